@@ -1,0 +1,139 @@
+// swift-tools-version: 6.1
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .unsafeFlags(["-warnings-as-errors"]),
+]
+let strictC: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
+
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+
+/// A library module of ours: every arrow to another module is named here and checked by the tidy test.
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "bulkhead",
+    products: [
+        .executable(name: "bulkheadd", targets: ["bulkheadd"]),
+        .executable(name: "bulkheadctl", targets: ["bulkheadctl"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // From here to Datapath: pure values, no I/O, clock, lock, actor, logging or Foundation.
+        module("NetworkTypes"),
+        module("PolicyModel", ["NetworkTypes"]),
+        module("KubernetesObjects", ["NetworkTypes"]),
+        module("ClusterState", ["NetworkTypes", "PolicyModel", "KubernetesObjects"]),
+        module("PolicyResolver", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState"]),
+        module("CompiledPolicy", ["NetworkTypes", "PolicyModel"]),
+        module("PolicyCompiler", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
+        module(
+            "PolicyPipeline",
+            [
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver",
+                "CompiledPolicy", "PolicyCompiler",
+            ]),
+        module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
+
+        // The kernel.
+        .target(name: "BulkheadABI", path: "bpf/abi", cSettings: strictC),
+        .systemLibrary(
+            name: "CLibBPF", path: "Sources/CLibBPF", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
+        .systemLibrary(
+            name: "CLibNFTNL", path: "Sources/CLibNFTNL", pkgConfig: "libnftnl libmnl",
+            providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
+        .target(name: "CLinuxShim", dependencies: ["CLibBPF", "CLibNFTNL"], cSettings: strictC),
+        .executableTarget(name: "bpf-embed", path: "Plugins/bpf-embed", swiftSettings: strict),
+        .plugin(name: "EmbedBPF", capability: .buildTool(), dependencies: ["bpf-embed"]),
+        .target(
+            name: "DatapathEBPF",
+            dependencies: [
+                "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "BulkheadABI", "CLibBPF", "CLibNFTNL",
+                "CLinuxShim",
+            ],
+            swiftSettings: strict, plugins: ["EmbedBPF"]),
+
+        // Input and output.
+        module("PolicySources", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "CLinuxShim", yams]),
+        module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
+        module("ControlProtocol", ["NetworkTypes", "PolicyModel"]),
+        module(
+            "Agent",
+            [
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
+                "PolicyPipeline", "Datapath", "DatapathEBPF", "PolicySources", "FlowTelemetry", "ControlProtocol",
+                "CLinuxShim", hummingbird, logging, lifecycle, nioCore, nioPosix,
+            ]),
+        .executableTarget(
+            name: "bulkheadd", dependencies: ["Agent", argumentParser, logging, lifecycle],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "bulkheadctl",
+            dependencies: [
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "CompiledPolicy", "PolicyPipeline",
+                "PolicySources", "ControlProtocol", "DatapathEBPF", argumentParser, yams, nioCore, nioPosix,
+            ],
+            swiftSettings: strict),
+
+        // Tests.
+        .target(
+            name: "PolicyOracle", dependencies: ["KubernetesObjects", "NetworkTypes"], path: "Tests/PolicyOracle",
+            swiftSettings: strict),
+        .target(
+            name: "TestKit",
+            dependencies: [
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyOracle", "CompiledPolicy", "CLinuxShim",
+            ],
+            path: "Tests/TestKit", swiftSettings: strict),
+        tests("NetworkTypesTests", ["NetworkTypes"]),
+        tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes"]),
+        tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
+        tests(
+            "PolicyPipelineTests",
+            [
+                "PolicyPipeline", "PolicyCompiler", "PolicyResolver", "ClusterState", "CompiledPolicy",
+                "KubernetesObjects", "PolicyModel", "NetworkTypes",
+            ]),
+        tests(
+            "ConformanceTests",
+            [
+                "TestKit", "PolicyOracle", "PolicyPipeline", "CompiledPolicy", "KubernetesObjects", "PolicyModel",
+                "NetworkTypes", "Datapath", "DatapathEBPF", "PolicySources",
+            ]),
+        tests(
+            "DatapathEBPFTests",
+            [
+                "DatapathEBPF", "Datapath", "CompiledPolicy", "PolicyModel", "NetworkTypes", "BulkheadABI", "TestKit",
+                "CLinuxShim",
+            ]),
+        tests("ControlProtocolTests", ["ControlProtocol", "NetworkTypes", "PolicyModel"]),
+        tests(
+            "AgentTests",
+            [
+                "Agent", "TestKit", "ControlProtocol", "Datapath", "DatapathEBPF", "CompiledPolicy", "PolicyPipeline",
+                "KubernetesObjects", "PolicyModel", "NetworkTypes", "CLinuxShim",
+            ]),
+        tests("TidyTests", []),
+    ]
+)

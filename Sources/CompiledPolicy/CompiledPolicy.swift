@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+import PolicyModel
+
+/// What an address is: its class, and the local endpoint that owns it, if any.
+public struct AddressEntry: Sendable, Hashable {
+    public var addressClass: AddressClassID
+    public var endpoint: EndpointID
+    public init(addressClass: AddressClassID, endpoint: EndpointID = .none) {
+        self.addressClass = addressClass
+        self.endpoint = endpoint
+    }
+    public static let none = AddressEntry(addressClass: .none)
+}
+
+/// One cell of a verdict matrix.
+public struct Cell: Sendable, Hashable {
+    public var verdict: Verdict
+    public var rule: RuleID
+    public init(_ verdict: Verdict, by rule: RuleID) {
+        self.verdict = verdict
+        self.rule = rule
+    }
+}
+
+/// A rule as the tables name it.
+public struct CompiledRule: Sendable, Hashable {
+    public var key: StableKey
+    public var identity: RuleIdentity
+    public init(key: StableKey, identity: RuleIdentity) {
+        self.key = key
+        self.identity = identity
+    }
+}
+
+/// An address class: which peer sets its members are in (sorted).
+public struct AddressClass: Sendable, Hashable {
+    public var key: StableKey
+    public var peerSets: [PeerSetID]
+    public init(key: StableKey, peerSets: [PeerSetID]) {
+        self.key = key
+        self.peerSets = peerSets
+    }
+}
+
+/// A rule of a program, kept beside the matrix so that a verdict can say what came nearest.
+public struct ProgramRule: Sendable, Hashable {
+    public var rule: RuleID
+    public var tier: Tier
+    public var action: RuleAction
+    public var peers: PeerMatch
+    public var ports: PortMatch
+    public init(rule: RuleID, tier: Tier, action: RuleAction, peers: PeerMatch, ports: PortMatch) {
+        self.rule = rule
+        self.tier = tier
+        self.action = action
+        self.peers = peers
+        self.ports = ports
+    }
+}
+
+/// The verdict matrix of one program. Rules never change; rows and columns are added as classes appear.
+///
+/// Invariant: for a live class, `rows[class]` and the cells of that row stay the same as long as class and program
+/// both live; likewise for columns.
+public struct Program: Sendable, Hashable {
+    public var key: StableKey
+    public var direction: Direction
+    public var rules: [ProgramRule]
+    /// Row of each address class, by the class's raw value. Free classes have row 0.
+    public var rows: [UInt16]
+    /// Column of each port class, by the class's raw value. Free classes have column 0.
+    public var columns: [UInt16]
+    public var columnCount: Int
+    /// `row * columnCount + column`.
+    public var cells: [Cell]
+
+    public init(
+        key: StableKey, direction: Direction, rules: [ProgramRule], rows: [UInt16], columns: [UInt16],
+        columnCount: Int, cells: [Cell]
+    ) {
+        self.key = key
+        self.direction = direction
+        self.rules = rules
+        self.rows = rows
+        self.columns = columns
+        self.columnCount = columnCount
+        self.cells = cells
+    }
+
+    public func cell(_ addressClass: AddressClassID, _ portClass: PortClassID) -> Cell {
+        cells[Int(rows[Int(addressClass.rawValue)]) * columnCount + Int(columns[Int(portClass.rawValue)])]
+    }
+}
+
+/// A local endpoint: its programs. Addresses are in ``CompiledPolicy/addresses``.
+public struct CompiledEndpoint: Sendable, Hashable {
+    public var key: StableKey
+    public var name: EndpointName
+    public var addresses: [IPAddress]
+    public var ingress: ProgramID
+    public var egress: ProgramID
+    public init(
+        key: StableKey, name: EndpointName, addresses: [IPAddress], ingress: ProgramID, egress: ProgramID
+    ) {
+        self.key = key
+        self.name = name
+        self.addresses = addresses
+        self.ingress = ingress
+        self.egress = egress
+    }
+}
+
+/// A run of ports of one protocol that is one port class.
+public struct PortSegment: Sendable, Hashable, Comparable {
+    public var ports: ProtocolPorts
+    public var portClass: PortClassID
+    public init(_ ports: ProtocolPorts, _ portClass: PortClassID) {
+        self.ports = ports
+        self.portClass = portClass
+    }
+    public static func < (a: Self, b: Self) -> Bool { a.ports < b.ports }
+}
+
+/// Policy as tables: classes, programs, matrices. Comparable, printable, and evaluated in Swift by ``evaluate(_:)``;
+/// a datapath writes the same tables into the kernel.
+public struct CompiledPolicy: Sendable, Equatable {
+    /// Always has ``RuleID/noPolicy``.
+    public var rules: [RuleID: CompiledRule] = [:]
+    /// Live peer sets, for explanations.
+    public var peerSets: [PeerSetID: PeerSetDescription] = [:]
+    /// Always has ``AddressClassID/none``.
+    public var addressClasses: [AddressClassID: AddressClass] = [:]
+    /// Longest prefix wins; what no prefix covers is ``AddressEntry/none``.
+    public var addresses = AddressTable()
+    /// For TCP, UDP and SCTP each, in order and without gaps, all 65,536 ports. Other protocols: class 0.
+    public var portSegments: [PortSegment] = []
+    public var programs: [ProgramID: Program] = [:]
+    public var endpoints: [EndpointID: CompiledEndpoint] = [:]
+
+    public init() {}
+}
+
+/// The address entries, by prefix.
+public struct AddressTable: Sendable, Equatable {
+    /// Single addresses (pods, nodes): the great majority.
+    public var hosts: [IPAddress: AddressEntry] = [:]
+    /// Prefixes shorter than a single address, by length, so that a look-up tries each length that exists.
+    public var prefixes: [CIDR: AddressEntry] = [:]
+
+    public init() {}
+
+    public subscript(prefix: CIDR) -> AddressEntry? {
+        get { prefix.isHost ? hosts[prefix.network] : prefixes[prefix] }
+        set {
+            if prefix.isHost { hosts[prefix.network] = newValue } else { prefixes[prefix] = newValue }
+        }
+    }
+}
+
+/// What a step of the compiler changed, in the three phases in which a datapath must carry it out. Contents are read
+/// from the ``CompiledPolicy`` after the step.
+///
+/// 1. additions: nothing in force refers to them yet. New rules, new programs, and for each new class its row
+///    (column) in every program that stays.
+/// 2. publications: each one aligned store; a packet sees the state before or the state after.
+/// 3. retirements: nothing in force refers to them any more; their numbers and their space are written again only
+///    after a grace period.
+public struct CompiledDelta: Sendable, Equatable {
+    public var addedRules: [RuleID] = []
+    public var addedAddressClasses: [AddressClassID] = []
+    public var addedPortClasses: [PortClassID] = []
+    public var addedPrograms: [ProgramID] = []
+    public var addedEndpoints: [EndpointID] = []
+
+    /// Ports that changed class.
+    public var portSegments: [PortSegment] = []
+    /// Endpoints whose programs changed, identity and addresses staying.
+    public var changedEndpoints: [EndpointID] = []
+    /// Prefixes whose entry is new or differs (value: the entry after), or is gone (nil), in the order to be stored.
+    public var addresses: [AddressChange] = []
+
+    public var removedEndpoints: [EndpointID] = []
+    public var removedPrograms: [ProgramID] = []
+    public var removedPortClasses: [PortClassID] = []
+    public var removedAddressClasses: [AddressClassID] = []
+    public var removedRules: [RuleID] = []
+
+    public init() {}
+
+    public var isEmpty: Bool { self == CompiledDelta() }
+}
+
+/// One step of the address tables.
+public struct AddressChange: Sendable, Hashable {
+    public var prefix: CIDR
+    public var entry: AddressEntry?
+    public init(_ prefix: CIDR, _ entry: AddressEntry?) {
+        self.prefix = prefix
+        self.entry = entry
+    }
+}

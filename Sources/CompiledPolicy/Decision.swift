@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+import PolicyModel
+
+/// One direction's answer, with the rule that gave it and a sentence for a person.
+public struct DirectionDecision: Sendable, Hashable {
+    public var verdict: Verdict
+    public var endpoint: EndpointName
+    public var rule: RuleID
+    public var identity: RuleIdentity
+    /// "allowed by shop/allow-api rule 1", or "isolated by shop/default-deny; nearest rule: port 6379 not in
+    /// shop/allow-api".
+    public var reason: String
+    public init(verdict: Verdict, endpoint: EndpointName, rule: RuleID, identity: RuleIdentity, reason: String) {
+        self.verdict = verdict
+        self.endpoint = endpoint
+        self.rule = rule
+        self.identity = identity
+        self.reason = reason
+    }
+}
+
+/// The answer for one flow on one node. A direction is nil where this node hosts no endpoint with that address.
+public struct Decision: Sendable, Hashable {
+    public var verdict: Verdict
+    public var egress: DirectionDecision?
+    public var ingress: DirectionDecision?
+    /// Source and destination are one endpoint: allowed before any policy.
+    public var isSelf: Bool
+    public init(
+        verdict: Verdict, egress: DirectionDecision?, ingress: DirectionDecision?, isSelf: Bool = false
+    ) {
+        self.verdict = verdict
+        self.egress = egress
+        self.ingress = ingress
+        self.isSelf = isSelf
+    }
+}

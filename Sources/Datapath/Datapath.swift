@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import NetworkTypes
+import PolicyModel
+
+/// Packets and bytes that one rule decided, over all processors.
+public struct RuleCounter: Sendable, Hashable {
+    public var packets: UInt64
+    public var bytes: UInt64
+    public init(packets: UInt64 = 0, bytes: UInt64 = 0) {
+        self.packets = packets
+        self.bytes = bytes
+    }
+}
+
+/// Where a local endpoint's packets enter the node: for the check of source addresses.
+public struct EndpointInterface: Sendable, Hashable {
+    public var index: UInt32
+    public var name: String
+    public init(index: UInt32, name: String) {
+        self.index = index
+        self.name = name
+    }
+}
+
+/// Packets that the datapath stopped for a reason that is no rule.
+public struct DatapathCounters: Sendable, Hashable {
+    /// Source address not the pod's own.
+    public var spoofed: UInt64 = 0
+    /// Transport header not found and the pod isolated in that direction.
+    public var unparsable: UInt64 = 0
+    /// Drop events not sent: rate limit, or the same flow again.
+    public var suppressedEvents: UInt64 = 0
+    /// Drop events lost because the ring buffer was full.
+    public var lostEvents: UInt64 = 0
+    /// Tables that contradict themselves; the packet was dropped.
+    public var inconsistent: UInt64 = 0
+    public init() {}
+}
+
+/// What `program` or `resync` wrote, for logs, metrics and tests.
+public struct ProgramReport: Sendable, Hashable {
+    /// 32-bit words stored.
+    public var wordsWritten: Int = 0
+    public var gracePeriods: Int = 0
+    /// Whether the tables were built anew beside the old ones because they had outgrown their space.
+    public var rebuilt: Bool = false
+    public init() {}
+}
+
+/// A dropped packet, as the kernel told it.
+public struct DropEvent: Sendable, Hashable {
+    public enum Cause: UInt8, Sendable { case rule = 1, spoofed = 2, unparsable = 3, inconsistent = 4 }
+    public var cause: Cause
+    public var direction: Direction
+    public var flow: Flow
+    public var sourcePort: UInt16
+    public var endpoint: EndpointID
+    public var rule: RuleID
+    public var interfaceIndex: UInt32
+    /// Nanoseconds of CLOCK_MONOTONIC (coarse).
+    public var monotonicNanoseconds: UInt64
+    public init(
+        cause: Cause, direction: Direction, flow: Flow, sourcePort: UInt16, endpoint: EndpointID, rule: RuleID,
+        interfaceIndex: UInt32, monotonicNanoseconds: UInt64
+    ) {
+        self.cause = cause
+        self.direction = direction
+        self.flow = flow
+        self.sourcePort = sourcePort
+        self.endpoint = endpoint
+        self.rule = rule
+        self.interfaceIndex = interfaceIndex
+        self.monotonicNanoseconds = monotonicNanoseconds
+    }
+}
+
+/// A kernel back end: it knows tables, not policy. Calls block; the owner keeps it on one dedicated thread.
+public protocol Datapath: ~Copyable {
+    /// Opens what a previous run left pinned, or creates it empty, and attaches. What is adopted goes on enforcing.
+    ///
+    /// - Returns: the numbers that the tables in the kernel use, for the compiler.
+    mutating func open() throws(DatapathError) -> Numbering
+
+    /// Compares all that is programmed with `policy` and writes the difference. First call after ``open()``.
+    mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport
+
+    /// Carries out one step of the compiler. `policy` is the state after it.
+    mutating func program(_ delta: CompiledDelta, of policy: borrowing CompiledPolicy) throws(DatapathError)
+        -> ProgramReport
+
+    /// Sets (nil: forgets) the interface by which an endpoint's packets enter the node.
+    mutating func setInterface(_ interface: EndpointInterface?, of endpoint: EndpointID) throws(DatapathError)
+
+    /// Waits out a grace period and frees what was retired. Call when idle.
+    mutating func reclaim() throws(DatapathError)
+
+    func ruleCounters() throws(DatapathError) -> [RuleID: RuleCounter]
+    func counters() throws(DatapathError) -> DatapathCounters
+
+    /// Drop events since the last call, at most `limit`; does not wait.
+    mutating func pollEvents(limit: Int) -> [DropEvent]
+
+    /// The programmed tables as text, read back from the kernel.
+    func dump() throws(DatapathError) -> String
+}
+
+/// Why the kernel could not be programmed. What was in force stays in force.
+public enum DatapathError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// `operation` failed with the errno `code`; `detail` is what the kernel said (a verifier log, say).
+    case system(operation: String, code: Int32, detail: String)
+    /// The kernel or its set-up lacks something; `remedy` says what to do.
+    case unsupported(what: String, remedy: String)
+    /// A limit of the tables was reached.
+    case limit(what: String, limit: Int)
+    /// What is pinned contradicts itself or its layout.
+    case corrupt(String)
+
+    public var description: String {
+        switch self {
+        case .system(let operation, let code, let detail):
+            "\(operation): errno \(code)\(detail.isEmpty ? "" : ": \(detail)")"
+        case .unsupported(let what, let remedy): "\(what): \(remedy)"
+        case .limit(let what, let limit): "\(what): limit of \(limit) reached"
+        case .corrupt(let what): "corrupt tables: \(what)"
+        }
+    }
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+
+/// metav1.ObjectMeta, the part that policy needs.
+public struct ObjectMeta: Sendable, Hashable {
+    public var name: String
+    /// Empty for cluster-wide kinds.
+    public var namespace: String
+    public var uid: String
+    public var labels: [String: String]
+    /// metadata.creationTimestamp in seconds since 1970; 0 where absent. Of two pods that claim one address, the
+    /// younger one owns it (equal: the greater namespace/name).
+    public var createdAt: Int64
+    public init(
+        name: String, namespace: String = "", uid: String = "", labels: [String: String] = [:], createdAt: Int64 = 0
+    ) {
+        self.name = name
+        self.namespace = namespace
+        self.uid = uid
+        self.labels = labels
+        self.createdAt = createdAt
+    }
+}
+
+/// core/v1 ContainerPort with a name; ports without one mean nothing to policy.
+public struct NamedPort: Sendable, Hashable, Comparable {
+    public var name: String
+    public var ipProtocol: IPProtocol
+    public var number: UInt16
+    public init(name: String, ipProtocol: IPProtocol = .tcp, number: UInt16) {
+        self.name = name
+        self.ipProtocol = ipProtocol
+        self.number = number
+    }
+    public static func < (a: Self, b: Self) -> Bool {
+        (a.name, a.ipProtocol, a.number) < (b.name, b.ipProtocol, b.number)
+    }
+}
+
+/// core/v1 PodPhase.
+public enum PodPhase: String, Sendable, Hashable {
+    case pending = "Pending"
+    case running = "Running"
+    case succeeded = "Succeeded"
+    case failed = "Failed"
+    case unknown = "Unknown"
+}
+
+/// core/v1 Pod.
+public struct Pod: Sendable, Hashable {
+    public var metadata: ObjectMeta
+    /// spec.nodeName; empty: not scheduled.
+    public var nodeName: String
+    public var hostNetwork: Bool
+    /// Of containers and of init containers that restart always (sidecars); sorted, without duplicates.
+    public var namedPorts: [NamedPort]
+    public var phase: PodPhase
+    /// status.podIPs, or status.podIP alone; in written order.
+    public var podIPs: [IPAddress]
+    /// status.hostIPs, or status.hostIP alone.
+    public var hostIPs: [IPAddress]
+    public init(
+        metadata: ObjectMeta, nodeName: String = "", hostNetwork: Bool = false, namedPorts: [NamedPort] = [],
+        phase: PodPhase = .running, podIPs: [IPAddress] = [], hostIPs: [IPAddress] = []
+    ) {
+        self.metadata = metadata
+        self.nodeName = nodeName
+        self.hostNetwork = hostNetwork
+        self.namedPorts = namedPorts
+        self.phase = phase
+        self.podIPs = podIPs
+        self.hostIPs = hostIPs
+    }
+}
+
+/// core/v1 Namespace. The API server always sets the label kubernetes.io/metadata.name; decoding does so too.
+public struct Namespace: Sendable, Hashable {
+    public var metadata: ObjectMeta
+    public init(metadata: ObjectMeta) { self.metadata = metadata }
+
+    /// The label by which the API server lets selectors name a namespace.
+    public static let nameLabel = "kubernetes.io/metadata.name"
+}
+
+/// core/v1 Node.
+public struct Node: Sendable, Hashable {
+    public var metadata: ObjectMeta
+    /// status.addresses of type InternalIP and ExternalIP.
+    public var addresses: [IPAddress]
+    public init(metadata: ObjectMeta, addresses: [IPAddress] = []) {
+        self.metadata = metadata
+        self.addresses = addresses
+    }
+}
+
+/// metav1.LabelSelector. Empty selects everything.
+public struct LabelSelector: Sendable, Hashable {
+    public var matchLabels: [String: String]
+    public var matchExpressions: [LabelRequirement]
+    public init(matchLabels: [String: String] = [:], matchExpressions: [LabelRequirement] = []) {
+        self.matchLabels = matchLabels
+        self.matchExpressions = matchExpressions
+    }
+}
+
+/// metav1.LabelSelectorRequirement.
+public struct LabelRequirement: Sendable, Hashable {
+    public enum Operator: String, Sendable, Hashable {
+        case `in` = "In"
+        case notIn = "NotIn"
+        case exists = "Exists"
+        case doesNotExist = "DoesNotExist"
+    }
+    public var key: String
+    public var `operator`: Operator
+    /// Not empty for `in` and `notIn`, empty otherwise.
+    public var values: [String]
+    public init(key: String, operator: Operator, values: [String] = []) {
+        self.key = key
+        self.operator = `operator`
+        self.values = values
+    }
+}
+
+/// networking.k8s.io/v1 NetworkPolicy.
+public struct NetworkPolicy: Sendable, Hashable {
+    public var metadata: ObjectMeta
+    public var podSelector: LabelSelector
+    /// With the API server's default filled in.
+    public var policyTypes: Set<PolicyType>
+    public var ingress: [NetworkPolicyRule]
+    public var egress: [NetworkPolicyRule]
+    public init(
+        metadata: ObjectMeta, podSelector: LabelSelector = LabelSelector(), policyTypes: Set<PolicyType>,
+        ingress: [NetworkPolicyRule] = [], egress: [NetworkPolicyRule] = []
+    ) {
+        self.metadata = metadata
+        self.podSelector = podSelector
+        self.policyTypes = policyTypes
+        self.ingress = ingress
+        self.egress = egress
+    }
+}
+
+/// networking.k8s.io/v1 PolicyType.
+public enum PolicyType: String, Sendable, Hashable {
+    case ingress = "Ingress"
+    case egress = "Egress"
+}
+
+/// networking.k8s.io/v1 NetworkPolicyIngressRule or NetworkPolicyEgressRule: `peers` is `from` or `to`.
+public struct NetworkPolicyRule: Sendable, Hashable {
+    /// Empty: every peer.
+    public var peers: [NetworkPolicyPeer]
+    /// Empty: every port of every protocol.
+    public var ports: [NetworkPolicyPort]
+    public init(peers: [NetworkPolicyPeer] = [], ports: [NetworkPolicyPort] = []) {
+        self.peers = peers
+        self.ports = ports
+    }
+}
+
+/// networking.k8s.io/v1 NetworkPolicyPeer.
+public enum NetworkPolicyPeer: Sendable, Hashable {
+    /// At least one is not nil. `namespaces` nil: the policy's own namespace; `pods` nil: all pods.
+    case pods(namespaces: LabelSelector?, pods: LabelSelector?)
+    case ipBlock(cidr: CIDR, except: [CIDR])
+}
+
+/// networking.k8s.io/v1 NetworkPolicyPort.
+public struct NetworkPolicyPort: Sendable, Hashable {
+    public enum Port: Sendable, Hashable {
+        /// Every port of the protocol.
+        case any
+        case range(PortRange)
+        case named(String)
+    }
+    public var ipProtocol: IPProtocol
+    public var port: Port
+    public init(ipProtocol: IPProtocol = .tcp, port: Port = .any) {
+        self.ipProtocol = ipProtocol
+        self.port = port
+    }
+}
+
+/// Kind, namespace and name: what the API server keeps apart.
+public struct ObjectKey: Sendable, Hashable, Comparable, CustomStringConvertible {
+    public var kind: ObjectKind
+    public var namespace: String
+    public var name: String
+    public init(kind: ObjectKind, namespace: String, name: String) {
+        self.kind = kind
+        self.namespace = namespace
+        self.name = name
+    }
+    public var description: String {
+        "\(kind.rawValue) \(namespace.isEmpty ? name : "\(namespace)/\(name)")"
+    }
+    public static func < (a: Self, b: Self) -> Bool {
+        (a.kind.rawValue, a.namespace, a.name) < (b.kind.rawValue, b.namespace, b.name)
+    }
+}
+
+/// The kinds that we read.
+public enum ObjectKind: String, Sendable, Hashable, CaseIterable {
+    case pod = "Pod"
+    case namespace = "Namespace"
+    case node = "Node"
+    case networkPolicy = "NetworkPolicy"
+}
+
+/// One decoded, valid object.
+public enum KubernetesObject: Sendable, Hashable {
+    case pod(Pod)
+    case namespace(Namespace)
+    case node(Node)
+    case networkPolicy(NetworkPolicy)
+
+    public var metadata: ObjectMeta {
+        switch self {
+        case .pod(let object): object.metadata
+        case .namespace(let object): object.metadata
+        case .node(let object): object.metadata
+        case .networkPolicy(let object): object.metadata
+        }
+    }
+
+    public var kind: ObjectKind {
+        switch self {
+        case .pod: .pod
+        case .namespace: .namespace
+        case .node: .node
+        case .networkPolicy: .networkPolicy
+        }
+    }
+
+    public var key: ObjectKey {
+        ObjectKey(kind: kind, namespace: metadata.namespace, name: metadata.name)
+    }
+}
+
+/// What happened to an object.
+public enum ObjectEvent: Sendable, Hashable {
+    /// Added, or replaced as a whole.
+    case set(KubernetesObject)
+    case removed(ObjectKey)
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A prefix of addresses of one family (RFC 4632, RFC 4291). Host bits are zero.
+public struct CIDR: Sendable, Hashable, Comparable, CustomStringConvertible {
+    /// The first address of the prefix.
+    public let network: IPAddress
+    /// 0...32 for IPv4, 0...128 for IPv6.
+    public let prefixLength: UInt8
+
+    /// A prefix; host bits of `address` are cleared. `prefixLength` must fit the family.
+    public init(_ address: IPAddress, prefixLength: Int) {
+        precondition((0...address.family.bitWidth).contains(prefixLength), "prefix length out of range")
+        network = address.masked(to: prefixLength)
+        self.prefixLength = UInt8(prefixLength)
+    }
+
+    /// The prefix that holds one address alone: /32 or /128.
+    public init(host address: IPAddress) {
+        network = address
+        prefixLength = UInt8(address.family.bitWidth)
+    }
+
+    /// Reads `address/length`. Host bits may be set, as the Kubernetes API allows; they are cleared.
+    ///
+    /// - Throws: ``AddressError``.
+    public init(_ text: some StringProtocol) throws(AddressError) {
+        guard let slash = text.firstIndex(of: "/") else {
+            _ = try IPAddress(text)
+            throw .prefixMissing(String(text.prefix(64)))
+        }
+        let address = try IPAddress(text[..<slash])
+        let digits = text[text.index(after: slash)...]
+        guard (1...3).contains(digits.utf8.count), digits.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }),
+            digits.utf8.count == 1 || digits.utf8.first != 48,
+            let length = Int(digits), length <= address.family.bitWidth
+        else { throw .prefixOutOfRange(String(text.prefix(64))) }
+        self.init(address, prefixLength: length)
+    }
+
+    public var family: AddressFamily { network.family }
+
+    /// Whether this prefix holds exactly one address.
+    public var isHost: Bool { Int(prefixLength) == family.bitWidth }
+
+    public func contains(_ address: IPAddress) -> Bool {
+        address.family == family && address.masked(to: Int(prefixLength)) == network
+    }
+
+    /// Whether every address of `other` is in this prefix.
+    public func contains(_ other: CIDR) -> Bool {
+        other.prefixLength >= prefixLength && contains(other.network)
+    }
+
+    public var description: String { "\(network)/\(prefixLength)" }
+
+    /// By family, then first address, then shorter prefixes first: a prefix comes before all it contains.
+    public static func < (a: Self, b: Self) -> Bool {
+        a.network == b.network ? a.prefixLength < b.prefixLength : a.network < b.network
+    }
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension IPAddress: CustomStringConvertible {
+    /// Reads dotted decimal IPv4 (no leading zeros) or RFC 4291 IPv6 text, with an embedded IPv4 tail; no zone.
+    ///
+    /// - Throws: ``AddressError/notAnAddress(_:)``.
+    public init(_ text: some StringProtocol) throws(AddressError) {
+        let utf8 = Array(text.utf8)
+        if utf8.count <= 45 {
+            if let bits = Self.parseV4(utf8[...]) {
+                self.init(v4: bits)
+                return
+            }
+            if let (high, low) = Self.parseV6(utf8) {
+                self.init(v6High: high, low: low)
+                return
+            }
+        }
+        throw .notAnAddress(String(text.prefix(64)))
+    }
+
+    private static func parseV4(_ utf8: ArraySlice<UInt8>) -> UInt32? {
+        let parts = utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        guard parts.count == 4 else { return nil }
+        var bits: UInt32 = 0
+        for part in parts {
+            guard (1...3).contains(part.count), part.count == 1 || part.first != UInt8(ascii: "0") else {
+                return nil
+            }
+            var octet: UInt32 = 0
+            for byte in part {
+                guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+                octet = octet * 10 + UInt32(byte - UInt8(ascii: "0"))
+            }
+            guard octet <= 255 else { return nil }
+            bits = bits << 8 | octet
+        }
+        return bits
+    }
+
+    private static func parseV6(_ utf8: [UInt8]) -> (UInt64, UInt64)? {
+        let colon = UInt8(ascii: ":")
+        let fields = utf8.split(separator: colon, omittingEmptySubsequences: false)
+        guard (3...9).contains(fields.count) else { return nil }
+        var head: [UInt16] = []
+        var tail: [UInt16] = []
+        var gap = false
+        var index = 0
+        while index < fields.count {
+            let field = fields[index]
+            if field.isEmpty {
+                // "::" is one empty field inside, two at either end, three when it stands alone.
+                guard !gap else { return nil }
+                gap = true
+                if index == 0 {
+                    guard fields[1].isEmpty else { return nil }
+                    index += 1
+                }
+                if index + 1 == fields.count - 1, fields[index + 1].isEmpty {
+                    index += 1
+                } else if index == fields.count - 1 {
+                    return nil
+                }
+            } else if index == fields.count - 1, field.contains(UInt8(ascii: ".")) {
+                guard let v4 = parseV4(field) else { return nil }
+                let groups = [UInt16(truncatingIfNeeded: v4 >> 16), UInt16(truncatingIfNeeded: v4)]
+                if gap { tail += groups } else { head += groups }
+            } else {
+                guard field.count <= 4, let group = hexadecimal(field) else { return nil }
+                if gap { tail.append(group) } else { head.append(group) }
+            }
+            index += 1
+        }
+        let count = head.count + tail.count
+        guard gap ? count <= 7 : count == 8 else { return nil }
+        let groups = head + Array(repeating: 0, count: 8 - count) + tail
+        let high = groups[0..<4].reduce(UInt64(0)) { $0 << 16 | UInt64($1) }
+        let low = groups[4..<8].reduce(UInt64(0)) { $0 << 16 | UInt64($1) }
+        return (high, low)
+    }
+
+    private static func hexadecimal(_ digits: ArraySlice<UInt8>) -> UInt16? {
+        var value: UInt16 = 0
+        for byte in digits {
+            let digit: UInt8
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = byte - UInt8(ascii: "a") + 10
+            case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = byte - UInt8(ascii: "A") + 10
+            default: return nil
+            }
+            value = value << 4 | UInt16(digit)
+        }
+        return value
+    }
+
+    /// Dotted decimal, or the canonical IPv6 text of RFC 5952.
+    public var description: String {
+        switch family {
+        case .ipv4:
+            return "\(v4 >> 24).\(v4 >> 16 & 255).\(v4 >> 8 & 255).\(v4 & 255)"
+        case .ipv6:
+            let groups = (0..<8).map { UInt16(truncatingIfNeeded: ($0 < 4 ? high : low) >> UInt64(48 - $0 % 4 * 16)) }
+            var best = 0..<0
+            var start = 0
+            while start < 8 {
+                var end = start
+                while end < 8, groups[end] == 0 { end += 1 }
+                if end - start > max(best.count, 1) { best = start..<end }
+                start = max(end, start + 1)
+            }
+            func text(_ part: ArraySlice<UInt16>) -> String {
+                part.map { String($0, radix: 16) }.joined(separator: ":")
+            }
+            if best.isEmpty { return text(groups[...]) }
+            return text(groups[..<best.lowerBound]) + "::" + text(groups[best.upperBound...])
+        }
+    }
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+
+/// The direction of a rule, seen from the pod that it protects.
+public enum Direction: String, Sendable, Hashable, CaseIterable {
+    case ingress
+    case egress
+}
+
+/// What a decision says.
+public enum Verdict: String, Sendable, Hashable {
+    case allow
+    case deny
+}
+
+/// What a rule does with a flow that it matches.
+public enum RuleAction: String, Sendable, Hashable {
+    case allow
+    case deny
+    /// Leave the tier; the next one decides.
+    case pass
+}
+
+/// The order of evaluation. A tier's rules are tried in order, the first match decides.
+public enum Tier: UInt8, Sendable, Hashable, Comparable, CaseIterable {
+    case admin = 1
+    case networkPolicy = 2
+    case baseline = 3
+
+    public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// Which policy: kind, namespace (empty for cluster-wide kinds) and name.
+public struct PolicyReference: Sendable, Hashable, Comparable, CustomStringConvertible {
+    public var kind: String
+    public var namespace: String
+    public var name: String
+
+    public init(kind: String, namespace: String, name: String) {
+        self.kind = kind
+        self.namespace = namespace
+        self.name = name
+    }
+
+    /// `namespace/name`, or `name` for a cluster-wide policy.
+    public var description: String { namespace.isEmpty ? name : "\(namespace)/\(name)" }
+
+    public static func < (a: Self, b: Self) -> Bool {
+        (a.namespace, a.name, a.kind) < (b.namespace, b.name, b.kind)
+    }
+}
+
+/// What decided: the identity that verdicts, events and counters show. Stable over restarts.
+public enum RuleIdentity: Sendable, Hashable {
+    /// A written rule: `index` counts from 0 in its policy and direction.
+    case rule(PolicyReference, Direction, index: Int, name: String?)
+    /// No rule matched and these policies isolate the pod in this direction (in order of name, not empty).
+    case isolation(Direction, by: [PolicyReference])
+    /// The other end is the pod's own node.
+    case ownNode(Direction)
+    /// No tier decided.
+    case noPolicy(Direction)
+    /// The policy could not be compiled within its limits; everything is denied.
+    case overLimit(Direction)
+}
+
+/// One ordered rule for one endpoint and direction, all selectors and named ports resolved.
+public struct ResolvedRule: Sendable, Hashable {
+    public var identity: RuleIdentity
+    public var action: RuleAction
+    public var peers: PeerMatch
+    public var ports: PortMatch
+
+    public init(identity: RuleIdentity, action: RuleAction, peers: PeerMatch, ports: PortMatch) {
+        self.identity = identity
+        self.action = action
+        self.peers = peers
+        self.ports = ports
+    }
+}
+
+/// Number of a peer set, given by the resolver while any rule refers to it; may be reused after that.
+public struct PeerSetID: RawRepresentable, Sendable, Hashable, Comparable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// Whom a rule matches: every address, or the members of any of some peer sets (empty: nobody).
+public enum PeerMatch: Sendable, Hashable {
+    case any
+    case sets([PeerSetID])
+}
+
+/// What a rule matches beside the peer: every protocol and port, or any of some (empty: nothing).
+public enum PortMatch: Sendable, Hashable {
+    case any
+    case ports([ProtocolPorts])
+}
+
+/// A range of ports of one of the protocols that have them.
+public struct ProtocolPorts: Sendable, Hashable, Comparable, CustomStringConvertible {
+    public var ipProtocol: IPProtocol
+    public var range: PortRange
+
+    public init(_ ipProtocol: IPProtocol, _ range: PortRange) {
+        self.ipProtocol = ipProtocol
+        self.range = range
+    }
+
+    public var description: String { range == .all ? "every \(ipProtocol) port" : "\(range)/\(ipProtocol)" }
+
+    public static func < (a: Self, b: Self) -> Bool { (a.ipProtocol, a.range) < (b.ipProtocol, b.range) }
+}
+
+/// The rules of one tier for one endpoint and direction, in order, and what happens when none matches.
+public struct ResolvedTier: Sendable, Hashable {
+    public var tier: Tier
+    public var rules: [ResolvedRule]
+    /// Who denies when no rule matches; nil: the next tier decides.
+    public var otherwiseDeny: RuleIdentity?
+
+    public init(tier: Tier, rules: [ResolvedRule], otherwiseDeny: RuleIdentity?) {
+        self.tier = tier
+        self.rules = rules
+        self.otherwiseDeny = otherwiseDeny
+    }
+}
+
+/// All that decides one direction of one endpoint: tiers in order of evaluation. Empty: everything is allowed.
+public struct ResolvedDirection: Sendable, Hashable {
+    public var tiers: [ResolvedTier]
+    public init(tiers: [ResolvedTier] = []) { self.tiers = tiers }
+}
+
+/// Where the members of a peer set come from; canonical, so that equal descriptions are one set.
+public struct PeerSetDescription: Sendable, Hashable, CustomStringConvertible {
+    /// What a person reads: "pods tier=backend in namespace shop", "10.0.0.0/8 except 10.1.0.0/16".
+    public var description: String
+    /// Prefixes that are members, each less its excepts. Pods' addresses are told by ``ResolvedChange``.
+    public var blocks: [AddressBlock]
+
+    public init(description: String, blocks: [AddressBlock] = []) {
+        self.description = description
+        self.blocks = blocks
+    }
+}
+
+/// A prefix without some prefixes inside it (networking.k8s.io/v1 IPBlock).
+public struct AddressBlock: Sendable, Hashable, Comparable, CustomStringConvertible {
+    public var cidr: CIDR
+    public var except: [CIDR]
+
+    public init(cidr: CIDR, except: [CIDR] = []) {
+        self.cidr = cidr
+        self.except = except.sorted()
+    }
+
+    public func contains(_ address: IPAddress) -> Bool {
+        cidr.contains(address) && !except.contains { $0.contains(address) }
+    }
+
+    public var description: String {
+        except.isEmpty ? "\(cidr)" : "\(cidr) except \(except.map(\.description).joined(separator: ", "))"
+    }
+
+    public static func < (a: Self, b: Self) -> Bool {
+        a.cidr == b.cidr ? a.except.lexicographicallyPrecedes(b.except) : a.cidr < b.cidr
+    }
+}
+
+/// A local endpoint's name: a pod's `namespace/name`, or what a controller on the control socket calls it.
+public struct EndpointName: Sendable, Hashable, Comparable, CustomStringConvertible {
+    public var namespace: String
+    public var name: String
+    public init(namespace: String, name: String) {
+        self.namespace = namespace
+        self.name = name
+    }
+    public var description: String { namespace.isEmpty ? name : "\(namespace)/\(name)" }
+    public static func < (a: Self, b: Self) -> Bool { (a.namespace, a.name) < (b.namespace, b.name) }
+}
+
+/// A local endpoint with its resolved policy.
+public struct ResolvedEndpoint: Sendable, Hashable {
+    public var name: EndpointName
+    /// Sorted, without duplicates.
+    public var addresses: [IPAddress]
+    public var ingress: ResolvedDirection
+    public var egress: ResolvedDirection
+
+    public init(
+        name: EndpointName, addresses: [IPAddress], ingress: ResolvedDirection, egress: ResolvedDirection
+    ) {
+        self.name = name
+        self.addresses = addresses
+        self.ingress = ingress
+        self.egress = egress
+    }
+}
+
+/// What one batch of events changed in the resolved policy; the compiler's only input.
+///
+/// Applied as a whole: first new peer sets, then membership and endpoints, then removed peer sets. A peer set is
+/// added before any rule refers to it and removed after the last rule that did.
+public struct ResolvedChange: Sendable, Hashable {
+    public var addedPeerSets: [PeerSetID: PeerSetDescription] = [:]
+    public var removedPeerSets: [PeerSetID] = []
+    /// Addresses (pods', nodes') with all the selector peer sets they are now members of, sorted; empty: of none.
+    /// Prefixes of ``PeerSetDescription/blocks`` are not repeated here.
+    public var memberships: [IPAddress: [PeerSetID]] = [:]
+    /// Local endpoints that are new or differ.
+    public var endpoints: [EndpointName: ResolvedEndpoint] = [:]
+    public var removedEndpoints: [EndpointName] = []
+
+    public init() {}
+
+    public var isEmpty: Bool {
+        addedPeerSets.isEmpty && removedPeerSets.isEmpty && memberships.isEmpty && endpoints.isEmpty
+            && removedEndpoints.isEmpty
+    }
+}
