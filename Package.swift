@@ -75,6 +75,7 @@ let package = Package(
             swiftSettings: strict, plugins: ["EmbedBPF"]),
 
         // Input and output.
+        module("NodeNetwork", ["NetworkTypes", "CLinuxShim"]),
         module("PolicySources", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "CLinuxShim", yams]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
         module("ControlProtocol", ["NetworkTypes", "PolicyModel"]),
@@ -83,7 +84,7 @@ let package = Package(
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
                 "PolicyPipeline", "Datapath", "DatapathEBPF", "PolicySources", "FlowTelemetry", "ControlProtocol",
-                "CLinuxShim", hummingbird, logging, lifecycle, nioCore, nioPosix,
+                "CLinuxShim", "NodeNetwork", hummingbird, logging, lifecycle, nioCore, nioPosix,
             ]),
         .executableTarget(
             name: "bulkheadd", dependencies: ["Agent", argumentParser, logging, lifecycle],
@@ -96,6 +97,14 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        .executableTarget(
+            name: "bulkhead-bench",
+            dependencies: [
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver", "CompiledPolicy",
+                "PolicyCompiler", "PolicyPipeline", "Datapath", "DatapathEBPF", "TestKit", "CLinuxShim",
+            ],
+            path: "Benchmarks", swiftSettings: strict),
+
         // Tests.
         .target(
             name: "PolicyOracle", dependencies: ["KubernetesObjects", "NetworkTypes"], path: "Tests/PolicyOracle",
@@ -106,6 +115,9 @@ let package = Package(
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyOracle", "CompiledPolicy", "CLinuxShim",
             ],
             path: "Tests/TestKit", swiftSettings: strict),
+        .executableTarget(
+            name: "packet-probe", dependencies: ["TestKit", "NetworkTypes", "CLinuxShim"], path: "Tests/PacketProbe",
+            swiftSettings: strict),
         tests("NetworkTypesTests", ["NetworkTypes"]),
         tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes"]),
         tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),

@@ -50,7 +50,12 @@ public struct ProgramReport: Sendable, Hashable {
 
 /// A dropped packet, as the kernel told it.
 public struct DropEvent: Sendable, Hashable {
-    public enum Cause: UInt8, Sendable { case rule = 1, spoofed = 2, unparsable = 3, inconsistent = 4 }
+    public enum Cause: UInt8, Sendable {
+        case rule = 1
+        case spoofed = 2
+        case unparsable = 3
+        case inconsistent = 4
+    }
     public var cause: Cause
     public var direction: Direction
     public var flow: Flow
