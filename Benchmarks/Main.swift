@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Runs the benchmarks that its arguments name, or all; each prints ratios against a baseline of the same run.
+@main
+enum Main {
+    static let benchmarks: [(name: String, run: () throws -> Void)] = [
+        ("compile", benchCompile),
+        ("hotpath", benchHotPath),
+        ("live", benchLive),
+    ]
+
+    static func main() throws {
+        let wanted = Set(CommandLine.arguments.dropFirst())
+        let known = Set(benchmarks.map(\.name))
+        guard wanted.isSubset(of: known) else {
+            print("usage: bulkhead-bench [\(benchmarks.map(\.name).joined(separator: "] ["))]")
+            return
+        }
+        for benchmark in benchmarks where wanted.isEmpty || wanted.contains(benchmark.name) {
+            print("== \(benchmark.name)")
+            try benchmark.run()
+        }
+    }
+}
