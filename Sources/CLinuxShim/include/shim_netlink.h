@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Netlink sockets and network namespaces: what Swift cannot call, being macros, variadic or hidden by feature tests.
+#ifndef BULKHEAD_SHIM_NETLINK_H
+#define BULKHEAD_SHIM_NETLINK_H
+
+#include <linux/rtnetlink.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+
+/// Opens a NETLINK_ROUTE socket of the calling thread's network namespace, subscribed to `groups` (RTMGRP_ bits).
+/// `receive_bytes` is asked for as receive buffer; the kernel may give less. Returns the descriptor, or -errno.
+int shim_netlink_open(uint32_t groups, int receive_bytes);
+
+/// Asks for a dump of `type` (RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE), all families. Returns 0 or -errno.
+int shim_netlink_dump(int descriptor, uint16_t type, uint32_t sequence);
+
+/// Receives one datagram without waiting. Returns its whole length, which is above `size` when it was cut; 0 when it
+/// did not come from the kernel; -errno on failure (-EAGAIN: nothing there).
+long shim_netlink_receive(int descriptor, void *buffer, size_t size);
+
+/// Moves the calling thread into the network namespace that `descriptor` names. Returns 0 or -errno.
+int shim_enter_network_namespace(int descriptor);
+
+#endif

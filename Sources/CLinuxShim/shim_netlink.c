@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE
+#include "shim_netlink.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int shim_netlink_open(uint32_t groups, int receive_bytes) {
+    int descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+    if (descriptor < 0) {
+        return -errno;
+    }
+    // The forced size needs CAP_NET_ADMIN and passes net.core.rmem_max; without it the plain one is what we get.
+    if (setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &receive_bytes, sizeof receive_bytes) != 0) {
+        (void)setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
+    }
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = groups};
+    if (bind(descriptor, (struct sockaddr *)&address, sizeof address) != 0) {
+        int code = errno;
+        close(descriptor);
+        return -code;
+    }
+    return descriptor;
+}
+
+int shim_netlink_dump(int descriptor, uint16_t type, uint32_t sequence) {
+    struct {
+        struct nlmsghdr header;
+        struct ifinfomsg body; // the largest of the three families' headers that start a dump
+    } request = {
+        .header =
+            {
+                .nlmsg_len = sizeof request,
+                .nlmsg_type = type,
+                .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+                .nlmsg_seq = sequence,
+            },
+    };
+    return send(descriptor, &request, sizeof request, 0) < 0 ? -errno : 0;
+}
+
+long shim_netlink_receive(int descriptor, void *buffer, size_t size) {
+    struct sockaddr_nl sender = {0};
+    socklen_t sender_length = sizeof sender;
+    ssize_t length;
+    do {
+        length = recvfrom(descriptor, buffer, size, MSG_TRUNC | MSG_DONTWAIT, (struct sockaddr *)&sender,
+                          &sender_length);
+    } while (length < 0 && errno == EINTR);
+    if (length < 0) {
+        return -errno;
+    }
+    return sender.nl_pid == 0 ? length : 0;
+}
+
+int shim_enter_network_namespace(int descriptor) { return setns(descriptor, CLONE_NEWNET) == 0 ? 0 : -errno; }

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinuxShim
+import Glibc
+import NetworkTypes
+
+/// A NETLINK_ROUTE socket of the network namespace that the opening thread was in.
+struct NetlinkSocket: ~Copyable {
+    let descriptor: Int32
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferBytes, alignment: 8)
+
+    /// The kernel fills datagrams of a dump up to 32 KiB; a device with many virtual functions takes more.
+    private static let bufferBytes = 256 << 10
+    /// Room for what happens while a dump is read.
+    private static let receiveBytes: Int32 = 4 << 20
+
+    /// Devices, addresses and routes of both families.
+    static let changes = UInt32(
+        RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE)
+
+    /// - Parameter groups: RTMGRP_ bits to be notified of; 0 for a socket that only asks.
+    init(groups: UInt32) throws(NodeNetworkError) {
+        let opened = shim_netlink_open(groups, Self.receiveBytes)
+        descriptor = opened
+        guard opened >= 0 else { throw .system(operation: "open a netlink socket", code: -opened) }
+    }
+
+    deinit {
+        if descriptor >= 0 { close(descriptor) }
+        buffer.deallocate()
+    }
+
+    /// The messages of the next datagram; nil when none is waiting.
+    ///
+    /// - Throws: ``NodeNetworkError``; the code ENOBUFS says that notifications were lost.
+    func receive() throws(NodeNetworkError) -> [NetworkMessage]? {
+        let length = shim_netlink_receive(descriptor, buffer.baseAddress, buffer.count)
+        switch length {
+        case Int(-EAGAIN): return nil
+        case ..<0: throw .system(operation: "receive from a netlink socket", code: Int32(-length))
+        case (buffer.count + 1)...:
+            throw .truncated(what: "netlink datagram", needed: length, available: buffer.count)
+        default: return try NetlinkParser.parse(UnsafeRawBufferPointer(rebasing: buffer[..<length]))
+        }
+    }
+
+    /// Everything that the kernel knows now, asked for afresh.
+    static func dump() throws(NodeNetworkError) -> NetworkState {
+        for _ in 0..<Self.dumpAttempts {
+            let socket = try NetlinkSocket(groups: 0)
+            var state = NetworkState()
+            var isConsistent = true
+            for (sequence, type) in [RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE].enumerated() {
+                let whole = try socket.dump(UInt16(type), sequence: UInt32(sequence + 1), into: &state)
+                isConsistent = isConsistent && whole
+            }
+            if isConsistent { return state }
+        }
+        throw .system(operation: "dump the network state, which never stood still", code: EINTR)
+    }
+
+    private static let dumpAttempts = 20
+
+    /// Returns whether nothing changed meanwhile in a way that makes the dump inconsistent.
+    private func dump(_ type: UInt16, sequence: UInt32, into state: inout NetworkState) throws(NodeNetworkError)
+        -> Bool
+    {
+        let sent = shim_netlink_dump(descriptor, type, sequence)
+        guard sent == 0 else { throw .system(operation: "ask for a netlink dump", code: -sent) }
+        while true {
+            for message in try waitForMessages() {
+                switch message {
+                case .dumpDone(sequence, let interrupted): return !interrupted
+                case .refused(sequence, let code): throw .system(operation: "dump the network state", code: code)
+                default: _ = state.apply(message)
+                }
+            }
+        }
+    }
+
+    private func waitForMessages() throws(NodeNetworkError) -> [NetworkMessage] {
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        while true {
+            let ready = poll(&waiting, 1, Self.answerMilliseconds)
+            if ready < 0, errno == EINTR { continue }
+            guard ready > 0 else {
+                throw .system(operation: "wait for a netlink dump", code: ready == 0 ? ETIMEDOUT : errno)
+            }
+            if let messages = try receive() { return messages }
+        }
+    }
+
+    /// The kernel answers within the call; this only bounds a wait that should not happen.
+    private static let answerMilliseconds: Int32 = 5000
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinuxShim
+import Glibc
+import NetworkTypes
+
+/// Follows devices, addresses and routes of one network namespace on a thread of its own.
+///
+/// The namespace is the one that the thread which makes the follower is in.
+public final class NetworkFollower: Sendable {
+    /// Gets the whole state at the start and after each change, or why it could not be read; after an error it is
+    /// tried again each second. Called on the follower's thread, in order, never twice at once.
+    public typealias Receiver = @Sendable (Result<NetworkState, NodeNetworkError>) -> Void
+
+    private let wake: Int32
+    private let thread: pthread_t
+
+    /// Starts to follow.
+    ///
+    /// - Throws: ``NodeNetworkError/system(operation:code:)`` when no socket or thread is to be had.
+    public init(_ receiver: @escaping Receiver) throws(NodeNetworkError) {
+        let socket = try NetlinkSocket(groups: NetlinkSocket.changes)
+        let wake = eventfd(0, Int32(EFD_CLOEXEC))
+        guard wake >= 0 else { throw .system(operation: "make an eventfd", code: errno) }
+        let loop = FollowLoop(socket: socket, wake: wake, receiver: receiver)
+        var thread = pthread_t()
+        let failure = pthread_create(
+            &thread, nil,
+            { argument in
+                Unmanaged<FollowLoop>.fromOpaque(argument!).takeRetainedValue().run()
+                return nil
+            }, Unmanaged.passRetained(loop).toOpaque())
+        guard failure == 0 else {
+            Unmanaged.passUnretained(loop).release()
+            close(wake)
+            throw .system(operation: "start a thread", code: failure)
+        }
+        self.wake = wake
+        self.thread = thread
+    }
+
+    /// Ends the thread and waits for it. Nothing is delivered after this. Call once, not from the receiver.
+    public func stop() {
+        var one: UInt64 = 1
+        _ = write(wake, &one, MemoryLayout<UInt64>.size)
+        pthread_join(thread, nil)
+        close(wake)
+    }
+
+    /// The state of the calling thread's network namespace at this moment.
+    ///
+    /// - Throws: ``NodeNetworkError``.
+    public static func snapshot() throws(NodeNetworkError) -> NetworkState { try NetlinkSocket.dump() }
+}
+
+/// The thread's own: used by nobody else once the thread runs.
+private final class FollowLoop {
+    private let socket: NetlinkSocket
+    private let wake: Int32
+    private let receiver: NetworkFollower.Receiver
+    private var state = NetworkState()
+    private var delivered: NetworkState?
+    private var isStale = true
+
+    /// Changes are gathered before they are delivered, but not without end.
+    private static let datagramsPerDelivery = 1024
+    private static let retryMilliseconds: Int32 = 1000
+
+    init(socket: consuming NetlinkSocket, wake: Int32, receiver: @escaping NetworkFollower.Receiver) {
+        self.socket = socket
+        self.wake = wake
+        self.receiver = receiver
+    }
+
+    func run() {
+        var waiting = [
+            pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        while waiting[0].revents == 0 {
+            step()
+            // POLLERR says that notifications were lost; receiving then gives ENOBUFS.
+            _ = poll(&waiting, 2, isStale ? Self.retryMilliseconds : -1)
+        }
+    }
+
+    /// Reads what is waiting, dumps where that does not tell all, and delivers what changed.
+    private func step() {
+        do throws(NodeNetworkError) {
+            if isStale { try dump() }
+            try readChanges()
+            if isStale {
+                try dump()
+                try readChanges()
+            }
+        } catch {
+            isStale = true
+            receiver(.failure(error))
+            return
+        }
+        guard !isStale, state != delivered else { return }
+        delivered = state
+        receiver(.success(state))
+    }
+
+    private func dump() throws(NodeNetworkError) {
+        state = try NetlinkSocket.dump()
+        isStale = false
+    }
+
+    private func readChanges() throws(NodeNetworkError) {
+        for _ in 0..<Self.datagramsPerDelivery {
+            let messages: [NetworkMessage]?
+            do throws(NodeNetworkError) {
+                messages = try socket.receive()
+            } catch .system(_, code: ENOBUFS) {
+                isStale = true
+                continue
+            }
+            guard let messages else { return }
+            for message in messages where state.apply(message) == .stale { isStale = true }
+        }
+    }
+}

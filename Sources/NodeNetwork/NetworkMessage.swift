@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+
+/// A network device of the node, as rtnetlink tells it (`struct ifinfomsg`, IFLA_*).
+public struct Link: Sendable, Hashable {
+    public var index: UInt32
+    public var name: String
+    /// IFLA_INFO_KIND: `veth`, `bridge`, `tun`, …; empty for physical devices.
+    public var kind: String
+    /// Index of the bridge or bond that this device is a port of; 0: none.
+    public var master: UInt32
+    public var isUp: Bool
+    public var isLoopback: Bool
+
+    public init(
+        index: UInt32, name: String, kind: String = "", master: UInt32 = 0, isUp: Bool = true, isLoopback: Bool = false
+    ) {
+        self.index = index
+        self.name = name
+        self.kind = kind
+        self.master = master
+        self.isUp = isUp
+        self.isLoopback = isLoopback
+    }
+}
+
+/// An address of a device (`struct ifaddrmsg`, IFA_*).
+public struct LinkAddress: Sendable, Hashable {
+    public var link: UInt32
+    public var address: IPAddress
+    /// Of the address's subnet: 0...32 or 0...128.
+    public var prefixLength: UInt8
+
+    public init(link: UInt32, address: IPAddress, prefixLength: UInt8) {
+        self.link = link
+        self.address = address
+        self.prefixLength = prefixLength
+    }
+}
+
+/// A unicast route of the main table (`struct rtmsg`, RTA_*).
+public struct Route: Sendable, Hashable {
+    public var destination: CIDR
+    /// RTA_PRIORITY: of two routes to one destination the lower metric is taken.
+    public var metric: UInt32
+    /// Devices that packets leave by, more than one with several next hops; sorted, not empty.
+    public var links: [UInt32]
+    /// Whether a next hop is a router: the destination is not on the link itself.
+    public var hasGateway: Bool
+
+    public init(destination: CIDR, metric: UInt32 = 0, links: [UInt32], hasGateway: Bool = false) {
+        self.destination = destination
+        self.metric = metric
+        self.links = links
+        self.hasGateway = hasGateway
+    }
+}
+
+/// One rtnetlink message that says something about the node's network.
+public enum NetworkMessage: Sendable, Hashable {
+    /// A device is new or differs.
+    case link(Link)
+    case linkRemoved(index: UInt32)
+    case address(LinkAddress)
+    case addressRemoved(LinkAddress)
+    /// A route is new. `replaces`: the first route to the same destination with the same metric is gone for it.
+    case route(Route, replaces: Bool)
+    case routeRemoved(Route)
+    /// The dump that was asked for with this sequence number is over. `interrupted`: what it told is inconsistent.
+    case dumpDone(sequence: UInt32, interrupted: Bool)
+    /// The kernel refused a request with this errno.
+    case refused(sequence: UInt32, code: Int32)
+    /// Something else: other tables, multicast, local and blackhole routes, other families.
+    case other
+}
+
+/// Why the node's network could not be read.
+public enum NodeNetworkError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// `what` needs `needed` bytes where `available` are left, or says that it is longer than what holds it.
+    case truncated(what: String, needed: Int, available: Int)
+    /// A value that its field cannot have.
+    case invalid(what: String, value: Int)
+    /// A system call failed with the errno `code`.
+    case system(operation: String, code: Int32)
+
+    public var description: String {
+        switch self {
+        case .truncated(let what, let needed, let available):
+            "netlink message cut short: \(what) needs \(needed) bytes, \(available) are there"
+        case .invalid(let what, let value): "netlink message with \(what) \(value)"
+        case .system(let operation, let code): "\(operation): errno \(code)"
+        }
+    }
+}

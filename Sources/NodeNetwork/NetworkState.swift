@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+
+/// Where a pod's packets enter the node.
+public struct PodInterface: Sendable, Hashable {
+    public var index: UInt32
+    public var name: String
+    public init(index: UInt32, name: String) {
+        self.index = index
+        self.name = name
+    }
+}
+
+/// Devices, addresses and main-table routes of one network namespace, and what they say about pods. A value without
+/// I/O: messages go in through ``apply(_:)``.
+public struct NetworkState: Sendable, Equatable {
+    /// What a message did to the state.
+    public enum Effect: Sendable, Hashable {
+        case unchanged
+        case changed
+        /// The kernel removes more than it tells of (an IPv4 address takes routes with it): dump again.
+        case stale
+    }
+
+    public private(set) var links: [UInt32: Link] = [:]
+    public private(set) var addresses: Set<LinkAddress> = []
+    /// By destination, every route to it.
+    public private(set) var routes: [CIDR: [Route]] = [:]
+    /// How many routes beyond one address, or through a router, leave by each device: such a device leads to more
+    /// than one pod.
+    private var wideRoutes: [UInt32: Int] = [:]
+
+    public init() {}
+
+    /// Takes in one message of a dump or a notification.
+    public mutating func apply(_ message: NetworkMessage) -> Effect {
+        switch message {
+        case .link(let link): set(link)
+        case .linkRemoved(let index): removeLink(index)
+        case .address(let address): addresses.insert(address).inserted ? .changed : .unchanged
+        case .addressRemoved(let address):
+            addresses.remove(address) == nil ? .unchanged : address.address.family == .ipv4 ? .stale : .changed
+        case .route(let route, let replaces): add(route, replaces: replaces)
+        case .routeRemoved(let route):
+            // One next hop taken out of several is told as a route that we don't have.
+            remove(route) ? .changed : routes[route.destination] == nil ? .unchanged : .stale
+        case .dumpDone, .refused, .other: .unchanged
+        }
+    }
+
+    /// The addresses that are this node's own: every device's, but the loopback device's and IPv6 link-local ones
+    /// (each link has its own of those, so they say nothing about who sends).
+    public var ownAddresses: Set<IPAddress> {
+        Set(
+            addresses.lazy
+                .filter { self.links[$0.link]?.isLoopback != true && !Self.linkLocal.contains($0.address) }
+                .map(\.address))
+    }
+
+    /// The device that leads to the pod with this address, and to it alone: the most specific route of the main table
+    /// is to this one address, straight by one virtual device that is no bridge port and that no wider route, default
+    /// route or router lies behind. Nil where the routes don't say so.
+    public func interface(ofPod address: IPAddress) -> PodInterface? {
+        guard let candidates = routes[CIDR(host: address)],
+            let route = candidates.min(by: { $0.metric < $1.metric }),
+            !route.hasGateway, route.links.count == 1, let link = links[route.links[0]], link.isUp, link.master == 0,
+            Self.podKinds.contains(link.kind), wideRoutes[link.index, default: 0] == 0
+        else { return nil }
+        return PodInterface(index: link.index, name: link.name)
+    }
+
+    /// Device kinds of which the far end can be a pod: pairs into another namespace, and tunnels to a sandbox (gVisor,
+    /// a virtual machine).
+    private static let podKinds: Set<String> = ["veth", "netkit", "tun"]
+
+    /// fe80::/10 (RFC 4291, 2.5.6).
+    private static let linkLocal = CIDR(IPAddress(v6High: 0xfe80 << 48, low: 0), prefixLength: 10)
+
+    private mutating func set(_ link: Link) -> Effect {
+        let before = links.updateValue(link, forKey: link.index)
+        if before == link { return .unchanged }
+        // Taking a device down removes its IPv4 routes without a message for each.
+        if before?.isUp == true, !link.isUp { removeRoutes(by: link.index) { $0.destination.family == .ipv4 } }
+        return .changed
+    }
+
+    private mutating func removeLink(_ index: UInt32) -> Effect {
+        guard links.removeValue(forKey: index) != nil else { return .unchanged }
+        removeRoutes(by: index) { _ in true }
+        addresses = addresses.filter { $0.link != index }
+        return .changed
+    }
+
+    private mutating func add(_ route: Route, replaces: Bool) -> Effect {
+        var known = routes[route.destination, default: []]
+        if known.contains(route) { return .unchanged }
+        if replaces, let old = known.firstIndex(where: { $0.metric == route.metric }) {
+            count(known.remove(at: old), by: -1)
+        }
+        known.append(route)
+        routes[route.destination] = known
+        count(route, by: 1)
+        return .changed
+    }
+
+    private mutating func remove(_ route: Route) -> Bool {
+        guard var known = routes[route.destination], let index = known.firstIndex(of: route) else { return false }
+        count(known.remove(at: index), by: -1)
+        routes[route.destination] = known.isEmpty ? nil : known
+        return true
+    }
+
+    private mutating func removeRoutes(by link: UInt32, where matches: (Route) -> Bool) {
+        let gone = routes.values.joined().filter { $0.links.contains(link) && matches($0) }
+        for route in gone { _ = remove(route) }
+    }
+
+    private mutating func count(_ route: Route, by step: Int) {
+        // Each IPv6 device has routes to its own link-local and multicast prefixes.
+        let isWide = route.hasGateway || !route.destination.isHost
+        guard isWide, !Self.linkLocal.contains(route.destination) else { return }
+        for link in route.links {
+            let left = wideRoutes[link, default: 0] + step
+            wideRoutes[link] = left == 0 ? nil : left
+        }
+    }
+}
