@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/* Stores that publish: everything written before is visible to a reader that sees the new value. */
+void bh_store32(uint32_t *word, uint32_t value);
+void bh_store64(void *pair, uint64_t value);
+uint32_t bh_load32(const uint32_t *word);
+
+/* Keeps what libbpf and the kernel's verifier say, up to the last 64 KiB, for the error of the call that fails. */
+void bh_log_start(void);
+/* The text since bh_log_start, NUL-terminated; valid until the next call of either on this thread. */
+const char *bh_log_text(void);
+
+/* Attaches a BPF_PROG_TYPE_NETFILTER program (bpf(BPF_LINK_CREATE)). Returns the link's descriptor or -errno. */
+int bh_link_netfilter(int program, uint32_t family, uint32_t hook, int32_t priority, uint32_t flags);
+/* Priority of a netfilter link. 0 or -errno. */
+int bh_link_info(int link, uint32_t *family, uint32_t *hook, int32_t *priority, uint32_t *program);
+
+/* Every thread of this machine that ran kernel code before this call has left it. 0 or -errno. */
+int bh_grace_period(void);
+
+struct bh_test_result {
+	uint32_t verdict;
+	uint32_t duration_ns;
+};
+/* Runs a netfilter program `repeat` times over an Ethernet frame. 0 or -errno. */
+int bh_test_run(
+	int program, const void *frame, uint32_t size, uint8_t family, uint32_t repeat, struct bh_test_result *result);
+
+/* Facts of a loaded program: instructions after the verifier, time spent loading it, verified instructions. */
+int bh_program_info(int program, uint32_t *translated_bytes, uint32_t *verified_instructions);
+
+/* Drops every capability but those in `keep` (bits of CAP_*) from this thread, and its bounding set. 0 or -errno. */
+int bh_keep_capabilities(uint64_t keep);

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "CLinuxShim.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/membarrier.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Newer than the headers of the oldest distribution that we build on. */
+#define BH_PROG_TYPE_NETFILTER 32
+#define BH_ATTACH_NETFILTER 45
+#define BH_LINK_TYPE_NETFILTER 10
+
+void bh_store32(uint32_t *word, uint32_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+void bh_store64(void *pair, uint64_t value)
+{
+	__atomic_store_n((uint64_t *)pair, value, __ATOMIC_RELEASE);
+}
+
+uint32_t bh_load32(const uint32_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static __thread char log_text[65536];
+static __thread size_t log_length;
+
+static int append_log(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	char line[4096];
+	int length = vsnprintf(line, sizeof(line), format, arguments);
+	if (length < 0)
+		return 0;
+	size_t size = (size_t)length < sizeof(line) ? (size_t)length : sizeof(line) - 1;
+	if (log_length + size >= sizeof(log_text)) {
+		size_t kept = sizeof(log_text) / 2;
+		if (log_length > kept) {
+			memmove(log_text, log_text + log_length - kept, kept);
+			log_length = kept;
+		}
+	}
+	memcpy(log_text + log_length, line, size);
+	log_length += size;
+	log_text[log_length] = 0;
+	return length;
+}
+
+void bh_log_start(void)
+{
+	log_length = 0;
+	log_text[0] = 0;
+	libbpf_set_print(append_log);
+}
+
+const char *bh_log_text(void)
+{
+	return log_text;
+}
+
+/* The part of union bpf_attr for BPF_LINK_CREATE that old headers lack. */
+struct link_create {
+	uint32_t program;
+	uint32_t target;
+	uint32_t attach_type;
+	uint32_t flags;
+	uint32_t family;
+	uint32_t hook;
+	int32_t priority;
+	uint32_t netfilter_flags;
+	uint64_t reserved[4];
+};
+
+int bh_link_netfilter(int program, uint32_t family, uint32_t hook, int32_t priority, uint32_t flags)
+{
+	struct link_create attributes = {
+		.program = (uint32_t)program,
+		.attach_type = BH_ATTACH_NETFILTER,
+		.family = family,
+		.hook = hook,
+		.priority = priority,
+		.netfilter_flags = flags,
+	};
+	long link = syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
+	return link < 0 ? -errno : (int)link;
+}
+
+/* struct bpf_link_info of a netfilter link. */
+struct link_info {
+	uint32_t type;
+	uint32_t id;
+	uint32_t program;
+	uint32_t reserved;
+	uint32_t family;
+	uint32_t hook;
+	int32_t priority;
+	uint32_t flags;
+	uint64_t more[4];
+};
+
+int bh_link_info(int link, uint32_t *family, uint32_t *hook, int32_t *priority, uint32_t *program)
+{
+	struct link_info info = {0};
+	uint32_t size = sizeof(info);
+	if (bpf_obj_get_info_by_fd(link, &info, &size))
+		return -errno;
+	if (info.type != BH_LINK_TYPE_NETFILTER)
+		return -EINVAL;
+	*family = info.family;
+	*hook = info.hook;
+	*priority = info.priority;
+	*program = info.program;
+	return 0;
+}
+
+int bh_grace_period(void)
+{
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) ? -errno : 0;
+}
+
+/* struct nf_hook_state as BPF_PROG_TEST_RUN takes it: pointers must be NULL. */
+struct hook_state {
+	uint8_t hook;
+	uint8_t family;
+	uint8_t reserved[6];
+	uint64_t pointers[5];
+};
+
+int bh_test_run(
+	int program, const void *frame, uint32_t size, uint8_t family, uint32_t repeat, struct bh_test_result *result)
+{
+	struct hook_state state = {.hook = 2, .family = family};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = size, .ctx_in = &state,
+		.ctx_size_in = sizeof(state), .repeat = (int)repeat);
+	int code = bpf_prog_test_run_opts(program, &options);
+	if (code)
+		return code < 0 ? code : -errno;
+	result->verdict = options.retval;
+	result->duration_ns = options.duration;
+	return 0;
+}
+
+int bh_program_info(int program, uint32_t *translated_bytes, uint32_t *verified_instructions)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info);
+	if (bpf_obj_get_info_by_fd(program, &info, &size))
+		return -errno;
+	*translated_bytes = info.xlated_prog_len;
+	*verified_instructions = info.verified_insns;
+	return 0;
+}
+
+int bh_keep_capabilities(uint64_t keep)
+{
+	for (int capability = 0; capability < 64; capability++)
+		if (!(keep >> capability & 1) && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) && errno != EINVAL)
+			return -errno;
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+	struct __user_cap_data_struct data[2] = {0};
+	for (int half = 0; half < 2; half++) {
+		data[half].effective = (uint32_t)(keep >> (32 * half));
+		data[half].permitted = data[half].effective;
+	}
+	return syscall(SYS_capset, &header, data) ? -errno : 0;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The layout of the tables that the daemon writes and the BPF program reads: the one definition for both.
+ *
+ * The map `tables` is one value, an array of 32-bit words: the fixed part below, then the heap. A "word offset"
+ * counts words from the start of the value; 0 is "none". All numbers are in host byte order.
+ */
+#ifndef BULKHEAD_ABI_H
+#define BULKHEAD_ABI_H
+
+#ifdef __bpf__
+typedef unsigned char bh_u8;
+typedef unsigned short bh_u16;
+typedef unsigned int bh_u32;
+typedef unsigned long long bh_u64;
+#else
+#include <stdint.h>
+typedef uint8_t bh_u8;
+typedef uint16_t bh_u16;
+typedef uint32_t bh_u32;
+typedef uint64_t bh_u64;
+#endif
+
+/* Part of the pins' path: programs and tables of different versions never meet. */
+#define BH_LAYOUT_VERSION 1
+#define BH_MAGIC 0x424c4b48u
+
+#define BH_ENDPOINTS 2048
+#define BH_INTERFACES 8192
+/* Longest search for an interface from its home slot. */
+#define BH_INTERFACE_PROBES 8
+#define BH_PORTS 65536
+#define BH_SLOTS 65536
+/* Bytes kept behind the last usable word, so that one check of a block's offset covers the block. */
+#define BH_SLACK_BYTES 4096
+
+/*
+ * An address word. Bit 31 clear: leaf, bits 30..20 the local endpoint (0: none), bits 19..0 the address class.
+ * Bit 31 set: bits 28..0 are a word offset of a list (bit 30), a node (bit 29) or else a chunk.
+ */
+#define BH_POINTER 0x80000000u
+#define BH_LIST 0x40000000u
+#define BH_NODE 0x20000000u
+#define BH_OFFSET_MASK 0x1fffffffu
+#define BH_CLASS_MASK 0x000fffffu
+#define BH_ENDPOINT_SHIFT 20
+#define BH_ENDPOINT_MASK 0x7ffu
+
+/* A matrix cell: bits 25..24 the action (0 is never written), bits 23..0 the rule. */
+#define BH_CELL_ALLOW 0x01000000u
+#define BH_CELL_DENY 0x02000000u
+#define BH_CELL_RULE_MASK 0x00ffffffu
+
+#define BH_CHUNK_WORDS 256
+/* Ranges of a list: 4, 8, 16, 32 or 64. */
+#define BH_LIST_MAX 64
+
+#define BH_INTERFACE_REMOVED 0xffffffffu
+
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic error "-Wpadded"
+#endif
+
+struct bh_header {
+	bh_u32 magic;
+	bh_u32 layout;
+	/* Usable words of the value; the heap ends there. */
+	bh_u32 words;
+	bh_u32 heap_begin;
+	/* Address word of the IPv6 tree. */
+	bh_u32 root6;
+	/* Set once the tables enforce a whole policy; tables without it are never attached. */
+	bh_u32 complete;
+	/* Drop events: at most so many a second and so many at once; one flow again only after so many ms. */
+	bh_u32 event_rate;
+	bh_u32 event_burst;
+	bh_u32 event_repeat_ms;
+	/* Keys that fit in the map `keys`, by kind, and rules that fit in `counters`. */
+	bh_u32 class_keys;
+	bh_u32 program_keys;
+	bh_u32 rule_keys;
+	bh_u32 reserved[52];
+};
+
+/* A local endpoint. Both programs are flipped by one aligned 64-bit store. 0: allows everything. */
+struct bh_endpoint {
+	bh_u32 ingress;
+	bh_u32 egress;
+	/* Interface by which its packets enter the node. 0: not known. */
+	bh_u32 ifindex;
+	bh_u32 reserved;
+};
+
+/* Everything in front of the heap. */
+struct bh_fixed {
+	struct bh_header header;
+	/* Address word of each IPv4 /16. */
+	bh_u32 root4[BH_SLOTS];
+	/* Port class by protocol (TCP, UDP, SCTP) and port. */
+	bh_u16 ports[3][BH_PORTS];
+	struct bh_endpoint endpoints[BH_ENDPOINTS];
+	/* Interfaces of endpoints: open addressing, home slot `ifindex % BH_INTERFACES`. */
+	bh_u32 interfaces[BH_INTERFACES];
+};
+
+/*
+ * A verdict matrix; all parts in one block, at word offsets from its start:
+ * u16 columns[column_capacity] by port class, u16 rows[row_capacity] by address class,
+ * u32 cells[row * stride + column].
+ */
+struct bh_program {
+	bh_u32 number;
+	/* Size of the block in words. */
+	bh_u32 words;
+	bh_u32 column_capacity;
+	bh_u32 row_capacity;
+	bh_u32 columns;
+	bh_u32 rows;
+	bh_u32 cells;
+	bh_u32 stride;
+};
+
+/* In front of u16 first[size], u32 value[size]; ranges beyond the last repeat it. first[0] is 0. */
+struct bh_list {
+	bh_u32 size;
+};
+
+/* IPv6: where the address agrees with the prefix, `window` decides by 16 bits of it; else `otherwise` is the leaf. */
+struct bh_node {
+	bh_u64 mask_high;
+	bh_u64 mask_low;
+	bh_u64 prefix_high;
+	bh_u64 prefix_low;
+	bh_u32 otherwise;
+	/* Address word: leaf, list or chunk, whose values are leaves or nodes. */
+	bh_u32 window;
+	/* Group of 16 bits, 0 the most significant ... 7. */
+	bh_u32 group;
+	bh_u32 reserved;
+};
+
+/* Names a class, program, rule or endpoint by its content; the program never reads it. Zero: number not in use. */
+struct bh_key {
+	bh_u64 high;
+	bh_u64 low;
+};
+
+struct bh_counter {
+	bh_u64 packets;
+	bh_u64 bytes;
+};
+
+enum bh_stat {
+	BH_STAT_SPOOFED = 0,
+	BH_STAT_UNPARSABLE = 1,
+	BH_STAT_SUPPRESSED = 2,
+	BH_STAT_LOST = 3,
+	BH_STAT_INCONSISTENT = 4,
+	BH_STATS = 8,
+};
+
+enum bh_cause {
+	BH_CAUSE_RULE = 1,
+	BH_CAUSE_SPOOFED = 2,
+	BH_CAUSE_UNPARSABLE = 3,
+	BH_CAUSE_INCONSISTENT = 4,
+};
+
+enum bh_direction {
+	BH_INGRESS = 0,
+	BH_EGRESS = 1,
+};
+
+/* A dropped packet, named as the flow that was judged. Addresses in network byte order; IPv4 in the first word. */
+struct bh_event {
+	bh_u64 time_ns;
+	bh_u32 source[4];
+	bh_u32 destination[4];
+	bh_u32 rule;
+	bh_u32 ifindex;
+	bh_u16 source_port;
+	bh_u16 destination_port;
+	bh_u16 endpoint;
+	bh_u8 protocol;
+	bh_u8 family;
+	bh_u8 cause;
+	bh_u8 direction;
+	bh_u8 reserved[6];
+};
+
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
+
+#define BH_ROOT4_OFFSET 256
+#define BH_PORTS_OFFSET 262400
+#define BH_ENDPOINTS_OFFSET 655616
+#define BH_INTERFACES_OFFSET 688384
+#define BH_FIXED_BYTES 721152
+
+_Static_assert(sizeof(struct bh_header) == 256, "header");
+_Static_assert(__builtin_offsetof(struct bh_header, root6) == 16, "root6");
+_Static_assert(__builtin_offsetof(struct bh_header, rule_keys) == 44, "rule_keys");
+_Static_assert(sizeof(struct bh_endpoint) == 16, "endpoint");
+_Static_assert(__builtin_offsetof(struct bh_endpoint, ifindex) == 8, "ifindex");
+_Static_assert(sizeof(struct bh_program) == 32, "program");
+_Static_assert(sizeof(struct bh_node) == 48, "node");
+_Static_assert(sizeof(struct bh_key) == 16, "key");
+_Static_assert(sizeof(struct bh_counter) == 16, "counter");
+_Static_assert(sizeof(struct bh_event) == 64, "event");
+_Static_assert(__builtin_offsetof(struct bh_event, cause) == 56, "cause");
+_Static_assert(__builtin_offsetof(struct bh_fixed, root4) == BH_ROOT4_OFFSET, "root4");
+_Static_assert(__builtin_offsetof(struct bh_fixed, ports) == BH_PORTS_OFFSET, "ports");
+_Static_assert(__builtin_offsetof(struct bh_fixed, endpoints) == BH_ENDPOINTS_OFFSET, "endpoints");
+_Static_assert(__builtin_offsetof(struct bh_fixed, interfaces) == BH_INTERFACES_OFFSET, "interfaces");
+_Static_assert(sizeof(struct bh_fixed) == BH_FIXED_BYTES, "fixed");
+
+#endif
