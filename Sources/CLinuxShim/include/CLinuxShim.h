@@ -2,3 +2,4 @@
 /* What Swift cannot call itself: variadic functions, macros with arguments, atomics on mapped memory. */
 #pragma once
 #include "shim_bpf.h"
+#include "shim_netlink.h"
