@@ -118,6 +118,8 @@ let package = Package(
         .executableTarget(
             name: "packet-probe", dependencies: ["TestKit", "NetworkTypes", "CLinuxShim"], path: "Tests/PacketProbe",
             swiftSettings: strict),
+        tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
+        tests("TestKitTests", ["TestKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
         tests("NetworkTypesTests", ["NetworkTypes"]),
         tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes"]),
         tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
