@@ -148,6 +148,7 @@ let package = Package(
                 "Agent", "TestKit", "ControlProtocol", "Datapath", "DatapathEBPF", "CompiledPolicy", "PolicyPipeline",
                 "KubernetesObjects", "PolicyModel", "NetworkTypes", "CLinuxShim",
             ]),
+        tests("NodeNetworkTests", ["NodeNetwork", "NetworkTypes", "TestKit"]),
         tests("TidyTests", []),
     ]
 )

@@ -63,6 +63,8 @@ private final class FollowLoop {
 
     /// Changes are gathered before they are delivered, but not without end.
     private static let datagramsPerDelivery = 1024
+    /// More than the socket's buffer holds.
+    private static let datagramsPerDiscard = 1 << 17
     private static let retryMilliseconds: Int32 = 1000
 
     init(socket: consuming NetlinkSocket, wake: Int32, receiver: @escaping NetworkFollower.Receiver) {
@@ -77,47 +79,57 @@ private final class FollowLoop {
             pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0),
         ]
         while waiting[0].revents == 0 {
-            step()
+            let failed = !step()
             // POLLERR says that notifications were lost; receiving then gives ENOBUFS.
-            _ = poll(&waiting, 2, isStale ? Self.retryMilliseconds : -1)
+            _ = poll(&waiting, failed ? 1 : 2, failed ? Self.retryMilliseconds : isStale ? 0 : -1)
         }
     }
 
-    /// Reads what is waiting, dumps where that does not tell all, and delivers what changed.
-    private func step() {
+    /// Reads what is waiting, dumps where that does not tell all, and delivers what changed. Returns false after a
+    /// failure, to be tried again later.
+    private func step() -> Bool {
         do throws(NodeNetworkError) {
-            if isStale { try dump() }
-            try readChanges()
+            if !isStale { try readChanges() }
             if isStale {
-                try dump()
+                try discardChanges()
+                state = try NetlinkSocket.dump()
+                isStale = false
                 try readChanges()
             }
         } catch {
             isStale = true
             receiver(.failure(error))
-            return
+            return false
         }
-        guard !isStale, state != delivered else { return }
+        // Still stale: this state may lack what was lost; the next step dumps again.
+        guard !isStale, state != delivered else { return true }
         delivered = state
         receiver(.success(state))
-    }
-
-    private func dump() throws(NodeNetworkError) {
-        state = try NetlinkSocket.dump()
-        isStale = false
+        return true
     }
 
     private func readChanges() throws(NodeNetworkError) {
         for _ in 0..<Self.datagramsPerDelivery {
-            let messages: [NetworkMessage]?
-            do throws(NodeNetworkError) {
-                messages = try socket.receive()
-            } catch .system(_, code: ENOBUFS) {
-                isStale = true
-                continue
-            }
-            guard let messages else { return }
+            guard !isStale, let messages = try receive() else { return }
             for message in messages where state.apply(message) == .stale { isStale = true }
+        }
+    }
+
+    /// After a loss, what still waits is older than the dump to come: a route's end may be among what was lost, and
+    /// applying its beginning after the dump would keep it for ever.
+    private func discardChanges() throws(NodeNetworkError) {
+        for _ in 0..<Self.datagramsPerDiscard {
+            guard try receive() != nil else { return }
+        }
+    }
+
+    /// Nil: nothing waits. A loss makes the state stale and counts as no messages.
+    private func receive() throws(NodeNetworkError) -> [NetworkMessage]? {
+        do throws(NodeNetworkError) {
+            return try socket.receive()
+        } catch .system(_, code: ENOBUFS) {
+            isStale = true
+            return []
         }
     }
 }

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+import NodeNetwork
+import Testing
+
+/// Datagrams byte by byte, little-endian as the machines that run the tests are.
+@Suite struct NetlinkParserTests {
+    @Test func link() throws {
+        let datagram: [UInt8] = [
+            72, 0, 0, 0,  // length
+            16, 0, 0, 0,  // RTM_NEWLINK, flags
+            7, 0, 0, 0, 0, 0, 0, 0,  // sequence, port
+            0, 0, 1, 0,  // AF_UNSPEC, pad, ARPHRD_ETHER
+            9, 0, 0, 0,  // index
+            0x43, 0x10, 1, 0, 0, 0, 0, 0,  // IFF_UP | IFF_BROADCAST | IFF_RUNNING …, change mask
+            10, 0, 3, 0,  // attribute of 10 bytes: IFLA_IFNAME
+            UInt8(ascii: "v"), UInt8(ascii: "e"), UInt8(ascii: "t"), UInt8(ascii: "h"), UInt8(ascii: "7"), 0, 0, 0,
+            8, 0, 10, 0,  // IFLA_MASTER
+            5, 0, 0, 0,
+            16, 0, 18, 0,  // IFLA_LINKINFO
+            9, 0, 1, 0,  // IFLA_INFO_KIND
+            UInt8(ascii: "v"), UInt8(ascii: "e"), UInt8(ascii: "t"), UInt8(ascii: "h"), 0, 0, 0, 0,
+        ]
+        let length = UInt8(datagram.count)
+        let messages = try parse([length] + datagram.dropFirst())
+        #expect(messages == [.link(Link(index: 9, name: "veth7", kind: "veth", master: 5))])
+    }
+
+    @Test func addressOfBothFamilies() throws {
+        let v4: [UInt8] = [
+            40, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  // RTM_NEWADDR
+            2, 24, 0, 0, 3, 0, 0, 0,  // AF_INET, /24, flags, scope, link 3
+            8, 0, 1, 0, 10, 0, 0, 9,  // IFA_ADDRESS: the far end
+            8, 0, 2, 0, 10, 0, 0, 1,  // IFA_LOCAL: our own
+        ]
+        let v6: [UInt8] =
+            [
+                44, 0, 0, 0, 21, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  // RTM_DELADDR
+                10, 64, 0, 0, 3, 0, 0, 0,  // AF_INET6, /64
+                20, 0, 1, 0,  // IFA_ADDRESS
+            ] + [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+        #expect(
+            try parse(v4 + v6) == [
+                .address(LinkAddress(link: 3, address: try IPAddress("10.0.0.1"), prefixLength: 24)),
+                .addressRemoved(LinkAddress(link: 3, address: try IPAddress("fd00::1"), prefixLength: 64)),
+            ])
+    }
+
+    /// Header and RTA_DST, RTA_OIF of a unicast route to 10.0.0.7.
+    private func route(
+        type: UInt8 = 24, flags: UInt8 = 0, length: UInt8 = 32, table: UInt8 = 254, kind: UInt8 = 1,
+        more: [UInt8] = []
+    ) -> [UInt8] {
+        [UInt8(44 + more.count), 0, 0, 0, type, 0, 0, flags, 0, 0, 0, 0, 0, 0, 0, 0]
+            // Family, lengths, TOS, table, protocol, scope, type, flags.
+            + [2, length, 0, 0, table, 3, 0, kind, 0, 0, 0, 0]
+            + [8, 0, 1, 0, 10, 0, 0, 7]  // RTA_DST
+            + [8, 0, 4, 0, 6, 0, 0, 0]  // RTA_OIF 6
+            + more
+    }
+
+    private let toSeven = Route(destination: CIDR(IPAddress(v4: 0x0a00_0007), prefixLength: 32), links: [6])
+
+    @Test func routes() throws {
+        #expect(try parse(route()) == [.route(toSeven, replaces: false)])
+        #expect(try parse(route(type: 25)) == [.routeRemoved(toSeven)])
+        var behindRouter = toSeven
+        behindRouter.hasGateway = true
+        behindRouter.metric = 100
+        let gateway: [UInt8] = [8, 0, 5, 0, 10, 0, 0, 1, 8, 0, 6, 0, 100, 0, 0, 0]  // RTA_GATEWAY, RTA_PRIORITY
+        #expect(try parse(route(more: gateway)) == [.route(behindRouter, replaces: false)])
+    }
+
+    @Test func replacingRoute() throws {
+        // The upper byte of the flags: NLM_F_REPLACE is 0x100, NLM_F_CREATE 0x400.
+        #expect(try parse(route(flags: 1)) == [.route(toSeven, replaces: true)])
+        #expect(try parse(route(flags: 4)) == [.route(toSeven, replaces: false)])
+    }
+
+    @Test func nextHops() throws {
+        let hops: [UInt8] = [
+            36, 0, 9, 0,  // RTA_MULTIPATH
+            16, 0, 0, 0, 8, 0, 0, 0, 8, 0, 5, 0, 10, 0, 0, 1,  // next hop by device 8 with RTA_GATEWAY
+            16, 0, 0, 0, 7, 0, 0, 0, 8, 0, 5, 0, 10, 0, 0, 2,
+        ]
+        let expected = Route(destination: toSeven.destination, links: [6, 7, 8], hasGateway: true)
+        #expect(try parse(route(more: hops)) == [.route(expected, replaces: false)])
+    }
+
+    @Test func otherRoutesSayNothing() throws {
+        #expect(try parse(route(table: 255)) == [.other])  // local table
+        #expect(try parse(route(kind: 6)) == [.other])  // RTN_BLACKHOLE
+        let table: [UInt8] = [8, 0, 15, 0, 0, 1, 0, 0]  // RTA_TABLE 256
+        #expect(try parse(route(table: 252, more: table)) == [.other])
+    }
+
+    @Test func endOfDumpAndRefusal() throws {
+        let done: [UInt8] = [20, 0, 0, 0, 3, 0, 2, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        #expect(try parse(done) == [.dumpDone(sequence: 9, interrupted: false)])
+        var interrupted = done
+        interrupted[6] |= 0x10  // NLM_F_DUMP_INTR
+        #expect(try parse(interrupted) == [.dumpDone(sequence: 9, interrupted: true)])
+        let refused: [UInt8] = [20, 0, 0, 0, 2, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]
+        #expect(try parse(refused) == [.refused(sequence: 9, code: 1)])
+    }
+
+    @Test func badLengths() {
+        #expect(throws: NodeNetworkError.invalid(what: "message length", value: 0)) {
+            try parse([0, 0, 0, 0] + [UInt8](repeating: 0, count: 12))
+        }
+        #expect(throws: NodeNetworkError.truncated(what: "message 24", needed: 44, available: 40)) {
+            try parse(Array(route().dropLast(4)))
+        }
+        var attribute = route()
+        attribute[28] = 3  // shorter than its own header
+        #expect(throws: NodeNetworkError.invalid(what: "attribute length", value: 3)) { try parse(attribute) }
+        attribute[28] = 200
+        #expect(throws: NodeNetworkError.truncated(what: "attribute 1", needed: 212, available: 28)) {
+            try parse(attribute)
+        }
+        #expect(throws: NodeNetworkError.invalid(what: "prefix length", value: 33)) { try parse(route(length: 33)) }
+    }
+
+    /// Whatever the bytes, it ends, and with messages or a typed error.
+    @Test func damagedBytes() {
+        var random = SystemRandomNumberGenerator()
+        let whole = route(more: [8, 0, 5, 0, 10, 0, 0, 1]) + route(type: 25)
+        for _ in 0..<20_000 {
+            var bytes = whole
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                bytes[Int.random(in: bytes.indices, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            }
+            let cut = Array(bytes.prefix(Int.random(in: 0...bytes.count, using: &random)))
+            let messages = try? parse(cut)
+            #expect((messages?.count ?? 0) <= cut.count / 16)
+        }
+    }
+
+    private func parse(_ bytes: [UInt8]) throws -> [NetworkMessage] {
+        try bytes.withUnsafeBytes { try NetlinkParser.parse($0) }
+    }
+}

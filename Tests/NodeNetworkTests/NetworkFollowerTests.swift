@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+import NodeNetwork
+import Synchronization
+import TestKit
+import Testing
+
+/// The follower against the kernel, in namespaces.
+@Suite(.serialized) struct NetworkFollowerTests {
+    /// Keeps the latest state that the follower told.
+    private final class Inbox: Sendable {
+        let latest = Mutex<NetworkState?>(nil)
+        let failures = Mutex<[NodeNetworkError]>([])
+
+        var receiver: NetworkFollower.Receiver {
+            { result in
+                switch result {
+                case .success(let state): self.latest.withLock { $0 = state }
+                case .failure(let error): self.failures.withLock { $0.append(error) }
+                }
+            }
+        }
+
+        /// Milliseconds until the latest state fulfils `condition`.
+        func milliseconds(until condition: (NetworkState) -> Bool) throws -> Double {
+            let start = NetClock.now
+            try NetClock.wait("the state that is expected", seconds: 5) {
+                latest.withLock { $0.map(condition) ?? false }
+            }
+            return Double(NetClock.now - start) / 1e6
+        }
+    }
+
+    @Test func snapshotOfANode() throws {
+        try NetWorld.with(pods: ["a", "b"], remotePods: ["far"]) { world in
+            let state = try world.node.run { try NetworkFollower.snapshot() }
+            for pod in world.pods where pod.node == 0 {
+                #expect(state.interface(ofPod: pod.v4)?.name == pod.hostInterface)
+                #expect(state.interface(ofPod: pod.v6)?.name == pod.hostInterface)
+            }
+            let far = world.pod("far")
+            #expect(state.interface(ofPod: far.v4) == nil)
+            #expect(state.interface(ofPod: far.v6) == nil)
+            #expect(state.interface(ofPod: NetAddressing.router) == nil)
+            #expect(
+                state.ownAddresses == [
+                    NetAddressing.nodes[0], NetAddressing.nodes6[0], NetAddressing.gateways[0],
+                    NetAddressing.gateways6[0],
+                ])
+        }
+    }
+
+    @Test func followsPodsComingAndGoing() throws {
+        try NetWorld.with(pods: ["a"]) { world in
+            let inbox = Inbox()
+            let follower = try world.node.run { try NetworkFollower(inbox.receiver) }
+            defer { follower.stop() }
+            _ = try inbox.milliseconds { $0.interface(ofPod: world.pod("a").v4) != nil }
+            let pod = try world.addPod("b")
+            let added = try inbox.milliseconds {
+                $0.interface(ofPod: pod.v4)?.name == pod.hostInterface && $0.interface(ofPod: pod.v6) != nil
+            }
+            #expect(added < 100)
+            try world.removePod("b")
+            let removed = try inbox.milliseconds {
+                $0.interface(ofPod: pod.v4) == nil && $0.interface(ofPod: pod.v6) == nil
+            }
+            #expect(removed < 100)
+            #expect(inbox.failures.withLock { $0 } == [])
+        }
+    }
+
+    /// What the kernel does without a message for each route ends in the state that a fresh dump gives.
+    @Test func agreesWithADumpAfterQuietChanges() throws {
+        try NetWorld.with(pods: ["a", "b"]) { world in
+            let inbox = Inbox()
+            let follower = try world.node.run { try NetworkFollower(inbox.receiver) }
+            defer { follower.stop() }
+            try world.node.ip([
+                "link set veth0 down", "addr del \(NetAddressing.gateways[0])/32 dev veth1",
+                "route add 10.7.0.0/16 via \(NetAddressing.router)", "addr add 10.8.0.1/24 dev eth0",
+                "route add 10.9.0.0/16 via 10.8.0.2", "route replace 10.7.0.0/16 via \(NetAddressing.nodes[1])",
+                "addr del 10.8.0.1/24 dev eth0",
+            ])
+            let dumped = try world.node.run { try NetworkFollower.snapshot() }
+            _ = try inbox.milliseconds { $0.routes.mapValues(Set.init) == dumped.routes.mapValues(Set.init) }
+            #expect(inbox.latest.withLock { $0 }?.addresses == dumped.addresses)
+        }
+    }
+
+    /// More changes at once than the socket's buffer holds: the follower dumps again and misses nothing.
+    @Test func survivesAFlood() throws {
+        try NetWorld.with(pods: ["a"]) { world in
+            let inbox = Inbox()
+            let follower = try world.node.run { try NetworkFollower(inbox.receiver) }
+            defer { follower.stop() }
+            let routes = (0..<20_000).map { "10.\(100 + $0 / 65536).\($0 / 256 % 256).\($0 % 256)/32" }
+            // The follower's thread waits for this lock with its first delivery, so its socket must overflow.
+            try inbox.latest.withLock { _ in
+                try world.node.ip(routes.map { "route add \($0) dev veth0" })
+                try world.node.ip(routes.dropLast().map { "route del \($0) dev veth0" })
+            }
+            let last = try CIDR(routes.last!)
+            _ = try inbox.milliseconds { state in
+                state.routes[last] != nil && state.routes.count < 100
+            }
+            #expect(inbox.failures.withLock { $0 } == [])
+        }
+    }
+}

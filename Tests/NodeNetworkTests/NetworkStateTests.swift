@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+import NodeNetwork
+import Testing
+
+@Suite struct NetworkStateTests {
+    private let pod = try! IPAddress("10.0.0.7")
+
+    private func state(_ messages: [NetworkMessage]) -> NetworkState {
+        var state = NetworkState()
+        for message in messages { _ = state.apply(message) }
+        return state
+    }
+
+    private func route(
+        _ destination: String, by links: [UInt32], metric: UInt32 = 0, hasGateway: Bool = false
+    ) -> Route {
+        Route(destination: try! CIDR(destination), metric: metric, links: links, hasGateway: hasGateway)
+    }
+
+    private let veth = Link(index: 6, name: "veth6", kind: "veth")
+
+    @Test func hostRouteByAVethIsThePodsInterface() {
+        let state = state([.link(veth), .route(route("10.0.0.7/32", by: [6]), replaces: false)])
+        #expect(state.interface(ofPod: pod) == PodInterface(index: 6, name: "veth6"))
+        #expect(state.interface(ofPod: try! IPAddress("10.0.0.8")) == nil)
+    }
+
+    /// What leads to more than this one pod, or what cannot be told, is nobody's interface.
+    @Test func whatIsNoPodsInterface() {
+        let toPod = NetworkMessage.route(route("10.0.0.7/32", by: [6]), replaces: false)
+        var bridge = veth
+        bridge.kind = "bridge"
+        var port = veth
+        port.master = 3
+        var physical = veth
+        physical.kind = ""
+        var down = veth
+        down.isUp = false
+        for link in [bridge, port, physical, down] {
+            #expect(state([.link(link), toPod]).interface(ofPod: pod) == nil)
+        }
+        #expect(state([toPod]).interface(ofPod: pod) == nil)
+        let beside = [
+            route("0.0.0.0/0", by: [6], hasGateway: true), route("192.0.2.0/24", by: [6]),
+            route("10.9.9.9/32", by: [6, 7], hasGateway: true), route("::/0", by: [6], hasGateway: true),
+        ]
+        for other in beside {
+            #expect(state([.link(veth), toPod, .route(other, replaces: false)]).interface(ofPod: pod) == nil)
+        }
+        let subnet = NetworkMessage.route(route("10.0.0.0/24", by: [6]), replaces: false)
+        #expect(state([.link(veth), subnet]).interface(ofPod: pod) == nil)
+        let several = NetworkMessage.route(route("10.0.0.7/32", by: [6, 7]), replaces: false)
+        #expect(state([.link(veth), several]).interface(ofPod: pod) == nil)
+    }
+
+    @Test func linkLocalPrefixesMeanNothing() {
+        let state = state([
+            .link(veth), .route(route("10.0.0.7/32", by: [6]), replaces: false),
+            .route(route("fe80::/64", by: [6], metric: 256), replaces: false),
+        ])
+        #expect(state.interface(ofPod: pod)?.index == 6)
+    }
+
+    @Test func lowestMetricWins() {
+        let other = Link(index: 7, name: "veth7", kind: "veth")
+        var state = state([
+            .link(veth), .link(other), .route(route("10.0.0.7/32", by: [6], metric: 10), replaces: false),
+            .route(route("10.0.0.7/32", by: [7], metric: 5), replaces: false),
+        ])
+        #expect(state.interface(ofPod: pod)?.index == 7)
+        #expect(state.apply(.routeRemoved(route("10.0.0.7/32", by: [7], metric: 5))) == .changed)
+        #expect(state.interface(ofPod: pod)?.index == 6)
+    }
+
+    @Test func replacedRoute() {
+        let other = Link(index: 7, name: "veth7", kind: "veth")
+        let state = state([
+            .link(veth), .link(other), .route(route("10.0.0.7/32", by: [6]), replaces: false),
+            .route(route("10.0.0.7/32", by: [7]), replaces: true),
+        ])
+        #expect(state.interface(ofPod: pod)?.index == 7)
+        #expect(state.routes.values.joined().count == 1)
+    }
+
+    /// The kernel removes these without a message for each.
+    @Test func routesGoWithTheirLink() {
+        var state = state([
+            .link(veth), .route(route("10.0.0.7/32", by: [6]), replaces: false),
+            .route(route("fd00::7/128", by: [6]), replaces: false),
+        ])
+        var down = veth
+        down.isUp = false
+        #expect(state.apply(.link(down)) == .changed)
+        #expect(state.routes.keys.map(\.description) == ["fd00::7/128"])
+        #expect(state.apply(.linkRemoved(index: 6)) == .changed)
+        #expect(state == NetworkState())
+    }
+
+    @Test func staleAfterWhatTheKernelDoesNotTell() {
+        let address = LinkAddress(link: 6, address: try! IPAddress("10.0.0.1"), prefixLength: 32)
+        let address6 = LinkAddress(link: 6, address: try! IPAddress("fd00::1"), prefixLength: 128)
+        var state = state([
+            .link(veth), .address(address), .address(address6),
+            .route(route("10.0.0.0/24", by: [6, 7], hasGateway: true), replaces: false),
+        ])
+        #expect(state.apply(.addressRemoved(address6)) == .changed)
+        #expect(state.apply(.addressRemoved(address)) == .stale)
+        #expect(state.apply(.addressRemoved(address)) == .unchanged)
+        #expect(state.apply(.routeRemoved(route("10.0.0.0/24", by: [7], hasGateway: true))) == .stale)
+    }
+
+    @Test func ownAddresses() throws {
+        let loopback = Link(index: 1, name: "lo", isLoopback: true)
+        let state = state([
+            .link(loopback), .link(veth),
+            .address(LinkAddress(link: 1, address: try IPAddress("127.0.0.1"), prefixLength: 8)),
+            .address(LinkAddress(link: 6, address: try IPAddress("192.0.2.10"), prefixLength: 24)),
+            .address(LinkAddress(link: 6, address: try IPAddress("fe80::1"), prefixLength: 64)),
+            .address(LinkAddress(link: 6, address: try IPAddress("2001:db8::10"), prefixLength: 64)),
+        ])
+        #expect(state.ownAddresses == [try IPAddress("192.0.2.10"), try IPAddress("2001:db8::10")])
+    }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinuxShim
+import Glibc
+
+/// A thread of its own for code that must not run on the cooperative pool: `setns` would leave a pool thread in the
+/// wrong network namespace, and blocking would starve the pool.
+public enum NetThread {
+    /// Runs `body` on a new thread and waits for it.
+    public static func run<Value>(_ body: () throws -> Value) throws -> Value {
+        try withoutActuallyEscaping(body) { body in
+            let job = Job(body)
+            let thread = try start { job.run() }
+            pthread_join(thread, nil)
+            return try job.result!.get()
+        }
+    }
+
+    /// Starts `body` on a new thread, to be joined with `pthread_join`.
+    static func start(_ body: @escaping () -> Void) throws -> pthread_t {
+        var thread = pthread_t()
+        let box = Unmanaged.passRetained(Body(body))
+        let failure = pthread_create(
+            &thread, nil,
+            { argument in
+                Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue().call()
+                return nil
+            }, box.toOpaque())
+        guard failure == 0 else {
+            box.release()
+            throw NetError.system("pthread_create", failure)
+        }
+        return thread
+    }
+
+    private final class Body {
+        let call: () -> Void
+        init(_ call: @escaping () -> Void) { self.call = call }
+    }
+
+    private final class Job<Value> {
+        let body: () throws -> Value
+        var result: Result<Value, any Error>?
+        init(_ body: @escaping () throws -> Value) { self.body = body }
+        func run() { result = Result { try body() } }
+    }
+}
+
+/// What went wrong in the set-up of a test network.
+public enum NetError: Error, CustomStringConvertible {
+    case system(String, Int32)
+    case command(String, status: Int32, output: String)
+    case timeout(String)
+    case missing(String)
+
+    public var description: String {
+        switch self {
+        case .system(let operation, let code): "\(operation): \(String(cString: strerror(code)))"
+        case .command(let line, let status, let output): "\(line): exit status \(status): \(output)"
+        case .timeout(let what): "\(what): timed out"
+        case .missing(let what): "\(what) is missing"
+        }
+    }
+}
