@@ -8,22 +8,7 @@ extension World {
     ///
     /// - Parameter fails: whether the flow fails in a world; must be true of this one.
     public func shrunk(_ flow: Flow, fails: (World, Flow) -> Bool) -> World {
-        var smallest = self
-        var index = 0
-        var unchanged = 0
-        // Round and round over the candidates until a whole round brought nothing.
-        while true {
-            let candidates = smallest.simplifications
-            if candidates.isEmpty || unchanged >= candidates.count { return smallest }
-            index %= candidates.count
-            if fails(candidates[index], flow) {
-                smallest = candidates[index]
-                unchanged = 0
-            } else {
-                index += 1
-                unchanged += 1
-            }
-        }
+        Shrinking.smallest(of: self, candidates: \.simplifications) { fails($0, flow) }
     }
 
     /// Every world that is this one less one thing; larger things first.
