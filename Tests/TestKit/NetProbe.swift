@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import NetworkTypes
+import Synchronization
 
 /// What a client saw.
 public enum NetOutcome: String, Sendable, CaseIterable {
@@ -165,4 +166,23 @@ enum NetSCTP {
     static let initiate: UInt8 = 1
     static let initiateAcknowledge: UInt8 = 2
     static let abort: UInt8 = 6
+}
+
+extension NetProbe {
+    /// Asks all at once, each on a thread of its own; outcomes in the order of `probes`.
+    public static func runTogether(_ probes: [NetProbe]) throws -> [NetOutcome] {
+        let collected = Collected()
+        let threads = try probes.enumerated().map { index, probe in
+            try NetThread.start {
+                let result = Result { try probe.run() }
+                collected.outcomes.withLock { $0[index] = result }
+            }
+        }
+        for thread in threads { pthread_join(thread, nil) }
+        return try collected.outcomes.withLock { outcomes in try probes.indices.map { try outcomes[$0]!.get() } }
+    }
+
+    private final class Collected: Sendable {
+        let outcomes = Mutex<[Int: Result<NetOutcome, any Error>]>([:])
+    }
 }
