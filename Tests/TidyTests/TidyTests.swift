@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Testing
+
+/// Rules over the repository's own text.
+@Suite struct TidyTests {
+    private static let read = Result { try Repository() }
+    private let repository: Repository
+    private let targets: [DeclaredTargets.Target]
+
+    init() throws {
+        repository = try Self.read.get()
+        let manifest = try #require(repository.files.first { $0.path == "Package.swift" })
+        targets = DeclaredTargets(manifest: manifest.lines.joined(separator: "\n")).targets
+    }
+
+    private static let pureModules: Set = [
+        "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver", "CompiledPolicy",
+        "PolicyCompiler", "PolicyPipeline", "Datapath",
+    ]
+    /// Modules that come with the toolchain.
+    private static let toolchain: Set = [
+        "Foundation", "FoundationEssentials", "Glibc", "Dispatch", "Synchronization", "Testing", "XCTest",
+        "PackageDescription", "PackagePlugin",
+    ]
+
+    private func imports(_ target: DeclaredTargets.Target) -> [(file: Repository.File, module: String)] {
+        repository.swift.filter { $0.path.hasPrefix(target.folder + "/") }.flatMap { file in
+            file.lines.lazy.filter { $0.contains("import ") }.compactMap { line in
+                line.firstMatch(of: /^(?:@\w+(?:\(\w+\))? |public |package |internal )*import (?:\w+ )?(\w+)/)
+                    .map { (file, String($0.1)) }
+            }
+        }
+    }
+
+    @Test func theManifestIsRead() {
+        #expect(targets.count > 20)
+        #expect(targets.first { $0.name == "Agent" }!.dependencies.isSuperset(of: ["Datapath", "Hummingbird"]))
+        #expect(targets.first { $0.name == "packet-probe" }!.folder == "Tests/PacketProbe")
+        #expect(targets.first { $0.name == "NetworkTypes" }!.dependencies.isEmpty)
+    }
+
+    @Test func importsAreDeclared() {
+        for target in targets {
+            for (file, module) in imports(target) {
+                let isDeclared = target.dependencies.contains(module) || Self.toolchain.contains(module)
+                #expect(isDeclared, "\(file.path) imports \(module), which Package.swift does not give \(target.name)")
+            }
+        }
+    }
+
+    @Test func declaredDependenciesAreImported() {
+        for target in targets where !target.folder.hasPrefix("bpf") && target.name != "CLinuxShim" {
+            let unused = target.dependencies.subtracting(imports(target).map(\.module))
+            #expect(unused.isEmpty, "\(target.name) imports none of \(unused.sorted()), which Package.swift gives it")
+        }
+    }
+
+    @Test func pureModulesHaveNoInputOrOutput() {
+        for target in targets where Self.pureModules.contains(target.name) {
+            for (file, module) in imports(target) {
+                #expect(Self.pureModules.contains(module), "\(file.path) imports \(module)")
+            }
+        }
+        #expect(Self.pureModules.isSubset(of: targets.map(\.name)))
+    }
+
+    @Test func filesAreShort() {
+        for file in repository.code {
+            #expect(file.lines.count <= 501, "\(file.path) has \(file.lines.count - 1) lines; 500 at most")
+        }
+    }
+
+    @Test func licenceIsNamed() {
+        for file in repository.code {
+            let hasLicence = file.lines.prefix(2).contains { $0.contains("SPDX-License-Identifier:") }
+            #expect(hasLicence, "\(file.path) lacks its SPDX-License-Identifier line")
+        }
+    }
+
+    @Test func openWorkHasAnIssue() {
+        let marks = ["TO" + "DO", "FIX" + "ME", "XX" + "X"]
+        for file in repository.code {
+            for (number, line) in file.lines.enumerated() {
+                for mark in marks where line.split(whereSeparator: { !$0.isLetter }).contains(mark[...]) {
+                    #expect(line.contains("(#"), "\(file.path):\(number + 1): \(mark) without an issue's number")
+                }
+            }
+        }
+    }
+
+    /// What switches the compiler's checks off is proven in a comment right above, or above the declaration's lines.
+    @Test func unsafeIsExplained() {
+        let words = ["@unchecked " + "Sendable", "nonisolated" + "(unsafe)"]
+        for file in repository.swift {
+            for (number, line) in file.lines.enumerated() where !line.isComment {
+                guard words.contains(where: { line.contains($0) }) else { continue }
+                let isExplained = number > 0 && file.lines[number - 1].isComment
+                #expect(isExplained, "\(file.path):\(number + 1): no comment above says why this is safe")
+            }
+        }
+    }
+
+    @Test func linksLeadSomewhere() {
+        for file in repository.files where file.fileExtension == "md" {
+            let folder = file.path.split(separator: "/").dropLast().joined(separator: "/")
+            for match in file.lines.joined(separator: "\n").matches(of: /\]\(([^)#\s]+)[^)]*\)/) {
+                let target = String(match.1)
+                guard !target.contains("://"), !target.hasPrefix("mailto:") else { continue }
+                let path = target.hasPrefix("/") ? String(target.dropFirst()) : "\(folder)/\(target)"
+                #expect(repository.exists(path), "\(file.path) links to \(target), which is not there")
+            }
+        }
+    }
+
+    @Test func noPlaceOfAnyMachine() {
+        let places = ["/wo" + "rk/", "/ho" + "me/", "/ro" + "ot/", "/Us" + "ers/"]
+        for file in repository.files {
+            for (number, line) in file.lines.enumerated() {
+                for place in places where line.contains(place) {
+                    Issue.record("\(file.path):\(number + 1): names a place of one machine: \(place)")
+                }
+            }
+        }
+    }
+}
+
+extension String {
+    fileprivate var isComment: Bool { trimmingCharacters(in: .whitespaces).hasPrefix("//") }
+}
