@@ -76,7 +76,7 @@ let package = Package(
 
         // Input and output.
         module("NodeNetwork", ["NetworkTypes", "CLinuxShim"]),
-        module("PolicySources", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "CLinuxShim", yams]),
+        module("PolicySources", ["KubernetesObjects", yams]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
         module("ControlProtocol", ["NetworkTypes", "PolicyModel"]),
         module(
@@ -122,7 +122,7 @@ let package = Package(
         tests("TestKitTests", ["TestKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
         tests("NetworkTypesTests", ["NetworkTypes"]),
         tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes"]),
-        tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
+        tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "NetworkTypes"]),
         tests(
             "PolicyPipelineTests",
             [

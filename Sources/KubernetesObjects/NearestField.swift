@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Finds the field that a misspelt one was meant to be.
+enum NearestField {
+    /// The field of `known` nearest to `name` by edit distance, if it is near enough to be the intent.
+    static func find(_ name: String, among known: [String]) -> String? {
+        guard name.utf8.count <= 64 else { return nil }
+        let candidates = known.map { ($0, distance(Array(name.lowercased().utf8), Array($0.lowercased().utf8))) }
+        guard let best = candidates.min(by: { ($0.1, $0.0) < ($1.1, $1.0) }) else { return nil }
+        return best.1 <= max(1, best.0.utf8.count / 3) ? best.0 : nil
+    }
+
+    /// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
+    static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+        var twoBack: [Int] = []
+        var previous = Array(0...b.count)
+        for i in a.indices {
+            var row = [i + 1]
+            for j in b.indices {
+                var best = min(row[j] + 1, previous[j + 1] + 1, previous[j] + (a[i] == b[j] ? 0 : 1))
+                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { best = min(best, twoBack[j - 1] + 1) }
+                row.append(best)
+            }
+            twoBack = previous
+            previous = row
+        }
+        return previous[b.count]
+    }
+}

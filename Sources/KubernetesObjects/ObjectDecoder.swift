@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What one document of a manifest says.
+public struct DecodedDocument: Sendable, Hashable {
+    /// One object with the place where it begins.
+    public struct Item: Sendable, Hashable {
+        public var object: KubernetesObject
+        public var line: Int
+        public var column: Int
+        public init(object: KubernetesObject, line: Int, column: Int) {
+            self.object = object
+            self.line = line
+            self.column = column
+        }
+    }
+
+    /// In written order; empty where there are errors: a document counts whole or not at all.
+    public var items: [Item] = []
+    /// Keys of all objects of our kinds whose name could be read, of documents with errors too.
+    public var keys: [ObjectKey] = []
+    /// Whether an object could not be told by its key, so that nobody knows which one the errors are about.
+    public var hasUnknownObjects = false
+    public var errors: [ManifestError] = []
+    public var notices: [ManifestNotice] = []
+
+    public init() {}
+
+    public var objects: [KubernetesObject] { items.map(\.object) }
+}
+
+/// Turns documents into the objects that policy is made of.
+///
+/// NetworkPolicy is validated as by the API server, unknown fields refused; `List` kinds are opened; kinds that mean
+/// nothing here give notices.
+public struct ObjectDecoder {
+    private var context: DecodingContext
+    private var result = DecodedDocument()
+    private var objectCount = 0
+
+    private init(file: String, document: Int) { context = DecodingContext(file: file, document: document) }
+
+    /// - Parameters:
+    ///   - file: the name that errors give.
+    ///   - index: 1-based number of the document in it.
+    public static func decode(_ document: DocumentNode, file: String, index: Int = 1) -> DecodedDocument {
+        var decoder = ObjectDecoder(file: file, document: index)
+        decoder.object(document, listKind: nil)
+        decoder.result.errors = decoder.context.errors
+        if decoder.result.keys.count < decoder.objectCount { decoder.result.hasUnknownObjects = true }
+        if !decoder.result.errors.isEmpty { decoder.result.items = [] }
+        return decoder.result
+    }
+
+    private struct TypeName {
+        var apiVersion: String
+        var kind: String
+
+        /// Before the slash; empty for the core group.
+        var group: Substring { apiVersion.contains("/") ? apiVersion.prefix { $0 != "/" } : "" }
+    }
+
+    /// `listKind`: what the items of the list around this object are, if it says so.
+    private mutating func object(_ node: DocumentNode, listKind: TypeName?) {
+        guard context.mapping(node) != nil else {
+            result.hasUnknownObjects = true
+            return
+        }
+        guard let apiVersion = typeField("apiVersion", of: node, inherited: listKind?.apiVersion),
+            let kind = typeField("kind", of: node, inherited: listKind?.kind)
+        else {
+            result.hasUnknownObjects = true
+            return
+        }
+        let type = TypeName(apiVersion: apiVersion, kind: kind)
+        if kind.hasSuffix("List"), kind == "List" || node["items"] != nil {
+            return list(node, of: type)
+        }
+        guard let known = ObjectKind(rawValue: kind), isOurs(known, type, node) else {
+            if ObjectKind(rawValue: kind) == nil || !type.group.isEmpty { passOver(node, type) }
+            return
+        }
+        noteKey(of: node, known)
+        let object: KubernetesObject =
+            switch known {
+            case .pod: .pod(.decode(node, in: &context))
+            case .namespace: .namespace(.decode(node, in: &context))
+            case .node: .node(.decode(node, in: &context))
+            case .networkPolicy: .networkPolicy(.decode(node, in: &context))
+            }
+        result.items.append(.init(object: object, line: node.line, column: node.column))
+    }
+
+    private mutating func typeField(_ field: String, of node: DocumentNode, inherited: String?) -> String? {
+        if let inherited, node[field]?.isNull ?? true { return inherited }
+        return context.required(field, of: node) { context, node in
+            guard let text = context.string(node) else { return nil }
+            if text.isEmpty { context.fail(node, "must not be empty") }
+            return text.isEmpty ? nil : text
+        }
+    }
+
+    private mutating func list(_ node: DocumentNode, of type: TypeName) {
+        let itemType =
+            type.kind == "List"
+            ? nil : TypeName(apiVersion: type.apiVersion, kind: String(type.kind.dropLast(4)))
+        guard let items = node["items"], !items.isNull else { return }
+        guard case .sequence(let list) = items.value else {
+            result.hasUnknownObjects = true
+            return context.at("items") { $0.failType(items, expected: "a list") }
+        }
+        context.path.components.append(.field("items"))
+        for (index, item) in list.enumerated() {
+            context.path.components.append(.index(index))
+            object(item, listKind: itemType)
+            context.path.components.removeLast()
+        }
+        context.path.components.removeLast()
+    }
+
+    /// Whether `type` is the very kind that we read, in the version that we read. A version that is not served is an
+    /// error; the same kind name of another group is another kind.
+    private mutating func isOurs(_ kind: ObjectKind, _ type: TypeName, _ node: DocumentNode) -> Bool {
+        let wanted = kind == .networkPolicy ? "networking.k8s.io/v1" : "v1"
+        if type.apiVersion == wanted { return true }
+        let ownGroups: Set<Substring> = kind == .networkPolicy ? ["", "networking.k8s.io", "extensions"] : [""]
+        guard ownGroups.contains(type.group) else { return false }
+        context.at("apiVersion") {
+            $0.fail(
+                node["apiVersion"] ?? node,
+                "'\(type.apiVersion.boundedForMessage)' does not serve \(kind.rawValue)",
+                hint: "write apiVersion: \(wanted)")
+        }
+        noteKey(of: node, kind)
+        return false
+    }
+
+    private mutating func noteKey(of node: DocumentNode, _ kind: ObjectKind) {
+        objectCount += 1
+        guard let metadata = node["metadata"], let name = metadata["name"]?.string, !name.isEmpty else { return }
+        let namespace = metadata["namespace"]?.string ?? ""
+        let isNamespaced = NamingRule.of(kind).isNamespaced
+        result.keys.append(
+            ObjectKey(
+                kind: kind, namespace: isNamespaced ? (namespace.isEmpty ? "default" : namespace) : "", name: name))
+    }
+
+    /// Groups whose policies somebody relies on: never passed over in silence.
+    private static let policyGroups: [Substring] = [
+        "policy.networking.k8s.io", "security.istio.io", "projectcalico.org", "cilium.io", "antrea.io",
+    ]
+
+    private mutating func passOver(_ node: DocumentNode, _ type: TypeName) {
+        let isPolicy =
+            type.kind == "NetworkPolicy"
+            || Self.policyGroups.contains { type.group == $0 || type.group.hasSuffix(".\($0)") }
+        let metadata = node["metadata"]
+        let name = [metadata?["namespace"]?.string, metadata?["name"]?.string].compactMap(\.self).joined(separator: "/")
+        result.notices.append(
+            ManifestNotice(
+                file: context.file, document: context.document, line: node.line, column: node.column,
+                reason: isPolicy ? .notEnforced : .ignored, apiVersion: type.apiVersion.boundedForMessage,
+                kind: type.kind.boundedForMessage, name: name.boundedForMessage))
+    }
+}

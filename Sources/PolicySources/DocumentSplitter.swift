@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Cuts a YAML stream at its `---` lines.
+///
+/// A line that begins with `---` and a space or its end is a document marker wherever it stands (YAML 1.2, 9.1.2), in
+/// block scalars too, so the cut needs no parsing. Documents that are cut apart fail apart.
+enum DocumentSplitter {
+    struct Part: Hashable {
+        /// With the marker line.
+        var bytes: ArraySlice<UInt8>
+        /// 1-based line where it begins.
+        var line: Int
+    }
+
+    static func split(_ bytes: [UInt8]) -> [Part] {
+        var parts: [Part] = []
+        var start = 0
+        var startLine = 1
+        var line = 1
+        var lineStart = 0
+        while lineStart < bytes.count {
+            if lineStart > start, isMarker(bytes, at: lineStart) {
+                parts.append(Part(bytes: bytes[start..<lineStart], line: startLine))
+                start = lineStart
+                startLine = line
+            }
+            guard let end = bytes[lineStart...].firstIndex(of: UInt8(ascii: "\n")) else { break }
+            lineStart = end + 1
+            line += 1
+        }
+        parts.append(Part(bytes: bytes[start...], line: startLine))
+        // What stands before the first marker is a document only if it has content.
+        if let first = parts.first, !isMarker(bytes, at: 0), isBlank(first.bytes) { parts.removeFirst() }
+        return parts
+    }
+
+    private static func isMarker(_ bytes: [UInt8], at position: Int) -> Bool {
+        let hyphen = UInt8(ascii: "-")
+        guard position + 2 < bytes.count, bytes[position] == hyphen, bytes[position + 1] == hyphen,
+            bytes[position + 2] == hyphen
+        else { return false }
+        return position + 3 == bytes.count || isSpace(bytes[position + 3])
+    }
+
+    static func isSpace(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\r")
+            || byte == UInt8(ascii: "\n")
+    }
+
+    /// Whether there are only empty lines, comments and directives.
+    private static func isBlank(_ bytes: ArraySlice<UInt8>) -> Bool {
+        bytes.split(separator: UInt8(ascii: "\n")).allSatisfy { line in
+            if line.first == UInt8(ascii: "%") { return true }
+            guard let first = line.first(where: { !isSpace($0) }) else { return true }
+            return first == UInt8(ascii: "#")
+        }
+    }
+}

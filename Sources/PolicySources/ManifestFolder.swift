@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// A system call that failed.
+public struct ManifestAccessError: Error, Sendable, Hashable, CustomStringConvertible {
+    public var path: String
+    public var call: String
+    public var errorNumber: Int32
+
+    init(_ path: String, _ call: String) {
+        self.path = path
+        self.call = call
+        errorNumber = errno
+    }
+
+    public var description: String { "\(path): \(call): \(String(cString: strerror(errorNumber)))" }
+}
+
+/// The manifests of one folder as they lie on disk: `*.yaml`, `*.yml`, `*.json`, not hidden, not in folders below.
+struct ManifestFolder {
+    var path: String
+    var limits: ManifestLimits
+
+    /// Whether a file of this name is a manifest. Editors' temporary files are not: they are hidden, or end in another
+    /// way, or begin with `#`.
+    static func isManifest(_ name: String) -> Bool {
+        guard let first = name.first, first != ".", first != "#" else { return false }
+        return [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }
+    }
+
+    /// Names of all manifests, sorted.
+    func names() throws(ManifestAccessError) -> [String] {
+        guard let directory = opendir(path) else { throw ManifestAccessError(path, "opendir") }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if Self.isManifest(name) { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// What stands at `name` now. Folders, pipes and devices are no manifests: they count as removed.
+    func read(_ name: String) -> ManifestFile { Self.readFile("\(path)/\(name)", limits: limits) }
+
+    static func readFile(_ path: String, limits: ManifestLimits) -> ManifestFile {
+        // Non-blocking: a pipe of that name must not hold up everything.
+        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            let error = ManifestAccessError(path, "open")
+            return error.errorNumber == ENOENT ? .removed : .unreadable(reason: reason(error))
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return .unreadable(reason: reason(.init(path, "fstat"))) }
+        guard status.st_mode & S_IFMT == S_IFREG else { return .removed }
+        guard status.st_size <= limits.fileSize else {
+            return .unreadable(reason: "\(status.st_size) bytes are more than the limit of \(limits.fileSize)")
+        }
+        return readAll(descriptor, path: path, sizeHint: Int(status.st_size), limit: limits.fileSize)
+    }
+
+    private static func readAll(_ descriptor: Int32, path: String, sizeHint: Int, limit: Int) -> ManifestFile {
+        var bytes: [UInt8] = []
+        var isAtEnd = false
+        var failure: ManifestAccessError?
+        while !isAtEnd, failure == nil, bytes.count <= limit {
+            let room = max(sizeHint + 1 - bytes.count, 4096)
+            bytes.append(
+                contentsOf: [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+                    let got = Glibc.read(descriptor, buffer.baseAddress, room)
+                    if got < 0, errno != EINTR { failure = ManifestAccessError(path, "read") }
+                    isAtEnd = got == 0
+                    count = max(got, 0)
+                })
+        }
+        if let failure { return .unreadable(reason: reason(failure)) }
+        return bytes.count > limit ? .unreadable(reason: "more than the limit of \(limit) bytes") : .content(bytes)
+    }
+
+    private static func reason(_ error: ManifestAccessError) -> String {
+        "cannot be read: \(error.call): \(String(cString: strerror(error.errorNumber)))"
+    }
+}

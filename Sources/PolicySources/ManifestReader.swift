@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+
+/// One document of a file, decoded.
+public struct ManifestDocument: Sendable, Hashable {
+    /// 1-based number in its file.
+    public var index: Int
+    /// 1-based line where it begins.
+    public var line: Int
+    public var decoded: DecodedDocument
+    /// Tells unchanged text from changed text within one process.
+    let digest: Int
+
+    /// The same document at another place of the file.
+    func moved(toIndex newIndex: Int, line newLine: Int) -> ManifestDocument {
+        let down = newLine - line
+        guard newIndex != index || down != 0 else { return self }
+        var document = self
+        document.index = newIndex
+        document.line = newLine
+        for item in document.decoded.items.indices { document.decoded.items[item].line += down }
+        for error in document.decoded.errors.indices {
+            document.decoded.errors[error].document = newIndex
+            if document.decoded.errors[error].line > 0 { document.decoded.errors[error].line += down }
+        }
+        for notice in document.decoded.notices.indices {
+            document.decoded.notices[notice].document = newIndex
+            document.decoded.notices[notice].line += down
+        }
+        return document
+    }
+}
+
+/// Reads the text of a manifest: YAML with any number of documents, or JSON values one after the other.
+///
+/// Each document stands or falls on its own. YAML scalars are resolved as the Kubernetes tools resolve them.
+public struct ManifestReader: Sendable {
+    public var limits: ManifestLimits
+
+    public init(limits: ManifestLimits = ManifestLimits()) { self.limits = limits }
+
+    /// - Parameters:
+    ///   - file: the name that errors give; a name that ends in `.json` makes the text JSON alone.
+    ///   - previous: documents read from this file before; those whose text is the same are not read again.
+    public func read(
+        _ bytes: [UInt8], file: String, reusing previous: [ManifestDocument] = []
+    ) -> [ManifestDocument] {
+        guard bytes.count <= limits.fileSize else {
+            return [
+                refused(
+                    ManifestError(
+                        file: file, document: 0,
+                        reason: "\(bytes.count) bytes are more than the limit of \(limits.fileSize)"),
+                    index: 0, line: 1, digest: 0)
+            ]
+        }
+        if file.hasSuffix(".json") { return readJSON(bytes, file: file) }
+        let known = Dictionary(
+            previous.lazy.filter { $0.index > 0 }.map { ($0.digest, $0) }, uniquingKeysWith: { first, _ in first })
+        let start = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
+        let parts = DocumentSplitter.split(start == 0 ? bytes : Array(bytes[start...]))
+        return parts.enumerated().compactMap { offset, part in
+            readPart(part, file: file, index: offset + 1, known: known)
+        }
+    }
+
+    /// Nil for a document without content.
+    private func readPart(
+        _ part: DocumentSplitter.Part, file: String, index: Int, known: [Int: ManifestDocument]
+    ) -> ManifestDocument? {
+        let digest = Self.digest(part.bytes)
+        if let same = known[digest] { return same.moved(toIndex: index, line: part.line) }
+        do throws(YAMLReader.Failure) {
+            let roots: [DocumentNode]
+            if let root = jsonRoot(part.bytes) {
+                roots = [root]
+            } else {
+                roots = try YAMLReader.read(part.bytes, limits: limits)
+            }
+            guard !roots.isEmpty else { return nil }
+            var decoded = DecodedDocument()
+            for root in roots { decoded.append(ObjectDecoder.decode(root, file: file, index: index)) }
+            return ManifestDocument(index: index, line: 1, decoded: decoded, digest: digest)
+                .moved(toIndex: index, line: part.line)
+        } catch {
+            let problem = ManifestError(
+                file: file, document: index, line: error.line == 0 ? part.line : error.line + part.line - 1,
+                column: max(error.column, 1), reason: error.reason, hint: error.hint)
+            return refused(problem, index: index, line: part.line, digest: digest)
+        }
+    }
+
+    /// JSON inside a YAML stream is read as JSON, which is much quicker; nil where it is none.
+    private func jsonRoot(_ bytes: ArraySlice<UInt8>) -> DocumentNode? {
+        var text = Array(bytes)
+        if text.starts(with: "---".utf8) { text.replaceSubrange(0..<3, with: "   ".utf8) }
+        guard text.first(where: { !DocumentSplitter.isSpace($0) }) == UInt8(ascii: "{") else { return nil }
+        return try? JSONReader.read(text, limits: JSONReader.Limits(depth: limits.depth, size: limits.fileSize))
+    }
+
+    private func readJSON(_ bytes: [UInt8], file: String) -> [ManifestDocument] {
+        do throws(JSONError) {
+            let limits = JSONReader.Limits(depth: limits.depth, size: limits.fileSize)
+            let roots = try JSONReader.readAll(bytes, limits: limits)
+            return roots.enumerated().map { offset, root in
+                ManifestDocument(
+                    index: offset + 1, line: root.line,
+                    decoded: ObjectDecoder.decode(root, file: file, index: offset + 1), digest: 0)
+            }
+        } catch {
+            let problem = ManifestError(
+                file: file, document: 1, line: error.line, column: error.column,
+                reason: "malformed JSON: \(error.reason)")
+            return [refused(problem, index: 1, line: 1, digest: 0)]
+        }
+    }
+
+    private func refused(_ error: ManifestError, index: Int, line: Int, digest: Int) -> ManifestDocument {
+        var decoded = DecodedDocument()
+        decoded.errors = [error]
+        decoded.hasUnknownObjects = true
+        return ManifestDocument(index: index, line: line, decoded: decoded, digest: digest)
+    }
+
+    private static func digest(_ bytes: ArraySlice<UInt8>) -> Int {
+        var hasher = Hasher()
+        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+        return hasher.finalize()
+    }
+}
+
+extension DecodedDocument {
+    /// Two roots that count as one document: whole or not at all.
+    fileprivate mutating func append(_ other: DecodedDocument) {
+        keys += other.keys
+        errors += other.errors
+        notices += other.notices
+        hasUnknownObjects = hasUnknownObjects || other.hasUnknownObjects
+        items = errors.isEmpty ? items + other.items : []
+    }
+}
