@@ -5,11 +5,13 @@ import NetworkTypes
 public struct DecodedPacket: Sendable, Hashable {
     public var source: IPAddress
     public var destination: IPAddress
-    /// Nil where the transport header cannot be found: a later fragment, a chain of headers that is cut off or ends
-    /// in none, ports that are cut off.
+    /// Nil where the transport header cannot be found: a later fragment, a chain of headers that is cut off, ports
+    /// that are cut off. "No next header" (59) counts as a protocol without ports.
     public var transport: Transport?
     public var fragment: PacketFragment?
     public var hopLimit: UInt8
+    /// Extension headers walked, fragment headers among them.
+    public var extensionCount = 0
 
     public struct Transport: Sendable, Hashable {
         public var ipProtocol: IPProtocol
@@ -20,6 +22,11 @@ public struct DecodedPacket: Sendable, Hashable {
         public var destinationPort: UInt16?
         /// ICMP in IPv4 and ICMPv6 in IPv6 only.
         public var icmpType: UInt8?
+
+        public init(ipProtocol: IPProtocol, offset: Int) {
+            self.ipProtocol = ipProtocol
+            self.offset = offset
+        }
     }
 
     /// The question that the packet asks, when it is the first of its flow. Nil without transport header.
@@ -29,12 +36,6 @@ public struct DecodedPacket: Sendable, Hashable {
                 source: source, destination: destination, ipProtocol: $0.ipProtocol,
                 destinationPort: $0.destinationPort)
         }
-    }
-
-    /// RFC 4861 and RFC 4861 section 6.1.1: types 133 to 137, only valid with a hop limit of 255.
-    public var isNeighbourDiscovery: Bool {
-        guard source.family == .ipv6, let type = transport?.icmpType else { return false }
-        return (133...137).contains(type)
     }
 
     /// Nil where there is no IP header.
@@ -89,13 +90,14 @@ public struct DecodedPacket: Sendable, Hashable {
                 let length = next == 51 ? (Int(bytes[offset + 1]) + 2) * 4 : (Int(bytes[offset + 1]) + 1) * 8
                 next = bytes[offset]
                 offset += length
+                extensionCount += 1
             case 44:
                 guard offset + 8 <= bytes.count, let field = bytes.load16(offset + 2) else { return }
                 fragment = PacketFragment(offset: Int(field & 0xFFF8), more: field & 1 == 1)
                 guard field & 0xFFF8 == 0 else { return }
                 next = bytes[offset]
                 offset += 8
-            case 59: return
+                extensionCount += 1
             default:
                 transport = Self.transport(bytes, IPProtocol(rawValue: next), at: offset, icmp: .icmpv6)
                 return
@@ -116,6 +118,18 @@ public struct DecodedPacket: Sendable, Hashable {
             transport.icmpType = bytes[offset]
         }
         return transport
+    }
+
+    /// The bytes without what lies behind the length that the IP header states: so the kernel hands packets on.
+    public static func trimmed(_ bytes: [UInt8]) -> [UInt8] {
+        guard let first = bytes.first else { return bytes }
+        if first >> 4 == 4, let total = bytes.load16(2), Int(total) >= Int(first & 15) * 4 {
+            return Array(bytes.prefix(Int(total)))
+        }
+        if first >> 4 == 6, bytes.count >= 40, let stated = bytes.load16(4), stated != 0 || bytes[6] != 0 {
+            return Array(bytes.prefix(40 + Int(stated)))
+        }
+        return bytes
     }
 
     /// Whether all checksums that the packet has are right; false too where it has none that can be checked whole.

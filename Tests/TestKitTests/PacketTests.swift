@@ -119,10 +119,19 @@ struct PacketTests {
         #expect(DecodedPacket([]) == nil && DecodedPacket([0x50]) == nil)
     }
 
-    @Test func noNextHeaderHasNoTransport() {
+    @Test func noNextHeaderIsAProtocolWithoutPorts() {
         var bytes = Packet(flow: Flow(source: c, destination: d, ipProtocol: .tcp, destinationPort: 80)).bytes
         bytes[6] = 59
-        #expect(DecodedPacket(bytes)?.transport == nil && DecodedPacket(bytes) != nil)
+        #expect(DecodedPacket(bytes)?.transport == .init(ipProtocol: IPProtocol(rawValue: 59), offset: 40))
+    }
+
+    @Test func trimmingKeepsThePacket() {
+        for (source, destination) in [(a, b), (c, d)] {
+            let flow = Flow(source: source, destination: destination, ipProtocol: .tcp, destinationPort: 80)
+            let bytes = Packet(flow: flow).bytes
+            #expect(DecodedPacket.trimmed(bytes + [1, 2, 3]) == bytes)
+            #expect(DecodedPacket.trimmed(Array(bytes.prefix(30))) == Array(bytes.prefix(30)))
+        }
     }
 
     @Test func paddingIsNoPacket() {

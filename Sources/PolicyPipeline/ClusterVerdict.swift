@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import KubernetesObjects
+import NetworkTypes
+import PolicyModel
+
+/// Verdicts over a whole cluster, from its objects alone. Egress is decided as the source pod's node decides it,
+/// ingress as the destination pod's node does; a node's policy is compiled when a question first needs it.
+public struct ClusterVerdict: Sendable {
+    private let events: [ObjectEvent]
+    private let pods: [EndpointName: Pod]
+    private let nodeAddresses: [String: [IPAddress]]
+    /// The pod that each pod address belongs to.
+    private let owners: [IPAddress: EndpointName]
+    /// By node; pods that are not scheduled are decided as if a node without a name had them all.
+    private var pipelines: [String: PolicyPipeline] = [:]
+
+    /// Of several objects with one kind, namespace and name, the last counts.
+    public init(objects: [KubernetesObject]) {
+        var pods: [EndpointName: Pod] = [:]
+        var nodes: [String: [IPAddress]] = [:]
+        for object in objects {
+            switch object {
+            case .pod(let pod): pods[pod.endpointName] = pod
+            case .node(let node): nodes[node.metadata.name] = node.addresses
+            case .namespace, .networkPolicy: break
+            }
+        }
+        self.events = objects.map(ObjectEvent.set)
+        self.pods = pods
+        self.nodeAddresses = nodes
+        self.owners = Self.owners(of: pods)
+    }
+
+    /// Of two pods that claim one address the younger owns it; equally old: the greater namespace, then name.
+    private static func owners(of pods: [EndpointName: Pod]) -> [IPAddress: EndpointName] {
+        var owners: [IPAddress: EndpointName] = [:]
+        for (name, pod) in pods where !pod.hostNetwork && pod.hasAddresses {
+            for address in pod.podIPs {
+                if let rival = owners[address], let other = pods[rival],
+                    (other.metadata.createdAt, rival) > (pod.metadata.createdAt, name)
+                {
+                    continue
+                }
+                owners[address] = name
+            }
+        }
+        return owners
+    }
+
+    /// May `from` reach `to` with this protocol and destination port?
+    ///
+    /// Where both ends have several addresses, the answer is for the source's first whose family the destination has.
+    ///
+    /// - Throws: ``VerdictQuestionError``.
+    public mutating func answer(
+        from: FlowEnd, to: FlowEnd, ipProtocol: IPProtocol, port: UInt16?
+    ) throws(VerdictQuestionError) -> ClusterDecision {
+        if ipProtocol.hasPorts, port == nil { throw .portMissing(ipProtocol) }
+        if !ipProtocol.hasPorts, port != nil { throw .portNotAllowed(ipProtocol) }
+        let sources = try addresses(of: from)
+        let destinations = try addresses(of: to)
+        func flow(_ source: IPAddress) -> Flow? {
+            destinations.first { $0.family == source.family }.map {
+                Flow(source: source, destination: $0, ipProtocol: ipProtocol, destinationPort: port)
+            }
+        }
+        guard let source = sources.first(where: { flow($0) != nil }), let first = flow(source) else {
+            throw .noCommonFamily(from: from, to: to)
+        }
+        var decision = decide(first, from: from, to: to)
+        if case .pod = from, case .pod = to,
+            let other = sources.first(where: { $0.family != source.family }).flatMap(flow)
+        {
+            decision.note = note(comparing: decision, with: decide(other, from: from, to: to))
+        }
+        return decision
+    }
+
+    private func note(comparing decision: ClusterDecision, with other: ClusterDecision) -> String? {
+        guard other.verdict != decision.verdict else { return nil }
+        return "answer for \(decision.flow); \(other.flow) has the verdict \(other.verdict.rawValue)"
+    }
+}
+
+// MARK: - From ends to addresses
+
+extension ClusterVerdict {
+    /// Not empty.
+    private func addresses(of end: FlowEnd) throws(VerdictQuestionError) -> [IPAddress] {
+        switch end {
+        case .address(let address): return [address]
+        case .pod(let namespace, let name):
+            let endpoint = EndpointName(namespace: namespace, name: name)
+            guard let pod = pods[endpoint] else { throw .podNotFound(endpoint) }
+            let claimed = pod.hasAddresses ? claimedAddresses(of: pod) : []
+            guard let first = claimed.first else { throw .podWithoutAddress(endpoint, phase: pod.phase) }
+            if pod.hostNetwork { return claimed }
+            let own = claimed.filter { owners[$0] == endpoint }
+            if own.isEmpty, let owner = owners[first] { throw .addressTaken(endpoint, first, by: owner) }
+            return own
+        }
+    }
+
+    /// A host network pod's are its host's, from whichever object tells them.
+    private func claimedAddresses(of pod: Pod) -> [IPAddress] {
+        guard pod.hostNetwork else { return pod.podIPs }
+        for told in [pod.hostIPs, pod.podIPs] where !told.isEmpty { return told }
+        return nodeAddresses[pod.nodeName] ?? []
+    }
+}
+
+// MARK: - From addresses to decisions
+
+extension ClusterVerdict {
+    private mutating func decide(_ flow: Flow, from: FlowEnd, to: FlowEnd) -> ClusterDecision {
+        let source = owners[flow.source]
+        let destination = owners[flow.destination]
+        if let source, source == destination {
+            let same = ClusterDirection(samePod: source)
+            return ClusterDecision(verdict: .allow, flow: flow, egress: same, ingress: same, isSelf: true)
+        }
+        let sourceNode = source.flatMap { pods[$0]?.nodeName }
+        let destinationNode = destination.flatMap { pods[$0]?.nodeName }
+        let atSource = sourceNode.map { evaluate(flow, on: $0) }
+        let atDestination = destinationNode == sourceNode ? atSource : destinationNode.map { evaluate(flow, on: $0) }
+        let egress = direction(atSource?.egress, at: from, flow.source)
+        let ingress = direction(atDestination?.ingress, at: to, flow.destination)
+        let denied = egress.verdict == .deny || ingress.verdict == .deny
+        return ClusterDecision(
+            verdict: denied ? .deny : .allow, flow: flow, egress: egress, ingress: ingress, isSelf: false)
+    }
+
+    private mutating func evaluate(_ flow: Flow, on node: String) -> Decision {
+        if let pipeline = pipelines[node] { return pipeline.compiled.evaluate(flow) }
+        var pipeline = PolicyPipeline(nodeName: node)
+        _ = pipeline.apply(events)
+        pipelines[node] = pipeline
+        return pipeline.compiled.evaluate(flow)
+    }
+
+    private func direction(
+        _ decision: DirectionDecision?, at end: FlowEnd, _ address: IPAddress
+    ) -> ClusterDirection {
+        if let decision { return ClusterDirection(decision) }
+        if case .pod(let namespace, let name) = end {
+            return ClusterDirection(hostNetworkPod: EndpointName(namespace: namespace, name: name))
+        }
+        return ClusterDirection(noPodAt: address)
+    }
+}
+
+extension ClusterDirection {
+    fileprivate init(_ decision: DirectionDecision) {
+        let kind: Kind =
+            switch decision.identity {
+            case .rule: .rule
+            case .isolation: .isolation
+            case .ownNode: .ownNode
+            case .noPolicy: .noPolicy
+            case .overLimit: .overLimit
+            }
+        self.init(
+            verdict: decision.verdict, decided: true, kind: kind, reason: decision.reason,
+            endpoint: decision.endpoint, identity: decision.identity)
+    }
+
+    fileprivate init(samePod pod: EndpointName) {
+        self.init(
+            verdict: .allow, decided: false, kind: .samePod, reason: "\(pod) to itself is always allowed",
+            endpoint: pod)
+    }
+
+    fileprivate init(hostNetworkPod pod: EndpointName) {
+        self.init(
+            verdict: .allow, decided: false, kind: .hostNetwork,
+            reason: "\(pod) uses its node's network and is subject to no policy", endpoint: pod)
+    }
+
+    fileprivate init(noPodAt address: IPAddress) {
+        self.init(
+            verdict: .allow, decided: false, kind: .noPod, reason: "no pod of this cluster has the address \(address)")
+    }
+}
+
+extension Pod {
+    fileprivate var endpointName: EndpointName {
+        EndpointName(namespace: metadata.namespace, name: metadata.name)
+    }
+
+    /// Finished pods have none.
+    fileprivate var hasAddresses: Bool { phase != .succeeded && phase != .failed }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Foundation
+import KubernetesObjects
+import NetworkTypes
+import PolicyModel
+import PolicyOracle
+import PolicyPipeline
+import TestKit
+import Testing
+
+/// Random worlds against the tables as Swift interprets them. The kernel's turn is in `PropertyKernelTests`.
+@Suite struct PropertyTests {
+    private let settings = WorldSettings(environment: ProcessInfo.processInfo.environment)
+
+    @Test func tablesAgreeWithTheOracle() {
+        var statistics = WorldStatistics()
+        for seed in settings.seeds {
+            var generator = WorldGenerator(seed: seed)
+            let world = generator.world
+            let flows = generator.flows(settings.flows)
+            let oracle = world.oracle
+            let compiled = PropertyComparison.compiled(world)
+            for flow in flows {
+                let verdict = oracle.verdict(flow)
+                statistics.count(verdict)
+                guard PropertyComparison.difference(verdict, compiled.evaluate(flow)) != nil else { continue }
+                Issue.record("\(PropertyComparison.report(world, flow, difference: Self.difference))")
+                return
+            }
+        }
+        print(statistics.description)
+        #expect(statistics.allowed > 0 && statistics.denied > 0)
+    }
+
+    static func difference(_ world: World, _ flow: Flow) -> String? {
+        PropertyComparison.difference(
+            world.oracle.verdict(flow), PropertyComparison.compiled(world).evaluate(flow))
+    }
+
+    /// Worlds that change event by event: after every step the tables agree with an oracle made anew.
+    @Test func tablesAgreeAfterEveryStep() {
+        for seed in settings.seeds {
+            var generator = WorldGenerator(seed: seed)
+            var pipeline = PolicyPipeline(nodeName: generator.world.nodeName)
+            _ = pipeline.apply(generator.world.events)
+            var history = WorldHistory(start: generator.world)
+            for _ in 0..<20 {
+                let events = generator.change()
+                history.steps.append(events)
+                _ = pipeline.apply(events)
+                let oracle = generator.world.oracle
+                for flow in generator.flows(max(settings.flows / 20, 1)) {
+                    let verdict = oracle.verdict(flow)
+                    guard PropertyComparison.difference(verdict, pipeline.compiled.evaluate(flow)) != nil else {
+                        continue
+                    }
+                    let small = history.shrunk { Self.difference($0, flow) != nil }
+                    let what = Self.difference(small, flow) ?? "the failure does not come again"
+                    Issue.record("\(what)\n\(small.report(of: flow))")
+                    return
+                }
+            }
+        }
+    }
+
+    private static func difference(_ history: WorldHistory, _ flow: Flow) -> String? {
+        var world = history.start
+        var pipeline = PolicyPipeline(nodeName: world.nodeName)
+        _ = pipeline.apply(world.events)
+        for step in history.steps {
+            for event in step { world.apply(event) }
+            _ = pipeline.apply(step)
+        }
+        return PropertyComparison.difference(world.oracle.verdict(flow), pipeline.compiled.evaluate(flow))
+    }
+
+    /// The proof that the property can fail: each of these wrong evaluators must be caught within a few worlds.
+    @Test(arguments: WrongEvaluator.all)
+    func wrongEvaluatorsAreCaught(_ wrong: WrongEvaluator) {
+        for seed in settings.seeds.prefix(60) {
+            var generator = WorldGenerator(seed: seed)
+            let flows = generator.flows(300)
+            let oracle = generator.world.oracle
+            let compiled = wrong.change(PropertyComparison.compiled(generator.world))
+            for flow in flows
+            where PropertyComparison.difference(oracle.verdict(flow), wrong.evaluate(compiled, flow)) != nil { return }
+        }
+        Issue.record("not caught: \(wrong.name)")
+    }
+}
