@@ -88,6 +88,7 @@ public struct Program: Sendable, Hashable {
         self.cells = cells
     }
 
+    /// The cell that decides for a live class of each kind.
     public func cell(_ addressClass: AddressClassID, _ portClass: PortClassID) -> Cell {
         cells[Int(rows[Int(addressClass.rawValue)]) * columnCount + Int(columns[Int(portClass.rawValue)])]
     }
@@ -137,25 +138,12 @@ public struct CompiledPolicy: Sendable, Equatable {
     public var portSegments: [PortSegment] = []
     public var programs: [ProgramID: Program] = [:]
     public var endpoints: [EndpointID: CompiledEndpoint] = [:]
+    /// Programs that did not fit the tables and deny everything instead; sorted.
+    public var programsOverLimit: [ProgramID] = []
+    /// Local endpoints beyond the limit of ``EndpointID/limit``, which the tables do not protect; sorted.
+    public var endpointsOverLimit: [EndpointName] = []
 
     public init() {}
-}
-
-/// The address entries, by prefix.
-public struct AddressTable: Sendable, Equatable {
-    /// Single addresses (pods, nodes): the great majority.
-    public var hosts: [IPAddress: AddressEntry] = [:]
-    /// Prefixes shorter than a single address, by length, so that a look-up tries each length that exists.
-    public var prefixes: [CIDR: AddressEntry] = [:]
-
-    public init() {}
-
-    public subscript(prefix: CIDR) -> AddressEntry? {
-        get { prefix.isHost ? hosts[prefix.network] : prefixes[prefix] }
-        set {
-            if prefix.isHost { hosts[prefix.network] = newValue } else { prefixes[prefix] = newValue }
-        }
-    }
 }
 
 /// What a step of the compiler changed, in the three phases in which a datapath must carry it out. Contents are read
@@ -163,7 +151,11 @@ public struct AddressTable: Sendable, Equatable {
 ///
 /// 1. additions: nothing in force refers to them yet. New rules, new programs, and for each new class its row
 ///    (column) in every program that stays.
-/// 2. publications: each one aligned store; a packet sees the state before or the state after.
+/// 2. publications: each one aligned store; a packet sees the state before or the state after. In this order:
+///    ``portSegments``, ``addresses``, ``changedEndpoints``. Port segments and the first ``invisibleAddressCount``
+///    addresses only split or merge classes that no program in force tells apart; what follows may depend on them.
+///    Where both are non-empty, a datapath whose packets read a class before they read a program waits a grace
+///    period between the two, and one before a merge that follows a retired program.
 /// 3. retirements: nothing in force refers to them any more; their numbers and their space are written again only
 ///    after a grace period.
 public struct CompiledDelta: Sendable, Equatable {
@@ -172,13 +164,19 @@ public struct CompiledDelta: Sendable, Equatable {
     public var addedPortClasses: [PortClassID] = []
     public var addedPrograms: [ProgramID] = []
     public var addedEndpoints: [EndpointID] = []
+    /// Classes whose members all joined or left peer sets that no program in force names: packets see no
+    /// difference, but ``AddressClass/key`` and ``AddressClass/peerSets`` are new.
+    public var renamedAddressClasses: [AddressClassID] = []
 
     /// Ports that changed class.
     public var portSegments: [PortSegment] = []
-    /// Endpoints whose programs changed, identity and addresses staying.
-    public var changedEndpoints: [EndpointID] = []
     /// Prefixes whose entry is new or differs (value: the entry after), or is gone (nil), in the order to be stored.
+    /// A prefix may occur twice; the last one holds.
     public var addresses: [AddressChange] = []
+    /// How many of ``addresses``, from the first, change nothing for the programs in force.
+    public var invisibleAddressCount = 0
+    /// Endpoints whose programs changed, identity and addresses staying. After ``addresses``.
+    public var changedEndpoints: [EndpointID] = []
 
     public var removedEndpoints: [EndpointID] = []
     public var removedPrograms: [ProgramID] = []
