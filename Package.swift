@@ -8,13 +8,14 @@ let strict: [SwiftSetting] = [
 ]
 let strictC: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
 
-let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 
 /// A library module of ours: every arrow to another module is named here and checked by the tidy test.
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -78,22 +79,26 @@ let package = Package(
         module("NodeNetwork", ["NetworkTypes", "CLinuxShim"]),
         module("PolicySources", ["KubernetesObjects", yams]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
-        module("ControlProtocol", ["NetworkTypes", "PolicyModel"]),
+        module("ControlProtocol", ["NetworkTypes", "PolicyModel", "KubernetesObjects"]),
         module(
             "Agent",
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
-                "PolicyPipeline", "Datapath", "DatapathEBPF", "PolicySources", "FlowTelemetry", "ControlProtocol",
-                "CLinuxShim", "NodeNetwork", hummingbird, logging, lifecycle, nioCore, nioPosix,
+                "PolicyPipeline", "Datapath", "PolicySources", "FlowTelemetry", "ControlProtocol", "CLinuxShim",
+                "NodeNetwork", hummingbirdCore, logging, lifecycle, nioCore, nioPosix,
             ]),
         .executableTarget(
-            name: "bulkheadd", dependencies: ["Agent", argumentParser, logging, lifecycle],
+            name: "bulkheadd",
+            dependencies: [
+                "Agent", "ControlProtocol", "DatapathEBPF", "PolicySources", "CLinuxShim", argumentParser, logging,
+                lifecycle,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "bulkheadctl",
             dependencies: [
-                "NetworkTypes", "PolicyModel", "KubernetesObjects", "CompiledPolicy", "PolicyPipeline",
-                "PolicySources", "ControlProtocol", "DatapathEBPF", argumentParser, yams, nioCore, nioPosix,
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyPipeline", "PolicySources",
+                "ControlProtocol", "DatapathEBPF", argumentParser, yams, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: strict),
 

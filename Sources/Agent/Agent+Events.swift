@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import Datapath
+import FlowTelemetry
+import PolicyModel
+
+extension Agent where Plane: ~Copyable {
+    /// How often drop events are fetched while somebody follows them. Nobody follows: they are not fetched, and the
+    /// agent sleeps.
+    private static var pumpInterval: Duration { .milliseconds(50) }
+    /// Events fetched at once; the rest waits for the next turn, so that a flood does not hold up policy.
+    private static var pumpLimit: Int { 4096 }
+
+    public func follow() -> EventFollower {
+        if followers.isEmpty {
+            // What was dropped before anybody followed is no news.
+            while datapath.pollEvents(limit: Self.pumpLimit).count == Self.pumpLimit {}
+        }
+        let follower = EventFollower()
+        guard !isEnding else {
+            follower.finish()
+            return follower
+        }
+        followers.insert(follower)
+        if pump == nil { pump = Task { await self.pumpEvents() } }
+        return follower
+    }
+
+    public func unfollow(_ follower: EventFollower) {
+        follower.finish()
+        followers.remove(follower)
+    }
+
+    public func endFollowing() {
+        isEnding = true
+        for follower in followers { follower.finish() }
+    }
+
+    private func pumpEvents() async {
+        while !followers.isEmpty, !Task.isCancelled {
+            for event in datapath.pollEvents(limit: Self.pumpLimit) {
+                let drop = ExplainedDrop(event, policy: pipeline.compiled) { pipeline.pod(with: $0) }
+                let record = FlowRecord(drop, interfaceName: network?.links[event.interfaceIndex]?.name)
+                for follower in followers { follower.offer(record) }
+            }
+            try? await Task.sleep(for: Self.pumpInterval)
+        }
+        pump = nil
+    }
+}
+
+extension FlowRecord {
+    init(_ drop: ExplainedDrop, interfaceName: String?) {
+        let event = drop.event
+        let flow = event.flow
+        let hasPorts = flow.ipProtocol.hasPorts && event.cause != .unparsable
+        self.init(
+            kind: .drop, time: RFC3339.text(monotonicNanoseconds: event.monotonicNanoseconds),
+            drop: DroppedPacket(
+                cause: .init(event.cause), direction: event.direction.rawValue,
+                source: EventEnd(
+                    address: flow.source.description, port: hasPorts ? Int(event.sourcePort) : nil,
+                    pod: drop.sourcePod?.description),
+                destination: EventEnd(
+                    address: flow.destination.description, port: flow.destinationPort.map { Int($0) },
+                    pod: drop.destinationPod?.description),
+                protocol: flow.ipProtocol.description, endpoint: drop.endpoint?.description,
+                rule: drop.identity.map { RuleAnswer($0) }, reason: drop.reason,
+                interface: event.interfaceIndex == 0
+                    ? nil : InterfaceAnswer(index: Int(event.interfaceIndex), name: interfaceName ?? "")))
+    }
+}
+
+extension DroppedPacket.Cause {
+    init(_ cause: DropEvent.Cause) {
+        switch cause {
+        case .rule: self = .rule
+        case .spoofed: self = .spoofed
+        case .unparsable: self = .unparsable
+        case .inconsistent: self = .inconsistent
+        }
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import NetworkTypes
+import NodeNetwork
+
+extension Agent where Plane: ~Copyable {
+    public func followNetwork(_ receiver: @escaping NetworkFollower.Receiver) throws(NodeNetworkError)
+        -> NetworkFollower
+    {
+        try NetworkFollower(receiver)
+    }
+
+    public func networkChanged(_ state: Result<NetworkState, NodeNetworkError>) {
+        switch state {
+        case .success(let state):
+            network = state
+            updateInterfaces()
+        case .failure(let error):
+            // What was known stays: forgetting it would end the check of source addresses.
+            logger.warning("the node's interfaces cannot be read", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Tells the datapath each endpoint's interface that differs from what it knows.
+    func updateInterfaces() {
+        guard let network else { return }
+        for (id, endpoint) in pipeline.compiled.endpoints {
+            let interface = Self.interface(of: endpoint, in: network)
+            guard interfaces[id] != interface else { continue }
+            do {
+                try datapath.setInterface(interface, of: id)
+                interfaces[id] = interface
+            } catch {
+                logger.error(
+                    "interface not set", metadata: ["endpoint": "\(endpoint.name)", "error": "\(error)"])
+            }
+        }
+    }
+
+    func forgetInterfaces(of endpoints: [EndpointID]) {
+        for id in endpoints { interfaces[id] = nil }
+    }
+
+    /// The interface that the routes to all of the endpoint's addresses that have one agree on.
+    private static func interface(of endpoint: CompiledEndpoint, in network: NetworkState) -> EndpointInterface? {
+        let found = Set(endpoint.addresses.compactMap { network.interface(ofPod: $0) })
+        guard found.count == 1, let interface = found.first else { return nil }
+        return EndpointInterface(index: interface.index, name: interface.name)
+    }
+}

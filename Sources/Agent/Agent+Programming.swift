@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import ControlProtocol
+import Datapath
+import NodeNetwork
+import PolicyPipeline
+
+/// How the kernel's side stands.
+struct Programming {
+    var backoff = RetryBackoff()
+    var lastError: DatapathError?
+    /// The next attempt, while the last one failed.
+    var retry: Task<Void, Never>?
+    var retryAt: ContinuousClock.Instant?
+    var reclaim: Task<Void, Never>?
+    /// Whether something was programmed since the last reclaim was planned.
+    var isBusy = false
+    var batches = 0
+    var last = ProgramReport()
+    var lastDuration: Duration = .zero
+
+    /// Quiet time after which retired space is freed.
+    static let quiet: Duration = .milliseconds(500)
+
+    func stop() {
+        retry?.cancel()
+        reclaim?.cancel()
+    }
+}
+
+extension Agent where Plane: ~Copyable {
+    /// Carries one batch through pipeline and datapath.
+    ///
+    /// - Throws: ``DatapathError`` where the kernel could not be written; the change is kept and written later.
+    func advance(_ step: (inout PolicyPipeline) throws -> CompiledDelta) throws {
+        let delta = try step(&pipeline)
+        if programming.lastError != nil {
+            // What is programmed is not known: the whole is compared.
+            try resyncNow()
+        } else if !delta.isEmpty {
+            try write { plane, policy throws(DatapathError) in try plane.program(delta, of: policy) }
+        }
+        forgetInterfaces(of: delta.removedEndpoints)
+        updateInterfaces()
+    }
+
+    /// Compares all that is programmed with what is compiled, and writes the difference.
+    @discardableResult
+    func resyncNow() throws(DatapathError) -> ProgramReport {
+        try write { plane, policy throws(DatapathError) in try plane.resync(policy) }
+        interfaces = [:]
+        updateInterfaces()
+        return programming.last
+    }
+
+    private func write(
+        _ call: (inout Plane, borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport
+    ) throws(DatapathError) {
+        let start = ContinuousClock.now
+        do {
+            programming.last = try call(&datapath, pipeline.compiled)
+        } catch {
+            failed(error)
+            throw error
+        }
+        programming.lastDuration = ContinuousClock.now - start
+        programming.batches += 1
+        if programming.lastError != nil {
+            logger.notice("programmed again", metadata: ["failures": "\(programming.backoff.failures)"])
+        }
+        programming.lastError = nil
+        programming.retryAt = nil
+        programming.backoff.succeeded()
+        logger.debug(
+            "programmed",
+            metadata: [
+                "words": "\(programming.last.wordsWritten)", "graces": "\(programming.last.gracePeriods)",
+                "rebuilt": "\(programming.last.rebuilt)", "took": "\(programming.lastDuration)",
+            ])
+        planReclaim()
+    }
+
+    private func failed(_ error: DatapathError) {
+        programming.backoff.failed()
+        programming.lastError = error
+        logger.error(
+            "the kernel could not be programmed; what was in force stays",
+            metadata: ["error": "\(error)", "failures": "\(programming.backoff.failures)"])
+        guard let delay = programming.backoff.delay else { return }
+        programming.retryAt = .now + delay
+        if programming.retry == nil { programming.retry = Task { await self.retryUntilProgrammed() } }
+    }
+
+    private func retryUntilProgrammed() async {
+        while let due = programming.retryAt, !Task.isCancelled {
+            if due > .now {
+                try? await Task.sleep(until: due, clock: .continuous)
+                // Something else may have tried meanwhile and moved the time.
+                continue
+            }
+            // Its failure is noted, and moves the time.
+            _ = try? resyncNow()
+        }
+        programming.retry = nil
+    }
+
+    /// For a run that ends at once: finds the interfaces, and waits until what was retired is freed.
+    ///
+    /// - Returns: what still stands in the way of the kernel holding the policy.
+    public func settle() -> DatapathError? {
+        do {
+            networkChanged(.success(try NetworkFollower.snapshot()))
+        } catch {
+            networkChanged(.failure(error))
+        }
+        reclaimNow()
+        return programming.lastError
+    }
+
+    private func planReclaim() {
+        programming.isBusy = true
+        guard programming.reclaim == nil else { return }
+        programming.reclaim = Task {
+            while self.programming.isBusy, !Task.isCancelled {
+                self.programming.isBusy = false
+                try? await Task.sleep(for: Programming.quiet)
+            }
+            self.programming.reclaim = nil
+            if !Task.isCancelled { self.reclaimNow() }
+        }
+    }
+
+    private func reclaimNow() {
+        do {
+            try datapath.reclaim()
+        } catch {
+            logger.error("retired tables could not be freed", metadata: ["error": "\(error)"])
+        }
+    }
+}

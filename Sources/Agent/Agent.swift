@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import ControlProtocol
+import Datapath
+import KubernetesObjects
+import Logging
+import NodeNetwork
+import PolicyPipeline
+import PolicyResolver
+import PolicySources
+
+/// The one owner of the pipeline and of the datapath. It runs on its ``KernelThread`` alone; nothing else has state
+/// that decides a verdict.
+///
+/// A change goes through pipeline and datapath in one call, so that whoever made it hears when it is in force. What
+/// the datapath could not write is not lost: the pipeline holds it, and the whole is compared and written again.
+public actor Agent<Plane: Datapath & ~Copyable> {
+    public nonisolated let thread: KernelThread
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    let settings: AgentSettings
+    let logger: Logger
+    let started = ContinuousClock.now
+
+    var pipeline: PolicyPipeline
+    var datapath: Plane
+    var store = ObjectStore()
+    var manifests = ManifestChange()
+    var resolvedBody = ResolvedBody(endpoints: [])
+    var network: NetworkState?
+    var interfaces: [EndpointID: EndpointInterface] = [:]
+    var followers: Set<EventFollower> = []
+    var pump: Task<Void, Never>?
+    var isEnding = false
+    var programming = Programming()
+
+    /// - Parameter datapath: not opened yet; ``start(_:)`` does it.
+    public init(
+        settings: AgentSettings, thread: KernelThread, datapath: consuming sending Plane, logger: Logger
+    ) {
+        self.settings = settings
+        self.thread = thread
+        self.logger = logger
+        self.datapath = datapath
+        pipeline = PolicyPipeline(nodeName: settings.nodeName)
+    }
+
+    /// Takes over what the kernel holds and brings it to what the manifests and the kept pushes say. Call once, before
+    /// anything else, with the first complete read of the manifests: what is enforced stays so until then.
+    ///
+    /// - Throws: ``AgentStartError`` where the kernel lacks something, or kept pushes are not accepted; nothing is
+    ///   changed then. A failure to write is no error here: it is retried, and ``status()`` tells it.
+    public func start(_ first: ManifestChange, kept: KeptPushes = KeptPushes()) throws(AgentStartError) {
+        do {
+            pipeline = PolicyPipeline(nodeName: settings.nodeName, numbering: try datapath.open())
+        } catch {
+            throw .datapath(error)
+        }
+        take(first)
+        var events = first.events
+        do {
+            events += try store.push(kept.objects.filter { !store.files.contains($0.key) }).0
+            _ = try pipeline.apply(pushed: try PushedPolicy(kept.resolved))
+            resolvedBody = kept.resolved
+        } catch {
+            throw .keptPushes("\(error)")
+        }
+        _ = pipeline.apply(events)
+        // Its failure is noted and retried.
+        _ = try? resyncNow()
+    }
+
+    public func manifestsChanged(_ change: ManifestChange) {
+        take(change)
+        try? advance { $0.apply(change.events) }
+    }
+
+    private func take(_ change: ManifestChange) {
+        let before = Set(manifests.problems)
+        store.take(change.events)
+        manifests = ManifestChange(problems: change.problems, notices: change.notices)
+        for problem in change.problems where !before.contains(problem) {
+            logger.error("document refused; what it replaces stays in force", metadata: ["problem": "\(problem)"])
+        }
+    }
+
+    public func stop() {
+        endFollowing()
+        pump?.cancel()
+        programming.stop()
+    }
+}
+
+/// Why the agent cannot start.
+public enum AgentStartError: Error, CustomStringConvertible {
+    case datapath(DatapathError)
+    /// What was pushed before the restart is not accepted now.
+    case keptPushes(String)
+
+    public var description: String {
+        switch self {
+        case .datapath(let error): "\(error)"
+        case .keptPushes(let reason): "what was pushed before is not accepted now: \(reason)"
+        }
+    }
+}

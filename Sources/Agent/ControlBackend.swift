@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import KubernetesObjects
+import NetworkTypes
+import NodeNetwork
+
+/// What the control socket asks of the agent. An ``ErrorAnswer`` that is thrown becomes the answer; after it nothing
+/// has changed, unless its code is ``ErrorCode/datapathFailed``.
+public protocol ControlBackend: Sendable {
+    func status() async -> StatusAnswer
+    func endpoints() async -> EndpointsAnswer
+    func policies() async -> PoliciesAnswer
+    func counters() async throws(ErrorAnswer) -> CountersAnswer
+    func verdict(_ question: VerdictQuestion) async throws(ErrorAnswer) -> VerdictAnswer
+    /// Compiled and programmed tables as text.
+    func dump() async throws(ErrorAnswer) -> String
+
+    /// Starts to follow; ends with ``unfollow(_:)``.
+    func follow() async -> EventFollower
+    func unfollow(_ follower: EventFollower) async
+
+    func apply(_ objects: [KubernetesObject]) async throws(ErrorAnswer) -> ObjectsAnswer
+    func delete(_ keys: [ObjectKey]) async throws(ErrorAnswer) -> ObjectsAnswer
+    func resolved() async -> ResolvedBody
+    /// Nil takes back all resolved policy.
+    func setResolved(_ body: ResolvedBody?) async throws(ErrorAnswer) -> ResolvedAnswer
+    func resync() async throws(ErrorAnswer) -> ResyncAnswer
+}
+
+/// What the daemon feeds to the agent, beside what the control socket asks.
+public protocol RunningAgent: ControlBackend {
+    /// Follows links and routes of the network namespace that the agent's thread is in.
+    func followNetwork(_ receiver: @escaping NetworkFollower.Receiver) async throws -> NetworkFollower
+    /// Takes in the node's links and routes, by which the interface of each endpoint is known.
+    func networkChanged(_ state: Result<NetworkState, NodeNetworkError>) async
+    /// Takes in what changed in the manifests and puts it in force.
+    func manifestsChanged(_ change: ManifestChange) async
+    /// Ends all streams of events, and those that begin later.
+    func endFollowing() async
+    /// Stops the agent's own work; the kernel goes on enforcing.
+    func stop() async
+}
+
+/// A verdict's question as asked on the socket.
+public struct VerdictQuestion: Sendable, Hashable {
+    /// One end: a pod or an address.
+    public enum End: Sendable, Hashable {
+        case pod(namespace: String, name: String)
+        case address(IPAddress)
+
+        /// Reads an address, or `namespace/name`. Nil for anything else.
+        public init?(_ text: some StringProtocol) {
+            if let address = try? IPAddress(text) {
+                self = .address(address)
+                return
+            }
+            let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+            guard parts.count == 2, parts.allSatisfy({ !$0.isEmpty }) else { return nil }
+            self = .pod(namespace: String(parts[0]), name: String(parts[1]))
+        }
+    }
+    public var from: End
+    public var to: End
+    public var ipProtocol: IPProtocol
+    /// Nil exactly for protocols without ports.
+    public var port: UInt16?
+
+    public init(from: End, to: End, ipProtocol: IPProtocol, port: UInt16?) {
+        self.from = from
+        self.to = to
+        self.ipProtocol = ipProtocol
+        self.port = port
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import FlowTelemetry
+import FoundationEssentials
+import NIOCore
+
+/// JSON as the control socket speaks it.
+enum ControlJSON {
+    static func encode(_ value: some Encodable) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(value))
+    }
+
+    /// A batch of records, one a line, and a last one if some were lost.
+    static func lines(_ batch: Backlog<FlowRecord>.Batch) throws -> ByteBuffer {
+        var records = batch.elements
+        if batch.lost > 0 { records.append(FlowRecord(kind: .lost, time: RFC3339.now(), lost: batch.lost)) }
+        var buffer = ByteBuffer()
+        for record in records {
+            buffer.writeBytes(try encode(record))
+            buffer.writeInteger(UInt8(ascii: "\n"))
+        }
+        return buffer
+    }
+}
+
+extension ResolvedBody {
+    init(json bytes: [UInt8]) throws(ErrorAnswer) {
+        do {
+            self = try JSONDecoder().decode(ResolvedBody.self, from: Data(bytes))
+        } catch let error as DecodingError {
+            throw ErrorAnswer(.invalidBody, "the resolved policy is not valid", problems: [Problem(error)])
+        } catch {
+            throw ErrorAnswer(.invalidBody, "the body is not JSON")
+        }
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import HummingbirdCore
+import KubernetesObjects
+import Logging
+import NIOCore
+import PolicySources
+
+/// Turns requests into calls of the agent, and what it says into responses.
+struct ControlResponder: Sendable {
+    let backend: any ControlBackend
+    let peers: PeerRule
+    let bodyLimit: Int
+    let logger: Logger
+
+    func respond(to request: Request, channel: any Channel) async -> Response {
+        do throws(ErrorAnswer) {
+            let (path, method) = try route(request)
+            try await peers.check(channel, method: method)
+            return try await answer(path, method, request)
+        } catch {
+            return respond(with: error, to: request)
+        }
+    }
+
+    private func route(_ request: Request) throws(ErrorAnswer) -> (ControlPath, ControlMethod) {
+        guard let path = ControlPath(rawValue: request.uri.path) else {
+            let known = ControlPath.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ErrorAnswer(.unknownPath, "no such path; there are \(known)")
+        }
+        guard let method = ControlMethod(rawValue: request.method.rawValue), path.methods.contains(method) else {
+            let allowed = path.methods.map(\.rawValue).joined(separator: ", ")
+            throw ErrorAnswer(.methodNotAllowed, "\(path.rawValue) answers \(allowed)")
+        }
+        return (path, method)
+    }
+
+    private func answer(
+        _ path: ControlPath, _ method: ControlMethod, _ request: Request
+    ) async throws(ErrorAnswer) -> Response {
+        switch (path, method) {
+        case (.status, _): return try json(await backend.status())
+        case (.endpoints, _): return try json(await backend.endpoints())
+        case (.policies, _): return try json(await backend.policies())
+        case (.counters, _): return try json(await backend.counters())
+        case (.verdict, _): return try json(await backend.verdict(try VerdictQuestion(query: Query(request))))
+        case (.events, _): return follow(request)
+        case (.dump, _):
+            return Response(
+                status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
+                body: ResponseBody(byteBuffer: ByteBuffer(string: try await backend.dump())))
+        case (.objects, .put):
+            let batch = try ObjectBatch(body: try await body(of: request))
+            var answer = try await backend.apply(batch.objects)
+            answer.notices = batch.notices.map(\.description)
+            return try json(answer)
+        case (.objects, _): return try json(await backend.delete(try await keysToDelete(request)))
+        case (.resolved, .put):
+            let policy = try ResolvedBody(json: try await body(of: request))
+            return try json(await backend.setResolved(policy))
+        case (.resolved, .delete): return try json(await backend.setResolved(nil))
+        case (.resolved, _): return try json(await backend.resolved())
+        case (.resync, _): return try json(await backend.resync())
+        }
+    }
+
+    private func keysToDelete(_ request: Request) async throws(ErrorAnswer) -> [ObjectKey] {
+        let query = try Query(request)
+        if !query.isEmpty { return [try ObjectKey(query: query)] }
+        return try ObjectBatch.keys(body: try await body(of: request))
+    }
+
+    private func body(of request: Request) async throws(ErrorAnswer) -> [UInt8] {
+        let tooLarge = ErrorAnswer(.bodyTooLarge, "the body has more than \(bodyLimit) bytes")
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > bodyLimit { throw tooLarge }
+        do {
+            return Array(buffer: try await request.body.collect(upTo: bodyLimit))
+        } catch is NIOTooManyBytesError {
+            throw tooLarge
+        } catch {
+            throw ErrorAnswer(.badRequest, "the body could not be read to its end")
+        }
+    }
+
+    private func json(_ value: some Encodable, status: Int = 200) throws(ErrorAnswer) -> Response {
+        do {
+            return Response(
+                status: .init(code: status), headers: [.contentType: "application/json"],
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: try ControlJSON.encode(value) + [UInt8(ascii: "\n")])))
+        } catch {
+            throw ErrorAnswer(.internalError, "the answer could not be written: \(error)")
+        }
+    }
+
+    private func respond(with answer: ErrorAnswer, to request: Request) -> Response {
+        logger.debug(
+            "refused", metadata: ["path": "\(request.uri.path)", "code": "\(answer.error.code.rawValue)"])
+        guard var response = try? json(answer, status: answer.error.code.status) else {
+            return Response(status: .internalServerError)
+        }
+        if answer.error.code == .methodNotAllowed, let path = ControlPath(rawValue: request.uri.path) {
+            response.headers[.allow] = path.methods.map(\.rawValue).joined(separator: ", ")
+        }
+        return response
+    }
+
+    /// Follows the events until the client leaves.
+    private func follow(_ request: Request) -> Response {
+        Response(
+            status: .ok, headers: [.contentType: "application/x-ndjson"],
+            body: ResponseBody { [backend] writer in
+                let follower = await backend.follow()
+                do {
+                    // Bytes at once, so that a client sees that it follows.
+                    try await writer.write(ByteBuffer())
+                    try await request.body.consumeWithInboundCloseHandler { _ in
+                        try await follower.batches { batch in
+                            try await writer.write(ControlJSON.lines(batch))
+                        }
+                    } onInboundClosed: {
+                        follower.finish()
+                    }
+                    await backend.unfollow(follower)
+                    try await writer.finish(nil)
+                } catch {
+                    await backend.unfollow(follower)
+                    throw error
+                }
+            })
+    }
+}

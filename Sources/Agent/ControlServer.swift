@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import Glibc
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+
+/// Serves the control socket until it is told to stop.
+public struct ControlServer: Service {
+    /// Seconds that a connection may take over sending a request, or sit without one.
+    private static let idleSeconds: Int64 = 30
+
+    private let file: SocketFile
+    private let responder: ControlResponder
+    private let logger: Logger
+    private let onReady: @Sendable () async -> Void
+
+    /// - Parameter onReady: runs once connections are taken.
+    public init(
+        file: SocketFile, backend: any ControlBackend, logger: Logger,
+        bodyLimit: Int = ControlDefaults.bodyLimit, onReady: @escaping @Sendable () async -> Void = {}
+    ) {
+        self.file = file
+        responder = ControlResponder(backend: backend, peers: PeerRule(), bodyLimit: bodyLimit, logger: logger)
+        self.logger = logger
+        self.onReady = onReady
+    }
+
+    public func run() async throws {
+        try file.prepare()
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let server = try HTTPServerBuilder.http1(
+            configuration: .init(idleTimeout: .seconds(Self.idleSeconds))
+        )
+        .buildServer(
+            configuration: .init(address: .unixDomainSocket(path: file.path)), eventLoopGroup: group,
+            logger: quiet(logger), responder: respond,
+            onServerRunning: { [file, logger, onReady] _ in
+                do {
+                    try file.restrict()
+                } catch {
+                    logger.error("control socket", metadata: ["error": "\(error)"])
+                }
+                await onReady()
+            })
+        do {
+            try await server.run()
+        } catch {
+            unlink(file.path)
+            try await group.shutdownGracefully()
+            throw error
+        }
+        unlink(file.path)
+        try await group.shutdownGracefully()
+    }
+
+    private func respond(
+        to request: Request, writer: consuming ResponseWriter, channel: any Channel
+    ) async throws {
+        let response = await responder.respond(to: request, channel: channel)
+        try await writer.write(response: response.head, body: response.body)
+    }
+
+    /// The HTTP server tells of each start and stop at a level that is ours to use.
+    private func quiet(_ logger: Logger) -> Logger {
+        var logger = logger
+        if logger.logLevel > .debug { logger.logLevel = max(logger.logLevel, .warning) }
+        return logger
+    }
+}

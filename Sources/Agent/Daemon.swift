@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import Logging
+import NodeNetwork
+import PolicySources
+import ServiceLifecycle
+
+/// The daemon as a whole: what feeds the agent, and what asks it.
+public struct Daemon: Service {
+    private let agent: any RunningAgent
+    private let manifests: ManifestDirectory?
+    private let socket: SocketFile
+    private let logger: Logger
+    private let notifier: ServiceNotifier
+
+    /// - Parameters:
+    ///   - agent: started already.
+    ///   - manifests: of which the agent was given the first update at its start.
+    public init(
+        agent: any RunningAgent, manifests: ManifestDirectory?, socket: SocketFile, logger: Logger,
+        notifier: ServiceNotifier = ServiceNotifier()
+    ) {
+        self.agent = agent
+        self.manifests = manifests
+        self.socket = socket
+        self.logger = logger
+        self.notifier = notifier
+    }
+
+    /// Runs until it is told to stop, or cannot go on. What is enforced stays so.
+    public func run() async throws {
+        let (states, receiver) = AsyncStream.makeStream(
+            of: Result<NetworkState, NodeNetworkError>.self, bufferingPolicy: .bufferingNewest(1))
+        let network = try await agent.followNetwork { receiver.yield($0) }
+        let served = await withTaskGroup(of: Void.self) { group in
+            group.addTask { for await state in states { await agent.networkChanged(state) } }
+            group.addTask { await watchManifests() }
+            let served = await withGracefulShutdownHandler {
+                await serve()
+            } onGracefulShutdown: {
+                notifier.tell(.stopping)
+                // Followed events would hold up the socket's end.
+                Task { await agent.endFollowing() }
+            }
+            network.stop()
+            receiver.finish()
+            manifests?.stop()
+            await agent.stop()
+            return served
+        }
+        try served.get()
+    }
+
+    private func serve() async -> Result<Void, any Error> {
+        do {
+            try await ControlServer(file: socket, backend: agent, logger: logger) {
+                logger.info("ready", metadata: ["socket": "\(socket.path)"])
+                notifier.tell(.ready)
+            }.run()
+            return .success(())
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func watchManifests() async {
+        guard let manifests else { return }
+        for await update in manifests.updates { await agent.manifestsChanged(ManifestChange(update)) }
+    }
+}

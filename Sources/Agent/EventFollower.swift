@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import FlowTelemetry
+import Synchronization
+
+/// One client that follows the events. The agent offers records, the client's connection takes them; neither waits
+/// for the other.
+public final class EventFollower: Sendable {
+    private let backlog: Mutex<Backlog<FlowRecord>>
+    private let signal: AsyncStream<Void>.Continuation
+    private let signals: AsyncStream<Void>
+
+    public init(limit: Int = ControlDefaults.eventBacklog) {
+        backlog = Mutex(Backlog(limit: limit))
+        // One signal is enough: whoever gets it takes all that waits.
+        (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    func offer(_ record: FlowRecord) {
+        backlog.withLock { $0.append(record) }
+        signal.yield()
+    }
+
+    /// Ends ``batches(_:)``.
+    func finish() { signal.finish() }
+
+    /// Hands batches to `receive` until the task is cancelled, the agent stops, or `receive` throws.
+    public func batches(_ receive: (Backlog<FlowRecord>.Batch) async throws -> Void) async throws {
+        for await _ in signals {
+            let batch = backlog.withLock { $0.take() }
+            if !batch.elements.isEmpty || batch.lost > 0 { try await receive(batch) }
+        }
+    }
+}
+
+extension EventFollower: Hashable {
+    public static func == (a: EventFollower, b: EventFollower) -> Bool { a === b }
+    public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+}

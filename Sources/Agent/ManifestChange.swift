@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import KubernetesObjects
+import PolicySources
+
+/// What changed in the manifests, and what is wrong with them now.
+public struct ManifestChange: Sendable {
+    public var events: [ObjectEvent]
+    /// Everything that is refused now, not only what is new.
+    public var problems: [Problem]
+    /// Everything that has no effect now.
+    public var notices: [String]
+
+    public init(events: [ObjectEvent] = [], problems: [Problem] = [], notices: [String] = []) {
+        self.events = events
+        self.problems = problems
+        self.notices = notices
+    }
+
+    public init(_ update: ManifestDirectory.Update) {
+        self.init(
+            events: update.events,
+            problems: update.problems.map { problem in
+                var told = Problem(problem.error)
+                told.stillInForce = problem.stillInForce.map(\.description)
+                return told
+            },
+            notices: update.notices.map(\.description))
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import HummingbirdCore
+import KubernetesObjects
+import NetworkTypes
+
+/// The parameters behind the `?`, each at most once.
+struct Query {
+    private var values: [String: String] = [:]
+
+    init(_ request: Request) throws(ErrorAnswer) {
+        for (name, value) in request.uri.queryParameters {
+            guard values.updateValue(String(value), forKey: String(name)) == nil else {
+                throw ErrorAnswer(.badRequest, "the parameter '\(name)' is given twice")
+            }
+        }
+    }
+
+    var isEmpty: Bool { values.isEmpty }
+
+    func allow(only names: Set<String>) throws(ErrorAnswer) {
+        for name in values.keys.sorted() where !names.contains(name) {
+            let known = names.sorted().joined(separator: ", ")
+            throw ErrorAnswer(.badRequest, "there is no parameter '\(name)'; there are \(known)")
+        }
+    }
+
+    func optional(_ name: String) -> String? { values[name] }
+
+    func required(_ name: String) throws(ErrorAnswer) -> String {
+        guard let value = values[name], !value.isEmpty else {
+            throw ErrorAnswer(.badRequest, "the parameter '\(name)' is missing")
+        }
+        return value
+    }
+}
+
+extension VerdictQuestion {
+    init(query: Query) throws(ErrorAnswer) {
+        try query.allow(only: ["from", "to", "protocol", "port"])
+        let ipProtocol = try Self.ipProtocol(query.optional("protocol"))
+        self.init(
+            from: try Self.end("from", query), to: try Self.end("to", query), ipProtocol: ipProtocol,
+            port: try Self.port(query.optional("port"), ipProtocol))
+    }
+
+    private static func end(_ name: String, _ query: Query) throws(ErrorAnswer) -> End {
+        let text = try query.required(name)
+        guard let end = End(text) else {
+            throw ErrorAnswer(.badRequest, "'\(name)' is neither namespace/pod nor an address")
+        }
+        return end
+    }
+
+    private static func ipProtocol(_ text: String?) throws(ErrorAnswer) -> IPProtocol {
+        guard let text else { return .tcp }
+        guard let ipProtocol = IPProtocol(name: text) else {
+            throw ErrorAnswer(.badRequest, "'protocol' is no protocol name and no number from 0 to 255")
+        }
+        return ipProtocol
+    }
+
+    private static func port(_ text: String?, _ ipProtocol: IPProtocol) throws(ErrorAnswer) -> UInt16? {
+        guard ipProtocol.hasPorts else {
+            guard text == nil else { throw ErrorAnswer(.badRequest, "\(ipProtocol) has no ports") }
+            return nil
+        }
+        guard let text else { throw ErrorAnswer(.badRequest, "the parameter 'port' is missing") }
+        guard let port = UInt16(text) else { throw ErrorAnswer(.badRequest, "'port' is no number from 0 to 65535") }
+        return port
+    }
+}
+
+extension ObjectKey {
+    init(query: Query) throws(ErrorAnswer) {
+        try query.allow(only: ["kind", "namespace", "name"])
+        guard let kind = ObjectKind(rawValue: try query.required("kind")) else {
+            let known = ObjectKind.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ErrorAnswer(.badRequest, "'kind' is none of \(known)")
+        }
+        self.init(kind: kind, namespace: query.optional("namespace") ?? "", name: try query.required("name"))
+    }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import Glibc
+
+/// Tells the service manager how the daemon stands (sd_notify(3)); does nothing where it did not ask.
+public struct ServiceNotifier: Sendable {
+    public enum State: String, Sendable {
+        case ready = "READY=1"
+        case stopping = "STOPPING=1"
+    }
+
+    private let path: String?
+
+    /// - Parameter path: what `NOTIFY_SOCKET` says; nil or empty: nobody asked.
+    public init(path: String? = getenv("NOTIFY_SOCKET").map { String(cString: $0) }) {
+        self.path = path.flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// - Returns: whether nobody asked or the message was taken.
+    @discardableResult
+    public func tell(_ state: State) -> Bool {
+        guard let path else { return true }
+        var bytes = Array(path.utf8)
+        guard bytes.count <= ControlDefaults.socketPathLimit else { return false }
+        // A leading @ stands for the zero byte of an abstract name.
+        if bytes[0] == UInt8(ascii: "@") { bytes[0] = 0 }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        let length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count)
+        let message = Array(state.rawValue.utf8)
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                sendto(descriptor, message, message.count, 0, $0, length) == message.count
+            }
+        }
+    }
+}

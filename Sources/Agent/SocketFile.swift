@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import Glibc
+
+/// The file of the control socket.
+public struct SocketFile: Sendable {
+    public let path: String
+
+    /// - Throws: ``SocketFileError/pathTooLong`` where the system could not bind it.
+    public init(path: String) throws(SocketFileError) {
+        guard !path.isEmpty, path.utf8.count <= ControlDefaults.socketPathLimit else { throw .pathTooLong(path) }
+        self.path = path
+    }
+
+    /// Makes the way free: creates the directory, removes a socket that nobody listens on any more.
+    ///
+    /// - Throws: ``SocketFileError`` when somebody listens or something else than a socket has that name.
+    public func prepare() throws(SocketFileError) {
+        try makeDirectory()
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFSOCK else { throw .notASocket(path) }
+        if isAnswered() { throw .inUse(path) }
+        guard unlink(path) == 0 || errno == ENOENT else { throw .system("remove \(path)", errno) }
+    }
+
+    /// Lets nobody but the owner in.
+    public func restrict() throws(SocketFileError) {
+        guard chmod(path, 0o600) == 0 else { throw .system("chmod \(path)", errno) }
+    }
+
+    /// Whether somebody listens.
+    public func isAnswered() -> Bool {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+            }
+        }
+    }
+
+    private func makeDirectory() throws(SocketFileError) {
+        guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return }
+        let directory = String(path[..<slash])
+        guard mkdir(directory, 0o755) == 0 || errno == EEXIST else { throw .system("make \(directory)", errno) }
+    }
+}
+
+/// Why the control socket cannot be had.
+public enum SocketFileError: Error, CustomStringConvertible {
+    case pathTooLong(String)
+    case notASocket(String)
+    case inUse(String)
+    case system(String, Int32)
+
+    public var description: String {
+        switch self {
+        case .pathTooLong(let path):
+            "socket path '\(path)' has to have 1 to \(ControlDefaults.socketPathLimit) bytes"
+        case .notASocket(let path): "\(path) exists and is no socket: choose another --socket or remove it"
+        case .inUse(let path): "another daemon listens on \(path): stop it first, or choose another --socket"
+        case .system(let what, let code): "cannot \(what): \(String(cString: strerror(code)))"
+        }
+    }
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The process itself: what Glibc's module hides from Swift. */
+#pragma once
+#include <stdint.h>
+
+/* One heap for all threads, and free memory goes back to the system early. */
+void bh_bound_heap(void);
+
+/* Names the calling thread, for ps and debuggers; at most 15 bytes. */
+void bh_name_thread(const char *name);
+
+/* What SO_PEERCRED gives (struct ucred): who was at a unix socket's other end when it was connected. */
+struct bh_peer {
+	int32_t process;
+	uint32_t user;
+	uint32_t group;
+};

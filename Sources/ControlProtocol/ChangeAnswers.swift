@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Answer of `PUT` and `DELETE /v1/objects`, once the change is in force.
+public struct ObjectsAnswer: Codable, Sendable, Hashable {
+    /// Objects that are new or replaced, as `Kind namespace/name`, in order.
+    public var applied: [String]
+    /// Objects that are gone.
+    public var deleted: [String]
+    /// Objects that were the same before.
+    public var unchanged: [String]
+    /// Documents that have no effect, with the reason.
+    public var notices: [String]
+    public init(
+        applied: [String] = [], deleted: [String] = [], unchanged: [String] = [], notices: [String] = []
+    ) {
+        self.applied = applied
+        self.deleted = deleted
+        self.unchanged = unchanged
+        self.notices = notices
+    }
+}
+
+/// Answer of `PUT` and `DELETE /v1/resolved`, once the change is in force.
+public struct ResolvedAnswer: Codable, Sendable, Hashable {
+    /// Endpoints of the resolved policy now.
+    public var endpoints: Int
+    public init(endpoints: Int) { self.endpoints = endpoints }
+}
+
+/// Answer of `POST /v1/resync`: what differed in the kernel and was written.
+public struct ResyncAnswer: Codable, Sendable, Hashable {
+    /// 32-bit words stored; 0: nothing differed.
+    public var words: Int
+    /// Grace periods waited for.
+    public var gracePeriods: Int
+    /// Whether the tables were built anew beside the old ones.
+    public var rebuilt: Bool
+    public init(words: Int, gracePeriods: Int, rebuilt: Bool) {
+        self.words = words
+        self.gracePeriods = gracePeriods
+        self.rebuilt = rebuilt
+    }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One line of `GET /v1/events`: a dropped packet, or that records were lost.
+public struct FlowRecord: Codable, Sendable, Hashable {
+    public enum Kind: String, Codable, Sendable {
+        /// A packet was dropped; `drop` tells which and why.
+        case drop
+        /// `lost` records were not sent to this follower, because it read too slowly.
+        case lost
+    }
+    public var kind: Kind
+    /// When the packet was dropped (RFC 3339, UTC, milliseconds).
+    public var time: String
+    public var drop: DroppedPacket?
+    public var lost: UInt64?
+
+    public init(kind: Kind, time: String, drop: DroppedPacket? = nil, lost: UInt64? = nil) {
+        self.kind = kind
+        self.time = time
+        self.drop = drop
+        self.lost = lost
+    }
+}
+
+/// A packet that was dropped.
+public struct DroppedPacket: Codable, Sendable, Hashable {
+    public enum Cause: String, Codable, Sendable {
+        /// Policy: `rule` decided.
+        case rule
+        /// Source address not the pod's own.
+        case spoofed
+        /// Transport header not found and the pod isolated in that direction.
+        case unparsable
+        /// Tables that contradicted themselves.
+        case inconsistent
+    }
+    public var cause: Cause
+    /// `egress` of the source pod or `ingress` of the destination pod.
+    public var direction: String
+    public var source: EventEnd
+    public var destination: EventEnd
+    /// `TCP`, `UDP`, …, or the number.
+    public var `protocol`: String
+    /// The pod whose policy decided, as `namespace/name`.
+    public var endpoint: String?
+    /// What decided, for the cause `rule`.
+    public var rule: RuleAnswer?
+    /// One sentence for a person.
+    public var reason: String
+    /// Interface by which the packet came in: its index, and its name while known.
+    public var interface: InterfaceAnswer?
+
+    public init(
+        cause: Cause, direction: String, source: EventEnd, destination: EventEnd, protocol: String,
+        endpoint: String?, rule: RuleAnswer?, reason: String, interface: InterfaceAnswer?
+    ) {
+        self.cause = cause
+        self.direction = direction
+        self.source = source
+        self.destination = destination
+        self.protocol = `protocol`
+        self.endpoint = endpoint
+        self.rule = rule
+        self.reason = reason
+        self.interface = interface
+    }
+}
+
+/// One end of a flow.
+public struct EventEnd: Codable, Sendable, Hashable {
+    public var address: String
+    /// Nil for protocols without ports.
+    public var port: Int?
+    /// The pod of this address, as `namespace/name`, if known.
+    public var pod: String?
+    public init(address: String, port: Int?, pod: String?) {
+        self.address = address
+        self.port = port
+        self.pod = pod
+    }
+}
+
+extension EventEnd: CustomStringConvertible {
+    /// `shop/web (10.0.0.1:80)`, `[2001:db8::1]:80`, …
+    public var description: String {
+        let place = port.map { address.contains(":") ? "[\(address)]:\($0)" : "\(address):\($0)" } ?? address
+        return pod.map { "\($0) (\(place))" } ?? place
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Answer of `GET /v1/endpoints`, in order of name.
+public struct EndpointsAnswer: Codable, Sendable, Hashable {
+    public var endpoints: [EndpointAnswer]
+    public init(endpoints: [EndpointAnswer]) { self.endpoints = endpoints }
+}
+
+/// One local endpoint.
+public struct EndpointAnswer: Codable, Sendable, Hashable {
+    /// Its number in the tables.
+    public var id: Int
+    public var namespace: String
+    public var name: String
+    public var addresses: [String]
+    public var ingress: EndpointDirection
+    public var egress: EndpointDirection
+    /// The interface by which its packets enter the node. Nil: not found, so sources are not checked.
+    public var interface: InterfaceAnswer?
+
+    public init(
+        id: Int, namespace: String, name: String, addresses: [String], ingress: EndpointDirection,
+        egress: EndpointDirection, interface: InterfaceAnswer?
+    ) {
+        self.id = id
+        self.namespace = namespace
+        self.name = name
+        self.addresses = addresses
+        self.ingress = ingress
+        self.egress = egress
+        self.interface = interface
+    }
+}
+
+/// One direction of one endpoint.
+public struct EndpointDirection: Codable, Sendable, Hashable {
+    /// Number of the program that decides; 0 allows everything. Endpoints with the same rules share one.
+    public var program: Int
+    /// Rules of the program.
+    public var rules: Int
+    /// Policies that take part, in order of name.
+    public var policies: [PolicyName]
+    public init(program: Int, rules: Int, policies: [PolicyName]) {
+        self.program = program
+        self.rules = rules
+        self.policies = policies
+    }
+}
+
+/// A network interface of the node.
+public struct InterfaceAnswer: Codable, Sendable, Hashable {
+    public var index: Int
+    public var name: String
+    public init(index: Int, name: String) {
+        self.index = index
+        self.name = name
+    }
+}
+
+/// Answer of `GET /v1/policies`, in order of namespace and name; refused documents last.
+public struct PoliciesAnswer: Codable, Sendable, Hashable {
+    public var policies: [PolicyAnswer]
+    /// Refused documents, policies or not.
+    public var problems: [Problem]
+    public init(policies: [PolicyAnswer], problems: [Problem]) {
+        self.policies = policies
+        self.problems = problems
+    }
+}
+
+/// One policy.
+public struct PolicyAnswer: Codable, Sendable, Hashable {
+    public enum State: String, Codable, Sendable {
+        /// Decides for the local endpoints in `endpoints`.
+        case enforced
+        /// Valid, but selects no endpoint of this node.
+        case selectsNoEndpoint
+    }
+    public var kind: String
+    public var namespace: String
+    public var name: String
+    /// The directory of manifests, or `socket`.
+    public var origin: String
+    public var state: State
+    /// Local endpoints that it selects, as `namespace/name`, in order.
+    public var endpoints: [String]
+    /// What is wrong with a newer version of it that was refused; the version in force is the one before.
+    public var problems: [Problem]
+
+    public init(
+        kind: String, namespace: String, name: String, origin: String, endpoints: [String], problems: [Problem]
+    ) {
+        self.kind = kind
+        self.namespace = namespace
+        self.name = name
+        self.origin = origin
+        state = endpoints.isEmpty ? .selectsNoEndpoint : .enforced
+        self.endpoints = endpoints
+        self.problems = problems
+    }
+}
+
+/// Answer of `GET /v1/counters`.
+public struct CountersAnswer: Codable, Sendable, Hashable {
+    /// Most packets first.
+    public var rules: [RuleCounterAnswer]
+    public var datapath: DatapathCountersAnswer
+    public init(rules: [RuleCounterAnswer], datapath: DatapathCountersAnswer) {
+        self.rules = rules
+        self.datapath = datapath
+    }
+}
+
+/// What one rule decided since it was first programmed.
+public struct RuleCounterAnswer: Codable, Sendable, Hashable {
+    /// Its number in the tables.
+    public var id: Int
+    public var rule: RuleAnswer
+    public var packets: UInt64
+    public var bytes: UInt64
+    public init(id: Int, rule: RuleAnswer, packets: UInt64, bytes: UInt64) {
+        self.id = id
+        self.rule = rule
+        self.packets = packets
+        self.bytes = bytes
+    }
+}
+
+/// Packets that were stopped for a reason that is no rule, and events that were not told.
+public struct DatapathCountersAnswer: Codable, Sendable, Hashable {
+    /// Source address not the pod's own.
+    public var spoofed: UInt64
+    /// Transport header not found and the pod isolated in that direction.
+    public var unparsable: UInt64
+    /// Tables that contradicted themselves; the packet was dropped.
+    public var inconsistent: UInt64
+    /// Drop events not told: rate limit, or the same flow again.
+    public var suppressedEvents: UInt64
+    /// Drop events lost on the way out of the kernel.
+    public var lostEvents: UInt64
+    public init(
+        spoofed: UInt64, unparsable: UInt64, inconsistent: UInt64, suppressedEvents: UInt64, lostEvents: UInt64
+    ) {
+        self.spoofed = spoofed
+        self.unparsable = unparsable
+        self.inconsistent = inconsistent
+        self.suppressedEvents = suppressedEvents
+        self.lostEvents = lostEvents
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+import PolicyModel
+
+/// A policy by kind, namespace and name.
+public struct PolicyName: Codable, Sendable, Hashable {
+    public var kind: String
+    /// Empty for cluster-wide kinds.
+    public var namespace: String
+    public var name: String
+    public init(_ reference: PolicyReference) {
+        kind = reference.kind
+        namespace = reference.namespace
+        name = reference.name
+    }
+}
+
+/// What decided a flow, counted a packet or dropped one.
+public struct RuleAnswer: Codable, Sendable, Hashable {
+    public enum Kind: String, Codable, Sendable {
+        /// A written rule: `policy` and `index` say which.
+        case rule
+        /// No rule matched, and the policies `by` isolate the pod in this direction.
+        case isolation
+        /// The other end is the pod's own node.
+        case ownNode
+        /// No policy selects the pod in this direction.
+        case noPolicy
+        /// The policy exceeds a limit; everything is denied.
+        case overLimit
+    }
+
+    public var kind: Kind
+    public var direction: String
+    public var policy: PolicyName?
+    /// Position in its policy and direction, counted from 0.
+    public var index: Int?
+    /// The rule's own name, if it has one.
+    public var name: String?
+    /// For `isolation`: in order of name.
+    public var by: [PolicyName]?
+
+    public init(_ identity: RuleIdentity) {
+        switch identity {
+        case .rule(let policy, let direction, let index, let name):
+            self.init(.rule, direction)
+            self.policy = PolicyName(policy)
+            self.index = index
+            self.name = name
+        case .isolation(let direction, let by):
+            self.init(.isolation, direction)
+            self.by = by.map(PolicyName.init)
+        case .ownNode(let direction): self.init(.ownNode, direction)
+        case .noPolicy(let direction): self.init(.noPolicy, direction)
+        case .overLimit(let direction): self.init(.overLimit, direction)
+        }
+    }
+
+    private init(_ kind: Kind, _ direction: Direction) {
+        self.kind = kind
+        self.direction = direction.rawValue
+    }
+}
+
+extension PolicyName: CustomStringConvertible {
+    /// `namespace/name`, or `name` for a cluster-wide policy.
+    public var description: String { namespace.isEmpty ? name : "\(namespace)/\(name)" }
+}
+
+extension RuleAnswer: CustomStringConvertible {
+    /// `shop/allow-api ingress rule 1`, `isolation by shop/default-deny`, …
+    public var description: String {
+        switch kind {
+        case .rule:
+            "\(policy.map(\.description) ?? "?") \(direction) rule \(name ?? index.map { "\($0)" } ?? "?")"
+        case .isolation: "isolation by \((by ?? []).map(\.description).joined(separator: ", "))"
+        case .ownNode: "own node"
+        case .noPolicy: "no policy"
+        case .overLimit: "over limit"
+        }
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Answer of `GET /v1/status`.
+public struct StatusAnswer: Codable, Sendable, Hashable {
+    /// Version of the daemon.
+    public var version: String
+    /// The node whose pods are protected.
+    public var node: String
+    /// Process id of the daemon.
+    public var pid: Int
+    /// Seconds since the daemon started.
+    public var uptimeSeconds: Int
+    /// Whether all is as it should be: the kernel holds the policy in force and no document is refused.
+    public var healthy: Bool
+    public var datapath: DatapathStatus
+    public var manifests: ManifestStatus
+    public var pushed: PushedStatus
+    public var tables: TableSizes
+    /// Clients that follow the events now.
+    public var followers: Int
+
+    public init(
+        version: String, node: String, pid: Int, uptimeSeconds: Int, datapath: DatapathStatus,
+        manifests: ManifestStatus, pushed: PushedStatus, tables: TableSizes, followers: Int
+    ) {
+        self.version = version
+        self.node = node
+        self.pid = pid
+        self.uptimeSeconds = uptimeSeconds
+        healthy = datapath.state == .programmed && manifests.problems.isEmpty
+        self.datapath = datapath
+        self.manifests = manifests
+        self.pushed = pushed
+        self.tables = tables
+        self.followers = followers
+    }
+}
+
+/// The kernel's side.
+public struct DatapathStatus: Codable, Sendable, Hashable {
+    public enum State: String, Codable, Sendable {
+        /// The kernel holds the policy that was compiled last.
+        case programmed
+        /// Writing failed; what was in force before stays, and the whole is written again after `retryInSeconds`.
+        case retrying
+    }
+    /// `ebpf`.
+    public var kind: String
+    public var state: State
+    /// What failed last, while `retrying`.
+    public var error: String?
+    /// Failed attempts in a row.
+    public var failures: Int
+    /// Seconds until the next attempt, while `retrying`.
+    public var retryInSeconds: Double?
+    /// Batches of changes that were programmed since the start.
+    public var batches: Int
+    /// 32-bit words stored for the last batch.
+    public var lastWords: Int
+    /// Grace periods waited for in the last batch.
+    public var lastGracePeriods: Int
+    /// Microseconds that the last batch took in the kernel.
+    public var lastMicroseconds: Int
+
+    public init(
+        kind: String, state: State, error: String?, failures: Int, retryInSeconds: Double?, batches: Int,
+        lastWords: Int, lastGracePeriods: Int, lastMicroseconds: Int
+    ) {
+        self.kind = kind
+        self.state = state
+        self.error = error
+        self.failures = failures
+        self.retryInSeconds = retryInSeconds
+        self.batches = batches
+        self.lastWords = lastWords
+        self.lastGracePeriods = lastGracePeriods
+        self.lastMicroseconds = lastMicroseconds
+    }
+}
+
+/// The directory of manifests.
+public struct ManifestStatus: Codable, Sendable, Hashable {
+    /// Nil where the daemon was given none.
+    public var directory: String?
+    /// Objects read from the files and in force.
+    public var objects: Int
+    /// Documents that are refused now; what they replaced stays in force.
+    public var problems: [Problem]
+    /// Documents that have no effect, with the reason: kinds that mean nothing to policy or are not supported.
+    public var notices: [String]
+    public init(directory: String?, objects: Int, problems: [Problem], notices: [String]) {
+        self.directory = directory
+        self.objects = objects
+        self.problems = problems
+        self.notices = notices
+    }
+}
+
+/// What clients of the socket have put in force.
+public struct PushedStatus: Codable, Sendable, Hashable {
+    public var objects: Int
+    /// Endpoints of the resolved policy.
+    public var resolvedEndpoints: Int
+    public init(objects: Int, resolvedEndpoints: Int) {
+        self.objects = objects
+        self.resolvedEndpoints = resolvedEndpoints
+    }
+}
+
+/// How large the compiled policy is.
+public struct TableSizes: Codable, Sendable, Hashable {
+    /// Local endpoints.
+    public var endpoints: Int
+    /// Rules and other deciders that a cell can name.
+    public var rules: Int
+    /// Distinct ordered rule lists.
+    public var programs: Int
+    public var addressClasses: Int
+    public var portSegments: Int
+    /// Addresses and prefixes with an entry.
+    public var addresses: Int
+    public init(
+        endpoints: Int, rules: Int, programs: Int, addressClasses: Int, portSegments: Int, addresses: Int
+    ) {
+        self.endpoints = endpoints
+        self.rules = rules
+        self.programs = programs
+        self.addressClasses = addressClasses
+        self.portSegments = portSegments
+        self.addresses = addresses
+    }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Elements that wait for one slow reader, at most `limit`; what comes on top is dropped and counted.
+public struct Backlog<Element: Sendable>: Sendable {
+    /// What a reader gets at once: `elements`, after which `lost` more were dropped.
+    public struct Batch: Sendable {
+        public var elements: [Element]
+        public var lost: UInt64
+    }
+
+    public let limit: Int
+    private var elements: [Element] = []
+    private var lost: UInt64 = 0
+
+    public init(limit: Int) { self.limit = limit }
+
+    public mutating func append(_ element: Element) {
+        // Once one is lost, all are until the reader comes: what is lost lies in one place.
+        if lost == 0, elements.count < limit { elements.append(element) } else { lost += 1 }
+    }
+
+    public mutating func take() -> Batch {
+        defer {
+            elements.removeAll()
+            lost = 0
+        }
+        return Batch(elements: elements, lost: lost)
+    }
+}

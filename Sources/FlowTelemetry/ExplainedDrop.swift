@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import NetworkTypes
+import PolicyModel
+
+/// A drop event joined with names and with the reason, as the policy of the moment gives it.
+public struct ExplainedDrop: Sendable, Hashable {
+    public var event: DropEvent
+    /// The pod whose policy decided; nil if it is gone already.
+    public var endpoint: EndpointName?
+    /// What decided, for ``DropEvent/Cause/rule``; nil if that rule is gone already.
+    public var identity: RuleIdentity?
+    /// One sentence for a person.
+    public var reason: String
+    public var sourcePod: EndpointName?
+    public var destinationPod: EndpointName?
+
+    /// - Parameter pod: the pod that has an address, if it is known.
+    public init(
+        _ event: DropEvent, policy: borrowing CompiledPolicy, pod: (IPAddress) -> EndpointName?
+    ) {
+        self.event = event
+        sourcePod = pod(event.flow.source)
+        destinationPod = pod(event.flow.destination)
+        endpoint = policy.endpoints[event.endpoint]?.name
+        identity = event.cause == .rule ? policy.rules[event.rule]?.identity : nil
+        reason = ""
+        reason = Self.reason(for: event, identity: identity, policy: policy)
+    }
+
+    private static func reason(
+        for event: DropEvent, identity: RuleIdentity?, policy: borrowing CompiledPolicy
+    ) -> String {
+        switch event.cause {
+        case .spoofed: return "source address \(event.flow.source) does not belong to the pod behind this interface"
+        case .unparsable: return "transport header not found in a packet of an isolated pod"
+        case .inconsistent: return "tables contradict themselves; dropped to be safe"
+        case .rule: break
+        }
+        let decision = policy.evaluate(event.flow)
+        let direction = event.direction == .ingress ? decision.ingress : decision.egress
+        guard let direction, direction.verdict == .deny, direction.identity == identity else {
+            // The policy changed between the packet and now: what the packet met is the rule that it names.
+            return identity.map { "denied by \(words(for: $0)), which has changed since" }
+                ?? "denied by a rule that is gone"
+        }
+        return direction.reason
+    }
+
+    private static func words(for identity: RuleIdentity) -> String {
+        switch identity {
+        case .rule(let policy, _, let index, let name): "\(policy) rule \(name ?? "\(index)")"
+        case .isolation(_, let by): "isolation by \(by.map(\.description).joined(separator: ", "))"
+        case .ownNode: "the rule for the pod's own node"
+        case .noPolicy: "no policy"
+        case .overLimit: "a policy over its limit"
+        }
+    }
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import PolicyPipeline
+
+/// Answers a file of questions, line by line, in order.
+struct BulkVerdict {
+    /// Bytes of one line at most; a question has about a hundred.
+    private static let lineLimit = 1 << 16
+    private static let outputChunk = 1 << 16
+
+    var cluster: ClusterVerdict
+    private(set) var errors = 0
+    private(set) var denials = 0
+    private var output: [UInt8] = []
+
+    init(cluster: ClusterVerdict) { self.cluster = cluster }
+
+    mutating func run(_ path: String) throws {
+        var rest: [UInt8] = []
+        try InputFile.forEachChunk(path) { chunk in
+            var start = chunk.startIndex
+            while let end = chunk[start...].firstIndex(of: UInt8(ascii: "\n")) {
+                if rest.isEmpty {
+                    take(UnsafeRawBufferPointer(rebasing: chunk[start..<end]))
+                } else {
+                    rest.append(contentsOf: chunk[start..<end])
+                    rest.withUnsafeBytes { take($0) }
+                    rest.removeAll(keepingCapacity: true)
+                }
+                start = end + 1
+            }
+            rest.append(contentsOf: chunk[start...])
+            guard rest.count <= Self.lineLimit else {
+                flush()
+                throw CommandFailure("a line of \(path) has more than \(Self.lineLimit) bytes")
+            }
+        }
+        if !rest.isEmpty { rest.withUnsafeBytes { take($0) } }
+        flush()
+    }
+
+    private mutating func take(_ line: UnsafeRawBufferPointer) {
+        // A blank line is no question: it has no answer either.
+        guard line.contains(where: { !JSONLine.isSpace($0) }) else { return }
+        do {
+            let query = try QueryLine.parse(line)
+            let answer = try cluster.answer(
+                from: query.from, to: query.to, ipProtocol: query.ipProtocol, port: query.port)
+            if answer.verdict == .deny { denials += 1 }
+            JSONLine.append(answer, to: &output)
+        } catch {
+            errors += 1
+            output.append(contentsOf: #"{"error":"#.utf8)
+            JSONLine.append("\(error)", to: &output)
+            output.append(UInt8(ascii: "}"))
+        }
+        output.append(UInt8(ascii: "\n"))
+        if output.count >= Self.outputChunk { flush() }
+    }
+
+    private mutating func flush() {
+        Terminal.write(output)
+        output.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import ControlProtocol
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+/// `--socket`, for each command that asks the daemon.
+struct SocketOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The daemon's control socket.", valueName: "path"), completion: .file())
+    var socket: String = ControlDefaults.socketPath
+
+    var client: ControlClient { ControlClient(socketPath: socket) }
+}
+
+/// Asks the daemon over its socket, one connection a question.
+struct ControlClient {
+    typealias Connection = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
+
+    /// Bytes of an answer that are taken in; a dump of large tables is the largest.
+    private static let answerLimit = 1 << 30
+
+    let socketPath: String
+
+    /// The answer of a call, decoded.
+    ///
+    /// - Throws: ``CommandFailure`` with what the daemon said, or why it could not be asked.
+    func ask<Answer: Decodable & Sendable>(
+        _ type: Answer.Type, _ method: ControlMethod, _ path: ControlPath, query: [(String, String)] = [],
+        body: [UInt8] = []
+    ) async throws -> Answer {
+        let bytes = try await ask(method, path, query: query, body: body)
+        do {
+            return try JSON.decode(type, from: bytes)
+        } catch {
+            throw CommandFailure("the daemon's answer is not understood (is it of another version?): \(error)")
+        }
+    }
+
+    /// The body of a call's answer.
+    func ask(
+        _ method: ControlMethod, _ path: ControlPath, query: [(String, String)] = [], body: [UInt8] = []
+    ) async throws -> [UInt8] {
+        var answer: [UInt8] = []
+        try await send(method, path, query: query, body: body) { part in
+            guard answer.count + part.readableBytes <= Self.answerLimit else {
+                throw CommandFailure("the daemon's answer is too large")
+            }
+            answer.append(contentsOf: part.readableBytesView)
+        }
+        return answer
+    }
+
+    /// Hands over the answer's body part by part as it comes.
+    func send(
+        _ method: ControlMethod, _ path: ControlPath, query: [(String, String)] = [], body: [UInt8] = [],
+        receive: (ByteBuffer) throws -> Void
+    ) async throws {
+        let connection = try await connect()
+        try await connection.executeThenClose { inbound, outbound in
+            var headers = HTTPHeaders([("host", "localhost"), ("connection", "close")])
+            if !body.isEmpty || method == .put { headers.add(name: "content-length", value: "\(body.count)") }
+            let head = HTTPRequestHead(
+                version: .http1_1, method: HTTPMethod(rawValue: method.rawValue),
+                uri: path.rawValue + Self.text(of: query), headers: headers)
+            try await outbound.write(.head(head))
+            if !body.isEmpty { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
+            try await outbound.write(.end(nil))
+            try await Self.take(inbound, receive: receive)
+        }
+    }
+
+    private func connect() async throws -> Connection {
+        do {
+            return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(unixDomainSocketPath: socketPath) { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                        return try Connection(wrappingChannelSynchronously: channel)
+                    }
+                }
+        } catch {
+            throw CommandFailure(
+                "no daemon answers on \(socketPath) (\(error)); is bulkheadd running, and are you root?")
+        }
+    }
+
+    private static func take(
+        _ inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>, receive: (ByteBuffer) throws -> Void
+    ) async throws {
+        var refusal: HTTPResponseStatus?
+        var refused: [UInt8] = []
+        for try await part in inbound {
+            switch part {
+            case .head(let head): refusal = head.status.code >= 400 ? head.status : nil
+            case .body(let bytes) where refusal != nil: refused.append(contentsOf: bytes.readableBytesView)
+            case .body(let bytes): try receive(bytes)
+            case .end:
+                if let refusal { throw failure(refusal, refused) }
+                return
+            }
+        }
+        throw CommandFailure("the daemon closed the connection before its answer was whole")
+    }
+
+    private static func failure(_ status: HTTPResponseStatus, _ body: [UInt8]) -> CommandFailure {
+        guard let answer = try? JSON.decode(ErrorAnswer.self, from: body) else {
+            return CommandFailure("the daemon answered \(status.code) \(status.reasonPhrase)")
+        }
+        let problems = answer.error.problems.map { "\n  \($0)" }.joined()
+        return CommandFailure(answer.error.message + problems)
+    }
+
+    /// `?name=value&…`, with everything but letters, digits and `-._~:` in percent form (RFC 3986).
+    private static func text(of query: [(String, String)]) -> String {
+        func escaped(_ value: String) -> String {
+            value.utf8.map { byte in
+                switch UInt8(byte) {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                    UInt8(ascii: "~"), UInt8(ascii: ":"):
+                    return String(UnicodeScalar(byte))
+                default:
+                    let digits = String(byte, radix: 16, uppercase: true)
+                    return "%" + (digits.count == 1 ? "0" : "") + digits
+                }
+            }.joined()
+        }
+        return query.isEmpty ? "" : "?" + query.map { "\($0)=\(escaped($1))" }.joined(separator: "&")
+    }
+}

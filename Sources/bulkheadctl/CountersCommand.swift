@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import ControlProtocol
+
+struct CountersCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "counters", abstract: "Shows the packets and bytes that each rule decided.")
+
+    @OptionGroup var socket: SocketOptions
+    @OptionGroup var output: OutputOptions
+
+    @Flag(help: "Leave out rules that have decided nothing yet.")
+    var nonZero = false
+
+    func run() async throws {
+        var answer = try await socket.client.ask(CountersAnswer.self, .get, .counters)
+        if nonZero { answer.rules.removeAll { $0.packets == 0 } }
+        try output.print(answer, text: Self.text)
+    }
+
+    static func text(_ answer: CountersAnswer) -> String {
+        var rules = Table("PACKETS", "BYTES", "DIRECTION", "DECIDED BY")
+        for counter in answer.rules {
+            rules.add(
+                "\(counter.packets)", "\(counter.bytes)", .init(counter.rule.direction),
+                .init(counter.rule.description))
+        }
+        let datapath = answer.datapath
+        var others = Table("DROPPED FOR ANOTHER REASON, OR NOT TOLD", "COUNT")
+        others.add("spoofed source address", "\(datapath.spoofed)")
+        others.add("transport header not found", "\(datapath.unparsable)")
+        others.add("tables contradict themselves", "\(datapath.inconsistent)")
+        others.add("events suppressed (same flow, rate limit)", "\(datapath.suppressedEvents)")
+        others.add("events lost", "\(datapath.lostEvents)")
+        return rules.text + "\n" + others.text
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import ControlProtocol
+import NIOCore
+
+struct EventsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "events",
+        abstract: "Shows dropped packets as they are dropped, with the reason.",
+        discussion: "Tells of drops from the moment of the call on. One line each; '-o json' gives JSON lines.")
+
+    @OptionGroup var socket: SocketOptions
+
+    @Flag(name: .shortAndLong, help: "Go on until interrupted; without it, end after --count records.")
+    var follow = false
+
+    @Option(help: "End after this many records (without -f: 1).")
+    var count: Int?
+
+    @Option(name: [.customShort("o"), .long], help: "text or json.")
+    var output: EventFormat = .text
+
+    enum EventFormat: String, ExpressibleByArgument, CaseIterable {
+        case text
+        case json
+    }
+
+    func validate() throws {
+        if let count, count < 1 { throw ValidationError("--count has to be at least 1") }
+    }
+
+    func run() async throws {
+        var lines = LineSplitter()
+        var left = count ?? (follow ? Int.max : 1)
+        do {
+            try await socket.client.send(.get, .events) { bytes in
+                for line in lines.take(bytes.readableBytesView) where left > 0 {
+                    try show(line)
+                    left -= 1
+                }
+                if left == 0 { throw Enough() }
+            }
+        } catch is Enough {
+            return
+        }
+    }
+
+    private func show(_ line: [UInt8]) throws {
+        switch output {
+        case .json: Terminal.write(line + [UInt8(ascii: "\n")])
+        case .text: Terminal.write(Self.text(try JSON.decode(FlowRecord.self, from: line)) + "\n")
+        }
+    }
+
+    static func text(_ record: FlowRecord) -> String {
+        switch record.kind {
+        case .lost:
+            return Terminal.paint("\(record.time)  \(record.lost ?? 0) records lost: read too slowly", .yellow)
+        case .drop:
+            guard let drop = record.drop else { return record.time }
+            let flow = "\(drop.source) -> \(drop.destination) \(drop.protocol)"
+            return "\(record.time)  \(Terminal.paint("drop", .red))  \(drop.direction)  \(flow)  \(drop.reason)"
+        }
+    }
+
+    private struct Enough: Error {}
+}
+
+/// Puts the lines of a stream together again.
+struct LineSplitter {
+    private var rest: [UInt8] = []
+
+    /// The lines that `bytes` completes.
+    mutating func take(_ bytes: some Sequence<UInt8>) -> [[UInt8]] {
+        rest.append(contentsOf: bytes)
+        var lines: [[UInt8]] = []
+        var start = 0
+        while let end = rest[start...].firstIndex(of: UInt8(ascii: "\n")) {
+            lines.append(Array(rest[start..<end]))
+            start = end + 1
+        }
+        rest.removeFirst(start)
+        return lines
+    }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import ControlProtocol
+
+struct PoliciesCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "policies",
+        abstract: "Lists the policies, where they come from, whom they select here, and what is refused.")
+
+    @OptionGroup var socket: SocketOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        try output.print(try await socket.client.ask(PoliciesAnswer.self, .get, .policies), text: Self.text)
+    }
+
+    static func text(_ answer: PoliciesAnswer) -> String {
+        var table = Table("KIND", "NAMESPACE", "NAME", "STATE", "ENDPOINTS", "ORIGIN")
+        for policy in answer.policies {
+            table.add(
+                .init(policy.kind), .init(policy.namespace.isEmpty ? "-" : policy.namespace), .init(policy.name),
+                state(policy), "\(policy.endpoints.count)", .init(policy.origin))
+        }
+        let refused = answer.problems.map { "  \(Terminal.paint("\($0)", .red))\n" }.joined()
+        return table.text + (refused.isEmpty ? "" : "\nrefused:\n\(refused)")
+    }
+
+    private static func state(_ policy: PolicyAnswer) -> Table.Cell {
+        if !policy.problems.isEmpty { return .init("newer version refused", .red) }
+        switch policy.state {
+        case .enforced: return .init("enforced", .green)
+        case .selectsNoEndpoint: return "selects nothing here"
+        }
+    }
+}

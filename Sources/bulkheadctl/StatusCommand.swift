@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import ControlProtocol
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Shows whether the daemon runs, what it holds, and what is wrong.",
+        discussion: "Exits with 1 if something is wrong, so that it can serve as a health check.")
+
+    @OptionGroup var socket: SocketOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let status = try await socket.client.ask(StatusAnswer.self, .get, .status)
+        try output.print(status, text: Self.text)
+        if !status.healthy { throw ExitStatus.failure.error }
+    }
+
+    static func text(_ status: StatusAnswer) -> String {
+        var table = Table("NODE", status.node)
+        table.add("healthy", .init(status.healthy ? "yes" : "no", status.healthy ? .green : .red))
+        table.add("version", "\(status.version), pid \(status.pid), up \(duration(status.uptimeSeconds))")
+        table.add("datapath", text(status.datapath))
+        let sizes = status.tables
+        table.add(
+            "tables",
+            """
+            \(sizes.endpoints) endpoints, \(sizes.programs) programs, \(sizes.rules) rules, \
+            \(sizes.addresses) addresses in \(sizes.addressClasses) classes, \(sizes.portSegments) port segments
+            """)
+        table.add(
+            "manifests", "\(status.manifests.objects) objects from \(status.manifests.directory ?? "no directory")")
+        table.add(
+            "pushed",
+            "\(status.pushed.objects) objects, \(status.pushed.resolvedEndpoints) endpoints with resolved policy")
+        table.add("followers", "\(status.followers)")
+        return table.text + problems(status.manifests)
+    }
+
+    private static func text(_ datapath: DatapathStatus) -> Table.Cell {
+        switch datapath.state {
+        case .programmed:
+            let last = "last \(datapath.lastWords) words in \(datapath.lastMicroseconds) µs"
+            return .init("\(datapath.kind), programmed, \(datapath.batches) batches, \(last)", .green)
+        case .retrying:
+            let again = datapath.retryInSeconds.map { ", again in \(Int($0.rounded(.up))) s" } ?? ""
+            return .init("\(datapath.kind), failed \(datapath.failures)x\(again): \(datapath.error ?? "")", .red)
+        }
+    }
+
+    private static func problems(_ manifests: ManifestStatus) -> String {
+        var text = ""
+        if !manifests.problems.isEmpty {
+            text += "\nrefused, what was in force before stays:\n"
+            text += manifests.problems.map { "  \(Terminal.paint("\($0)", .red))\n" }.joined()
+        }
+        if !manifests.notices.isEmpty {
+            text += "\nnotices:\n" + manifests.notices.map { "  \(Terminal.paint($0, .yellow))\n" }.joined()
+        }
+        return text
+    }
+
+    private static func duration(_ seconds: Int) -> String {
+        switch seconds {
+        case ..<60: "\(seconds) s"
+        case ..<3600: "\(seconds / 60) min \(seconds % 60) s"
+        case ..<86400: "\(seconds / 3600) h \(seconds % 3600 / 60) min"
+        default: "\(seconds / 86400) d \(seconds % 86400 / 3600) h"
+        }
+    }
+}

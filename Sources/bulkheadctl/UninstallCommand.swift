@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import ControlProtocol
+import DatapathEBPF
+
+struct UninstallCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "uninstall",
+        abstract: "Removes all that Bulkhead has put into the kernel, and shows that nothing is left.",
+        discussion: """
+            Works without a daemon, in the network namespace that it is started in. Pods are unprotected afterwards. \
+            Refuses while a daemon runs, since that would put everything back.
+            """)
+
+    @Option(
+        help: ArgumentHelp("File system in which the kernel's objects are pinned.", valueName: "dir"),
+        completion: .directory)
+    var bpffs: String = ControlDefaults.bpffs
+
+    @Flag(help: "Go on although a daemon runs.")
+    var force = false
+
+    @OptionGroup var output: OutputOptions
+
+    /// What `-o json` prints.
+    struct Report: Codable {
+        var removed: [String]
+        var left: [String]
+    }
+
+    func run() throws {
+        let lock = force ? nil : try DaemonLock(bpffs: bpffs)
+        defer { lock?.release() }
+        let removed = try EBPFDatapath.remove(bpffs: bpffs)
+        let report = Report(removed: removed, left: try EBPFDatapath.remains(bpffs: bpffs))
+        try output.print(report) { report in
+            var text = report.removed.map { "removed \($0)\n" }.joined()
+            text += report.left.map { Terminal.paint("left behind: \($0)", .red) + "\n" }.joined()
+            return text + (report.left.isEmpty ? "nothing is left\n" : "")
+        }
+        if !report.left.isEmpty { throw ExitStatus.failure.error }
+    }
+}

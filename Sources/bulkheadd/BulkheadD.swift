@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+import Agent
+import ArgumentParser
+import ControlProtocol
+import Dispatch
+import Glibc
+import Logging
+
+/// The command line of the daemon.
+struct BulkheadD: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bulkheadd",
+        abstract: "Enforces network policy for the pods of one node.",
+        discussion: """
+            Works in the network namespace that it is started in. What it programs stays in force when it stops, \
+            crashes or is upgraded, until --cleanup or 'bulkheadctl uninstall' removes it.
+
+            Exit codes: 0 done; 1 it could not start, or with --once a document was refused or the kernel could not \
+            be programmed; 2 the command line is wrong.
+            """,
+        version: BuildVersion.text)
+
+    enum DatapathKind: String, ExpressibleByArgument, CaseIterable {
+        case ebpf
+    }
+
+    /// The levels of swift-log.
+    enum LogLevel: String, ExpressibleByArgument, CaseIterable {
+        case trace
+        case debug
+        case info
+        case notice
+        case warning
+        case error
+        case critical
+    }
+
+    enum LogFormat: String, ExpressibleByArgument, CaseIterable {
+        case text
+        case json
+    }
+
+    @Option(help: ArgumentHelp("This node's name, as pods have it in spec.nodeName.", valueName: "name"))
+    var nodeName: String?
+
+    @Option(
+        help: ArgumentHelp("Directory of manifests to enforce and to watch.", valueName: "dir"),
+        completion: .directory)
+    var manifests: String?
+
+    @Option(help: "What enforces in the kernel.")
+    var datapath: DatapathKind = .ebpf
+
+    @Option(help: ArgumentHelp("Where the control socket is made.", valueName: "path"))
+    var socket: String = ControlDefaults.socketPath
+
+    @Option(
+        help: ArgumentHelp("File system in which the kernel's objects are pinned.", valueName: "dir"),
+        completion: .directory)
+    var bpffs: String = ControlDefaults.bpffs
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel: LogLevel = .info
+
+    @Option(help: "How the log is written to standard error.")
+    var logFormat: LogFormat = .text
+
+    @Flag(help: "Put the manifests in force once, and exit.")
+    var once = false
+
+    @Flag(help: "Remove all that is in the kernel, and exit. Pods are unprotected afterwards.")
+    var cleanup = false
+
+    func validate() throws {
+        if once, cleanup { throw ValidationError("--once and --cleanup exclude each other") }
+        if !cleanup, nodeName?.isEmpty ?? true { throw ValidationError("--node-name is missing") }
+        if once, manifests == nil { throw ValidationError("--once needs --manifests") }
+    }
+
+    var logger: Logger {
+        var logger = Logger(label: "bulkheadd") { [logFormat] _ in LineLogHandler(format: logFormat) }
+        logger.logLevel = Logger.Level(rawValue: logLevel.rawValue) ?? .info
+        return logger
+    }
+}
+
+@main
+enum Entry {
+    /// Not asynchronous: capabilities belong to a thread and go over to the threads that it starts, so they are
+    /// dropped before there is another one.
+    static func main() {
+        let command: BulkheadD
+        do {
+            command = try BulkheadD.parse()
+        } catch {
+            leave(because: error)
+        }
+        let logger = command.logger
+        do {
+            try ProcessSetUp.prepare(bpffs: command.bpffs)
+        } catch {
+            logger.critical("\(error)")
+            exit(1)
+        }
+        Task.detached { exit(await Run(command: command, logger: logger).result()) }
+        dispatchMain()
+    }
+
+    private static func leave(because error: any Error) -> Never {
+        let code = BulkheadD.exitCode(for: error)
+        let text = BulkheadD.fullMessage(for: error)
+        if code == .success {
+            print(text)
+            exit(0)
+        }
+        let line = Array("\(text)\n".utf8)
+        _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        exit(2)
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import Agent
+import Glibc
+import Logging
+
+/// Writes one line an entry to standard error, as text for people or JSON for programs. Small, because the formatters
+/// of full Foundation cost tens of megabytes.
+struct LineLogHandler: LogHandler {
+    var metadata: Logger.Metadata = [:]
+    var metadataProvider: Logger.MetadataProvider?
+    var logLevel: Logger.Level = .info
+    let format: BulkheadD.LogFormat
+
+    init(format: BulkheadD.LogFormat) { self.format = format }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let all = metadata.merging(event.metadata ?? [:]) { _, new in new }.sorted { $0.key < $1.key }
+        let line =
+            switch format {
+            case .text: text(event.level, "\(event.message)", all)
+            case .json: json(event.level, "\(event.message)", all)
+            }
+        // One write a line, so that lines of several threads don't mix.
+        let bytes = Array(line.utf8)
+        _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+
+    private func text(
+        _ level: Logger.Level, _ message: String, _ metadata: [(key: String, value: Logger.Metadata.Value)]
+    ) -> String {
+        let fields = metadata.map { key, value in
+            let value = "\(value)"
+            return value.contains(" ") ? " \(key)=\(Self.quoted(value))" : " \(key)=\(Self.visible(value))"
+        }
+        return "\(RFC3339.now()) \(level.rawValue.uppercased()) \(Self.visible(message))\(fields.joined())\n"
+    }
+
+    private func json(
+        _ level: Logger.Level, _ message: String, _ metadata: [(key: String, value: Logger.Metadata.Value)]
+    ) -> String {
+        var fields = [("time", RFC3339.now()), ("level", level.rawValue), ("message", message)]
+        let reserved = Set(fields.map(\.0))
+        fields += metadata.map { (reserved.contains($0.key) ? "field_\($0.key)" : $0.key, "\($0.value)") }
+        return "{" + fields.map { "\(Self.quoted($0)):\(Self.quoted($1))" }.joined(separator: ",") + "}\n"
+    }
+
+    /// A JSON string (RFC 8259, 7).
+    static func quoted(_ text: String) -> String {
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case "\n": quoted += "\\n"
+            case "\t": quoted += "\\t"
+            case "\u{0}"..."\u{1f}", "\u{7f}"..."\u{9f}":
+                let digits = String(scalar.value, radix: 16)
+                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+
+    /// Control characters must not let a message pass for another line.
+    static func visible(_ text: String) -> String {
+        text.unicodeScalars.contains { $0.value < 32 || (127..<160).contains($0.value) }
+            ? String(quoted(text).dropFirst().dropLast()) : text
+    }
+}

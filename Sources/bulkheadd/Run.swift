@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+import Agent
+import ControlProtocol
+import DatapathEBPF
+import Glibc
+import Logging
+import PolicySources
+import ServiceLifecycle
+
+/// What the daemon does once its process is set up.
+struct Run {
+    let command: BulkheadD
+    let logger: Logger
+
+    /// The code to exit with.
+    func result() async -> Int32 {
+        do {
+            if command.cleanup { return try cleanUp() }
+            return command.once ? try await once() : try await serve()
+        } catch {
+            logger.critical("cannot go on", metadata: ["error": "\(error)"])
+            return 1
+        }
+    }
+
+    private func cleanUp() throws -> Int32 {
+        let lock = try DaemonLock(bpffs: command.bpffs)
+        defer { lock.release() }
+        let removed = try EBPFDatapath.remove(bpffs: command.bpffs)
+        for name in removed { logger.info("removed", metadata: ["object": "\(name)"]) }
+        return 0
+    }
+
+    private func once() async throws -> Int32 {
+        let lock = try DaemonLock(bpffs: command.bpffs)
+        defer { lock.release() }
+        let manifests = try directory()
+        manifests?.stop()
+        let agent = try await start(manifests)
+        let failure = await agent.settle()
+        let status = await agent.status()
+        logger.info(
+            "applied",
+            metadata: [
+                "objects": "\(status.manifests.objects)", "endpoints": "\(status.tables.endpoints)",
+                "refused": "\(status.manifests.problems.count)",
+            ])
+        await agent.stop()
+        return failure == nil && status.healthy ? 0 : 1
+    }
+
+    private func serve() async throws -> Int32 {
+        let lock = try DaemonLock(bpffs: command.bpffs)
+        defer { lock.release() }
+        let socket = try SocketFile(path: command.socket)
+        // Asked before anything in the kernel is changed.
+        try socket.prepare()
+        let manifests = try directory()
+        let agent = try await start(manifests)
+        let daemon = Daemon(agent: agent, manifests: manifests, socket: socket, logger: logger)
+        var configuration = ServiceGroupConfiguration(
+            services: [daemon], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        // A client that stops half-way through a request is not waited for.
+        configuration.maximumGracefulShutdownDuration = .seconds(3)
+        try await ServiceGroup(configuration: configuration).run()
+        logger.info("stopped; what is enforced stays in force")
+        return 0
+    }
+
+    private func directory() throws -> ManifestDirectory? {
+        try command.manifests.map { path throws in try ManifestDirectory(path: path) }
+    }
+
+    private func start(_ manifests: ManifestDirectory?) async throws -> Agent<EBPFDatapath> {
+        let pushedFile = PushedFile(path: PushedFile.path(beside: command.socket))
+        let settings = AgentSettings(
+            nodeName: command.nodeName ?? "", manifestDirectory: command.manifests,
+            datapathKind: command.datapath.rawValue, pushedFile: pushedFile)
+        let agent = Agent(
+            settings: settings, thread: try KernelThread(), datapath: EBPFDatapath(bpffs: command.bpffs),
+            logger: logger)
+        let first = manifests.map { ManifestChange($0.initial) } ?? ManifestChange()
+        try await agent.start(first, kept: try pushedFile.read())
+        return agent
+    }
+}
