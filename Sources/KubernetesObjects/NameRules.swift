@@ -7,7 +7,8 @@ enum NameRules {
         if text.utf8.count > 63 { return "must be no more than 63 characters" }
         return isLabel(text.utf8[...])
             ? nil
-            : "'\(text.boundedForMessage)' must be lower case letters, digits and '-', with a letter or digit at both ends"
+            : "'\(text.boundedForMessage)' must be lower case letters, digits and '-', "
+                + "with a letter or digit at both ends"
     }
 
     /// RFC 1123 subdomain: labels joined by dots; 253 at most in all, each label of any length within that.

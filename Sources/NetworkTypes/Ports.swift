@@ -25,7 +25,8 @@ public struct IPProtocol: RawRepresentable, Sendable, Hashable, Comparable, Cust
         case "icmp": self = .icmp
         case "icmpv6", "icmp6", "ipv6-icmp": self = .icmpv6
         default:
-            guard let number = UInt8(name) else { return nil }
+            // UInt8 would read a sign.
+            guard name.utf8.allSatisfy({ (48...57).contains($0) }), let number = UInt8(name) else { return nil }
             self.init(rawValue: number)
         }
     }
