@@ -124,7 +124,8 @@ final class LiveCluster {
                     metadata: ObjectMeta(name: name),
                     addresses: [NetAddressing.nodes[number], NetAddressing.nodes6[number]]))
         }
-        return nodeObjects + [.namespace(Namespace(metadata: ObjectMeta(name: "shop")))] + world.pods.map { object(of: $0) }
+        let namespace = KubernetesObject.namespace(Namespace(metadata: ObjectMeta(name: "shop")))
+        return nodeObjects + [namespace] + world.pods.map { object(of: $0) }
     }
 
     static func object(of pod: NetPod, more: [String: String] = [:]) -> KubernetesObject {
