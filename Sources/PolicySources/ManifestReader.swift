@@ -71,20 +71,17 @@ public struct ManifestReader: Sendable {
         let digest = Self.digest(part.bytes)
         if let same = known[digest] { return same.moved(toIndex: index, line: part.line) }
         do throws(YAMLReader.Failure) {
-            let roots: [DocumentNode]
-            if let root = jsonRoot(part.bytes) {
-                roots = [root]
-            } else {
-                roots = try YAMLReader.read(part.bytes, limits: limits)
-            }
-            guard !roots.isEmpty else { return nil }
-            var decoded = DecodedDocument()
-            for root in roots { decoded.append(ObjectDecoder.decode(root, file: file, index: index)) }
+            var root = jsonRoot(part.bytes)
+            if root == nil { root = try YAMLReader.read(part.bytes, limits: limits) }
+            guard let root else { return nil }
+            let decoded = ObjectDecoder.decode(root, file: file, index: index)
             return ManifestDocument(index: index, line: 1, decoded: decoded, digest: digest)
                 .moved(toIndex: index, line: part.line)
         } catch {
+            // What is missing at the end is reported behind the last line.
+            let lineCount = part.bytes.dropLast().count { $0 == UInt8(ascii: "\n") } + 1
             let problem = ManifestError(
-                file: file, document: index, line: error.line == 0 ? part.line : error.line + part.line - 1,
+                file: file, document: index, line: part.line + min(max(error.line, 1), lineCount) - 1,
                 column: max(error.column, 1), reason: error.reason, hint: error.hint)
             return refused(problem, index: index, line: part.line, digest: digest)
         }
@@ -126,16 +123,5 @@ public struct ManifestReader: Sendable {
         var hasher = Hasher()
         bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
         return hasher.finalize()
-    }
-}
-
-extension DecodedDocument {
-    /// Two roots that count as one document: whole or not at all.
-    fileprivate mutating func append(_ other: DecodedDocument) {
-        keys += other.keys
-        errors += other.errors
-        notices += other.notices
-        hasUnknownObjects = hasUnknownObjects || other.hasUnknownObjects
-        items = errors.isEmpty ? items + other.items : []
     }
 }

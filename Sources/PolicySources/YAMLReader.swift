@@ -21,8 +21,8 @@ struct YAMLReader {
         nodesLeft = 2 * size + limits.aliasedNodes
     }
 
-    /// The documents of `bytes`, empty ones left out. There is one, unless `...` separates more.
-    static func read(_ bytes: ArraySlice<UInt8>, limits: ManifestLimits) throws(Failure) -> [DocumentNode] {
+    /// The document of `bytes`; nil where it is empty.
+    static func read(_ bytes: ArraySlice<UInt8>, limits: ManifestLimits) throws(Failure) -> DocumentNode? {
         guard var text = String(validating: bytes, as: UTF8.self) else {
             throw Failure(line: 0, column: 0, reason: "is not valid UTF-8", hint: "save the file as UTF-8")
         }
@@ -30,15 +30,13 @@ struct YAMLReader {
             throw Failure(line: 0, column: 0, reason: "aliases in keys are nested too deep", hint: nil)
         }
         // Yams keeps a pointer into the text; texts of up to 15 bytes have no storage of their own to point into.
-        if text.utf8.count < 16 { text += "\n#               " }
+        if text.utf8.count < 16 { text += "                " }
         var reader = YAMLReader(limits: limits, size: bytes.count)
-        var documents: [DocumentNode] = []
         do {
             let parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
-            while let root = try parser.nextRoot() {
-                let node = try reader.convert(root, depth: 0)
-                if !node.isNull { documents.append(node) }
-            }
+            guard let root = try parser.singleRoot() else { return nil }
+            let node = try reader.convert(root, depth: 0)
+            return node.isNull ? nil : node
         } catch let failure as Failure {
             throw failure
         } catch let error as YamlError {
@@ -46,7 +44,6 @@ struct YAMLReader {
         } catch {
             throw Failure(line: 0, column: 0, reason: "malformed YAML: \(error)", hint: nil)
         }
-        return documents
     }
 
     private mutating func convert(_ node: Yams.Node, depth: Int) throws(Failure) -> DocumentNode {
@@ -191,6 +188,7 @@ extension YAMLReader.Failure {
         if problem.contains("mapping values are not allowed") {
             return "check the indentation, or quote a text that has ': '"
         }
+        if problem.contains("expected <document start>") { return "begin each document with ---" }
         if problem.contains("did not find expected key") { return "check the indentation" }
         return nil
     }
