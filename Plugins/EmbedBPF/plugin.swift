@@ -6,7 +6,7 @@ import PackagePlugin
 @main
 struct EmbedBPF: BuildToolPlugin {
     func createBuildCommands(context: PluginContext, target: Target) throws -> [Command] {
-        let sources = context.package.directoryURL.appending(path: "bpf")
+        let sources = context.package.directoryURL.appending(path: "bpf").resolvingSymlinksInPath()
         let files = try Self.files(under: sources)
         let programs = files.filter { $0.path.hasSuffix(".bpf.c") }.sorted { $0.path < $1.path }
         let output = context.pluginWorkDirectoryURL.appending(path: "EmbeddedObjects.swift")

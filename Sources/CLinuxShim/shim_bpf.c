@@ -5,13 +5,16 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <linux/membarrier.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* Newer than the headers of the oldest distribution that we build on. */
@@ -176,4 +179,22 @@ int bh_keep_capabilities(uint64_t keep)
 		data[half].permitted = data[half].effective;
 	}
 	return syscall(SYS_capset, &header, data) ? -errno : 0;
+}
+
+int bh_duplicate(int descriptor)
+{
+	return fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+}
+
+int bh_open_directory(const char *path)
+{
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int bh_is_bpffs(const char *directory)
+{
+	struct statfs facts;
+	if (statfs(directory, &facts))
+		return -errno;
+	return (unsigned long)facts.f_type == BPF_FS_MAGIC;
 }

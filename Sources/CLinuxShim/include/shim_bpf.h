@@ -34,3 +34,24 @@ int bh_program_info(int program, uint32_t *translated_bytes, uint32_t *verified_
 
 /* Drops every capability but those in `keep` (bits of CAP_*) from this thread, and its bounding set. 0 or -errno. */
 int bh_keep_capabilities(uint64_t keep);
+
+int bh_duplicate(int descriptor);
+int bh_open_directory(const char *path);
+/* 1 where the directory is on a BPF file system, 0 where not, or -errno. */
+int bh_is_bpffs(const char *directory);
+
+/* Reads a BPF ring buffer of `size` bytes. NULL: see errno. */
+struct bh_ring;
+struct bh_ring *bh_ring_open(int map, size_t size);
+void bh_ring_close(struct bh_ring *ring);
+/* Copies the next record of exactly `size` bytes; others are skipped. 1, or 0 where there is none. */
+int bh_ring_next(struct bh_ring *ring, void *record, size_t size);
+
+/*
+ * The nftables table `inet bulkhead`: its one rule looks at the state of connections and decides nothing, which makes
+ * the kernel track connections and put fragments together in this network namespace. 0 or -errno.
+ */
+int bh_conntrack_table_create(int32_t priority);
+int bh_conntrack_table_delete(void);
+/* 1 where it is there, 0 where not, or -errno. */
+int bh_conntrack_table_exists(void);

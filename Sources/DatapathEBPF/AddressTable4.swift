@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+import BulkheadABI
+import CompiledPolicy
+import NetworkTypes
+
+extension AddressEntry {
+    /// The leaf word that the BPF program reads.
+    package var word: UInt32 { UInt32(endpoint.rawValue) << UInt32(BH_ENDPOINT_SHIFT) | addressClass.rawValue }
+}
+
+/// IPv4 prefixes, and how they stand in the tables: a word for each /16, a window under it where it is not uniform.
+package struct AddressTable4: Sendable {
+    private static let root = UInt32(BH_ROOT4_OFFSET / 4)
+
+    /// Prefixes of up to 16 bits.
+    private var short = PrefixSet()
+    /// The rest, by /16.
+    private var slots: [UInt16: PrefixSet] = [:]
+
+    package init() {}
+
+    /// Notes an entry without writing it: a table to be written as a whole by ``write(to:)``.
+    package mutating func note(_ prefix: CIDR, _ entry: AddressEntry?) {
+        let (upper, lower) = (UInt16(prefix.network.v4 >> 16), UInt16(truncatingIfNeeded: prefix.network.v4))
+        if prefix.prefixLength <= 16 {
+            short.set(upper, prefix.prefixLength, entry?.word)
+        } else {
+            slots[upper, default: PrefixSet()].set(lower, prefix.prefixLength - 16, entry?.word)
+            if slots[upper]?.isEmpty == true { slots[upper] = nil }
+        }
+    }
+
+    /// Sets an entry (nil: removes it) and publishes; each address changes by one store.
+    mutating func set(_ prefix: CIDR, _ entry: AddressEntry?, in memory: inout TableMemory) throws(HeapFull) {
+        note(prefix, entry)
+        let (upper, lower) = (UInt16(prefix.network.v4 >> 16), UInt16(truncatingIfNeeded: prefix.network.v4))
+        if prefix.prefixLength <= 16 {
+            let last = upper | PrefixSet.hostMask(prefix.prefixLength)
+            let defaults = short.spans(upper, last, otherwise: 0)
+            try write(upper, last, defaults, to: &memory)
+        } else {
+            let last = lower | PrefixSet.hostMask(prefix.prefixLength - 16)
+            try change(slot: upper, lower, last, otherwise: short.word(at: upper, otherwise: 0), in: &memory)
+        }
+    }
+
+    /// Makes the tables equal to what was noted, storing only what differs.
+    package func write(to memory: inout TableMemory) throws(HeapFull) {
+        try write(0, .max, short.spans(0, .max, otherwise: 0), to: &memory)
+    }
+
+    private func write(
+        _ first: UInt16, _ last: UInt16, _ defaults: [Span], to memory: inout TableMemory
+    ) throws(HeapFull) {
+        var next = 0
+        for slot in first...last {
+            while next + 1 < defaults.count, defaults[next + 1].first <= slot { next += 1 }
+            let otherwise = defaults[next].word
+            if slots[slot] == nil, memory.load(Self.root + UInt32(slot)) == otherwise { continue }
+            try change(slot: slot, 0, .max, otherwise: otherwise, in: &memory)
+        }
+    }
+
+    private func change(
+        slot: UInt16, _ low: UInt16, _ high: UInt16, otherwise: UInt32, in memory: inout TableMemory
+    ) throws(HeapFull) {
+        let place = Self.root + UInt32(slot)
+        let part = slots[slot]?.spans(low, high, otherwise: otherwise) ?? [Span(low, otherwise)]
+        let old = memory.load(place)
+        let new = try memory.changeWindow(old, low, high, part)
+        guard new != old else { return }
+        memory.store(place, new)
+        memory.retireWindow(old)
+    }
+
+    /// What the tables say of an address, as the BPF program reads them.
+    package static func find(_ address: UInt32, in memory: borrowing TableMemory) -> UInt32 {
+        let word = memory.load(root + (address >> 16))
+        let key = UInt16(truncatingIfNeeded: address)
+        return memory.spans(word, key, key)[0].word
+    }
+}

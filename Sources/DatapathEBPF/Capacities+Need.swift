@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import BulkheadABI
+import CompiledPolicy
+
+extension Capacities {
+    /// One above the highest number of each kind that these tables can hold must not be passed.
+    func hold(_ delta: CompiledDelta) -> Bool {
+        delta.addedAddressClasses.allSatisfy { $0.rawValue < addressClasses }
+            && delta.addedPrograms.allSatisfy { $0.rawValue < programs }
+            && delta.addedRules.allSatisfy { $0.rawValue < rules }
+    }
+
+    func hold(_ policy: borrowing CompiledPolicy) -> Bool {
+        policy.addressClasses.keys.allSatisfy { $0.rawValue < addressClasses }
+            && policy.programs.keys.allSatisfy { $0.rawValue < programs }
+            && policy.rules.keys.allSatisfy { $0.rawValue < rules }
+    }
+
+    /// Highest number of words that an address word can point to and the verifier takes.
+    static let wordLimit: UInt32 = 1 << 26
+
+    /// These capacities, doubled until they hold `policy`.
+    func grown(for policy: borrowing CompiledPolicy) -> Capacities {
+        var grown = self
+        while !policy.addressClasses.keys.allSatisfy({ $0.rawValue < grown.addressClasses }) {
+            grown.addressClasses *= 2
+        }
+        while !policy.programs.keys.allSatisfy({ $0.rawValue < grown.programs }) { grown.programs *= 2 }
+        while !policy.rules.keys.allSatisfy({ $0.rawValue < grown.rules }) { grown.rules *= 2 }
+        let cells = policy.programs.values.reduce(0) { $0 + $1.cells.count + ($1.rows.count + $1.columns.count) / 2 }
+        let least = cells + cells / 2 + policy.addresses.hosts.count + policy.addresses.prefixes.count * 4
+        while Int(grown.words - TableMemory.heapBegin) < least { grown = grown.withDoubleHeap }
+        return grown
+    }
+
+    var withDoubleHeap: Capacities {
+        var doubled = self
+        doubled.words = TableMemory.heapBegin + (words - TableMemory.heapBegin) * 2
+        return doubled
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+import BulkheadABI
+import CLibBPF
+import CompiledPolicy
+import Datapath
+import Glibc
+import NetworkTypes
+import PolicyModel
+
+extension EBPFDatapath {
+    public func ruleCounters() throws(DatapathError) -> [RuleID: RuleCounter] {
+        let generation = try opened()
+        return try readCounters(generation).filter {
+            $0.key == .noPolicy || generation.keys[.rule, $0.key.rawValue] != nil
+        }
+    }
+
+    public func counters() throws(DatapathError) -> DatapathCounters {
+        let generation = try opened()
+        func total(_ stat: bh_stat) throws(DatapathError) -> UInt64 {
+            var key = stat.rawValue
+            var values = [UInt64](repeating: 0, count: Self.processors)
+            guard bpf_map_lookup_elem(generation.stats.raw, &key, &values) == 0 else {
+                throw .system(operation: "reading counters", code: errno, detail: "")
+            }
+            return values.reduce(0, &+)
+        }
+        var counters = DatapathCounters()
+        counters.spoofed = try total(BH_STAT_SPOOFED)
+        counters.unparsable = try total(BH_STAT_UNPARSABLE)
+        counters.suppressedEvents = try total(BH_STAT_SUPPRESSED)
+        counters.lostEvents = try total(BH_STAT_LOST)
+        counters.inconsistent = try total(BH_STAT_INCONSISTENT)
+        return counters
+    }
+
+    static var processors: Int { Int(max(libbpf_num_possible_cpus(), 1)) }
+
+    /// The counters of all numbers that ever counted, by processor: calls `body` for each rule.
+    private func eachCounter(
+        _ generation: Generation, _ body: (RuleID, ArraySlice<bh_counter>) -> Void
+    ) throws(DatapathError) {
+        let step = 1024
+        var keys = [UInt32](repeating: 0, count: step)
+        var values = [bh_counter](repeating: bh_counter(), count: step * Self.processors)
+        var position: UInt32 = 0
+        var started = false
+        while true {
+            var count = UInt32(step)
+            let code = withUnsafeMutablePointer(to: &position) { position in
+                bpf_map_lookup_batch(
+                    generation.counters.raw, started ? UnsafeMutableRawPointer(position) : nil, position, &keys, &values,
+                    &count, nil)
+            }
+            let ended = code != 0
+            guard !ended || errno == ENOENT else {
+                throw .system(operation: "reading counters", code: errno, detail: "")
+            }
+            for index in 0..<Int(count) {
+                body(RuleID(rawValue: keys[index]), values[index * Self.processors..<(index + 1) * Self.processors])
+            }
+            if ended { return }
+            started = true
+        }
+    }
+
+    func readCounters(_ generation: Generation) throws(DatapathError) -> [RuleID: RuleCounter] {
+        var result: [RuleID: RuleCounter] = [:]
+        try eachCounter(generation) { rule, values in
+            let packets = values.reduce(0) { $0 &+ $1.packets }
+            guard packets > 0 else { return }
+            result[rule] = RuleCounter(packets: packets, bytes: values.reduce(0) { $0 &+ $1.bytes })
+        }
+        return result
+    }
+
+    /// Notes numbers without a rule whose counters are not zero.
+    mutating func noteUsedRules(_ counters: [RuleID: RuleCounter], _ generation: Generation) {
+        usedRules = Set(counters.keys.filter { generation.keys[.rule, $0.rawValue] == nil })
+    }
+
+    /// A number is about to name a new rule: it starts at zero.
+    mutating func zeroCounters(of rules: some Sequence<RuleID>) throws(DatapathError) {
+        let generation = try opened()
+        var zero = [bh_counter](repeating: bh_counter(), count: Self.processors)
+        for rule in rules {
+            var key = rule.rawValue
+            guard bpf_map_update_elem(generation.counters.raw, &key, &zero, 0) == 0 else {
+                throw .system(operation: "zeroing a counter", code: errno, detail: "")
+            }
+            usedRules.remove(rule)
+        }
+    }
+
+    /// Rules keep their counts. What the old set counts after this is lost: the packets of the moment in which both
+    /// are attached.
+    func copyCounters(from old: Generation, to new: Generation) throws(DatapathError) {
+        let numbers = new.keys.numbering.rules
+        var failure: Int32 = 0
+        try eachCounter(old) { rule, values in
+            guard values.contains(where: { $0.packets > 0 }) else { return }
+            let number = rule == .noPolicy ? rule : old.keys[.rule, rule.rawValue].flatMap { numbers[$0] }
+            guard var key = number?.rawValue else { return }
+            var copy = Array(values)
+            if bpf_map_update_elem(new.counters.raw, &key, &copy, 0) != 0 { failure = errno }
+        }
+        guard failure == 0 else { throw .system(operation: "copying counters", code: failure, detail: "") }
+        for stat in 0..<UInt32(BH_STATS.rawValue) {
+            var key = stat
+            var values = [UInt64](repeating: 0, count: Self.processors)
+            guard bpf_map_lookup_elem(old.stats.raw, &key, &values) == 0,
+                bpf_map_update_elem(new.stats.raw, &key, &values, 0) == 0
+            else { throw .system(operation: "copying counters", code: errno, detail: "") }
+        }
+    }
+
+    // MARK: Events
+
+    public mutating func pollEvents(limit: Int) -> [DropEvent] {
+        guard let current else { return [] }
+        var events: [DropEvent] = []
+        while events.count < limit, let event = current.nextEvent() {
+            if let event = DropEvent(event) { events.append(event) }
+        }
+        return events
+    }
+}
+
+extension DropEvent {
+    init?(_ event: bh_event) {
+        guard let cause = Cause(rawValue: event.cause) else { return nil }
+        func address(_ words: (UInt32, UInt32, UInt32, UInt32)) -> IPAddress {
+            if event.family == AddressFamily.ipv4.rawValue { return IPAddress(v4: words.0.bigEndian) }
+            func half(_ a: UInt32, _ b: UInt32) -> UInt64 { UInt64(a.bigEndian) << 32 | UInt64(b.bigEndian) }
+            return IPAddress(v6High: half(words.0, words.1), low: half(words.2, words.3))
+        }
+        self.init(
+            cause: cause, direction: event.direction == UInt8(BH_EGRESS.rawValue) ? .egress : .ingress,
+            flow: Flow(
+                source: address(event.source), destination: address(event.destination),
+                ipProtocol: IPProtocol(rawValue: event.protocol), destinationPort: event.destination_port),
+            sourcePort: event.source_port, endpoint: EndpointID(rawValue: event.endpoint),
+            rule: RuleID(rawValue: event.rule), interfaceIndex: event.ifindex, monotonicNanoseconds: event.time_ns)
+    }
+}

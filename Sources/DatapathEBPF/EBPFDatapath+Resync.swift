@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+import BulkheadABI
+import CompiledPolicy
+import Datapath
+import NetworkTypes
+
+extension EBPFDatapath {
+    public mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
+        let generation = try opened()
+        guard generation.capacities.hold(policy), generation.canBecome(policy) else { return try rebuild(policy) }
+        var report = ProgramReport()
+        if !retired.isEmpty { report.gracePeriods += try gracePeriod() }
+        let added = policy.rules.keys.filter { generation.keys[.rule, $0.rawValue] == nil }
+        try zeroCounters(of: added.filter { usedRules.contains($0) })
+        do {
+            retired.add(try generation.write(policy))
+        } catch {
+            return try rebuild(policy)
+        }
+        try removeSuperseded()
+        report.wordsWritten = generation.memory.takeWordsWritten()
+        report.gracePeriods += generation.memory.takeGracePeriods()
+        return report
+    }
+
+    /// Writes the whole policy into a new set of maps, lets it take over, and removes the old set. Both judge for a
+    /// moment; none never.
+    mutating func rebuild(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
+        let old = try opened()
+        var capacities = old.capacities.grown(for: policy)
+        var report = ProgramReport()
+        report.rebuilt = true
+        while true {
+            let new = try create(number: nextNumber(), capacities)
+            do {
+                _ = try new.write(policy)
+            } catch {
+                try Pins.removeTree(new.directory)
+                capacities = capacities.withDoubleHeap
+                guard capacities.words <= Capacities.wordLimit else {
+                    throw .limit(what: "words of the tables", limit: Int(Capacities.wordLimit))
+                }
+                continue
+            }
+            try copyInterfaces(from: old, to: new)
+            try copyCounters(from: old, to: new)
+            new.complete()
+            try new.attach(priority: options.hookPriority)
+            superseded.append(old.directory)
+            current = new
+            usedRules = []
+            retired = RetiredNumbers()
+            report.wordsWritten = new.memory.takeWordsWritten()
+            try removeSuperseded()
+            return report
+        }
+    }
+
+    private mutating func removeSuperseded() throws(DatapathError) {
+        for directory in superseded { try Pins.removeTree(directory) }
+        superseded = []
+    }
+
+    private func copyInterfaces(from old: Generation, to new: Generation) throws(DatapathError) {
+        let numbers = new.keys.numbering.endpoints
+        for (id, index) in old.endpoints.interfaceOf {
+            guard let key = old.keys[.endpoint, UInt32(id.rawValue)], let number = numbers[key] else { continue }
+            try new.endpoints.setInterface(index, of: number, in: &new.memory)
+        }
+    }
+}
+
+extension Generation {
+    /// Whether every number that is in use means the same in `policy`, so that packets can be judged while it is
+    /// written; else it must be written beside.
+    fileprivate func canBecome(_ policy: borrowing CompiledPolicy) -> Bool {
+        func same(_ kind: KeyMemory.Kind, _ number: UInt32, _ key: StableKey) -> Bool {
+            let found = keys[kind, number]
+            return found == nil || found == key
+        }
+        let enforcing = (1..<UInt32(EndpointID.limit)).contains { keys[.endpoint, $0] != nil }
+        return policy.addressClasses.allSatisfy { same(.addressClass, $0.key.rawValue, $0.value.key) }
+            && policy.programs.allSatisfy { same(.program, $0.key.rawValue, $0.value.key) }
+            && policy.rules.allSatisfy { same(.rule, $0.key.rawValue, $0.value.key) }
+            && policy.endpoints.allSatisfy { same(.endpoint, UInt32($0.key.rawValue), $0.value.key) }
+            && (!enforcing || portsMatch(policy.portSegments))
+            && policy.endpoints.allSatisfy { hasPrograms($0.key, $0.value) }
+    }
+
+    /// Whether an endpoint is new or has the programs already, by number. Where programs change while nobody watched,
+    /// addresses may have changed class with them, and no order of stores is right for every packet.
+    private func hasPrograms(_ id: EndpointID, _ endpoint: CompiledEndpoint) -> Bool {
+        guard keys[.endpoint, UInt32(id.rawValue)] != nil else { return true }
+        let (ingress, egress) = EndpointTable.programs(id, in: memory)
+        func number(_ offset: UInt32) -> UInt32 { offset == 0 ? 0 : memory.load(offset) }
+        return number(ingress) == endpoint.ingress.rawValue && number(egress) == endpoint.egress.rawValue
+    }
+
+    /// Makes the tables equal to `policy`, storing only what differs, in the order that keeps every packet's verdict
+    /// whole.
+    ///
+    /// - Returns: what was taken out of use.
+    fileprivate func write(_ policy: borrowing CompiledPolicy) throws(HeapFull) -> CompiledDelta {
+        let removed = numbersToRemove(policy)
+        for (id, rule) in policy.rules { setKey(.rule, id.rawValue, rule.key) }
+        try writePrograms(policy)
+        for (id, addressClass) in policy.addressClasses { setKey(.addressClass, id.rawValue, addressClass.key) }
+        for (id, endpoint) in policy.endpoints {
+            setKey(.endpoint, UInt32(id.rawValue), endpoint.key)
+            writeEndpoint(id, policy)
+        }
+        writePorts(policy.portSegments)
+        try writeAddresses(policy.addresses)
+        retire(removed)
+        return removed
+    }
+
+    private func writePrograms(_ policy: borrowing CompiledPolicy) throws(HeapFull) {
+        let live = LiveClasses(policy)
+        // Classes that nothing carries yet: their rows may be written where they stand.
+        let newClasses = policy.addressClasses.keys.filter {
+            $0 != .none && keys[.addressClass, $0.rawValue] == nil
+        }
+        for (id, program) in policy.programs {
+            setKey(.program, id.rawValue, program.key)
+            if programs.matches(id, program, live, in: memory) { continue }
+            let extended = programs.blocks[id] != nil && !newClasses.isEmpty
+                && programs.extend(id, program, addressClasses: newClasses, portClasses: [], in: &memory)
+            if extended, programs.matches(id, program, live, in: memory) { continue }
+            try rewrite(id, program)
+        }
+    }
+
+    private func writeAddresses(_ table: AddressTable) throws(HeapFull) {
+        var v4 = AddressTable4()
+        var v6 = AddressTree6()
+        for (prefix, entry) in table.prefixes.lazy.map({ ($0.key, $0.value) }) + table.hosts.lazy.map({
+            (CIDR(host: $0.key), $0.value)
+        }) {
+            switch prefix.family {
+            case .ipv4: v4.note(prefix, entry)
+            case .ipv6: v6.note(prefix, entry)
+            }
+        }
+        try v4.write(to: &memory)
+        try v6.write(to: &memory)
+        addresses4 = v4
+        addresses6 = v6
+    }
+
+    private func numbersToRemove(_ policy: borrowing CompiledPolicy) -> CompiledDelta {
+        var removed = CompiledDelta()
+        for (number, _) in keys.all(.endpoint) where policy.endpoints[EndpointID(rawValue: UInt16(number))] == nil {
+            removed.removedEndpoints.append(EndpointID(rawValue: UInt16(number)))
+        }
+        for (number, _) in keys.all(.program) where policy.programs[ProgramID(rawValue: number)] == nil {
+            removed.removedPrograms.append(ProgramID(rawValue: number))
+        }
+        for (number, _) in keys.all(.addressClass)
+        where policy.addressClasses[AddressClassID(rawValue: number)] == nil {
+            removed.removedAddressClasses.append(AddressClassID(rawValue: number))
+        }
+        for (number, _) in keys.all(.rule) where policy.rules[RuleID(rawValue: number)] == nil {
+            removed.removedRules.append(RuleID(rawValue: number))
+        }
+        return removed
+    }
+
+    private func retire(_ removed: CompiledDelta) {
+        retireAll(removed)
+        for block in strayPrograms { memory.retire(block) }
+        strayPrograms = []
+    }
+}

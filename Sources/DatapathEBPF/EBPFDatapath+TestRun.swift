@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinuxShim
+import Datapath
+import Glibc
+import NetworkTypes
+import PolicyModel
+
+/// What one run of a program over one packet gave.
+public struct TestRunResult: Sendable, Hashable {
+    public var verdict: Verdict
+    /// Mean duration of one run.
+    public var nanoseconds: Double
+}
+
+extension EBPFDatapath {
+    /// Runs the programmed tables over one packet (BPF_PROG_TEST_RUN): no connection tracking, entering by the
+    /// loopback interface (index 1) of the calling thread's network namespace. Counters and events go on as for a
+    /// real packet.
+    ///
+    /// - Parameters:
+    ///   - packet: from the IP header on; at least 20 bytes for IPv4, 40 for IPv6.
+    ///   - repeats: how often to run it, for timing.
+    /// - Throws: ``DatapathError/system(operation:code:detail:)``; EINVAL for a packet that is too short.
+    public func testRun(
+        packet: [UInt8], family: AddressFamily, repeats: UInt32 = 1
+    ) throws(DatapathError) -> TestRunResult {
+        let generation = try opened()
+        let program = family == .ipv4 ? generation.program4.raw : generation.program6.raw
+        return try runProgram(program, packet: packet, family: family, repeats: repeats)
+    }
+}
+
+/// A program that reads the same headers and decides nothing: what the datapath's cost is measured against.
+public struct BaselineProgram: ~Copyable {
+    private let program4: Descriptor
+    private let program6: Descriptor
+
+    public init() throws(DatapathError) {
+        let object = try LoadedObject.load(EmbeddedObjects.baseline)
+        let four = try object.program("baseline4")
+        let six = try object.program("baseline6")
+        program4 = four
+        program6 = six
+    }
+
+    public func testRun(
+        packet: [UInt8], family: AddressFamily, repeats: UInt32
+    ) throws(DatapathError) -> TestRunResult {
+        try runProgram(
+            family == .ipv4 ? program4.raw : program6.raw, packet: packet, family: family, repeats: repeats)
+    }
+}
+
+private func runProgram(
+    _ program: Int32, packet: [UInt8], family: AddressFamily, repeats: UInt32
+) throws(DatapathError) -> TestRunResult {
+    let etherType: [UInt8] = family == .ipv4 ? [0x08, 0x00] : [0x86, 0xdd]
+    let frame = [UInt8](repeating: 0, count: 12) + etherType + packet
+    var result = bh_test_result()
+    let code = bh_test_run(
+        program, frame, UInt32(frame.count), family == .ipv4 ? 2 : 10, repeats, &result)
+    guard code == 0 else { throw .system(operation: "running the program over a packet", code: -code, detail: "") }
+    return TestRunResult(verdict: result.verdict == 1 ? .allow : .deny, nanoseconds: Double(result.duration_ns))
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+import BulkheadABI
+import CLinuxShim
+import CompiledPolicy
+import Datapath
+import Glibc
+
+/// Programs the kernel's netfilter `forward` hook of the calling thread's network namespace by eBPF.
+///
+/// Maps, programs and links are pinned under `<bpffs>/bulkhead` and go on enforcing without this process. Calls block
+/// and must come from a thread that stays in one network namespace.
+public struct EBPFDatapath: ~Copyable, Datapath {
+    public struct Options: Sendable, Hashable {
+        /// Drop events: at most so many a second on average, and so many at once.
+        public var eventsPerSecond: UInt32 = 100
+        public var eventBurst: UInt32 = 200
+        /// A flow that goes on being dropped is told of again after so many milliseconds.
+        public var eventRepeatMilliseconds: UInt32 = 10_000
+        /// Priority in the forward hook; the next free one is taken. Must be after connection tracking and
+        /// destination NAT, which run at earlier hooks; other filters sit at 0.
+        public var hookPriority: Int32 = -10
+        /// Room at first; doubled as needed.
+        public var capacities: Capacities
+
+        public init() {
+            capacities = Capacities(
+                words: TableMemory.heapBegin + 128 * 1024, addressClasses: 1024, programs: 256, rules: 2048)
+        }
+    }
+
+    let bpffs: String
+    let options: Options
+    var lock: Descriptor?
+    var current: Generation?
+    /// Directories of sets that enforce until ``resync(_:)`` has written all anew.
+    var superseded: [String] = []
+    var retired = RetiredNumbers()
+    /// Rules whose counters may not be zero although no rule has the number.
+    var usedRules: Set<RuleID> = []
+
+    /// - Parameter bpffs: a directory of a mounted BPF file system.
+    public init(bpffs: String, options: Options = Options()) {
+        self.bpffs = bpffs
+        self.options = options
+    }
+
+    var layoutDirectory: String { Pins.root(bpffs) + "/v\(BH_LAYOUT_VERSION)" }
+
+    func opened() throws(DatapathError) -> Generation {
+        guard let current else { throw .corrupt("the datapath was not opened") }
+        return current
+    }
+
+    // MARK: Opening
+
+    public mutating func open() throws(DatapathError) -> Numbering {
+        try prepareDirectory()
+        if lock == nil { lock = try Pins.lock(Pins.root(bpffs)) }
+        let code = bh_conntrack_table_create(options.hookPriority)
+        guard code == 0 else {
+            throw .system(operation: "creating the nftables table inet bulkhead", code: -code, detail: "")
+        }
+        let generation: Generation
+        if let found = try adopt() {
+            generation = found
+        } else {
+            generation = try create(number: nextNumber(), options.capacities)
+        }
+        generation.writeSettings(options)
+        generation.complete()
+        try generation.attach(priority: options.hookPriority)
+        current = generation
+        // What the last process retired may still be in a packet's hands.
+        try gracePeriod()
+        noteUsedRules(try readCounters(generation), generation)
+        _ = generation.memory.takeWordsWritten()
+        return generation.keys.numbering
+    }
+
+    private func prepareDirectory() throws(DatapathError) {
+        let found = bh_is_bpffs(bpffs)
+        guard found == 1 else {
+            if found < 0 { throw .system(operation: "opening \(bpffs)", code: -found, detail: "") }
+            throw .unsupported(what: "\(bpffs) is on no BPF file system", remedy: "mount -t bpf bpf \(bpffs)")
+        }
+        try Pins.makeDirectory(Pins.root(bpffs))
+        try Pins.makeDirectory(layoutDirectory)
+    }
+
+    private var generationNumbers: [Int] { Pins.names(in: layoutDirectory).compactMap { Int($0) }.sorted() }
+
+    func nextNumber() -> Int { (generationNumbers.last ?? 0) + 1 }
+
+    /// The newest complete set. Older and unfinished ones are removed; ones that cannot be understood, and those of
+    /// other layouts, go on enforcing until all is written anew.
+    private mutating func adopt() throws(DatapathError) -> Generation? {
+        var found: Generation?
+        superseded = Pins.names(in: Pins.root(bpffs)).map { Pins.root(bpffs) + "/" + $0 }
+            .filter { $0 != layoutDirectory }
+        for number in generationNumbers.reversed() {
+            let directory = "\(layoutDirectory)/\(number)"
+            do {
+                if found == nil {
+                    let generation = try Generation.open(number, in: layoutDirectory)
+                    // Attached before an older one is detached, should the last process have ended in between.
+                    try generation.attach(priority: options.hookPriority)
+                    found = generation
+                } else {
+                    try Pins.removeTree(directory)
+                }
+            } catch {
+                guard !Pins.exists(directory + "/link4"), !Pins.exists(directory + "/link6") else {
+                    superseded.append(directory)
+                    continue
+                }
+                try Pins.removeTree(directory)
+            }
+        }
+        return found
+    }
+
+    func create(number: Int, _ capacities: Capacities) throws(DatapathError) -> Generation {
+        try Generation.create(number, in: layoutDirectory, capacities, options)
+    }
+
+    // MARK: Grace periods
+
+    /// Waits until no packet can see what was retired, and frees it.
+    @discardableResult
+    mutating func gracePeriod() throws(DatapathError) -> Int {
+        let code = bh_grace_period()
+        guard code == 0 else {
+            throw .unsupported(
+                what: "membarrier(MEMBARRIER_CMD_GLOBAL) failed with errno \(-code)",
+                remedy: "boot without nohz_full")
+        }
+        current?.memory.releaseRetired()
+        retired = RetiredNumbers()
+        return 1
+    }
+
+    public mutating func reclaim() throws(DatapathError) {
+        guard let current, !current.memory.retired.isEmpty || !retired.isEmpty else { return }
+        try gracePeriod()
+    }
+
+    public mutating func setInterface(
+        _ interface: EndpointInterface?, of endpoint: EndpointID
+    ) throws(DatapathError) {
+        let generation = try opened()
+        if let interface, interface.index != 0 {
+            try generation.endpoints.setInterface(interface.index, of: endpoint, in: &generation.memory)
+        } else {
+            generation.endpoints.forgetInterface(of: endpoint, in: &generation.memory)
+        }
+    }
+}
+
+/// Numbers taken out of use since the last grace period: a packet may still hold them.
+struct RetiredNumbers: Sendable {
+    var addressClasses: Set<AddressClassID> = []
+    var portClasses: Set<PortClassID> = []
+    var endpoints: Set<EndpointID> = []
+    var rules: Set<RuleID> = []
+    /// Whether any endpoint has another program than before.
+    var programs = false
+
+    var isEmpty: Bool {
+        addressClasses.isEmpty && portClasses.isEmpty && endpoints.isEmpty && rules.isEmpty && !programs
+    }
+
+    /// Whether a step would write what a packet may still be looking at. A new class may get the row or column of any
+    /// retired one.
+    func conflicts(with delta: CompiledDelta) -> Bool {
+        !delta.addedAddressClasses.isEmpty && !addressClasses.isEmpty
+            || !delta.addedPortClasses.isEmpty && !portClasses.isEmpty
+            || delta.addedEndpoints.contains { endpoints.contains($0) }
+            || delta.addedRules.contains { rules.contains($0) }
+    }
+
+    mutating func add(_ delta: CompiledDelta) {
+        addressClasses.formUnion(delta.removedAddressClasses)
+        portClasses.formUnion(delta.removedPortClasses)
+        endpoints.formUnion(delta.removedEndpoints)
+        rules.formUnion(delta.removedRules)
+        if !delta.changedEndpoints.isEmpty || !delta.removedPrograms.isEmpty { programs = true }
+    }
+}
+
+// The value is noncopyable and `Generation`, its only reference, never leaves it: one thread at a time can use it.
+extension EBPFDatapath: @unchecked Sendable {}

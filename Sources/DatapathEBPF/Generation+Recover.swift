@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import BulkheadABI
+import CompiledPolicy
+import Datapath
+
+extension Generation {
+    /// Finds out which blocks of the heap are in use, and which programs, by walking all that a packet can reach.
+    /// What a killed daemon had written but not published is free again.
+    func recover() throws(DatapathError) {
+        for slot in 0..<UInt32(BH_SLOTS) {
+            let word = memory.load(UInt32(BH_ROOT4_OFFSET / 4) + slot)
+            if isPointer(word) { try reserveWindow(word, nodesAllowed: false) }
+        }
+        try reserveTree(memory.load(4), depth: 0)
+        for number in 1..<EndpointID.limit {
+            let id = EndpointID(rawValue: number)
+            guard keys[.endpoint, UInt32(number)] != nil else {
+                // Retired, or not yet published, when its daemon ended.
+                EndpointTable.setPrograms(id, ingress: 0, egress: 0, in: &memory)
+                endpoints.forgetInterface(of: id, in: &memory)
+                continue
+            }
+            let (ingress, egress) = EndpointTable.programs(id, in: memory)
+            for offset in [ingress, egress] where offset != 0 { try reserveProgram(offset) }
+            endpoints.adoptInterface(of: id, in: memory)
+        }
+    }
+
+    private func reserve(_ block: HeapBlock) throws(DatapathError) {
+        guard memory.heap.reserve(block) else { throw .corrupt("blocks of the heap overlap at word \(block.offset)") }
+    }
+
+    private func reserveWindow(_ word: UInt32, nodesAllowed: Bool, level: Int = 0) throws(DatapathError) {
+        let at = offset(of: word)
+        guard at >= TableMemory.heapBegin, at < memory.words, !isNode(word), !isChunk(word) || level < 2,
+            !isList(word) || [4, 8, 16, 32, 64].contains(memory.load(at))
+        else { throw .corrupt("address word \(word) leads nowhere") }
+        if isList(word) {
+            let size = Int(memory.load(at))
+            try reserve(HeapBlock(offset: at, order: HeapBlock.order(forWords: 1 + size / 2 + size)))
+            for index in 0..<size { try check(memory.load(at + 1 + UInt32(size / 2 + index)), nodesAllowed) }
+            return
+        }
+        try reserve(HeapBlock(offset: at, order: TableMemory.chunkOrder))
+        for index in 0..<UInt32(BH_CHUNK_WORDS) {
+            let part = memory.load(at + index)
+            if isList(part) || isChunk(part) {
+                guard level == 0 else { throw .corrupt("a window is too deep at word \(at)") }
+                try reserveWindow(part, nodesAllowed: nodesAllowed, level: 1)
+            } else {
+                try check(part, nodesAllowed)
+            }
+        }
+    }
+
+    private func check(_ word: UInt32, _ nodesAllowed: Bool) throws(DatapathError) {
+        guard !isPointer(word) || (nodesAllowed && isNode(word)) else {
+            throw .corrupt("address word \(word) is out of place")
+        }
+    }
+
+    private func reserveTree(_ word: UInt32, depth: Int) throws(DatapathError) {
+        guard isPointer(word) else { return }
+        let at = offset(of: word)
+        guard isNode(word), depth < 8, at >= TableMemory.heapBegin, at + 12 <= memory.words else {
+            throw .corrupt("IPv6 node \(word) leads nowhere")
+        }
+        try reserve(HeapBlock(offset: at, order: AddressTree6.nodeOrder))
+        let window = memory.load(at + AddressTree6.windowWord)
+        guard memory.load(at + AddressTree6.groupWord) >= UInt32(depth) else {
+            throw .corrupt("IPv6 node \(word) is out of place")
+        }
+        if isPointer(window), !isNode(window) { try reserveWindow(window, nodesAllowed: true) }
+        for span in memory.spans(window, 0, .max) { try reserveTree(span.word, depth: depth + 1) }
+    }
+
+    private func reserveProgram(_ offset: UInt32) throws(DatapathError) {
+        if programs.blocks.values.contains(where: { $0.block.offset == offset }) { return }
+        if strayPrograms.contains(where: { $0.offset == offset }) { return }
+        // A program that was being written anew: some endpoints refer to it, some to the one before.
+        let number = ProgramID(rawValue: offset < memory.words ? memory.load(offset) : 0)
+        if let other = programs.blocks[number]?.block { strayPrograms.append(other) }
+        guard let block = programs.adopt(at: offset, in: memory) else {
+            throw .corrupt("the program at word \(offset) contradicts itself")
+        }
+        try reserve(block)
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+import BulkheadABI
+import CLibBPF
+import CLinuxShim
+import Datapath
+import Glibc
+
+/// A file descriptor that is closed with its owner.
+struct Descriptor: ~Copyable {
+    let raw: Int32
+    init(_ raw: Int32) { self.raw = raw }
+    deinit { close(raw) }
+}
+
+/// An embedded BPF object, loaded into the kernel; its maps and programs are handed out as descriptors.
+struct LoadedObject: ~Copyable {
+    private let object: OpaquePointer
+
+    private init(opened object: OpaquePointer) { self.object = object }
+
+    /// - Parameter prepare: called for each map before it is created; answers 0 or -errno.
+    static func load(
+        _ embedded: StaticString, prepare: (_ name: String, _ map: OpaquePointer) -> Int32 = { _, _ in 0 }
+    ) throws(DatapathError) -> LoadedObject {
+        bh_log_start()
+        let bytes = decodeBase64(embedded)
+        guard let opened = bytes.withUnsafeBytes({ bpf_object__open_mem($0.baseAddress, $0.count, nil) }) else {
+            throw failure("opening the BPF object", errno)
+        }
+        let loaded = LoadedObject(opened: opened)
+        loaded.setProgramTypes()
+        var map = bpf_object__next_map(opened, nil)
+        while let current = map {
+            let code = prepare(String(cString: bpf_map__name(current)), current)
+            guard code == 0 else { throw failure("sizing a BPF map", -code) }
+            map = bpf_object__next_map(opened, current)
+        }
+        let code = bpf_object__load(opened)
+        guard code == 0 else { throw loadFailure(-code) }
+        return loaded
+    }
+
+    private func setProgramTypes() {
+        // Newer than the libbpf of the oldest distribution that we build on.
+        let (netfilterType, netfilterAttach) = (bpf_prog_type(32), bpf_attach_type(45))
+        var program = bpf_object__next_program(object, nil)
+        while let current = program {
+            bpf_program__set_type(current, netfilterType)
+            bpf_program__set_expected_attach_type(current, netfilterAttach)
+            program = bpf_object__next_program(object, current)
+        }
+    }
+
+    deinit { bpf_object__close(object) }
+
+    private static func failure(_ operation: String, _ code: Int32) -> DatapathError {
+        .system(operation: operation, code: code, detail: String(cString: bh_log_text()))
+    }
+
+    private static func loadFailure(_ code: Int32) -> DatapathError {
+        let log = String(cString: bh_log_text())
+        switch code {
+        case EPERM:
+            return .unsupported(
+                what: "loading BPF programs is not permitted", remedy: "grant CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN")
+        case ESRCH, ENOENT:
+            return .unsupported(
+                what: "this kernel lacks what the BPF programs call (\(log))",
+                remedy: "use Linux 6.4 or later with CONFIG_DEBUG_INFO_BTF and CONFIG_NETFILTER_BPF_LINK")
+        default:
+            return .system(operation: "loading the BPF programs", code: code, detail: log)
+        }
+    }
+
+    /// A descriptor of one's own for a map.
+    func map(_ name: String) throws(DatapathError) -> Descriptor {
+        try Self.duplicate(bpf_object__find_map_fd_by_name(object, name), name)
+    }
+
+    func program(_ name: String) throws(DatapathError) -> Descriptor {
+        guard let program = bpf_object__find_program_by_name(object, name) else {
+            throw .corrupt("the BPF object has no program \(name)")
+        }
+        return try Self.duplicate(bpf_program__fd(program), name)
+    }
+
+    private static func duplicate(_ descriptor: Int32, _ name: String) throws(DatapathError) -> Descriptor {
+        let copy = descriptor < 0 ? -1 : bh_duplicate(descriptor)
+        guard copy >= 0 else { throw .system(operation: "taking the descriptor of \(name)", code: errno, detail: "") }
+        return Descriptor(copy)
+    }
+}

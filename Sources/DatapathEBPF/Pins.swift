@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibBPF
+import CLinuxShim
+import Datapath
+import Glibc
+
+/// The directories of pinned objects: `<bpffs>/bulkhead/v<layout>/<generation>/<name>`.
+enum Pins {
+    static let owner = "bulkhead"
+
+    static func root(_ bpffs: String) -> String { bpffs + "/" + owner }
+
+    /// Names in a directory, without `.` and `..`; empty where it does not exist.
+    static func names(in directory: String) -> [String] {
+        guard let stream = opendir(directory) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    static func makeDirectory(_ path: String) throws(DatapathError) {
+        guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
+            throw .system(operation: "creating \(path)", code: errno, detail: "")
+        }
+    }
+
+    static func pin(_ descriptor: borrowing Descriptor, at path: String) throws(DatapathError) {
+        guard bpf_obj_pin(descriptor.raw, path) == 0 else {
+            throw .system(operation: "pinning \(path)", code: errno, detail: "")
+        }
+    }
+
+    static func get(_ path: String) throws(DatapathError) -> Descriptor {
+        let raw = bpf_obj_get(path)
+        guard raw >= 0 else { throw .system(operation: "opening \(path)", code: errno, detail: "") }
+        return Descriptor(raw)
+    }
+
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Removes a directory and all below it; links first, so that nothing is judged by what is half gone.
+    ///
+    /// - Returns: every path removed.
+    @discardableResult
+    static func removeTree(_ directory: String) throws(DatapathError) -> [String] {
+        var removed: [String] = []
+        let names = names(in: directory)
+        for name in names.filter({ $0.hasPrefix("link") }) + names.filter({ !$0.hasPrefix("link") }) {
+            let path = directory + "/" + name
+            if unlink(path) == 0 {
+                removed.append(path)
+            } else if errno == EISDIR || errno == EPERM {
+                removed += try removeTree(path)
+            } else {
+                throw .system(operation: "removing \(path)", code: errno, detail: "")
+            }
+        }
+        guard rmdir(directory) == 0 || errno == ENOENT else {
+            throw .system(operation: "removing \(directory)", code: errno, detail: "")
+        }
+        return removed + [directory]
+    }
+
+    /// Takes the directory for this process; held until the descriptor is closed.
+    static func lock(_ directory: String) throws(DatapathError) -> Descriptor {
+        let raw = bh_open_directory(directory)
+        guard raw >= 0 else { throw .system(operation: "opening \(directory)", code: errno, detail: "") }
+        let descriptor = Descriptor(raw)
+        guard flock(raw, LOCK_EX | LOCK_NB) == 0 else {
+            throw .system(
+                operation: "locking \(directory)", code: errno,
+                detail: errno == EWOULDBLOCK ? "another bulkheadd uses this directory" : "")
+        }
+        return descriptor
+    }
+}

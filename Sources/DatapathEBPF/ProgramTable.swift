@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+import BulkheadABI
+import CompiledPolicy
+import PolicyModel
+
+extension Cell {
+    /// The word that the BPF program reads.
+    var word: UInt32 { (verdict == .allow ? BH_CELL_ALLOW : BH_CELL_DENY) | rule.rawValue }
+}
+
+/// The address and port classes of a policy, as lists of numbers.
+struct LiveClasses {
+    var addresses: [Int]
+    var ports: [Int]
+
+    init(_ policy: borrowing CompiledPolicy) {
+        addresses = policy.addressClasses.keys.map { Int($0.rawValue) }
+        ports = Array(Set(policy.portSegments.map { Int($0.portClass.rawValue) } + [0]))
+    }
+}
+
+/// Verdict matrices in the tables: one block a program, with room for classes to come.
+struct ProgramTable: Sendable {
+    struct Block: Sendable {
+        var block: HeapBlock
+        var columnCapacity: Int
+        var rowCapacity: Int
+        /// Word offsets from the start of the tables.
+        var columns: UInt32
+        var rows: UInt32
+        var cells: UInt32
+        var stride: Int
+        /// Rows that the block has cells for.
+        var cellRows: Int
+
+        fileprivate func cell(_ row: Int, _ column: Int) -> UInt32 { cells + UInt32(row * stride + column) }
+    }
+
+    private(set) var blocks: [ProgramID: Block] = [:]
+
+    /// Word offset of a program's block, for endpoint records; 0 for ``ProgramID/none``.
+    func offset(of program: ProgramID) -> UInt32 { blocks[program]?.block.offset ?? 0 }
+
+    private static func withRoom(_ count: Int) -> Int { (count + count / 4 + 16) & ~1 }
+
+    /// Writes a program into a new block.
+    ///
+    /// - Returns: the block it had before, if any, for the caller to retire once no endpoint refers to it.
+    mutating func write(
+        _ id: ProgramID, _ program: Program, to memory: inout TableMemory
+    ) throws(HeapFull) -> Block? {
+        let rowCount = program.cells.count / max(program.columnCount, 1)
+        let columnCapacity = Self.withRoom(program.columns.count)
+        let rowCapacity = Self.withRoom(program.rows.count)
+        let stride = program.columnCount + program.columnCount / 4 + 2
+        let front = MemoryLayout<bh_program>.size / 4 + (columnCapacity + rowCapacity) / 2
+        let block = try memory.allocate(words: front + stride * (rowCount + rowCount / 4 + 2))
+        let columns = block.offset + UInt32(MemoryLayout<bh_program>.size / 4)
+        let rows = columns + UInt32(columnCapacity / 2)
+        let cells = block.offset + UInt32(front)
+        let new = Block(
+            block: block, columnCapacity: columnCapacity, rowCapacity: rowCapacity, columns: columns, rows: rows,
+            cells: cells, stride: stride, cellRows: (block.words - front) / stride)
+        let header = [
+            id.rawValue, UInt32(block.words), UInt32(columnCapacity), UInt32(rowCapacity), columns - block.offset,
+            rows - block.offset, cells - block.offset, UInt32(stride),
+        ]
+        for (index, word) in header.enumerated() { memory.update(block.offset + UInt32(index), word) }
+        fill(new, program, rowCount, &memory)
+        let old = blocks[id]
+        blocks[id] = new
+        return old
+    }
+
+    private func fill(_ block: Block, _ program: Program, _ rowCount: Int, _ memory: inout TableMemory) {
+        for row in 0..<rowCount {
+            for column in 0..<program.columnCount {
+                memory.update(block.cell(row, column), program.cells[row * program.columnCount + column].word)
+            }
+        }
+        for index in 0..<block.rowCapacity {
+            let row = index < program.rows.count ? program.rows[index] : 0
+            memory.updateHalf(atByte: Int(block.rows) * 4, index, row)
+        }
+        for index in 0..<block.columnCapacity {
+            let column = index < program.columns.count ? program.columns[index] : 0
+            memory.updateHalf(atByte: Int(block.columns) * 4, index, column)
+        }
+    }
+
+    /// Adds rows of new address classes and columns of new port classes where the program stands; each is reachable
+    /// only through classes that nothing carries yet.
+    ///
+    /// - Returns: false where the block has no room: the program must be written anew.
+    func extend(
+        _ id: ProgramID, _ program: Program, addressClasses: [AddressClassID], portClasses: [PortClassID],
+        in memory: inout TableMemory
+    ) -> Bool {
+        guard let block = blocks[id] else { return true }
+        let rowCount = program.cells.count / max(program.columnCount, 1)
+        guard program.columnCount <= block.stride, rowCount <= block.cellRows else { return false }
+        for number in portClasses {
+            let index = Int(number.rawValue)
+            guard index < block.columnCapacity else { return false }
+            let column = Int(program.columns[index])
+            for row in 0..<rowCount {
+                memory.update(block.cell(row, column), program.cells[row * program.columnCount + column].word)
+            }
+            memory.updateHalf(atByte: Int(block.columns) * 4, index, UInt16(column))
+        }
+        for number in addressClasses {
+            let index = Int(number.rawValue)
+            guard index < block.rowCapacity else { return false }
+            let row = Int(program.rows[index])
+            for column in 0..<program.columnCount {
+                memory.update(block.cell(row, column), program.cells[row * program.columnCount + column].word)
+            }
+            memory.updateHalf(atByte: Int(block.rows) * 4, index, UInt16(row))
+        }
+        return true
+    }
+
+    /// Whether the tables give the verdicts of `program` for all live classes.
+    func matches(
+        _ id: ProgramID, _ program: Program, _ live: LiveClasses, in memory: borrowing TableMemory
+    ) -> Bool {
+        guard let block = blocks[id], program.columnCount <= block.stride else { return false }
+        var rows: Set<Int> = []
+        for index in live.addresses {
+            let row = Int(program.rows[index])
+            guard index < block.rowCapacity, row < block.cellRows,
+                memory.half(atByte: Int(block.rows) * 4, index) == program.rows[index]
+            else { return false }
+            rows.insert(row)
+        }
+        var columns: Set<Int> = []
+        for index in live.ports {
+            guard index < block.columnCapacity,
+                memory.half(atByte: Int(block.columns) * 4, index) == program.columns[index]
+            else { return false }
+            columns.insert(Int(program.columns[index]))
+        }
+        return rows.allSatisfy { row in
+            columns.allSatisfy { column in
+                memory.load(block.cell(row, column)) == program.cells[row * program.columnCount + column].word
+            }
+        }
+    }
+
+    mutating func remove(_ id: ProgramID, from memory: inout TableMemory) {
+        guard let block = blocks.removeValue(forKey: id) else { return }
+        memory.retire(block.block)
+    }
+
+    /// Finds a program that an endpoint refers to. Nil where its block contradicts itself.
+    mutating func adopt(at offset: UInt32, in memory: borrowing TableMemory) -> HeapBlock? {
+        guard offset + 8 < memory.words else { return nil }
+        let header = (0..<UInt32(8)).map { memory.load(offset + $0) }
+        let (words, columnCapacity, rowCapacity) = (Int(header[1]), Int(header[2]), Int(header[3]))
+        let order = HeapBlock.order(forWords: words)
+        let end = Int(header[4]) + columnCapacity / 2
+        guard words == 8 << order, Int(offset) + words <= Int(memory.words), header[7] > 0,
+            columnCapacity <= 1 << 16, rowCapacity <= 1 << 21, Int(header[5]) == end,
+            Int(header[6]) == end + rowCapacity / 2, Int(header[6]) <= words
+        else { return nil }
+        let block = HeapBlock(offset: offset, order: order)
+        blocks[ProgramID(rawValue: header[0])] = Block(
+            block: block, columnCapacity: columnCapacity, rowCapacity: rowCapacity, columns: offset + header[4],
+            rows: offset + header[5], cells: offset + header[6], stride: Int(header[7]),
+            cellRows: (words - Int(header[6])) / Int(header[7]))
+        return block
+    }
+}

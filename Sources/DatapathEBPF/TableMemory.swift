@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+import BulkheadABI
+import CLinuxShim
+import Datapath
+import Glibc
+
+/// The words of the map `tables` (or, in tests, plain memory), with the allocator of their heap.
+///
+/// The kernel reads while we write: what a packet can reach is only changed by single aligned stores; all else is
+/// written first and published by one of them. What was unpublished waits in `retired` for a grace period.
+package struct TableMemory: ~Copyable {
+    package let base: UnsafeMutableRawPointer
+    /// Usable words.
+    package let words: UInt32
+    package var heap: HeapAllocator
+    package private(set) var retired: [HeapBlock] = []
+    /// 32-bit words stored since the counter was last taken.
+    package var wordsWritten = 0
+    /// Grace periods that ``allocate(words:)`` had to wait for since the counter was last taken.
+    package var gracePeriods = 0
+    /// Bytes to unmap in the end; 0: allocated by `init(plainWords:)`.
+    private let mappedBytes: Int
+
+    package static let heapBegin = UInt32(BH_FIXED_BYTES / 4)
+
+    /// Memory that is mapped and belongs to this value from now on.
+    package init(mapped base: UnsafeMutableRawPointer, bytes: Int, words: UInt32) {
+        self.base = base
+        self.words = words
+        mappedBytes = bytes
+        heap = HeapAllocator(begin: Self.heapBegin, end: words)
+    }
+
+    /// Zeroed memory without a kernel.
+    package init(plainWords words: UInt32) {
+        let bytes = Int(words) * 4 + Int(BH_SLACK_BYTES)
+        base = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 4096)
+        base.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        self.words = words
+        mappedBytes = 0
+        heap = HeapAllocator(begin: Self.heapBegin, end: words)
+    }
+
+    deinit {
+        if mappedBytes > 0 { munmap(base, mappedBytes) } else { base.deallocate() }
+    }
+
+    package func load(_ word: UInt32) -> UInt32 {
+        base.load(fromByteOffset: Int(word) * 4, as: UInt32.self)
+    }
+
+    package func load64(_ word: UInt32) -> UInt64 {
+        base.load(fromByteOffset: Int(word) * 4, as: UInt64.self)
+    }
+
+    /// Publishes: everything stored before is visible to whoever sees `value`.
+    package mutating func store(_ word: UInt32, _ value: UInt32) {
+        bh_store32((base + Int(word) * 4).assumingMemoryBound(to: UInt32.self), value)
+        wordsWritten += 1
+    }
+
+    /// Stores where the word differs.
+    package mutating func update(_ word: UInt32, _ value: UInt32) {
+        if load(word) != value { store(word, value) }
+    }
+
+    /// Publishes two words at once.
+    package mutating func store64(_ word: UInt32, _ value: UInt64) {
+        bh_store64(base + Int(word) * 4, value)
+        wordsWritten += 2
+    }
+
+    /// Element `index` of the 16-bit array that starts at byte `bytes`.
+    package func half(atByte bytes: Int, _ index: Int) -> UInt16 {
+        base.load(fromByteOffset: bytes + index * 2, as: UInt16.self)
+    }
+
+    package mutating func updateHalf(atByte bytes: Int, _ index: Int, _ value: UInt16) {
+        guard half(atByte: bytes, index) != value else { return }
+        base.storeBytes(of: value, toByteOffset: bytes + index * 2, as: UInt16.self)
+        wordsWritten += 1
+    }
+
+    // MARK: Heap
+
+    /// A block that nothing refers to. Where only retired space is left, and much of it, waits for its grace period.
+    mutating func allocate(words: Int) throws(HeapFull) -> HeapBlock {
+        if let block = heap.allocate(words: words) { return block }
+        let waiting = retired.reduce(0) { $0 + $1.words }
+        guard waiting > heap.totalWords / 8, bh_grace_period() == 0 else { throw HeapFull() }
+        gracePeriods += 1
+        releaseRetired()
+        guard let block = heap.allocate(words: words) else { throw HeapFull() }
+        return block
+    }
+
+    /// Unpublished: its space is used again only after ``releaseRetired()``.
+    package mutating func retire(_ block: HeapBlock) {
+        retired.append(block)
+    }
+
+    /// A grace period has passed since the last ``retire(_:)``.
+    package mutating func releaseRetired() {
+        for block in retired { heap.release(block) }
+        retired.removeAll(keepingCapacity: retired.count < 1024)
+    }
+
+    package mutating func takeWordsWritten() -> Int {
+        defer { wordsWritten = 0 }
+        return wordsWritten
+    }
+
+    package mutating func takeGracePeriods() -> Int {
+        defer { gracePeriods = 0 }
+        return gracePeriods
+    }
+}
+
+// Noncopyable, and the only owner of its memory on this side: whoever holds the value may use it, on any thread.
+extension TableMemory: @unchecked Sendable {}
