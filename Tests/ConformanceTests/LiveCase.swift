@@ -79,7 +79,7 @@ struct LiveCase: CustomStringConvertible {
     static func allow(
         _ source: LivePlace, _ destination: LivePlace, _ ipProtocol: IPProtocol, _ port: UInt16 = 0,
         _ outcome: NetOutcome = .answered, through backend: (pod: String, port: UInt16)? = nil, bytes: Int = 32,
-        _ families: [AddressFamily] = AddressFamily.allCases
+        only families: [AddressFamily] = AddressFamily.allCases
     ) -> LiveCase {
         LiveCase(source, destination, ipProtocol, port, outcome, through: backend, bytes: bytes, families)
     }
@@ -87,7 +87,7 @@ struct LiveCase: CustomStringConvertible {
     static func deny(
         _ source: LivePlace, _ destination: LivePlace, _ ipProtocol: IPProtocol, _ port: UInt16 = 0,
         through backend: (pod: String, port: UInt16)? = nil, bytes: Int = 32,
-        _ families: [AddressFamily] = AddressFamily.allCases
+        only families: [AddressFamily] = AddressFamily.allCases
     ) -> LiveCase {
         LiveCase(source, destination, ipProtocol, port, nil, through: backend, bytes: bytes, families)
     }
@@ -140,15 +140,15 @@ extension LiveCase {
         .allow(.outside, api, .tcp, 8080), .deny(.outside, api, .tcp, 22), .deny(.outside, db, .tcp, 6379),
         .deny(.outside, api, .udp, 5353), .allow(.outside, idle, .udp, 5353),
         // Egress: excepted prefixes, and what other peers allow in spite of them.
-        .allow(web, .outside, .tcp, 80), .deny(web, idle, .tcp, 8080), .deny(web, .metadata, .tcp, 80, [.ipv4]),
-        .allow(idle, .metadata, .tcp, 80, [.ipv4]), .deny(db, api, .tcp, 8080), .deny(db, .outside, .tcp, 80),
+        .allow(web, .outside, .tcp, 80), .deny(web, idle, .tcp, 8080), .deny(web, .metadata, .tcp, 80, only: [.ipv4]),
+        .allow(idle, .metadata, .tcp, 80, only: [.ipv4]), .deny(db, api, .tcp, 8080), .deny(db, .outside, .tcp, 80),
         // A pod of another node is judged by its labels; its own node judges its egress.
         .allow(far, api, .tcp, 8080), .deny(far, db, .tcp, 6379), .allow(api, far, .udp, 5353),
         .deny(web, far, .tcp, 8080), .allow(idle, far, .sctp, 9999),
         // Isolated in both directions.
         .deny(locked, api, .tcp, 8080), .deny(api, locked, .tcp, 8080), .deny(locked, .outside, .udp, 5353),
         .deny(.node2, locked, .tcp, 8080), .deny(.node2, locked, .icmp), .deny(locked, far, .sctp, 9999),
-        .deny(locked, .metadata, .tcp, 80, [.ipv4]),
+        .deny(locked, .metadata, .tcp, 80, only: [.ipv4]),
         // Between a pod and its own node: probes come in, the node's services are reached.
         .allow(.node, locked, .tcp, 8080), .allow(.node, db, .icmp), .allow(.node, locked, .udp, 5353),
         .allow(.node, locked, .sctp, 9999), .allow(locked, .node, .tcp, 10250), .allow(locked, .gateway, .tcp, 10250),

@@ -36,7 +36,7 @@ import Testing
             let ruleset = try cluster.world.node.command("nft", "list", "ruleset")
             #expect(ruleset.contains("table inet bulkhead"))
             try cluster.daemon.stop()
-            try cluster.daemon.uninstall()
+            try NetDaemon.uninstall(from: cluster.world)
             #expect(try names(in: cluster.world.bpffs) == [])
             let left = try cluster.world.node.command("nft", "list", "ruleset")
             #expect(!left.contains("bulkhead"))

@@ -83,35 +83,41 @@ import Testing
     /// lose nothing.
     @Test(arguments: [IPProtocol.tcp, .udp]) func establishedFlowIsCut(ipProtocol: IPProtocol) throws {
         try LiveCluster.with { cluster in
-            let (api, db) = (cluster.world.pod("api"), cluster.world.pod("db"))
             let port: UInt16 = ipProtocol == .tcp ? 6379 : 5353
-            let cut = try api.namespace.run {
-                try AddressFamily.allCases.map {
-                    try NetHammer(ipProtocol, to: db.address($0), port: port, everyMicroseconds: 2000)
-                }
+            var cut: [NetHammer] = []
+            for family in AddressFamily.allCases {
+                cut.append(try hammer(cluster, "api", "db", ipProtocol, port, family, everyMicroseconds: 2000))
             }
-            let kept = try cluster.world.pod("web").namespace.run {
-                try NetHammer(.udp, to: api.v4, port: 5353, everyMicroseconds: 500)
-            }
+            let kept = try hammer(cluster, "web", "api", .udp, 5353, .ipv4, everyMicroseconds: 500)
             NetClock.sleep(milliseconds: 200)
-            let closed = LiveCluster.policiesWithoutTheWayToDB
-            try cluster.daemon.apply(closed)
-            let inForce = NetClock.now
+            try cluster.daemon.apply(LiveCluster.policiesWithoutTheWayToDB)
+            let closed = NetClock.now
             NetClock.sleep(milliseconds: 300)
             let reopened = NetClock.now
             try cluster.daemon.apply(LiveCluster.policies)
             NetClock.sleep(milliseconds: 700)
-            for hammer in cut {
-                let packets = hammer.stop()
-                let before = packets.filter { $0.sent < inForce - 100_000_000 }
-                #expect(before.count > 20 && before.allSatisfy { $0.answered != nil })
-                // An answer that was under way when the policy came into force may still be read a little later.
-                let silence = packets.filter { ($0.answered ?? 0) > inForce + 20_000_000 && $0.answered! < reopened }
-                #expect(silence.isEmpty, "\(silence.count) answers after the cut")
-                #expect(packets.contains { ($0.answered ?? 0) > reopened }, "the flow does not go on")
-            }
-            let lost = kept.stop().filter { $0.answered == nil }
-            #expect(lost.isEmpty)
+            for hammer in cut { checkCut(hammer.stop(), closed: closed, reopened: reopened) }
+            #expect(kept.stop().filter { $0.answered == nil }.isEmpty)
         }
+    }
+
+    private func hammer(
+        _ cluster: LiveCluster, _ from: String, _ target: String, _ ipProtocol: IPProtocol, _ port: UInt16,
+        _ family: AddressFamily, everyMicroseconds interval: Int
+    ) throws -> NetHammer {
+        let destination = cluster.world.pod(target).address(family)
+        return try cluster.world.pod(from).namespace.run {
+            try NetHammer(ipProtocol, to: destination, port: port, everyMicroseconds: interval)
+        }
+    }
+
+    private func checkCut(_ packets: [NetHammer.Packet], closed: UInt64, reopened: UInt64) {
+        let before = packets.filter { $0.sent < closed - 100_000_000 }
+        #expect(before.count > 20 && before.allSatisfy { $0.answered != nil })
+        // An answer that was under way when the policy came into force may still be read a little later.
+        let silence = closed + 20_000_000..<reopened
+        let answers = packets.compactMap(\.answered)
+        #expect(!answers.contains { silence.contains($0) }, "answers after the cut")
+        #expect(answers.contains { $0 > reopened }, "the flow does not go on")
     }
 }

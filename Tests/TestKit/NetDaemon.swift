@@ -66,14 +66,11 @@ public final class NetDaemon: Sendable {
         return try NetProcess.run(quietly + options + request, input: body)
     }
 
-    /// Runs `bulkheadctl` in the node.
-    @discardableResult public func control(_ arguments: [String], input: String = "") throws -> String {
-        let executable = try Self.executable("bulkheadctl")
-        return try world.node.run { try NetProcess.run([executable] + arguments, input: input) }
-    }
-
     /// Removes all that is in the kernel, as a person would.
-    public func uninstall() throws { try control(["uninstall", "--bpffs", world.bpffs]) }
+    public static func uninstall(from world: NetWorld) throws {
+        let executable = try executable("bulkheadctl")
+        try world.node.command(executable, "uninstall", "--bpffs", world.bpffs)
+    }
 
     /// A product of the build that the running program belongs to: it lies beside it.
     public static func executable(_ name: String) throws -> String {

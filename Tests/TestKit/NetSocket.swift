@@ -89,6 +89,13 @@ public final class NetSocket: Sendable {
         return .bytes(bytes, from: address, port: port)
     }
 
+    /// Takes one datagram, or a little of a connection's data, and forgets it; false when nothing is there.
+    public func discard() -> Bool {
+        withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { buffer in
+            recv(descriptor, buffer.baseAddress, buffer.count, 0) > 0
+        }
+    }
+
     /// Waits until it is ready for `events` (POLLIN, POLLOUT) or the time is over; returns what it is ready for.
     public func wait(_ events: Int32, milliseconds: Int) -> Int32 {
         var waiting = pollfd(fd: descriptor, events: Int16(events), revents: 0)
