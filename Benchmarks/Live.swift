@@ -33,11 +33,11 @@ func benchLive() throws {
         pairs: 6,
         first: {
             try daemon.apply(few)
-            return try path.newFlows(slices: 3)
+            return try path.newFlows(slices: 12)
         },
         second: {
             try daemon.apply(many)
-            return try path.newFlows(slices: 3)
+            return try path.newFlows(slices: 12)
         })
     print("  new flows: \(slices.difference("1 CIDR", "100,000 CIDRs"))")
 }

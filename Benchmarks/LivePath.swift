@@ -18,8 +18,10 @@ final class LivePath {
     private var nextPort: UInt16 = 20_000
 
     private static let port: UInt16 = 6000
-    private static let packetsPerSlice = 4096
-    private static let slicesPerTurn = 4
+    /// About one millisecond: many slices pass without an interruption.
+    private static let packetsPerSlice = 256
+    private static let slicesPerTurn = 48
+    private static let newFlowsPerSlice = 512
 
     init(_ world: NetWorld) throws {
         let (client, server) = (world.pod("client"), world.pod("server"))
@@ -51,6 +53,7 @@ final class LivePath {
         let (client, server) = kind == .udp ? udp : tcp
         let byte: [UInt8] = [1]
         return try NetThread.run {
+            try Self.goBeforeOthers()
             try exchange(byte, client, server, times: 256)
             return try (0..<Self.slicesPerTurn).map { _ in
                 let start = NetClock.now
@@ -63,11 +66,12 @@ final class LivePath {
     /// Nanoseconds a datagram, each the first one of a flow of its own.
     func newFlows(slices: Int) throws -> [Double] {
         try NetThread.run {
-            try (0..<slices).map { _ in
+            try Self.goBeforeOthers()
+            return try (0..<slices).map { _ in
                 nextPort += 1
                 let sink = try server.namespace.run { try NetSocket(.ipv4, SOCK_DGRAM) }
                 try sink.bind(server.v4, nextPort)
-                let packets = (0..<Self.packetsPerSlice).map { number in
+                let packets = (0..<Self.newFlowsPerSlice).map { number in
                     let datagram = NetBytes.udp(
                         from: client.v4, UInt16(1024 + number), to: server.v4, nextPort, payload: [1])
                     return NetBytes.ip(from: client.v4, to: server.v4, protocol: 17, payload: datagram)
@@ -82,6 +86,13 @@ final class LivePath {
                 return time
             }
         }
+    }
+
+    /// Other work of the machine must not be measured: the thread keeps its processor until it waits.
+    private static func goBeforeOthers() throws {
+        var parameters = sched_param(sched_priority: 1)
+        let failure = pthread_setschedparam(pthread_self(), SCHED_FIFO, &parameters)
+        guard failure == 0 else { throw NetError.system("pthread_setschedparam", failure) }
     }
 
     private func exchange(_ bytes: [UInt8], _ client: NetSocket, _ server: NetSocket, times: Int) throws {
