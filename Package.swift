@@ -74,6 +74,9 @@ let package = Package(
                 "CLinuxShim",
             ],
             swiftSettings: strict, plugins: ["EmbedBPF"]),
+        module(
+            "DatapathNFTables",
+            ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLinuxShim", "CLibNFTNL"]),
 
         // Input and output.
         module("NodeNetwork", ["NetworkTypes", "CLinuxShim"]),
@@ -121,7 +124,7 @@ let package = Package(
             ],
             path: "Tests/TestKit", swiftSettings: strict),
         .executableTarget(
-            name: "packet-probe", dependencies: ["TestKit", "NetworkTypes", "CLinuxShim"], path: "Tests/PacketProbe",
+            name: "packet-probe", dependencies: ["TestKit", "NetworkTypes"], path: "Tests/PacketProbe",
             swiftSettings: strict),
         tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
         tests("TestKitTests", ["TestKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
@@ -145,6 +148,11 @@ let package = Package(
             [
                 "DatapathEBPF", "Datapath", "CompiledPolicy", "PolicyModel", "NetworkTypes", "BulkheadABI", "TestKit",
                 "CLinuxShim",
+            ]),
+        tests(
+            "DatapathNFTablesTests",
+            [
+                "DatapathNFTables", "Datapath", "CompiledPolicy", "PolicyModel", "NetworkTypes", "TestKit",
             ]),
         tests("ControlProtocolTests", ["ControlProtocol", "NetworkTypes", "PolicyModel"]),
         tests(

@@ -35,7 +35,7 @@ import Testing
 
     @Test func theManifestIsRead() {
         #expect(targets.count > 20)
-        #expect(targets.first { $0.name == "Agent" }!.dependencies.isSuperset(of: ["Datapath", "Hummingbird"]))
+        #expect(targets.first { $0.name == "Agent" }!.dependencies.isSuperset(of: ["Datapath", "Logging"]))
         #expect(targets.first { $0.name == "packet-probe" }!.folder == "Tests/PacketProbe")
         #expect(targets.first { $0.name == "NetworkTypes" }!.dependencies.isEmpty)
     }
