@@ -4,70 +4,72 @@ import NetworkTypes
 import TestKit
 import Testing
 
-/// What stays in the kernel without the daemon, what a new daemon takes over, and that nothing is left at the end.
-@Suite(.serialized) struct LiveLifeTests {
-    private func outcome(_ cluster: LiveCluster, from pod: String, to target: String) throws -> NetOutcome {
-        let probe = NetProbe(.tcp, to: cluster.world.pod(target).v4, port: 8080)
-        return try cluster.world.pod(pod).namespace.run { try probe.run() }
-    }
-
-    @Test func enforcementOutlivesTheDaemon() throws {
-        try LiveCluster.with { cluster in
-            func check(_ when: String) throws {
-                #expect(try outcome(cluster, from: "web", to: "api") == .answered, "\(when)")
-                #expect(try outcome(cluster, from: "idle", to: "api") == .timeout, "\(when)")
-            }
-            try check("at first")
-            let before = try pinned(cluster)
-            try cluster.daemon.stop(SIGKILL)
-            try check("after kill -9")
-            try cluster.daemon.start()
-            try check("after a restart")
-            #expect(try pinned(cluster) == before, "the new daemon adopts what it finds")
-            #expect(try cluster.daemon.stop(SIGTERM) == 0)
-            try check("after a graceful stop")
+extension Live {
+    /// What stays in the kernel without the daemon, what a new daemon takes over, and that nothing is left at the end.
+    @Suite struct LifeTests {
+        private func outcome(_ cluster: LiveCluster, from pod: String, to target: String) throws -> NetOutcome {
+            let probe = NetProbe(.tcp, to: cluster.world.pod(target).v4, port: 8080)
+            return try cluster.world.pod(pod).namespace.run { try probe.run() }
         }
-    }
 
-    @Test func uninstallLeavesNothing() throws {
-        try LiveCluster.with { cluster in
-            let objects = try pinned(cluster)
-            #expect(objects.count > 3)
-            let ruleset = try cluster.world.node.command("nft", "list", "ruleset")
-            #expect(ruleset.contains("table inet bulkhead"))
-            try cluster.daemon.stop()
-            try NetDaemon.uninstall(from: cluster.world)
-            #expect(try names(in: cluster.world.bpffs) == [])
-            let left = try cluster.world.node.command("nft", "list", "ruleset")
-            #expect(!left.contains("bulkhead"))
-            #expect(left.contains("table ip kube-proxy"), "other tables stay")
-            // The kernel frees maps and links after a grace period.
-            for object in objects {
-                try NetClock.wait("the end of \(object)", seconds: 5) {
-                    let words = object.split(separator: " ").map(String.init)
-                    let show = try NetProcess(["bpftool", words[0], "show", "id", words[1]])
-                    return try show.wait() != 0
+        @Test func enforcementOutlivesTheDaemon() throws {
+            try LiveCluster.with { cluster in
+                func check(_ when: String) throws {
+                    #expect(try outcome(cluster, from: "web", to: "api") == .answered, "\(when)")
+                    #expect(try outcome(cluster, from: "idle", to: "api") == .timeout, "\(when)")
                 }
+                try check("at first")
+                let before = try pinned(cluster)
+                try cluster.daemon.stop(SIGKILL)
+                try check("after kill -9")
+                try cluster.daemon.start()
+                try check("after a restart")
+                #expect(try pinned(cluster) == before, "the new daemon adopts what it finds")
+                #expect(try cluster.daemon.stop(SIGTERM) == 0)
+                try check("after a graceful stop")
             }
-            #expect(try outcome(cluster, from: "idle", to: "api") == .answered)
         }
-    }
 
-    /// `map N`, `link N`, `prog N` of everything that is pinned.
-    private func pinned(_ cluster: LiveCluster) throws -> Set<String> {
-        let files = try NetProcess.run(["find", cluster.world.bpffs, "-type", "f"]).split(separator: "\n")
-        return Set(
-            try files.map { file in
-                for kind in ["map", "link", "prog"] {
-                    let show = try NetProcess(["bpftool", "--json", kind, "show", "pinned", String(file)])
-                    guard try show.wait() == 0 else { continue }
-                    if let match = show.output.firstMatch(of: /"id": ?([0-9]+)/) { return "\(kind) \(match.1)" }
+        @Test func uninstallLeavesNothing() throws {
+            try LiveCluster.with { cluster in
+                let objects = try pinned(cluster)
+                #expect(objects.count > 3)
+                let ruleset = try cluster.world.node.command("nft", "list", "ruleset")
+                #expect(ruleset.contains("table inet bulkhead"))
+                try cluster.daemon.stop()
+                try NetDaemon.uninstall(from: cluster.world)
+                #expect(try names(in: cluster.world.bpffs) == [])
+                let left = try cluster.world.node.command("nft", "list", "ruleset")
+                #expect(!left.contains("bulkhead"))
+                #expect(left.contains("table ip kube-proxy"), "other tables stay")
+                // The kernel frees maps and links after a grace period.
+                for object in objects {
+                    try NetClock.wait("the end of \(object)", seconds: 5) {
+                        let words = object.split(separator: " ").map(String.init)
+                        let show = try NetProcess(["bpftool", words[0], "show", "id", words[1]])
+                        return try show.wait() != 0
+                    }
                 }
-                throw NetError.missing("what bpftool knows of \(file)")
-            })
-    }
+                #expect(try outcome(cluster, from: "idle", to: "api") == .answered)
+            }
+        }
 
-    private func names(in directory: String) throws -> [String] {
-        try NetProcess.run(["ls", "-A", directory]).split(separator: "\n").map(String.init)
+        /// `map N`, `link N`, `prog N` of everything that is pinned.
+        private func pinned(_ cluster: LiveCluster) throws -> Set<String> {
+            let files = try NetProcess.run(["find", cluster.world.bpffs, "-type", "f"]).split(separator: "\n")
+            return Set(
+                try files.map { file in
+                    for kind in ["map", "link", "prog"] {
+                        let show = try NetProcess(["bpftool", "--json", kind, "show", "pinned", String(file)])
+                        guard try show.wait() == 0 else { continue }
+                        if let match = show.output.firstMatch(of: /"id": ?([0-9]+)/) { return "\(kind) \(match.1)" }
+                    }
+                    throw NetError.missing("what bpftool knows of \(file)")
+                })
+        }
+
+        private func names(in directory: String) throws -> [String] {
+            try NetProcess.run(["ls", "-A", directory]).split(separator: "\n").map(String.init)
+        }
     }
 }

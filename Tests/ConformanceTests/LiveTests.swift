@@ -3,121 +3,125 @@ import NetworkTypes
 import TestKit
 import Testing
 
-/// Real packets through the real daemon and the kernel, in namespaces.
-@Suite(.serialized) struct LiveTests {
-    @Test(arguments: NetProxyMode.allCases) func table(proxy: NetProxyMode) throws {
-        try LiveCluster.with(proxy: proxy) { cluster in
-            let oracle = try cluster.oracle()
-            let rows = LiveCase.table.flatMap { row in row.families.map { (row, $0) } }
-            #expect(rows.count > 120)
-            for (row, family) in rows {
-                let flow = row.flow(family, in: cluster.world)
-                let expected = row.allowed == nil ? "deny" : "allow"
-                #expect(oracle.verdict(flow).verdict.rawValue == expected, "\(row): \(flow): the oracle")
-            }
-            let bySource = Dictionary(grouping: rows) { $0.0.source }
-            for (source, rows) in bySource {
-                let probes = rows.map { row, family in row.probe(family, in: cluster.world) }
-                let outcomes = try source.namespace(in: cluster.world).run { try NetProbe.runTogether(probes) }
-                for ((row, family), outcome) in zip(rows, outcomes) {
-                    #expect(outcome == row.allowed ?? .timeout, "\(row), \(family): real packets")
+extension Live {
+    /// Real packets through the real daemon and the kernel, in namespaces.
+    @Suite struct TableTests {
+        @Test(arguments: NetProxyMode.allCases) func table(proxy: NetProxyMode) throws {
+            try LiveCluster.with(proxy: proxy) { cluster in
+                let oracle = try cluster.oracle()
+                let rows = LiveCase.table.flatMap { row in row.families.map { (row, $0) } }
+                #expect(rows.count > 120)
+                for (row, family) in rows {
+                    let flow = row.flow(family, in: cluster.world)
+                    let expected = row.allowed == nil ? "deny" : "allow"
+                    #expect(oracle.verdict(flow).verdict.rawValue == expected, "\(row): \(flow): the oracle")
+                }
+                let bySource = Dictionary(grouping: rows) { $0.0.source }
+                for (source, rows) in bySource {
+                    let probes = rows.map { row, family in row.probe(family, in: cluster.world) }
+                    let outcomes = try source.namespace(in: cluster.world).run { try NetProbe.runTogether(probes) }
+                    for ((row, family), outcome) in zip(rows, outcomes) {
+                        #expect(outcome == row.allowed ?? .timeout, "\(row), \(family): real packets")
+                    }
                 }
             }
         }
-    }
 
-    /// Sends as another pod from the wrong interface; the same bytes from the right one get through.
-    @Test(arguments: AddressFamily.allCases) func spoofedSource(family: AddressFamily) throws {
-        try LiveCluster.with { cluster in
-            let (api, db, idle) = (cluster.world.pod("api"), cluster.world.pod("db"), cluster.world.pod("idle"))
-            func send(_ number: UInt64, from pod: NetPod) throws {
-                try pod.namespace.run {
-                    try NetSpoof.send(
-                        from: api.address(family), 40000, to: db.address(family), 5353, payload: NetBytes.big(number))
+        /// Sends as another pod from the wrong interface; the same bytes from the right one get through.
+        @Test(arguments: AddressFamily.allCases) func spoofedSource(family: AddressFamily) throws {
+            try LiveCluster.with { cluster in
+                let (api, db, idle) = (cluster.world.pod("api"), cluster.world.pod("db"), cluster.world.pod("idle"))
+                func send(_ number: UInt64, from pod: NetPod) throws {
+                    try pod.namespace.run {
+                        try NetSpoof.send(
+                            from: api.address(family), 40000, to: db.address(family), 5353,
+                            payload: NetBytes.big(number))
+                    }
                 }
-            }
-            try send(1, from: idle)
-            try send(2, from: api)
-            try NetClock.wait("the honest datagram", seconds: 2) {
-                cluster.server("db").arrivals.contains { $0.number == 2 }
-            }
-            NetClock.sleep(milliseconds: 50)
-            #expect(!cluster.server("db").arrivals.contains { $0.number == 1 })
-            let counters = try cluster.daemon.get("/v1/counters")
-            #expect(counters.firstMatch(of: /"spoofed" ?: ?([0-9]+)/).map { Int($0.1)! } ?? 0 >= 1, "\(counters)")
-        }
-    }
-
-    /// Fragments by hand: a first one without a whole transport header, and the last one first.
-    @Test(arguments: [false, true]) func oddFragments(reversed: Bool) throws {
-        try LiveCluster.with { cluster in
-            let db = cluster.world.pod("db")
-            for (number, name) in [(UInt64(1), "idle"), (2, "api")] {
-                let pod = cluster.world.pod(name)
-                let payload = NetBytes.big(number) + [UInt8](repeating: 7, count: 600)
-                try pod.namespace.run {
-                    try NetSpoof.sendFragments(
-                        from: pod.v4, 40000, to: db.v4, 5353, payload: payload, firstBytes: 8, reversed: reversed)
+                try send(1, from: idle)
+                try send(2, from: api)
+                try NetClock.wait("the honest datagram", seconds: 2) {
+                    cluster.server("db").arrivals.contains { $0.number == 2 }
                 }
+                NetClock.sleep(milliseconds: 50)
+                #expect(!cluster.server("db").arrivals.contains { $0.number == 1 })
+                let counters = try cluster.daemon.get("/v1/counters")
+                #expect(counters.firstMatch(of: /"spoofed" ?: ?([0-9]+)/).map { Int($0.1)! } ?? 0 >= 1, "\(counters)")
             }
-            try NetClock.wait("the allowed datagram", seconds: 2) {
-                cluster.server("db").arrivals.contains { $0.number == 2 }
+        }
+
+        /// Fragments by hand: a first one without a whole transport header, and the last one first.
+        @Test(arguments: [false, true]) func oddFragments(reversed: Bool) throws {
+            try LiveCluster.with { cluster in
+                let db = cluster.world.pod("db")
+                for (number, name) in [(UInt64(1), "idle"), (2, "api")] {
+                    let pod = cluster.world.pod(name)
+                    let payload = NetBytes.big(number) + [UInt8](repeating: 7, count: 600)
+                    try pod.namespace.run {
+                        try NetSpoof.sendFragments(
+                            from: pod.v4, 40000, to: db.v4, 5353, payload: payload, firstBytes: 8, reversed: reversed)
+                    }
+                }
+                try NetClock.wait("the allowed datagram", seconds: 2) {
+                    cluster.server("db").arrivals.contains { $0.number == 2 }
+                }
+                NetClock.sleep(milliseconds: 50)
+                #expect(!cluster.server("db").arrivals.contains { $0.number == 1 })
             }
-            NetClock.sleep(milliseconds: 50)
-            #expect(!cluster.server("db").arrivals.contains { $0.number == 1 })
         }
-    }
 
-    /// A router on the way says that the packet is too big: its error reaches the isolated sender.
-    @Test(arguments: AddressFamily.allCases) func packetTooBig(family: AddressFamily) throws {
-        try LiveCluster.with { cluster in
-            let far = cluster.world.pod("far")
-            try cluster.world.nodes[1].ip(["link set \(far.hostInterface) mtu 1280"])
-            let probe = NetProbe(
-                .udp, to: far.address(family), port: 5353, payloadBytes: 1400, dontFragment: true, milliseconds: 1000)
-            #expect(try cluster.world.pod("api").namespace.run { try probe.run() } == .tooBig)
-        }
-    }
-
-    /// What policy stops allowing stops at once, established or not, and goes on when it is allowed again; other flows
-    /// lose nothing.
-    @Test(arguments: [IPProtocol.tcp, .udp]) func establishedFlowIsCut(ipProtocol: IPProtocol) throws {
-        try LiveCluster.with { cluster in
-            let port: UInt16 = ipProtocol == .tcp ? 6379 : 5353
-            var cut: [NetHammer] = []
-            for family in AddressFamily.allCases {
-                cut.append(try hammer(cluster, "api", "db", ipProtocol, port, family, everyMicroseconds: 2000))
+        /// A router on the way says that the packet is too big: its error reaches the isolated sender.
+        @Test(arguments: AddressFamily.allCases) func packetTooBig(family: AddressFamily) throws {
+            try LiveCluster.with { cluster in
+                let far = cluster.world.pod("far")
+                try cluster.world.nodes[1].ip(["link set \(far.hostInterface) mtu 1280"])
+                let probe = NetProbe(
+                    .udp, to: far.address(family), port: 5353, payloadBytes: 1400, dontFragment: true,
+                    milliseconds: 1000)
+                #expect(try cluster.world.pod("api").namespace.run { try probe.run() } == .tooBig)
             }
-            let kept = try hammer(cluster, "web", "api", .udp, 5353, .ipv4, everyMicroseconds: 500)
-            NetClock.sleep(milliseconds: 200)
-            try cluster.daemon.apply(LiveCluster.policiesWithoutTheWayToDB)
-            let closed = NetClock.now
-            NetClock.sleep(milliseconds: 300)
-            let reopened = NetClock.now
-            try cluster.daemon.apply(LiveCluster.policies)
-            NetClock.sleep(milliseconds: 700)
-            for hammer in cut { checkCut(hammer.stop(), closed: closed, reopened: reopened) }
-            #expect(kept.stop().filter { $0.answered == nil }.isEmpty)
         }
-    }
 
-    private func hammer(
-        _ cluster: LiveCluster, _ from: String, _ target: String, _ ipProtocol: IPProtocol, _ port: UInt16,
-        _ family: AddressFamily, everyMicroseconds interval: Int
-    ) throws -> NetHammer {
-        let destination = cluster.world.pod(target).address(family)
-        return try cluster.world.pod(from).namespace.run {
-            try NetHammer(ipProtocol, to: destination, port: port, everyMicroseconds: interval)
+        /// What policy stops allowing stops at once, established or not, and goes on when it is allowed again; other flows
+        /// lose nothing.
+        @Test(arguments: [IPProtocol.tcp, .udp]) func establishedFlowIsCut(ipProtocol: IPProtocol) throws {
+            try LiveCluster.with { cluster in
+                let port: UInt16 = ipProtocol == .tcp ? 6379 : 5353
+                var cut: [NetHammer] = []
+                for family in AddressFamily.allCases {
+                    cut.append(try hammer(cluster, "api", "db", ipProtocol, port, family, everyMicroseconds: 2000))
+                }
+                let kept = try hammer(cluster, "web", "api", .udp, 5353, .ipv4, everyMicroseconds: 500)
+                NetClock.sleep(milliseconds: 200)
+                try cluster.daemon.apply(LiveCluster.policiesWithoutTheWayToDB)
+                let closed = NetClock.now
+                NetClock.sleep(milliseconds: 300)
+                let reopened = NetClock.now
+                try cluster.daemon.apply(LiveCluster.policies)
+                NetClock.sleep(milliseconds: 700)
+                for hammer in cut { checkCut(hammer.stop(), closed: closed, reopened: reopened) }
+                #expect(kept.stop().filter { $0.answered == nil }.isEmpty)
+            }
         }
-    }
 
-    private func checkCut(_ packets: [NetHammer.Packet], closed: UInt64, reopened: UInt64) {
-        let before = packets.filter { $0.sent < closed - 100_000_000 }
-        #expect(before.count > 20 && before.allSatisfy { $0.answered != nil })
-        // An answer that was under way when the policy came into force may still be read a little later.
-        let silence = closed + 20_000_000..<reopened
-        let answers = packets.compactMap(\.answered)
-        #expect(!answers.contains { silence.contains($0) }, "answers after the cut")
-        #expect(answers.contains { $0 > reopened }, "the flow does not go on")
+        private func hammer(
+            _ cluster: LiveCluster, _ from: String, _ target: String, _ ipProtocol: IPProtocol, _ port: UInt16,
+            _ family: AddressFamily, everyMicroseconds interval: Int
+        ) throws -> NetHammer {
+            let destination = cluster.world.pod(target).address(family)
+            return try cluster.world.pod(from).namespace.run {
+                try NetHammer(ipProtocol, to: destination, port: port, everyMicroseconds: interval)
+            }
+        }
+
+        private func checkCut(_ packets: [NetHammer.Packet], closed: UInt64, reopened: UInt64) {
+            let before = packets.filter { $0.sent < closed - 100_000_000 }
+            #expect(before.count > 20 && before.allSatisfy { $0.answered != nil })
+            // An answer that was under way when the policy came into force may still be read a little later.
+            let silence = closed + 20_000_000..<reopened
+            let answers = packets.compactMap(\.answered)
+            #expect(!answers.contains { silence.contains($0) }, "answers after the cut")
+            #expect(answers.contains { $0 > reopened }, "the flow does not go on")
+        }
     }
 }
