@@ -12,24 +12,36 @@ public struct ClusterVerdict: Sendable {
     private let nodeAddresses: [String: [IPAddress]]
     /// The pod that each pod address belongs to.
     private let owners: [IPAddress: EndpointName]
-    /// By node; pods that are not scheduled are decided as if a node without a name had them all.
+    /// By node.
     private var pipelines: [String: PolicyPipeline] = [:]
 
     /// Of several objects with one kind, namespace and name, the last counts.
     public init(objects: [KubernetesObject]) {
         var pods: [EndpointName: Pod] = [:]
         var nodes: [String: [IPAddress]] = [:]
+        var events: [ObjectEvent] = []
         for object in objects {
             switch object {
-            case .pod(let pod): pods[pod.endpointName] = pod
-            case .node(let node): nodes[node.metadata.name] = node.addresses
-            case .namespace, .networkPolicy: break
+            case .pod(var pod):
+                if pod.nodeName.isEmpty { pod.nodeName = Self.standInNode(for: pod, number: pods.count) }
+                pods[pod.endpointName] = pod
+                events.append(.set(.pod(pod)))
+            case .node(let node):
+                nodes[node.metadata.name] = node.addresses
+                events.append(.set(object))
+            case .namespace, .networkPolicy: events.append(.set(object))
             }
         }
-        self.events = objects.map(ObjectEvent.set)
+        self.events = events
         self.pods = pods
         self.nodeAddresses = nodes
         self.owners = Self.owners(of: pods)
+    }
+
+    /// Manifests need not say where a pod runs, and its verdict hardly depends on it. Such pods are put on nodes with
+    /// names that no Node has, together with those that name the same host, a thousand pods at most on each.
+    private static func standInNode(for pod: Pod, number: Int) -> String {
+        "(\(pod.hostIPs.map(\.description).joined(separator: ",")) \(number / 1000))"
     }
 
     /// Of two pods that claim one address the younger owns it; equally old: the greater namespace, then name.
@@ -68,11 +80,11 @@ public struct ClusterVerdict: Sendable {
         guard let source = sources.first(where: { flow($0) != nil }), let first = flow(source) else {
             throw .noCommonFamily(from: from, to: to)
         }
-        var decision = decide(first, from: from, to: to)
+        var decision = try decide(first, from: from, to: to)
         if case .pod = from, case .pod = to,
             let other = sources.first(where: { $0.family != source.family }).flatMap(flow)
         {
-            decision.note = note(comparing: decision, with: decide(other, from: from, to: to))
+            decision.note = note(comparing: decision, with: try decide(other, from: from, to: to))
         }
         return decision
     }
@@ -113,7 +125,9 @@ extension ClusterVerdict {
 // MARK: - From addresses to decisions
 
 extension ClusterVerdict {
-    private mutating func decide(_ flow: Flow, from: FlowEnd, to: FlowEnd) -> ClusterDecision {
+    private mutating func decide(
+        _ flow: Flow, from: FlowEnd, to: FlowEnd
+    ) throws(VerdictQuestionError) -> ClusterDecision {
         let source = owners[flow.source]
         let destination = owners[flow.destination]
         if let source, source == destination {
@@ -124,8 +138,8 @@ extension ClusterVerdict {
         let destinationNode = destination.flatMap { pods[$0]?.nodeName }
         let atSource = sourceNode.map { evaluate(flow, on: $0) }
         let atDestination = destinationNode == sourceNode ? atSource : destinationNode.map { evaluate(flow, on: $0) }
-        let egress = direction(atSource?.egress, at: from, flow.source)
-        let ingress = direction(atDestination?.ingress, at: to, flow.destination)
+        let egress = try direction(atSource?.egress, of: source, at: from, flow.source)
+        let ingress = try direction(atDestination?.ingress, of: destination, at: to, flow.destination)
         let denied = egress.verdict == .deny || ingress.verdict == .deny
         return ClusterDecision(
             verdict: denied ? .deny : .allow, flow: flow, egress: egress, ingress: ingress, isSelf: false)
@@ -140,9 +154,10 @@ extension ClusterVerdict {
     }
 
     private func direction(
-        _ decision: DirectionDecision?, at end: FlowEnd, _ address: IPAddress
-    ) -> ClusterDirection {
+        _ decision: DirectionDecision?, of owner: EndpointName?, at end: FlowEnd, _ address: IPAddress
+    ) throws(VerdictQuestionError) -> ClusterDirection {
         if let decision { return ClusterDirection(decision) }
+        if let owner { throw .undecided(owner) }
         if case .pod(let namespace, let name) = end {
             return ClusterDirection(hostNetworkPod: EndpointName(namespace: namespace, name: name))
         }

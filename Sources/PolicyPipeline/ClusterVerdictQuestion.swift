@@ -24,6 +24,8 @@ public enum VerdictQuestionError: Error, Sendable, Hashable, CustomStringConvert
     case podWithoutAddress(EndpointName, phase: PodPhase)
     /// All that the pod claims belongs to younger pods; one of them is named.
     case addressTaken(EndpointName, IPAddress, by: EndpointName)
+    /// The pod is beyond the number of pods that one node can decide for.
+    case undecided(EndpointName)
     case noCommonFamily(from: FlowEnd, to: FlowEnd)
     /// TCP, UDP and SCTP flows have a destination port.
     case portMissing(IPProtocol)
@@ -36,6 +38,7 @@ public enum VerdictQuestionError: Error, Sendable, Hashable, CustomStringConvert
         case .podWithoutAddress(let pod, let phase): "pod \(pod) is \(phase.rawValue) and has no address"
         case .addressTaken(let pod, let address, let owner):
             "pod \(pod) has no address of its own: \(address) belongs to the younger pod \(owner)"
+        case .undecided(let pod): "the node of pod \(pod) has more pods than one node decides for"
         case .noCommonFamily(let from, let to): "\(from) and \(to) have no address family in common"
         case .portMissing(let ipProtocol): "\(ipProtocol) needs a destination port"
         case .portNotAllowed(let ipProtocol): "\(ipProtocol) has no ports"

@@ -51,13 +51,19 @@ struct WrongEvaluator: Sendable, CustomTestStringConvertible {
                     source: IPAddress(v6High: 0xFD00_0010_0244_0000, low: $0.source.low),
                     destination: $0.destination, ipProtocol: $0.ipProtocol, destinationPort: $0.destinationPort)
         },
-        tables("CIDRs forgotten") { $0.addresses.prefixes = [:] },
+        tables("CIDRs forgotten") { policy in
+            for prefix in policy.addresses.prefixes.keys { policy.addresses[prefix] = nil }
+        },
         tables("longest prefixes forgotten") { policy in
             let longest = policy.addresses.prefixes.keys.map(\.prefixLength).max()
-            policy.addresses.prefixes = policy.addresses.prefixes.filter { $0.key.prefixLength != longest }
+            for prefix in policy.addresses.prefixes.keys where prefix.prefixLength == longest {
+                policy.addresses[prefix] = nil
+            }
         },
         tables("addresses of other nodes forgotten") { policy in
-            policy.addresses.hosts = policy.addresses.hosts.filter { $0.value.endpoint != .none }
+            for (address, entry) in policy.addresses.hosts where entry.endpoint == .none {
+                policy.addresses[CIDR(host: address)] = nil
+            }
         },
         tables("egress not enforced") { policy in
             for id in policy.endpoints.keys { policy.endpoints[id]?.egress = .none }

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import DatapathEBPF
+import KubernetesObjects
+import NetworkTypes
+import PolicyModel
+import PolicyOracle
+import PolicyPipeline
+import TestKit
+
+/// The eBPF program in the kernel, asked under `BPF_PROG_TEST_RUN`: nothing is sent.
+struct PropertyKernel: ~Copyable {
+    private var datapath: EBPFDatapath
+    private let bpffs: String
+
+    /// Runs `body` on a thread of its own, in a network namespace of its own, with a bpffs of its own. Needs root.
+    ///
+    /// Expectations belong behind this call: on that thread nobody knows which test they are of.
+    static func run<Value>(_ body: (inout PropertyKernel) throws -> Value) throws -> Value {
+        try NetWorld.with(pods: []) { net in
+            try net.node.run {
+                var kernel = try PropertyKernel(bpffs: net.bpffs)
+                return try body(&kernel)
+            }
+        }
+    }
+
+    private init(bpffs: String) throws {
+        self.bpffs = bpffs
+        datapath = EBPFDatapath(bpffs: bpffs)
+    }
+
+    /// Opens what is pinned as a restarted daemon does, and programs a world anew over whatever was in force.
+    mutating func start(_ world: World) throws -> PolicyPipeline {
+        datapath = EBPFDatapath(bpffs: bpffs)
+        let numbering = try datapath.open()
+        var pipeline = PolicyPipeline(nodeName: world.nodeName, numbering: numbering)
+        _ = pipeline.apply(world.events)
+        _ = try datapath.resync(pipeline.compiled)
+        return pipeline
+    }
+
+    /// Applies events to the pipeline and programs what they changed.
+    mutating func step(_ events: [ObjectEvent], _ pipeline: inout PolicyPipeline) throws {
+        let delta = pipeline.apply(events)
+        _ = try datapath.program(delta, of: pipeline.compiled)
+    }
+
+    mutating func reclaim() throws { try datapath.reclaim() }
+
+    /// The verdict on a packet; nil where the kernel does not run packets so short.
+    func verdict(_ bytes: [UInt8], _ family: AddressFamily) throws -> Verdict? {
+        guard bytes.count >= (family == .ipv4 ? 20 : 40) else { return nil }
+        return try datapath.testRun(packet: bytes, family: family).verdict
+    }
+
+    /// What differs between oracle, tables and kernel for one flow, asked with these bytes.
+    func difference(
+        _ oracle: OracleVerdict, _ compiled: borrowing CompiledPolicy, _ flow: Flow, _ bytes: [UInt8]
+    ) throws -> String? {
+        if let difference = PropertyComparison.difference(oracle, compiled.evaluate(flow)) { return difference }
+        let found = try verdict(bytes, flow.source.family)
+        if found?.rawValue == oracle.verdict.rawValue { return nil }
+        return "oracle and tables say \(oracle); kernel says \(found?.rawValue ?? "nothing") of \(bytes)"
+    }
+}
+
+extension WorldRandom {
+    /// A packet of the flow that every reader must understand: at times with options or a few extension headers.
+    mutating func plainPacket(of flow: Flow) -> [UInt8] {
+        guard chance(percent: 25) else { return Packet(flow: flow).bytes }
+        var packet = packet(of: flow)
+        packet.fragment = nil
+        // The program walks eight extension headers and stops; more are for the fuzz tests.
+        packet.extensions = Array(packet.extensions.prefix(6))
+        packet.extensions.removeAll { if case .other = $0 { true } else { false } }
+        return packet.bytes
+    }
+}
