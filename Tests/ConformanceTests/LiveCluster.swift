@@ -95,7 +95,7 @@ final class LiveCluster {
         ]
         servers["node"] = try world.node.run { try NetServer(at: nodeAddresses, [.init(.tcp, 10250)]) }
         self.servers = servers
-        daemon = try NetDaemon(in: world)
+        daemon = try NetDaemon(in: world, options: ["--manifests", world.manifests])
         try daemon.apply(Self.objects(world))
         try daemon.apply(Self.policies)
     }
@@ -114,6 +114,22 @@ final class LiveCluster {
     }
 
     func server(_ name: String) -> NetServer { servers[name]! }
+
+    /// What a pod sees that asks.
+    func ask(_ probe: NetProbe, from pod: String) throws -> NetOutcome {
+        try world.pod(pod).namespace.run { try probe.run() }
+    }
+
+    /// Starts to send numbered packets from pod to pod.
+    func hammer(
+        _ from: String, _ target: String, _ ipProtocol: IPProtocol, _ port: UInt16, _ family: AddressFamily,
+        everyMicroseconds interval: Int
+    ) throws -> NetHammer {
+        let destination = world.pod(target).address(family)
+        return try world.pod(from).namespace.run {
+            try NetHammer(ipProtocol, to: destination, port: port, everyMicroseconds: interval)
+        }
+    }
 
     /// Nodes, namespace and pods as the API server would tell them.
     static func objects(_ world: NetWorld) -> [KubernetesObject] {
@@ -136,6 +152,19 @@ final class LiveCluster {
             Pod(
                 metadata: metadata, nodeName: pod.node == 0 ? NetDaemon.nodeName : "node2", podIPs: [pod.v4, pod.v6],
                 hostIPs: [NetAddressing.nodes[pod.node], NetAddressing.nodes6[pod.node]]))
+    }
+
+    /// A policy that lets `api` reach `idle`, or nobody.
+    static func gate(open: Bool) -> String {
+        """
+        apiVersion: networking.k8s.io/v1
+        kind: NetworkPolicy
+        metadata: {name: gate, namespace: shop}
+        spec:
+          podSelector: {matchLabels: {app: idle}}
+          ingress:
+          - from: [{podSelector: {matchLabels: {app: \(open ? "api" : "nobody")}}}]
+        """
     }
 
     /// Judges from the same objects, with the addresses that the node has besides.

@@ -15,10 +15,7 @@ extension Live {
             let source: IPAddress
 
             init(_ cluster: LiveCluster, from pod: String, to target: String, family: AddressFamily) throws {
-                let destination = cluster.world.pod(target).address(family)
-                hammer = try cluster.world.pod(pod).namespace.run {
-                    try NetHammer(.udp, to: destination, port: 5353, everyMicroseconds: 2000)
-                }
+                hammer = try cluster.hammer(pod, target, .udp, 5353, family, everyMicroseconds: 2000)
                 server = cluster.server(target)
                 source = cluster.world.pod(pod).address(family)
             }
@@ -47,18 +44,6 @@ extension Live {
                     return changes[index].isOpen == open && begun <= end && start <= replaced
                 }
             }
-        }
-
-        private static func gate(open: Bool) -> String {
-            """
-            apiVersion: networking.k8s.io/v1
-            kind: NetworkPolicy
-            metadata: {name: gate, namespace: shop}
-            spec:
-              podSelector: {matchLabels: {app: idle}}
-              ingress:
-              - from: [{podSelector: {matchLabels: {app: \(open ? "api" : "nobody")}}}]
-            """
         }
 
         /// Something else that changes: policies for the pods that the steady flows go to, and pods elsewhere that come
@@ -94,7 +79,7 @@ extension Live {
                 var timeline = Timeline(changes: [])
                 func setGate(open: Bool) throws {
                     let begun = NetClock.now
-                    try cluster.daemon.apply(Self.gate(open: open))
+                    try cluster.daemon.apply(LiveCluster.gate(open: open))
                     timeline.changes.append(.init(begun: begun, inForce: NetClock.now, isOpen: open))
                 }
                 try setGate(open: true)

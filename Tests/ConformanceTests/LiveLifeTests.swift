@@ -9,7 +9,7 @@ extension Live {
     @Suite struct LifeTests {
         private func outcome(_ cluster: LiveCluster, from pod: String, to target: String) throws -> NetOutcome {
             let probe = NetProbe(.tcp, to: cluster.world.pod(target).v4, port: 8080)
-            return try cluster.world.pod(pod).namespace.run { try probe.run() }
+            return try cluster.ask(probe, from: pod)
         }
 
         @Test func enforcementOutlivesTheDaemon() throws {

@@ -89,9 +89,9 @@ extension Live {
                 let port: UInt16 = ipProtocol == .tcp ? 6379 : 5353
                 var cut: [NetHammer] = []
                 for family in AddressFamily.allCases {
-                    cut.append(try hammer(cluster, "api", "db", ipProtocol, port, family, everyMicroseconds: 2000))
+                    cut.append(try cluster.hammer("api", "db", ipProtocol, port, family, everyMicroseconds: 2000))
                 }
-                let kept = try hammer(cluster, "web", "api", .udp, 5353, .ipv4, everyMicroseconds: 500)
+                let kept = try cluster.hammer("web", "api", .udp, 5353, .ipv4, everyMicroseconds: 500)
                 NetClock.sleep(milliseconds: 200)
                 try cluster.daemon.apply(LiveCluster.policiesWithoutTheWayToDB)
                 let closed = NetClock.now
@@ -101,16 +101,6 @@ extension Live {
                 NetClock.sleep(milliseconds: 700)
                 for hammer in cut { checkCut(hammer.stop(), closed: closed, reopened: reopened) }
                 #expect(kept.stop().filter { $0.answered == nil }.isEmpty)
-            }
-        }
-
-        private func hammer(
-            _ cluster: LiveCluster, _ from: String, _ target: String, _ ipProtocol: IPProtocol, _ port: UInt16,
-            _ family: AddressFamily, everyMicroseconds interval: Int
-        ) throws -> NetHammer {
-            let destination = cluster.world.pod(target).address(family)
-            return try cluster.world.pod(from).namespace.run {
-                try NetHammer(ipProtocol, to: destination, port: port, everyMicroseconds: interval)
             }
         }
 
