@@ -42,6 +42,16 @@ enum DocumentSplitter {
         return position + 3 == bytes.count || isSpace(bytes[position + 3])
     }
 
+    /// Lines of a part, an unfinished last one included; a carriage return alone ends a line too.
+    static func lineCount(_ bytes: ArraySlice<UInt8>) -> Int {
+        var count = 1
+        for index in bytes.indices.dropLast() {
+            let isReturn = bytes[index] == UInt8(ascii: "\r") && bytes[index + 1] != UInt8(ascii: "\n")
+            if isReturn || bytes[index] == UInt8(ascii: "\n") { count += 1 }
+        }
+        return count
+    }
+
     static func isSpace(_ byte: UInt8) -> Bool {
         byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\r")
             || byte == UInt8(ascii: "\n")

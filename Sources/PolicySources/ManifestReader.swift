@@ -79,7 +79,7 @@ public struct ManifestReader: Sendable {
                 .moved(toIndex: index, line: part.line)
         } catch {
             // What is missing at the end is reported behind the last line.
-            let lineCount = part.bytes.dropLast().count { $0 == UInt8(ascii: "\n") } + 1
+            let lineCount = DocumentSplitter.lineCount(part.bytes)
             let problem = ManifestError(
                 file: file, document: index, line: part.line + min(max(error.line, 1), lineCount) - 1,
                 column: max(error.column, 1), reason: error.reason, hint: error.hint)

@@ -15,7 +15,7 @@ struct PendingFiles: Sendable {
         /// new one.
         var gone: Duration = .milliseconds(25)
         /// A file that was created and not closed is read after this long all the same.
-        var writing: Duration = .milliseconds(200)
+        var writing: Duration = .seconds(1)
     }
 
     private struct Entry: Sendable {

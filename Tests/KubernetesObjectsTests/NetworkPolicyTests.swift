@@ -135,6 +135,7 @@ import Testing
         Refusal(#"{"ipBlock": {"cidr": "10.0.0.1"}}"#, ".ipBlock.cidr", "no prefix length", hint: "10.0.0.1/32"),
         Refusal(#"{"ipBlock": {"cidr": "::1"}}"#, ".ipBlock.cidr", "no prefix length", hint: "::1/128"),
         Refusal(#"{"ipBlock": {"cidr": "10.0.0.0/33"}}"#, ".ipBlock.cidr", "prefix length out of range"),
+        Refusal(#"{"ipBlock": {"cidr": "::ffff:10.0.0.0/104"}}"#, ".ipBlock.cidr", "IPv4 in IPv6", hint: "IPv4 prefix"),
         Refusal(#"{"ipBlock": {"cidr": "10.0.0/8"}}"#, ".ipBlock.cidr", "is not an IPv4 or IPv6 address"),
         Refusal(#"{"ipBlock": {"cidr": "10.0.0.0/8", "excepts": []}}"#, ".ipBlock.excepts", "unknown", hint: "except?"),
         Refusal(

@@ -80,7 +80,8 @@ import Testing
     @Test(arguments: [
         ("", 0), ("\n\n# only a comment\n", 0), ("---\n---\n", 0), ("%YAML 1.1\n---\n", 0), ("null\n", 0), ("~", 0),
         ("\u{feff}" + pod("a"), 1), ("%YAML 1.1\n---\n" + pod("a"), 1), (pod("a").replacing("\n", with: "\r\n"), 1),
-        ("---\r\n" + pod("a") + "---\r\n" + pod("b"), 2), (pod("a") + "...\n---\n" + pod("b"), 2),
+        (pod("a").replacing("\n", with: "\r"), 1), ("---\r\n" + pod("a") + "---\r\n" + pod("b"), 2),
+        (pod("a") + "...\n---\n" + pod("b"), 2),
         ("{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {\"name\": \"a\"}}", 1),
         ("---\n{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {\"name\": \"a\"}}\n---\n" + pod("b"), 2),
         ("{apiVersion: v1, kind: Pod, metadata: {name: a}}", 1),

@@ -1,0 +1,27 @@
+// swift-tools-version: 6.1
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+let strict: [SwiftSetting] = [.swiftLanguageMode(.v6), .unsafeFlags(["-warnings-as-errors"])]
+/// Coverage counters, by which libFuzzer finds its way.
+let counted = strict + [.unsafeFlags(["-sanitize=fuzzer"])]
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+func fuzzer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: ["FuzzDriver"] + dependencies, path: "Targets/\(name)", swiftSettings: counted,
+        linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])])
+}
+
+let package = Package(
+    name: "bulkhead-fuzz",
+    dependencies: [.package(url: "https://github.com/jpsim/Yams", from: "6.2.2")],
+    targets: [
+        .target(name: "NetworkTypes", swiftSettings: counted),
+        .target(name: "KubernetesObjects", dependencies: ["NetworkTypes"], swiftSettings: counted),
+        .target(name: "PolicySources", dependencies: ["KubernetesObjects", yams], swiftSettings: counted),
+        .target(name: "FuzzDriver", path: "Targets/FuzzDriver", swiftSettings: strict),
+        fuzzer("ManifestFuzz", ["PolicySources", "KubernetesObjects"]),
+        fuzzer("JSONFuzz", ["KubernetesObjects"]),
+    ]
+)
