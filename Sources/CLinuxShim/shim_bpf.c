@@ -9,9 +9,11 @@
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <linux/membarrier.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -197,4 +199,13 @@ int bh_is_bpffs(const char *directory)
 	if (statfs(directory, &facts))
 		return -errno;
 	return (unsigned long)facts.f_type == BPF_FS_MAGIC;
+}
+
+int bh_enter_private_kernel(const char *directory)
+{
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS))
+		return -errno;
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return -errno;
+	return mount("bpf", directory, "bpf", 0, NULL) ? -errno : 0;
 }

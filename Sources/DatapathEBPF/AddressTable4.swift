@@ -31,7 +31,7 @@ package struct AddressTable4: Sendable {
     }
 
     /// Sets an entry (nil: removes it) and publishes; each address changes by one store.
-    mutating func set(_ prefix: CIDR, _ entry: AddressEntry?, in memory: inout TableMemory) throws(HeapFull) {
+    package mutating func set(_ prefix: CIDR, _ entry: AddressEntry?, in memory: inout TableMemory) throws(HeapFull) {
         note(prefix, entry)
         let (upper, lower) = (UInt16(prefix.network.v4 >> 16), UInt16(truncatingIfNeeded: prefix.network.v4))
         if prefix.prefixLength <= 16 {

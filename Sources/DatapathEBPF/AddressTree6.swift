@@ -171,7 +171,7 @@ package struct AddressTree6: Sendable {
     }
 
     /// Sets an entry (nil: removes it) and publishes it by one store.
-    mutating func set(_ prefix: CIDR, _ entry: AddressEntry?, in memory: inout TableMemory) throws(HeapFull) {
+    package mutating func set(_ prefix: CIDR, _ entry: AddressEntry?, in memory: inout TableMemory) throws(HeapFull) {
         guard let place = place(prefix, entry) else { return }
         if nodes[0].offset == 0 {
             try write(to: &memory)

@@ -9,6 +9,11 @@ package struct HeapBlock: Sendable, Hashable {
     package var offset: UInt32
     package var order: Int
 
+    package init(offset: UInt32, order: Int) {
+        self.offset = offset
+        self.order = order
+    }
+
     package var words: Int { 8 << order }
 
     /// The smallest order whose blocks hold `words`.

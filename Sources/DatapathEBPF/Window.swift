@@ -36,12 +36,12 @@ extension [Span] {
         return result
     }
 
-    /// These spans with `part` in the place of `low...high`.
-    func replacing(_ low: UInt16, _ high: UInt16, with part: [Span]) -> [Span] {
+    /// These spans, which end at `end`, with `part` in the place of `low...high`.
+    func replacing(_ low: UInt16, _ high: UInt16, with part: [Span], end: UInt16) -> [Span] {
         var result: [Span] = []
         for span in self where span.first < low { result.add(span.first, span.word) }
         for span in part { result.add(span.first, span.word) }
-        guard high < .max else { return result }
+        guard high < end else { return result }
         result.add(high + 1, word(at: high + 1))
         for span in self where span.first > high + 1 { result.add(span.first, span.word) }
         return result
@@ -171,7 +171,7 @@ extension TableMemory {
     ) throws(HeapFull) -> UInt32 {
         let (first, last): (UInt16, UInt16) = level == 0 ? (0, .max) : (low & 0xff00, low | 255)
         let old = spans(word, first, last, level: level)
-        let new = old.replacing(low, high, with: part)
+        let new = old.replacing(low, high, with: part, end: last)
         if new == old { return word }
         if isList(word), let changed = Self.onlyChange(old, new) {
             let at = offset(of: word)

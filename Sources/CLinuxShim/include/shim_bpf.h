@@ -40,6 +40,12 @@ int bh_open_directory(const char *path);
 /* 1 where the directory is on a BPF file system, 0 where not, or -errno. */
 int bh_is_bpffs(const char *directory);
 
+/*
+ * Moves the calling thread into a network and a mount namespace of its own and mounts a BPF file system there at
+ * `directory`; all of it is gone when the thread ends. For tests and benchmarks. 0 or -errno.
+ */
+int bh_enter_private_kernel(const char *directory);
+
 /* Reads a BPF ring buffer of `size` bytes. NULL: see errno. */
 struct bh_ring;
 struct bh_ring *bh_ring_open(int map, size_t size);
