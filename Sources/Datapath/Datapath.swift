@@ -45,6 +45,8 @@ public struct ProgramReport: Sendable, Hashable {
     public var gracePeriods: Int = 0
     /// Whether the tables were built anew beside the old ones because they had outgrown their space.
     public var rebuilt: Bool = false
+    /// Things that differed from what this process had programmed before and were put right: somebody else's changes.
+    public var repaired: Int = 0
     public init() {}
 }
 

@@ -3,4 +3,5 @@
 #pragma once
 #include "shim_bpf.h"
 #include "shim_netlink.h"
+#include "shim_nftables.h"
 #include "shim_process.h"

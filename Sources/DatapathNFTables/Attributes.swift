@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Netlink attributes in bytes of outside, one after the other; ends at the first that does not fit.
+struct Attributes: Sequence, IteratorProtocol {
+    private var rest: Slice<UnsafeRawBufferPointer>
+
+    init(_ bytes: Slice<UnsafeRawBufferPointer>) { rest = bytes }
+    init(_ bytes: UnsafeRawBufferPointer) { rest = bytes[...] }
+
+    mutating func next() -> Attribute? {
+        guard rest.count >= 4 else { return nil }
+        let header = UnsafeRawBufferPointer(rebasing: rest)
+        let length = Int(header.loadUnaligned(as: UInt16.self))
+        let type = header.loadUnaligned(fromByteOffset: 2, as: UInt16.self)
+        guard length >= 4, length <= rest.count else { return nil }
+        let value = rest.prefix(length).dropFirst(4)
+        rest = rest.dropFirst((length + 3) & ~3)
+        // The two upper bits tell nesting and byte order.
+        return Attribute(type: Int(type & 0x3fff), value: value)
+    }
+}
+
+struct Attribute {
+    var type: Int
+    var value: Slice<UnsafeRawBufferPointer>
+
+    var nested: Attributes { Attributes(value) }
+
+    /// An integer in network byte order; 0 when the value is shorter.
+    func integer<Value: FixedWidthInteger>(_: Value.Type = Value.self) -> Value {
+        guard value.count >= MemoryLayout<Value>.size else { return 0 }
+        return Value(bigEndian: UnsafeRawBufferPointer(rebasing: value).loadUnaligned(as: Value.self))
+    }
+
+    /// Text up to its terminating zero.
+    var text: String { String(decoding: value.prefix { $0 != 0 }, as: UTF8.self) }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibNFTNL
+import CLinuxShim
+import Datapath
+import Glibc
+import NetworkTypes
+
+/// One connection that the kernel tracks.
+struct Connection {
+    /// Original direction after destination NAT, before source NAT: as policy judges it.
+    var flow: Flow
+    /// The reply as it arrives.
+    var reply: Tuple
+    /// What names the connection to the kernel: attributes as it listed them.
+    var name: [(type: UInt16, value: [UInt8])]
+
+    struct Tuple: Hashable {
+        var source: IPAddress
+        var destination: IPAddress
+        var ipProtocol: IPProtocol
+        var sourcePort: UInt16
+        var destinationPort: UInt16
+    }
+}
+
+/// The kernel's connection tracking, through ctnetlink.
+enum ConnectionTable {
+    private static func type(_ message: cntl_msg_types) -> UInt16 {
+        UInt16(NFNL_SUBSYS_CTNETLINK) << 8 | UInt16(message.rawValue)
+    }
+
+    /// The connections for which `isWanted` says so.
+    static func connections(
+        _ socket: NetfilterSocket, where isWanted: (Connection) -> Bool
+    ) throws(DatapathError) -> [Connection] {
+        try socket.ask(
+            type(IPCTNL_MSG_CT_GET), family: UInt8(AF_UNSPEC), isDump: true, "list the tracked connections",
+            request: { _ in },
+            parse: { _, body in
+                let connection = Connection(body.dropFirst(MemoryLayout<nfgenmsg>.size))
+                return connection.flatMap { isWanted($0) ? $0 : nil }
+            })
+    }
+
+    /// Forgets one connection. That it is already gone is no error.
+    static func remove(_ connection: Connection, _ socket: NetfilterSocket) throws(DatapathError) {
+        let family = UInt8(connection.flow.source.family == .ipv4 ? AF_INET : AF_INET6)
+        do {
+            _ = try socket.ask(
+                type(IPCTNL_MSG_CT_DELETE), family: family, isDump: false, "forget a connection",
+                request: { header in
+                    for (type, value) in connection.name { mnl_attr_put(header, type, value.count, value) }
+                }, parse: { _, _ in () })
+        } catch .system(_, ENOENT, _) {
+            return
+        }
+    }
+}
+
+extension Connection {
+    /// Nil for an entry without addresses or protocol.
+    init?(_ attributes: Slice<UnsafeRawBufferPointer>) {
+        var original: Tuple?
+        var reply: Tuple?
+        name = []
+        for attribute in Attributes(attributes) {
+            switch attribute.type {
+            case Int(CTA_TUPLE_ORIG.rawValue):
+                original = Tuple(attribute.nested)
+                // Nested attributes are marked as such in their type.
+                name.append((UInt16(attribute.type) | UInt16(NLA_F_NESTED), Array(attribute.value)))
+            case Int(CTA_TUPLE_REPLY.rawValue): reply = Tuple(attribute.nested)
+            case Int(CTA_ZONE.rawValue), Int(CTA_ID.rawValue):
+                name.append((UInt16(attribute.type), Array(attribute.value)))
+            default: continue
+            }
+        }
+        guard let original, let reply else { return nil }
+        self.reply = reply
+        flow = Flow(
+            source: original.source, destination: reply.source, ipProtocol: original.ipProtocol,
+            destinationPort: reply.sourcePort)
+    }
+}
+
+extension Connection.Tuple {
+    init?(_ attributes: Attributes) {
+        var source: IPAddress?
+        var destination: IPAddress?
+        var number: IPProtocol?
+        sourcePort = 0
+        destinationPort = 0
+        for part in attributes {
+            for attribute in part.nested {
+                switch (part.type, attribute.type) {
+                case (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V4_SRC.rawValue)),
+                    (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V6_SRC.rawValue)):
+                    source = IPAddress(networkBytes: Array(attribute.value))
+                case (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V4_DST.rawValue)),
+                    (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V6_DST.rawValue)):
+                    destination = IPAddress(networkBytes: Array(attribute.value))
+                case (Int(CTA_TUPLE_PROTO.rawValue), Int(CTA_PROTO_NUM.rawValue)):
+                    number = attribute.value.first.map { IPProtocol(rawValue: $0) }
+                case (Int(CTA_TUPLE_PROTO.rawValue), Int(CTA_PROTO_SRC_PORT.rawValue)):
+                    sourcePort = attribute.integer()
+                case (Int(CTA_TUPLE_PROTO.rawValue), Int(CTA_PROTO_DST_PORT.rawValue)):
+                    destinationPort = attribute.integer()
+                default: continue
+                }
+            }
+        }
+        guard let source, let destination, let number else { return nil }
+        self.source = source
+        self.destination = destination
+        ipProtocol = number
+    }
+
+    /// Key of the set of revoked replies.
+    var element: SetElement {
+        func bytes(_ port: UInt16) -> [UInt8] { [UInt8(port >> 8), UInt8(port & 255), 0, 0] }
+        return SetElement(
+            key: [ipProtocol.rawValue, 0, 0, 0] + source.networkBytes + bytes(sourcePort) + destination.networkBytes
+                + bytes(destinationPort))
+    }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibNFTNL
+import CLinuxShim
+import Datapath
+import Glibc
+
+/// Listens to the kernel's nflog messages of one group.
+final class DropListener {
+    private let socket: NetfilterSocket
+    private var pending: [LoggedPacket] = []
+    private var nextNumber: UInt32?
+    /// Messages that did not reach us.
+    private(set) var lost: UInt64 = 0
+
+    init(group: UInt16) throws(DatapathError) {
+        socket = try NetfilterSocket()
+        let type = UInt16(NFNL_SUBSYS_ULOG) << 8 | UInt16(NFULNL_MSG_CONFIG.rawValue)
+        do {
+            _ = try socket.ask(
+                type, family: UInt8(AF_UNSPEC), resource: group, isDump: false, "listen to nflog group \(group)",
+                request: Self.configure, parse: { _, _ in () })
+        } catch .system(_, EBUSY, _) {
+            throw .unsupported(
+                what: "nflog group \(group) has another listener", remedy: "choose another group, or stop that one")
+        }
+    }
+
+    private static func configure(_ header: UnsafeMutablePointer<nlmsghdr>) {
+        var bind = nfulnl_msg_config_cmd(command: UInt8(NFULNL_CFG_CMD_BIND.rawValue))
+        mnl_attr_put(header, UInt16(NFULA_CFG_CMD.rawValue), MemoryLayout.size(ofValue: bind), &bind)
+        var mode = nfulnl_msg_config_mode(
+            copy_range: UInt32(LoggedPacket.byteLimit).bigEndian, copy_mode: UInt8(NFULNL_COPY_PACKET), _pad: 0)
+        mnl_attr_put(header, UInt16(NFULA_CFG_MODE.rawValue), MemoryLayout.size(ofValue: mode), &mode)
+        // Each packet is told at once: the rule's limit keeps them few.
+        mnl_attr_put_u32(header, UInt16(NFULA_CFG_QTHRESH.rawValue), UInt32(1).bigEndian)
+        mnl_attr_put_u16(header, UInt16(NFULA_CFG_FLAGS.rawValue), UInt16(NFULNL_CFG_F_SEQ).bigEndian)
+    }
+
+    /// At most `limit` packets that came since the last call.
+    func take(_ limit: Int) -> [LoggedPacket] {
+        while pending.count < limit {
+            var found: [LoggedPacket] = []
+            let failure = socket.poll { header, body in
+                guard header.nlmsg_type >> 8 == UInt16(NFNL_SUBSYS_ULOG), let packet = LoggedPacket(body) else {
+                    return
+                }
+                found.append(packet)
+            }
+            if failure == ENOBUFS { continue }
+            guard failure == nil else { break }
+            for packet in found {
+                if let number = packet.number {
+                    if let nextNumber, number != nextNumber { lost += UInt64(number &- nextNumber) }
+                    nextNumber = number &+ 1
+                }
+                pending.append(packet)
+            }
+        }
+        let taken = Array(pending.prefix(limit))
+        pending.removeFirst(taken.count)
+        return taken
+    }
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibNFTNL
+import CLinuxShim
+import Glibc
+import NetworkTypes
+
+/// Turns the steps of a rule into the kernel's expressions, in the form in which `nft` writes them, so that it reads
+/// them back.
+struct Expressions {
+    private let rule: OpaquePointer
+    private static let register = UInt32(NFT_REG_1.rawValue)
+
+    init(_ rule: OpaquePointer) { self.rule = rule }
+
+    func append(_ term: Term) {
+        switch term {
+        case .family(let family):
+            meta(NFT_META_NFPROTO, 0)
+            compare(NFT_CMP_EQ, [UInt8(family == .ipv4 ? NFPROTO_IPV4 : NFPROTO_IPV6)])
+        case .connectionState(let states): connectionState(states)
+        case .transportProtocol(let number):
+            meta(NFT_META_L4PROTO, 0)
+            compare(NFT_CMP_EQ, [number.rawValue])
+        case .destinationPort(let range): destinationPort(range)
+        case .hasDestinationPort:
+            load(.destinationPort, 0)
+            compare(NFT_CMP_GTE, [0, 0])
+        case .member(let fields, let set, let negated):
+            lookUp(fields, set, flags: negated ? UInt32(NFT_LOOKUP_F_INV) : 0)
+        case .dispatch(let fields, let map): lookUp(fields, map, toVerdict: true)
+        case .limit(let name): object(UInt32(NFT_OBJECT_LIMIT), name)
+        case .count(let name): object(UInt32(NFT_OBJECT_COUNTER), name)
+        case .log(let prefix, let group): log(prefix, group)
+        case .resetTCP: reject(NFT_REJECT_TCP_RST, code: 0)
+        case .rejectProhibited:
+            reject(NFT_REJECT_ICMPX_UNREACH, code: UInt8(NFT_REJECT_ICMPX_ADMIN_PROHIBITED.rawValue))
+        case .verdict(let verdict): immediate(verdict)
+        }
+    }
+
+    private func expression(_ name: String, _ fill: (OpaquePointer) -> Void) {
+        guard let expression = nftnl_expr_alloc(name) else { fatalError("libnftnl lacks the expression \(name)") }
+        fill(expression)
+        nftnl_rule_add_expr(rule, expression)
+    }
+
+    /// The register of the `slot`-th four bytes, as the kernel names it when it lists rules.
+    private func register(_ slot: Int) -> UInt32 {
+        slot % 4 == 0 ? Self.register + UInt32(slot / 4) : UInt32(NFT_REG32_00.rawValue) + UInt32(slot)
+    }
+
+    private func meta(_ key: nft_meta_keys, _ slot: Int) {
+        expression("meta") {
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_META_KEY), key.rawValue)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_META_DREG), register(slot))
+        }
+    }
+
+    private func payload(_ base: nft_payload_bases, _ offset: UInt32, _ length: Int, _ slot: Int) {
+        expression("payload") {
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_PAYLOAD_BASE), base.rawValue)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_PAYLOAD_OFFSET), offset)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_PAYLOAD_LEN), UInt32(length))
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_PAYLOAD_DREG), register(slot))
+        }
+    }
+
+    /// Offsets: RFC 791, RFC 8200; ports stand first in TCP, UDP and SCTP.
+    private func load(_ field: Field, _ slot: Int) {
+        switch field {
+        case .interface: meta(NFT_META_IIF, slot)
+        case .source(let family):
+            payload(NFT_PAYLOAD_NETWORK_HEADER, family == .ipv4 ? 12 : 8, field.byteCount, slot)
+        case .destination(let family):
+            payload(NFT_PAYLOAD_NETWORK_HEADER, family == .ipv4 ? 16 : 24, field.byteCount, slot)
+        case .transportProtocol: meta(NFT_META_L4PROTO, slot)
+        case .sourcePort: payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, field.byteCount, slot)
+        case .destinationPort: payload(NFT_PAYLOAD_TRANSPORT_HEADER, 2, field.byteCount, slot)
+        }
+    }
+
+    private func compare(_ operation: nft_cmp_ops, _ bytes: [UInt8]) {
+        expression("cmp") {
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_CMP_SREG), Self.register)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_CMP_OP), operation.rawValue)
+            nftnl_expr_set($0, UInt16(NFTNL_EXPR_CMP_DATA), bytes, UInt32(bytes.count))
+        }
+    }
+
+    private func destinationPort(_ range: PortRange) {
+        func bytes(_ port: UInt16) -> [UInt8] { [UInt8(port >> 8), UInt8(port & 255)] }
+        load(.destinationPort, 0)
+        guard range.first != range.last else { return compare(NFT_CMP_EQ, bytes(range.first)) }
+        compare(NFT_CMP_GTE, bytes(range.first))
+        compare(NFT_CMP_LTE, bytes(range.last))
+    }
+
+    private func connectionState(_ states: UInt32) {
+        expression("ct") {
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_CT_KEY), NFT_CT_STATE.rawValue)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_CT_DREG), Self.register)
+        }
+        expression("bitwise") { expression in
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_SREG), Self.register)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_DREG), Self.register)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_LEN), 4)
+            let mask = withUnsafeBytes(of: states) { Array($0) }
+            nftnl_expr_set(expression, UInt16(NFTNL_EXPR_BITWISE_MASK), mask, 4)
+            nftnl_expr_set(expression, UInt16(NFTNL_EXPR_BITWISE_XOR), [0, 0, 0, 0] as [UInt8], 4)
+        }
+        compare(NFT_CMP_NEQ, [0, 0, 0, 0])
+    }
+
+    private func lookUp(_ fields: [Field], _ set: String, flags: UInt32 = 0, toVerdict: Bool = false) {
+        var slot = 0
+        for field in fields {
+            load(field, slot)
+            slot += (field.byteCount + 3) / 4
+        }
+        expression("lookup") {
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_LOOKUP_SREG), Self.register)
+            nftnl_expr_set_str($0, UInt16(NFTNL_EXPR_LOOKUP_SET), set)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_LOOKUP_FLAGS), flags)
+            if toVerdict { nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_LOOKUP_DREG), NFT_REG_VERDICT.rawValue) }
+        }
+    }
+
+    private func object(_ type: UInt32, _ name: String) {
+        expression("objref") {
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_OBJREF_IMM_TYPE), type)
+            nftnl_expr_set_str($0, UInt16(NFTNL_EXPR_OBJREF_IMM_NAME), name)
+        }
+    }
+
+    /// Bytes of a dropped packet that are told: IPv6 with some extension headers and the ports.
+    private static let loggedBytes: UInt32 = 128
+
+    private func log(_ prefix: String, _ group: UInt16) {
+        expression("log") {
+            nftnl_expr_set_str($0, UInt16(NFTNL_EXPR_LOG_PREFIX), prefix)
+            nftnl_expr_set_u16($0, UInt16(NFTNL_EXPR_LOG_GROUP), group)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_LOG_SNAPLEN), Self.loggedBytes)
+        }
+    }
+
+    private func reject(_ type: nft_reject_types, code: UInt8) {
+        expression("reject") {
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_REJECT_TYPE), type.rawValue)
+            nftnl_expr_set_u8($0, UInt16(NFTNL_EXPR_REJECT_CODE), code)
+        }
+    }
+
+    private func immediate(_ verdict: ChainVerdict) {
+        expression("immediate") {
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_IMM_DREG), NFT_REG_VERDICT.rawValue)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_IMM_VERDICT), UInt32(bitPattern: verdict.code))
+            if let chain = verdict.chain { nftnl_expr_set_str($0, UInt16(NFTNL_EXPR_IMM_CHAIN), chain) }
+        }
+    }
+}
+
+extension ChainVerdict {
+    /// As the kernel numbers verdicts (linux/netfilter.h, enum nft_verdicts).
+    var code: Int32 {
+        switch self {
+        case .accept: NF_ACCEPT
+        case .drop: NF_DROP
+        case .leave: NFT_RETURN.rawValue
+        case .jump: NFT_JUMP.rawValue
+        case .go: NFT_GOTO.rawValue
+        }
+    }
+
+    /// Nil for verdicts that we never write.
+    init?(code: Int32, chain: String) {
+        switch code {
+        case NF_ACCEPT: self = .accept
+        case NF_DROP: self = .drop
+        case NFT_RETURN.rawValue: self = .leave
+        case NFT_JUMP.rawValue: self = .jump(chain)
+        case NFT_GOTO.rawValue: self = .go(chain)
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+import Datapath
+
+/// The table as the kernel has it: everything but the sets' members, in a form that can be compared with a plan.
+struct KernelTable {
+    struct Object: Hashable {
+        var fingerprint: String
+        var kind: UInt32
+        var userData: UserData
+        var counter = RuleCounter()
+    }
+    struct Chain: Hashable {
+        var fingerprint: String
+        var rules: [String] = []
+    }
+    var objects: [String: Object] = [:]
+    /// Name and fingerprint.
+    var sets: [String: String] = [:]
+    var chains: [String: Chain] = [:]
+}
+
+/// Texts that are equal when the kernel would do the same; counters' values are no part of them.
+enum Fingerprint {
+    static func set(keyType: UInt32, keyBytes: UInt32, flags: UInt32, timeout: UInt64, userData: [UInt8]) -> String {
+        "\(keyType) \(keyBytes) \(flags) \(timeout) \(userData)"
+    }
+    static func chain(hook: String?, userData: [UInt8]) -> String { "\(hook ?? "none") \(userData)" }
+    static func limit(rate: UInt64, unit: UInt64, burst: UInt32) -> String { "limit \(rate)/\(unit) \(burst)" }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibNFTNL
+import CLinuxShim
+import Datapath
+import NetworkTypes
+import PolicyModel
+
+/// A packet as nflog tells it.
+package struct LoggedPacket: Hashable, Sendable {
+    package var mark: EventMark
+    /// Of the interface by which it came; 0: of none.
+    package var interfaceIndex: UInt32
+    package var flow: Flow
+    package var sourcePort: UInt16
+    /// Counts the messages of the group.
+    package var number: UInt32?
+
+    /// Bytes of a packet that are told.
+    static let byteLimit = 128
+
+    /// Reads what follows the netlink header; nil when it is none of our messages.
+    package init?(_ body: UnsafeRawBufferPointer) {
+        var prefix = ""
+        var packet: Slice<UnsafeRawBufferPointer>?
+        var index: UInt32 = 0
+        for attribute in Attributes(body.dropFirst(MemoryLayout<nfgenmsg>.size)) {
+            switch attribute.type {
+            case Int(NFULA_PREFIX.rawValue): prefix = attribute.text
+            case Int(NFULA_PAYLOAD.rawValue): packet = attribute.value
+            case Int(NFULA_IFINDEX_INDEV.rawValue): index = attribute.integer()
+            case Int(NFULA_SEQ.rawValue): number = attribute.integer(UInt32.self)
+            default: continue
+            }
+        }
+        guard let mark = EventMark(prefix: prefix), let packet, let header = PacketHeader(Array(packet)) else {
+            return nil
+        }
+        self.mark = mark
+        interfaceIndex = index
+        flow = header.flow
+        sourcePort = header.sourcePort
+    }
+}
+
+/// Addresses, protocol and ports of an IP packet.
+struct PacketHeader {
+    var flow: Flow
+    var sourcePort: UInt16 = 0
+
+    /// Nil for bytes that are no IP packet.
+    init?(_ bytes: [UInt8]) {
+        func address(_ range: Range<Int>) -> IPAddress? {
+            range.upperBound <= bytes.count ? IPAddress(networkBytes: bytes[range]) : nil
+        }
+        let transport: (number: UInt8, offset: Int)?
+        let source: IPAddress?
+        let destination: IPAddress?
+        switch bytes.first.map({ $0 >> 4 }) {
+        case 4:
+            guard bytes.count >= 20 else { return nil }
+            transport = (bytes[9], Int(bytes[0] & 15) * 4)
+            (source, destination) = (address(12..<16), address(16..<20))
+        case 6:
+            guard bytes.count >= 40 else { return nil }
+            transport = Self.transport(bytes)
+            (source, destination) = (address(8..<24), address(24..<40))
+        default: return nil
+        }
+        guard let source, let destination else { return nil }
+        var port: UInt16?
+        let number = IPProtocol(rawValue: transport?.number ?? bytes[6])
+        if let transport, number.hasPorts, transport.offset + 4 <= bytes.count {
+            let ports = bytes[transport.offset..<transport.offset + 4].map { UInt16($0) }
+            sourcePort = ports[0] << 8 | ports[1]
+            port = ports[2] << 8 | ports[3]
+        }
+        flow = Flow(source: source, destination: destination, ipProtocol: number, destinationPort: port)
+    }
+
+    /// Walks IPv6 extension headers (RFC 8200, RFC 4302); each step goes on by at least eight bytes. Nil: not found.
+    private static func transport(_ bytes: [UInt8]) -> (number: UInt8, offset: Int)? {
+        var number = bytes[6]
+        var offset = 40
+        while offset + 2 <= bytes.count {
+            switch number {
+            case 0, 43, 60, 135, 139, 140: (number, offset) = (bytes[offset], offset + (Int(bytes[offset + 1]) + 1) * 8)
+            case 44: (number, offset) = (bytes[offset], offset + 8)
+            case 51: (number, offset) = (bytes[offset], offset + (Int(bytes[offset + 1]) + 2) * 4)
+            default: return (number, offset)
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import Glibc
+import PolicyModel
+
+extension NFTablesDatapath {
+    public mutating func pollEvents(limit: Int) -> [DropEvent] {
+        guard let events else { return [] }
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        let now = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+        return events.take(limit).map { packet in
+            let own = packet.mark.direction == .egress ? packet.flow.source : packet.flow.destination
+            return DropEvent(
+                cause: packet.mark.cause, direction: packet.mark.direction, flow: packet.flow,
+                sourcePort: packet.sourcePort, endpoint: tables.endpoint(owning: own) ?? .none,
+                rule: packet.mark.rule, interfaceIndex: packet.interfaceIndex, monotonicNanoseconds: now)
+        }
+    }
+}

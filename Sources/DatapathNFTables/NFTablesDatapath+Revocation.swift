@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import NetworkTypes
+import PolicyModel
+
+extension NFTablesDatapath {
+    /// Stops the established flows of local endpoints that policy no longer allows, and no others.
+    mutating func revoke(_ policy: borrowing CompiledPolicy) throws(DatapathError) {
+        let socket = try opened()
+        var denied: [Connection] = []
+        let local = try ConnectionTable.connections(socket) {
+            tables.endpoint(owning: $0.flow.source) != nil || tables.endpoint(owning: $0.flow.destination) != nil
+        }
+        for connection in local where !policy.allows(connection.flow) { denied.append(connection) }
+        guard !denied.isEmpty else { return }
+        // The replies first: once the connection is forgotten, a reply would begin one of its own, the other way round.
+        var step = Transaction()
+        for family in AddressFamily.allCases {
+            let replies = denied.filter { $0.flow.source.family == family && $0.flow.ipProtocol.hasPorts }
+            guard !replies.isEmpty, let shape = tables.contents.sets[TableName.revoked(family)]?.shape else { continue }
+            step.addedMembers.append(TableSet(shape, .elements(Set(replies.map(\.reply.element)))))
+        }
+        if !step.isEmpty { try commit(step) }
+        for connection in denied { try ConnectionTable.remove(connection, socket) }
+    }
+}
+
+extension CompiledPolicy {
+    /// ``evaluate(_:)``'s verdict without its reasons, for many flows at once.
+    package func allows(_ flow: Flow) -> Bool {
+        let source = addresses.entry(of: flow.source)
+        let destination = addresses.entry(of: flow.destination)
+        guard source.endpoint == .none || source.endpoint != destination.endpoint else { return true }
+        let portClass = portClass(of: flow)
+        func allows(_ program: ProgramID?, _ peer: AddressEntry) -> Bool {
+            guard let program, let matrix = programs[program] else { return true }
+            return matrix.cell(peer.addressClass, portClass).verdict == .allow
+        }
+        return allows(endpoints[source.endpoint]?.egress, destination)
+            && allows(endpoints[destination.endpoint]?.ingress, source)
+    }
+
+    private func portClass(of flow: Flow) -> PortClassID {
+        guard flow.ipProtocol.hasPorts, let port = flow.destinationPort else { return .none }
+        var low = 0
+        var high = portSegments.count
+        while low < high {
+            let middle = (low + high) / 2
+            let segment = portSegments[middle].ports
+            if (segment.ipProtocol, segment.range.last) < (flow.ipProtocol, port) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        guard low < portSegments.count, portSegments[low].ports.ipProtocol == flow.ipProtocol else { return .none }
+        return portSegments[low].portClass
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import NetworkTypes
+import PolicyModel
+
+/// How ``NFTablesDatapath`` works.
+public struct NFTablesSettings: Sendable, Hashable {
+    /// Denied packets are answered (TCP reset, ICMP administratively prohibited) and not silently dropped.
+    public var rejects: Bool
+    /// Number of the nflog group on which dropped packets are told; nobody else must listen there.
+    public var logGroup: UInt16
+    /// Drop events told in a second, all rules together.
+    public var eventsPerSecond: UInt32
+
+    public init(rejects: Bool = false, logGroup: UInt16 = 2112, eventsPerSecond: UInt32 = 200) {
+        self.rejects = rejects
+        self.logGroup = logGroup
+        self.eventsPerSecond = max(eventsPerSecond, 1)
+    }
+}
+
+/// Policy as one table `inet bulkhead`, in the network namespace of the thread that calls ``open()``. The table goes on
+/// enforcing when this value, or the process, is gone; ``uninstall()`` removes it.
+///
+/// Each step of the compiler is one netfilter transaction: a packet sees the rules before it or after it.
+public struct NFTablesDatapath: ~Copyable, Datapath {
+    let settings: NFTablesSettings
+    var tables: PolicyTables
+    var socket: NetfilterSocket?
+    var events: DropListener?
+    /// Interface index by address as an earlier run left them, until their endpoints are known.
+    private var adoptedInterfaces: [IPAddress: UInt32] = [:]
+    /// Whether the kernel is known to hold what ``tables`` says, unless somebody else changed it.
+    private var isInStep = false
+
+    /// Nothing is opened yet.
+    public init(settings: NFTablesSettings = NFTablesSettings()) {
+        self.settings = settings
+        tables = PolicyTables(options: TableOptions(settings))
+    }
+
+    public mutating func open() throws(DatapathError) -> Numbering {
+        let socket = try NetfilterSocket()
+        self.socket = socket
+        tables = PolicyTables(options: TableOptions(settings))
+        isInStep = false
+        if try !TableReader.exists(socket) { try commit(Transaction(replacing: tables.contents)) }
+        events = try DropListener(group: settings.logGroup)
+        adoptedInterfaces = try TableReader.interfaces(socket)
+        return try TableReader.numbering(socket)
+    }
+
+    public mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
+        let isRepair = isInStep
+        isInStep = false
+        tables = PolicyTables(policy, interfaces: knownInterfaces(policy), options: TableOptions(settings))
+        let socket = try opened()
+        var report = ProgramReport()
+        var step = Transaction(replacing: tables.contents)
+        if let kernel = try TableReader.read(socket) {
+            step = try Transaction.difference(from: kernel, to: tables.contents, socket)
+        }
+        if !step.isEmpty {
+            if isRepair { report.repaired = step.count }
+            report.rebuilt = step.replacesTable
+            report.wordsWritten = try commitOrReplace(step)
+        }
+        isInStep = true
+        try revoke(policy)
+        return report
+    }
+
+    public mutating func program(
+        _ delta: CompiledDelta, of policy: borrowing CompiledPolicy
+    ) throws(DatapathError) -> ProgramReport {
+        guard isInStep, let step = tables.apply(delta, of: policy) else { return try resync(policy) }
+        var report = ProgramReport()
+        if !step.isEmpty {
+            do {
+                report.wordsWritten = try commit(step)
+            } catch {
+                // The table is not what we left behind: whatever is missing or in the way is found by comparing.
+                return try resync(policy)
+            }
+        }
+        if tables.mayHaveShrunk { try revoke(policy) }
+        return report
+    }
+
+    public mutating func setInterface(
+        _ interface: EndpointInterface?, of endpoint: EndpointID
+    ) throws(DatapathError) {
+        let step = tables.setInterface(interface, of: endpoint)
+        guard isInStep, !step.isEmpty else { return }
+        isInStep = false
+        try commit(step)
+        isInStep = true
+    }
+
+    /// Nothing is to be waited for: the kernel frees what a transaction removed.
+    public mutating func reclaim() throws(DatapathError) {}
+
+    /// Removes the table, from the network namespace of the calling thread, and with it all enforcement.
+    ///
+    /// - Returns: whether there was one.
+    @discardableResult public static func uninstall() throws(DatapathError) -> Bool {
+        let socket = try NetfilterSocket()
+        guard try TableReader.exists(socket) else { return false }
+        var batch = Batch(sequence: socket.reserve(2))
+        batch.removeTable()
+        batch.finish()
+        try socket.commit(batch)
+        return true
+    }
+
+    func opened() throws(DatapathError) -> NetfilterSocket {
+        guard let socket else { throw .unsupported(what: "datapath not open", remedy: "call open() first") }
+        return socket
+    }
+
+    /// Bytes written are counted in words.
+    @discardableResult func commit(_ step: Transaction) throws(DatapathError) -> Int {
+        let socket = try opened()
+        let batch = Batch(step, sequence: socket.reserve(Batch.sequenceNumbers))
+        try socket.commit(batch)
+        return batch.buffer.count / 4
+    }
+
+    /// When the difference cannot be written, because somebody else writes into our table at this moment or has left
+    /// there what we cannot remove, all is made anew.
+    private func commitOrReplace(_ step: Transaction) throws(DatapathError) -> Int {
+        do {
+            return try commit(step)
+        } catch {
+            guard !step.replacesTable else { throw error }
+            return try commit(Transaction(replacing: tables.contents))
+        }
+    }
+
+    private mutating func knownInterfaces(_ policy: borrowing CompiledPolicy) -> [EndpointID: EndpointInterface] {
+        var interfaces = tables.interfaces.filter { policy.endpoints[$0.key] != nil }
+        for (id, endpoint) in policy.endpoints where interfaces[id] == nil {
+            for address in endpoint.addresses {
+                guard let index = adoptedInterfaces[address] else { continue }
+                interfaces[id] = EndpointInterface(index: index, name: "")
+            }
+        }
+        adoptedInterfaces = [:]
+        return interfaces
+    }
+}
+
+extension TableOptions {
+    init(_ settings: NFTablesSettings) {
+        self.init(
+            rejects: settings.rejects, logGroup: settings.logGroup, eventsPerSecond: settings.eventsPerSecond)
+    }
+}

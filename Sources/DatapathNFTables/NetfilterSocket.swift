@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibNFTNL
+import CLinuxShim
+import Datapath
+import Glibc
+
+/// A NETLINK_NETFILTER socket of the network namespace that the opening thread was in.
+final class NetfilterSocket {
+    let descriptor: Int32
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: NetfilterSocket.bufferBytes, alignment: 8)
+    private var sequence: UInt32 = 1
+
+    /// The kernel fills datagrams of a dump up to 32 KiB.
+    private static let bufferBytes = 256 << 10
+    /// Room for what a whole transaction of errors may answer.
+    private static let receiveBytes: Int32 = 8 << 20
+    /// How often something that stood in the way for a moment is tried again.
+    private static let attempts = 10
+    private static let backoffMicroseconds: UInt32 = 500
+    /// The kernel answers within the call; this only bounds a wait that should not happen.
+    private static let answerMilliseconds: Int32 = 5000
+
+    init() throws(DatapathError) {
+        let opened = bh_netfilter_open(Self.receiveBytes)
+        descriptor = opened
+        guard opened >= 0 else { throw .system(operation: "open a netfilter socket", code: -opened, detail: "") }
+    }
+
+    deinit {
+        if descriptor >= 0 { close(descriptor) }
+        buffer.deallocate()
+    }
+
+    /// A sequence number that begins a run of `count` that nobody else uses.
+    func reserve(_ count: UInt32) -> UInt32 {
+        defer { sequence &+= count }
+        return sequence
+    }
+
+    /// Carries out a transaction; tries again when another one, or memory, stood in the way.
+    func commit(_ batch: borrowing Batch) throws(DatapathError) {
+        var attempt: UInt32 = 0
+        while true {
+            let failure = try send(batch)
+            guard let failure else { return }
+            guard Self.passes(failure.code), attempt < Self.attempts else {
+                throw .system(operation: batch.step(failure.sequence), code: failure.code, detail: failure.text)
+            }
+            attempt += 1
+            usleep(Self.backoffMicroseconds << min(attempt, 6))
+        }
+    }
+
+    private static func passes(_ code: Int32) -> Bool {
+        // 85: ERESTART, which C libraries hide: the ruleset's generation changed meanwhile.
+        [EINTR, ENOBUFS, EAGAIN, 85].contains(code)
+    }
+
+    private struct Failure {
+        var sequence: UInt32
+        var code: Int32
+        var text: String
+    }
+
+    /// The kernel has carried it out, or not, when the call returns: all answers are there.
+    private func send(_ batch: borrowing Batch) throws(DatapathError) -> Failure? {
+        let sent = bh_netfilter_send(descriptor, batch.buffer.base, batch.buffer.count)
+        guard sent == 0 else { return Failure(sequence: 0, code: -sent, text: "") }
+        var failure: Failure?
+        var isAcknowledged = false
+        while true {
+            let length = bh_netfilter_receive(descriptor, buffer.baseAddress, buffer.count, 0)
+            if length == -Int(EAGAIN) { break }
+            guard length >= 0 else { return Failure(sequence: 0, code: Int32(-length), text: "") }
+            forEachMessage(length) { header, body in
+                guard header.nlmsg_type == NLMSG_ERROR, let error = AnswerError(header, body) else { return }
+                if error.code != 0, failure == nil {
+                    failure = Failure(sequence: header.nlmsg_seq, code: error.code, text: error.text)
+                }
+                if error.code == 0, header.nlmsg_seq == batch.acknowledged { isAcknowledged = true }
+            }
+        }
+        if failure == nil, !isAcknowledged {
+            throw .system(operation: "commit the transaction", code: EIO, detail: "the kernel did not acknowledge it")
+        }
+        return failure
+    }
+
+    /// Sends one request and gives each answer to `parse`; what it returns is collected.
+    ///
+    /// - Parameters:
+    ///   - type: subsystem and message.
+    ///   - resource: what the subsystem takes it to be.
+    ///   - isDump: many answers, ended by a message of its own.
+    func ask<Value>(
+        _ type: UInt16, family: UInt8, resource: UInt16 = 0, isDump: Bool, _ operation: String,
+        request: (UnsafeMutablePointer<nlmsghdr>) -> Void,
+        parse: (UnsafePointer<nlmsghdr>, UnsafeRawBufferPointer) -> Value?
+    ) throws(DatapathError) -> [Value] {
+        for attempt in 0..<UInt32(Self.attempts) {
+            var message = NetfilterBuffer()
+            let number = reserve(1)
+            message.append { place in
+                let header = mnl_nlmsg_put_header(place)!
+                header.pointee.nlmsg_type = type
+                header.pointee.nlmsg_flags = UInt16(NLM_F_REQUEST | (isDump ? NLM_F_DUMP : NLM_F_ACK))
+                header.pointee.nlmsg_seq = number
+                let generic = mnl_nlmsg_put_extra_header(header, MemoryLayout<nfgenmsg>.size)!
+                generic.storeBytes(
+                    of: nfgenmsg(nfgen_family: family, version: 0, res_id: resource.bigEndian), as: nfgenmsg.self)
+                request(header)
+                return header
+            }
+            let sent = bh_netfilter_send(descriptor, message.base, message.count)
+            guard sent == 0 else { throw .system(operation: operation, code: -sent, detail: "") }
+            if let values = try collect(number, operation, parse) { return values }
+            usleep(Self.backoffMicroseconds << min(attempt, 6))
+        }
+        throw .system(operation: "\(operation), which never stood still", code: EINTR, detail: "")
+    }
+
+    /// Nil: what was dumped changed meanwhile.
+    private func collect<Value>(
+        _ number: UInt32, _ operation: String, _ parse: (UnsafePointer<nlmsghdr>, UnsafeRawBufferPointer) -> Value?
+    ) throws(DatapathError) -> [Value]? {
+        var values: [Value] = []
+        var isWhole = true
+        var end: Int32?
+        while end == nil {
+            let length = bh_netfilter_receive(descriptor, buffer.baseAddress, buffer.count, Self.answerMilliseconds)
+            guard length >= 0, length <= buffer.count else {
+                throw .system(operation: operation, code: length < 0 ? Int32(-length) : EMSGSIZE, detail: "")
+            }
+            forEachMessage(length) { header, body in
+                guard header.nlmsg_seq == number else { return }
+                if header.nlmsg_flags & UInt16(NLM_F_DUMP_INTR) != 0 { isWhole = false }
+                switch Int32(header.nlmsg_type) {
+                case NLMSG_DONE: end = 0
+                case NLMSG_ERROR: end = AnswerError(header, body)?.code ?? EPROTO
+                default:
+                    let start = body.baseAddress!.advanced(by: -MemoryLayout<nlmsghdr>.size)
+                    if let value = parse(start.assumingMemoryBound(to: nlmsghdr.self), body) { values.append(value) }
+                }
+            }
+        }
+        if end == EINTR { return nil }
+        guard end == 0 else { throw .system(operation: operation, code: end!, detail: "") }
+        return isWhole ? values : nil
+    }
+
+    /// The messages in the first `length` bytes of the buffer, each with its header and what follows it.
+    func forEachMessage(_ length: Int, _ body: (nlmsghdr, UnsafeRawBufferPointer) -> Void) {
+        let headerBytes = MemoryLayout<nlmsghdr>.size
+        var rest = UnsafeRawBufferPointer(buffer)[..<min(length, buffer.count)]
+        while rest.count >= headerBytes {
+            let header = UnsafeRawBufferPointer(rebasing: rest).load(as: nlmsghdr.self)
+            let size = Int(header.nlmsg_len)
+            guard size >= headerBytes, size <= rest.count else { return }
+            body(header, UnsafeRawBufferPointer(rebasing: rest.prefix(size).dropFirst(headerBytes)))
+            rest = rest.dropFirst((size + 3) & ~3)
+        }
+    }
+
+    /// One datagram without waiting; nil: nothing is there.
+    func poll(_ body: (nlmsghdr, UnsafeRawBufferPointer) -> Void) -> Int32? {
+        let length = bh_netfilter_receive(descriptor, buffer.baseAddress, buffer.count, 0)
+        guard length >= 0 else { return Int32(-length) }
+        forEachMessage(length, body)
+        return nil
+    }
+}
+
+/// What an NLMSG_ERROR says.
+struct AnswerError {
+    /// errno; 0: it acknowledges.
+    var code: Int32
+    /// The kernel's own words, if it gave any.
+    var text = ""
+
+    /// Nil for a message that is too short.
+    init?(_ header: nlmsghdr, _ body: UnsafeRawBufferPointer) {
+        guard body.count >= 4 + MemoryLayout<nlmsghdr>.size else { return nil }
+        code = -body.loadUnaligned(as: Int32.self)
+        // NLM_F_ACK_TLVS: attributes follow; NLMSGERR_ATTR_MSG is the first kind.
+        guard header.nlmsg_flags & 0x200 != 0 else { return }
+        for attribute in Attributes(body.dropFirst(4 + MemoryLayout<nlmsghdr>.size)) where attribute.type == 1 {
+            text = attribute.text
+        }
+    }
+}

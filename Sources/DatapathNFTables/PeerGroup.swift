@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import NetworkTypes
+import PolicyModel
+
+/// The union of the peer sets of a rule, as sets in the kernel: one look-up a kind, however many peers the rule has.
+///
+/// Single addresses stand in hash sets, of which one member is changed in microseconds; ranges in interval sets, which
+/// never change while the group lives.
+struct PeerGroup: Sendable {
+    /// Sorted.
+    let peerSets: [PeerSetID]
+    /// Begins the names of its sets.
+    let name: String
+    let comment: String
+    /// Everything that the blocks hold, also single addresses.
+    let covered: AddressRanges
+    /// How many programs refer to it.
+    var uses = 0
+    /// Whether a rule that denies or passes refers to it, so that a new member can take something away.
+    var mayDeny = false
+    /// Names of its sets that exist.
+    var hostSets: [AddressFamily: String] = [:]
+    var rangeSets: [AddressFamily: String] = [:]
+
+    init(_ peerSets: [PeerSetID], described descriptions: [PeerSetDescription]) {
+        self.peerSets = peerSets
+        let text = descriptions.map(\.description).joined(separator: " or ")
+        let blocks = descriptions.map { $0.blocks.map(\.description).joined(separator: ",") }.joined(separator: ";")
+        name = "peers/\(TableName.slug(text, limit: 64))/\(TableName.digest(text + ";" + blocks))"
+        comment = TableName.comment(text)
+        covered = AddressRanges(descriptions.flatMap { $0.blocks.flatMap(\.ranges) })
+        let hasSelectors = descriptions.contains { $0.blocks.isEmpty }
+        for family in AddressFamily.allCases {
+            let own = covered.ranges.filter { $0.first.family == family }
+            if hasSelectors || own.contains(where: { $0.first == $0.last }) { addHosts(family) }
+            if own.contains(where: { $0.first != $0.last }) { rangeSets[family] = "\(name)/ranges-\(family)" }
+        }
+    }
+
+    mutating func addHosts(_ family: AddressFamily) { hostSets[family] = "\(name)/\(family)" }
+
+    /// The sets with the members that the blocks give.
+    func sets() -> [TableSet] {
+        AddressFamily.allCases.flatMap { family -> [TableSet] in
+            let own = covered.ranges.filter { $0.first.family == family }
+            var sets: [TableSet] = []
+            if let set = hostSets[family] {
+                let hosts = own.lazy.filter { $0.first == $0.last }.map(\.first)
+                let shape = SetShape(name: set, fields: [.source(family)], comment: comment)
+                sets.append(TableSet(shape, .addresses(Set(hosts))))
+            }
+            if let set = rangeSets[family] {
+                let shape = SetShape(name: set, fields: [.source(family)], isInterval: true, comment: comment)
+                sets.append(TableSet(shape, .ranges(own.filter { $0.first != $0.last })))
+            }
+            return sets
+        }
+    }
+
+    /// The steps that match a peer, one list a set.
+    func matches(_ direction: Direction) -> [[Term]] {
+        AddressFamily.allCases.flatMap { family -> [[Term]] in
+            let field: Field = direction == .ingress ? .source(family) : .destination(family)
+            return [hostSets[family], rangeSets[family]].compactMap { $0 }.map { set in
+                [.family(family), .member([field], of: set)]
+            }
+        }
+    }
+
+    /// Whether one of these peer sets (sorted) is in the group.
+    func intersects(_ others: [PeerSetID]) -> Bool {
+        var index = 0
+        for id in others {
+            while index < peerSets.count, peerSets[index] < id { index += 1 }
+            if index < peerSets.count, peerSets[index] == id { return true }
+        }
+        return false
+    }
+}

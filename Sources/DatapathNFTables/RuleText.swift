@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import PolicyModel
+
+/// A rule's identity for names and comments.
+enum RuleText {
+    /// For a comment: who decides.
+    static func comment(_ identity: RuleIdentity) -> String {
+        let text =
+            switch identity {
+            case .rule(let policy, let direction, let index, let name):
+                "\(policy.kind) \(policy) \(direction.rawValue) rule \(index)" + (name.map { " (\($0))" } ?? "")
+            case .isolation(let direction, let policies):
+                "\(direction.rawValue) isolated by " + policies.map(\.description).joined(separator: ", ")
+            case .ownNode(let direction): "\(direction.rawValue): the pod's own node"
+            case .noPolicy(let direction): "\(direction.rawValue): no policy decides"
+            case .overLimit(let direction): "\(direction.rawValue): policy above its limits, all denied"
+            }
+        return TableName.comment(text)
+    }
+
+    /// For names.
+    static func name(_ identity: RuleIdentity) -> String {
+        let text =
+            switch identity {
+            case .rule(let policy, let direction, let index, _): "\(policy)/\(direction.rawValue)/\(index)"
+            case .isolation(let direction, let policies):
+                "\(policies.first.map(\.description) ?? "none")/\(direction.rawValue)/isolation"
+            case .ownNode(let direction): "own-node/\(direction.rawValue)"
+            case .noPolicy(let direction): "no-policy/\(direction.rawValue)"
+            case .overLimit(let direction): "over-limit/\(direction.rawValue)"
+            }
+        return TableName.slug(text, limit: 120)
+    }
+
+    /// The policies of a program, in order of their rules.
+    static func policies(_ identities: [RuleIdentity]) -> [PolicyReference] {
+        var seen: Set<PolicyReference> = []
+        return identities.flatMap { identity -> [PolicyReference] in
+            switch identity {
+            case .rule(let policy, _, _, _): [policy]
+            case .isolation(_, let policies): policies
+            case .ownNode, .noPolicy, .overLimit: []
+            }
+        }.filter { seen.insert($0).inserted }
+    }
+}

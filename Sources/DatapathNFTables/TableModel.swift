@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+
+/// A field of a packet, as a set's key is made of them.
+package enum Field: Hashable, Sendable {
+    case interface
+    case source(AddressFamily)
+    case destination(AddressFamily)
+    case transportProtocol
+    case sourcePort
+    case destinationPort
+
+    /// Bytes of the value itself; in a key of several fields each is padded to a multiple of four.
+    var byteCount: Int {
+        switch self {
+        case .interface: 4
+        case .source(let family), .destination(let family): family.bitWidth / 8
+        case .transportProtocol: 1
+        case .sourcePort, .destinationPort: 2
+        }
+    }
+
+    /// The family that must be told to a rule that reads this field.
+    var family: AddressFamily? {
+        switch self {
+        case .source(let family), .destination(let family): family
+        default: nil
+        }
+    }
+}
+
+package enum ChainVerdict: Hashable, Sendable {
+    case accept
+    case drop
+    case leave
+    case jump(String)
+    case go(String)
+
+    /// The chain that it needs.
+    var chain: String? {
+        switch self {
+        case .jump(let chain), .go(let chain): chain
+        default: nil
+        }
+    }
+}
+
+/// One step of a rule: a match that ends the rule when it fails, or a statement.
+package enum Term: Hashable, Sendable {
+    case family(AddressFamily)
+    /// The packet's connection is in this state (NF_CT_STATE_BIT).
+    case connectionState(UInt32)
+    case transportProtocol(IPProtocol)
+    case destinationPort(PortRange)
+    /// The two bytes where a port stands are there.
+    case hasDestinationPort
+    case member([Field], of: String, negated: Bool = false)
+    case dispatch([Field], by: String)
+    case limit(String)
+    case count(String)
+    case log(prefix: String, group: UInt16)
+    case resetTCP
+    case rejectProhibited
+    case verdict(ChainVerdict)
+}
+
+package struct TableRule: Hashable, Sendable {
+    package var terms: [Term]
+    package var comment: String
+    package init(_ terms: [Term], comment: String = "") {
+        self.terms = terms
+        self.comment = comment
+    }
+}
+
+package struct TableChain: Hashable, Sendable {
+    package var name: String
+    /// Whether packets enter here from the kernel's forward hook.
+    package var isBase: Bool
+    package var comment: String
+    package var rules: [TableRule]
+    package init(_ name: String, isBase: Bool = false, comment: String = "", rules: [TableRule] = []) {
+        self.name = name
+        self.isBase = isBase
+        self.comment = comment
+        self.rules = rules
+    }
+}
+
+/// A named counter or limit.
+package struct TableObject: Hashable, Sendable {
+    package enum Kind: Hashable, Sendable {
+        case counter
+        case limit(perSecond: UInt64, burst: UInt32)
+    }
+    package var name: String
+    package var kind: Kind
+    package var comment: String
+    /// Number and key of the rule that it counts, so that a later run finds its numbers again.
+    package var rule: RuleMark?
+    package init(_ name: String, _ kind: Kind = .counter, comment: String = "", rule: RuleMark? = nil) {
+        self.name = name
+        self.kind = kind
+        self.comment = comment
+        self.rule = rule
+    }
+}
+
+/// One element of a set of compound keys, or of a map to chains.
+package struct SetElement: Hashable, Sendable {
+    /// As the kernel compares it: fields in network byte order (interface: host order), each padded to four bytes.
+    package var key: [UInt8]
+    /// Last key of a range; nil: one key.
+    package var end: [UInt8]?
+    package var target: ChainVerdict?
+    package init(key: [UInt8], end: [UInt8]? = nil, target: ChainVerdict? = nil) {
+        self.key = key
+        self.end = end
+        self.target = target
+    }
+}
+
+package enum Members: Hashable, Sendable {
+    case addresses(Set<IPAddress>)
+    /// Disjoint, in order.
+    case ranges([AddressRange])
+    case elements(Set<SetElement>)
+
+    package var count: Int {
+        switch self {
+        case .addresses(let addresses): addresses.count
+        case .ranges(let ranges): ranges.count
+        case .elements(let elements): elements.count
+        }
+    }
+    package var isEmpty: Bool { count == 0 }
+}
+
+/// What a set is, without its members.
+package struct SetShape: Hashable, Sendable {
+    package var name: String
+    package var fields: [Field]
+    package var isMap = false
+    /// Whether members are ranges.
+    package var isInterval = false
+    /// Members go by themselves after this time; such a set's members are not part of the plan.
+    package var timeoutMilliseconds: UInt64 = 0
+    package var comment = ""
+
+    var keyBytes: Int {
+        fields.count == 1 ? fields[0].byteCount : fields.reduce(0) { $0 + ($1.byteCount + 3) / 4 * 4 }
+    }
+}
+
+package struct TableSet: Hashable, Sendable {
+    package var shape: SetShape
+    package var members: Members
+    package init(_ shape: SetShape, _ members: Members) {
+        self.shape = shape
+        self.members = members
+    }
+}
+
+/// All that the table `inet bulkhead` holds.
+package struct TableContents: Hashable, Sendable {
+    package var objects: [String: TableObject] = [:]
+    package var sets: [String: TableSet] = [:]
+    package var chains: [String: TableChain] = [:]
+    package init() {}
+}
+
+/// What becomes of the table in one step, all or nothing. Carried out in the order of the properties.
+package struct Transaction: Sendable {
+    /// The table is removed first and made anew.
+    package var replacesTable = false
+    package var newObjects: [TableObject] = []
+    package var newSets: [TableSet] = []
+    package var newChains: [TableChain] = []
+    /// Chains that exist and get new rules instead of all that they have.
+    package var rewrittenChains: [TableChain] = []
+    /// Sets whose members are all removed before others are added.
+    package var emptiedSets: [SetShape] = []
+    package var removedMembers: [TableSet] = []
+    package var addedMembers: [TableSet] = []
+    package var removedChains: [String] = []
+    package var removedSets: [String] = []
+    package var removedObjects: [TableObject] = []
+    package init() {}
+
+    package var isEmpty: Bool {
+        !replacesTable && newObjects.isEmpty && newSets.isEmpty && newChains.isEmpty && rewrittenChains.isEmpty
+            && emptiedSets.isEmpty && removedMembers.isEmpty && addedMembers.isEmpty && removedChains.isEmpty
+            && removedSets.isEmpty && removedObjects.isEmpty
+    }
+
+    /// How many things it adds, removes or rewrites.
+    package var count: Int {
+        let sets = (newSets + removedMembers + addedMembers).reduce(0) { $0 + $1.members.count }
+        return newObjects.count + newSets.count + newChains.count + rewrittenChains.count + emptiedSets.count + sets
+            + removedChains.count + removedSets.count + removedObjects.count
+    }
+
+    /// Everything anew.
+    package init(replacing contents: TableContents) {
+        replacesTable = true
+        newObjects = contents.objects.values.sorted { $0.name < $1.name }
+        newSets = contents.sets.values.sorted { $0.shape.name < $1.shape.name }
+        newChains = contents.chains.values.sorted { $0.name < $1.name }
+    }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+import PolicyModel
+
+/// Names of our own objects: what nft's scanner takes without quotes, bounded, and the same on every run.
+package enum TableName {
+    package static let table = "bulkhead"
+    package static let forward = "forward"
+    package static let sources = "source-addresses"
+    package static let transportProtocols = "transport-protocols"
+    package static let errorProtocols = "error-protocols"
+    package static let podInterfaces = "pod-interfaces"
+    package static let events = "events"
+    package static let eventsSent = "events-sent"
+    package static let dropped = "packets-dropped"
+    package static let spoofed = "packets-spoofed"
+    package static let inconsistent = "inconsistent"
+    package static let revoked = "packets-revoked"
+
+    package static func transport(_ direction: Direction) -> String { "transport-\(direction.rawValue)" }
+    package static func unparsable(_ direction: Direction) -> String { "unparsable-\(direction.rawValue)" }
+    package static func dispatch(_ direction: Direction, _ family: AddressFamily) -> String {
+        "\(direction.rawValue)-\(family)"
+    }
+    package static func sources(_ family: AddressFamily) -> String { "pod-sources-\(family)" }
+    package static func samePod(_ family: AddressFamily) -> String { "same-pod-\(family)" }
+    package static func revoked(_ family: AddressFamily) -> String { "revoked-\(family)" }
+
+    /// Letters, digits and `/ _ .` of a text; runs of anything else become one dash.
+    static func slug(_ text: String, limit: Int) -> String {
+        let dash = UInt8(ascii: "-")
+        var result: [UInt8] = []
+        for byte in text.utf8 where result.count < limit {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "_"), UInt8(ascii: "."):
+                result.append(byte)
+            default:
+                if result.last != dash { result.append(dash) }
+            }
+        }
+        while result.last == dash { result.removeLast() }
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    /// Printable ASCII without quotes and backslashes, for comments that `nft` lists and reads again.
+    static func comment(_ text: String) -> String {
+        let quote = UInt8(ascii: "\"")
+        let backslash = UInt8(ascii: "\\")
+        let bytes = text.utf8.prefix(commentLimit).map { byte in
+            (32...126).contains(byte) && byte != quote && byte != backslash ? byte : UInt8(ascii: "?")
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+    /// NFTNL_UDATA_COMMENT_MAXLEN less the terminating zero.
+    static let commentLimit = 127
+
+    /// Eight hexadecimal digits of a text's FNV-1a hash.
+    static func digest(_ text: String) -> String {
+        let hash = text.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        let digits = String(UInt32(truncatingIfNeeded: hash ^ hash >> 32), radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
+    }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLibNFTNL
+import CLinuxShim
+import Datapath
+
+extension Transaction {
+    /// What makes `kernel` into `contents`. Where sets, chains or objects exist but are made differently, everything is
+    /// made anew: it is one transaction either way.
+    static func difference(
+        from kernel: KernelTable, to contents: TableContents, _ socket: NetfilterSocket
+    ) throws(DatapathError) -> Transaction {
+        guard kernel.canBecome(contents) else { return Transaction(replacing: contents) }
+        var step = Transaction()
+        step.compareObjects(kernel, contents)
+        try step.compareSets(kernel, contents, socket)
+        step.compareChains(kernel, contents)
+        return step
+    }
+
+    private mutating func compareObjects(_ kernel: KernelTable, _ contents: TableContents) {
+        for object in contents.objects.values.sorted(by: { $0.name < $1.name })
+        where kernel.objects[object.name] == nil { newObjects.append(object) }
+        for name in kernel.objects.keys.sorted() where contents.objects[name] == nil {
+            removedObjects.append(TableObject(name))
+        }
+    }
+
+    private mutating func compareSets(
+        _ kernel: KernelTable, _ contents: TableContents, _ socket: NetfilterSocket
+    ) throws(DatapathError) {
+        for set in contents.sets.values.sorted(by: { $0.shape.name < $1.shape.name }) {
+            guard kernel.sets[set.shape.name] != nil else {
+                newSets.append(set)
+                continue
+            }
+            // Members that go by themselves are not planned.
+            guard set.shape.timeoutMilliseconds == 0 else { continue }
+            compare(try TableReader.members(of: set.shape, socket), with: set)
+        }
+        // Sets without a name of their own go with the rules that use them.
+        for name in kernel.sets.keys.sorted() where contents.sets[name] == nil && !name.hasPrefix("__") {
+            removedSets.append(name)
+        }
+    }
+
+    private mutating func compare(_ members: Members?, with set: TableSet) {
+        guard members != set.members else { return }
+        func some(_ members: Members) -> [TableSet] { members.isEmpty ? [] : [TableSet(set.shape, members)] }
+        switch (members, set.members) {
+        case (.addresses(let old), .addresses(let new)):
+            removedMembers += some(.addresses(old.subtracting(new)))
+            addedMembers += some(.addresses(new.subtracting(old)))
+        case (.elements(let old), .elements(let new)) where !set.shape.isInterval:
+            removedMembers += some(.elements(old.subtracting(new)))
+            addedMembers += some(.elements(new.subtracting(old)))
+        default:
+            emptiedSets.append(set.shape)
+            addedMembers += some(set.members)
+        }
+    }
+
+    private mutating func compareChains(_ kernel: KernelTable, _ contents: TableContents) {
+        for chain in contents.chains.values.sorted(by: { $0.name < $1.name }) {
+            guard let existing = kernel.chains[chain.name] else {
+                newChains.append(chain)
+                continue
+            }
+            if existing.rules != chain.rules.map({ $0.fingerprint(in: chain.name) }) { rewrittenChains.append(chain) }
+        }
+        removedChains += kernel.chains.keys.sorted().filter { contents.chains[$0] == nil }
+    }
+}
+
+extension KernelTable {
+    /// Whether all that stays has the right form.
+    fileprivate func canBecome(_ contents: TableContents) -> Bool {
+        objects.allSatisfy { name, object in
+            guard let wanted = contents.objects[name] else { return object.kind == UInt32(NFT_OBJECT_COUNTER) }
+            return wanted.fingerprint == object.fingerprint && wanted.userData == object.userData
+        }
+            && sets.allSatisfy { name, fingerprint in
+                contents.sets[name].map { $0.shape.fingerprint == fingerprint } ?? true
+            }
+            && chains.allSatisfy { name, chain in
+                contents.chains[name].map { $0.fingerprint == chain.fingerprint } ?? true
+            }
+    }
+}
+
+extension TableObject {
+    var fingerprint: String {
+        switch kind {
+        case .counter: "counter"
+        case .limit(let perSecond, let burst): Fingerprint.limit(rate: perSecond, unit: 1, burst: burst)
+        }
+    }
+}
+
+extension SetShape {
+    var fingerprint: String {
+        Fingerprint.set(
+            keyType: keyType, keyBytes: UInt32(keyBytes), flags: flags, timeout: timeoutMilliseconds,
+            userData: userData.bytes)
+    }
+}
+
+extension TableChain {
+    var fingerprint: String {
+        let hook = "filter \(NF_INET_FORWARD.rawValue) \(Self.priority) \(NF_ACCEPT)"
+        return Fingerprint.chain(hook: isBase ? hook : nil, userData: UserData.comment(comment).bytes)
+    }
+}
+
+extension TableRule {
+    func fingerprint(in chain: String) -> String {
+        let rule = allocate(in: chain)
+        defer { nftnl_rule_free(rule) }
+        return Fingerprint.rule(rule)
+    }
+}

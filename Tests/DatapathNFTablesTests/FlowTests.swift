@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import DatapathNFTables
+import Glibc
+import NetworkTypes
+import PolicyModel
+import TestKit
+import Testing
+
+/// Established flows, spoofed packets, drop events and counters, with real packets; needs root.
+@Suite(.serialized) struct FlowTests {
+    /// Pod b lets the pods in `allowed` reach it at TCP 80 and UDP 53.
+    private static func plan(_ world: NetWorld, allowed: [String]) -> PolicyPlan {
+        var plan = PolicyPlan()
+        let b = world.pod("b")
+        plan.peers["allowed"] = PolicyPlan.Peers(
+            hosts: Set(allowed.map { world.pod($0) }.flatMap { [$0.v4, $0.v6] }))
+        plan.programs["in"] = PolicyPlan.Rules(
+            direction: .ingress, rules: [PolicyPlan.Rule(peers: ["allowed"], ports: [tcp(80), udp(53)])])
+        plan.endpoints["b"] = PolicyPlan.Endpoint(addresses: [b.v4, b.v6], ingress: "in", egress: nil)
+        return plan
+    }
+
+    private static func withPods(_ body: (NetWorld, inout NFTablesDatapath, inout PlanCompiler) throws -> Void) throws {
+        let services = [NetService(.tcp, port: 8080, targetPort: 80, backends: ["b"])]
+        try NetWorld.with(pods: ["a", "b", "c"], services: services) { world in
+            let b = world.pod("b")
+            let server = try b.namespace.run {
+                try NetServer(at: [b.v4, b.v6], [NetServer.Port(.tcp, 80), NetServer.Port(.udp, 53)])
+            }
+            defer { server.stop() }
+            try world.node.run {
+                var datapath = NFTablesDatapath()
+                _ = try datapath.open()
+                var compiler = PlanCompiler()
+                try body(world, &datapath, &compiler)
+            }
+        }
+    }
+
+    @Test func aRevokedFlowStopsAndNoOther() throws {
+        try Self.withPods { world, datapath, compiler in
+            let both = compiler.compile(Self.plan(world, allowed: ["a", "c"]))
+            let one = compiler.compile(Self.plan(world, allowed: ["c"]))
+            _ = try datapath.resync(both)
+            let targets: [(IPProtocol, IPAddress, UInt16)] = [
+                (.udp, world.pod("b").v4, 53), (.tcp, world.pod("b").v6, 80), (.tcp, NetAddressing.service(0), 8080),
+            ]
+            func hammers(_ pod: String) throws -> [NetHammer] {
+                try world.pod(pod).namespace.run {
+                    try targets.map { try NetHammer($0.0, to: $0.1, port: $0.2, everyMicroseconds: 4000) }
+                }
+            }
+            let revoked = try hammers("a")
+            let kept = try hammers("c")
+            usleep(300_000)
+            _ = try datapath.program(CompiledDelta(from: both, to: one), of: one)
+            let time = NetClock.now
+            usleep(400_000)
+            for hammer in revoked {
+                let packets = hammer.stop()
+                let before = packets.filter { $0.sent < time - 50_000_000 }
+                #expect(before.count > 30 && before.allSatisfy { $0.answered != nil })
+                let after = packets.filter { $0.sent > time }
+                #expect(after.count > 30 && after.allSatisfy { $0.answered == nil })
+            }
+            for hammer in kept {
+                let packets = hammer.stop()
+                #expect(packets.count > 100 && packets.allSatisfy { $0.answered != nil })
+            }
+        }
+    }
+
+    @Test func aReplyOfARevokedFlowIsNoFlowOfItsOwn() throws {
+        try Self.withPods { world, datapath, compiler in
+            let (a, b) = (world.pod("a"), world.pod("b"))
+            let allowed = compiler.compile(Self.plan(world, allowed: ["a"]))
+            let denied = compiler.compile(Self.plan(world, allowed: []))
+            _ = try datapath.resync(allowed)
+            let server = try b.namespace.run { try NetSocket(.ipv4, SOCK_DGRAM) }
+            try server.bind(b.v4, 5300)
+            let client = try a.namespace.run { try NetSocket(.ipv4, SOCK_DGRAM) }
+            try client.bind(a.v4, 40000)
+            var plan = Self.plan(world, allowed: ["a"])
+            plan.programs["in"]!.rules[0].ports = [udp(5300)]
+            plan.programs["in5300"] = plan.programs.removeValue(forKey: "in")
+            plan.endpoints["b"]!.ingress = "in5300"
+            let open = compiler.compile(plan)
+            _ = try datapath.program(CompiledDelta(from: allowed, to: open), of: open)
+            client.send([1], to: b.v4, 5300)
+            #expect(server.wait(POLLIN, milliseconds: 500) != 0)
+            _ = server.receive()
+            server.send([2], to: a.v4, 40000)
+            #expect(client.wait(POLLIN, milliseconds: 500) != 0)
+            _ = client.receive()
+            _ = try datapath.program(CompiledDelta(from: open, to: denied), of: denied)
+            server.send([3], to: a.v4, 40000)
+            #expect(client.wait(POLLIN, milliseconds: 200) == 0)
+            client.send([4], to: b.v4, 5300)
+            #expect(server.wait(POLLIN, milliseconds: 200) == 0)
+        }
+    }
+
+    @Test func dropsAreToldAndCounted() throws {
+        try Self.withPods { world, datapath, compiler in
+            let (a, b) = (world.pod("a"), world.pod("b"))
+            let policy = compiler.compile(Self.plan(world, allowed: []))
+            _ = try datapath.resync(policy)
+            for family in AddressFamily.allCases {
+                let probe = NetProbe(.tcp, to: b.address(family), port: 81)
+                #expect(try a.namespace.run { try probe.run() } == .timeout)
+            }
+            let events = datapath.pollEvents(limit: 100)
+            #expect(Set(events.map(\.flow.source)) == [a.v4, a.v6])
+            for event in events {
+                #expect(event.cause == .rule && event.direction == .ingress && event.flow.destinationPort == 81)
+                #expect(policy.endpoints[event.endpoint]?.name.name == "b" && event.sourcePort != 0)
+                guard case .isolation = policy.rules[event.rule]?.identity else {
+                    Issue.record("no isolation: \(event)")
+                    continue
+                }
+            }
+            let rule = events[0].rule
+            #expect(try datapath.ruleCounters()[rule]!.packets >= 2)
+            #expect(try datapath.counters().suppressedEvents == 0)
+        }
+    }
+
+    @Test func aSpoofedSourceIsDropped() throws {
+        try Self.withPods { world, datapath, compiler in
+            let (a, b, c) = (world.pod("a"), world.pod("b"), world.pod("c"))
+            var plan = Self.plan(world, allowed: ["a", "c"])
+            plan.endpoints["a"] = PolicyPlan.Endpoint(addresses: [a.v4, a.v6])
+            let policy = compiler.compile(plan)
+            _ = try datapath.resync(policy)
+            let index = if_nametoindex(a.hostInterface)
+            let endpoint = policy.endpoints.first { $0.value.name.name == "a" }!.key
+            try datapath.setInterface(EndpointInterface(index: index, name: a.hostInterface), of: endpoint)
+            try a.namespace.run {
+                try NetSpoof.send(from: c.v4, 999, to: b.v4, 53, payload: [1])
+                try NetSpoof.send(from: c.v6, 999, to: b.v6, 53, payload: [1])
+                #expect(try NetProbe(.udp, to: b.v4, port: 53).run() == .answered)
+                #expect(try NetProbe(.udp, to: b.v6, port: 53).run() == .answered)
+            }
+            #expect(try datapath.counters().spoofed == 2)
+            #expect(datapath.pollEvents(limit: 10).map(\.cause) == [.spoofed, .spoofed])
+            try datapath.setInterface(nil, of: endpoint)
+            #expect(try datapath.counters().spoofed == 2)
+        }
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import DatapathNFTables
+import NetworkTypes
+import PolicyModel
+import TestKit
+import Testing
+
+/// What is written is what is read; needs root.
+@Suite(.serialized) struct KernelTableTests {
+    @Test func aLoadedTableHasNothingToRepair() throws {
+        try withNamespace("load") {
+            var compiler = PlanCompiler()
+            let policy = compiler.compile(.mixed)
+            var datapath = NFTablesDatapath()
+            #expect(try datapath.open().rules.isEmpty)
+            #expect(try datapath.resync(policy).wordsWritten > 0)
+            let again = try datapath.resync(policy)
+            #expect(again == ProgramReport())
+        }
+    }
+
+    @Test func nftListsAndReloadsAllThatIsWritten() throws {
+        try withNamespace("reload") {
+            for rejects in [false, true] {
+                var compiler = PlanCompiler()
+                let policy = compiler.compile(.mixed)
+                var datapath = NFTablesDatapath(settings: NFTablesSettings(rejects: rejects))
+                _ = try datapath.open()
+                _ = try datapath.resync(policy)
+                let listed = try NetProcess.run(["nft", "list", "table", "inet", "bulkhead"])
+                #expect(listed.contains("shop/allow-redis"))
+                #expect(!listed.contains("@nh") && !listed.contains("@th"))
+                try NetProcess.run(["nft", "delete", "table", "inet", "bulkhead"])
+                try NetProcess.run(["nft", "-f", "-"], input: listed)
+                #expect(try NetProcess.run(["nft", "list", "table", "inet", "bulkhead"]) == listed)
+                try NFTablesDatapath.uninstall()
+            }
+        }
+    }
+}

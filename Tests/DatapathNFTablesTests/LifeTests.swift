@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import DatapathNFTables
+import NetworkTypes
+import PolicyModel
+import TestKit
+import Testing
+
+/// What the table does over time; needs root.
+@Suite(.serialized) struct LifeTests {
+    /// The table's words in order: `nft` lists things in the order in which they were made, members in any.
+    private static func table() throws -> [Substring] {
+        try NetProcess.run(["nft", "list", "table", "inet", "bulkhead"])
+            .split { $0.isWhitespace || $0 == "," }.sorted()
+    }
+
+    @Test func aRestartedDaemonFindsWhatIsThereAndWritesNothing() throws {
+        try withNamespace("adopt") {
+            var compiler = PlanCompiler()
+            let policy = compiler.compile(.mixed)
+            do {
+                var first = NFTablesDatapath()
+                _ = try first.open()
+                _ = try first.resync(policy)
+                let web = policy.endpoints.first { $0.value.name.name == "web" }!.key
+                try first.setInterface(EndpointInterface(index: 1, name: "lo"), of: web)
+            }
+            let before = try Self.table()
+            var second = NFTablesDatapath()
+            let numbering = try second.open()
+            #expect(numbering.rules.count == policy.rules.count)
+            for (id, rule) in policy.rules { #expect(numbering.rules[rule.key] == id) }
+            #expect(try second.resync(policy) == ProgramReport())
+            #expect(try Self.table() == before)
+            #expect(before.contains("\"lo\""))
+        }
+    }
+
+    @Test(arguments: [
+        "delete table inet bulkhead", "flush chain inet bulkhead forward", "flush table inet bulkhead",
+        "add rule inet bulkhead forward accept", "insert rule inet bulkhead forward accept",
+        "add element inet bulkhead same-pod-ipv4 { 10.0.0.9 . 10.0.0.9 }",
+        "flush set inet bulkhead same-pod-ipv6", "flush map inet bulkhead ingress-ipv4",
+        "add chain inet bulkhead other { type filter hook forward priority 3; policy drop; }",
+        "add set inet bulkhead other { type ipv4_addr; }; add rule inet bulkhead forward ip saddr @other drop",
+        "add rule inet bulkhead forward tcp dport { 1, 2 } accept",
+        "add chain inet bulkhead forward { policy drop; }",
+    ]) func whatOthersChangeIsPutRight(edit: String) throws {
+        try withNamespace("drift") {
+            var compiler = PlanCompiler()
+            let policy = compiler.compile(.mixed)
+            var datapath = NFTablesDatapath()
+            _ = try datapath.open()
+            _ = try datapath.resync(policy)
+            let before = try Self.table()
+            try NetProcess.run(["nft", "-f", "-"], input: edit.replacing("; add", with: "\nadd") + "\n")
+            #expect(try datapath.resync(policy).repaired > 0)
+            #expect(try Self.table() == before)
+            #expect(try datapath.resync(policy) == ProgramReport())
+        }
+    }
+
+    @Test func aStepOnAChangedTableRepairsIt() throws {
+        try withNamespace("step") {
+            var compiler = PlanCompiler()
+            let old = compiler.compile(.mixed)
+            var plan = PolicyPlan.mixed
+            plan.peers["pods tier=backend in namespace shop"]!.hosts.insert(address("10.9.9.9"))
+            let new = compiler.compile(plan)
+            var datapath = NFTablesDatapath()
+            _ = try datapath.open()
+            _ = try datapath.resync(old)
+            try NetProcess.run(["nft", "delete", "table", "inet", "bulkhead"])
+            _ = try datapath.program(CompiledDelta(from: old, to: new), of: new)
+            #expect(try datapath.resync(new) == ProgramReport())
+            #expect(try Self.table().contains("10.9.9.9"))
+        }
+    }
+
+    @Test func uninstallLeavesNothing() throws {
+        try withNamespace("uninstall") {
+            var datapath = NFTablesDatapath()
+            _ = try datapath.open()
+            #expect(try NFTablesDatapath.uninstall())
+            #expect(try !NFTablesDatapath.uninstall())
+            #expect(try NetProcess.run(["nft", "list", "ruleset"]).isEmpty)
+        }
+    }
+}
