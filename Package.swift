@@ -158,8 +158,9 @@ let package = Package(
         tests(
             "AgentTests",
             [
-                "Agent", "TestKit", "ControlProtocol", "Datapath", "DatapathEBPF", "CompiledPolicy", "PolicyPipeline",
-                "KubernetesObjects", "PolicyModel", "NetworkTypes", "CLinuxShim",
+                "Agent", "TestKit", "ControlProtocol", "Datapath", "DatapathEBPF", "FlowTelemetry", "CompiledPolicy",
+                "PolicyPipeline", "PolicySources", "NodeNetwork", "KubernetesObjects", "PolicyModel", "NetworkTypes",
+                "bulkheadd", "bulkheadctl", logging, lifecycle,
             ]),
         tests("NodeNetworkTests", ["NodeNetwork", "NetworkTypes", "TestKit"]),
         tests("TidyTests", []),

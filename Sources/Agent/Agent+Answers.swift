@@ -11,7 +11,6 @@ import PolicyPipeline
 extension Agent where Plane: ~Copyable {
     public func status() -> StatusAnswer {
         let retryIn = programming.retryAt.map { ($0 - .now) / .seconds(1) }
-        let compiled = pipeline.compiled
         return StatusAnswer(
             version: BuildVersion.text, node: settings.nodeName, pid: Int(getpid()),
             uptimeSeconds: Int((ContinuousClock.now - started) / .seconds(1)),
@@ -25,44 +24,39 @@ extension Agent where Plane: ~Copyable {
                 directory: settings.manifestDirectory, objects: store.files.count, problems: manifests.problems,
                 notices: manifests.notices),
             pushed: PushedStatus(objects: store.pushed.count, resolvedEndpoints: resolvedBody.endpoints.count),
-            tables: TableSizes(
-                endpoints: compiled.endpoints.count, rules: compiled.rules.count, programs: compiled.programs.count,
-                addressClasses: compiled.addressClasses.count, portSegments: compiled.portSegments.count,
-                addresses: compiled.addresses.hosts.count + compiled.addresses.prefixes.count),
+            tables: TableSizes(pipeline.statistics),
+            limits: LimitStatus(
+                unprotected: pipeline.endpointsOverLimit.map(\.description),
+                deniedPrograms: pipeline.statistics.programsOverLimit),
             followers: followers.count)
     }
 
     public func endpoints() -> EndpointsAnswer {
-        let endpoints = pipeline.compiled.endpoints.sorted { $0.value.name < $1.value.name }
-        return EndpointsAnswer(
-            endpoints: endpoints.map { id, endpoint in
-                EndpointAnswer(
-                    id: Int(id.rawValue), namespace: endpoint.name.namespace, name: endpoint.name.name,
-                    addresses: endpoint.addresses.map(\.description), ingress: direction(endpoint.ingress),
-                    egress: direction(endpoint.egress),
-                    interface: interfaces[id].map { InterfaceAnswer(index: Int($0.index), name: $0.name) })
-            })
+        let ids = Dictionary(uniqueKeysWithValues: pipeline.compiled.endpoints.map { ($0.value.name, $0.key) })
+        let answers = pipeline.localEndpoints.compactMap { summary -> EndpointAnswer? in
+            // One that the tables have no room for has no number; status() tells it.
+            guard let id = ids[summary.name], let endpoint = pipeline.compiled.endpoints[id] else { return nil }
+            return EndpointAnswer(
+                id: Int(id.rawValue), namespace: summary.name.namespace, name: summary.name.name,
+                addresses: summary.addresses.map(\.description),
+                ingress: direction(endpoint.ingress, summary.ingressPolicies),
+                egress: direction(endpoint.egress, summary.egressPolicies),
+                interface: (interfaces[id] ?? nil).map { InterfaceAnswer(index: Int($0.index), name: $0.name) })
+        }
+        return EndpointsAnswer(endpoints: answers)
     }
 
-    private func direction(_ id: ProgramID) -> EndpointDirection {
-        guard let program = pipeline.compiled.programs[id] else {
-            return EndpointDirection(program: Int(id.rawValue), rules: 0, policies: [])
-        }
-        // A rule that matches nothing has no cell, and the isolation that decides the rest is no written rule.
-        let deciders = Set(program.cells.map(\.rule)).union(program.rules.map(\.rule))
-        let policies = Set(deciders.flatMap { pipeline.compiled.rules[$0]?.identity.policies ?? [] })
-        return EndpointDirection(
-            program: Int(id.rawValue), rules: program.rules.count,
-            policies: policies.sorted().map { PolicyName($0) })
+    private func direction(_ id: ProgramID, _ policies: [PolicyReference]) -> EndpointDirection {
+        EndpointDirection(
+            program: Int(id.rawValue), rules: pipeline.compiled.programs[id]?.rules.count ?? 0,
+            policies: policies.map { PolicyName($0) })
     }
 
     public func policies() -> PoliciesAnswer {
-        var selected: [PolicyReference: Set<EndpointName>] = [:]
-        for (policy, endpoints) in pipeline.policies { selected[policy, default: []].formUnion(endpoints) }
-        let answers = selected.sorted { $0.key < $1.key }.map { policy, endpoints in
+        let answers = pipeline.policySelections.sorted { $0.key < $1.key }.map { policy, endpoints in
             PolicyAnswer(
                 kind: policy.kind, namespace: policy.namespace, name: policy.name, origin: origin(of: policy),
-                endpoints: endpoints.sorted().map(\.description), problems: problems(of: policy))
+                endpoints: endpoints.map(\.description), problems: problems(of: policy))
         }
         return PoliciesAnswer(policies: answers, problems: manifests.problems)
     }
@@ -97,7 +91,7 @@ extension Agent where Plane: ~Copyable {
     public func dump() throws(ErrorAnswer) -> String {
         do {
             let programmed = try datapath.dump()
-            return "# compiled\n\(pipeline.compiled.tableText)\n# programmed\n\(programmed)\n"
+            return "# compiled\n\(pipeline.compiled.description)\n# programmed\n\(programmed)\n"
         } catch {
             throw ErrorAnswer(.datapathFailed, "\(error)")
         }
@@ -106,22 +100,20 @@ extension Agent where Plane: ~Copyable {
     public func resolved() -> ResolvedBody { resolvedBody }
 }
 
+extension TableSizes {
+    init(_ statistics: PipelineStatistics) {
+        self.init(
+            endpoints: statistics.localEndpoints, rules: statistics.rules, programs: statistics.programs,
+            peerSets: statistics.peerSets, addressClasses: statistics.addressClasses,
+            portClasses: statistics.portClasses, addresses: statistics.addressEntries, cells: statistics.cells)
+    }
+}
+
 extension DatapathCountersAnswer {
     init(_ counters: DatapathCounters) {
         self.init(
             spoofed: counters.spoofed, unparsable: counters.unparsable, inconsistent: counters.inconsistent,
             suppressedEvents: counters.suppressedEvents, lostEvents: counters.lostEvents)
-    }
-}
-
-extension RuleIdentity {
-    /// The policies that the identity names.
-    var policies: [PolicyReference] {
-        switch self {
-        case .rule(let policy, _, _, _): [policy]
-        case .isolation(_, let by): by
-        case .ownNode, .noPolicy, .overLimit: []
-        }
     }
 }
 

@@ -39,7 +39,7 @@ extension Agent where Plane: ~Copyable {
     private func pumpEvents() async {
         while !followers.isEmpty, !Task.isCancelled {
             for event in datapath.pollEvents(limit: Self.pumpLimit) {
-                let drop = ExplainedDrop(event, policy: pipeline.compiled) { pipeline.pod(with: $0) }
+                let drop = ExplainedDrop(event, policy: pipeline.compiled) { pipeline.pod(owning: $0) }
                 let record = FlowRecord(drop, interfaceName: network?.links[event.interfaceIndex]?.name)
                 for follower in followers { follower.offer(record) }
             }

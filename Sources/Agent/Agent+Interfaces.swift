@@ -15,31 +15,28 @@ extension Agent where Plane: ~Copyable {
         switch state {
         case .success(let state):
             network = state
-            updateInterfaces()
+            updateInterfaces(of: pipeline.compiled.endpoints.keys)
         case .failure(let error):
             // What was known stays: forgetting it would end the check of source addresses.
             logger.warning("the node's interfaces cannot be read", metadata: ["error": "\(error)"])
         }
     }
 
-    /// Tells the datapath each endpoint's interface that differs from what it knows.
-    func updateInterfaces() {
+    /// Tells the datapath the interface of each endpoint where it differs from what it was told, or nothing was told.
+    func updateInterfaces(of endpoints: some Sequence<EndpointID>) {
         guard let network else { return }
-        for (id, endpoint) in pipeline.compiled.endpoints {
+        for id in endpoints {
+            guard let endpoint = pipeline.compiled.endpoints[id] else { continue }
             let interface = Self.interface(of: endpoint, in: network)
-            guard interfaces[id] != interface else { continue }
+            guard interfaces[id] != .some(interface) else { continue }
             do {
                 try datapath.setInterface(interface, of: id)
-                interfaces[id] = interface
+                interfaces[id] = .some(interface)
             } catch {
                 logger.error(
                     "interface not set", metadata: ["endpoint": "\(endpoint.name)", "error": "\(error)"])
             }
         }
-    }
-
-    func forgetInterfaces(of endpoints: [EndpointID]) {
-        for id in endpoints { interfaces[id] = nil }
     }
 
     /// The interface that the routes to all of the endpoint's addresses that have one agree on.

@@ -40,16 +40,17 @@ extension Agent where Plane: ~Copyable {
         } else if !delta.isEmpty {
             try write { plane, policy throws(DatapathError) in try plane.program(delta, of: policy) }
         }
-        forgetInterfaces(of: delta.removedEndpoints)
-        updateInterfaces()
+        for id in delta.removedEndpoints { interfaces[id] = nil }
+        updateInterfaces(of: delta.addedEndpoints)
     }
 
     /// Compares all that is programmed with what is compiled, and writes the difference.
     @discardableResult
     func resyncNow() throws(DatapathError) -> ProgramReport {
         try write { plane, policy throws(DatapathError) in try plane.resync(policy) }
+        pipeline.releaseNumbering()
         interfaces = [:]
-        updateInterfaces()
+        updateInterfaces(of: pipeline.compiled.endpoints.keys)
         return programming.last
     }
 
@@ -113,7 +114,7 @@ extension Agent where Plane: ~Copyable {
         } catch {
             networkChanged(.failure(error))
         }
-        reclaimNow()
+        tidyUp()
         return programming.lastError
     }
 
@@ -126,8 +127,17 @@ extension Agent where Plane: ~Copyable {
                 try? await Task.sleep(for: Programming.quiet)
             }
             self.programming.reclaim = nil
-            if !Task.isCancelled { self.reclaimNow() }
+            if !Task.isCancelled { self.tidyUp() }
         }
+    }
+
+    /// Frees what was retired, and merges what could not be merged before.
+    private func tidyUp() {
+        reclaimNow()
+        guard pipeline.needsSettling, programming.lastError == nil else { return }
+        // A failure is noted and retried.
+        _ = try? advance { $0.settle() }
+        reclaimNow()
     }
 
     private func reclaimNow() {

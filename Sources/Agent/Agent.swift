@@ -28,7 +28,8 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var manifests = ManifestChange()
     var resolvedBody = ResolvedBody(endpoints: [])
     var network: NetworkState?
-    var interfaces: [EndpointID: EndpointInterface] = [:]
+    /// What the datapath was told; nothing: not told yet, since it was programmed as a whole.
+    var interfaces: [EndpointID: EndpointInterface?] = [:]
     var followers: Set<EventFollower> = []
     var pump: Task<Void, Never>?
     var isEnding = false
@@ -57,15 +58,15 @@ public actor Agent<Plane: Datapath & ~Copyable> {
             throw .datapath(error)
         }
         take(first)
-        var events = first.events
         do {
-            events += try store.push(kept.objects.filter { !store.files.contains($0.key) }).0
+            let (events, _) = try store.push(kept.objects.filter { !store.files.contains($0.key) })
+            // One step for all, so that things get the numbers back that the kernel knows them by.
+            pipeline.ingest(first.events + events)
             _ = try pipeline.apply(pushed: try PushedPolicy(kept.resolved))
             resolvedBody = kept.resolved
         } catch {
             throw .keptPushes("\(error)")
         }
-        _ = pipeline.apply(events)
         // Its failure is noted and retried.
         _ = try? resyncNow()
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinuxShim
 import ControlProtocol
 import Logging
 import NodeNetwork
@@ -56,6 +57,8 @@ public struct Daemon: Service {
             try await ControlServer(file: socket, backend: agent, logger: logger) {
                 logger.info("ready", metadata: ["socket": "\(socket.path)"])
                 notifier.tell(.ready)
+                // Two thirds of the memory are pages of code and metadata that only the start needed.
+                bh_forget_start()
             }.run()
             return .success(())
         } catch {

@@ -36,11 +36,11 @@ private struct ResolvedReader {
     }
 
     private mutating func direction(_ body: ResolvedDirectionBody?, at path: String) -> PushedDirection {
-        guard let body else { return PushedDirection(rules: [], otherwise: .allow) }
+        guard let body else { return PushedDirection(defaultVerdict: .allow) }
         let rules = (body.rules ?? []).enumerated().map { rule($1, at: "\(path).rules[\($0)]") }
-        let otherwise = Verdict(rawValue: body.default)
-        if otherwise == nil { problem("\(path).default", "is neither allow nor deny") }
-        return PushedDirection(rules: rules, otherwise: otherwise ?? .deny)
+        let verdict = Verdict(rawValue: body.default)
+        if verdict == nil { problem("\(path).default", "is neither allow nor deny") }
+        return PushedDirection(rules: rules, defaultVerdict: verdict ?? .deny)
     }
 
     private mutating func rule(_ body: ResolvedRuleBody, at path: String) -> PushedRule {
@@ -48,7 +48,9 @@ private struct ResolvedReader {
         if action == nil { problem("\(path).action", "is none of allow, deny and pass") }
         let peers = body.peers?.enumerated().compactMap { block($1, at: "\(path).peers[\($0)]") }
         let ports = body.ports?.enumerated().compactMap { self.ports($1, at: "\(path).ports[\($0)]") }
-        return PushedRule(name: body.name, action: action ?? .deny, peers: peers, ports: ports)
+        return PushedRule(
+            name: body.name, action: action ?? .deny, peers: peers.map { .blocks($0) } ?? .any,
+            ports: ports.map { .ports($0) } ?? .any)
     }
 
     private mutating func block(_ body: PeerBody, at path: String) -> AddressBlock? {

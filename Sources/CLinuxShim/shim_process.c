@@ -5,6 +5,8 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 _Static_assert(sizeof(struct bh_peer) == sizeof(struct ucred), "struct ucred");
@@ -14,6 +16,44 @@ void bh_bound_heap(void)
 {
 	mallopt(M_ARENA_MAX, 1);
 	mallopt(M_TRIM_THRESHOLD, 128 << 10);
+}
+
+struct mapping {
+	unsigned long begin;
+	unsigned long end;
+	char mode[5];
+	/* In a file, and never written to: what the file holds is what the pages hold. */
+	int is_clean;
+};
+
+static void forget(const struct mapping *mapping)
+{
+	if (mapping->is_clean && mapping->mode[1] == '-')
+		madvise((void *)mapping->begin, mapping->end - mapping->begin, MADV_DONTNEED);
+}
+
+void bh_forget_start(void)
+{
+	FILE *maps = fopen("/proc/self/smaps", "re");
+	struct mapping mapping = {0};
+	char line[4096];
+
+	while (maps && fgets(line, sizeof(line), maps)) {
+		struct mapping next = {0};
+		unsigned long anonymous;
+		unsigned long inode = 0;
+
+		/* Headers have an address range; details have a name and kilobytes. */
+		if (sscanf(line, "%lx-%lx %4s %*s %*s %lu", &next.begin, &next.end, next.mode, &inode) >= 3) {
+			next.is_clean = inode != 0;
+			mapping = next;
+		} else if (sscanf(line, "Anonymous: %lu", &anonymous) == 1) {
+			mapping.is_clean = mapping.is_clean && anonymous == 0;
+			forget(&mapping);
+		}
+	}
+	if (maps)
+		fclose(maps);
 }
 
 void bh_name_thread(const char *name)

@@ -10,28 +10,33 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
     public var pid: Int
     /// Seconds since the daemon started.
     public var uptimeSeconds: Int
-    /// Whether all is as it should be: the kernel holds the policy in force and no document is refused.
+    /// Whether all is as it should be: the kernel holds the policy in force, no document is refused, no limit exceeded.
     public var healthy: Bool
     public var datapath: DatapathStatus
     public var manifests: ManifestStatus
     public var pushed: PushedStatus
     public var tables: TableSizes
+    public var limits: LimitStatus
     /// Clients that follow the events now.
     public var followers: Int
 
     public init(
         version: String, node: String, pid: Int, uptimeSeconds: Int, datapath: DatapathStatus,
-        manifests: ManifestStatus, pushed: PushedStatus, tables: TableSizes, followers: Int
+        manifests: ManifestStatus, pushed: PushedStatus, tables: TableSizes, limits: LimitStatus,
+        followers: Int
     ) {
         self.version = version
         self.node = node
         self.pid = pid
         self.uptimeSeconds = uptimeSeconds
-        healthy = datapath.state == .programmed && manifests.problems.isEmpty
+        healthy =
+            datapath.state == .programmed && manifests.problems.isEmpty && limits.unprotected.isEmpty
+            && limits.deniedPrograms == 0
         self.datapath = datapath
         self.manifests = manifests
         self.pushed = pushed
         self.tables = tables
+        self.limits = limits
         self.followers = followers
     }
 }
@@ -115,18 +120,37 @@ public struct TableSizes: Codable, Sendable, Hashable {
     public var rules: Int
     /// Distinct ordered rule lists.
     public var programs: Int
+    /// Selectors and address blocks in use, each once.
+    public var peerSets: Int
     public var addressClasses: Int
-    public var portSegments: Int
+    public var portClasses: Int
     /// Addresses and prefixes with an entry.
     public var addresses: Int
+    /// Of all verdict matrices.
+    public var cells: Int
     public init(
-        endpoints: Int, rules: Int, programs: Int, addressClasses: Int, portSegments: Int, addresses: Int
+        endpoints: Int, rules: Int, programs: Int, peerSets: Int, addressClasses: Int, portClasses: Int,
+        addresses: Int, cells: Int
     ) {
         self.endpoints = endpoints
         self.rules = rules
         self.programs = programs
+        self.peerSets = peerSets
         self.addressClasses = addressClasses
-        self.portSegments = portSegments
+        self.portClasses = portClasses
         self.addresses = addresses
+        self.cells = cells
+    }
+}
+
+/// What does not fit the tables.
+public struct LimitStatus: Codable, Sendable, Hashable {
+    /// Local endpoints beyond the number that the tables hold, as `namespace/name`: they are not protected.
+    public var unprotected: [String]
+    /// Rule lists that are too large: the endpoints that have them are denied everything in that direction.
+    public var deniedPrograms: Int
+    public init(unprotected: [String], deniedPrograms: Int) {
+        self.unprotected = unprotected
+        self.deniedPrograms = deniedPrograms
     }
 }

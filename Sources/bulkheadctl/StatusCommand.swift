@@ -27,7 +27,7 @@ struct StatusCommand: AsyncParsableCommand {
             "tables",
             """
             \(sizes.endpoints) endpoints, \(sizes.programs) programs, \(sizes.rules) rules, \
-            \(sizes.addresses) addresses in \(sizes.addressClasses) classes, \(sizes.portSegments) port segments
+            \(sizes.addresses) addresses in \(sizes.addressClasses) classes, \(sizes.portClasses) port classes
             """)
         table.add(
             "manifests", "\(status.manifests.objects) objects from \(status.manifests.directory ?? "no directory")")
@@ -35,7 +35,7 @@ struct StatusCommand: AsyncParsableCommand {
             "pushed",
             "\(status.pushed.objects) objects, \(status.pushed.resolvedEndpoints) endpoints with resolved policy")
         table.add("followers", "\(status.followers)")
-        return table.text + problems(status.manifests)
+        return table.text + overLimit(status.limits) + problems(status.manifests)
     }
 
     private static func text(_ datapath: DatapathStatus) -> Table.Cell {
@@ -47,6 +47,12 @@ struct StatusCommand: AsyncParsableCommand {
             let again = datapath.retryInSeconds.map { ", again in \(Int($0.rounded(.up))) s" } ?? ""
             return .init("\(datapath.kind), failed \(datapath.failures)x\(again): \(datapath.error ?? "")", .red)
         }
+    }
+
+    private static func overLimit(_ limits: LimitStatus) -> String {
+        var text = limits.unprotected.map { "not protected, the tables are full: \($0)\n" }.joined()
+        if limits.deniedPrograms > 0 { text += "\(limits.deniedPrograms) rule lists too large: all is denied\n" }
+        return text.isEmpty ? "" : "\n" + Terminal.paint(text, .red)
     }
 
     private static func problems(_ manifests: ManifestStatus) -> String {

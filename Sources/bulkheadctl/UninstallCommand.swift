@@ -17,9 +17,6 @@ struct UninstallCommand: ParsableCommand {
         completion: .directory)
     var bpffs: String = ControlDefaults.bpffs
 
-    @Flag(help: "Go on although a daemon runs.")
-    var force = false
-
     @OptionGroup var output: OutputOptions
 
     /// What `-o json` prints.
@@ -29,15 +26,15 @@ struct UninstallCommand: ParsableCommand {
     }
 
     func run() throws {
-        let lock = force ? nil : try DaemonLock(bpffs: bpffs)
-        defer { lock?.release() }
-        let removed = try EBPFDatapath.remove(bpffs: bpffs)
-        let report = Report(removed: removed, left: try EBPFDatapath.remains(bpffs: bpffs))
-        try output.print(report) { report in
-            var text = report.removed.map { "removed \($0)\n" }.joined()
-            text += report.left.map { Terminal.paint("left behind: \($0)", .red) + "\n" }.joined()
-            return text + (report.left.isEmpty ? "nothing is left\n" : "")
-        }
+        let removed = try EBPFDatapath.uninstall(bpffs: bpffs)
+        let report = Report(removed: removed, left: try EBPFDatapath.installed(bpffs: bpffs))
+        try output.print(report, text: Self.text)
         if !report.left.isEmpty { throw ExitStatus.failure.error }
+    }
+
+    static func text(_ report: Report) -> String {
+        let removed = report.removed.map { "removed \($0)\n" }.joined()
+        let left = report.left.map { Terminal.paint("left behind: \($0)", .red) + "\n" }.joined()
+        return removed + left + (report.left.isEmpty ? "nothing is left\n" : "")
     }
 }

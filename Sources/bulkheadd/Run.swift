@@ -24,16 +24,12 @@ struct Run {
     }
 
     private func cleanUp() throws -> Int32 {
-        let lock = try DaemonLock(bpffs: command.bpffs)
-        defer { lock.release() }
-        let removed = try EBPFDatapath.remove(bpffs: command.bpffs)
+        let removed = try EBPFDatapath.uninstall(bpffs: command.bpffs)
         for name in removed { logger.info("removed", metadata: ["object": "\(name)"]) }
         return 0
     }
 
     private func once() async throws -> Int32 {
-        let lock = try DaemonLock(bpffs: command.bpffs)
-        defer { lock.release() }
         let manifests = try directory()
         manifests?.stop()
         let agent = try await start(manifests)
@@ -50,8 +46,6 @@ struct Run {
     }
 
     private func serve() async throws -> Int32 {
-        let lock = try DaemonLock(bpffs: command.bpffs)
-        defer { lock.release() }
         let socket = try SocketFile(path: command.socket)
         // Asked before anything in the kernel is changed.
         try socket.prepare()

@@ -6,6 +6,10 @@
 /* One heap for all threads, and free memory goes back to the system early. */
 void bh_bound_heap(void);
 
+/* Unmaps the pages of programs and libraries that were only read so far. Most were touched by the start alone; what is
+ * needed again comes back from the page cache. */
+void bh_forget_start(void);
+
 /* Names the calling thread, for ps and debuggers; at most 15 bytes. */
 void bh_name_thread(const char *name);
 
