@@ -199,24 +199,49 @@ public struct ResolvedEndpoint: Sendable, Hashable {
     }
 }
 
+/// Number of a group of addresses that are members of the same selector peer sets (pods of one namespace with the
+/// same labels and named ports); may be reused once the group is removed.
+public struct PeerGroupID: RawRepresentable, Sendable, Hashable, Comparable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// An address with the group that it now belongs to; nil: to none.
+public struct AddressGroup: Sendable, Hashable {
+    public var address: IPAddress
+    public var group: PeerGroupID?
+    public init(_ address: IPAddress, _ group: PeerGroupID?) {
+        self.address = address
+        self.group = group
+    }
+}
+
 /// What one batch of events changed in the resolved policy; the compiler's only input.
 ///
 /// Applied as a whole: first new peer sets, then membership and endpoints, then removed peer sets. A peer set is
-/// added before any rule refers to it and removed after the last rule that did.
+/// added before any rule refers to it and removed after the last rule that did. Membership is told by group, since
+/// thousands of addresses join or leave a peer set together.
 public struct ResolvedChange: Sendable, Hashable {
     public var addedPeerSets: [PeerSetID: PeerSetDescription] = [:]
     public var removedPeerSets: [PeerSetID] = []
-    /// Addresses (pods', nodes') with all the selector peer sets they are now members of, sorted; empty: of none.
-    /// Prefixes of ``PeerSetDescription/blocks`` are not repeated here.
-    public var memberships: [IPAddress: [PeerSetID]] = [:]
+    /// Groups that are new or differ, with all selector peer sets that they are now members of (sorted, not empty).
+    /// Sets with ``PeerSetDescription/blocks`` are not repeated here.
+    public var groups: [PeerGroupID: [PeerSetID]] = [:]
+    /// Groups that are members of no peer set any more, or gone; their addresses belong to none.
+    public var removedGroups: [PeerGroupID] = []
+    /// Addresses that joined or left a group. An address of no group need not be told.
+    public var addresses: [AddressGroup] = []
     /// Local endpoints that are new or differ.
     public var endpoints: [EndpointName: ResolvedEndpoint] = [:]
+    /// Endpoints that are gone. A name that is in ``endpoints`` as well is another endpoint under the same name and
+    /// inherits nothing.
     public var removedEndpoints: [EndpointName] = []
 
     public init() {}
 
     public var isEmpty: Bool {
-        addedPeerSets.isEmpty && removedPeerSets.isEmpty && memberships.isEmpty && endpoints.isEmpty
-            && removedEndpoints.isEmpty
+        addedPeerSets.isEmpty && removedPeerSets.isEmpty && groups.isEmpty && removedGroups.isEmpty
+            && addresses.isEmpty && endpoints.isEmpty && removedEndpoints.isEmpty
     }
 }

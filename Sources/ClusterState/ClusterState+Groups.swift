@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+import NetworkTypes
+import PolicyModel
+
+extension ClusterState {
+    /// The group of pods like this one; made, still without members, where it is new.
+    mutating func group(of pod: Pod, in namespace: UInt32) -> UInt32 {
+        let labels = retainLabels(pod.metadata.labels)
+        var ports: [IndexedPort] = []
+        for port in pod.namedPorts {
+            let name = PortName(name: strings.retain(port.name).number, ipProtocol: port.ipProtocol)
+            ports.append(IndexedPort(name: name, number: port.number))
+        }
+        ports.sort()
+        let (portSet, isNewPortSet) = portSets.retain(ports)
+        if !isNewPortSet { for port in ports { _ = strings.release(port.name.name) } }
+        let key = GroupKey(namespace: namespace, labels: labels, ports: portSet)
+        if let number = groupNumbers[key] {
+            releaseLabels(labels)
+            release(portSet: portSet)
+            return number
+        }
+        namespaces[Int(namespace)].references += 1
+        let number: UInt32
+        if let old = freeGroups.popLast() {
+            number = old
+            groups[Int(old)] = PodGroup(key: key)
+        } else {
+            number = UInt32(groups.count)
+            groups.append(PodGroup(key: key))
+        }
+        groupNumbers[key] = number
+        changes.groups.insert(number)
+        return number
+    }
+
+    private mutating func release(portSet: UInt32) {
+        guard let ports = portSets.release(portSet) else { return }
+        for port in ports { released.strings.append(port.name.name) }
+    }
+
+    mutating func free(group number: UInt32) {
+        let key = groups[Int(number)].key
+        guard groupNumbers[key] == number else { return }
+        groupNumbers[key] = nil
+        releaseLabels(key.labels)
+        release(portSet: key.ports)
+        releaseNamespace(key.namespace)
+        freeGroups.append(number)
+    }
+
+    mutating func join(_ pod: UInt32, _ group: UInt32) {
+        groups[Int(group)].members.append(pod)
+        guard groups[Int(group)].members.count == 1 else { return }
+        changes.groups.insert(group)
+        let key = groups[Int(group)].key
+        namespaces[Int(key.namespace)].groups.insertSorted(group)
+        for pair in labelSets[key.labels] { groupsByPair[pair, default: []].insertSorted(group) }
+        for port in portSets[key.ports] {
+            portNumbers[port.name, default: [:]][port.number, default: 0] += 1
+            if portNumbers[port.name]?[port.number] == 1 { changes.portNames.insert(port.name) }
+        }
+    }
+
+    /// Takes the member at `position` out; the last member takes its place.
+    mutating func quit(_ group: UInt32, _ position: UInt32) {
+        let last = groups[Int(group)].members.removeLast()
+        if Int(position) < groups[Int(group)].members.count {
+            groups[Int(group)].members[Int(position)] = last
+            pods[Int(last)].position = position
+        }
+        guard groups[Int(group)].members.isEmpty else { return }
+        changes.groups.insert(group)
+        let key = groups[Int(group)].key
+        namespaces[Int(key.namespace)].groups.removeSorted(group)
+        for pair in labelSets[key.labels] {
+            groupsByPair[pair]?.removeSorted(group)
+            if groupsByPair[pair]?.isEmpty == true { groupsByPair[pair] = nil }
+        }
+        for port in portSets[key.ports] { leave(port) }
+    }
+
+    private mutating func leave(_ port: IndexedPort) {
+        portNumbers[port.name]?[port.number, default: 0] -= 1
+        guard portNumbers[port.name]?[port.number] == 0 else { return }
+        portNumbers[port.name]?[port.number] = nil
+        if portNumbers[port.name]?.isEmpty == true { portNumbers[port.name] = nil }
+        changes.portNames.insert(port.name)
+    }
+
+    /// Labels of a group's pods, sorted by key.
+    package func labels(ofGroup number: UInt32) -> [LabelPair] { labelSets[groups[Int(number)].key.labels] }
+
+    /// Named ports of a group's pods, sorted.
+    package func ports(ofGroup number: UInt32) -> [IndexedPort] { portSets[groups[Int(number)].key.ports] }
+
+    /// The active groups with a label, sorted.
+    package func groups(labelled pair: LabelPair) -> [UInt32] { groupsByPair[pair] ?? [] }
+
+    /// The numbers that a port name has anywhere in the cluster, sorted.
+    package func numbers(of name: PortName) -> [UInt16] { portNumbers[name].map { $0.keys.sorted() } ?? [] }
+
+    /// The group of the pod that owns an address.
+    package func group(of address: IPAddress) -> UInt32? { owners[address].map { pods[Int($0)].group } }
+
+    /// The addresses that a pod owns; sorted.
+    package func ownedAddresses(ofPod number: UInt32) -> [IPAddress] {
+        let record = pods[Int(number)]
+        guard record.hasGroup else { return [] }
+        return record.addresses.filter { owners[$0] == number }
+    }
+
+    /// The endpoint name of a pod.
+    package func endpointName(ofPod number: UInt32) -> EndpointName {
+        let record = pods[Int(number)]
+        return EndpointName(namespace: namespaces[Int(record.namespace)].name, name: record.name)
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+
+extension ClusterState {
+    /// The namespace's number, with one more reference; made with its implied label where it is new.
+    mutating func retainNamespace(_ name: String) -> UInt32 {
+        if let number = namespaceNumbers[name] {
+            namespaces[Int(number)].references += 1
+            return number
+        }
+        let labels = retainLabels([Namespace.nameLabel: name])
+        let record = NamespaceRecord(name: name, labels: labels, references: 1)
+        let number: UInt32
+        if let old = freeNamespaces.popLast() {
+            number = old
+            namespaces[Int(old)] = record
+        } else {
+            number = UInt32(namespaces.count)
+            namespaces.append(record)
+        }
+        namespaceNumbers[name] = number
+        changes.namespaces.insert(number)
+        return number
+    }
+
+    mutating func releaseNamespace(_ number: UInt32) {
+        namespaces[Int(number)].references -= 1
+        if namespaces[Int(number)].references == 0 { released.namespaces.append(number) }
+    }
+
+    mutating func free(namespace number: UInt32) {
+        // A namespace that was freed by an earlier entry of the same list is no longer under its name.
+        guard namespaceNumbers[namespaces[Int(number)].name] == number else { return }
+        namespaceNumbers[namespaces[Int(number)].name] = nil
+        releaseLabels(namespaces[Int(number)].labels)
+        freeNamespaces.append(number)
+    }
+
+    mutating func set(_ namespace: Namespace) {
+        let number = retainNamespace(namespace.metadata.name)
+        if namespaces[Int(number)].isExplicit {
+            releaseNamespace(number)
+        } else {
+            namespaces[Int(number)].isExplicit = true
+        }
+        relabel(number, namespace.metadata.labels)
+    }
+
+    mutating func removeNamespace(_ name: String) {
+        guard let number = namespaceNumbers[name], namespaces[Int(number)].isExplicit else { return }
+        namespaces[Int(number)].isExplicit = false
+        relabel(number, [:])
+        releaseNamespace(number)
+    }
+
+    /// The API server sets the name label on every namespace, so it is here whatever the object says.
+    private mutating func relabel(_ number: UInt32, _ labels: [String: String]) {
+        var labels = labels
+        labels[Namespace.nameLabel] = namespaces[Int(number)].name
+        let new = retainLabels(labels)
+        let old = namespaces[Int(number)].labels
+        namespaces[Int(number)].labels = new
+        releaseLabels(old)
+        if new != old { changes.namespaces.insert(number) }
+    }
+
+    /// Labels of a namespace, sorted by key.
+    package func labels(ofNamespace number: UInt32) -> [LabelPair] { labelSets[namespaces[Int(number)].labels] }
+
+    /// Whether a namespace's number is in use.
+    package func isLive(namespace number: UInt32) -> Bool {
+        Int(number) < namespaces.count && namespaceNumbers[namespaces[Int(number)].name] == number
+    }
+
+    /// Numbers of all namespaces.
+    package var liveNamespaces: [UInt32] { namespaceNumbers.values.sorted() }
+
+    /// The number of a label set, with one more reference.
+    mutating func retainLabels(_ labels: [String: String]) -> UInt32 {
+        var pairs: [LabelPair] = []
+        pairs.reserveCapacity(labels.count)
+        for (key, value) in labels {
+            pairs.append(LabelPair(key: strings.retain(key).number, value: strings.retain(value).number))
+        }
+        pairs.sort()
+        let (number, isNew) = labelSets.retain(pairs)
+        if !isNew { for pair in pairs { release(pair) } }
+        return number
+    }
+
+    /// Strings go at commit: the resolver may still hold a selector that names them.
+    mutating func releaseLabels(_ number: UInt32) {
+        guard let pairs = labelSets.release(number) else { return }
+        for pair in pairs { released.strings += [pair.key, pair.value] }
+    }
+
+    private mutating func release(_ pair: LabelPair) {
+        _ = strings.release(pair.key)
+        _ = strings.release(pair.value)
+    }
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+import NetworkTypes
+import PolicyModel
+
+extension ClusterState {
+    mutating func set(_ pod: Pod) {
+        let namespace = retainNamespace(pod.metadata.namespace)
+        let isFinished = pod.phase == .succeeded || pod.phase == .failed
+        let isLocal = pod.nodeName == nodeName && !nodeName.isEmpty
+        let isOutside = isFinished || pod.hostNetwork
+        var record = PodRecord(
+            name: pod.metadata.name, namespace: namespace, group: PodRecord.noGroup,
+            createdAt: pod.metadata.createdAt, uid: UIDBits(pod.metadata.uid), addresses: Self.canonical(pod.podIPs),
+            isLocal: isLocal, isOutsidePolicy: isOutside, isFinished: isFinished)
+        if !isOutside, !record.addresses.isEmpty { record.group = group(of: pod, in: namespace) }
+
+        let key = ScopedName(namespace: namespace, name: pod.metadata.name)
+        if let number = podNumbers[key] {
+            releaseNamespace(namespace)
+            replace(number, with: record)
+            setHostAddresses(isLocal ? pod.hostIPs : [], of: number)
+            return
+        }
+        let number: UInt32
+        if let old = freePods.popLast() {
+            number = old
+            pods[Int(old)] = record
+        } else {
+            number = UInt32(pods.count)
+            pods.append(record)
+        }
+        podNumbers[key] = number
+        enter(number)
+        setHostAddresses(isLocal ? pod.hostIPs : [], of: number)
+    }
+
+    mutating func removePod(namespace: String, name: String) {
+        guard let namespace = namespaceNumbers[namespace],
+            let number = podNumbers.removeValue(forKey: ScopedName(namespace: namespace, name: name))
+        else { return }
+        leave(number)
+        setHostAddresses([], of: number)
+        released.pods.append(number)
+        releaseNamespace(namespace)
+    }
+
+    private mutating func replace(_ number: UInt32, with record: PodRecord) {
+        let old = pods[Int(number)]
+        if old.uid != record.uid {
+            changes.replacedPods.insert(number)
+        } else if old.group == record.group, old.addresses == record.addresses, old.isLocal == record.isLocal,
+            old.isOutsidePolicy == record.isOutsidePolicy, old.createdAt == record.createdAt
+        {
+            pods[Int(number)].isFinished = record.isFinished
+            return
+        }
+        // Entering the new group first keeps a group alive whose only member stays in it.
+        if record.hasGroup, record.group != old.group { join(number, record.group) }
+        disclaim(number)
+        if old.isLocal { changes.localPods.insert(number) }
+        if old.hasGroup, old.group != record.group { quit(old.group, old.position) }
+        var position = old.position
+        if record.hasGroup, record.group != old.group {
+            position = UInt32(groups[Int(record.group)].members.count - 1)
+        }
+        pods[Int(number)] = record
+        pods[Int(number)].position = position
+        claim(number)
+        if record.isLocal { changes.localPods.insert(number) }
+    }
+
+    private mutating func enter(_ number: UInt32) {
+        let record = pods[Int(number)]
+        if record.hasGroup {
+            pods[Int(number)].position = UInt32(groups[Int(record.group)].members.count)
+            join(number, record.group)
+            claim(number)
+        }
+        if record.isLocal { changes.localPods.insert(number) }
+    }
+
+    private mutating func leave(_ number: UInt32) {
+        let record = pods[Int(number)]
+        disclaim(number)
+        if record.hasGroup { quit(record.group, record.position) }
+        if record.isLocal { changes.localPods.insert(number) }
+        pods[Int(number)].group = PodRecord.noGroup
+        pods[Int(number)].addresses = []
+        pods[Int(number)].isLocal = false
+    }
+
+    private static func canonical(_ addresses: [IPAddress]) -> [IPAddress] {
+        guard addresses.count > 1 else { return addresses }
+        var result: [IPAddress] = []
+        for address in addresses where !result.contains(address) { result.append(address) }
+        return result.sorted()
+    }
+
+    // MARK: Owners of addresses
+
+    private mutating func claim(_ number: UInt32) {
+        guard pods[Int(number)].hasGroup else { return }
+        for address in pods[Int(number)].addresses {
+            changes.addresses.append(address)
+            guard let owner = owners[address] else {
+                owners[address] = number
+                continue
+            }
+            claims[address, default: [owner]].append(number)
+            if precedes(owner, number) { owners[address] = number }
+            noteLocal(owner)
+        }
+    }
+
+    private mutating func disclaim(_ number: UInt32) {
+        guard pods[Int(number)].hasGroup else { return }
+        for address in pods[Int(number)].addresses {
+            changes.addresses.append(address)
+            guard var rest = claims[address] else {
+                owners[address] = nil
+                continue
+            }
+            rest.removeAll { $0 == number }
+            claims[address] = rest.count > 1 ? rest : nil
+            var owner = rest[0]
+            for other in rest where precedes(owner, other) { owner = other }
+            owners[address] = owner
+            noteLocal(owner)
+        }
+    }
+
+    private mutating func noteLocal(_ number: UInt32) {
+        if pods[Int(number)].isLocal { changes.localPods.insert(number) }
+    }
+
+    /// The younger pod owns a contested address; equally old: the greater namespace and name.
+    private func precedes(_ a: UInt32, _ b: UInt32) -> Bool {
+        let first = pods[Int(a)]
+        let second = pods[Int(b)]
+        return (first.createdAt, namespaces[Int(first.namespace)].name, first.name)
+            < (second.createdAt, namespaces[Int(second.namespace)].name, second.name)
+    }
+
+    // MARK: This node's addresses
+
+    private mutating func setHostAddresses(_ addresses: [IPAddress], of number: UInt32) {
+        let old = hostAddresses[number] ?? []
+        guard old != addresses else { return }
+        hostAddresses[number] = addresses.isEmpty ? nil : addresses
+        for address in addresses {
+            hostAddressCounts[address, default: 0] += 1
+            if hostAddressCounts[address] == 1 { changes.ownNode = true }
+        }
+        for address in old {
+            hostAddressCounts[address, default: 0] -= 1
+            if hostAddressCounts[address] == 0 {
+                hostAddressCounts[address] = nil
+                changes.ownNode = true
+            }
+        }
+    }
+
+    /// This node's addresses: those of its Node object and those that its pods name as their host's; sorted.
+    public var ownNodeAddresses: [IPAddress] {
+        var result = nodes[nodeName, default: []]
+        result += hostAddressCounts.keys
+        return Set(result).sorted()
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+import PolicyModel
+
+/// How many objects the state holds.
+public struct ClusterCounts: Sendable, Hashable {
+    public var pods = 0
+    public var podGroups = 0
+    public var namespaces = 0
+    public var nodes = 0
+    public var policies = 0
+    public init() {}
+}
+
+extension ClusterState {
+    public var counts: ClusterCounts {
+        var counts = ClusterCounts()
+        counts.pods = podNumbers.count
+        counts.podGroups = groupNumbers.count
+        counts.namespaces = namespaceNumbers.count
+        counts.nodes = nodes.count
+        counts.policies = policyNumbers.count
+        return counts
+    }
+
+    /// A pod's addresses, sorted: none once it is Succeeded or Failed. Nil: no such pod.
+    public func addresses(ofPod name: EndpointName) -> [IPAddress]? {
+        guard let namespace = namespaceNumbers[name.namespace],
+            let number = podNumbers[ScopedName(namespace: namespace, name: name.name)]
+        else { return nil }
+        return pods[Int(number)].isFinished ? [] : pods[Int(number)].addresses
+    }
+
+    /// The pod that owns an address.
+    public func pod(owning address: IPAddress) -> EndpointName? { owners[address].map { endpointName(ofPod: $0) } }
+
+    /// A Node object's addresses, in its order. Nil: no such node.
+    public func addresses(ofNode name: String) -> [IPAddress]? { nodes[name] }
+
+    /// All policies, in order.
+    public var policyReferences: [PolicyReference] {
+        policyNumbers.map { key, _ in
+            PolicyReference(
+                kind: "NetworkPolicy", namespace: namespaces[Int(key.namespace)].name, name: key.name)
+        }.sorted()
+    }
+
+    package func reference(ofPolicy number: UInt32) -> PolicyReference? {
+        guard let record = policies[Int(number)] else { return nil }
+        return PolicyReference(
+            kind: "NetworkPolicy", namespace: namespaces[Int(record.namespace)].name, name: record.name)
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+import NetworkTypes
+import PolicyModel
+
+/// The cluster's objects as one indexed value. Applying an event notes what became dirty; the resolver reads that
+/// and then ``commit()`` forgets it.
+///
+/// Numbers of strings, namespaces, groups, pods and policies that an event frees are reused only after the next
+/// commit, so that what the resolver remembers stays true until it has seen the change.
+public struct ClusterState: Sendable {
+    /// The node whose pods are local.
+    public let nodeName: String
+
+    package internal(set) var strings = Interner<String>()
+    var labelSets = Interner<[LabelPair]>()
+    var portSets = Interner<[IndexedPort]>()
+
+    package internal(set) var namespaces: [NamespaceRecord] = []
+    var namespaceNumbers: [String: UInt32] = [:]
+    var freeNamespaces: [UInt32] = []
+
+    package internal(set) var groups: [PodGroup] = []
+    var groupNumbers: [GroupKey: UInt32] = [:]
+    var freeGroups: [UInt32] = []
+    /// Active groups by label, sorted.
+    var groupsByPair: [LabelPair: [UInt32]] = [:]
+    /// How many active groups have a named port with this number.
+    var portNumbers: [PortName: [UInt16: Int]] = [:]
+
+    package internal(set) var pods: [PodRecord] = []
+    var podNumbers: [ScopedName: UInt32] = [:]
+    var freePods: [UInt32] = []
+    /// Who owns an address: the greatest of those that claim it.
+    var owners: [IPAddress: UInt32] = [:]
+    /// All that claim an address, where they are several.
+    var claims: [IPAddress: [UInt32]] = [:]
+
+    package internal(set) var policies: [PolicyRecord?] = []
+    var policyNumbers: [ScopedName: UInt32] = [:]
+    var freePolicies: [UInt32] = []
+
+    var nodes: [String: [IPAddress]] = [:]
+    /// status.hostIPs of each pod of this node.
+    var hostAddresses: [UInt32: [IPAddress]] = [:]
+    /// How many pods of this node name each address as their host's.
+    var hostAddressCounts: [IPAddress: Int] = [:]
+
+    package internal(set) var changes = ClusterChanges()
+    var released = Released()
+
+    /// What the next commit frees.
+    struct Released: Sendable {
+        var strings: [UInt32] = []
+        var namespaces: [UInt32] = []
+        var pods: [UInt32] = []
+        var policies: [UInt32] = []
+    }
+
+    public init(nodeName: String) {
+        self.nodeName = nodeName
+    }
+
+    /// Takes one event in.
+    public mutating func apply(_ event: ObjectEvent) {
+        switch event {
+        case .set(.pod(let pod)): set(pod)
+        case .set(.namespace(let namespace)): set(namespace)
+        case .set(.node(let node)): setNode(node.metadata.name, node.addresses)
+        case .set(.networkPolicy(let policy)): set(policy)
+        case .removed(let key):
+            switch key.kind {
+            case .pod: removePod(namespace: key.namespace, name: key.name)
+            case .namespace: removeNamespace(key.name)
+            case .node: setNode(key.name, nil)
+            case .networkPolicy: removePolicy(namespace: key.namespace, name: key.name)
+            }
+        }
+    }
+
+    /// Forgets the changes and frees the numbers that they made free.
+    package mutating func commit() {
+        for group in changes.groups where !groups[Int(group)].isActive { free(group: group) }
+        changes = ClusterChanges()
+        for number in released.namespaces where namespaces[Int(number)].references == 0 { free(namespace: number) }
+        freePods += released.pods
+        freePolicies += released.policies
+        for number in released.strings { _ = strings.release(number) }
+        released = Released()
+    }
+
+    private mutating func setNode(_ name: String, _ addresses: [IPAddress]?) {
+        guard nodes[name] != addresses else { return }
+        nodes[name] = addresses
+        if name == nodeName { changes.ownNode = true }
+    }
+}
+
+/// A name in a namespace.
+struct ScopedName: Sendable, Hashable {
+    var namespace: UInt32
+    var name: String
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import PolicyModel
+
+/// A program's rules prepared for filling rows: a row is a distinct set of rules that match by peer, a column a
+/// distinct set that match by port, a cell the first match through the tiers.
+struct ProgramLayout: Sendable {
+    struct Rule: Sendable {
+        var tier: Int
+        var action: RuleAction
+        var id: RuleID
+        /// Columns whose ports it matches.
+        var columns: [Int] = []
+    }
+
+    var rules: [Rule] = []
+    /// What ends each tier.
+    var denies: [RuleID?] = []
+    /// Rules that match every peer, in order.
+    private var anyPeer: [UInt32] = []
+    private var rulesOfSet: [PeerSetID: [UInt32]] = [:]
+    private(set) var columnCount = 1
+    private(set) var rows: [[UInt32]: UInt16] = [:]
+    /// Where a new row goes that does not fit: it denies.
+    private let overLimit: RuleID
+
+    var peerSets: [PeerSetID] { Array(rulesOfSet.keys) }
+
+    /// - Parameters:
+    ///   - columnsOfRule: which of the columns each rule matches.
+    ///   - overLimit: the rule that denies where a row does not fit.
+    init(
+        _ content: ProgramContent, ids: (RuleIdentity) -> RuleID, columnsOfRule: [[Int]], columnCount: Int,
+        overLimit: RuleID
+    ) {
+        self.columnCount = columnCount
+        self.overLimit = overLimit
+        for (number, tier) in content.tiers.enumerated() {
+            for rule in tier.rules {
+                let index = UInt32(rules.count)
+                rules.append(
+                    Rule(
+                        tier: number, action: rule.action, id: ids(rule.identity),
+                        columns: columnsOfRule[Int(index)]))
+                switch rule.peers {
+                case .any: anyPeer.append(index)
+                case .sets(let sets): for set in sets { rulesOfSet[set, default: []].append(index) }
+                }
+            }
+            denies.append(tier.otherwiseDeny.map(ids))
+        }
+    }
+
+    /// Rules that match members of exactly these sets, in order.
+    private func matching(_ sets: [PeerSetID]) -> [UInt32] {
+        var result = anyPeer
+        for set in sets { if let list = rulesOfSet[set] { result += list } }
+        guard result.count > anyPeer.count else { return result }
+        result.sort()
+        var last: UInt32?
+        result.removeAll { rule in
+            defer { last = rule }
+            return rule == last
+        }
+        return result
+    }
+
+    /// The row of a class with these sets, added to `cells` where there is none. Row 0 is to be that of no set.
+    mutating func row(of sets: [PeerSetID], cells: inout [Cell]) -> UInt16 {
+        let matching = matching(sets)
+        if let row = rows[matching] { return row }
+        let number = cells.count / columnCount
+        guard number < CompilerLimits.rowsPerProgram,
+            cells.count + columnCount <= CompilerLimits.cellsPerProgram
+        else {
+            // The last row that 16 bits can name is kept for this.
+            if !isOverLimit { cells += [Cell](repeating: Cell(.deny, by: overLimit), count: columnCount) }
+            isOverLimit = true
+            return UInt16(cells.count / columnCount - 1)
+        }
+        rows[matching] = UInt16(number)
+        cells += fill(matching)
+        return UInt16(number)
+    }
+
+    /// Whether rows had to be left out.
+    private(set) var isOverLimit = false
+
+    private func fill(_ matching: [UInt32]) -> [Cell] {
+        var result = [Cell?](repeating: nil, count: columnCount)
+        var passed = [Int](repeating: -1, count: columnCount)
+        var index = 0
+        for (tier, deny) in denies.enumerated() {
+            while index < matching.count, rules[Int(matching[index])].tier == tier {
+                let rule = rules[Int(matching[index])]
+                index += 1
+                for column in rule.columns where result[column] == nil && passed[column] != tier {
+                    switch rule.action {
+                    case .allow: result[column] = Cell(.allow, by: rule.id)
+                    case .deny: result[column] = Cell(.deny, by: rule.id)
+                    case .pass: passed[column] = tier
+                    }
+                }
+            }
+            guard let deny else { continue }
+            for column in result.indices where result[column] == nil && passed[column] != tier {
+                result[column] = Cell(.deny, by: deny)
+            }
+        }
+        return result.map { $0 ?? Cell(.allow, by: .noPolicy) }
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import NetworkTypes
+import PolicyModel
+
+/// The keys by which a restarted daemon finds its numbers again. All are made of canonical content alone.
+extension StableHash {
+    mutating func add(_ reference: PolicyReference) {
+        add(reference.kind)
+        add(reference.namespace)
+        add(reference.name)
+    }
+
+    mutating func add(_ identity: RuleIdentity) {
+        switch identity {
+        case .rule(let policy, let direction, let index, let name):
+            add(1)
+            add(policy)
+            add(direction.rawValue)
+            add(index)
+            add(name == nil ? 0 : 1)
+            add(name ?? "")
+        case .isolation(let direction, let policies):
+            add(2)
+            add(direction.rawValue)
+            add(policies.count)
+            for policy in policies { add(policy) }
+        case .ownNode(let direction):
+            add(3)
+            add(direction.rawValue)
+        case .noPolicy(let direction):
+            add(4)
+            add(direction.rawValue)
+        case .overLimit(let direction):
+            add(5)
+            add(direction.rawValue)
+        }
+    }
+
+    mutating func add(_ address: IPAddress) {
+        add(byte: address.family.rawValue)
+        add(address.high)
+        add(address.low)
+    }
+
+    mutating func add(_ prefix: CIDR) {
+        add(prefix.network)
+        add(byte: prefix.prefixLength)
+    }
+
+    mutating func add(_ port: ProtocolPorts) {
+        add(byte: port.ipProtocol.rawValue)
+        add(UInt64(port.range.first) << 16 | UInt64(port.range.last))
+    }
+
+    mutating func add(_ ports: PortMatch) {
+        guard case .ports(let list) = ports else { return add(0) }
+        add(1)
+        add(list.count)
+        for port in list { add(port) }
+    }
+}
+
+extension StableKey {
+    init(_ identity: RuleIdentity) {
+        var hash = StableHash()
+        hash.add(identity)
+        self = hash.finish()
+    }
+
+    init(_ description: PeerSetDescription) {
+        var hash = StableHash()
+        hash.add(description.description)
+        hash.add(description.blocks.count)
+        for block in description.blocks {
+            hash.add(block.cidr)
+            hash.add(block.except.count)
+            for except in block.except { hash.add(except) }
+        }
+        self = hash.finish()
+    }
+
+    /// A class: the keys of its peer sets, in order of key.
+    init(peerSets: [StableKey]) {
+        var hash = StableHash()
+        hash.add(peerSets.count)
+        for key in peerSets.sorted() { hash.add(key) }
+        self = hash.finish()
+    }
+
+    /// An endpoint: name and addresses, but no UID, which a restarted daemon could not tell from the tables.
+    init(endpoint name: EndpointName, addresses: [IPAddress]) {
+        var hash = StableHash()
+        hash.add(name.namespace)
+        hash.add(name.name)
+        hash.add(addresses.count)
+        for address in addresses { hash.add(address) }
+        self = hash.finish()
+    }
+
+    /// A program: its direction and its tiers with all that a rule says.
+    init(_ content: ProgramContent, peerSetKey: (PeerSetID) -> StableKey) {
+        var hash = StableHash()
+        hash.add(content.direction.rawValue)
+        for tier in content.tiers {
+            hash.add(byte: tier.tier.rawValue)
+            hash.add(tier.rules.count)
+            for rule in tier.rules {
+                hash.add(rule.identity)
+                hash.add(rule.action.rawValue)
+                hash.add(rule.ports)
+                if case .sets(let sets) = rule.peers {
+                    hash.add(sets.count)
+                    for key in sets.map(peerSetKey).sorted() { hash.add(key) }
+                } else {
+                    hash.add(-1)
+                }
+            }
+            hash.add(tier.otherwiseDeny == nil ? 0 : 1)
+            if let deny = tier.otherwiseDeny { hash.add(deny) }
+        }
+        self = hash.finish()
+    }
+}
+
+/// What makes two programs one.
+struct ProgramContent: Sendable, Hashable {
+    var direction: Direction
+    var tiers: [ResolvedTier]
+}

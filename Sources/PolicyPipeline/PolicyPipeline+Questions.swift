@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+import ClusterState
+import CompiledPolicy
+import NetworkTypes
+import PolicyCompiler
+import PolicyModel
+import PolicyResolver
+
+/// Sizes of all stages, for status and metrics.
+public struct PipelineStatistics: Sendable, Hashable {
+    public var cluster = ClusterCounts()
+    public var localEndpoints = 0
+    public var peerSets = 0
+    public var addressClasses = 0
+    public var addressEntries = 0
+    public var portClasses = 0
+    public var rules = 0
+    public var programs = 0
+    public var programsOverLimit = 0
+    public var cells = 0
+    public var endpointsOverLimit = 0
+}
+
+extension PolicyPipeline {
+    /// All local endpoints with the policies that isolate them, in order of name.
+    public var localEndpoints: [LocalEndpointSummary] { resolver.localEndpoints }
+
+    /// Every policy, with the local endpoints that it selects, in order of name; none: it selects nothing here.
+    public var policySelections: [PolicyReference: [EndpointName]] {
+        var result = resolver.policySelections
+        for reference in state.policyReferences where result[reference] == nil { result[reference] = [] }
+        return result
+    }
+
+    /// A pod's addresses anywhere in the cluster; none once it has finished. Nil: no such pod or pushed endpoint.
+    public func addresses(ofPod name: EndpointName) -> [IPAddress]? {
+        state.addresses(ofPod: name) ?? resolver.addresses(ofPushed: name)
+    }
+
+    /// The pod, anywhere in the cluster, that owns an address.
+    public func pod(owning address: IPAddress) -> EndpointName? { state.pod(owning: address) }
+
+    /// A Node object's addresses. Nil: no such node.
+    public func addresses(ofNode name: String) -> [IPAddress]? { state.addresses(ofNode: name) }
+
+    /// This node's addresses, from its Node object and from its pods' hostIPs; sorted.
+    public var ownNodeAddresses: [IPAddress] { state.ownNodeAddresses }
+
+    /// Local endpoints that the tables have no room for and do not protect; sorted.
+    public var endpointsOverLimit: [EndpointName] { compiled.endpointsOverLimit }
+
+    public var statistics: PipelineStatistics {
+        var result = PipelineStatistics()
+        result.cluster = state.counts
+        result.localEndpoints = resolver.localEndpointCount
+        result.peerSets = resolver.peerSetCount
+        result.addressClasses = compiled.addressClasses.count
+        result.addressEntries = compiled.addresses.hosts.count + compiled.addresses.prefixes.count
+        result.portClasses = compiler.portClassCount
+        result.rules = compiled.rules.count
+        result.programs = compiled.programs.count
+        result.programsOverLimit = compiled.programsOverLimit.count
+        result.cells = compiled.programs.values.reduce(0) { $0 + $1.cells.count }
+        result.endpointsOverLimit = compiled.endpointsOverLimit.count
+        return result
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+import ClusterState
+import CompiledPolicy
+import KubernetesObjects
+import NetworkTypes
+import PolicyCompiler
+import PolicyModel
+import PolicyResolver
+
+/// From objects to tables for one node: index, resolve, compile, as one value without I/O.
+///
+/// A step takes time proportional to what it changes. Its result depends on the events alone, never on hash seeds.
+public struct PolicyPipeline: Sendable {
+    public let nodeName: String
+    var state: ClusterState
+    var resolver = PolicyResolver()
+    var compiler: PolicyCompiler
+
+    /// - Parameters:
+    ///   - nodeName: the node whose pods are local.
+    ///   - numbering: the numbers that a previous run left in the kernel.
+    public init(nodeName: String, numbering: Numbering = Numbering()) {
+        self.nodeName = nodeName
+        state = ClusterState(nodeName: nodeName)
+        compiler = PolicyCompiler(numbering: numbering)
+    }
+
+    /// The tables. Reading makes no copy; a copy that is kept makes the next step copy what it changes.
+    public var compiled: CompiledPolicy {
+        _read { yield compiler.compiled }
+    }
+
+    /// Takes events in without compiling: for a first list that comes in pages. The next step carries them out, which
+    /// also gives things the numbers of the previous run, since these are found by the final state's content.
+    public mutating func ingest(_ events: [ObjectEvent]) {
+        for event in events { state.apply(event) }
+    }
+
+    /// Takes a batch of events in and brings the tables up to date in one pass.
+    public mutating func apply(_ events: [ObjectEvent]) -> CompiledDelta {
+        ingest(events)
+        return step()
+    }
+
+    /// Replaces all that was pushed before by `pushed`; an empty value removes it.
+    ///
+    /// - Throws: ``PushedPolicyError``; nothing has changed then.
+    public mutating func apply(pushed: PushedPolicy) throws(PushedPolicyError) -> CompiledDelta {
+        try resolver.push(pushed)
+        return step()
+    }
+
+    /// Whether ``settle()`` would change anything.
+    public var needsSettling: Bool { compiler.needsSettling }
+
+    /// Merges what the last step had to leave apart while packets could still meet a program that it replaced. Every
+    /// step begins with this; call it when idle, so that the tables don't stay finer than they need to be.
+    public mutating func settle() -> CompiledDelta { compiler.apply(ResolvedChange()) }
+
+    /// Forgets the numbers of the previous run; to be called once the datapath has taken over.
+    public mutating func releaseNumbering() { compiler.releaseNumbering() }
+
+    private mutating func step() -> CompiledDelta {
+        let change = resolver.resolve(state)
+        state.commit()
+        return compiler.apply(change)
+    }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+import ClusterState
+import NetworkTypes
+import PolicyModel
+
+/// Whom a peer set holds, in canonical form: equal keys are one peer set.
+enum PeerSetKey: Hashable, Sendable {
+    case pods(PodPeers)
+    /// All ipBlocks of one rule; sorted, without duplicates.
+    case blocks([AddressBlock])
+    /// This node's addresses, sorted.
+    case ownNode([IPAddress])
+}
+
+/// Pods by selectors and, for a named port, by the number that they give it.
+struct PodPeers: Hashable, Sendable {
+    enum Scope: Hashable, Sendable {
+        /// The policy's own namespace.
+        case namespace(UInt32)
+        /// Namespaces by label.
+        case selector(IndexedSelector)
+    }
+    var scope: Scope
+    var pods: IndexedSelector
+    var port: IndexedPort?
+}
+
+extension PeerSetKey {
+    func description(in state: ClusterState) -> PeerSetDescription {
+        switch self {
+        case .pods(let peers): return PeerSetDescription(description: peers.text(in: state))
+        case .blocks(let blocks):
+            let text = blocks.prefix(4).map(\.description).joined(separator: ", ")
+            return PeerSetDescription(
+                description: blocks.count > 4 ? "\(text) and \(blocks.count - 4) more" : text, blocks: blocks)
+        case .ownNode(let addresses):
+            return PeerSetDescription(
+                description: "own node", blocks: addresses.map { AddressBlock(cidr: CIDR(host: $0)) })
+        }
+    }
+}
+
+extension PodPeers {
+    /// "pods app=api in namespace shop with port http 8080/TCP".
+    func text(in state: ClusterState) -> String {
+        let who = pods.requirements.isEmpty ? "all pods" : "pods \(state.text(pods))"
+        let place =
+            switch scope {
+            case .namespace(let number): "in namespace \(state.namespaces[Int(number)].name)"
+            case .selector(let selector):
+                selector.requirements.isEmpty ? "in all namespaces" : "in namespaces \(state.text(selector))"
+            }
+        guard let port else { return "\(who) \(place)" }
+        return "\(who) \(place) with port \(state.strings[port.name.name]) \(port.number)/\(port.name.ipProtocol)"
+    }
+}

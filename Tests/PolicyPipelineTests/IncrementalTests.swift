@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Foundation
+import KubernetesObjects
+import NetworkTypes
+import PolicyPipeline
+import Testing
+
+/// Any order of events leads to the same tables as the objects that are left, and no step shows a packet a verdict
+/// that is neither the old nor the new one.
+///
+/// BULKHEAD_SEED runs that one sequence; BULKHEAD_SEQUENCES sets how many are run otherwise.
+@Suite struct IncrementalTests {
+    private static var seeds: Range<UInt64> {
+        let environment = ProcessInfo.processInfo.environment
+        if let seed = environment["BULKHEAD_SEED"].flatMap(UInt64.init) { return seed..<seed + 1 }
+        return 0..<(environment["BULKHEAD_SEQUENCES"].flatMap(UInt64.init) ?? 240)
+    }
+
+    @Test func everyOrderOfEventsEqualsFromScratch() {
+        for seed in Self.seeds {
+            let problem = Self.run(seed: seed)
+            #expect(problem == nil, "BULKHEAD_SEED=\(seed): \(problem ?? "")")
+            if problem != nil { return }
+        }
+    }
+
+    private static func run(seed: UInt64) -> String? {
+        var world = RandomWorld(seed: seed)
+        var pipeline = PolicyPipeline(nodeName: "n1")
+        var replay = TableReplay()
+        let flows = (0..<40).map { _ in world.flow() }
+        for number in 0..<40 {
+            let size = number % 5 == 4 ? 4 : 1
+            let events = (0..<size).map { _ in world.event() }
+            let before = flows.map { replay.verdict($0) }
+            let delta = pipeline.apply(events)
+            let after = flows.map { text(pipeline.compiled.evaluate($0), pipeline.compiled) }
+            var problem: String?
+            var last = before
+            replay.apply(delta, of: pipeline.compiled) { replay, isInvisible in
+                for (index, flow) in flows.enumerated() {
+                    let now = replay.verdict(flow)
+                    if isInvisible, now != last[index], problem == nil {
+                        problem = "\(flow): \(last[index]) became \(now) in a step that nobody should see"
+                    }
+                    if size == 1, now != before[index], now != after[index], problem == nil {
+                        problem = "\(flow): \(now) is neither \(before[index]) nor \(after[index])"
+                    }
+                    last[index] = now
+                }
+            }
+            if let problem = problem ?? replay.problems.first { return "step \(number) \(events): \(problem)" }
+            if last != after { return "step \(number): replayed verdicts differ from evaluate" }
+
+            var fresh = PolicyPipeline(nodeName: "n1")
+            _ = fresh.apply(world.objects.sorted { $0.key < $1.key }.map { .set($0.value) })
+            if number % 3 == 0 {
+                let settled = pipeline.settle()
+                replay.apply(settled, of: pipeline.compiled) { _, _ in }
+                if let problem = replay.problems.first { return "step \(number) settling: \(problem)" }
+            }
+            var copy = pipeline
+            while copy.needsSettling { _ = copy.settle() }
+            let difference = copy.compiled.canonical.difference(from: fresh.compiled.canonical)
+            if !difference.isEmpty {
+                return "step \(number) \(events):\n" + difference.prefix(6).joined(separator: "\n")
+            }
+            for flow in flows where pipeline.compiled.evaluate(flow) != evaluate(flow, fresh, like: pipeline) {
+                return "step \(number): \(flow) is decided otherwise from scratch"
+            }
+        }
+        return nil
+    }
+
+    /// The decision from scratch with the numbers of the other pipeline's rules.
+    private static func evaluate(_ flow: Flow, _ fresh: PolicyPipeline, like other: PolicyPipeline) -> Decision {
+        var decision = fresh.compiled.evaluate(flow)
+        let same = other.compiled.evaluate(flow)
+        if let rule = same.egress?.rule { decision.egress?.rule = rule }
+        if let rule = same.ingress?.rule { decision.ingress?.rule = rule }
+        return decision
+    }
+
+    private static func text(_ decision: Decision, _ policy: CompiledPolicy) -> String {
+        if decision.isSelf { return "self" }
+        func word(_ direction: DirectionDecision?) -> String {
+            guard let direction else { return "open" }
+            if case .noPolicy = direction.identity { return "open" }
+            return direction.verdict.rawValue
+        }
+        return "\(word(decision.egress)) \(word(decision.ingress))"
+    }
+}
