@@ -4,7 +4,7 @@ import PolicyModel
 
 extension AddressBlock {
     /// The block less its excepts.
-    var ranges: [AddressRange] {
+    package var ranges: [AddressRange] {
         var remaining: [AddressRange] = []
         var next: IPAddress? = cidr.network
         let whole = AddressRange(cidr)

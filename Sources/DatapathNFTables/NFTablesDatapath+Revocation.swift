@@ -14,6 +14,10 @@ extension NFTablesDatapath {
         }
         for connection in local where !policy.allows(connection.flow) { denied.append(connection) }
         guard !denied.isEmpty else { return }
+        // Traffic between a pod and its own node is not forwarded: policy does not stop it here.
+        if let own = NodeAddresses.current() {
+            denied.removeAll { own.contains($0.flow.source) || own.contains($0.flow.destination) }
+        }
         // The replies first: once the connection is forgotten, a reply would begin one of its own, the other way round.
         var step = Transaction()
         for family in AddressFamily.allCases {
@@ -39,22 +43,5 @@ extension CompiledPolicy {
         }
         return allows(endpoints[source.endpoint]?.egress, destination)
             && allows(endpoints[destination.endpoint]?.ingress, source)
-    }
-
-    private func portClass(of flow: Flow) -> PortClassID {
-        guard flow.ipProtocol.hasPorts, let port = flow.destinationPort else { return .none }
-        var low = 0
-        var high = portSegments.count
-        while low < high {
-            let middle = (low + high) / 2
-            let segment = portSegments[middle].ports
-            if (segment.ipProtocol, segment.range.last) < (flow.ipProtocol, port) {
-                low = middle + 1
-            } else {
-                high = middle
-            }
-        }
-        guard low < portSegments.count, portSegments[low].ports.ipProtocol == flow.ipProtocol else { return .none }
-        return portSegments[low].portClass
     }
 }

@@ -84,7 +84,7 @@ extension PolicyTables {
                 elements.append((TableName.samePod(source.family), SetElement(key: key)))
             }
         }
-        guard let interface else { return elements }
+        guard let interface, !addresses.isEmpty else { return elements }
         let index = withUnsafeBytes(of: interface.index) { Array($0) }
         elements.append((TableName.podInterfaces, SetElement(key: index)))
         for source in addresses {

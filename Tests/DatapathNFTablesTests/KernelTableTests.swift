@@ -39,4 +39,24 @@ import Testing
             }
         }
     }
+
+    @Test func thePlansTextIsWhatTheKernelHolds() throws {
+        func words() throws -> [Substring] {
+            try NetProcess.run(["nft", "list", "table", "inet", "bulkhead"])
+                .split { $0.isWhitespace || $0 == "," }.sorted()
+        }
+        try withNamespace("text") {
+            var compiler = PlanCompiler()
+            let policy = compiler.compile(.mixed)
+            var datapath = NFTablesDatapath()
+            _ = try datapath.open()
+            _ = try datapath.resync(policy)
+            let written = try words()
+            try NetProcess.run(["nft", "delete", "table", "inet", "bulkhead"])
+            try NetProcess.run(["nft", "-f", "-"], input: "\(PolicyTables(policy).contents)")
+            // The comment of the table itself is no part of the plan.
+            let comment = "comment \"Bulkhead: network policy of this node's pods\"".split(separator: " ")
+            #expect(try (comment + words()).sorted() == written)
+        }
+    }
 }

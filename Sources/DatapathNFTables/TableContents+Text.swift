@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+
+extension TableContents: CustomStringConvertible {
+    /// The table in nft's language, in an order in which `nft -f` takes it; the same text for the same contents.
+    package var description: String {
+        var lines = ["table inet \(TableName.table) {"]
+        for object in objects.values.sorted(by: { $0.name < $1.name }) { lines += object.lines }
+        let plain = sets.values.filter { !$0.shape.isMap }.sorted { $0.shape.name < $1.shape.name }
+        for set in plain { lines += set.lines }
+        let maps = sets.values.filter(\.shape.isMap).sorted { $0.shape.name < $1.shape.name }
+        for map in maps { lines += map.lines }
+        for chain in chains.values.sorted(by: { $0.name < $1.name }) { lines += chain.lines }
+        return (lines + ["}"]).joined(separator: "\n") + "\n"
+    }
+}
+
+extension TableObject {
+    fileprivate var lines: [String] {
+        var body: [String] = []
+        if !comment.isEmpty { body.append("    comment \"\(comment)\"") }
+        guard case .limit(let perSecond, let burst) = kind else { return ["  counter \(name) {"] + body + ["  }"] }
+        return ["  limit \(name) {"] + body + ["    rate \(perSecond)/second burst \(burst) packets", "  }"]
+    }
+}
+
+extension TableSet {
+    fileprivate var lines: [String] {
+        var lines = ["  \(shape.isMap ? "map" : "set") \(shape.name) {"]
+        lines.append(
+            "    type " + shape.fields.map(\.typeName).joined(separator: " . ") + (shape.isMap ? " : verdict" : ""))
+        if shape.isInterval { lines.append("    flags interval") }
+        if shape.timeoutMilliseconds > 0 { lines.append("    timeout \(shape.timeoutMilliseconds / 1000)s") }
+        if !shape.comment.isEmpty { lines.append("    comment \"\(shape.comment)\"") }
+        if !members.isEmpty {
+            lines.append("    elements = {")
+            lines += texts.map { "      \($0)," }
+            lines.append("    }")
+        }
+        return lines + ["  }"]
+    }
+
+    private var texts: [String] {
+        guard case .elements(let elements) = members else { return members.lines }
+        return elements.map { element in
+            let last = element.end ?? element.key
+            let (first, end) = (shape.values(element.key), shape.values(last))
+            let fields = zip(first, end).map { $0 == $1 ? $0 : "\($0)-\($1)" }
+            return fields.joined(separator: " . ") + (element.target.map { " : \($0)" } ?? "")
+        }.sorted()
+    }
+}
+
+extension SetShape {
+    /// The values of a key, one for each field.
+    fileprivate func values(_ key: [UInt8]) -> [String] {
+        var rest = key[...]
+        return fields.map { field in
+            let bytes = rest.prefix(field.byteCount)
+            rest = rest.dropFirst((field.byteCount + 3) / 4 * 4)
+            let number = bytes.reduce(0) { $0 << 8 | UInt32($1) }
+            switch field {
+            case .interface: return "\(number.byteSwapped)"
+            case .source, .destination: return IPAddress(networkBytes: bytes).map(\.description) ?? "?"
+            case .transportProtocol, .sourcePort, .destinationPort: return "\(number)"
+            }
+        }
+    }
+}
+
+extension Field {
+    fileprivate var typeName: String {
+        switch self {
+        case .interface: "iface_index"
+        case .source(let family), .destination(let family): "\(family)_addr"
+        case .transportProtocol: "inet_proto"
+        case .sourcePort, .destinationPort: "inet_service"
+        }
+    }
+
+    fileprivate var text: String {
+        switch self {
+        case .interface: "iif"
+        case .source(let family): family == .ipv4 ? "ip saddr" : "ip6 saddr"
+        case .destination(let family): family == .ipv4 ? "ip daddr" : "ip6 daddr"
+        case .transportProtocol: "meta l4proto"
+        case .sourcePort: "th sport"
+        case .destinationPort: "th dport"
+        }
+    }
+}
+
+extension TableChain {
+    fileprivate var lines: [String] {
+        var lines = ["  chain \(name) {"]
+        if !comment.isEmpty { lines.append("    comment \"\(comment)\"") }
+        if isBase { lines.append("    type filter hook forward priority \(Self.priority); policy accept;") }
+        return lines + rules.map { "    \($0)" } + ["  }"]
+    }
+}
+
+extension TableRule: CustomStringConvertible {
+    package var description: String {
+        let text = terms.map(\.description).joined(separator: " ")
+        return comment.isEmpty ? text : "\(text) comment \"\(comment)\""
+    }
+}
+
+extension Term: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .family(let family): "meta nfproto \(family)"
+        case .connectionState(let states): states == BaseTable.established ? "ct state established" : "ct state related"
+        case .transportProtocol(let number): "meta l4proto \(number.rawValue)"
+        case .destinationPort(let range): "th dport \(range)"
+        case .hasDestinationPort: "th dport >= 0"
+        case .member(let fields, let set, let negated): "\(Self.text(fields)) \(negated ? "!= " : "")@\(set)"
+        case .dispatch(let fields, let map): "\(Self.text(fields)) vmap @\(map)"
+        case .limit(let name): "limit name \"\(name)\""
+        case .count(let name): "counter name \"\(name)\""
+        case .log(let prefix, let group): "log prefix \"\(prefix)\" group \(group) snaplen 128"
+        case .resetTCP: "reject with tcp reset"
+        case .rejectProhibited: "reject with icmpx admin-prohibited"
+        case .verdict(let verdict): verdict.description
+        }
+    }
+
+    private static func text(_ fields: [Field]) -> String { fields.map(\.text).joined(separator: " . ") }
+}
+
+extension ChainVerdict: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .accept: "accept"
+        case .drop: "drop"
+        case .leave: "return"
+        case .jump(let chain): "jump \(chain)"
+        case .go(let chain): "goto \(chain)"
+        }
+    }
+}

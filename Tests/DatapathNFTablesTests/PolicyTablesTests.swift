@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import DatapathNFTables
+import NetworkTypes
+import PolicyModel
+import TestKit
+import Testing
+
+/// The plan of the table: pure.
+struct PolicyTablesTests {
+    @Test(arguments: 0..<40) func stepsGiveWhatABuildFromScratchGives(seed: UInt64) {
+        var random = WorldRandom(seed: seed)
+        var compiler = PlanCompiler()
+        var plan = PolicyPlan.mixed
+        var policy = compiler.compile(plan)
+        var tables = PolicyTables(policy)
+        for _ in 0..<12 {
+            plan.change(&random)
+            let next = compiler.compile(plan)
+            let delta = CompiledDelta(from: policy, to: next)
+            let before = tables.contents
+            let step = tables.apply(delta, of: next)
+            policy = next
+            let scratch = PolicyTables(policy)
+            guard let step else {
+                Issue.record("seed \(seed): built anew")
+                return
+            }
+            #expect(tables.contents == scratch.contents, "seed \(seed)")
+            #expect(before.applying(step) == tables.contents, "seed \(seed)")
+        }
+    }
+
+    @Test func anInterfaceIsTwoSetsAndGoesWithItsEndpoint() {
+        var compiler = PlanCompiler()
+        let policy = compiler.compile(.mixed)
+        var tables = PolicyTables(policy)
+        let bare = tables.contents
+        let web = policy.endpoints.first { $0.value.name.name == "web" }!.key
+        let step = tables.setInterface(EndpointInterface(index: 7, name: "veth7"), of: web)
+        #expect(step.addedMembers.map(\.shape.name) == ["pod-interfaces", "pod-sources-ipv4", "pod-sources-ipv6"])
+        #expect(tables.setInterface(EndpointInterface(index: 7, name: "veth7"), of: web).isEmpty)
+        var plan = PolicyPlan.mixed
+        plan.endpoints["web"] = nil
+        let without = compiler.compile(plan)
+        _ = tables.apply(CompiledDelta(from: policy, to: without), of: without)
+        #expect(tables.contents == PolicyTables(without).contents)
+        _ = tables.apply(CompiledDelta(from: without, to: policy), of: policy)
+        #expect(tables.contents == bare)
+    }
+
+    @Test func aNewMemberIsOneElement() {
+        var compiler = PlanCompiler()
+        let policy = compiler.compile(.mixed)
+        var tables = PolicyTables(policy)
+        var plan = PolicyPlan.mixed
+        plan.peers["pods tier=frontend in namespace shop"]!.hosts.insert(address("10.9.9.9"))
+        let next = compiler.compile(plan)
+        let step = tables.apply(CompiledDelta(from: policy, to: next), of: next)!
+        // The frontend's own set, and its union with the backend.
+        #expect(step.addedMembers.count == 2 && step.count == 2)
+        #expect(step.addedMembers.allSatisfy { $0.members == .addresses([address("10.9.9.9")]) })
+    }
+
+    @Test func chainsReadAsThePolicySays() throws {
+        var compiler = PlanCompiler()
+        let tables = PolicyTables(compiler.compile(.mixed))
+        let chain = try #require(
+            tables.contents.chains.keys.first { $0.hasPrefix("ingress/shop/guard") && !$0.contains("after") })
+        let rules = tables.contents.chains[chain]!.rules.map { rule in
+            rule.terms.map(\.description).filter { !$0.hasPrefix("meta nfproto") }.joined(separator: " ")
+                .replacing(/\/[0-9a-f]{8}/, with: "/#").replacing(/(rule|deny)\/[0-9]+\//) { "\($0.output.1)/N/" }
+        }
+        let block = "peers/10.0.0.0/8-except-10.1.0.0/16/#/ranges-ipv4"
+        #expect(
+            rules == [
+                "jump transport-ingress",
+                "ip saddr @peers/2001-db8-/32-192.0.2.1/32/#/ipv4 goto deny/N/shop/guard/ingress/0",
+                "ip6 saddr @peers/2001-db8-/32-192.0.2.1/32/#/ranges-ipv6 goto deny/N/shop/guard/ingress/0",
+                "ip saddr @\(block) meta l4proto 6 th dport 9 counter name \"rule/N/shop/guard/ingress/1\" goto \(chain.replacing(/\/[0-9a-f]{8}/, with: "/#"))/after-admin",
+                "meta l4proto 6 th dport 9 goto deny/N/shop/guard/ingress/2",
+                "goto \(chain.replacing(/\/[0-9a-f]{8}/, with: "/#"))/after-admin",
+            ])
+    }
+
+    @Test func rangesAreMergedAndLessTheirHoles() {
+        let block = AddressBlock(
+            cidr: cidr("10.0.0.0/8"), except: [cidr("10.0.0.0/16"), cidr("10.255.0.0/16"), cidr("10.1.2.0/24")])
+        #expect(
+            block.ranges == [
+                AddressRange(first: address("10.1.0.0"), last: address("10.1.1.255")),
+                AddressRange(first: address("10.1.3.0"), last: address("10.254.255.255")),
+            ])
+        let merged = AddressRanges(
+            [cidr("10.0.0.0/25"), cidr("10.0.0.128/25"), cidr("10.0.0.0/24"), cidr("10.0.2.0/24"), cidr("::/0")].map {
+                AddressRange($0)
+            })
+        #expect(merged.ranges.count == 3)
+        #expect(merged.contains(address("10.0.0.200")) && !merged.contains(address("10.0.1.0")))
+        #expect(merged.contains(address("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")))
+        #expect(AddressBlock(cidr: cidr("0.0.0.0/0"), except: [cidr("0.0.0.0/0")]).ranges.isEmpty)
+    }
+}
+
+extension PolicyPlan {
+    /// One to three changes of any kind.
+    mutating func change(_ random: inout WorldRandom) {
+        for _ in 0..<random.between(1, 3) {
+            let pods = ["pods tier=backend in namespace shop", "pods tier=frontend in namespace shop"]
+            let host = IPAddress(v4: address("10.0.0.0").v4 + UInt32(random.below(12)))
+            switch random.below(6) {
+            case 0: peers[random.pick(pods)]!.hosts.insert(host)
+            case 1: peers[random.pick(pods)]!.hosts.remove(host)
+            case 2:
+                let name = "pod \(random.below(4))"
+                endpoints[name] = endpoints[name] == nil ? Endpoint(addresses: [host]) : nil
+                // An address has one owner.
+                for other in endpoints.keys where other != name {
+                    if endpoints[other]!.addresses.contains(host) { endpoints[name] = nil }
+                }
+            case 3:
+                let name = random.pick(endpoints.keys.sorted())
+                let choices = programs.filter { $0.value.direction == .ingress }.keys.sorted()
+                endpoints[name]!.ingress = random.chance(percent: 20) ? nil : random.pick(choices)
+            case 4:
+                let name = "in \(random.below(1 << 30))"
+                var rules = programs["in"]!
+                rules.rules.remove(at: random.below(rules.rules.count))
+                programs[name] = rules
+            default:
+                let unused = programs.keys.filter { name in
+                    name.hasPrefix("in ") && !endpoints.values.contains { $0.ingress == name }
+                }
+                if let name = unused.sorted().first { programs[name] = nil }
+            }
+        }
+    }
+}
+
+extension TableContents {
+    /// What a step makes of the table, as the kernel would.
+    func applying(_ step: Transaction) -> TableContents {
+        var result = self
+        for object in step.newObjects { result.objects[object.name] = object }
+        for set in step.newSets { result.sets[set.shape.name] = set }
+        for chain in step.newChains + step.rewrittenChains { result.chains[chain.name] = chain }
+        for set in step.removedMembers { result.sets[set.shape.name]!.members.subtract(set.members) }
+        for set in step.addedMembers { result.sets[set.shape.name]!.members.formUnion(set.members) }
+        for chain in step.removedChains { result.chains[chain] = nil }
+        for set in step.removedSets { result.sets[set] = nil }
+        for object in step.removedObjects { result.objects[object.name] = nil }
+        return result
+    }
+}
+
+extension Members {
+    mutating func subtract(_ other: Members) {
+        switch (self, other) {
+        case (.addresses(let a), .addresses(let b)): self = .addresses(a.subtracting(b))
+        case (.elements(let a), .elements(let b)): self = .elements(a.subtracting(b))
+        default: preconditionFailure("interval sets are not changed member by member")
+        }
+    }
+    mutating func formUnion(_ other: Members) {
+        switch (self, other) {
+        case (.addresses(let a), .addresses(let b)): self = .addresses(a.union(b))
+        case (.elements(let a), .elements(let b)):
+            precondition(Set(a.map(\.key)).isDisjoint(with: b.map(\.key)), "the kernel refuses a key that is there")
+            self = .elements(a.union(b))
+        default: preconditionFailure("interval sets are not changed member by member")
+        }
+    }
+}
