@@ -94,7 +94,7 @@ let package = Package(
             name: "bulkheadd",
             dependencies: [
                 "Agent", "ControlProtocol", "DatapathEBPF", "PolicySources", "CLinuxShim", argumentParser, logging,
-                lifecycle,
+                lifecycle, nioCore,
             ],
             swiftSettings: strict),
         .executableTarget(

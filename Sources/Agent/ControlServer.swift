@@ -30,12 +30,11 @@ public struct ControlServer: Service {
 
     public func run() async throws {
         try file.prepare()
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let server = try HTTPServerBuilder.http1(
             configuration: .init(idleTimeout: .seconds(Self.idleSeconds))
         )
         .buildServer(
-            configuration: .init(address: .unixDomainSocket(path: file.path)), eventLoopGroup: group,
+            configuration: .init(address: .unixDomainSocket(path: file.path)), eventLoopGroup: .singletonMultiThreadedEventLoopGroup,
             logger: quiet(logger), responder: respond,
             onServerRunning: { [file, logger, onReady] _ in
                 do {
@@ -45,15 +44,8 @@ public struct ControlServer: Service {
                 }
                 await onReady()
             })
-        do {
-            try await server.run()
-        } catch {
-            unlink(file.path)
-            try await group.shutdownGracefully()
-            throw error
-        }
-        unlink(file.path)
-        try await group.shutdownGracefully()
+        defer { unlink(file.path) }
+        try await server.run()
     }
 
     private func respond(

@@ -71,3 +71,8 @@ public struct Daemon: Service {
         for await update in manifests.updates { await agent.manifestsChanged(ManifestChange(update)) }
     }
 }
+
+extension Daemon: CustomStringConvertible {
+    /// For the log of the service group.
+    public var description: String { "bulkheadd at \(socket.path)" }
+}

@@ -22,7 +22,8 @@ struct mapping {
 	unsigned long begin;
 	unsigned long end;
 	char mode[5];
-	/* In a file, and never written to: what the file holds is what the pages hold. */
+	/* A private copy of a file, never written to: the page cache gives back what the pages hold. Shared mappings are
+	 * not (a BPF map's pages cannot be faulted in again). */
 	int is_clean;
 };
 
@@ -41,11 +42,13 @@ void bh_forget_start(void)
 	while (maps && fgets(line, sizeof(line), maps)) {
 		struct mapping next = {0};
 		unsigned long anonymous;
-		unsigned long inode = 0;
+		char path[2];
 
 		/* Headers have an address range; details have a name and kilobytes. */
-		if (sscanf(line, "%lx-%lx %4s %*s %*s %lu", &next.begin, &next.end, next.mode, &inode) >= 3) {
-			next.is_clean = inode != 0;
+		int fields = sscanf(
+			line, "%lx-%lx %4s %*s %*s %*s %1s", &next.begin, &next.end, next.mode, path);
+		if (fields >= 3) {
+			next.is_clean = fields == 4 && path[0] == '/' && next.mode[3] == 'p';
 			mapping = next;
 		} else if (sscanf(line, "Anonymous: %lu", &anonymous) == 1) {
 			mapping.is_clean = mapping.is_clean && anonymous == 0;

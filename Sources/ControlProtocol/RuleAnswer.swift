@@ -67,11 +67,11 @@ extension PolicyName: CustomStringConvertible {
 }
 
 extension RuleAnswer: CustomStringConvertible {
-    /// `shop/allow-api ingress rule 1`, `isolation by shop/default-deny`, …
+    /// `shop/allow-api ingress rule 1` (for people, rules count from 1), `isolation by shop/default-deny`, …
     public var description: String {
         switch kind {
         case .rule:
-            "\(policy.map(\.description) ?? "?") \(direction) rule \(name ?? index.map { "\($0)" } ?? "?")"
+            "\(policy.map(\.description) ?? "?") \(direction) rule \(name ?? index.map { "\($0 + 1)" } ?? "?")"
         case .isolation: "isolation by \((by ?? []).map(\.description).joined(separator: ", "))"
         case .ownNode: "own node"
         case .noPolicy: "no policy"

@@ -42,19 +42,9 @@ public struct ExplainedDrop: Sendable, Hashable {
         let direction = event.direction == .ingress ? decision.ingress : decision.egress
         guard let direction, direction.verdict == .deny, direction.identity == identity else {
             // The policy changed between the packet and now: what the packet met is the rule that it names.
-            return identity.map { "denied by \(words(for: $0)), which has changed since" }
+            return identity.map { "denied by \($0.name), which has changed since" }
                 ?? "denied by a rule that is gone"
         }
         return direction.reason
-    }
-
-    private static func words(for identity: RuleIdentity) -> String {
-        switch identity {
-        case .rule(let policy, _, let index, let name): "\(policy) rule \(name ?? "\(index)")"
-        case .isolation(_, let by): "isolation by \(by.map(\.description).joined(separator: ", "))"
-        case .ownNode: "the rule for the pod's own node"
-        case .noPolicy: "no policy"
-        case .overLimit: "a policy over its limit"
-        }
     }
 }

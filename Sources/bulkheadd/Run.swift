@@ -4,6 +4,7 @@ import ControlProtocol
 import DatapathEBPF
 import Glibc
 import Logging
+import NIOCore
 import PolicySources
 import ServiceLifecycle
 
@@ -14,6 +15,8 @@ struct Run {
 
     /// The code to exit with.
     func result() async -> Int32 {
+        // The control socket has few clients.
+        NIOSingletons.groupLoopCountSuggestion = 1
         do {
             if command.cleanup { return try cleanUp() }
             return command.once ? try await once() : try await serve()
