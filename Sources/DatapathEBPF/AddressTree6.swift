@@ -29,9 +29,9 @@ struct Bits128: Sendable, Hashable {
 }
 
 /// IPv6 prefixes as a path-compressed tree: each node decides by one group of 16 bits, after checking that all groups
-/// before it agree. The shape follows from the set of prefixes alone.
+/// before it agree. The shape follows from the set of prefixes alone. The root is a plain array by the first group.
 package struct AddressTree6: Sendable {
-    private static let root6 = UInt32(4)
+    static let root = UInt32(BH_ROOT6_OFFSET / 4)
 
     private struct Node: Sendable {
         var group: Int
@@ -173,22 +173,38 @@ package struct AddressTree6: Sendable {
     /// Sets an entry (nil: removes it) and publishes it by one store.
     package mutating func set(_ prefix: CIDR, _ entry: AddressEntry?, in memory: inout TableMemory) throws(HeapFull) {
         guard let place = place(prefix, entry) else { return }
-        if nodes[0].offset == 0 {
-            try write(to: &memory)
+        var replaced: [UInt32] = []
+        if place.node == 0 {
+            let part = try spans(0, place.low, place.high, 0, &memory, &replaced)
+            Self.writeRoot(place.low, place.high, part, &memory)
         } else {
-            let window = nodes[place.node].offset + UInt32(MemoryLayout<bh_node>.offset(of: \.window)! / 4)
+            let window = nodes[place.node].offset + Self.windowWord
             let otherwise = memory.load(nodes[place.node].offset + Self.otherwiseWord)
             let old = memory.load(window)
-            var replaced: [UInt32] = []
             let part = try spans(place.node, place.low, place.high, otherwise, &memory, &replaced)
             let new = try memory.changeWindow(old, place.low, place.high, part)
             if new != old {
                 memory.store(window, new)
                 memory.retireWindow(old)
             }
-            for node in replaced { Self.retire(node: node, in: &memory) }
         }
+        for node in replaced { Self.retire(node: node, in: &memory) }
         for node in place.removed { Self.retire(node: node, in: &memory) }
+    }
+
+    private static func writeRoot(_ low: UInt16, _ high: UInt16, _ part: [Span], _ memory: inout TableMemory) {
+        var next = 0
+        for key in low...high {
+            while next + 1 < part.count, part[next + 1].first <= key { next += 1 }
+            memory.update(root + UInt32(key), part[next].word)
+        }
+    }
+
+    /// The root as it stands, in runs.
+    static func rootSpans(in memory: borrowing TableMemory) -> [Span] {
+        var spans: [Span] = []
+        for key in UInt16(0)...(.max) { spans.add(key, memory.load(root + UInt32(key))) }
+        return spans
     }
 
     static let otherwiseWord = UInt32(MemoryLayout<bh_node>.offset(of: \.otherwise)! / 4)
@@ -227,7 +243,8 @@ package struct AddressTree6: Sendable {
     ) throws(HeapFull) -> UInt32 {
         let old = nodes[node].offset
         if old != 0, memory.load(old + Self.otherwiseWord) == otherwise { return BH_POINTER | BH_NODE | old }
-        let window = try memory.buildWindow(try spans(node, 0, .max, otherwise, &memory, &replaced))
+        let window = try memory.buildWindow(
+            try spans(node, 0, .max, otherwise, &memory, &replaced))
         let at = try memory.allocate(words: MemoryLayout<bh_node>.size / 4).offset
         let header = Self.header(nodes[node].group, nodes[node].prefix, otherwise, window)
         for (index, word) in header.enumerated() { memory.update(at + UInt32(index), word) }
@@ -255,47 +272,43 @@ package struct AddressTree6: Sendable {
 
     /// Makes the tables equal to what was noted, storing only what differs.
     package mutating func write(to memory: inout TableMemory) throws(HeapFull) {
-        let old = memory.load(Self.root6)
-        let new: UInt32
-        if nodes[0].items.isEmpty, nodes[0].children.isEmpty, !isPointer(old) {
-            new = 0
-        } else {
-            new = try adopted(0, old, 0, &memory)
+        let before = Self.rootSpans(in: memory)
+        var replaced: [UInt32] = []
+        let after = try spans(below: 0, 0, before, &memory, &replaced)
+        Self.writeRoot(0, .max, after, &memory)
+        Self.retireTrees(of: before, keeping: after, in: &memory)
+    }
+
+    /// What a node should decide, where it decides as `before` does: nodes below are taken over or written.
+    private mutating func spans(
+        below node: Int, _ otherwise: UInt32, _ before: [Span], _ memory: inout TableMemory,
+        _ replaced: inout [UInt32]
+    ) throws(HeapFull) -> [Span] {
+        for (key, child) in nodes[node].children {
+            let around = nodes[node].items.word(at: key, otherwise: otherwise)
+            try adopt(child, before.word(at: key), around, &memory)
         }
-        memory.update(Self.root6, new)
-        if new != old { Self.retireTree(old, keeping: [], in: &memory) }
+        return try spans(node, 0, .max, otherwise, &memory, &replaced)
     }
 
     /// Takes over the node that `word` refers to, where it has this node's place, and writes what differs inside it;
-    /// else writes a new one.
-    private mutating func adopted(
+    /// else leaves this one to be written anew.
+    private mutating func adopt(
         _ node: Int, _ word: UInt32, _ otherwise: UInt32, _ memory: inout TableMemory
-    ) throws(HeapFull) -> UInt32 {
+    ) throws(HeapFull) {
         let at = offset(of: word)
-        let same = isNode(word) && nodes[node].offset == 0 && Self.matches(word, nodes[node], otherwise, memory)
-        guard same else {
-            var replaced: [UInt32] = []
-            return try written(node, otherwise, &memory, &replaced)
-        }
+        guard isNode(word), Self.matches(word, nodes[node], otherwise, memory) else { return }
         nodes[node].offset = at
         let window = memory.load(at + Self.windowWord)
         let before = memory.spans(window, 0, .max)
-        for (key, child) in nodes[node].children {
-            let around = nodes[node].items.word(at: key, otherwise: otherwise)
-            _ = try adopted(child, before.word(at: key), around, &memory)
-        }
         var replaced: [UInt32] = []
-        let after = try spans(node, 0, .max, otherwise, &memory, &replaced)
+        let after = try spans(below: node, otherwise, before, &memory, &replaced)
         let new = try memory.changeWindow(window, 0, .max, after)
         if new != window {
             memory.store(at + Self.windowWord, new)
             memory.retireWindow(window)
         }
-        let kept = Set(after.map(\.word))
-        for span in before where isNode(span.word) && !kept.contains(span.word) {
-            Self.retireTree(span.word, keeping: kept, in: &memory)
-        }
-        return word
+        Self.retireTrees(of: before, keeping: after, in: &memory)
     }
 
     private static func matches(
@@ -306,20 +319,21 @@ package struct AddressTree6: Sendable {
         return wanted.enumerated().allSatisfy { memory.load(at + UInt32($0)) == $1 }
     }
 
-    /// Retires a node, its window, and all nodes below it.
-    private static func retireTree(_ word: UInt32, keeping kept: Set<UInt32>, in memory: inout TableMemory) {
-        guard isNode(word), !kept.contains(word) else { return }
-        for span in memory.spans(memory.load(offset(of: word) + windowWord), 0, .max) {
-            retireTree(span.word, keeping: kept, in: &memory)
+    /// Retires the nodes that only `before` refers to, with all below them.
+    private static func retireTrees(of before: [Span], keeping after: [Span], in memory: inout TableMemory) {
+        let kept = Set(after.map(\.word))
+        for span in before where isNode(span.word) && !kept.contains(span.word) {
+            let at = offset(of: span.word)
+            retireTrees(of: memory.spans(memory.load(at + windowWord), 0, .max), keeping: [], in: &memory)
+            retire(node: at, in: &memory)
         }
-        retire(node: offset(of: word), in: &memory)
     }
 
     /// What the tables say of an address, as the BPF program reads them.
     package static func find(_ address: IPAddress, in memory: borrowing TableMemory) -> UInt32 {
         let bits = Bits128(high: address.high, low: address.low)
-        var word = memory.load(root6)
-        for _ in 0..<8 {
+        var word = memory.load(root + UInt32(bits.group(0)))
+        for _ in 0..<7 {
             guard isPointer(word) else { return word }
             let at = offset(of: word)
             let mask = Bits128(high: memory.load64(at), low: memory.load64(at + 2))

@@ -22,7 +22,8 @@ extension Generation {
         dumpPorts(&lines)
         dumpPrograms(&lines)
         dumpAddresses4(&lines)
-        dumpAddresses6(memory.load(4), Bits128(high: 0, low: 0), 0, &lines)
+        let zero = Bits128(high: 0, low: 0)
+        dumpSpans6(AddressTree6.rootSpans(in: memory), zero, 0, &lines)
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -83,28 +84,26 @@ extension Generation {
         }
     }
 
-    private func dumpAddresses6(_ word: UInt32, _ around: Bits128, _ groups: Int, _ lines: inout [String]) {
-        guard isNode(word) else {
-            if word != 0 { lines.append("address ::/0 \(Self.text(word))") }
-            return
-        }
+    private func dumpNode6(_ word: UInt32, _ lines: inout [String]) {
         let at = offset(of: word)
         let group = Int(memory.load(at + AddressTree6.groupWord))
         let prefix = Bits128(high: memory.load64(at + 4), low: memory.load64(at + 6))
-        let spans = memory.spans(memory.load(at + AddressTree6.windowWord), 0, .max)
-        lines.append(
-            "prefix \(IPAddress(v6High: prefix.high, low: prefix.low))/\(group * 16), elsewhere "
-                + Self.text(memory.load(at + AddressTree6.otherwiseWord)))
-        for (index, span) in spans.enumerated() {
-            let last = index + 1 < spans.count ? spans[index + 1].first - 1 : UInt16.max
-            if isNode(span.word) {
-                dumpAddresses6(span.word, prefix, group + 1, &lines)
-            } else if span.word != 0 {
-                let (low, high) = (prefix.with(group, span.first), prefix.with(group, last).filled(after: group))
-                lines.append(
-                    "address \(IPAddress(v6High: low.high, low: low.low))-"
-                        + "\(IPAddress(v6High: high.high, low: high.low)) \(Self.text(span.word))")
+        let otherwise = Self.text(memory.load(at + AddressTree6.otherwiseWord))
+        lines.append("prefix \(IPAddress(v6High: prefix.high, low: prefix.low))/\(group * 16), around it \(otherwise)")
+        dumpSpans6(memory.spans(memory.load(at + AddressTree6.windowWord), 0, .max), prefix, group, &lines)
+    }
+
+    private func dumpSpans6(_ spans: [Span], _ prefix: Bits128, _ group: Int, _ lines: inout [String]) {
+        for (index, span) in spans.enumerated() where span.word != 0 {
+            guard !isNode(span.word) else {
+                dumpNode6(span.word, &lines)
+                continue
             }
+            let last = index + 1 < spans.count ? spans[index + 1].first - 1 : UInt16.max
+            let (low, high) = (prefix.with(group, span.first), prefix.with(group, last).filled(after: group))
+            lines.append(
+                "address \(IPAddress(v6High: low.high, low: low.low))-"
+                    + "\(IPAddress(v6High: high.high, low: high.low)) \(Self.text(span.word))")
         }
     }
 }

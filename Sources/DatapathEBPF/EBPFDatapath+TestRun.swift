@@ -13,8 +13,8 @@ public struct TestRunResult: Sendable, Hashable {
 }
 
 extension EBPFDatapath {
-    /// Runs the programmed tables over one packet (BPF_PROG_TEST_RUN): no connection tracking, entering by the
-    /// loopback interface (index 1) of the calling thread's network namespace. Counters and events go on as for a
+    /// Runs the programmed tables over one packet (BPF_PROG_TEST_RUN): no connection tracking, and (as of
+    /// Linux 6.18) no input interface. Counters and events go on as for a
     /// real packet.
     ///
     /// - Parameters:
@@ -27,6 +27,18 @@ extension EBPFDatapath {
         let generation = try opened()
         let program = family == .ipv4 ? generation.program4.raw : generation.program6.raw
         return try runProgram(program, packet: packet, family: family, repeats: repeats)
+    }
+
+    /// Size of a loaded program in instructions, and how many the verifier walked.
+    public func programFacts(
+        _ family: AddressFamily
+    ) throws(DatapathError) -> (instructions: Int, verified: Int) {
+        let generation = try opened()
+        let program = family == .ipv4 ? generation.program4.raw : generation.program6.raw
+        var (bytes, verified): (UInt32, UInt32) = (0, 0)
+        let code = bh_program_info(program, &bytes, &verified)
+        guard code == 0 else { throw .system(operation: "reading a program's facts", code: -code, detail: "") }
+        return (Int(bytes) / 8, Int(verified))
     }
 }
 

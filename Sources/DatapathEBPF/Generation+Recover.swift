@@ -11,7 +11,7 @@ extension Generation {
             let word = memory.load(UInt32(BH_ROOT4_OFFSET / 4) + slot)
             if isPointer(word) { try reserveWindow(word, nodesAllowed: false) }
         }
-        try reserveTree(memory.load(4), depth: 0)
+        for span in AddressTree6.rootSpans(in: memory) { try reserveTree(span.word, depth: 1) }
         for number in 1..<EndpointID.limit {
             let id = EndpointID(rawValue: number)
             guard keys[.endpoint, UInt32(number)] != nil else {

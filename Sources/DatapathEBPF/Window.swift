@@ -59,6 +59,8 @@ func offset(of word: UInt32) -> UInt32 { word & BH_OFFSET_MASK }
 /// /16, IPv6 one in each node.
 extension TableMemory {
     static let chunkOrder = 5
+    /// Longest lists written. The program reads up to 64 ranges, but a chunk is read in a third of the time.
+    private static let listMax = 8
 
     private static func listOrder(size: Int) -> Int { HeapBlock.order(forWords: 1 + size / 2 + size) }
 
@@ -104,9 +106,11 @@ extension TableMemory {
     }
 
     /// Writes a window, or the part of one under an upper byte, into new blocks.
-    mutating func buildWindow(_ spans: [Span], level: Int = 0) throws(HeapFull) -> UInt32 {
+    mutating func buildWindow(
+        _ spans: [Span], level: Int = 0
+    ) throws(HeapFull) -> UInt32 {
         if spans.count == 1 { return spans[0].word }
-        if spans.count <= Int(BH_LIST_MAX) { return try buildList(spans) }
+        if spans.count <= Self.listMax { return try buildList(spans) }
         let chunk = try allocate(words: Int(BH_CHUNK_WORDS)).offset
         if level == 1 {
             let upper = spans[0].first & 0xff00
@@ -135,7 +139,9 @@ extension TableMemory {
     mutating func changeWindow(
         _ word: UInt32, _ low: UInt16, _ high: UInt16, _ part: [Span], level: Int = 0
     ) throws(HeapFull) -> UInt32 {
-        guard isChunk(word) else { return try changeList(word, low, high, part, level: level) }
+        guard isChunk(word) else {
+            return try changeList(word, low, high, part, level: level)
+        }
         let chunk = offset(of: word)
         if level == 1 {
             var next = 0

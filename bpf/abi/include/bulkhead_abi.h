@@ -68,8 +68,6 @@ struct bh_header {
 	/* Usable words of the value; the heap ends there. */
 	bh_u32 words;
 	bh_u32 heap_begin;
-	/* Address word of the IPv6 tree. */
-	bh_u32 root6;
 	/* Set once the tables enforce a whole policy; tables without it are never attached. */
 	bh_u32 complete;
 	/* Drop events: at most so many a second and so many at once; one flow again only after so many ms. */
@@ -80,7 +78,7 @@ struct bh_header {
 	bh_u32 class_keys;
 	bh_u32 program_keys;
 	bh_u32 rule_keys;
-	bh_u32 reserved[52];
+	bh_u32 reserved[53];
 };
 
 /* A local endpoint. Both programs are flipped by one aligned 64-bit store. 0: allows everything. */
@@ -97,6 +95,8 @@ struct bh_fixed {
 	struct bh_header header;
 	/* Address word of each IPv4 /16. */
 	bh_u32 root4[BH_SLOTS];
+	/* Address word of each IPv6 /16: a leaf or a node. */
+	bh_u32 root6[BH_SLOTS];
 	/* Port class by protocol (TCP, UDP, SCTP) and port. */
 	bh_u16 ports[3][BH_PORTS];
 	struct bh_endpoint endpoints[BH_ENDPOINTS];
@@ -135,7 +135,7 @@ struct bh_node {
 	bh_u32 otherwise;
 	/* Address word: leaf, list or chunk, whose values are leaves or nodes. */
 	bh_u32 window;
-	/* Group of 16 bits, 0 the most significant ... 7. */
+	/* Group of 16 bits, 1 ... 7; 0 would be the most significant. */
 	bh_u32 group;
 	bh_u32 reserved;
 };
@@ -194,14 +194,15 @@ struct bh_event {
 #endif
 
 #define BH_ROOT4_OFFSET 256
-#define BH_PORTS_OFFSET 262400
-#define BH_ENDPOINTS_OFFSET 655616
-#define BH_INTERFACES_OFFSET 688384
-#define BH_FIXED_BYTES 721152
+#define BH_ROOT6_OFFSET 262400
+#define BH_PORTS_OFFSET 524544
+#define BH_ENDPOINTS_OFFSET 917760
+#define BH_INTERFACES_OFFSET 950528
+#define BH_FIXED_BYTES 983296
 
 _Static_assert(sizeof(struct bh_header) == 256, "header");
-_Static_assert(__builtin_offsetof(struct bh_header, root6) == 16, "root6");
-_Static_assert(__builtin_offsetof(struct bh_header, rule_keys) == 44, "rule_keys");
+_Static_assert(__builtin_offsetof(struct bh_header, complete) == 16, "complete");
+_Static_assert(__builtin_offsetof(struct bh_header, rule_keys) == 40, "rule_keys");
 _Static_assert(sizeof(struct bh_endpoint) == 16, "endpoint");
 _Static_assert(__builtin_offsetof(struct bh_endpoint, ifindex) == 8, "ifindex");
 _Static_assert(sizeof(struct bh_program) == 32, "program");
@@ -211,6 +212,7 @@ _Static_assert(sizeof(struct bh_counter) == 16, "counter");
 _Static_assert(sizeof(struct bh_event) == 64, "event");
 _Static_assert(__builtin_offsetof(struct bh_event, cause) == 56, "cause");
 _Static_assert(__builtin_offsetof(struct bh_fixed, root4) == BH_ROOT4_OFFSET, "root4");
+_Static_assert(__builtin_offsetof(struct bh_fixed, root6) == BH_ROOT6_OFFSET, "root6");
 _Static_assert(__builtin_offsetof(struct bh_fixed, ports) == BH_PORTS_OFFSET, "ports");
 _Static_assert(__builtin_offsetof(struct bh_fixed, endpoints) == BH_ENDPOINTS_OFFSET, "endpoints");
 _Static_assert(__builtin_offsetof(struct bh_fixed, interfaces) == BH_INTERFACES_OFFSET, "interfaces");

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Judges every forwarded packet. README.md tells a packet's way; here is only the order of the steps. */
+#include "classes.h"
+#include "endpoint.h"
+#include "events.h"
+#include "kernel.h"
+#include "parse.h"
+#include "verdict.h"
+
+const char program_license[] SEC("license") = "GPL";
+
+struct judged {
+	struct view view;
+	struct tuple flow;
+	__u32 source;
+	__u32 destination;
+	__u32 ifindex;
+	__u32 bytes;
+	__u32 family;
+};
+
+static __always_inline void set_event_address(__u32 words[4], struct address a, __u32 family)
+{
+	if (family == 4) {
+		words[0] = bpf_htonl((__u32)a.low);
+		words[1] = words[2] = words[3] = 0;
+		return;
+	}
+	words[0] = bpf_htonl((__u32)(a.high >> 32));
+	words[1] = bpf_htonl((__u32)a.high);
+	words[2] = bpf_htonl((__u32)(a.low >> 32));
+	words[3] = bpf_htonl((__u32)a.low);
+}
+
+/* Tells of a packet that is dropped. Returns NF_DROP. */
+static __noinline int drop(struct judged *j, __u32 cause, __u32 direction, __u32 rule)
+{
+	if (!j)
+		return NF_DROP;
+	if (cause == BH_CAUSE_SPOOFED)
+		count_stat(BH_STAT_SPOOFED);
+	else if (cause == BH_CAUSE_UNPARSABLE)
+		count_stat(BH_STAT_UNPARSABLE);
+	else if (cause == BH_CAUSE_INCONSISTENT)
+		count_stat(BH_STAT_INCONSISTENT);
+	struct bh_event e = {
+		.rule = rule,
+		.ifindex = j->ifindex,
+		.source_port = j->flow.source_port,
+		.destination_port = j->flow.destination_port,
+		.endpoint = (__u16)endpoint_of(direction == BH_EGRESS ? j->source : j->destination),
+		.protocol = j->flow.protocol,
+		.family = (__u8)j->family,
+		.cause = (__u8)cause,
+		.direction = (__u8)direction,
+	};
+	set_event_address(e.source, j->flow.source, j->family);
+	set_event_address(e.destination, j->flow.destination, j->family);
+	send_event(&j->view.fixed->header, &e);
+	return NF_DROP;
+}
+
+/* One direction of one endpoint with a program. */
+static __always_inline int judge_direction(
+	struct judged *j, __u32 program, __u32 direction, __u32 peer, __u32 port)
+{
+	if (j->flow.unparsable)
+		return drop(j, BH_CAUSE_UNPARSABLE, direction, 0);
+	__u32 cell = find_cell(&j->view, program, peer & BH_CLASS_MASK, port);
+	__u32 rule = cell & BH_CELL_RULE_MASK;
+	if (count_rule(rule, j->bytes))
+		return drop(j, BH_CAUSE_INCONSISTENT, direction, rule);
+	cell &= ~BH_CELL_RULE_MASK;
+	if (cell == BH_CELL_ALLOW)
+		return NF_ACCEPT;
+	return drop(j, cell == BH_CELL_DENY ? BH_CAUSE_RULE : BH_CAUSE_INCONSISTENT, direction, rule);
+}
+
+/* Both directions, for a flow whose two entries are known. */
+static __always_inline int judge_flow(struct judged *j)
+{
+	if ((j->source | j->destination) & BH_POINTER)
+		return drop(j, BH_CAUSE_INCONSISTENT, BH_INGRESS, 0);
+	__u32 from = endpoint_of(j->source);
+	__u32 to = endpoint_of(j->destination);
+	if (from == to)
+		return NF_ACCEPT;
+	__u32 egress = from ? j->view.fixed->endpoints[from].egress : 0;
+	__u32 ingress = to ? j->view.fixed->endpoints[to].ingress : 0;
+	/* Allowed because no policy selects the endpoint: counted as rule 0, once for each such direction. */
+	if ((from && !egress) || (to && !ingress))
+		count_rule(0, j->bytes);
+	if (!(egress | ingress))
+		return NF_ACCEPT;
+	__u32 port = port_class(&j->view, j->flow.protocol, j->flow.destination_port);
+	if (egress && judge_direction(j, egress, BH_EGRESS, j->destination, port) != NF_ACCEPT)
+		return NF_DROP;
+	return ingress ? judge_direction(j, ingress, BH_INGRESS, j->source, port) : NF_ACCEPT;
+}
+
+static __always_inline void swap(struct tuple *t)
+{
+	struct address a = t->source;
+	t->source = t->destination;
+	t->destination = a;
+	__u16 port = t->source_port;
+	t->source_port = t->destination_port;
+	t->destination_port = port;
+}
+
+/* Turns the packet's tuple into that of its flow in the original direction. 1 where it was not so already. */
+static __always_inline int orient(struct sk_buff *skb, struct tuple *t)
+{
+	unsigned long conntrack = skb->_nfct;
+	__u32 state = conntrack & CT_INFO_MASK;
+	if (!(conntrack & ~CT_INFO_MASK))
+		return 0;
+	if (state == CT_ESTABLISHED_REPLY) {
+		swap(t);
+		return 1;
+	}
+	if (state != CT_RELATED && state != CT_RELATED_REPLY)
+		return 0;
+	struct tuple quoted = {};
+	if (!parse_quoted(skb, t, &quoted)) {
+		/* An error travels against the packet that it quotes: one that travels as a reply quotes an original. */
+		*t = quoted;
+		if (state == CT_RELATED)
+			swap(t);
+		return 1;
+	}
+	if (state == CT_RELATED)
+		return 0;
+	swap(t);
+	return 1;
+}
+
+static __always_inline __u32 find_address(const struct view *v, struct address a, __u32 family)
+{
+	return family == 4 ? find_address4(v, a) : find_address6(v, a);
+}
+
+static __always_inline int judge(struct bpf_nf_ctx *ctx, __u32 family)
+{
+	struct sk_buff *skb = ctx->skb;
+	__u32 zero = 0;
+	struct judged j;
+	j.view.fixed = bpf_map_lookup_elem(&tables, &zero);
+	j.view.words = table_words;
+	if (!j.view.fixed || (family == 4 ? parse4(skb, &j.flow) : parse6(skb, &j.flow)))
+		return NF_DROP;
+	j.bytes = skb->len;
+	j.family = family;
+	j.ifindex = ctx->state->in->ifindex;
+
+	struct address sender = j.flow.source;
+	int turned = orient(skb, &j.flow);
+	j.source = find_address(&j.view, j.flow.source, family);
+	j.destination = find_address(&j.view, j.flow.destination, family);
+	if (is_endpoint_interface(&j.view, j.ifindex)) {
+		__u32 entry = turned ? find_address(&j.view, sender, family) : j.source;
+		__u32 endpoint = entry & BH_POINTER ? 0 : endpoint_of(entry);
+		if (!endpoint || j.view.fixed->endpoints[endpoint].ifindex != j.ifindex)
+			return drop(&j, BH_CAUSE_SPOOFED, BH_EGRESS, 0);
+	}
+	return judge_flow(&j);
+}
+
+SEC("netfilter")
+int bulkhead4(struct bpf_nf_ctx *ctx)
+{
+	return judge(ctx, 4);
+}
+
+SEC("netfilter")
+int bulkhead6(struct bpf_nf_ctx *ctx)
+{
+	return judge(ctx, 6);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* The few kernel types and functions that the programs touch; libbpf adjusts the offsets to the running kernel. */
+#ifndef BULKHEAD_KERNEL_H
+#define BULKHEAD_KERNEL_H
+
+#include <linux/types.h>
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bulkhead_abi.h"
+
+#define NF_DROP 0
+#define NF_ACCEPT 1
+
+/* enum ip_conntrack_info, in the low bits of sk_buff._nfct. */
+#define CT_INFO_MASK 7ul
+#define CT_RELATED 1
+#define CT_ESTABLISHED_REPLY 3
+#define CT_RELATED_REPLY 4
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct net_device {
+	int ifindex;
+};
+
+struct nf_hook_state {
+	struct net_device *in;
+};
+
+struct sk_buff {
+	unsigned int len;
+	unsigned int data_len;
+	unsigned long _nfct;
+	unsigned char *data;
+};
+
+/* 16 bytes of anything: packets are read through it. */
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+	} in6_u;
+};
+
+#pragma clang attribute pop
+
+struct bpf_nf_ctx {
+	const struct nf_hook_state *state;
+	struct sk_buff *skb;
+};
+
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym;
+extern int bpf_dynptr_from_skb(struct sk_buff *skb, __u64 flags, struct bpf_dynptr *pointer) __ksym;
+extern void *bpf_dynptr_slice(const struct bpf_dynptr *pointer, __u32 offset, void *buffer, __u32 size) __ksym;
+
+#endif
