@@ -52,6 +52,7 @@ import Testing
         ("\"\\u12g4\"", 1, 6, "four hexadecimal"),
         ("\"\\ud800\"", 1, 8, "surrogate"), ("\"\\ud800\\u0041\"", 1, 14, "surrogate"),
         ("\"\\udc00\"", 1, 8, "surrogate"),
+        ("\"\\udc00\\udc00\"", 1, 8, "surrogate"), ("\"\\ud800\\ud800\"", 1, 14, "surrogate"),
         ("// x\n1", 1, 1, "a value"), ("\u{feff}1", 1, 1, "byte 239"),
     ])
     func wrong(text: String, line: Int, column: Int, reason: String) throws {

@@ -154,6 +154,18 @@ final class WatchedFolder: Sendable {
         #expect(quickRounds > 0)
     }
 
+    /// The same object under a new file name is no news, not even for a moment.
+    @Test func renamedFile() async throws {
+        let folder = try WatchedFolder(["a.yaml": pod("a")])
+        let before = folder.updateCount
+        try folder.rename("a.yaml", "b.yaml")
+        try await Task.sleep(for: .milliseconds(80))
+        #expect(folder.updateCount == before)
+        try folder.write("c.yaml", pod("c"))
+        try await folder.wait { $0.updateCount == before + 1 }
+        #expect(folder.keys == ["Pod shop/a", "Pod shop/c"] && folder.problems.isEmpty)
+    }
+
     @Test func wrongThenRight() async throws {
         let folder = try WatchedFolder(["a.yaml": policy("p")])
         try folder.write("a.yaml", policy("p", types: "[X]"))

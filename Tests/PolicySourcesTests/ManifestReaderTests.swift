@@ -194,7 +194,8 @@ import Testing
     @Test(.timeLimit(.minutes(1))) func depthAndSize() {
         for depth in [65, 500, 100_000] {
             let nested = "a: " + String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
-            #expect(read(nested).flatMap(\.decoded.errors).count == 1)
+            let reason = read(nested).flatMap(\.decoded.errors).first?.reason ?? ""
+            #expect(reason.contains("nested deeper than 64") || reason.contains("Maximum nesting level"), "\(reason)")
             let block = String(repeating: "- ", count: min(depth, 10_000)) + "a"
             #expect(read(block).flatMap(\.decoded.errors).count == 1)
         }
@@ -221,7 +222,8 @@ import Testing
     @Test func sameTextIsNotReadAgain() {
         let first = read(pod("a") + "---\n" + "kind: [\n---\n" + policy("p", types: "[X]"))
         let text =
-            "# new\n---\n" + pod("b") + "---\n" + "kind: [\n---\n" + policy("p", types: "[X]") + "---\n" + pod("a")
+            "# new\n---\n" + pod("b") + "---\n" + pod("c") + "---\n" + "kind: [\n---\n" + policy("p", types: "[X]")
+            + "---\n" + pod("a")
         let again = ManifestReader().read(Array(text.utf8), file: "t.yaml", reusing: first)
         // Reused or not, places and numbers are those of the new text.
         #expect(again == read(text))

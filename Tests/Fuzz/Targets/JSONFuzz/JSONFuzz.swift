@@ -3,7 +3,8 @@ import FuzzDriver
 import Glibc
 import KubernetesObjects
 
-/// Any bytes as JSON: read within the limits or refused at a place inside the text; what was read decodes or is refused.
+/// Any bytes as JSON: read within the limits or refused at a place inside the text; what was read decodes or is
+/// refused.
 private func fuzzJSON(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     let bytes = [UInt8](UnsafeBufferPointer(start: start, count: count))
     do throws(JSONError) {
