@@ -73,12 +73,13 @@ extension Agent where Plane: ~Copyable {
 
     public func counters() throws(ErrorAnswer) -> CountersAnswer {
         do {
-            let rules = try datapath.ruleCounters().compactMap { id, counter in
-                pipeline.compiled.rules[id].map {
-                    RuleCounterAnswer(
-                        id: Int(id.rawValue), rule: RuleAnswer($0.identity), packets: counter.packets,
-                        bytes: counter.bytes)
-                }
+            let rules = try datapath.ruleCounters().compactMap { id, counter -> RuleCounterAnswer? in
+                guard let identity = pipeline.compiled.rules[id]?.identity else { return nil }
+                var rule = RuleAnswer(identity)
+                // What is no policy's own has one number for both directions.
+                if rule.kind != .rule, rule.kind != .isolation { rule.direction = nil }
+                return RuleCounterAnswer(
+                    id: Int(id.rawValue), rule: rule, packets: counter.packets, bytes: counter.bytes)
             }
             return CountersAnswer(
                 rules: rules.sorted { ($1.packets, $0.id) < ($0.packets, $1.id) },

@@ -30,7 +30,8 @@ extension ResolvedBody {
         do {
             self = try JSONDecoder().decode(ResolvedBody.self, from: Data(bytes))
         } catch let error as DecodingError {
-            throw ErrorAnswer(.invalidBody, "the resolved policy is not valid", problems: [Problem(error)])
+            throw ErrorAnswer(
+                .invalidBody, "nothing was changed: the resolved policy is not valid", problems: [Problem(error)])
         } catch {
             throw ErrorAnswer(.invalidBody, "the body is not JSON")
         }

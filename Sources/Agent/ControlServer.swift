@@ -34,8 +34,8 @@ public struct ControlServer: Service {
             configuration: .init(idleTimeout: .seconds(Self.idleSeconds))
         )
         .buildServer(
-            configuration: .init(address: .unixDomainSocket(path: file.path)), eventLoopGroup: .singletonMultiThreadedEventLoopGroup,
-            logger: quiet(logger), responder: respond,
+            configuration: .init(address: .unixDomainSocket(path: file.path)),
+            eventLoopGroup: .singletonMultiThreadedEventLoopGroup, logger: quiet(logger), responder: respond,
             onServerRunning: { [file, logger, onReady] _ in
                 do {
                     try file.restrict()

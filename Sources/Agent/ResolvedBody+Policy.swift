@@ -70,16 +70,24 @@ private struct ResolvedReader {
             problem("\(path).protocol", "is none of TCP, UDP and SCTP")
             return nil
         }
-        guard let first = body.port else {
+        guard let port = body.port else {
             if body.endPort != nil { problem("\(path).endPort", "needs port") }
             return ProtocolPorts(ipProtocol, .all)
         }
-        let last = body.endPort ?? first
+        guard let first = number(port, at: "\(path).port"),
+            let last = number(body.endPort ?? port, at: "\(path).endPort")
+        else { return nil }
         guard first <= last else {
             problem("\(path).endPort", "is below port")
             return nil
         }
         return ProtocolPorts(ipProtocol, PortRange(first, last))
+    }
+
+    private mutating func number(_ port: Int, at path: String) -> UInt16? {
+        let number = UInt16(exactly: port)
+        if number == nil { problem(path, "is no port from 0 to 65535") }
+        return number
     }
 
     private mutating func address(_ text: String, at path: String) -> IPAddress? {

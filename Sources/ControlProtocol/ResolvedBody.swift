@@ -115,11 +115,11 @@ public struct PeerBody: Codable, Sendable, Hashable {
 public struct PortBody: Codable, Sendable, Hashable {
     /// `TCP`, `UDP` or `SCTP`.
     public var `protocol`: String
-    /// Left out: every port of the protocol.
-    public var port: UInt16?
+    /// 0 to 65535. Left out: every port of the protocol.
+    public var port: Int?
     /// The last port of a range that begins with `port`. Not below it.
-    public var endPort: UInt16?
-    public init(protocol: String, port: UInt16? = nil, endPort: UInt16? = nil) {
+    public var endPort: Int?
+    public init(protocol: String, port: Int? = nil, endPort: Int? = nil) {
         self.protocol = `protocol`
         self.port = port
         self.endPort = endPort
@@ -129,7 +129,7 @@ public struct PortBody: Codable, Sendable, Hashable {
     public init(from decoder: any Decoder) throws {
         let values = try decoder.strictContainer(keyedBy: CodingKeys.self)
         self.protocol = try values.decode(String.self, forKey: .protocol)
-        port = try values.decodeIfPresent(UInt16.self, forKey: .port)
-        endPort = try values.decodeIfPresent(UInt16.self, forKey: .endPort)
+        port = try values.decodeIfPresent(Int.self, forKey: .port)
+        endPort = try values.decodeIfPresent(Int.self, forKey: .endPort)
     }
 }

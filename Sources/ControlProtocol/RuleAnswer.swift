@@ -30,7 +30,8 @@ public struct RuleAnswer: Codable, Sendable, Hashable {
     }
 
     public var kind: Kind
-    public var direction: String
+    /// `ingress` or `egress`. Nil for a counter that counts both.
+    public var direction: String?
     public var policy: PolicyName?
     /// Position in its policy and direction, counted from 0.
     public var index: Int?
@@ -71,7 +72,7 @@ extension RuleAnswer: CustomStringConvertible {
     public var description: String {
         switch kind {
         case .rule:
-            "\(policy.map(\.description) ?? "?") \(direction) rule \(name ?? index.map { "\($0 + 1)" } ?? "?")"
+            "\(policy.map(\.description) ?? "?") \(direction ?? "?") rule \(name ?? index.map { "\($0 + 1)" } ?? "?")"
         case .isolation: "isolation by \((by ?? []).map(\.description).joined(separator: ", "))"
         case .ownNode: "own node"
         case .noPolicy: "no policy"

@@ -55,14 +55,16 @@ extension Problem {
             context = .init(codingPath: [], debugDescription: "")
             reason = "\(error)"
         }
-        if context.codingPath.isEmpty, case .dataCorrupted = error { reason = "the body is not JSON" }
+        if context.codingPath.isEmpty, case .dataCorrupted = error {
+            reason = "the body is not JSON, or has a number out of range"
+        }
         self.init(field: Problem.path(context.codingPath), reason: reason)
     }
 
     private static func words(for type: Any.Type) -> String {
         switch type {
         case is String.Type: "a text"
-        case is Int.Type, is UInt16.Type, is UInt8.Type: "a whole number in range"
+        case is Int.Type: "a whole number"
         default: "\(type)".hasPrefix("Array") ? "a list" : "an object"
         }
     }

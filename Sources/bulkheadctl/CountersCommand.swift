@@ -22,7 +22,7 @@ struct CountersCommand: AsyncParsableCommand {
         var rules = Table("PACKETS", "BYTES", "DIRECTION", "DECIDED BY")
         for counter in answer.rules {
             rules.add(
-                "\(counter.packets)", "\(counter.bytes)", .init(counter.rule.direction),
+                "\(counter.packets)", "\(counter.bytes)", .init(counter.rule.direction ?? "both"),
                 .init(counter.rule.description))
         }
         let datapath = answer.datapath

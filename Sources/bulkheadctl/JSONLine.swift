@@ -34,7 +34,7 @@ enum JSONLine {
     private static func append(_ identity: RuleIdentity, to output: inout [UInt8]) {
         let answer = RuleAnswer(identity)
         field("kind", answer.kind.rawValue, to: &output, first: true)
-        field("direction", answer.direction, to: &output)
+        if let direction = answer.direction { field("direction", direction, to: &output) }
         if let policy = answer.policy {
             output.append(contentsOf: #","policy":"#.utf8)
             append(policy, to: &output)

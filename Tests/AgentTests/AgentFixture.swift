@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+import Agent
+import ControlProtocol
+import Glibc
+import KubernetesObjects
+import Logging
+import NetworkTypes
+import PolicySources
+import Testing
+
+/// An agent over a fake kernel, with a directory of its own.
+struct AgentFixture {
+    let kernel = FakeKernel()
+    let agent: Agent<FakeDatapath>
+    let directory: TemporaryDirectory
+
+    init(in directory: TemporaryDirectory? = nil) throws {
+        let directory = try directory ?? TemporaryDirectory()
+        self.directory = directory
+        agent = Agent(
+            settings: AgentSettings(
+                nodeName: "node", manifestDirectory: "/manifests", datapathKind: "fake",
+                pushedFile: PushedFile(path: directory.path + "/pushed.json")),
+            thread: try KernelThread(), datapath: FakeDatapath(kernel), logger: Self.silent)
+    }
+
+    static var silent: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
+
+    /// Starts it with what these manifests hold.
+    func start(_ manifests: String = AgentFixture.shop) async throws {
+        try await agent.start(try Self.change(manifests))
+    }
+
+    static func change(_ manifests: String) throws -> ManifestChange {
+        ManifestChange(events: try objects(manifests).map { .set($0) })
+    }
+
+    static func objects(_ manifests: String) throws -> [KubernetesObject] {
+        try ObjectBatch.decode(Array(manifests.utf8)).objects
+    }
+
+    /// Two pods of this node; redis takes only web, and only on its port.
+    static let shop = """
+        apiVersion: v1
+        kind: Namespace
+        metadata: {name: shop}
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: web, namespace: shop, labels: {app: web}}
+        spec: {nodeName: node, containers: [{name: c, image: i}]}
+        status: {phase: Running, podIPs: [{ip: 10.1.0.1}]}
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: redis, namespace: shop, labels: {app: redis}}
+        spec: {nodeName: node, containers: [{name: c, image: i}]}
+        status: {phase: Running, podIPs: [{ip: 10.1.0.2}]}
+        ---
+        \(policy)
+        """
+
+    static let policy = """
+        apiVersion: networking.k8s.io/v1
+        kind: NetworkPolicy
+        metadata: {name: redis, namespace: shop}
+        spec:
+          podSelector: {matchLabels: {app: redis}}
+          ingress:
+          - from: [{podSelector: {matchLabels: {app: web}}}]
+            ports: [{port: 6379}]
+        """
+
+    static func question(_ from: String, _ to: String, _ port: UInt16) throws -> VerdictQuestion {
+        VerdictQuestion(
+            from: try #require(VerdictQuestion.End(from)), to: try #require(VerdictQuestion.End(to)),
+            ipProtocol: .tcp, port: port)
+    }
+}
+
+/// A directory that goes when nobody refers to it any more.
+final class TemporaryDirectory: Sendable {
+    let path: String
+
+    init() throws {
+        var template = Array("/tmp/bulkhead-test-XXXXXX".utf8CString)
+        let made = mkdtemp(&template)
+        path = made.map { String(cString: $0) } ?? ""
+        try #require(!path.isEmpty)
+    }
+
+    deinit {
+        if let entries = opendir(path) {
+            while let entry = readdir(entries) {
+                let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                    pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                }
+                unlink("\(path)/\(name)")
+            }
+            closedir(entries)
+        }
+        rmdir(path)
+    }
+}
+
+/// Waits until `condition` holds, asking every 5 ms, for at most `seconds`.
+func eventually(seconds: Double = 10, _ condition: () async throws -> Bool) async throws -> Bool {
+    let end = ContinuousClock.now + .seconds(seconds)
+    while ContinuousClock.now < end {
+        if try await condition() { return true }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+    return try await condition()
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import FoundationEssentials
+import Glibc
+import NetworkTypes
+import TestKit
+import Testing
+
+/// The real daemon over the real kernel, in namespaces of its own: what the fake kernel cannot show. Needs root.
+@Suite(.serialized) struct AgentKernelTests {
+    /// Two pods of the world under policy: the second takes TCP 80 from nobody but the first.
+    private func manifest(_ world: NetWorld) -> String {
+        let pods = world.pods.map { pod in
+            """
+            apiVersion: v1
+            kind: Pod
+            metadata: {name: \(pod.name), namespace: shop, labels: {app: \(pod.name)}}
+            spec: {nodeName: \(NetDaemon.nodeName), containers: [{name: c, image: i}]}
+            status: {phase: Running, podIPs: [{ip: "\(pod.v4)"}, {ip: "\(pod.v6)"}]}
+            """
+        }
+        let policy = """
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata: {name: api, namespace: shop}
+            spec:
+              podSelector: {matchLabels: {app: api}}
+              ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 80}]}]
+            """
+        return (["apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}"] + pods + [policy])
+            .joined(separator: "\n---\n")
+    }
+
+    private func send(_ world: NetWorld, port: UInt16) throws {
+        let (web, api) = (world.pod("web"), world.pod("api"))
+        try web.namespace.run {
+            let socket = try NetSocket(.ipv4, SOCK_DGRAM)
+            _ = socket.send([1, 2, 3], to: api.v4, port)
+        }
+    }
+
+    private func decode<Value: Decodable>(_ type: Value.Type, _ text: String) throws -> Value {
+        try JSONDecoder().decode(type, from: Data(text.utf8))
+    }
+
+    @Test func aDroppedPacketIsTold() async throws {
+        try await onOwnThread {
+            try NetWorld.with(pods: ["web", "api"]) { world in
+                let daemon = try NetDaemon(in: world)
+                defer { _ = try? daemon.stop() }
+                try daemon.apply(manifest(world))
+                let events = try world.node.start([
+                    try NetDaemon.executable("bulkheadctl"), "events", "--socket", daemon.socket, "-o", "json",
+                ])
+                defer { _ = try? events.stop() }
+                try NetClock.wait("a follower", seconds: 10) {
+                    try decode(StatusAnswer.self, daemon.get("/v1/status")).followers == 1
+                }
+                try send(world, port: 53)
+                try NetClock.wait("an event; got \(events.output)", seconds: 10) { events.output.contains("\n") }
+                let line = try #require(events.output.split(separator: "\n").first)
+                let drop = try #require(try decode(FlowRecord.self, String(line)).drop)
+                #expect(drop.cause == .rule && drop.direction == "ingress" && drop.protocol == "UDP")
+                #expect(drop.source.pod == "shop/web" && drop.destination.pod == "shop/api")
+                #expect(drop.destination.port == 53 && drop.source.address == world.pod("web").v4.description)
+                #expect(drop.rule?.by?.map(\.description) == ["shop/api"])
+                #expect(drop.reason.contains("shop/api"))
+
+                let counters = try decode(CountersAnswer.self, daemon.get("/v1/counters"))
+                let isolation = counters.rules.first { $0.rule.kind == .isolation }
+                #expect(isolation?.packets == 1 && isolation?.bytes == 31)
+                let endpoints = try decode(EndpointsAnswer.self, daemon.get("/v1/endpoints")).endpoints
+                #expect(endpoints.count == 2 && endpoints.allSatisfy { $0.interface != nil })
+                #expect(try daemon.get("/v1/dump").contains("# programmed\n"))
+            }
+        }
+    }
+
+    @Test func whatWasPushedOutlivesAKilledDaemon() async throws {
+        try await onOwnThread {
+            try NetWorld.with(pods: ["web", "api"]) { world in
+                let daemon = try NetDaemon(in: world)
+                defer { _ = try? daemon.stop() }
+                try daemon.apply(manifest(world))
+                let before = try daemon.get("/v1/endpoints")
+                try daemon.stop(SIGKILL)
+                try daemon.start()
+                #expect(try daemon.get("/v1/endpoints").contains("\"shop/api\"") == before.contains("\"shop/api\""))
+                let status = try decode(StatusAnswer.self, daemon.get("/v1/status"))
+                #expect(status.pushed.objects == 4 && status.tables.endpoints == 2 && status.healthy)
+                // Taken over as it was: nothing differed.
+                #expect(status.datapath.lastWords == 0)
+            }
+        }
+    }
+
+    @Test func itRunsWithFewPrivilegesAndLeavesNothing() async throws {
+        try await onOwnThread {
+            try NetWorld.with(pods: ["web"]) { world in
+                let daemon = try NetDaemon(in: world)
+                defer { _ = try? daemon.stop() }
+                let status = try NetProcess.run(["cat", "/proc/\(daemon.pid)/status"])
+                // CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF.
+                #expect(status.contains("CapEff:\t000000c000001000\n"))
+                #expect(status.contains("CapBnd:\t000000c000001000\n"))
+                // A daemon that runs would put everything back.
+                #expect(throws: (any Error).self) { try daemon.uninstall() }
+                #expect(try daemon.stop() == 0)
+                let removed = try daemon.control(["uninstall", "--bpffs", world.bpffs])
+                #expect(removed.contains("removed nftables table inet bulkhead\n"))
+                #expect(removed.hasSuffix("nothing is left\n"))
+                #expect(try daemon.control(["uninstall", "--bpffs", world.bpffs]) == "nothing is left\n")
+            }
+        }
+    }
+
+    @Test func onceAppliesAndItsCodeTells() async throws {
+        try await onOwnThread {
+            try NetWorld.with(pods: ["web", "api"]) { world in
+                let arguments = [
+                    try NetDaemon.executable("bulkheadd"), "--node-name", NetDaemon.nodeName, "--bpffs", world.bpffs,
+                    "--socket", world.directory + "/once.sock", "--manifests", world.manifests,
+                ]
+                try write(manifest(world), to: world.manifests + "/shop.yaml")
+                #expect(try world.node.start(arguments + ["--once"]).wait() == 0)
+                let kept = try NetProcess.run(["ls", "-R", world.bpffs])
+                #expect(kept.contains("link4"))
+                try write("kind: Pod\n", to: world.manifests + "/wrong.yaml")
+                let refused = try world.node.start(arguments + ["--once", "--log-format", "json"])
+                #expect(try refused.wait() == 1)
+                #expect(refused.output.contains(#""level":"error""#))
+                #expect(try world.node.start(arguments + ["--cleanup"]).wait() == 0)
+                #expect(!(try NetProcess.run(["ls", "-R", world.bpffs])).contains("link4"))
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+import Agent
+import ControlProtocol
+import KubernetesObjects
+import Testing
+
+@Suite(.serialized) struct AgentPushTests {
+    private func refusal(_ call: () async throws -> Void) async -> ErrorAnswer? {
+        do {
+            try await call()
+            return nil
+        } catch {
+            return error as? ErrorAnswer
+        }
+    }
+
+    @Test func pushedObjectsAreInForceAndCanBeTakenBack() async throws {
+        let fixture = try AgentFixture()
+        try await fixture.start("apiVersion: v1\nkind: Namespace\nmetadata: {name: other}")
+        let objects = try AgentFixture.objects(AgentFixture.shop)
+        let applied = try await fixture.agent.apply(objects)
+        #expect(
+            applied.applied == ["Namespace shop", "NetworkPolicy shop/redis", "Pod shop/redis", "Pod shop/web"])
+        #expect(fixture.kernel.policy.endpoints.count == 2)
+        let again = try await fixture.agent.apply(objects)
+        #expect(again.applied.isEmpty && again.unchanged.count == 4)
+
+        let answer = try await fixture.agent.verdict(AgentFixture.question("shop/web", "shop/redis", 80))
+        #expect(answer.verdict == "deny")
+        #expect(answer.ingress?.verdict == "deny")
+        #expect(answer.ingress?.rule?.by?.map(\.description) == ["shop/redis"])
+        _ = try await fixture.agent.delete([
+            ObjectKey(kind: .networkPolicy, namespace: "shop", name: "redis")
+        ])
+        #expect(try await fixture.agent.verdict(AgentFixture.question("shop/web", "shop/redis", 80)).verdict == "allow")
+    }
+
+    @Test func aFileOwnsItsObjects() async throws {
+        let fixture = try AgentFixture()
+        try await fixture.start()
+        let mine = "apiVersion: v1\nkind: Namespace\nmetadata: {name: mine}"
+        let refused = await refusal {
+            _ = try await fixture.agent.apply(AgentFixture.objects(mine + "\n---\n" + AgentFixture.policy))
+        }
+        #expect(refused?.error.code == .ownedByFile)
+        #expect(refused?.error.problems.map(\.object) == ["NetworkPolicy shop/redis"])
+        // All or nothing.
+        #expect(await fixture.agent.status().pushed.objects == 0)
+        let deletion = await refusal {
+            _ = try await fixture.agent.delete([
+                ObjectKey(kind: .networkPolicy, namespace: "shop", name: "redis")
+            ])
+        }
+        #expect(deletion?.error.code == .ownedByFile)
+
+        // A file that brings a pushed object takes it over.
+        _ = try await fixture.agent.apply(AgentFixture.objects(mine))
+        #expect(await fixture.agent.status().pushed.objects == 1)
+        await fixture.agent.manifestsChanged(try AgentFixture.change(mine))
+        #expect(await fixture.agent.status().pushed.objects == 0)
+    }
+
+    @Test func whatIsNotThereCannotBeDeleted() async throws {
+        let fixture = try AgentFixture()
+        try await fixture.start()
+        _ = try await fixture.agent.apply(
+            AgentFixture.objects("apiVersion: v1\nkind: Namespace\nmetadata: {name: mine}"))
+        let refused = await refusal {
+            _ = try await fixture.agent.delete([
+                ObjectKey(kind: .namespace, namespace: "", name: "mine"),
+                ObjectKey(kind: .namespace, namespace: "", name: "nobody"),
+            ])
+        }
+        #expect(refused?.error.code == .notFound)
+        #expect(await fixture.agent.status().pushed.objects == 1)
+    }
+
+    @Test func resolvedPolicyDrivesTheAgent() async throws {
+        let fixture = try AgentFixture()
+        try await fixture.start("apiVersion: v1\nkind: Namespace\nmetadata: {name: other}")
+        let body = ResolvedBody(endpoints: [
+            ResolvedEndpointBody(
+                name: "vm1", addresses: ["10.9.0.1"],
+                ingress: ResolvedDirectionBody(
+                    rules: [
+                        ResolvedRuleBody(
+                            name: "no-guests", action: "deny", peers: [PeerBody(cidr: "10.0.0.0/24")]),
+                        ResolvedRuleBody(
+                            action: "allow", peers: [PeerBody(cidr: "10.0.0.0/8", except: ["10.3.0.0/16"])],
+                            ports: [PortBody(protocol: "TCP", port: 80, endPort: 90)]),
+                    ], default: "deny"))
+        ])
+        #expect(try await fixture.agent.setResolved(body).endpoints == 1)
+        #expect(await fixture.agent.resolved() == body)
+        let agent = fixture.agent
+        func judge(_ from: String, _ port: UInt16) async throws -> String {
+            let question = try AgentFixture.question(from, "10.9.0.1", port)
+            let answer: VerdictAnswer = try await agent.verdict(question)
+            return answer.verdict
+        }
+        #expect(try await judge("10.1.0.1", 85) == "allow")
+        #expect(try await judge("10.1.0.1", 91) == "deny")
+        #expect(try await judge("10.0.0.1", 85) == "deny")
+        #expect(try await judge("10.3.0.1", 85) == "deny")
+        #expect(try await fixture.agent.setResolved(nil).endpoints == 0)
+        #expect(try await judge("10.3.0.1", 85) == "allow")
+    }
+
+    @Test func wrongResolvedPolicyNamesEachField() async throws {
+        let fixture = try AgentFixture()
+        try await fixture.start()
+        let body = ResolvedBody(endpoints: [
+            ResolvedEndpointBody(
+                name: "", addresses: ["10.9.0.300"],
+                ingress: ResolvedDirectionBody(
+                    rules: [
+                        ResolvedRuleBody(
+                            action: "permit", peers: [PeerBody(cidr: "10.0.0.0/8", except: ["11.0.0.0/16"])],
+                            ports: [
+                                PortBody(protocol: "ICMP"), PortBody(protocol: "TCP", port: 9, endPort: 8),
+                                PortBody(protocol: "TCP", endPort: 8),
+                            ])
+                    ], default: "maybe"))
+        ])
+        let refused = await refusal { _ = try await fixture.agent.setResolved(body) }
+        #expect(refused?.error.code == .invalidBody)
+        #expect(
+            Set(refused?.error.problems.map(\.field) ?? []) == [
+                "endpoints[0].name", "endpoints[0].addresses[0]", "endpoints[0].ingress.default",
+                "endpoints[0].ingress.rules[0].action", "endpoints[0].ingress.rules[0].peers[0].except[0]",
+                "endpoints[0].ingress.rules[0].ports[0].protocol", "endpoints[0].ingress.rules[0].ports[1].endPort",
+                "endpoints[0].ingress.rules[0].ports[2].endPort",
+            ])
+        #expect(await fixture.agent.resolved().endpoints.isEmpty)
+    }
+
+    @Test func pushesOutliveTheDaemon() async throws {
+        let first = try AgentFixture()
+        try await first.start("apiVersion: v1\nkind: Namespace\nmetadata: {name: other}")
+        let objects = try AgentFixture.objects(AgentFixture.shop + "\n---\n" + Self.everything)
+        _ = try await first.agent.apply(objects)
+        let body = ResolvedBody(endpoints: [ResolvedEndpointBody(name: "vm", addresses: ["10.9.0.1"])])
+        _ = try await first.agent.setResolved(body)
+        let policy = first.kernel.policy
+
+        let second = try AgentFixture(in: first.directory)
+        let kept = try PushedFile(path: first.directory.path + "/pushed.json").read()
+        #expect(kept.objects == objects.sorted { $0.key < $1.key })
+        #expect(kept.resolved == body)
+        try await second.agent.start(ManifestChange(), kept: kept)
+        #expect(second.kernel.policy.endpoints.count == policy.endpoints.count)
+        #expect(await second.agent.status().pushed == PushedStatus(objects: objects.count, resolvedEndpoints: 1))
+    }
+
+    /// Every field that is read.
+    private static let everything = """
+        apiVersion: v1
+        kind: Node
+        metadata: {name: node}
+        status: {addresses: [{type: InternalIP, address: 192.0.2.1}, {type: ExternalIP, address: "2001:db8::1"}]}
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata:
+          name: full
+          namespace: shop
+          uid: 5e0b1b5e-0000-4000-8000-000000000000
+          labels: {app: full, "example.org/x": z}
+          creationTimestamp: "2025-06-01T12:30:00Z"
+        spec:
+          nodeName: node
+          hostNetwork: true
+          containers: [{name: a, ports: [{name: dns, containerPort: 53, protocol: UDP}]}, {name: b}]
+        status: {phase: Pending, podIPs: [{ip: 10.1.0.9}, {ip: "2001:db8:1::9"}], hostIPs: [{ip: 192.0.2.1}]}
+        ---
+        apiVersion: networking.k8s.io/v1
+        kind: NetworkPolicy
+        metadata: {name: full, namespace: shop}
+        spec:
+          podSelector:
+            matchExpressions:
+            - {key: app, operator: In, values: [full, web]}
+            - {key: gone, operator: DoesNotExist}
+          policyTypes: [Egress, Ingress]
+          ingress:
+          - from:
+            - ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16, 10.2.0.0/16]}
+            - namespaceSelector: {matchLabels: {a: b}}
+              podSelector: {}
+            ports:
+            - {port: 80, endPort: 90}
+            - {port: dns, protocol: UDP}
+            - {protocol: SCTP}
+          egress:
+          - {}
+          - to: [{namespaceSelector: {}}]
+        """
+
+    @Test func aKeptFileThatCannotBeReadStopsTheStart() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/pushed.json"
+        for text in ["", "{}", #"{"version":2,"objects":[],"resolved":{"endpoints":[]}}"#, "{\"version\":1"] {
+            try write(text, to: path)
+            #expect(throws: PushedFileError.self) { try PushedFile(path: path).read() }
+        }
+    }
+}

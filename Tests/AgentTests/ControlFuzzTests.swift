@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+import Agent
+import ControlProtocol
+import Glibc
+import Testing
+
+/// Requests that are wrong in random ways. The daemon answers each with a status or an end, changes nothing by a request
+/// that it refuses, and goes on. BULKHEAD_FUZZ_REQUESTS sets how many; BULKHEAD_FUZZ_SEED repeats a run.
+@Suite(.serialized) struct ControlFuzzTests {
+    private static func setting(_ name: String, otherwise: UInt64) -> UInt64 {
+        getenv(name).flatMap { UInt64(String(cString: $0)) } ?? otherwise
+    }
+
+    @Test func randomRequestsDoNoHarm() async throws {
+        let seed = Self.setting("BULKHEAD_FUZZ_SEED", otherwise: 1)
+        let count = Self.setting("BULKHEAD_FUZZ_REQUESTS", otherwise: 400)
+        var random = SplitMix(state: seed)
+        try await SocketFixture.serve { fixture in
+            for number in 0..<count {
+                let bytes = Self.request(&random)
+                let before = await fixture.agent.status()
+                let answer = try await onOwnThread {
+                    let client = try RawClient(fixture.path)
+                    client.send(bytes)
+                    client.endSending()
+                    return client.receiveAll()
+                }
+                guard !answer.isEmpty else { continue }
+                let status = try RawAnswer(answer).status
+                #expect((200..<504).contains(status) && status != 500, "seed \(seed), request \(number)")
+                if status >= 400 {
+                    let after = await fixture.agent.status()
+                    #expect(after.pushed == before.pushed, "seed \(seed), request \(number)")
+                }
+            }
+            let status = try await fixture.call("GET", "/v1/status")
+            #expect(status.status == 200)
+        }
+    }
+
+    private static let bodies = [
+        AgentFixture.policy, "{}", "[]", #"{"endpoints":[]}"#,
+        #"{"endpoints":[{"name":"a","addresses":["10.9.0.1"],"ingress":{"default":"deny","rules":[{"action":"allow"}]}}]}"#,
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: mine}", #"{"items":["#, "a: &a [*a]",
+        "--- ---\n...\n%YAML 9",
+        String(repeating: "[", count: 5000), String(repeating: "a: {", count: 500),
+    ]
+
+    private static func request(_ random: inout SplitMix) -> [UInt8] {
+        let paths = ControlPath.allCases.filter { $0 != .events }.map(\.rawValue) + ["/", "/v1", "*", "//", "/v1/%00"]
+        let queries = [
+            "", "?", "?from=a", "?kind=Pod&namespace=&name=%zz", "?from=shop/web&to=shop/redis&port=1", "?&&==",
+        ]
+        let methods = ["GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "X"]
+        var bytes = SocketFixture.request(
+            random.pick(methods), random.pick(paths) + random.pick(queries),
+            random.next() % 2 == 0 ? nil : random.pick(bodies))
+        for _ in 0..<(random.next() % 4) where !bytes.isEmpty {
+            let place = Int(random.next() % UInt64(bytes.count))
+            switch random.next() % 4 {
+            case 0: bytes[place] = UInt8(truncatingIfNeeded: random.next())
+            case 1: bytes.remove(at: place)
+            case 2: bytes.insert(UInt8(truncatingIfNeeded: random.next()), at: place)
+            default: bytes.removeLast(bytes.count - place)
+            }
+        }
+        return bytes
+    }
+}
+
+/// A small repeatable generator (Steele, Lea and Flood 2014).
+struct SplitMix {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+
+    mutating func pick<Element>(_ elements: [Element]) -> Element { elements[Int(next() % UInt64(elements.count))] }
+}

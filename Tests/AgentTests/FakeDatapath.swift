@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import Synchronization
+
+/// A kernel that only writes down what it is asked, and fails when told to.
+struct FakeDatapath: Datapath, ~Copyable {
+    let kernel: FakeKernel
+
+    init(_ kernel: FakeKernel) { self.kernel = kernel }
+
+    mutating func open() throws(DatapathError) -> Numbering {
+        try kernel.note("open")
+        return Numbering()
+    }
+
+    mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
+        try kernel.note("resync")
+        return kernel.programmed(copy policy)
+    }
+
+    mutating func program(
+        _ delta: CompiledDelta, of policy: borrowing CompiledPolicy
+    ) throws(DatapathError) -> ProgramReport {
+        try kernel.note("program")
+        return kernel.programmed(copy policy)
+    }
+
+    mutating func setInterface(_ interface: EndpointInterface?, of endpoint: EndpointID) throws(DatapathError) {
+        try kernel.note("setInterface \(endpoint.rawValue) \(interface?.name ?? "-")")
+    }
+
+    mutating func reclaim() throws(DatapathError) { try kernel.note("reclaim") }
+
+    func ruleCounters() throws(DatapathError) -> [RuleID: RuleCounter] {
+        try kernel.fail()
+        return kernel.state.withLock { $0.counters }
+    }
+
+    func counters() throws(DatapathError) -> DatapathCounters {
+        try kernel.fail()
+        var counters = DatapathCounters()
+        counters.spoofed = 7
+        return counters
+    }
+
+    mutating func pollEvents(limit: Int) -> [DropEvent] {
+        kernel.state.withLock { state in
+            let taken = Array(state.events.prefix(limit))
+            state.events.removeFirst(taken.count)
+            return taken
+        }
+    }
+
+    func dump() throws(DatapathError) -> String {
+        try kernel.fail()
+        return "fake tables"
+    }
+}
+
+/// What a ``FakeDatapath`` has been asked, and what it is to do.
+final class FakeKernel: Sendable {
+    struct State {
+        var calls: [String] = []
+        /// Writing calls that fail before one succeeds.
+        var failures = 0
+        var policy = CompiledPolicy()
+        var events: [DropEvent] = []
+        var counters: [RuleID: RuleCounter] = [:]
+    }
+
+    let state = Mutex(State())
+
+    static let failure = DatapathError.system(operation: "write", code: 12, detail: "told to fail")
+
+    var calls: [String] { state.withLock { $0.calls } }
+    var policy: CompiledPolicy { state.withLock { $0.policy } }
+
+    func failNext(_ count: Int) { state.withLock { $0.failures = count } }
+
+    func tell(_ events: [DropEvent]) { state.withLock { $0.events += events } }
+
+    fileprivate func note(_ call: String) throws(DatapathError) {
+        state.withLock { $0.calls.append(call) }
+        if call == "open" || call == "resync" || call == "program" { try fail() }
+    }
+
+    fileprivate func fail() throws(DatapathError) {
+        let fails = state.withLock { state in
+            defer { state.failures = max(0, state.failures - 1) }
+            return state.failures > 0
+        }
+        if fails { throw Self.failure }
+    }
+
+    fileprivate func programmed(_ policy: CompiledPolicy) -> ProgramReport {
+        state.withLock { $0.policy = policy }
+        var report = ProgramReport()
+        report.wordsWritten = 3
+        return report
+    }
+}

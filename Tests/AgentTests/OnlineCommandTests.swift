@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import Datapath
+import Glibc
+import NetworkTypes
+import PolicyModel
+import Testing
+
+@Suite(.serialized) struct OnlineCommandTests {
+    private func control(_ fixture: SocketFixture, _ arguments: String..., input: String = "") async throws
+        -> CommandLine
+    {
+        let arguments = arguments.prefix(1) + ["--socket", fixture.path] + arguments.dropFirst()
+        return try await onOwnThread { try CommandLine.run("bulkheadctl", Array(arguments), input: input) }
+    }
+
+    @Test func tables() async throws {
+        try await SocketFixture.serve { fixture in
+            let endpoints = try await control(fixture, "endpoints")
+            #expect(
+                endpoints.output.split(separator: "\n").map { $0.split(separator: " ").dropFirst() } == [
+                    ["NAMESPACE", "NAME", "ADDRESSES", "INTERFACE", "INGRESS", "EGRESS"],
+                    ["shop", "redis", "10.1.0.2", "-", "shop/redis", "open"],
+                    ["shop", "web", "10.1.0.1", "-", "open", "open"],
+                ])
+            let policies = try await control(fixture, "policies")
+            #expect(
+                policies.output == """
+                    KIND           NAMESPACE  NAME   STATE     ENDPOINTS  ORIGIN
+                    NetworkPolicy  shop       redis  enforced  1          /manifests
+
+                    """)
+            let status = try await control(fixture, "status")
+            #expect(status.status == 0)
+            #expect(status.output.contains("healthy    yes\n"))
+            #expect(status.output.contains("manifests  4 objects from /manifests\n"))
+            let counters = try await control(fixture, "counters")
+            let spoofed = counters.output.split(separator: "\n").first { $0.hasPrefix("spoofed source address ") }
+            #expect(spoofed?.hasSuffix(" 7") == true)
+            #expect(try await control(fixture, "dump").output.contains("fake tables"))
+        }
+    }
+
+    @Test func programsGetJSONAndYAML() async throws {
+        try await SocketFixture.serve { fixture in
+            let json = try await control(fixture, "endpoints", "-o", "json")
+            #expect(json.output.contains(#""name" : "redis""#))
+            let yaml = try await control(fixture, "endpoints", "-o", "yaml")
+            #expect(yaml.output.contains("name: redis\n"))
+        }
+    }
+
+    @Test func applyVerdictDelete() async throws {
+        try await SocketFixture.serve("apiVersion: v1\nkind: Namespace\nmetadata: {name: other}") { fixture in
+            let applied = try await control(fixture, "apply", "-f", "-", input: AgentFixture.shop)
+            #expect(applied.status == 0)
+            #expect(
+                applied.output == """
+                    Namespace shop applied
+                    NetworkPolicy shop/redis applied
+                    Pod shop/redis applied
+                    Pod shop/web applied
+
+                    """)
+            let verdict = try await control(fixture, "verdict", "--exit-code", "shop/web", "shop/redis", "80")
+            #expect(verdict.status == 3)
+            #expect(verdict.output.hasPrefix("deny  10.1.0.1 -> 10.1.0.2 80/TCP\n"))
+            let deleted = try await control(fixture, "delete", "-f", "-", input: AgentFixture.policy)
+            #expect(deleted.output == "NetworkPolicy shop/redis deleted\n")
+            #expect(
+                try await control(fixture, "verdict", "--exit-code", "shop/web", "shop/redis", "80").status == 0)
+            let again = try await control(fixture, "delete", "-f", "-", input: AgentFixture.policy)
+            #expect(again.status == 1)
+            #expect(again.complaints == "error: nothing was deleted; not there: NetworkPolicy shop/redis\n")
+            let wrong = try await control(fixture, "apply", "-f", "-", input: "kind: x")
+            #expect(wrong.status == 1 && wrong.complaints.contains("apiVersion"))
+        }
+    }
+
+    @Test func eventsAreFollowed() async throws {
+        try await SocketFixture.serve { fixture in
+            let redis = try #require(fixture.kernel.policy.endpoints.first { $0.value.name.name == "redis" })
+            let flow = Flow(
+                source: try IPAddress("10.1.0.1"), destination: try IPAddress("10.1.0.2"), ipProtocol: .tcp,
+                destinationPort: 80)
+            let rule = try #require(fixture.kernel.policy.evaluate(flow).ingress?.rule)
+            let event = DropEvent(
+                cause: .rule, direction: .ingress, flow: flow, sourcePort: 4000, endpoint: redis.key, rule: rule,
+                interfaceIndex: 0, monotonicNanoseconds: 1)
+            async let followed = control(fixture, "events", "-f", "--count", "2")
+            #expect(try await eventually { await fixture.agent.status().followers == 1 })
+            fixture.kernel.tell([event, event])
+            let lines = try await followed.output.split(separator: "\n")
+            #expect(lines.count == 2)
+            #expect(
+                lines[0].contains("  drop  ingress  shop/web (10.1.0.1:4000) -> shop/redis (10.1.0.2:80) TCP  "))
+        }
+    }
+
+    @Test func aProblemMakesStatusFail() async throws {
+        try await SocketFixture.serve { fixture in
+            var change = try AgentFixture.change(AgentFixture.policy)
+            change.problems = [Problem(file: "f.yaml", document: 1, line: 3, field: "spec.x", reason: "is wrong")]
+            await fixture.agent.manifestsChanged(change)
+            let status = try await control(fixture, "status")
+            #expect(status.status == 1)
+            #expect(status.output.contains("  f.yaml:3: document 1: spec.x: is wrong\n"))
+        }
+    }
+
+    @Test func nobodyAnswers() async throws {
+        let result = try await onOwnThread {
+            try CommandLine.run("bulkheadctl", ["status", "--socket", "/tmp/bulkhead-nobody.sock"])
+        }
+        #expect(result.status == 1)
+        #expect(result.complaints.hasPrefix("error: no daemon answers on /tmp/bulkhead-nobody.sock"))
+    }
+}
