@@ -10,7 +10,7 @@ extension AddressEntry {
 
 /// IPv4 prefixes, and how they stand in the tables: a word for each /16, a window under it where it is not uniform.
 package struct AddressTable4: Sendable {
-    private static let root = UInt32(BH_ROOT4_OFFSET / 4)
+    static let root = UInt32(BH_ROOT4_OFFSET / 4)
 
     /// Prefixes of up to 16 bits.
     private var short = PrefixSet()
@@ -52,12 +52,14 @@ package struct AddressTable4: Sendable {
     private func write(
         _ first: UInt16, _ last: UInt16, _ defaults: [Span], to memory: inout TableMemory
     ) throws(HeapFull) {
-        var next = 0
-        for slot in first...last {
-            while next + 1 < defaults.count, defaults[next + 1].first <= slot { next += 1 }
-            let otherwise = defaults[next].word
-            if slots[slot] == nil, memory.load(Self.root + UInt32(slot)) == otherwise { continue }
-            try change(slot: slot, 0, .max, otherwise: otherwise, in: &memory)
+        var owned = slots.keys.filter { first <= $0 && $0 <= last }.sorted()[...]
+        for (index, span) in defaults.enumerated() {
+            let end = index + 1 < defaults.count ? defaults[index + 1].first - 1 : last
+            var slot: UInt16? = span.first
+            while let found = memory.firstOther(than: span.word, in: slot, end, root: Self.root, orAnyOf: &owned) {
+                try change(slot: found, 0, .max, otherwise: span.word, in: &memory)
+                slot = found < end ? found + 1 : nil
+            }
         }
     }
 
@@ -78,5 +80,38 @@ package struct AddressTable4: Sendable {
         let word = memory.load(root + (address >> 16))
         let key = UInt16(truncatingIfNeeded: address)
         return memory.spans(word, key, key)[0].word
+    }
+}
+
+extension TableMemory {
+    /// The first slot from `first` to `last` whose word differs from `word`, or that is the next of `others`.
+    fileprivate func firstOther(
+        than word: UInt32, in first: UInt16?, _ last: UInt16, root: UInt32, orAnyOf others: inout ArraySlice<UInt16>
+    ) -> UInt16? {
+        guard let first else { return nil }
+        let words = (base + Int(root) * 4).assumingMemoryBound(to: UInt32.self)
+        let next = others.first.map { Int($0) } ?? Int.max
+        var slot = Int(first)
+        while slot <= Int(last) {
+            if slot == next {
+                others.removeFirst()
+                return UInt16(slot)
+            }
+            if words[slot] != word { return UInt16(slot) }
+            slot += 1
+        }
+        return nil
+    }
+
+    /// The words of a root table in runs.
+    func rootSpans(_ root: UInt32) -> [Span] {
+        let words = (base + Int(root) * 4).assumingMemoryBound(to: UInt32.self)
+        var spans = [Span(0, words[0])]
+        var slot = 1
+        while slot < Int(BH_SLOTS) {
+            if words[slot] != words[slot - 1] { spans.append(Span(UInt16(slot), words[slot])) }
+            slot += 1
+        }
+        return spans
     }
 }

@@ -193,18 +193,15 @@ package struct AddressTree6: Sendable {
     }
 
     private static func writeRoot(_ low: UInt16, _ high: UInt16, _ part: [Span], _ memory: inout TableMemory) {
-        var next = 0
-        for key in low...high {
-            while next + 1 < part.count, part[next + 1].first <= key { next += 1 }
-            memory.update(root + UInt32(key), part[next].word)
+        for (index, span) in part.enumerated() {
+            let end = index + 1 < part.count ? part[index + 1].first - 1 : high
+            memory.fill(root + UInt32(span.first), root + UInt32(end), span.word)
         }
     }
 
     /// The root as it stands, in runs.
     static func rootSpans(in memory: borrowing TableMemory) -> [Span] {
-        var spans: [Span] = []
-        for key in UInt16(0)...(.max) { spans.add(key, memory.load(root + UInt32(key))) }
-        return spans
+        memory.rootSpans(root)
     }
 
     static let otherwiseWord = UInt32(MemoryLayout<bh_node>.offset(of: \.otherwise)! / 4)

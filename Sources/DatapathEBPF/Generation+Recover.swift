@@ -7,9 +7,8 @@ extension Generation {
     /// Finds out which blocks of the heap are in use, and which programs, by walking all that a packet can reach.
     /// What a killed daemon had written but not published is free again.
     func recover() throws(DatapathError) {
-        for slot in 0..<UInt32(BH_SLOTS) {
-            let word = memory.load(UInt32(BH_ROOT4_OFFSET / 4) + slot)
-            if isPointer(word) { try reserveWindow(word, nodesAllowed: false) }
+        for span in memory.rootSpans(AddressTable4.root) where isPointer(span.word) {
+            try reserveWindow(span.word, nodesAllowed: false)
         }
         for span in AddressTree6.rootSpans(in: memory) { try reserveTree(span.word, depth: 1) }
         for number in 1..<EndpointID.limit {

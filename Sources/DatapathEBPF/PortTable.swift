@@ -13,8 +13,10 @@ extension Generation {
     func writePorts(_ segments: [PortSegment]) {
         for segment in segments {
             guard let table = Self.table(segment.ports.ipProtocol) else { continue }
-            for port in segment.ports.range.first...segment.ports.range.last {
-                memory.updateHalf(atByte: table, Int(port), segment.portClass.rawValue)
+            var port = Int(segment.ports.range.first)
+            while port <= Int(segment.ports.range.last) {
+                memory.updateHalf(atByte: table, port, segment.portClass.rawValue)
+                port += 1
             }
         }
     }

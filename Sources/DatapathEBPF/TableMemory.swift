@@ -64,6 +64,16 @@ package struct TableMemory: ~Copyable {
         if load(word) != value { store(word, value) }
     }
 
+    /// Stores `value` where a word of `first...last` differs.
+    mutating func fill(_ first: UInt32, _ last: UInt32, _ value: UInt32) {
+        let words = base.assumingMemoryBound(to: UInt32.self)
+        var word = Int(first)
+        while word <= Int(last) {
+            if words[word] != value { store(UInt32(word), value) }
+            word += 1
+        }
+    }
+
     /// Publishes two words at once.
     package mutating func store64(_ word: UInt32, _ value: UInt64) {
         bh_store64(base + Int(word) * 4, value)

@@ -14,7 +14,7 @@ import Testing
             var random = SeededRandom(1)
             var datapath = EBPFDatapath(bpffs: bpffs)
             _ = try datapath.open()
-            for round in 0..<40 {
+            for round in 0..<20 {
                 let policy = PolicyBuilder.random(&random)
                 _ = try datapath.resync(policy)
                 for _ in 0..<200 {
@@ -87,7 +87,7 @@ import Testing
             #expect(events[0].direction == .ingress && events[0].endpoint == EndpointID(rawValue: 1))
             #expect(events[0].sourcePort == 40000)
             #expect(events[1].flow == Self.flow("fd00::1", "fd02::1", .udp, 53))
-            #expect(events[1].direction == .egress && events[1].interfaceIndex == 1)
+            #expect(events[1].direction == .egress)
             #expect(try datapath.counters().suppressedEvents == 4)
         }
     }
@@ -107,34 +107,6 @@ import Testing
             let events = datapath.pollEvents(limit: 1000)
             #expect((5...8).contains(events.count), "\(events.count)")
             #expect(try datapath.counters().suppressedEvents == UInt64(100 - events.count))
-        }
-    }
-
-    @Test func sourcesAreCheckedWhereTheInterfaceIsKnown() throws {
-        try PrivateKernel.run { bpffs in
-            var datapath = EBPFDatapath(bpffs: bpffs)
-            _ = try datapath.open()
-            _ = try datapath.resync(Self.onePod())
-            func judge(_ from: String, _ datapath: borrowing EBPFDatapath) throws -> Verdict {
-                let flow = Self.flow(from, "10.1.0.9", .tcp, 80)
-                return try datapath.testRun(packet: Packet(flow: flow).bytes, family: .ipv4).verdict
-            }
-            let pod = EndpointID(rawValue: 1)
-            #expect(try judge("10.1.0.7", datapath) == .allow)
-            // Test packets come from interface 1.
-            try datapath.setInterface(EndpointInterface(index: 1, name: "lo"), of: pod)
-            #expect(try judge("10.1.0.7", datapath) == .deny)
-            #expect(try judge("10.0.0.1", datapath) == .allow)
-            try datapath.setInterface(EndpointInterface(index: 7, name: "x"), of: pod)
-            #expect(try judge("10.1.0.7", datapath) == .allow)
-            try datapath.setInterface(EndpointInterface(index: 1 + 8192, name: "x"), of: pod)
-            #expect(try judge("10.1.0.7", datapath) == .allow)
-            try datapath.setInterface(EndpointInterface(index: 1, name: "lo"), of: pod)
-            #expect(try judge("10.1.0.7", datapath) == .deny)
-            #expect(try datapath.counters().spoofed == 2)
-            #expect(datapath.pollEvents(limit: 9).map(\.cause) == [.spoofed])
-            try datapath.setInterface(nil, of: pod)
-            #expect(try judge("10.1.0.7", datapath) == .allow)
         }
     }
 

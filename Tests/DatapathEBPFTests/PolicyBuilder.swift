@@ -123,6 +123,9 @@ struct PolicyBuilder {
                 ingress: random.chance(70) ? random.number(0...2) * 2 + 1 : 0,
                 egress: random.chance(70) ? random.number(1...3) * 2 : 0)
         }
+        // A program lives as long as an endpoint has it.
+        let used = Set(builder.policy.endpoints.values.flatMap { [$0.ingress, $0.egress] })
+        builder.policy.programs = builder.policy.programs.filter { used.contains($0.key) }
         return builder.policy
     }
 
