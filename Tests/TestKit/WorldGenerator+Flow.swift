@@ -102,7 +102,7 @@ extension WorldGenerator {
         let others: [IPAddress] =
             switch random.weighted([55, 22, 12, 6, 5]) {
             case 0: anotherPod(pods, than: pod)
-            case 1: WorldPlan.outside
+            case 1: WorldPlan.outside + [WorldPlan.mapped]
             case 2: (0..<nodeCount).map { WorldPlan.nodeAddress(own.family, node: $0) }
             case 3: pod.podIPs
             default: [own.next, own.previous]

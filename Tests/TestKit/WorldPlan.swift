@@ -40,8 +40,11 @@ enum WorldPlan {
         .map { IPAddress(v4: $0) }
         + [
             (0x2001_0DB8_0000_0000, 0x1), (0x2001_0DB8_0000_0001, 0x1), (0x2001_0DB8_0001_0000, 0),
-            (0x2606_4700_4700_0000, 0x1111), (0xFD00_0010_0245_0000, 0), (0, 0), (.max, .max), (0, 0xFFFF_0AF4_0001),
+            (0x2606_4700_4700_0000, 0x1111), (0xFD00_0010_0245_0000, 0), (0, 0), (.max, .max),
         ].map { IPAddress(v6High: $0.0, low: $0.1) }
+
+    /// ::ffff:10.244.0.1, which is no IPv4 address. Manifests may not name such ones, flows may have them.
+    static let mapped = IPAddress(v6High: 0, low: 0xFFFF_0AF4_0001)
 }
 
 extension IPAddress {
