@@ -10,8 +10,13 @@ run=/run/$name
 declare -Ar pod_address=([wordpress]=10.244.0.10 [backend]=10.244.0.11 [redis]=10.244.0.12)
 redis_service=10.96.0.10
 
-# Starts a program in a namespace.
+# Runs a program in a namespace.
 inside() { nsenter --net="/run/netns/$name-$1" "${@:2}"; }
+
+# Starts a program in a namespace, its output going to a file; $! is the program itself, not a shell around it.
+begin() {
+    nsenter --net="/run/netns/$name-$1" "${@:3}" >"$2" 2>&1 </dev/null &
+}
 
 remove_network() {
     local namespace

@@ -19,10 +19,10 @@ measure() {
     local row asked=()
     for row in "${rows[@]}"; do
         if [[ $row == outside ]]; then
-            inside outside "$bin/packet-probe" probe --timeout 300 --from 203.0.113.80 "${targets[@]:0:3}"
+            begin outside "$run/$row.row" "$bin/packet-probe" probe --timeout 300 --from 203.0.113.80 "${targets[@]:0:3}"
         else
-            inside "$row" "$bin/packet-probe" probe --timeout 300 "${targets[@]}"
-        fi >"$run/$row.row" &
+            begin "$row" "$run/$row.row" "$bin/packet-probe" probe --timeout 300 "${targets[@]}"
+        fi
         asked+=($!)
     done
     wait "${asked[@]}"
