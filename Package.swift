@@ -82,7 +82,7 @@ let package = Package(
         module("NodeNetwork", ["NetworkTypes", "CLinuxShim"]),
         module("PolicySources", ["KubernetesObjects", yams]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
-        module("ControlProtocol", ["NetworkTypes", "PolicyModel", "KubernetesObjects"]),
+        module("ControlProtocol", ["PolicyModel", "KubernetesObjects"]),
         module(
             "Agent",
             [
@@ -158,9 +158,8 @@ let package = Package(
         tests(
             "AgentTests",
             [
-                "Agent", "TestKit", "ControlProtocol", "Datapath", "DatapathEBPF", "FlowTelemetry", "CompiledPolicy",
-                "PolicyPipeline", "PolicySources", "NodeNetwork", "KubernetesObjects", "PolicyModel", "NetworkTypes",
-                "bulkheadd", "bulkheadctl", logging, lifecycle,
+                "Agent", "TestKit", "ControlProtocol", "Datapath", "FlowTelemetry", "CompiledPolicy", "PolicySources",
+                "NodeNetwork", "KubernetesObjects", "PolicyModel", "NetworkTypes", logging, lifecycle,
             ]),
         tests("NodeNetworkTests", ["NodeNetwork", "NetworkTypes", "TestKit"]),
         tests("TidyTests", []),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import ControlProtocol
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -79,9 +80,10 @@ struct ControlClient {
                         return try Connection(wrappingChannelSynchronously: channel)
                     }
                 }
-        } catch {
+        } catch let error as IOError {
+            let reason = String(cString: strerror(error.errnoCode))
             throw CommandFailure(
-                "no daemon answers on \(socketPath) (\(error)); is bulkheadd running, and are you root?")
+                "no daemon answers on \(socketPath) (\(reason)); is bulkheadd running, and are you root?")
         }
     }
 
