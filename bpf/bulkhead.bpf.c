@@ -9,6 +9,13 @@
 
 const char program_license[] SEC("license") = "GPL";
 
+/* Puts the types that only casts name into the object's type information, where a test compares them with Swift's. */
+const struct {
+	struct bh_program program;
+	struct bh_node node;
+	struct bh_key key;
+} layout_witness SEC(".rodata.layout") __attribute__((used)) = {};
+
 struct judged {
 	struct view view;
 	struct tuple flow;
@@ -56,7 +63,7 @@ static __noinline int drop(struct judged *j, __u32 cause, __u32 direction, __u32
 	};
 	set_event_address(e.source, j->flow.source, j->family);
 	set_event_address(e.destination, j->flow.destination, j->family);
-	send_event(&j->view.fixed->header, &e);
+	send_event(j->view.fixed, &e);
 	return NF_DROP;
 }
 

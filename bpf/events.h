@@ -98,10 +98,11 @@ static __always_inline int within_rate(__u64 now, __u32 rate, __u32 burst)
 }
 
 /* Fills in the time and sends. */
-static __noinline int send_event(const struct bh_header *settings, struct bh_event *e)
+static __noinline int send_event(const struct bh_fixed *fixed, struct bh_event *e)
 {
-	if (!settings || !e)
+	if (!fixed || !e)
 		return 0;
+	const struct bh_header *settings = &fixed->header;
 	e->time_ns = bpf_ktime_get_ns();
 	if (!first_of_flow(e, settings->event_repeat_ms * NS_PER_MS)
 		|| !within_rate(e->time_ns, settings->event_rate, settings->event_burst))

@@ -159,8 +159,9 @@ static __noinline int walk6(struct sk_buff *skb, __u32 offset, __u32 next, struc
 		if (next != 0 && next != 43 && next != 44 && next != 51 && next != 60) {
 			t->protocol = (__u8)next;
 			t->transport = (__u16)offset;
-			t->unparsable = 0;
-			if (has_ports(t->protocol))
+			/* The last header may claim to be longer than the packet. */
+			t->unparsable = offset > skb->len;
+			if (has_ports(t->protocol) && !t->unparsable)
 				find_ports(skb, t, offset);
 			return 0;
 		}

@@ -57,7 +57,12 @@ package struct AddressTable4: Sendable {
             let end = index + 1 < defaults.count ? defaults[index + 1].first - 1 : last
             var slot: UInt16? = span.first
             while let found = memory.firstOther(than: span.word, in: slot, end, root: Self.root, orAnyOf: &owned) {
-                try change(slot: found, 0, .max, otherwise: span.word, in: &memory)
+                let place = Self.root + UInt32(found)
+                if slots[found] == nil, !isPointer(memory.load(place)) {
+                    memory.store(place, span.word)
+                } else {
+                    try change(slot: found, 0, .max, otherwise: span.word, in: &memory)
+                }
                 slot = found < end ? found + 1 : nil
             }
         }

@@ -46,7 +46,7 @@ import Testing
         var v6 = AddressTree6()
         var prefixes: [CIDR: AddressEntry] = [:]
         for round in 0..<4 {
-            for _ in 0..<random.number(1...120) {
+            for _ in 0..<random.number(1...80) {
                 let remove = random.chance(round == 3 ? 90 : 30)
                 let prefix = remove ? prefixes.keys.randomElement(using: &random) ?? random.prefix(family) : random.prefix(family)
                 let entry = remove ? nil : random.entry()

@@ -33,7 +33,7 @@ struct SeededRandom: RandomNumberGenerator {
 
     mutating func prefix(_ family: AddressFamily) -> CIDR {
         let width = family.bitWidth
-        let length = chance(50) ? width : chance(10) ? number(0...8) : number(8...width)
+        let length = chance(50) ? width : chance(4) ? number(0...8) : number(8...width)
         return CIDR(address(family), prefixLength: length)
     }
 
