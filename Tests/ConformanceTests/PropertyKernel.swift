@@ -2,6 +2,7 @@
 import CompiledPolicy
 import Datapath
 import DatapathEBPF
+import Glibc
 import KubernetesObjects
 import NetworkTypes
 import PolicyModel
@@ -34,11 +35,31 @@ struct PropertyKernel: ~Copyable {
     /// Opens what is pinned as a restarted daemon does, and programs a world anew over whatever was in force.
     mutating func start(_ world: World) throws -> PolicyPipeline {
         datapath = EBPFDatapath(bpffs: bpffs)
-        let numbering = try datapath.open()
+        let numbering = try open(tries: 200)
         var pipeline = PolicyPipeline(nodeName: world.nodeName, numbering: numbering)
         _ = pipeline.apply(world.events)
         _ = try datapath.resync(pipeline.compiled)
         return pipeline
+    }
+
+    /// A process that another test starts at this moment holds copies of all descriptors until it executes its program,
+    /// the lock of the datapath that was just closed among them.
+    private mutating func open(tries: Int) throws -> Numbering {
+        var result = opened()
+        for _ in 1..<tries {
+            guard case .failure(.system(_, let code, _)) = result, code == EAGAIN else { break }
+            usleep(5000)
+            result = opened()
+        }
+        return try result.get()
+    }
+
+    private mutating func opened() -> Result<Numbering, DatapathError> {
+        do throws(DatapathError) {
+            return .success(try datapath.open())
+        } catch {
+            return .failure(error)
+        }
     }
 
     /// Applies events to the pipeline and programs what they changed.
@@ -47,7 +68,14 @@ struct PropertyKernel: ~Copyable {
         _ = try datapath.program(delta, of: pipeline.compiled)
     }
 
-    mutating func reclaim() throws { try datapath.reclaim() }
+    /// What an agent does when idle: merges what the last step left apart, and frees what is retired.
+    mutating func rest(_ pipeline: inout PolicyPipeline) throws {
+        if pipeline.needsSettling {
+            let delta = pipeline.settle()
+            _ = try datapath.program(delta, of: pipeline.compiled)
+        }
+        try datapath.reclaim()
+    }
 
     /// The verdict on a packet; nil where the kernel does not run packets so short.
     func verdict(_ bytes: [UInt8], _ family: AddressFamily) throws -> Verdict? {

@@ -61,7 +61,7 @@ import Testing
                     let events = generator.change()
                     history.steps.append(events)
                     try kernel.step(events, &pipeline)
-                    if step % 7 == 6 { try kernel.reclaim() }
+                    if step % 7 == 6 { try kernel.rest(&pipeline) }
                     let oracle = generator.world.oracle
                     for flow in generator.flows(max(settings.flows / 10, 1)) {
                         let bytes = generator.random.plainPacket(of: flow)
