@@ -51,7 +51,7 @@ final class LivePath {
     /// Nanoseconds a packet, several slices: a number there and back each time, two packets.
     func slice(_ kind: Kind) throws -> [Double] {
         let (client, server) = kind == .udp ? udp : tcp
-        let byte: [UInt8] = [1]
+        let byte = [UInt8](repeating: 1, count: 64)
         return try NetThread.run {
             try Self.goBeforeOthers()
             try exchange(byte, client, server, times: 256)

@@ -28,9 +28,9 @@ enum LivePolicy {
     /// The server's ingress names `cidrs` prefixes, of which the last holds the client.
     static func manifest(_ world: NetWorld, cidrs: Int) -> String {
         let others = (0..<cidrs - 1).map { number in
-            #"{"ipBlock":{"cidr":"\(IPAddress(v4: 0x6440_0000 + UInt32(number) * 16))/28"}}"#
+            #"{"ipBlock":{"cidr":"\#(IPAddress(v4: 0x6440_0000 + UInt32(number) * 16))/28"}}"#
         }
-        let own = #"{"ipBlock":{"cidr":"\(world.pod("client").v4)/32"}}"#
+        let own = #"{"ipBlock":{"cidr":"\#(world.pod("client").v4)/32"}}"#
         let ports = #""ports":[{"protocol":"TCP","port":6000},{"protocol":"UDP","port":6000,"endPort":65535}]"#
         return """
             {"apiVersion":"v1","kind":"List","items":[
