@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BulkheadABI
 import CompiledPolicy
+import NetworkTypes
 
 extension Capacities {
     /// One above the highest number of each kind that these tables can hold must not be passed.
@@ -28,9 +29,22 @@ extension Capacities {
         while !policy.programs.keys.allSatisfy({ $0.rawValue < grown.programs }) { grown.programs *= 2 }
         while !policy.rules.keys.allSatisfy({ $0.rawValue < grown.rules }) { grown.rules *= 2 }
         let cells = policy.programs.values.reduce(0) { $0 + $1.cells.count + ($1.rows.count + $1.columns.count) / 2 }
-        let least = cells + cells / 2 + policy.addresses.hosts.count + policy.addresses.prefixes.count * 4
+        let least = cells + cells / 2 + Self.addressWords(policy.addresses)
         while Int(grown.words - TableMemory.heapBegin) < least { grown = grown.withDoubleHeap }
         return grown
+    }
+
+    /// About how many words the address tables will take: lists where few addresses share their upper bits, chunks
+    /// where many do.
+    private static func addressWords(_ table: borrowing AddressTable) -> Int {
+        var parts: [IPAddress: Int] = [:]
+        for address in table.hosts.keys {
+            parts[address.masked(to: address.family == .ipv4 ? 24 : 112), default: 0] += 1
+        }
+        return parts.reduce(table.prefixes.count * 24) { sum, part in
+            let chunks = part.value > 3 ? 256 : 16
+            return sum + (part.key.family == .ipv4 ? chunks : 2 * chunks + 16)
+        }
     }
 
     var withDoubleHeap: Capacities {

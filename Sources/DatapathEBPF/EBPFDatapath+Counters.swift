@@ -49,7 +49,8 @@ extension EBPFDatapath {
             var count = UInt32(step)
             let code = withUnsafeMutablePointer(to: &position) { position in
                 bpf_map_lookup_batch(
-                    generation.counters.raw, started ? UnsafeMutableRawPointer(position) : nil, position, &keys, &values,
+                    generation.counters.raw, started ? UnsafeMutableRawPointer(position) : nil, position, &keys,
+                    &values,
                     &count, nil)
             }
             let ended = code != 0

@@ -124,7 +124,8 @@ extension Generation {
         for (id, program) in policy.programs {
             setKey(.program, id.rawValue, program.key)
             if programs.matches(id, program, live, in: memory) { continue }
-            let extended = programs.blocks[id] != nil && !newClasses.isEmpty
+            let extended =
+                programs.blocks[id] != nil && !newClasses.isEmpty
                 && programs.extend(id, program, addressClasses: newClasses, portClasses: [], in: &memory)
             if extended, programs.matches(id, program, live, in: memory) { continue }
             try rewrite(id, program)
@@ -134,14 +135,14 @@ extension Generation {
     private func writeAddresses(_ table: AddressTable) throws(HeapFull) {
         var v4 = AddressTable4()
         var v6 = AddressTree6()
-        for (prefix, entry) in table.prefixes.lazy.map({ ($0.key, $0.value) }) + table.hosts.lazy.map({
-            (CIDR(host: $0.key), $0.value)
-        }) {
+        func note(_ prefix: CIDR, _ entry: AddressEntry) {
             switch prefix.family {
             case .ipv4: v4.note(prefix, entry)
             case .ipv6: v6.note(prefix, entry)
             }
         }
+        for (prefix, entry) in table.prefixes { note(prefix, entry) }
+        for (address, entry) in table.hosts { note(CIDR(host: address), entry) }
         try v4.write(to: &memory)
         try v6.write(to: &memory)
         addresses4 = v4

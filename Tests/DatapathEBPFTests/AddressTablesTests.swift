@@ -20,7 +20,7 @@ import Testing
         for prefix in prefixes where random.chance(30) {
             let first = prefix.network
             if family == .ipv4 {
-                let last = first.v4 | (prefix.prefixLength == 0 ? .max : UInt32(UInt64(1) << UInt64(32 - prefix.prefixLength) - 1))
+                let last = first.v4 | UInt32((UInt64(1) << UInt64(32 - prefix.prefixLength)) - 1)
                 probes += [first.v4, first.v4 &- 1, last, last &+ 1].map { IPAddress(v4: $0) }
             } else {
                 probes += [first, IPAddress(v6High: first.high, low: first.low &- 1)]
@@ -48,7 +48,8 @@ import Testing
         for round in 0..<4 {
             for _ in 0..<random.number(1...80) {
                 let remove = random.chance(round == 3 ? 90 : 30)
-                let prefix = remove ? prefixes.keys.randomElement(using: &random) ?? random.prefix(family) : random.prefix(family)
+                let old = remove ? prefixes.keys.randomElement(using: &random) : nil
+                let prefix = old ?? random.prefix(family)
                 let entry = remove ? nil : random.entry()
                 prefixes[prefix] = entry
                 if family == .ipv4 {
@@ -111,7 +112,11 @@ import Testing
         try check(family, prefixes, fresh, &random, "rewritten, \(note)")
         fresh.releaseRetired()
         for prefix in prefixes.keys {
-            if family == .ipv4 { try wanted.set(prefix, nil, in: &fresh) } else { try wanted6.set(prefix, nil, in: &fresh) }
+            if family == .ipv4 {
+                try wanted.set(prefix, nil, in: &fresh)
+            } else {
+                try wanted6.set(prefix, nil, in: &fresh)
+            }
         }
         fresh.releaseRetired()
         // The root of the IPv6 tree stays.

@@ -235,9 +235,9 @@ import Testing
     @Test func aDirectoryThatIsNoBPFFileSystemIsNamed() throws {
         try PrivateKernel.run { _ in
             var datapath = EBPFDatapath(bpffs: "/tmp")
-            #expect(throws: DatapathError.unsupported(
+            let expected = DatapathError.unsupported(
                 what: "/tmp is on no BPF file system", remedy: "mount -t bpf bpf /tmp")
-            ) { _ = try datapath.open() }
+            #expect(throws: expected) { _ = try datapath.open() }
         }
     }
 

@@ -115,7 +115,8 @@ import Testing
             var datapath = EBPFDatapath(bpffs: bpffs)
             _ = try datapath.open()
             _ = try datapath.resync(Self.onePod())
-            func judge(_ bytes: [UInt8], _ family: AddressFamily, _ datapath: borrowing EBPFDatapath) throws -> Verdict {
+            func judge(_ bytes: [UInt8], _ family: AddressFamily, _ datapath: borrowing EBPFDatapath) throws -> Verdict
+            {
                 try datapath.testRun(packet: bytes, family: family).verdict
             }
             let tcp = Packet(flow: Self.flow("10.1.0.9", "10.0.0.1", .tcp, 80)).bytes
