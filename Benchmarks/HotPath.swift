@@ -34,6 +34,10 @@ func benchHotPath() throws {
             print(try HotPathRow(size, datapath, baseline).text)
         }
         for family in [AddressFamily.ipv4, .ipv6] {
+            let spread = try HotPathRow.spread(family, datapath, baseline)
+            print("\(family): 64k sources once each, two system calls apart: \(Int(spread.rounded())) ns over baseline")
+        }
+        for family in [AddressFamily.ipv4, .ipv6] {
             let (instructions, verified) = try datapath.programFacts(family)
             print("\(family): \(instructions) instructions, \(verified) verified")
         }
@@ -179,6 +183,23 @@ private struct HotPathRow {
             }
         }
         return costs.map { median($0) - median(base) }
+    }
+
+    /// Median cost of single packets from 65,536 different pods: tables as cold as the walk between them leaves them.
+    static func spread(
+        _ family: AddressFamily, _ datapath: borrowing EBPFDatapath, _ baseline: borrowing BaselineProgram
+    ) throws -> Double {
+        var (base, costs): ([Double], [Double]) = ([], [])
+        for number in 0..<65_536 {
+            // A stride that visits every pod's own part of the tables in no order.
+            let source = HotPathSize.pod(3 + number * 50_021 % 149_990, family)
+            let flow = Flow(
+                source: source, destination: HotPathSize.pod(1, family), ipProtocol: .tcp, destinationPort: 443)
+            let packet = Packet(flow: flow).bytes
+            base.append(try baseline.testRun(packet: packet, family: family, repeats: 1).nanoseconds)
+            costs.append(try datapath.testRun(packet: packet, family: family, repeats: 1).nanoseconds)
+        }
+        return median(costs) - median(base)
     }
 
     private static func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
