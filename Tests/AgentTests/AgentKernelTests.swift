@@ -39,6 +39,11 @@ import Testing
         }
     }
 
+    private func uninstall(_ world: NetWorld) throws -> String {
+        let executable = try NetDaemon.executable("bulkheadctl")
+        return try world.node.command(executable, "uninstall", "--bpffs", world.bpffs)
+    }
+
     private func decode<Value: Decodable>(_ type: Value.Type, _ text: String) throws -> Value {
         try JSONDecoder().decode(type, from: Data(text.utf8))
     }
@@ -104,12 +109,12 @@ import Testing
                 #expect(status.contains("CapEff:\t000000c000001000\n"))
                 #expect(status.contains("CapBnd:\t000000c000001000\n"))
                 // A daemon that runs would put everything back.
-                #expect(throws: (any Error).self) { try daemon.uninstall() }
+                #expect(throws: (any Error).self) { try uninstall(world) }
                 #expect(try daemon.stop() == 0)
-                let removed = try daemon.control(["uninstall", "--bpffs", world.bpffs])
+                let removed = try uninstall(world)
                 #expect(removed.contains("removed nftables table inet bulkhead\n"))
                 #expect(removed.hasSuffix("nothing is left\n"))
-                #expect(try daemon.control(["uninstall", "--bpffs", world.bpffs]) == "nothing is left\n")
+                #expect(try uninstall(world) == "nothing is left\n")
             }
         }
     }
