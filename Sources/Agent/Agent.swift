@@ -101,7 +101,8 @@ public enum AgentStartError: Error, CustomStringConvertible {
     public var description: String {
         switch self {
         case .datapath(let error): "\(error)"
-        case .keptPushes(let reason): "what was pushed before is not accepted now: \(reason); remove the file beside the socket to start without it"
+        case .keptPushes(let reason):
+            "what was pushed before is not accepted now: \(reason); remove the file beside the socket to go on without it"
         }
     }
 }
