@@ -109,7 +109,8 @@ let package = Package(
             name: "bulkhead-bench",
             dependencies: [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver", "CompiledPolicy",
-                "PolicyCompiler", "PolicyPipeline", "Datapath", "DatapathEBPF", "DatapathNFTables", "TestKit", "CLinuxShim",
+                "PolicyCompiler", "PolicyPipeline", "Datapath", "DatapathEBPF", "DatapathNFTables", "TestKit",
+                "CLinuxShim",
             ],
             path: "Benchmarks", swiftSettings: strict),
 

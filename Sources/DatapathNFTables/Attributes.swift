@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
 
 /// Netlink attributes in bytes of outside, one after the other; ends at the first that does not fit.
 struct Attributes: Sequence, IteratorProtocol {
@@ -30,6 +31,19 @@ struct Attribute {
     func integer<Value: FixedWidthInteger>(_: Value.Type = Value.self) -> Value {
         guard value.count >= MemoryLayout<Value>.size else { return 0 }
         return Value(bigEndian: UnsafeRawBufferPointer(rebasing: value).loadUnaligned(as: Value.self))
+    }
+
+    /// 4 or 16 bytes in network byte order; nil for any other number of them.
+    var address: IPAddress? {
+        let bytes = UnsafeRawBufferPointer(rebasing: value)
+        switch bytes.count {
+        case 4: return IPAddress(v4: UInt32(bigEndian: bytes.loadUnaligned(as: UInt32.self)))
+        case 16:
+            let high = UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self))
+            let low = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+            return IPAddress(v6High: high, low: low)
+        default: return nil
+        }
     }
 
     /// Text up to its terminating zero.

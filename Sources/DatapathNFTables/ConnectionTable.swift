@@ -29,17 +29,14 @@ enum ConnectionTable {
         UInt16(NFNL_SUBSYS_CTNETLINK) << 8 | UInt16(message.rawValue)
     }
 
-    /// The connections for which `isWanted` says so.
+    /// The connections whose flow is wanted.
     static func connections(
-        _ socket: NetfilterSocket, where isWanted: (Connection) -> Bool
+        _ socket: NetfilterSocket, where isWanted: (Flow) -> Bool
     ) throws(DatapathError) -> [Connection] {
         try socket.ask(
             type(IPCTNL_MSG_CT_GET), family: UInt8(AF_UNSPEC), isDump: true, "list the tracked connections",
             request: { _ in },
-            parse: { _, body in
-                let connection = Connection(body.dropFirst(MemoryLayout<nfgenmsg>.size))
-                return connection.flatMap { isWanted($0) ? $0 : nil }
-            })
+            parse: { _, body in Connection(body.dropFirst(MemoryLayout<nfgenmsg>.size), where: isWanted) })
     }
 
     /// Forgets one connection. That it is already gone is no error.
@@ -58,20 +55,15 @@ enum ConnectionTable {
 }
 
 extension Connection {
-    /// Nil for an entry without addresses or protocol.
-    init?(_ attributes: Slice<UnsafeRawBufferPointer>) {
+    /// Nil for an entry without addresses or protocol, and for one that is not wanted. Most are not: what names the
+    /// connection is copied only then.
+    init?(_ attributes: Slice<UnsafeRawBufferPointer>, where isWanted: (Flow) -> Bool) {
         var original: Tuple?
         var reply: Tuple?
-        name = []
         for attribute in Attributes(attributes) {
             switch attribute.type {
-            case Int(CTA_TUPLE_ORIG.rawValue):
-                original = Tuple(attribute.nested)
-                // Nested attributes are marked as such in their type.
-                name.append((UInt16(attribute.type) | UInt16(NLA_F_NESTED), Array(attribute.value)))
+            case Int(CTA_TUPLE_ORIG.rawValue): original = Tuple(attribute.nested)
             case Int(CTA_TUPLE_REPLY.rawValue): reply = Tuple(attribute.nested)
-            case Int(CTA_ZONE.rawValue), Int(CTA_ID.rawValue):
-                name.append((UInt16(attribute.type), Array(attribute.value)))
             default: continue
             }
         }
@@ -80,6 +72,18 @@ extension Connection {
         flow = Flow(
             source: original.source, destination: reply.source, ipProtocol: original.ipProtocol,
             destinationPort: reply.sourcePort)
+        name = []
+        guard isWanted(flow) else { return nil }
+        for attribute in Attributes(attributes) {
+            switch attribute.type {
+            case Int(CTA_TUPLE_ORIG.rawValue):
+                // Nested attributes are marked as such in their type.
+                name.append((UInt16(attribute.type) | UInt16(NLA_F_NESTED), Array(attribute.value)))
+            case Int(CTA_ZONE.rawValue), Int(CTA_ID.rawValue):
+                name.append((UInt16(attribute.type), Array(attribute.value)))
+            default: continue
+            }
+        }
     }
 }
 
@@ -95,10 +99,10 @@ extension Connection.Tuple {
                 switch (part.type, attribute.type) {
                 case (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V4_SRC.rawValue)),
                     (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V6_SRC.rawValue)):
-                    source = IPAddress(networkBytes: Array(attribute.value))
+                    source = attribute.address
                 case (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V4_DST.rawValue)),
                     (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V6_DST.rawValue)):
-                    destination = IPAddress(networkBytes: Array(attribute.value))
+                    destination = attribute.address
                 case (Int(CTA_TUPLE_PROTO.rawValue), Int(CTA_PROTO_NUM.rawValue)):
                     number = attribute.value.first.map { IPProtocol(rawValue: $0) }
                 case (Int(CTA_TUPLE_PROTO.rawValue), Int(CTA_PROTO_SRC_PORT.rawValue)):

@@ -11,7 +11,7 @@ struct KernelTable {
     }
     struct Chain: Hashable {
         var fingerprint: String
-        var rules: [String] = []
+        var rules: [[UInt8]] = []
     }
     var objects: [String: Object] = [:]
     /// Name and fingerprint.
@@ -19,7 +19,7 @@ struct KernelTable {
     var chains: [String: Chain] = [:]
 }
 
-/// Texts that are equal when the kernel would do the same; counters' values are no part of them.
+/// Texts and bytes that are equal when the kernel would do the same; counters' values are no part of them.
 enum Fingerprint {
     static func set(keyType: UInt32, keyBytes: UInt32, flags: UInt32, timeout: UInt64, userData: [UInt8]) -> String {
         "\(keyType) \(keyBytes) \(flags) \(timeout) \(userData)"

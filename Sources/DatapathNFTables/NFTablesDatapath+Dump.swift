@@ -19,7 +19,7 @@ extension NFTablesDatapath {
         }
         for (name, chain) in table.chains.sorted(by: { $0.key < $1.key }) {
             lines.append("chain \(name)")
-            lines += chain.rules.map { "  \($0)" }
+            lines += chain.rules.map { "  " + String(decoding: $0.filter { $0 >= 32 }, as: UTF8.self) }
         }
         return lines.joined(separator: "\n") + "\n"
     }

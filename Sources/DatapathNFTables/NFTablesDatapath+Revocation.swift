@@ -8,11 +8,12 @@ extension NFTablesDatapath {
     /// Stops the established flows of local endpoints that policy no longer allows, and no others.
     mutating func revoke(_ policy: borrowing CompiledPolicy) throws(DatapathError) {
         let socket = try opened()
-        var denied: [Connection] = []
-        let local = try ConnectionTable.connections(socket) {
-            tables.endpoint(owning: $0.flow.source) != nil || tables.endpoint(owning: $0.flow.destination) != nil
+        let policy = copy policy
+        var denied = try ConnectionTable.connections(socket) { flow in
+            let isLocal =
+                tables.endpoint(owning: flow.source) != nil || tables.endpoint(owning: flow.destination) != nil
+            return isLocal && !policy.allows(flow)
         }
-        for connection in local where !policy.allows(connection.flow) { denied.append(connection) }
         guard !denied.isEmpty else { return }
         // Traffic between a pod and its own node is not forwarded: policy does not stop it here.
         if let own = NodeAddresses.current() {

@@ -33,6 +33,8 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
     private var adoptedInterfaces: [IPAddress: UInt32] = [:]
     /// Whether the kernel is known to hold what ``tables`` says, unless somebody else changed it.
     private var isInStep = false
+    /// The ruleset's generation after our last transaction; nil once somebody else's came between.
+    private var generation: UInt32?
 
     /// Nothing is opened yet.
     public init(settings: NFTablesSettings = NFTablesSettings()) {
@@ -45,7 +47,8 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         self.socket = socket
         tables = PolicyTables(options: TableOptions(settings))
         isInStep = false
-        if try !TableReader.exists(socket) { try commit(Transaction(replacing: tables.contents)) }
+        generation = nil
+        if try !TableReader.exists(socket) { try createTable() }
         events = try DropListener(group: settings.logGroup)
         adoptedInterfaces = try TableReader.interfaces(socket)
         return try TableReader.numbering(socket)
@@ -58,6 +61,8 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         let socket = try opened()
         var report = ProgramReport()
         var step = Transaction(replacing: tables.contents)
+        // What others do from here on is found by the next comparison.
+        generation = try TableReader.generation(socket)
         if let kernel = try TableReader.read(socket) {
             step = try Transaction.difference(from: kernel, to: tables.contents, socket)
         }
@@ -67,8 +72,16 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
             report.wordsWritten = try commitOrReplace(step)
         }
         isInStep = true
-        try revoke(policy)
+        // Where nothing had changed, nothing that policy denies can have been established.
+        if !isRepair || !step.isEmpty { try revoke(policy) }
         return report
+    }
+
+    /// Whether no transaction of anybody's has touched the ruleset of this network namespace since our own last one. If
+    /// one has, ``resync(_:)`` finds out whether it touched our table. Takes microseconds.
+    public func isUntouched() throws(DatapathError) -> Bool {
+        guard isInStep, let generation else { return false }
+        return try TableReader.generation(opened()) == generation
     }
 
     public mutating func program(
@@ -119,17 +132,38 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         return socket
     }
 
-    /// Bytes written are counted in words.
-    @discardableResult func commit(_ step: Transaction) throws(DatapathError) -> Int {
+    /// Carries out a step; returns how many 32-bit words were written.
+    @discardableResult mutating func commit(_ step: Transaction) throws(DatapathError) -> Int {
         let socket = try opened()
         let batch = Batch(step, sequence: socket.reserve(Batch.sequenceNumbers))
+        let before = generation
+        generation = nil
         try socket.commit(batch)
+        // Ours is one generation; more of them, or another one before it, were somebody else's.
+        let after = try TableReader.generation(socket)
+        if let before, after == before &+ 1 { generation = after }
         return batch.buffer.count / 4
     }
 
+    private mutating func createTable() throws(DatapathError) {
+        do {
+            try commit(Transaction(replacing: tables.contents))
+        } catch .system(let operation, let code, let detail) {
+            guard Self.lackCodes.contains(code) else {
+                throw .system(operation: operation, code: code, detail: detail)
+            }
+            throw .unsupported(
+                what: "nftables, to \(operation) (errno \(code))",
+                remedy: "a kernel of 5.10 or later with NF_TABLES_INET, NFT_CT, NFT_LOG, NFT_LIMIT and NFT_REJECT_INET")
+        }
+    }
+
+    /// ENOENT, EAFNOSUPPORT and EOPNOTSUPP: an expression or a family that the kernel lacks.
+    private static let lackCodes: [Int32] = [2, 97, 95]
+
     /// When the difference cannot be written, because somebody else writes into our table at this moment or has left
     /// there what we cannot remove, all is made anew.
-    private func commitOrReplace(_ step: Transaction) throws(DatapathError) -> Int {
+    private mutating func commitOrReplace(_ step: Transaction) throws(DatapathError) -> Int {
         do {
             return try commit(step)
         } catch {

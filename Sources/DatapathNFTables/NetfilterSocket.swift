@@ -23,6 +23,9 @@ final class NetfilterSocket {
     init() throws(DatapathError) {
         let opened = bh_netfilter_open(Self.receiveBytes)
         descriptor = opened
+        if opened == -EPROTONOSUPPORT {
+            throw .unsupported(what: "netfilter's netlink", remedy: "a kernel with NETFILTER_NETLINK")
+        }
         guard opened >= 0 else { throw .system(operation: "open a netfilter socket", code: -opened, detail: "") }
     }
 

@@ -11,22 +11,25 @@ extension PolicyTables {
         _ newGroups: Set<[PeerSetID]>, from policy: borrowing CompiledPolicy, _ step: inout Transaction
     ) -> Bool {
         guard !newGroups.isEmpty else { return true }
-        var groupsOfClass: [AddressClassID: [[PeerSetID]]] = [:]
+        let new = newGroups.map { groups[$0]! }.sorted { $0.name < $1.name }
+        var indicesOfClass: [AddressClassID: [Int]] = [:]
         for (id, addressClass) in policy.addressClasses {
-            let members = newGroups.filter { groups[$0]!.intersects(addressClass.peerSets) }
-            if !members.isEmpty { groupsOfClass[id] = Array(members) }
+            let members = new.indices.filter { new[$0].intersects(addressClass.peerSets) }
+            if !members.isEmpty { indicesOfClass[id] = members }
         }
-        var hosts: [String: Set<IPAddress>] = [:]
+        var hosts = [[AddressFamily: [IPAddress]]](repeating: [:], count: new.count)
         for (address, entry) in policy.addresses.hosts {
-            for key in groupsOfClass[entry.addressClass] ?? [] where !groups[key]!.covered.contains(address) {
-                guard let set = groups[key]!.hostSets[address.family] else { return false }
-                hosts[set, default: []].insert(address)
+            for index in indicesOfClass[entry.addressClass] ?? [] where !new[index].covered.contains(address) {
+                guard new[index].hostSets[address.family] != nil else { return false }
+                hosts[index][address.family, default: []].append(address)
             }
         }
-        for key in newGroups.sorted(by: { groups[$0]!.name < groups[$1]!.name }) {
-            for var set in groups[key]!.sets() {
-                if case .addresses(let blocks) = set.members, let more = hosts[set.shape.name] {
-                    set.members = .addresses(blocks.isEmpty ? more : blocks.union(more))
+        for (group, hosts) in zip(new, hosts) {
+            for var set in group.sets() {
+                if case .addresses(var members) = set.members, let family = set.shape.fields[0].family {
+                    set.members = .addresses([])
+                    members.formUnion(hosts[family] ?? [])
+                    set.members = .addresses(members)
                 }
                 add(set, &step)
             }

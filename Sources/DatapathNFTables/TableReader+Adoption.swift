@@ -1,9 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLibNFTNL
 import CompiledPolicy
 import Datapath
 import NetworkTypes
 
 extension TableReader {
+    /// Counts the transactions in this network namespace, of all tables together.
+    static func generation(_ socket: NetfilterSocket) throws(DatapathError) -> UInt32 {
+        let type = UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(NFT_MSG_GETGEN)
+        let answers = try socket.ask(
+            type, family: 0, isDump: false, "read the generation", request: { _ in },
+            parse: { _, body in
+                Attributes(body.dropFirst(MemoryLayout<nfgenmsg>.size))
+                    .first { $0.type == Int(NFTA_GEN_ID) }?.integer(UInt32.self)
+            })
+        guard let generation = answers.first else { throw .corrupt("the kernel told no generation") }
+        return generation
+    }
+
     /// The numbers that an earlier run gave to rules, by what stands with their counters.
     static func numbering(_ socket: NetfilterSocket) throws(DatapathError) -> Numbering {
         var numbering = Numbering()

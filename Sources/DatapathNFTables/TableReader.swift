@@ -114,7 +114,7 @@ enum TableReader {
         }
     }
 
-    private static func rules(_ socket: NetfilterSocket) throws(DatapathError) -> [(String, String)] {
+    private static func rules(_ socket: NetfilterSocket) throws(DatapathError) -> [(String, [UInt8])] {
         try dump(Int(NFT_MSG_GETRULE), UInt16(NFTA_RULE_TABLE.rawValue), "rules", socket: socket) { header in
             let rule = nftnl_rule_alloc()!
             defer { nftnl_rule_free(rule) }
@@ -149,21 +149,25 @@ enum TableReader {
 }
 
 extension Fingerprint {
-    /// Of a rule as libnftnl holds it: its expressions in words, and its user data.
-    static func rule(_ rule: OpaquePointer) -> String {
-        var text = ""
-        var line = [CChar](repeating: 0, count: 1024)
+    /// Of a rule as libnftnl holds it: its expressions in libnftnl's words, and its user data.
+    static func rule(_ rule: OpaquePointer) -> [UInt8] {
+        var text: [UInt8] = []
         let expressions = nftnl_expr_iter_create(rule)
         defer { nftnl_expr_iter_destroy(expressions) }
         while let expression = nftnl_expr_iter_next(expressions) {
-            let name = nftnl_expr_get_str(expression, UInt16(NFTNL_EXPR_NAME)).map { String(cString: $0) } ?? ""
-            nftnl_expr_snprintf(&line, line.count, expression, UInt32(NFTNL_OUTPUT_DEFAULT), 0)
-            text +=
-                "[\(name) \(String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))]"
+            let name = nftnl_expr_get_str(expression, UInt16(NFTNL_EXPR_NAME))
+            text.append(UInt8(ascii: "["))
+            if let name { text += UnsafeRawBufferPointer(start: name, count: strlen(name)) }
+            text.append(UInt8(ascii: " "))
+            withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1024) { line in
+                nftnl_expr_snprintf(line.baseAddress, line.count, expression, UInt32(NFTNL_OUTPUT_DEFAULT), 0)
+                text += UnsafeRawBufferPointer(start: line.baseAddress, count: strlen(line.baseAddress!))
+            }
+            text.append(UInt8(ascii: "]"))
         }
         var length: UInt32 = 0
         if let data = nftnl_rule_get_data(rule, UInt16(NFTNL_RULE_USERDATA), &length) {
-            text += "\(Array(UnsafeRawBufferPointer(start: data, count: Int(length))))"
+            text += UnsafeRawBufferPointer(start: data, count: Int(length))
         }
         return text
     }

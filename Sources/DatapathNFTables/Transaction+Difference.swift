@@ -112,7 +112,7 @@ extension TableChain {
 }
 
 extension TableRule {
-    func fingerprint(in chain: String) -> String {
+    func fingerprint(in chain: String) -> [UInt8] {
         let rule = allocate(in: chain)
         defer { nftnl_rule_free(rule) }
         return Fingerprint.rule(rule)

@@ -5,6 +5,7 @@ import DatapathNFTables
 import Glibc
 import NetworkTypes
 import PolicyModel
+import Synchronization
 import TestKit
 import Testing
 
@@ -69,6 +70,33 @@ import Testing
                 let packets = hammer.stop()
                 #expect(packets.count > 100 && packets.allSatisfy { $0.answered != nil })
             }
+        }
+    }
+
+    @Test func noPacketSeesHalfAChange() throws {
+        try Self.withPods { world, datapath, compiler in
+            let b = world.pod("b")
+            // Both let pod c in, by rules, sets and chains that are all different.
+            let plans = [Self.plan(world, allowed: ["a", "c"]), Self.plan(world, allowed: ["c"])].enumerated().map {
+                var plan = $1
+                plan.peers["allowed \($0)"] = plan.peers.removeValue(forKey: "allowed")
+                plan.programs["in"]!.rules[0].peers = ["allowed \($0)"]
+                plan.programs["in \($0)"] = plan.programs.removeValue(forKey: "in")
+                plan.endpoints["b"]!.ingress = "in \($0)"
+                return plan
+            }
+            let policies = plans.map { compiler.compile($0) }
+            _ = try datapath.resync(policies[0])
+            // New flows, so that the chains judge each packet: every probe has a port of its own.
+            let asker = try world.pod("c").namespace.run { try Asker(b.v4, 53) }
+            for number in 0..<150 {
+                let (old, new) = (policies[number % 2], policies[(number + 1) % 2])
+                let report = try datapath.program(CompiledDelta(from: old, to: new), of: new)
+                #expect(!report.rebuilt && report.repaired == 0)
+            }
+            let (asked, answered) = asker.stop()
+            #expect(asked > 100)
+            #expect(answered == asked)
         }
     }
 
@@ -148,5 +176,52 @@ import Testing
             try datapath.setInterface(nil, of: endpoint)
             #expect(try datapath.counters().spoofed == 2)
         }
+    }
+}
+
+/// Asks one UDP question after the other, each as a flow of its own, on a thread of its own.
+private final class Asker: Sendable {
+    private let isStopping = Atomic<Bool>(false)
+    private let asked = Atomic<Int>(0)
+    private let answered = Atomic<Int>(0)
+    private let isDone = Atomic<Bool>(false)
+
+    init(_ target: IPAddress, _ port: UInt16) throws {
+        // The thread inherits the network namespace of the one that starts it.
+        Thread.start { [self] in
+            while !isStopping.load(ordering: .relaxed) {
+                let outcome = try? NetProbe(.udp, to: target, port: port, milliseconds: 500).run()
+                asked.add(1, ordering: .relaxed)
+                if outcome == .answered { answered.add(1, ordering: .relaxed) }
+                usleep(2000)
+            }
+            isDone.store(true, ordering: .releasing)
+        }
+    }
+
+    func stop() -> (asked: Int, answered: Int) {
+        isStopping.store(true, ordering: .relaxed)
+        while !isDone.load(ordering: .acquiring) { usleep(1000) }
+        return (asked.load(ordering: .relaxed), answered.load(ordering: .relaxed))
+    }
+}
+
+private enum Thread {
+    private final class Body {
+        let call: () -> Void
+        init(_ call: @escaping () -> Void) { self.call = call }
+    }
+
+    static func start(_ body: @escaping () -> Void) {
+        var thread = pthread_t()
+        let box = Unmanaged.passRetained(Body(body))
+        let failure = pthread_create(
+            &thread, nil,
+            { argument in
+                Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue().call()
+                return nil
+            }, box.toOpaque())
+        precondition(failure == 0, "no thread")
+        pthread_detach(thread)
     }
 }

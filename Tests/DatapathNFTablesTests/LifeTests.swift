@@ -87,4 +87,32 @@ import Testing
             #expect(try NetProcess.run(["nft", "list", "ruleset"]).isEmpty)
         }
     }
+
+    @Test func othersTransactionsDoNotGetInTheWay() throws {
+        try withNamespace("clash") {
+            var compiler = PlanCompiler()
+            var plan = PolicyPlan.mixed
+            var policy = compiler.compile(plan)
+            var datapath = NFTablesDatapath()
+            _ = try datapath.open()
+            _ = try datapath.resync(policy)
+            #expect(try datapath.isUntouched())
+            let others = "while :; do nft add table ip other; nft delete table ip other; done"
+            let process = try NetProcess(["sh", "-c", others])
+            for number in 0..<300 {
+                plan.peers["pods tier=backend in namespace shop"]!.hosts = [IPAddress(v4: UInt32(number + 1))]
+                let next = compiler.compile(plan)
+                let report = try datapath.program(CompiledDelta(from: policy, to: next), of: next)
+                #expect(!report.rebuilt && report.repaired == 0)
+                policy = next
+            }
+            process.signal(9)
+            _ = try process.wait()
+            #expect(try !datapath.isUntouched())
+            #expect(try datapath.resync(policy) == ProgramReport())
+            #expect(try datapath.isUntouched())
+            try NetProcess.run(["nft", "add", "table", "ip", "another"])
+            #expect(try !datapath.isUntouched())
+        }
+    }
 }
