@@ -153,7 +153,8 @@ let package = Package(
         tests(
             "DatapathNFTablesTests",
             [
-                "DatapathNFTables", "Datapath", "CompiledPolicy", "PolicyModel", "NetworkTypes", "TestKit",
+                "DatapathNFTables", "Datapath", "CompiledPolicy", "PolicyPipeline", "PolicyOracle", "PolicyModel",
+                "NetworkTypes", "TestKit",
             ]),
         tests("ControlProtocolTests", ["ControlProtocol", "NetworkTypes", "PolicyModel"]),
         tests(

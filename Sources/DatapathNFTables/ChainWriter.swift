@@ -8,27 +8,42 @@ import PolicyModel
 /// The dispatch maps jump in. Egress that is allowed returns to the base chain, which goes on with ingress; ingress that
 /// is allowed is accepted. A rule that passes goes to a chain that begins after its tier.
 struct ChainWriter {
-    private(set) var chains: [TableChain] = []
+    private var chains: [TableChain] = []
     private let program: Program
     private let otherwise: Cell
-    private let entry: String
     private let rules: [RuleID: CompiledRule]
     private let groups: [[PeerSetID]: PeerGroup]
     private let ports: [[ProtocolPorts]: PortGroup]
 
     init(
-        _ program: Program, _ otherwise: Cell, _ entry: String, _ rules: [RuleID: CompiledRule],
+        _ program: Program, _ otherwise: Cell, _ rules: [RuleID: CompiledRule],
         _ groups: [[PeerSetID]: PeerGroup], _ ports: [[ProtocolPorts]: PortGroup]
     ) {
         self.program = program
         self.otherwise = otherwise
-        self.entry = entry
         self.rules = rules
         self.groups = groups
         self.ports = ports
     }
 
-    mutating func write() {
+    /// The chains, named by `prefix` and a digest of what they do; the first is the one to jump to.
+    ///
+    /// - Parameter isFree: whether nothing else has this name.
+    mutating func write(_ prefix: String, isFree: (String, TableChain) -> Bool) -> [TableChain] {
+        write(entry: prefix)
+        let digest = Digest.text(chains.map { $0.rules.map(\.description).joined() }.joined())
+        var name = "\(prefix)/\(digest)"
+        var serial = 1
+        write(entry: name)
+        while !chains.allSatisfy({ isFree($0.name, $0) }) {
+            serial += 1
+            name = "\(prefix)/\(digest)-\(serial)"
+            write(entry: name)
+        }
+        return chains
+    }
+
+    private mutating func write(entry: String) {
         let comment = "\(program.direction.rawValue) by " + policyNames
         chains = [TableChain(entry, comment: TableName.comment(comment))]
         chains[0].rules.append(TableRule([.verdict(.jump(TableName.transport(program.direction)))]))
@@ -37,7 +52,7 @@ struct ChainWriter {
             return
         }
         for tier in Tier.allCases {
-            writeTier(tier)
+            writeTier(tier, entry)
             if tier == denyingTier { return append(decide(.deny, by: otherwise.rule)) }
         }
         append(last)
@@ -67,7 +82,7 @@ struct ChainWriter {
         return decide(otherwise.verdict, by: otherwise.rule)
     }
 
-    private mutating func writeTier(_ tier: Tier) {
+    private mutating func writeTier(_ tier: Tier, _ entry: String) {
         let rules = program.rules.filter { $0.tier == tier }
         guard rules.contains(where: { $0.action == .pass }) else {
             for rule in rules { write(rule, afterTier: nil) }

@@ -8,8 +8,10 @@ import PolicyModel
 /// Single addresses stand in hash sets, of which one member is changed in microseconds; ranges in interval sets, which
 /// never change while the group lives.
 struct PeerGroup: Sendable {
-    /// Sorted.
-    let peerSets: [PeerSetID]
+    /// The sets' numbers at present, sorted.
+    var peerSets: [PeerSetID]
+    /// What makes it this group: numbers of peer sets may be given to others.
+    let descriptions: [PeerSetDescription]
     /// Begins the names of its sets.
     let name: String
     let comment: String
@@ -23,11 +25,11 @@ struct PeerGroup: Sendable {
     var hostSets: [AddressFamily: String] = [:]
     var rangeSets: [AddressFamily: String] = [:]
 
-    init(_ peerSets: [PeerSetID], described descriptions: [PeerSetDescription]) {
+    init(_ peerSets: [PeerSetID], described descriptions: [PeerSetDescription], name: String) {
         self.peerSets = peerSets
-        let text = descriptions.map(\.description).joined(separator: " or ")
-        let blocks = descriptions.map { $0.blocks.map(\.description).joined(separator: ",") }.joined(separator: ";")
-        name = "peers/\(TableName.slug(text, limit: 64))/\(TableName.digest(text + ";" + blocks))"
+        self.descriptions = descriptions
+        self.name = name
+        let text = Self.text(descriptions)
         comment = TableName.comment(text)
         covered = AddressRanges(descriptions.flatMap { $0.blocks.flatMap(\.ranges) })
         let hasSelectors = descriptions.contains { $0.blocks.isEmpty }
@@ -36,6 +38,28 @@ struct PeerGroup: Sendable {
             if hasSelectors || own.contains(where: { $0.first == $0.last }) { addHosts(family) }
             if own.contains(where: { $0.first != $0.last }) { rangeSets[family] = "\(name)/ranges-\(family)" }
         }
+    }
+
+    private static func text(_ descriptions: [PeerSetDescription]) -> String {
+        descriptions.map(\.description).joined(separator: " or ")
+    }
+
+    /// A name by content: words, and a digest of all.
+    static func name(_ descriptions: [PeerSetDescription]) -> String {
+        let text = text(descriptions)
+        var digest = Digest()
+        digest.add(text)
+        for description in descriptions {
+            for block in description.blocks {
+                for cidr in [block.cidr] + block.except {
+                    digest.add(cidr.network.high)
+                    digest.add(cidr.network.low)
+                    digest.add(UInt64(cidr.prefixLength) << 8 | UInt64(cidr.family.rawValue))
+                }
+                digest.add(UInt64(block.except.count))
+            }
+        }
+        return "peers/\(TableName.slug(text, limit: 64))/\(digest.text)"
     }
 
     mutating func addHosts(_ family: AddressFamily) { hostSets[family] = "\(name)/\(family)" }

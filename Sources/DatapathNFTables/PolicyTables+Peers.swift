@@ -4,11 +4,12 @@ import NetworkTypes
 import PolicyModel
 
 extension PolicyTables {
-    /// Makes the sets of new groups with all their members.
+    /// Makes the sets of new groups, and gives those of groups that only leaving programs had the members that hold now.
     ///
     /// - Returns: whether every member has a set; if not, the plan must be built anew.
     mutating func fill(
-        _ newGroups: Set<[PeerSetID]>, from policy: borrowing CompiledPolicy, _ step: inout Transaction
+        _ newGroups: Set<String>, from policy: borrowing CompiledPolicy, _ step: inout Transaction,
+        _ changes: inout MemberChanges
     ) -> Bool {
         guard !newGroups.isEmpty else { return true }
         let new = newGroups.map { groups[$0]! }.sorted { $0.name < $1.name }
@@ -31,22 +32,34 @@ extension PolicyTables {
                     members.formUnion(hosts[family] ?? [])
                     set.members = .addresses(members)
                 }
-                add(set, &step)
+                if let old = contents.sets[set.shape.name] {
+                    replace(old, by: set, &changes)
+                } else {
+                    add(set, &step)
+                }
             }
         }
         return true
     }
 
-    /// Moves an address between the peer groups that were there before this step.
+    private mutating func replace(_ old: TableSet, by new: TableSet, _ changes: inout MemberChanges) {
+        // Ranges come from what the group is made of and stay.
+        guard case .addresses(let before) = old.members, case .addresses(let after) = new.members else { return }
+        for address in after.subtracting(before) { changes.add(address, to: new.shape.name) }
+        for address in before.subtracting(after) { changes.remove(address, from: new.shape.name) }
+        if before != after { noteShrink() }
+    }
+
+    /// Moves an address between the groups that were there before this step and stay; nil: all of them.
     ///
     /// - Returns: whether every group that it joins has a set for it.
     mutating func move(
-        _ address: IPAddress, besides newGroups: Set<[PeerSetID]>, of policy: borrowing CompiledPolicy,
+        _ address: IPAddress, among carried: Set<String>?, of policy: borrowing CompiledPolicy,
         _ changes: inout MemberChanges
     ) -> Bool {
         let entry = policy.addresses.hosts[address]
         let peerSets = entry.flatMap { policy.addressClasses[$0.addressClass]?.peerSets } ?? []
-        for (key, group) in groups where !newGroups.contains(key) && !group.covered.contains(address) {
+        for (name, group) in groups where carried?.contains(name) ?? true && !group.covered.contains(address) {
             let isMember = group.intersects(peerSets)
             guard let set = group.hostSets[address.family] else {
                 if isMember { return false }

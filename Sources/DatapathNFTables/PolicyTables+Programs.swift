@@ -9,7 +9,8 @@ struct ProgramTables: Sendable {
     /// The chain to which the dispatch maps jump.
     var entry: String
     var chains: [String] = []
-    var groups: [[PeerSetID]] = []
+    /// By name.
+    var groups: [String] = []
     var ports: [[ProtocolPorts]] = []
     var counters: [String] = []
     var denials: [String] = []
@@ -17,8 +18,8 @@ struct ProgramTables: Sendable {
 
 extension PolicyTables {
     mutating func addProgram(
-        _ id: ProgramID, of policy: borrowing CompiledPolicy, _ step: inout Transaction,
-        _ newGroups: inout Set<[PeerSetID]>
+        _ id: ProgramID, of policy: borrowing CompiledPolicy, _ carried: Set<String>?, _ step: inout Transaction,
+        _ newGroups: inout Set<String>
     ) {
         guard let program = policy.programs[id] else { return }
         let otherwise = program.cell(.none, .none)
@@ -30,49 +31,59 @@ extension PolicyTables {
                     rule: otherwise.rule, tier: .baseline, action: otherwise.verdict == .allow ? .allow : .deny,
                     peers: .any, ports: .any))
         }
-        let identities = used.compactMap { policy.rules[$0.rule]?.identity }
-        var tables = ProgramTables(entry: entryName(program, identities))
+        var tables = ProgramTables(entry: "")
+        var own: [[PeerSetID]: PeerGroup] = [:]
         for rule in used {
             if case .sets(let ids) = rule.peers, !ids.isEmpty {
-                use(group: ids.sorted(), for: rule, of: policy, &tables, &newGroups)
+                let key = ids.sorted()
+                let name = own[key]?.name ?? group(key, of: policy, carried, &newGroups)
+                use(group: name, for: rule, &tables)
+                own[key] = groups[name]
             }
             if case .ports(let list) = rule.ports, !list.isEmpty { use(ports: list, &tables, &step) }
             use(counter: rule.rule, program.direction, of: policy, &tables, &step)
             if rule.action == .deny { useDenial(by: rule.rule, program.direction, of: policy, &tables, &step) }
         }
-        var writer = ChainWriter(program, otherwise, tables.entry, policy.rules, groups, ports)
-        writer.write()
-        tables.chains = writer.chains.map(\.name)
-        for chain in writer.chains { add(chain, &step) }
+        let identities = used.compactMap { policy.rules[$0.rule]?.identity }
+        let policies = RuleText.policies(identities).map(\.description).joined(separator: "_")
+        let prefix = "\(program.direction.rawValue)/\(TableName.slug(policies, limit: 120))"
+        var writer = ChainWriter(program, otherwise, policy.rules, own, ports)
+        let written = writer.write(prefix) { name, chain in contents.chains[name].map { $0 == chain } ?? true }
+        tables.entry = written[0].name
+        tables.chains = written.map(\.name)
+        entryUses[tables.entry, default: 0] += 1
+        for chain in written where contents.chains[chain.name] == nil { add(chain, &step) }
         programs[id] = tables
     }
 
-    /// A name by direction, policies and key, which no chain has yet.
-    private func entryName(_ program: Program, _ identities: [RuleIdentity]) -> String {
-        let policies = RuleText.policies(identities).map(\.description).joined(separator: "_")
-        let key = program.key.description.prefix(8)
-        let name = "\(program.direction.rawValue)/\(TableName.slug(policies, limit: 120))/\(key)"
-        var candidate = name
+    /// The group of these peer sets; made where there is none, filled anew where only leaving programs had it.
+    private mutating func group(
+        _ key: [PeerSetID], of policy: borrowing CompiledPolicy, _ carried: Set<String>?,
+        _ newGroups: inout Set<String>
+    ) -> String {
+        let descriptions = key.compactMap { policy.peerSets[$0] }
+        let digested = PeerGroup.name(descriptions)
+        var name = digested
         var serial = 1
-        while contents.chains[candidate] != nil {
+        while let found = groups[name], found.descriptions != descriptions {
             serial += 1
-            candidate = "\(name)-\(serial)"
+            name = "\(digested)-\(serial)"
         }
-        return candidate
+        if groups[name] == nil {
+            groups[name] = PeerGroup(key, described: descriptions, name: name)
+            newGroups.insert(name)
+        } else if !(carried?.contains(name) ?? true) {
+            groups[name]!.peerSets = key
+            newGroups.insert(name)
+        }
+        return name
     }
 
-    private mutating func use(
-        group key: [PeerSetID], for rule: ProgramRule, of policy: borrowing CompiledPolicy,
-        _ tables: inout ProgramTables, _ newGroups: inout Set<[PeerSetID]>
-    ) {
-        if groups[key] == nil {
-            groups[key] = PeerGroup(key, described: key.compactMap { policy.peerSets[$0] })
-            newGroups.insert(key)
-        }
-        if rule.action != .allow { groups[key]!.mayDeny = true }
-        guard !tables.groups.contains(key) else { return }
-        groups[key]!.uses += 1
-        tables.groups.append(key)
+    private mutating func use(group name: String, for rule: ProgramRule, _ tables: inout ProgramTables) {
+        if rule.action != .allow { groups[name]!.mayDeny = true }
+        guard !tables.groups.contains(name) else { return }
+        groups[name]!.uses += 1
+        tables.groups.append(name)
     }
 
     private mutating func use(ports list: [ProtocolPorts], _ tables: inout ProgramTables, _ step: inout Transaction) {
@@ -117,7 +128,9 @@ extension PolicyTables {
 
     mutating func removeProgram(_ id: ProgramID, _ step: inout Transaction) {
         guard let tables = programs.removeValue(forKey: id) else { return }
-        for chain in tables.chains { removeChain(chain, &step) }
+        if release(tables.entry, &entryUses) {
+            for chain in tables.chains { removeChain(chain, &step) }
+        }
         for name in tables.denials where release(name, &denialUses) { removeChain(name, &step) }
         for name in tables.counters where release(name, &counterUses) { removeObject(name, &step) }
         for key in tables.groups {

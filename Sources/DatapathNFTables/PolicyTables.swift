@@ -12,12 +12,14 @@ package struct PolicyTables: Sendable {
     /// Whether the last step may have taken something away that was allowed before.
     package private(set) var mayHaveShrunk = false
 
-    var groups: [[PeerSetID]: PeerGroup] = [:]
+    /// By name.
+    var groups: [String: PeerGroup] = [:]
     var ports: [[ProtocolPorts]: PortGroup] = [:]
     var programs: [ProgramID: ProgramTables] = [:]
-    /// How many programs refer to a rule's counter and to its chain of denial.
+    /// How many programs refer to a rule's counter, to its chain of denial, and to a chain where programs begin.
     var counterUses: [String: Int] = [:]
     var denialUses: [String: Int] = [:]
+    var entryUses: [String: Int] = [:]
     var endpoints: [EndpointID: EndpointTables] = [:]
     var interfaces: [EndpointID: EndpointInterface] = [:]
     /// Where packets of a local address go: what stands in the dispatch maps.
@@ -51,18 +53,29 @@ package struct PolicyTables: Sendable {
         var step = Transaction()
         var changes = MemberChanges()
         mayHaveShrunk = !delta.changedEndpoints.isEmpty || !delta.addedEndpoints.isEmpty
-        var newGroups: Set<[PeerSetID]> = []
-        for id in delta.addedPrograms { addProgram(id, of: policy, &step, &newGroups) }
-        guard fill(newGroups, from: policy, &step) else { return nil }
+        let carried = carriedGroups(delta)
+        var newGroups: Set<String> = []
+        for id in delta.addedPrograms { addProgram(id, of: policy, carried, &step, &newGroups) }
+        guard fill(newGroups, from: policy, &step, &changes) else { return nil }
         // An address may be told twice; the policy has what holds.
         let moved = Set(delta.addresses.lazy.filter(\.prefix.isHost).map(\.prefix.network))
         for address in moved {
-            guard move(address, besides: newGroups, of: policy, &changes) else { return nil }
+            guard move(address, among: carried, of: policy, &changes) else { return nil }
         }
         updateEndpoints(delta, of: policy, &changes)
         changes.apply(to: &contents, &step)
         for id in delta.removedPrograms { removeProgram(id, &step) }
         return step
+    }
+
+    /// Names of the groups that programs refer to which were there before and stay: their members change as addresses
+    /// are told. All others are filled anew. Nil: all.
+    private func carriedGroups(_ delta: CompiledDelta) -> Set<String>? {
+        guard !delta.addedPrograms.isEmpty || !delta.removedPrograms.isEmpty else { return nil }
+        let removed = Set(delta.removedPrograms)
+        var carried: Set<String> = []
+        for (id, tables) in programs where !removed.contains(id) { carried.formUnion(tables.groups) }
+        return carried
     }
 
     /// Sets (nil: forgets) the interface by which an endpoint's packets enter the node.

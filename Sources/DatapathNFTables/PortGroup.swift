@@ -23,7 +23,7 @@ struct PortGroup: Sendable {
         }
         self.ports = merged
         let text = merged.map { "\($0.range)-\($0.ipProtocol)" }.joined(separator: "_")
-        name = "ports/\(TableName.slug(text, limit: 48))/\(TableName.digest(text))"
+        name = "ports/\(TableName.slug(text, limit: 48))/\(Digest.text(text))"
     }
 
     private static let fields: [Field] = [.transportProtocol, .destinationPort]

@@ -54,11 +54,25 @@ package enum TableName {
     }
     /// NFTNL_UDATA_COMMENT_MAXLEN less the terminating zero.
     static let commentLimit = 127
+}
 
-    /// Eight hexadecimal digits of a text's FNV-1a hash.
-    static func digest(_ text: String) -> String {
-        let hash = text.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+/// FNV-1a, 64 bits: the same on every run. What has the same digest is compared before it is taken to be the same.
+struct Digest {
+    private var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+
+    mutating func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    mutating func add(_ text: String) { for byte in text.utf8 { add(byte) } }
+    mutating func add(_ value: UInt64) { for shift in 0..<8 { add(UInt8(truncatingIfNeeded: value >> (shift * 8))) } }
+
+    /// Eight hexadecimal digits.
+    var text: String {
         let digits = String(UInt32(truncatingIfNeeded: hash ^ hash >> 32), radix: 16)
         return String(repeating: "0", count: 8 - digits.count) + digits
+    }
+
+    static func text(_ content: String) -> String {
+        var digest = Digest()
+        digest.add(content)
+        return digest.text
     }
 }

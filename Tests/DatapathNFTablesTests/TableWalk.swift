@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+import DatapathNFTables
+import NetworkTypes
+
+/// A packet's way through the plan of a table, step by step, as the kernel takes it: the first packet of a flow, by an
+/// interface that is no pod's.
+struct TableWalk {
+    private let contents: TableContents
+    private let flow: Flow
+    /// Names of the counters that it passes.
+    private(set) var counted: [String] = []
+
+    private enum End {
+        case accept
+        case drop
+        /// Goes on after the jump.
+        case back
+    }
+
+    init(_ contents: TableContents, _ flow: Flow) {
+        self.contents = contents
+        self.flow = flow
+    }
+
+    /// Whether the packet is let through.
+    mutating func isAccepted() -> Bool {
+        if case .drop = walk("forward", depth: 0) { false } else { true }
+    }
+
+    private mutating func walk(_ name: String, depth: Int) -> End {
+        // The kernel's NFT_JUMP_STACK_SIZE.
+        precondition(depth < 16, "too deep: \(name)")
+        for rule in contents.chains[name]!.rules {
+            switch evaluate(rule) {
+            case nil: continue
+            case .accept: return .accept
+            case .drop: return .drop
+            case .leave: return .back
+            case .go(let chain): return walk(chain, depth: depth + 1)
+            case .jump(let chain):
+                let end = walk(chain, depth: depth + 1)
+                if case .back = end { continue }
+                return end
+            }
+        }
+        return .back
+    }
+
+    /// Nil: the rule does not match, or says nothing.
+    private mutating func evaluate(_ rule: TableRule) -> ChainVerdict? {
+        for term in rule.terms {
+            switch term {
+            case .family(let family): guard flow.source.family == family else { return nil }
+            case .connectionState: return nil
+            case .transportProtocol(let number): guard flow.ipProtocol == number else { return nil }
+            case .destinationPort(let range):
+                guard let port = flow.destinationPort, range.contains(port) else { return nil }
+            case .hasDestinationPort: guard flow.destinationPort != nil else { return nil }
+            case .member(let fields, let set, let negated):
+                guard (look(for: fields, in: set) != nil) != negated else { return nil }
+            case .dispatch(let fields, let map):
+                guard let element = look(for: fields, in: map) else { return nil }
+                return element.target
+            case .count(let name): counted.append(name)
+            case .limit, .log: continue
+            case .resetTCP, .rejectProhibited: return .drop
+            case .verdict(let verdict): return verdict
+            }
+        }
+        return nil
+    }
+
+    private func look(for fields: [Field], in name: String) -> SetElement? {
+        guard let key = key(fields) else { return nil }
+        let found = SetElement(key: key)
+        switch contents.sets[name]!.members {
+        case .addresses(let addresses): return addresses.contains { bytes($0) == key } ? found : nil
+        case .ranges(let ranges):
+            return ranges.contains {
+                !key.lexicographicallyPrecedes(bytes($0.first)) && !bytes($0.last).lexicographicallyPrecedes(key)
+            }
+                ? found : nil
+        case .elements(let elements):
+            return elements.first { element in
+                guard let end = element.end else { return element.key == key }
+                // Each field has a range of its own; all of ours are four bytes.
+                return stride(from: 0, to: key.count, by: 4).allSatisfy { start in
+                    let field = key[start..<start + 4]
+                    return !field.lexicographicallyPrecedes(element.key[start..<start + 4])
+                        && !end[start..<start + 4].lexicographicallyPrecedes(field)
+                }
+            }
+        }
+    }
+
+    private func bytes(_ address: IPAddress) -> [UInt8] {
+        func big(_ value: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }
+        return address.family == .ipv4 ? big(address.v4) : big(address.high) + big(address.low)
+    }
+
+    /// Nil: the packet lacks a field.
+    private func key(_ fields: [Field]) -> [UInt8]? {
+        var key: [UInt8] = []
+        for field in fields {
+            switch field {
+            case .interface, .sourcePort: return nil
+            case .source: key += bytes(flow.source)
+            case .destination: key += bytes(flow.destination)
+            case .transportProtocol: key += [flow.ipProtocol.rawValue] + (fields.count > 1 ? [0, 0, 0] : [])
+            case .destinationPort:
+                guard let port = flow.destinationPort else { return nil }
+                key += [UInt8(port >> 8), UInt8(port & 255), 0, 0]
+            }
+        }
+        return key
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import DatapathNFTables
+import NetworkTypes
+import PolicyModel
+import PolicyOracle
+import PolicyPipeline
+import TestKit
+import Testing
+
+/// Random clusters through the real compiler into the plan of the table: pure.
+struct WorldTableTests {
+    /// After each step the plan equals one made anew, and decides as the oracle does, by the rule that the tables name.
+    @Test(arguments: 1..<31) func plansFollowTheClusterAndDecideAsTheOracle(seed: UInt64) {
+        var generator = WorldGenerator(seed: seed)
+        var pipeline = PolicyPipeline(nodeName: generator.world.nodeName)
+        _ = pipeline.apply(generator.world.events)
+        var tables = PolicyTables(pipeline.compiled)
+        for step in 0..<12 {
+            if step > 0 {
+                let delta = pipeline.apply(generator.change())
+                guard tables.apply(delta, of: pipeline.compiled) != nil else {
+                    Issue.record("seed \(seed) step \(step): built anew")
+                    return
+                }
+            }
+            guard tables.contents == PolicyTables(pipeline.compiled).contents else {
+                Issue.record("seed \(seed) step \(step): differs from a plan made anew")
+                return
+            }
+            let oracle = generator.world.oracle
+            for flow in generator.flows(40) {
+                var walk = TableWalk(tables.contents, flow)
+                let isAccepted = walk.isAccepted()
+                guard isAccepted == (oracle.verdict(flow).verdict == .allow) else {
+                    Issue.record("seed \(seed) step \(step): \(flow): accepted: \(isAccepted); \(oracle.verdict(flow))")
+                    return
+                }
+                let decision = pipeline.compiled.evaluate(flow)
+                let rules = [decision.egress, decision.ingress].compactMap { $0?.rule }.filter { $0 != .noPolicy }
+                let counted = walk.counted.filter { $0.hasPrefix("rule/") }
+                    .compactMap { UInt32($0.split(separator: "/")[1]) }.filter { $0 != 0 }
+                // A packet that egress denies does not come to ingress.
+                let expected = decision.egress?.verdict == .deny ? Array(rules.prefix(1)) : rules
+                guard counted == expected.map(\.rawValue) else {
+                    Issue.record("seed \(seed) step \(step): \(flow): counted \(walk.counted), decided by \(expected)")
+                    return
+                }
+            }
+        }
+    }
+}
