@@ -87,7 +87,8 @@ extension ClusterState {
             switch requirement.operator {
             case .exists: return key
             case .doesNotExist: return "!\(key)"
-            case .isIn: return values.count == 1 ? "\(key)=\(values[0])" : "\(key) in (\(values.joined(separator: ", ")))"
+            case .isIn:
+                return values.count == 1 ? "\(key)=\(values[0])" : "\(key) in (\(values.joined(separator: ", ")))"
             case .isNotIn:
                 return values.count == 1 ? "\(key)!=\(values[0])" : "\(key) not in (\(values.joined(separator: ", ")))"
             }

@@ -116,7 +116,10 @@ struct UIDBits: Sendable, Hashable {
         low = 0
         var digits = 0
         for byte in text.utf8 where byte != UInt8(ascii: "-") {
-            guard let digit = Self.digit(byte), digits < 32 else { digits = 33; break }
+            guard let digit = Self.digit(byte), digits < 32 else {
+                digits = 33
+                break
+            }
             if digits < 16 { high = high << 4 | digit } else { low = low << 4 | digit }
             digits += 1
         }

@@ -28,7 +28,8 @@ extension CompiledPolicy {
 
     fileprivate var canonicalLines: [String] {
         let classNames = addressClasses.mapValues { addressClass in
-            "{" + addressClass.peerSets.map { peerSets[$0]?.canonicalText ?? "?" }.sorted().joined(separator: " | ") + "}"
+            "{" + addressClass.peerSets.map { peerSets[$0]?.canonicalText ?? "?" }.sorted().joined(separator: " | ")
+                + "}"
         }
         var lines = peerSets.values.map { "set \($0.canonicalText)" }.sorted()
         lines += addressLines(classNames).sorted()
@@ -46,7 +47,8 @@ extension CompiledPolicy {
 
     private func addressLines(_ classNames: [AddressClassID: String]) -> [String] {
         func line(_ prefix: CIDR, _ entry: AddressEntry) -> String {
-            let endpoint = entry.endpoint == .none ? "" : " endpoint \(endpoints[entry.endpoint]?.name.description ?? "?")"
+            let endpoint =
+                entry.endpoint == .none ? "" : " endpoint \(endpoints[entry.endpoint]?.name.description ?? "?")"
             return "address \(prefix) \(classNames[entry.addressClass] ?? "?")\(endpoint)"
         }
         return addresses.hosts.map { line(CIDR(host: $0.key), $0.value) }

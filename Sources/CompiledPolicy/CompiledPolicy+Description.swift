@@ -59,7 +59,9 @@ extension CompiledPolicy: CustomStringConvertible {
 extension AddressTable {
     /// All entries in order of prefix.
     public var sorted: [(prefix: CIDR, entry: AddressEntry)] {
-        let all = hosts.map { (prefix: CIDR(host: $0.key), entry: $0.value) } + prefixes.map { (prefix: $0.key, entry: $0.value) }
+        let all =
+            hosts.map { (prefix: CIDR(host: $0.key), entry: $0.value) }
+            + prefixes.map { (prefix: $0.key, entry: $0.value) }
         return all.sorted { $0.prefix < $1.prefix }
     }
 }

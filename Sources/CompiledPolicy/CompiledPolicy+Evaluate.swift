@@ -50,7 +50,8 @@ extension CompiledPolicy {
         _ cell: Cell, _ direction: Direction, _ endpoint: CompiledEndpoint, _ program: Program?, _ peer: IPAddress,
         _ entry: AddressEntry, _ flow: Flow
     ) -> DirectionDecision {
-        let identity = cell.rule == .noPolicy ? .noPolicy(direction) : rules[cell.rule]?.identity ?? .noPolicy(direction)
+        let identity =
+            cell.rule == .noPolicy ? .noPolicy(direction) : rules[cell.rule]?.identity ?? .noPolicy(direction)
         var reason = identity.sentence(cell.verdict, endpoint: endpoint.name)
         if cell.verdict == .deny, case .isolation = identity, let program {
             reason += "; " + nearestRule(in: program, peer: peer, entry.addressClass, flow)

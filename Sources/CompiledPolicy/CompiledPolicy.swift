@@ -155,7 +155,8 @@ public struct CompiledPolicy: Sendable, Equatable {
 ///    ``portSegments``, ``addresses``, ``changedEndpoints``. Port segments and the first ``invisibleAddressCount``
 ///    addresses only split or merge classes that no program in force tells apart; what follows may depend on them.
 ///    Where both are non-empty, a datapath whose packets read a class before they read a program waits a grace
-///    period between the two, and one before a merge that follows a retired program.
+///    period between the two. What a step leaves unused, programs and classes that could merge, it leaves in place:
+///    the next step (or an empty one) merges and retires it, and a datapath has let a grace period pass by then.
 /// 3. retirements: nothing in force refers to them any more; their numbers and their space are written again only
 ///    after a grace period.
 public struct CompiledDelta: Sendable, Equatable {

@@ -41,6 +41,8 @@ extension PolicyCompiler {
         if programs[id]?.users == 0 { unused.insert(id) }
     }
 
+    /// Drops the programs that the last step left without users. Not in that step: until all its endpoints have
+    /// turned to their new programs the old ones decide, and need the rows of the classes that it split.
     mutating func retirePrograms(_ delta: inout CompiledDelta) {
         for id in unused.sorted() {
             guard let state = programs[id], state.users == 0 else { continue }
@@ -51,11 +53,7 @@ extension PolicyCompiler {
             compiled.programs[id] = nil
             compiled.programsOverLimit.removeAll { $0 == id }
             programNumbers.retire(id.rawValue)
-            if let index = delta.addedPrograms.firstIndex(of: id) {
-                delta.addedPrograms.remove(at: index)
-            } else {
-                delta.removedPrograms.append(id)
-            }
+            delta.removedPrograms.append(id)
         }
         unused = []
         compiled.programsOverLimit.sort()
@@ -108,11 +106,7 @@ extension PolicyCompiler {
         ruleUsers[id] = nil
         compiled.rules[id] = nil
         ruleNumbers.retire(id.rawValue)
-        if let index = delta.addedRules.firstIndex(of: id) {
-            delta.addedRules.remove(at: index)
-        } else {
-            delta.removedRules.append(id)
-        }
+        delta.removedRules.append(id)
     }
 
     // MARK: Building

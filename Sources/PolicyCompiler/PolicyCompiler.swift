@@ -30,7 +30,7 @@ public struct PolicyCompiler: Sendable {
     var endpointNumbers: NumberAllocator
     /// Peer sets that the next step drops from the tables.
     var dyingPeerSets: [PeerSetID] = []
-    /// Programs that lost a user in this step.
+    /// Programs that lost a user in the last step.
     var unused: Set<ProgramID> = []
 
     public init(numbering: Numbering = Numbering()) {
@@ -55,7 +55,7 @@ public struct PolicyCompiler: Sendable {
 
     /// Whether the last step left classes apart that an empty change would merge.
     public var needsSettling: Bool {
-        partition.needsSettling || ports.needsSettling || !dyingPeerSets.isEmpty
+        partition.needsSettling || !dyingPeerSets.isEmpty || !unused.isEmpty
             || (!waiting.isEmpty && endpointNumbers.liveCount < Int(CompilerLimits.endpoints))
     }
 
@@ -68,6 +68,7 @@ public struct PolicyCompiler: Sendable {
         var step = PartitionStep()
         let oldSegments = ports.segments
 
+        retirePrograms(&delta)
         partition.settle(&step)
         for set in dyingPeerSets { compiled.peerSets[set] = nil }
         dyingPeerSets = change.removedPeerSets
@@ -87,7 +88,6 @@ public struct PolicyCompiler: Sendable {
         delta.portSegments = PortPartition.differences(oldSegments, ports.segments)
         compiled.portSegments = ports.segments
         build(delta.addedPrograms)
-        retirePrograms(&delta)
         endStep(&delta)
         return delta
     }

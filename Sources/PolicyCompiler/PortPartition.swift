@@ -6,7 +6,7 @@ import PolicyModel
 /// Ports cut into classes by the ranges that programs use. Class 0 is what no range covers.
 struct PortPartition: Sendable {
     private var references: [ProtocolPorts: Int] = [:]
-    /// Ranges that cut the present segments: those in use and those that went out of use in the last step.
+    /// Ranges that cut the present segments: those in use, and between ``release(_:)`` and ``settle()`` others.
     private var cutting: Set<ProtocolPorts> = []
     private(set) var segments = Self.uncut
     /// Classes that each range is made of.
@@ -25,9 +25,6 @@ struct PortPartition: Sendable {
     var classCount: Int { liveClasses.count }
     private(set) var highestClass: UInt16 = 0
     var rangeCount: Int { references.count }
-    /// Whether a range went out of use that still cuts.
-    var needsSettling: Bool { cutting.count != references.count }
-
     func isInUse(_ range: ProtocolPorts) -> Bool { references[range] != nil }
 
     mutating func retain(_ range: ProtocolPorts) { references[range, default: 0] += 1 }
@@ -47,7 +44,7 @@ struct PortPartition: Sendable {
 
     /// Forgets ranges out of use: classes only merge.
     mutating func settle() -> Change? {
-        guard needsSettling else { return nil }
+        guard cutting.count != references.count else { return nil }
         cutting = Set(references.keys)
         return recut()
     }

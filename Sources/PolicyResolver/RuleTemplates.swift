@@ -78,7 +78,11 @@ extension PeerSetTable {
             case .range(let range): ranges.insertSorted(range)
             case .named(let name):
                 active.portNames.insert(name)
-                for number in state.numbers(of: name) { named.insertSorted(IndexedPort(name: name, number: number)) }
+                // In written order: the order of the parts must not depend on how names are numbered.
+                for number in state.numbers(of: name) {
+                    let port = IndexedPort(name: name, number: number)
+                    if !named.contains(port) { named.append(port) }
+                }
             }
         }
         // A rule whose named ports nobody has stays as one that matches nothing, so that verdicts can name it.

@@ -30,7 +30,8 @@ struct RandomWorld {
     static let namespaces = ["a", "b", "c"]
     private static let keys = ["app", "tier"]
     private static let values = ["x", "y", "z"]
-    static let addresses: [IPAddress] = (1...24).map { IPAddress(v4: 0x0a00_0000 + UInt32($0)) }
+    static let addresses: [IPAddress] =
+        (1...24).map { IPAddress(v4: 0x0a00_0000 + UInt32($0)) }
         + (1...4).map { IPAddress(v6High: 0xfd00_0000_0000_0000, low: UInt64($0)) }
     static let outside: [IPAddress] = [
         IPAddress(v4: 0x0808_0808), IPAddress(v4: 0xc0a8_0001), IPAddress(v4: 0xc0a8_0002),
@@ -42,7 +43,8 @@ struct RandomWorld {
         let object: KubernetesObject
         switch Int.random(in: 0..<100, using: &random) {
         case 0..<50: object = .pod(pod())
-        case 50..<60: object = .namespace(Namespace(metadata: ObjectMeta(name: pick(Self.namespaces), labels: labels())))
+        case 50..<60:
+            object = .namespace(Namespace(metadata: ObjectMeta(name: pick(Self.namespaces), labels: labels())))
         case 60..<65: object = .node(Node(metadata: ObjectMeta(name: pick(["n1", "n2"])), addresses: nodeAddresses()))
         default: object = .networkPolicy(policy())
         }
@@ -145,10 +147,11 @@ struct RandomWorld {
         return policy
     }
 
-    /// A flow between addresses of this world.
+    /// A flow between addresses of this world, of one family as every packet is.
     mutating func flow() -> Flow {
-        Flow(
-            source: pick(Self.addresses + Self.outside), destination: pick(Self.addresses + Self.outside),
+        let source = pick(Self.addresses + Self.outside)
+        return Flow(
+            source: source, destination: pick((Self.addresses + Self.outside).filter { $0.family == source.family }),
             ipProtocol: pick([.tcp, .tcp, .udp, .sctp, .icmp]), destinationPort: pick([80, 8080, 53, 51, 9001]))
     }
 }

@@ -146,7 +146,13 @@ struct TableReplay {
                 check(programs[id] != nil, "program \(id) is in use but gone")
             }
         }
-        for (_, list) in ports { for id in Set(list) { check(portClasses.contains(id), "port class \(id) in use") } }
+        for (_, list) in ports {
+            var last: PortClassID?
+            for id in list where id != last {
+                check(portClasses.contains(id), "port class \(id) is in use but gone")
+                last = id
+            }
+        }
         for (prefix, entry) in addresses.sorted {
             check(addressClasses.contains(entry.addressClass), "class of \(prefix) is gone")
             check(entry.endpoint == .none || endpoints[entry.endpoint] != nil, "endpoint of \(prefix) is gone")
