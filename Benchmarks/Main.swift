@@ -3,7 +3,7 @@
 /// Runs the benchmarks that its arguments name, or all; each prints ratios against a baseline of the same run.
 @main
 enum Main {
-    static let benchmarks: [(name: String, run: () throws -> Void)] = [
+    static let benchmarks: [(name: String, run: @Sendable () throws -> Void)] = [
         ("compile", benchCompile),
         ("hotpath", benchHotPath),
         ("live", benchLive),

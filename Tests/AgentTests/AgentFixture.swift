@@ -76,6 +76,16 @@ struct AgentFixture {
             from: try #require(VerdictQuestion.End(from)), to: try #require(VerdictQuestion.End(to)),
             ipProtocol: .tcp, port: port)
     }
+
+    /// What the agent says of each TCP flow, in order.
+    func verdicts(of flows: [(from: String, port: UInt16)], to: String) async throws -> [String] {
+        var verdicts: [String] = []
+        for flow in flows {
+            let answer: VerdictAnswer = try await agent.verdict(try Self.question(flow.from, to, flow.port))
+            verdicts.append(answer.verdict)
+        }
+        return verdicts
+    }
 }
 
 /// A directory that goes when nobody refers to it any more.

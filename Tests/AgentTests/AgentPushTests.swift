@@ -90,20 +90,17 @@ import Testing
                             ports: [PortBody(protocol: "TCP", port: 80, endPort: 90)]),
                     ], default: "deny"))
         ])
-        #expect(try await fixture.agent.setResolved(body).endpoints == 1)
-        #expect(await fixture.agent.resolved() == body)
-        let agent = fixture.agent
-        func judge(_ from: String, _ port: UInt16) async throws -> String {
-            let question = try AgentFixture.question(from, "10.9.0.1", port)
-            let answer: VerdictAnswer = try await agent.verdict(question)
-            return answer.verdict
-        }
-        #expect(try await judge("10.1.0.1", 85) == "allow")
-        #expect(try await judge("10.1.0.1", 91) == "deny")
-        #expect(try await judge("10.0.0.1", 85) == "deny")
-        #expect(try await judge("10.3.0.1", 85) == "deny")
-        #expect(try await fixture.agent.setResolved(nil).endpoints == 0)
-        #expect(try await judge("10.3.0.1", 85) == "allow")
+        let set = try await fixture.agent.setResolved(body)
+        #expect(set.endpoints == 1)
+        let held = await fixture.agent.resolved()
+        #expect(held == body)
+        let flows: [(String, UInt16)] = [("10.1.0.1", 85), ("10.1.0.1", 91), ("10.0.0.1", 85), ("10.3.0.1", 85)]
+        let verdicts = try await fixture.verdicts(of: flows, to: "10.9.0.1")
+        #expect(verdicts == ["allow", "deny", "deny", "deny"])
+        let unset = try await fixture.agent.setResolved(nil)
+        #expect(unset.endpoints == 0)
+        let after = try await fixture.verdicts(of: [("10.3.0.1", 85)], to: "10.9.0.1")
+        #expect(after == ["allow"])
     }
 
     @Test func wrongResolvedPolicyNamesEachField() async throws {
