@@ -149,19 +149,19 @@ extension AddressPartition {
     /// New nodes take over what is inside them from the nodes around, in the same classes.
     private mutating func addNodes(_ new: [UInt32], _ step: inout PartitionStep) {
         let isNew = Set(new)
-        var around: Set<UInt32> = []
+        // For each node around new ones: those directly under it, which are apart from each other.
+        var under: [UInt32: [CIDR]] = [:]
         for node in new {
             let parent = nodes.nodes[Int(node)].parent
             nodes.nodes[Int(node)].sets = nodes.nodes[Int(parent)].sets
             _ = unit(UnitKey(group: Self.noGroup, node: node), &step)
             step.touchedPrefixes.append(nodes.prefix(node))
-            if !isNew.contains(parent) { around.insert(parent) }
+            if !isNew.contains(parent) { under[parent, default: []].append(nodes.prefix(node)) }
         }
-        let outermost = new.filter { !isNew.contains(nodes.nodes[Int($0)].parent) }.map { nodes.prefix($0) }
-        for parent in around.sorted() {
+        for (parent, prefixes) in under.sorted(by: { $0.key < $1.key }) {
             for unit in nodes.nodes[Int(parent)].units {
                 var moving: [IPAddress] = []
-                for address in units[Int(unit)].members where Self.contains(outermost, address) {
+                for address in units[Int(unit)].members where Self.contains(prefixes, address) {
                     moving.append(address)
                 }
                 let group = units[Int(unit)].key.group
