@@ -70,8 +70,7 @@ let package = Package(
         .target(
             name: "DatapathEBPF",
             dependencies: [
-                "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "BulkheadABI", "CLibBPF", "CLibNFTNL",
-                "CLinuxShim",
+                "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "BulkheadABI", "CLibBPF", "CLinuxShim",
             ],
             swiftSettings: strict, plugins: ["EmbedBPF"]),
         module(
@@ -108,9 +107,8 @@ let package = Package(
         .executableTarget(
             name: "bulkhead-bench",
             dependencies: [
-                "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver", "CompiledPolicy",
-                "PolicyCompiler", "PolicyPipeline", "Datapath", "DatapathEBPF", "DatapathNFTables", "TestKit",
-                "CLinuxShim",
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "CompiledPolicy", "PolicyPipeline", "Datapath",
+                "DatapathEBPF", "DatapathNFTables", "TestKit", "CLinuxShim",
             ],
             path: "Benchmarks", swiftSettings: strict),
 
@@ -120,9 +118,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "TestKit",
-            dependencies: [
-                "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyOracle", "CompiledPolicy", "CLinuxShim",
-            ],
+            dependencies: ["NetworkTypes", "KubernetesObjects", "PolicyOracle", "CLinuxShim"],
             path: "Tests/TestKit", swiftSettings: strict),
         .executableTarget(
             name: "packet-probe", dependencies: ["TestKit", "NetworkTypes"], path: "Tests/PacketProbe",
@@ -131,12 +127,12 @@ let package = Package(
         tests("TestKitTests", ["TestKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
         tests("NetworkTypesTests", ["NetworkTypes"]),
         tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes"]),
-        tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "NetworkTypes"]),
+        tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects"]),
         tests(
             "PolicyPipelineTests",
             [
-                "PolicyPipeline", "PolicyCompiler", "PolicyResolver", "ClusterState", "CompiledPolicy",
-                "KubernetesObjects", "PolicyModel", "NetworkTypes",
+                "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel",
+                "NetworkTypes",
             ]),
         tests(
             "ConformanceTests",

@@ -64,10 +64,21 @@ struct ControlClient {
             let head = HTTPRequestHead(
                 version: .http1_1, method: HTTPMethod(rawValue: method.rawValue),
                 uri: path.rawValue + Self.text(of: query), headers: headers)
-            try await outbound.write(.head(head))
-            if !body.isEmpty { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
-            try await outbound.write(.end(nil))
-            try await Self.take(inbound, receive: receive)
+            let content = body.isEmpty ? [] : [HTTPClientRequestPart.body(.byteBuffer(ByteBuffer(bytes: body)))]
+            // The daemon may answer and close before all is sent (a body that is too large): its answer counts then.
+            var unsent: (any Error)?
+            do {
+                try await outbound.write(contentsOf: [.head(head)] + content + [.end(nil)])
+            } catch {
+                unsent = error
+            }
+            do {
+                try await Self.take(inbound, receive: receive)
+            } catch let failure as CommandFailure {
+                throw failure
+            } catch {
+                throw unsent ?? error
+            }
         }
     }
 
