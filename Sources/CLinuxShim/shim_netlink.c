@@ -26,11 +26,12 @@ int shim_netlink_open(uint32_t groups, int receive_bytes) {
     return descriptor;
 }
 
-int shim_netlink_dump(int descriptor, uint16_t type, uint32_t sequence) {
+int shim_netlink_dump(int descriptor, uint16_t type, uint8_t family, uint32_t sequence) {
     struct {
         struct nlmsghdr header;
-        struct ifinfomsg body; // the largest of the three families' headers that start a dump
+        struct ifinfomsg body; // the largest of the headers that start a dump; each begins with the family
     } request = {
+        .body = {.ifi_family = family},
         .header =
             {
                 .nlmsg_len = sizeof request,
@@ -39,6 +40,31 @@ int shim_netlink_dump(int descriptor, uint16_t type, uint32_t sequence) {
                 .nlmsg_seq = sequence,
             },
     };
+    return send(descriptor, &request, sizeof request, 0) < 0 ? -errno : 0;
+}
+
+int shim_netlink_dump_addresses_of(int descriptor, int32_t nsid, uint32_t sequence) {
+    struct {
+        struct nlmsghdr header;
+        struct ifaddrmsg body;
+        struct rtattr attribute;
+        int32_t nsid;
+    } request = {
+        .header =
+            {
+                .nlmsg_len = sizeof request,
+                .nlmsg_type = RTM_GETADDR,
+                .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+                .nlmsg_seq = sequence,
+            },
+        .attribute = {.rta_len = sizeof(struct rtattr) + sizeof(int32_t), .rta_type = IFA_TARGET_NETNSID},
+        .nsid = nsid,
+    };
+    // Without strict checking the kernel does not look at the attributes of a dump request.
+    int on = 1;
+    if (setsockopt(descriptor, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on) != 0) {
+        return -errno;
+    }
     return send(descriptor, &request, sizeof request, 0) < 0 ? -errno : 0;
 }
 

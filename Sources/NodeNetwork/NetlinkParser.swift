@@ -33,8 +33,12 @@ public enum NetlinkParser {
             return .refused(sequence: header.nlmsg_seq, code: -code)
         case Int(RTM_NEWLINK): return try link(body).map { .link($0) } ?? .other
         case Int(RTM_DELLINK): return try link(body).map { .linkRemoved(index: $0.index) } ?? .other
-        case Int(RTM_NEWADDR): return try address(body).map { .address($0) } ?? .other
-        case Int(RTM_DELADDR): return try address(body).map { .addressRemoved($0) } ?? .other
+        case Int(RTM_NEWADDR):
+            guard let (address, namespace) = try address(body) else { return .other }
+            return namespace.map { .peerAddress(namespace: $0, address) } ?? .address(address)
+        case Int(RTM_DELADDR): return try address(body).map { .addressRemoved($0.0) } ?? .other
+        case Int(RTM_NEWNEIGH): return try NeighbourReader.message(body, isRemoval: false)
+        case Int(RTM_DELNEIGH): return try NeighbourReader.message(body, isRemoval: true)
         case Int(RTM_NEWROUTE):
             let replaces = header.nlmsg_flags & UInt16(NLM_F_REPLACE) != 0
             return try route(body).map { .route($0, replaces: replaces) } ?? .other
@@ -59,6 +63,10 @@ public enum NetlinkParser {
             switch type {
             case Int(IFLA_IFNAME): link.name = payload.text
             case Int(IFLA_MASTER): link.master = try payload.load(UInt32.self, "master")
+            case Int(IFLA_LINK): link.peerIndex = try payload.load(UInt32.self, "other end")
+            case Int(IFLA_LINK_NETNSID):
+                let number = try payload.load(Int32.self, "other end's namespace")
+                link.peerNamespace = number < 0 ? nil : number
             case Int(IFLA_LINKINFO):
                 try payload.forEachAttribute(from: 0) { type, payload throws(NodeNetworkError) in
                     if type == Int(IFLA_INFO_KIND) { link.kind = payload.text }
@@ -69,7 +77,8 @@ public enum NetlinkParser {
         return link
     }
 
-    private static func address(_ body: NetlinkBytes) throws(NodeNetworkError) -> LinkAddress? {
+    /// The address, and the namespace that it is in where that was asked for by its number.
+    private static func address(_ body: NetlinkBytes) throws(NodeNetworkError) -> (LinkAddress, Int32?)? {
         let header = try body.load(ifaddrmsg.self, "address header")
         guard let family = AddressFamilyNumber.family(header.ifa_family) else { return nil }
         guard Int(header.ifa_prefixlen) <= family.bitWidth else {
@@ -77,16 +86,18 @@ public enum NetlinkParser {
         }
         var local: IPAddress?
         var peer: IPAddress?
+        var namespace: Int32?
         try body.forEachAttribute(from: MemoryLayout<ifaddrmsg>.size) { type, payload throws(NodeNetworkError) in
             switch type {
             case Int(IFA_LOCAL): local = try payload.address(family)
             case Int(IFA_ADDRESS): peer = try payload.address(family)
+            case Int(IFA_TARGET_NETNSID): namespace = try payload.load(Int32.self, "namespace")
             default: break
             }
         }
         // On a point-to-point link IFA_ADDRESS is the far end; where IFA_LOCAL is missing the two are one.
         guard let own = local ?? peer else { return nil }
-        return LinkAddress(link: header.ifa_index, address: own, prefixLength: header.ifa_prefixlen)
+        return (LinkAddress(link: header.ifa_index, address: own, prefixLength: header.ifa_prefixlen), namespace)
     }
 
     private static func route(_ body: NetlinkBytes) throws(NodeNetworkError) -> Route? {
@@ -142,9 +153,10 @@ public enum NetlinkParser {
     }
 }
 
-/// AF_UNSPEC, AF_INET and AF_INET6 of Linux (bits/socket.h).
-private enum AddressFamilyNumber {
+/// AF_UNSPEC, AF_BRIDGE, AF_INET and AF_INET6 of Linux (bits/socket.h).
+enum AddressFamilyNumber {
     static let unspecified = 0
+    static let bridge: UInt8 = 7
 
     static func family(_ number: UInt8) -> AddressFamily? {
         switch number {

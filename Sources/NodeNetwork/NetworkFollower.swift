@@ -60,6 +60,8 @@ private final class FollowLoop {
     private var state = NetworkState()
     private var delivered: NetworkState?
     private var isStale = true
+    /// Whether addresses at the other ends of bridge ports may be others than those that are known.
+    private var arePeersStale = false
 
     /// Changes are gathered before they are delivered, but not without end.
     private static let datagramsPerDelivery = 1024
@@ -94,7 +96,12 @@ private final class FollowLoop {
                 try discardChanges()
                 state = try NetlinkSocket.dump()
                 isStale = false
+                arePeersStale = false
                 try readChanges()
+            }
+            if !isStale, arePeersStale {
+                arePeersStale = false
+                try NetlinkSocket.askPeers(&state)
             }
         } catch {
             isStale = true
@@ -111,7 +118,20 @@ private final class FollowLoop {
     private func readChanges() throws(NodeNetworkError) {
         for _ in 0..<Self.datagramsPerDelivery {
             guard !isStale, let messages = try receive() else { return }
-            for message in messages where state.apply(message) == .stale { isStale = true }
+            for message in messages {
+                let effect = state.apply(message)
+                if effect == .stale { isStale = true }
+                if effect == .changed { arePeersStale = arePeersStale || Self.concernsPeers(message) }
+            }
+        }
+    }
+
+    /// A pod's address may come after its pair, and is told to nobody here: but its first frame, by which the bridge
+    /// learns its hardware address, comes after both.
+    private static func concernsPeers(_ message: NetworkMessage) -> Bool {
+        switch message {
+        case .link, .forwarding, .neighbour: true
+        default: false
         }
     }
 

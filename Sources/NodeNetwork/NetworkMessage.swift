@@ -11,9 +11,14 @@ public struct Link: Sendable, Hashable {
     public var master: UInt32
     public var isUp: Bool
     public var isLoopback: Bool
+    /// IFLA_LINK: of a pair, the other end's index in the namespace where that is; 0: none.
+    public var peerIndex: UInt32 = 0
+    /// IFLA_LINK_NETNSID: this namespace's number for the one where the other end is; nil: in this one, or unknown.
+    public var peerNamespace: Int32?
 
     public init(
-        index: UInt32, name: String, kind: String = "", master: UInt32 = 0, isUp: Bool = true, isLoopback: Bool = false
+        index: UInt32, name: String, kind: String = "", master: UInt32 = 0, isUp: Bool = true, isLoopback: Bool = false,
+        peerIndex: UInt32 = 0, peerNamespace: Int32? = nil
     ) {
         self.index = index
         self.name = name
@@ -21,6 +26,8 @@ public struct Link: Sendable, Hashable {
         self.master = master
         self.isUp = isUp
         self.isLoopback = isLoopback
+        self.peerIndex = peerIndex
+        self.peerNamespace = peerNamespace
     }
 }
 
@@ -56,6 +63,35 @@ public struct Route: Sendable, Hashable {
     }
 }
 
+/// The hardware address of an IP address on a link (`struct ndmsg`, NDA_*).
+public struct Neighbour: Sendable, Hashable {
+    public var link: UInt32
+    public var address: IPAddress
+    /// Six bytes, the first one uppermost; 0: not known (any more).
+    public var hardware: UInt64
+
+    public init(link: UInt32, address: IPAddress, hardware: UInt64) {
+        self.link = link
+        self.address = address
+        self.hardware = hardware
+    }
+}
+
+/// The port by which a bridge reaches a hardware address that it has learned or was told (`struct ndmsg` of the
+/// bridges' family).
+public struct ForwardingEntry: Sendable, Hashable {
+    public var bridge: UInt32
+    public var port: UInt32
+    /// Six bytes, the first one uppermost.
+    public var hardware: UInt64
+
+    public init(bridge: UInt32, port: UInt32, hardware: UInt64) {
+        self.bridge = bridge
+        self.port = port
+        self.hardware = hardware
+    }
+}
+
 /// One rtnetlink message that says something about the node's network.
 public enum NetworkMessage: Sendable, Hashable {
     /// A device is new or differs.
@@ -63,6 +99,14 @@ public enum NetworkMessage: Sendable, Hashable {
     case linkRemoved(index: UInt32)
     case address(LinkAddress)
     case addressRemoved(LinkAddress)
+    /// An address in another namespace, asked for by this namespace's number for it; `link` counts there.
+    case peerAddress(namespace: Int32, LinkAddress)
+    /// A neighbour's hardware address is known.
+    case neighbour(Neighbour)
+    case neighbourRemoved(Neighbour)
+    /// A bridge knows by which port a hardware address is reached.
+    case forwarding(ForwardingEntry)
+    case forwardingRemoved(ForwardingEntry)
     /// A route is new. `replaces`: the first route to the same destination with the same metric is gone for it.
     case route(Route, replaces: Bool)
     case routeRemoved(Route)

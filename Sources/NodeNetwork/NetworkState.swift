@@ -29,6 +29,8 @@ public struct NetworkState: Sendable, Equatable {
     /// How many routes beyond one address, or through a router, leave by each device: such a device leads to more
     /// than one pod.
     private var wideRoutes: [UInt32: Int] = [:]
+    /// What is known of who is behind bridge ports.
+    public internal(set) var bridges = BridgeState()
 
     public init() {}
 
@@ -44,6 +46,7 @@ public struct NetworkState: Sendable, Equatable {
         case .routeRemoved(let route):
             // One next hop taken out of several is told as a route that we don't have.
             remove(route) ? .changed : routes[route.destination] == nil ? .unchanged : .stale
+        case .peerAddress, .neighbour, .neighbourRemoved, .forwarding, .forwardingRemoved: applyToBridges(message)
         case .dumpDone, .refused, .other: .unchanged
         }
     }
@@ -71,14 +74,17 @@ public struct NetworkState: Sendable, Equatable {
 
     /// Device kinds of which the far end can be a pod: pairs into another namespace, and tunnels to a sandbox (gVisor,
     /// a virtual machine).
-    private static let podKinds: Set<String> = ["veth", "netkit", "tun"]
+    static let podKinds: Set<String> = ["veth", "netkit", "tun"]
 
     /// fe80::/10 (RFC 4291, 2.5.6).
-    private static let linkLocal = CIDR(IPAddress(v6High: 0xfe80 << 48, low: 0), prefixLength: 10)
+    static let linkLocal = CIDR(IPAddress(v6High: 0xfe80 << 48, low: 0), prefixLength: 10)
 
     private mutating func set(_ link: Link) -> Effect {
         let before = links.updateValue(link, forKey: link.index)
         if before == link { return .unchanged }
+        if before?.peerNamespace != link.peerNamespace || before?.peerIndex != link.peerIndex {
+            bridges.peerAddresses[link.index] = nil
+        }
         // Taking a device down removes its IPv4 routes without a message for each.
         if before?.isUp == true, !link.isUp { removeRoutes(by: link.index) { $0.destination.family == .ipv4 } }
         return .changed
@@ -86,6 +92,7 @@ public struct NetworkState: Sendable, Equatable {
 
     private mutating func removeLink(_ index: UInt32) -> Effect {
         guard links.removeValue(forKey: index) != nil else { return .unchanged }
+        bridges.forget(index)
         removeRoutes(by: index) { _ in true }
         addresses = addresses.filter { $0.link != index }
         return .changed

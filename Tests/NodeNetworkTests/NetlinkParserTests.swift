@@ -26,6 +26,64 @@ import Testing
         #expect(messages == [.link(Link(index: 9, name: "veth7", kind: "veth", master: 5))])
     }
 
+    @Test func otherEndOfAPair() throws {
+        let datagram: [UInt8] = [
+            56, 0, 0, 0, 16, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0,  // RTM_NEWLINK
+            0, 0, 1, 0, 9, 0, 0, 0, 0x43, 0x10, 1, 0, 0, 0, 0, 0,  // index 9, up
+            8, 0, 3, 0, UInt8(ascii: "v"), UInt8(ascii: "9"), 0, 0,  // IFLA_IFNAME
+            8, 0, 5, 0, 2, 0, 0, 0,  // IFLA_LINK: index there
+            8, 0, 37, 0, 3, 0, 0, 0,  // IFLA_LINK_NETNSID
+        ]
+        #expect(try parse(datagram) == [.link(Link(index: 9, name: "v9", peerIndex: 2, peerNamespace: 3))])
+        // NETNSA_NSID_NOT_ASSIGNED
+        let nobody = datagram.dropLast(4) + [0xff, 0xff, 0xff, 0xff]
+        #expect(try parse(Array(nobody)) == [.link(Link(index: 9, name: "v9", peerIndex: 2))])
+    }
+
+    @Test func addressInAnotherNamespace() throws {
+        let datagram: [UInt8] = [
+            40, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  // RTM_NEWADDR
+            2, 24, 0, 0, 2, 0, 0, 0,  // AF_INET, /24, flags, scope, link 2
+            8, 0, 10, 0, 3, 0, 0, 0,  // IFA_TARGET_NETNSID
+            8, 0, 2, 0, 10, 0, 0, 7,  // IFA_LOCAL
+        ]
+        let address = LinkAddress(link: 2, address: try IPAddress("10.0.0.7"), prefixLength: 24)
+        #expect(try parse(datagram) == [.peerAddress(namespace: 3, address)])
+    }
+
+    /// `struct ndmsg` with NDA_DST 10.0.0.7 and NDA_LLADDR 02:00:00:00:00:07 on link 4.
+    private func neighbour(type: UInt8 = 28, state: UInt8 = 2) -> [UInt8] {
+        [48, 0, 0, 0, type, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+            + [2, 0, 0, 0, 4, 0, 0, 0, state, 0, 0, 1]  // AF_INET, padding, link, state, flags, RTN_UNICAST
+            + [8, 0, 1, 0, 10, 0, 0, 7]  // NDA_DST
+            + [10, 0, 2, 0, 2, 0, 0, 0, 0, 7, 0, 0]  // NDA_LLADDR
+    }
+
+    @Test func neighbours() throws {
+        let address = try IPAddress("10.0.0.7")
+        let known = Neighbour(link: 4, address: address, hardware: 0x0200_0000_0007)
+        #expect(try parse(neighbour()) == [.neighbour(known)])
+        #expect(try parse(neighbour(type: 29)) == [.neighbourRemoved(known)])
+        let unknown = Neighbour(link: 4, address: address, hardware: 0)
+        #expect(try parse(neighbour(state: 0x20)) == [.neighbourRemoved(unknown)])  // NUD_FAILED
+        var nowhere = neighbour()
+        nowhere[20] = 0
+        #expect(throws: NodeNetworkError.invalid(what: "neighbour's link", value: 0)) { try parse(nowhere) }
+    }
+
+    @Test func forwardingEntries() throws {
+        func entry(type: UInt8 = 28, state: UInt8 = 2) -> [UInt8] {
+            [48, 0, 0, 0, type, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+                + [7, 0, 0, 0, 5, 0, 0, 0, state, 0, 0, 0]  // AF_BRIDGE, port 5
+                + [10, 0, 2, 0, 2, 0, 0, 0, 0, 7, 0, 0]  // NDA_LLADDR
+                + [8, 0, 9, 0, 4, 0, 0, 0]  // NDA_MASTER: the bridge
+        }
+        let learned = ForwardingEntry(bridge: 4, port: 5, hardware: 0x0200_0000_0007)
+        #expect(try parse(entry()) == [.forwarding(learned)])
+        #expect(try parse(entry(type: 29)) == [.forwardingRemoved(learned)])
+        #expect(try parse(entry(state: 0x80)) == [.other])  // NUD_PERMANENT: the port's own
+    }
+
     @Test func addressOfBothFamilies() throws {
         let v4: [UInt8] = [
             40, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  // RTM_NEWADDR
@@ -124,7 +182,7 @@ import Testing
     /// Whatever the bytes, it ends, and with messages or a typed error.
     @Test func damagedBytes() {
         var random = SystemRandomNumberGenerator()
-        let whole = route(more: [8, 0, 5, 0, 10, 0, 0, 1]) + route(type: 25)
+        let whole = route(more: [8, 0, 5, 0, 10, 0, 0, 1]) + route(type: 25) + neighbour()
         for _ in 0..<20_000 {
             var bytes = whole
             for _ in 0..<Int.random(in: 1...4, using: &random) {

@@ -50,6 +50,49 @@ import Testing
         }
     }
 
+    @Test func portsOfABridge() throws {
+        try NetWorld.with(pods: ["a", "b"], links: .bridged) { world in
+            let inbox = Inbox()
+            let follower = try world.node.run { try NetworkFollower(inbox.receiver) }
+            defer { follower.stop() }
+            func isFound(_ pod: NetPod, in state: NetworkState) -> Bool {
+                AddressFamily.allCases.allSatisfy { family in
+                    let found = state.bridgePort(ofPod: pod.address(family))
+                    return found?.port.name == pod.hostInterface && found?.bridge.name == "cni0"
+                }
+            }
+            // No pod has sent anything yet.
+            let state = try world.node.run { try NetworkFollower.snapshot() }
+            for pod in world.pods {
+                #expect(isFound(pod, in: state))
+                #expect(state.interface(ofPod: pod.v4) == nil)
+            }
+            #expect(state.bridgePort(ofPod: NetAddressing.gateways[0]) == nil)
+            #expect(state.bridgePort(ofPod: NetAddressing.router) == nil)
+            let pod = try world.addPod("c")
+            let added = try inbox.milliseconds { isFound(pod, in: $0) }
+            #expect(added < 100)
+            try world.removePod("c")
+            _ = try inbox.milliseconds { $0.bridgePort(ofPod: pod.v4) == nil && $0.bridgePort(ofPod: pod.v6) == nil }
+            #expect(inbox.failures.withLock { $0 } == [])
+        }
+    }
+
+    /// An address that comes long after its pair is found with the first frame.
+    @Test func addressAfterItsPort() throws {
+        try NetWorld.with(pods: ["a"], links: .bridged) { world in
+            let pod = world.pod("a")
+            try pod.namespace.ip(["link set eth0 down", "addr flush dev eth0"])
+            let inbox = Inbox()
+            let follower = try world.node.run { try NetworkFollower(inbox.receiver) }
+            defer { follower.stop() }
+            _ = try inbox.milliseconds { $0.links.values.contains { $0.name == pod.hostInterface } }
+            #expect(inbox.latest.withLock { $0 }?.bridgePort(ofPod: pod.v4) == nil)
+            try pod.namespace.ip(["addr add \(pod.v4)/24 dev eth0", "link set eth0 up"])
+            _ = try inbox.milliseconds { $0.bridgePort(ofPod: pod.v4)?.port.name == pod.hostInterface }
+        }
+    }
+
     @Test func followsPodsComingAndGoing() throws {
         try NetWorld.with(pods: ["a"]) { world in
             let inbox = Inbox()

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
 
+/// How pods hang on their node.
+public enum NetPodLinks: String, Sendable, CaseIterable {
+    /// As the ptp CNI plugin does it: a pair and a route for each pod.
+    case routed
+    /// As the bridge CNI plugin does it: pairs are ports of one bridge, which has the gateway's address.
+    case bridged
+}
+
 /// The `ip` commands and kernel settings of which a ``NetWorld`` is made.
 enum NetLayout {
     /// Before any device exists: no wait for duplicate address detection, no reverse path filter (our own check of
@@ -51,9 +59,21 @@ enum NetLayout {
         ]
     }
 
-    /// The host side of a pod: the gateway's address on every pair, and one route to the pod's each address.
-    static func hostSide(of pod: NetPod) -> [String] {
+    /// A node's bridge, with the gateway's address on it; bridged packets pass by netfilter until somebody wants else.
+    static func bridge(onNode number: Int) -> [String] {
         [
+            "link add name \(bridge) type bridge", "link set \(bridge) up",
+            "addr add \(NetAddressing.gateways[number])/24 dev \(bridge)",
+            "addr add \(NetAddressing.gateways6[number])/64 dev \(bridge) nodad",
+        ]
+    }
+    static let bridge = "cni0"
+    static let bridgeSettings = [("bridge/bridge-nf-call-iptables", 0), ("bridge/bridge-nf-call-ip6tables", 0)]
+
+    /// The host side of a pod. Routed: the gateway's address on every pair, and one route to the pod's each address.
+    static func hostSide(of pod: NetPod, _ links: NetPodLinks) -> [String] {
+        if links == .bridged { return ["link set \(pod.hostInterface) master \(bridge) up"] }
+        return [
             "link set \(pod.hostInterface) up",
             "addr add \(NetAddressing.gateways[pod.node])/32 dev \(pod.hostInterface)",
             "addr add \(NetAddressing.gateways6[pod.node])/128 dev \(pod.hostInterface) nodad",
@@ -62,10 +82,17 @@ enum NetLayout {
         ]
     }
 
-    /// The pod's own side: its subnet by the gateway, the gateway on the link.
-    static func inside(_ pod: NetPod) -> [String] {
+    /// The pod's own side. Routed: its subnet by the gateway, the gateway on the link.
+    static func inside(_ pod: NetPod, _ links: NetPodLinks) -> [String] {
         let gateway = NetAddressing.gateways[pod.node]
         let gateway6 = NetAddressing.gateways6[pod.node]
+        if links == .bridged {
+            return [
+                "link set lo up", "link set eth0 up",
+                "addr add \(pod.v4)/24 dev eth0", "addr add \(pod.v6)/64 dev eth0 nodad",
+                "route add default via \(gateway)", "route add default via \(gateway6)",
+            ]
+        }
         return [
             "link set lo up", "link set eth0 up",
             "addr add \(pod.v4)/24 dev eth0 noprefixroute", "addr add \(pod.v6)/64 dev eth0 nodad noprefixroute",

@@ -4,7 +4,7 @@ import Glibc
 import NetworkTypes
 import Synchronization
 
-/// A small cluster's network in namespaces: two nodes behind a router, pods laid as the ptp CNI plugin lays them, an
+/// A small cluster's network in namespaces: two nodes behind a router, pods laid as CNI plugins lay them, an
 /// outside host and a metadata server beyond the router, ClusterIPs as kube-proxy lays them. Dual stack.
 ///
 /// The namespaces live until ``close()``, or until the value goes away.
@@ -14,6 +14,7 @@ public final class NetWorld: Sendable {
     /// The router, which also holds the outside host's and the metadata server's address.
     public let outside: NetNamespace
     public let services: [NetService]
+    public let links: NetPodLinks
     /// A directory of this world's own, with `manifests` and a bpffs at `bpf`.
     public let directory: String
 
@@ -25,7 +26,8 @@ public final class NetWorld: Sendable {
     ///   - pods: names of the pods on the first node.
     ///   - remotePods: names of the pods on the second node.
     public init(
-        pods: [String], remotePods: [String] = [], services: [NetService] = [], proxy: NetProxyMode = .nftables
+        pods: [String], remotePods: [String] = [], services: [NetService] = [], proxy: NetProxyMode = .nftables,
+        links: NetPodLinks = .routed
     ) throws {
         NetNamespace.sweep()
         let number = Self.serial.add(1, ordering: .relaxed).newValue
@@ -37,6 +39,7 @@ public final class NetWorld: Sendable {
         nodes = [namespace("node"), namespace("node2")]
         outside = namespace("outside")
         self.services = services
+        self.links = links
         directory = "/run/\(NetNamespace.directoryPrefix)\(identity)"
         let planned = (pods.map { ($0, 0) } + remotePods.map { ($0, 1) }).enumerated().map { number, pod in
             NetPod(name: pod.0, number: number, node: pod.1, namespace: namespace("pod\(number)"))
@@ -53,9 +56,9 @@ public final class NetWorld: Sendable {
     /// Makes a world, hands it to `body` and removes it, whatever happens.
     public static func with<Value>(
         pods: [String], remotePods: [String] = [], services: [NetService] = [], proxy: NetProxyMode = .nftables,
-        _ body: (NetWorld) throws -> Value
+        links: NetPodLinks = .routed, _ body: (NetWorld) throws -> Value
     ) throws -> Value {
-        let world = try NetWorld(pods: pods, remotePods: remotePods, services: services, proxy: proxy)
+        let world = try NetWorld(pods: pods, remotePods: remotePods, services: services, proxy: proxy, links: links)
         defer { world.close() }
         return try body(world)
     }
@@ -77,8 +80,8 @@ public final class NetWorld: Sendable {
         }
         try makeNamespaces([pod.namespace])
         try NetProcess.run(["ip", "-batch", "-"], input: NetLayout.pair(of: pod, on: nodes[pod.node]) + "\n")
-        try pod.namespace.ip(NetLayout.inside(pod))
-        try nodes[pod.node].ip(NetLayout.hostSide(of: pod))
+        try pod.namespace.ip(NetLayout.inside(pod, links))
+        try nodes[pod.node].ip(NetLayout.hostSide(of: pod, links))
         return pod
     }
 
@@ -123,10 +126,12 @@ public final class NetWorld: Sendable {
         try NetProcess.run(["ip", "-batch", "-"], input: pairs.joined(separator: "\n") + "\n")
         try outside.ip(NetLayout.outside)
         for (number, node) in nodes.enumerated() {
-            let hostSides = pods.filter { $0.node == number }.flatMap { NetLayout.hostSide(of: $0) }
-            try node.ip(NetLayout.node(number) + hostSides)
+            let hostSides = pods.filter { $0.node == number }.flatMap { NetLayout.hostSide(of: $0, links) }
+            if links == .bridged { try node.sysctl(NetLayout.bridgeSettings) }
+            let bridge = links == .bridged ? NetLayout.bridge(onNode: number) : []
+            try node.ip(NetLayout.node(number) + bridge + hostSides)
         }
-        for pod in pods { try pod.namespace.ip(NetLayout.inside(pod)) }
+        for pod in pods { try pod.namespace.ip(NetLayout.inside(pod, links)) }
     }
 
     private func layProxy(_ mode: NetProxyMode) throws {

@@ -3,6 +3,7 @@
 #ifndef BULKHEAD_SHIM_NETLINK_H
 #define BULKHEAD_SHIM_NETLINK_H
 
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,8 +13,13 @@
 /// `receive_bytes` is asked for as receive buffer; the kernel may give less. Returns the descriptor, or -errno.
 int shim_netlink_open(uint32_t groups, int receive_bytes);
 
-/// Asks for a dump of `type` (RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE), all families. Returns 0 or -errno.
-int shim_netlink_dump(int descriptor, uint16_t type, uint32_t sequence);
+/// Asks for a dump of `type` (RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETNEIGH) of one address family (0: all).
+/// Returns 0 or -errno.
+int shim_netlink_dump(int descriptor, uint16_t type, uint8_t family, uint32_t sequence);
+
+/// Asks for the addresses in the network namespace that the socket's own one knows by the number `nsid`
+/// (IFA_TARGET_NETNSID, Linux 4.20). Returns 0 or -errno.
+int shim_netlink_dump_addresses_of(int descriptor, int32_t nsid, uint32_t sequence);
 
 /// Receives one datagram without waiting. Returns its whole length, which is above `size` when it was cut; 0 when it
 /// did not come from the kernel; -errno on failure (-EAGAIN: nothing there).
