@@ -92,15 +92,16 @@ let package = Package(
         .executableTarget(
             name: "bulkheadd",
             dependencies: [
-                "Agent", "ControlProtocol", "DatapathEBPF", "PolicySources", "CLinuxShim", argumentParser, logging,
-                lifecycle, nioCore,
+                "Agent", "ControlProtocol", "Datapath", "DatapathEBPF", "DatapathNFTables", "PolicySources",
+                "CLinuxShim", argumentParser, logging, lifecycle, nioCore,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "bulkheadctl",
             dependencies: [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyPipeline", "PolicySources",
-                "ControlProtocol", "DatapathEBPF", argumentParser, yams, nioCore, nioPosix, nioHTTP1,
+                "ControlProtocol", "DatapathEBPF", "DatapathNFTables", argumentParser, yams, nioCore, nioPosix,
+                nioHTTP1,
             ],
             swiftSettings: strict),
 

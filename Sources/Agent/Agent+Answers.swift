@@ -15,11 +15,13 @@ extension Agent where Plane: ~Copyable {
             version: BuildVersion.text, node: settings.nodeName, pid: Int(getpid()),
             uptimeSeconds: Int((ContinuousClock.now - started) / .seconds(1)),
             datapath: DatapathStatus(
-                kind: settings.datapathKind, state: programming.lastError == nil ? .programmed : .retrying,
+                kind: settings.datapathKind, reason: settings.datapathReason,
+                state: programming.lastError == nil ? .programmed : .retrying,
                 error: programming.lastError?.description, failures: programming.backoff.failures,
                 retryInSeconds: retryIn.map { max(0, ($0 * 1000).rounded() / 1000) }, batches: programming.batches,
                 lastWords: programming.last.wordsWritten, lastGracePeriods: programming.last.gracePeriods,
-                lastMicroseconds: Int(programming.lastDuration / .microseconds(1))),
+                lastMicroseconds: Int(programming.lastDuration / .microseconds(1)), repaired: programming.repaired,
+                notReplaced: replacement.lastError),
             manifests: ManifestStatus(
                 directory: settings.manifestDirectory, objects: store.files.count, problems: manifests.problems,
                 notices: manifests.notices),

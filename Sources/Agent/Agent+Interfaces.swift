@@ -20,6 +20,8 @@ extension Agent where Plane: ~Copyable {
             // What was known stays: forgetting it would end the check of source addresses.
             logger.warning("the node's interfaces cannot be read", metadata: ["error": "\(error)"])
         }
+        replacement.isDue = true
+        replaceOther()
     }
 
     /// Tells the datapath the interface of each endpoint where it differs from what it was told, or nothing was told.

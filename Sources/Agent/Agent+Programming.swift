@@ -13,11 +13,15 @@ struct Programming {
     var retry: Task<Void, Never>?
     var retryAt: ContinuousClock.Instant?
     var reclaim: Task<Void, Never>?
+    /// Looks for what others have changed.
+    var watch: Task<Void, Never>?
     /// Whether something was programmed since the last reclaim was planned.
     var isBusy = false
     var batches = 0
     var last = ProgramReport()
     var lastDuration: Duration = .zero
+    /// Things that somebody else had changed and that were put right, since the start.
+    var repaired = 0
 
     /// Quiet time after which retired space is freed.
     static let quiet: Duration = .milliseconds(500)
@@ -25,6 +29,7 @@ struct Programming {
     func stop() {
         retry?.cancel()
         reclaim?.cancel()
+        watch?.cancel()
     }
 }
 
@@ -66,6 +71,7 @@ extension Agent where Plane: ~Copyable {
         }
         programming.lastDuration = ContinuousClock.now - start
         programming.batches += 1
+        noteRepair()
         if programming.lastError != nil {
             logger.notice("programmed again", metadata: ["failures": "\(programming.backoff.failures)"])
         }
@@ -79,6 +85,7 @@ extension Agent where Plane: ~Copyable {
                 "rebuilt": "\(programming.last.rebuilt)", "took": "\(programming.lastDuration)",
             ])
         planReclaim()
+        replaceOther()
     }
 
     private func failed(_ error: DatapathError) {
@@ -107,15 +114,15 @@ extension Agent where Plane: ~Copyable {
 
     /// For a run that ends at once: finds the interfaces, and waits until what was retired is freed.
     ///
-    /// - Returns: what still stands in the way of the kernel holding the policy.
-    public func settle() -> DatapathError? {
+    /// - Returns: what still stands in the way of the kernel holding the policy, in words.
+    public func settle() -> String? {
         do {
             networkChanged(.success(try NetworkFollower.snapshot()))
         } catch {
             networkChanged(.failure(error))
         }
         tidyUp()
-        return programming.lastError
+        return programming.lastError?.description ?? replacement.lastError
     }
 
     private func planReclaim() {

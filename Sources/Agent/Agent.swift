@@ -34,6 +34,8 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var pump: Task<Void, Never>?
     var isEnding = false
     var programming = Programming()
+    /// What another datapath enforces until this one does.
+    var replacement: Replacement
 
     /// - Parameter datapath: not opened yet; ``start(_:)`` does it.
     public init(
@@ -43,6 +45,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         self.thread = thread
         self.logger = logger
         self.datapath = datapath
+        replacement = Replacement(remove: settings.removeOther)
         pipeline = PolicyPipeline(nodeName: settings.nodeName)
     }
 
@@ -69,6 +72,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         }
         // Its failure is noted and retried.
         _ = try? resyncNow()
+        watch()
     }
 
     public func manifestsChanged(_ change: ManifestChange) {
@@ -89,6 +93,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         endFollowing()
         pump?.cancel()
         programming.stop()
+        replacement.retry?.cancel()
     }
 }
 

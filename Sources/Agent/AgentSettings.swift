@@ -8,15 +8,26 @@ public struct AgentSettings: Sendable {
     public var manifestDirectory: String?
     /// What the datapath is called in answers.
     public var datapathKind: String
+    /// Why it is this one.
+    public var datapathReason: String
+    /// How often it is looked whether somebody else has changed what is programmed, where others can.
+    public var watchInterval: Duration
+    /// Removes what another datapath enforces in this node's kernel, once this one does; answers what it removed.
+    public var removeOther: (@Sendable () throws -> [String])?
     /// Where what was pushed is kept over a restart; nil: nowhere.
     public var pushedFile: PushedFile?
 
     public init(
-        nodeName: String, manifestDirectory: String? = nil, datapathKind: String = "ebpf", pushedFile: PushedFile? = nil
+        nodeName: String, manifestDirectory: String? = nil, datapathKind: String = "ebpf",
+        datapathReason: String = "", watchInterval: Duration = .seconds(5),
+        removeOther: (@Sendable () throws -> [String])? = nil, pushedFile: PushedFile? = nil
     ) {
         self.nodeName = nodeName
         self.manifestDirectory = manifestDirectory
         self.datapathKind = datapathKind
+        self.datapathReason = datapathReason
+        self.watchInterval = watchInterval
+        self.removeOther = removeOther
         self.pushedFile = pushedFile
     }
 }

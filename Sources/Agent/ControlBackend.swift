@@ -35,6 +35,8 @@ public protocol RunningAgent: ControlBackend {
     func networkChanged(_ state: Result<NetworkState, NodeNetworkError>) async
     /// Takes in what changed in the manifests and puts it in force.
     func manifestsChanged(_ change: ManifestChange) async
+    /// For a run that ends at once: brings all to rest, and answers what still stands in the way.
+    func settle() async -> String?
     /// Ends all streams of events, and those that begin later.
     func endFollowing() async
     /// Stops the agent's own work; the kernel goes on enforcing.

@@ -21,6 +21,7 @@
 
 /* Newer than the headers of the oldest distribution that we build on. */
 #define BH_PROG_TYPE_NETFILTER 32
+#define BH_PROGRAM_NETFILTER ((enum bpf_prog_type)32)
 #define BH_ATTACH_NETFILTER 45
 #define BH_LINK_TYPE_NETFILTER 10
 
@@ -103,6 +104,18 @@ int bh_link_netfilter(int program, uint32_t family, uint32_t hook, int32_t prior
 	return link < 0 ? -errno : (int)link;
 }
 
+int bh_load_accepting_program(void)
+{
+	const struct bpf_insn instructions[] = {
+		/* r0 = NF_ACCEPT; exit */
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	struct bpf_prog_load_opts options = {.sz = sizeof(options), .expected_attach_type = (enum bpf_attach_type)BH_ATTACH_NETFILTER};
+	int program = bpf_prog_load(BH_PROGRAM_NETFILTER, "accept", "Apache-2.0", instructions, 2, &options);
+	return program < 0 ? -errno : program;
+}
+
 /* struct bpf_link_info of a netfilter link. */
 struct link_info {
 	uint32_t type;
@@ -176,9 +189,12 @@ int bh_keep_capabilities(uint64_t keep)
 			return -errno;
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
 	struct __user_cap_data_struct data[2] = {0};
+	if (syscall(SYS_capget, &header, data))
+		return -errno;
 	for (int half = 0; half < 2; half++) {
-		data[half].effective = (uint32_t)(keep >> (32 * half));
+		data[half].effective = data[half].permitted & (uint32_t)(keep >> (32 * half));
 		data[half].permitted = data[half].effective;
+		data[half].inheritable = 0;
 	}
 	return syscall(SYS_capset, &header, data) ? -errno : 0;
 }

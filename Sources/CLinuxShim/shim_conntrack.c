@@ -14,7 +14,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <stdlib.h>
 
-#define TABLE "bulkhead"
+#define TABLE "bulkhead-tracking"
 #define CHAIN "forward"
 #define BATCH_BYTES 8192
 

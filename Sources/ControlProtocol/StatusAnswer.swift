@@ -30,7 +30,8 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
         self.pid = pid
         self.uptimeSeconds = uptimeSeconds
         healthy =
-            datapath.state == .programmed && manifests.problems.isEmpty && limits.unprotected.isEmpty
+            datapath.state == .programmed && datapath.notReplaced == nil && manifests.problems.isEmpty
+            && limits.unprotected.isEmpty
             && limits.deniedPrograms == 0
         self.datapath = datapath
         self.manifests = manifests
@@ -49,8 +50,10 @@ public struct DatapathStatus: Codable, Sendable, Hashable {
         /// Writing failed; what was in force before stays, and the whole is written again after `retryInSeconds`.
         case retrying
     }
-    /// `ebpf`.
+    /// `ebpf` or `nftables`.
     public var kind: String
+    /// Why it is this one: what was asked for, or what the kernel was found to have or to lack.
+    public var reason: String
     public var state: State
     /// What failed last, while `retrying`.
     public var error: String?
@@ -66,12 +69,18 @@ public struct DatapathStatus: Codable, Sendable, Hashable {
     public var lastGracePeriods: Int
     /// Microseconds that the last batch took in the kernel.
     public var lastMicroseconds: Int
+    /// Things that somebody else had changed in the kernel and that were put right, since the start.
+    public var repaired: Int
+    /// Why what another datapath enforced before could not be removed yet: it judges as well. Nil: nothing is left.
+    public var notReplaced: String?
 
     public init(
-        kind: String, state: State, error: String?, failures: Int, retryInSeconds: Double?, batches: Int,
-        lastWords: Int, lastGracePeriods: Int, lastMicroseconds: Int
+        kind: String, reason: String, state: State, error: String?, failures: Int, retryInSeconds: Double?,
+        batches: Int,
+        lastWords: Int, lastGracePeriods: Int, lastMicroseconds: Int, repaired: Int, notReplaced: String? = nil
     ) {
         self.kind = kind
+        self.reason = reason
         self.state = state
         self.error = error
         self.failures = failures
@@ -80,6 +89,8 @@ public struct DatapathStatus: Codable, Sendable, Hashable {
         self.lastWords = lastWords
         self.lastGracePeriods = lastGracePeriods
         self.lastMicroseconds = lastMicroseconds
+        self.repaired = repaired
+        self.notReplaced = notReplaced
     }
 }
 

@@ -110,6 +110,18 @@ public protocol Datapath: ~Copyable {
 
     /// The programmed tables as text, read back from the kernel.
     func dump() throws(DatapathError) -> String
+
+    /// Whether other programs can change what is programmed, so that ``isUntouched()`` is worth asking now and then.
+    static var isExposed: Bool { get }
+
+    /// Whether it is certain that nobody else has changed anything since the last write; ``resync(_:)`` finds out what
+    /// and puts it right. Cheap.
+    func isUntouched() throws(DatapathError) -> Bool
+}
+
+extension Datapath where Self: ~Copyable {
+    public static var isExposed: Bool { false }
+    public func isUntouched() throws(DatapathError) -> Bool { true }
 }
 
 /// Why the kernel could not be programmed. What was in force stays in force.

@@ -19,9 +19,9 @@ extension EBPFDatapath {
         if try conntrackTableExists() {
             let code = bh_conntrack_table_delete()
             guard code == 0 else {
-                throw .system(operation: "deleting the nftables table inet bulkhead", code: -code, detail: "")
+                throw .system(operation: "deleting the nftables table inet bulkhead-tracking", code: -code, detail: "")
             }
-            removed.append("nftables table inet bulkhead")
+            removed.append("nftables table inet bulkhead-tracking")
         }
         let left = try installed(bpffs: bpffs)
         guard left.isEmpty else { throw .corrupt("left behind: " + left.joined(separator: ", ")) }
@@ -37,14 +37,14 @@ extension EBPFDatapath {
             for name in Pins.names(in: path) { walk(path + "/" + name) }
         }
         walk(Pins.root(bpffs))
-        if try conntrackTableExists() { found.append("nftables table inet bulkhead") }
+        if try conntrackTableExists() { found.append("nftables table inet bulkhead-tracking") }
         return found
     }
 
     private static func conntrackTableExists() throws(DatapathError) -> Bool {
         let code = bh_conntrack_table_exists()
         guard code >= 0 else {
-            throw .system(operation: "looking for the nftables table inet bulkhead", code: -code, detail: "")
+            throw .system(operation: "looking for the nftables table inet bulkhead-tracking", code: -code, detail: "")
         }
         return code == 1
     }

@@ -58,7 +58,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         if lock == nil { lock = try Pins.lock(Pins.root(bpffs)) }
         let code = bh_conntrack_table_create(options.hookPriority)
         guard code == 0 else {
-            throw .system(operation: "creating the nftables table inet bulkhead", code: -code, detail: "")
+            throw .system(operation: "creating the nftables table inet bulkhead-tracking", code: -code, detail: "")
         }
         let generation: Generation
         if let found = try adopt() {

@@ -19,9 +19,11 @@ final class DropListener {
             _ = try socket.ask(
                 type, family: UInt8(AF_UNSPEC), resource: group, isDump: false, "listen to nflog group \(group)",
                 request: Self.configure, parse: { _, _ in () })
-        } catch .system(_, EBUSY, _) {
+        } catch .system(_, EPERM, _) {
+            // The kernel's answer where somebody else has it; without the right to ask, no socket would have got here.
             throw .unsupported(
-                what: "nflog group \(group) has another listener", remedy: "choose another group, or stop that one")
+                what: "nflog group \(group) has another listener",
+                remedy: "stop that one; if it is bulkheadd, only one can run in a network namespace")
         }
     }
 

@@ -77,6 +77,8 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         return report
     }
 
+    public static var isExposed: Bool { true }
+
     /// Whether no transaction of anybody's has touched the ruleset of this network namespace since our own last one. If
     /// one has, ``resync(_:)`` finds out whether it touched our table. Takes microseconds.
     public func isUntouched() throws(DatapathError) -> Bool {
@@ -116,15 +118,27 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
 
     /// Removes the table, from the network namespace of the calling thread, and with it all enforcement.
     ///
-    /// - Returns: whether there was one.
-    @discardableResult public static func uninstall() throws(DatapathError) -> Bool {
+    /// - Returns: what was removed, by name; empty where nothing was there.
+    @discardableResult public static func uninstall() throws(DatapathError) -> [String] {
+        let installed = try installed()
+        guard !installed.isEmpty else { return [] }
         let socket = try NetfilterSocket()
-        guard try TableReader.exists(socket) else { return false }
         var batch = Batch(sequence: socket.reserve(2))
         batch.removeTable()
         batch.finish()
         try socket.commit(batch)
-        return true
+        return installed
+    }
+
+    /// Throws where a process in this network namespace holds the datapath open: it would put back what is removed.
+    public static func checkUnused(settings: NFTablesSettings = NFTablesSettings()) throws(DatapathError) {
+        // Whoever enforces by the table listens.
+        _ = try DropListener(group: settings.logGroup)
+    }
+
+    /// What of this datapath is in the kernel: the table's name, or nothing.
+    public static func installed() throws(DatapathError) -> [String] {
+        try TableReader.exists(try NetfilterSocket()) ? ["nftables table inet \(TableName.table)"] : []
     }
 
     func opened() throws(DatapathError) -> NetfilterSocket {

@@ -22,6 +22,13 @@ struct StatusCommand: AsyncParsableCommand {
         table.add("healthy", .init(status.healthy ? "yes" : "no", status.healthy ? .green : .red))
         table.add("version", "\(status.version), pid \(status.pid), up \(duration(status.uptimeSeconds))")
         table.add("datapath", text(status.datapath))
+        table.add("", "because \(status.datapath.reason)")
+        if status.datapath.repaired > 0 {
+            table.add("", .init("\(status.datapath.repaired) changes by others put right", .yellow))
+        }
+        if let reason = status.datapath.notReplaced {
+            table.add("", .init("another datapath judges as well, it could not be removed: \(reason)", .red))
+        }
         let sizes = status.tables
         table.add(
             "tables",

@@ -2,6 +2,7 @@
 import ArgumentParser
 import ControlProtocol
 import DatapathEBPF
+import DatapathNFTables
 
 struct UninstallCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -26,8 +27,10 @@ struct UninstallCommand: ParsableCommand {
     }
 
     func run() throws {
-        let removed = try EBPFDatapath.uninstall(bpffs: bpffs)
-        let report = Report(removed: removed, left: try EBPFDatapath.installed(bpffs: bpffs))
+        try NFTablesDatapath.checkUnused()
+        let removed = try EBPFDatapath.uninstall(bpffs: bpffs) + NFTablesDatapath.uninstall()
+        let report = Report(
+            removed: removed, left: try EBPFDatapath.installed(bpffs: bpffs) + NFTablesDatapath.installed())
         try output.print(report, text: Self.text)
         if !report.left.isEmpty { throw ExitStatus.failure.error }
     }

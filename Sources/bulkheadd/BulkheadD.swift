@@ -21,7 +21,10 @@ struct BulkheadD: ParsableCommand {
         version: BuildVersion.text)
 
     enum DatapathKind: String, ExpressibleByArgument, CaseIterable {
+        /// eBPF where the kernel can, else nftables.
+        case auto
         case ebpf
+        case nftables
     }
 
     /// The levels of swift-log.
@@ -48,8 +51,17 @@ struct BulkheadD: ParsableCommand {
         completion: .directory)
     var manifests: String?
 
-    @Option(help: "What enforces in the kernel.")
-    var datapath: DatapathKind = .ebpf
+    @Option(help: "What enforces in the kernel: ebpf, nftables, or auto, which is eBPF where the kernel can.")
+    var datapath: DatapathKind = .auto
+
+    @Flag(help: "Answer denied packets (TCP reset, ICMP prohibited) and don't drop them silently; nftables only.")
+    var reject = false
+
+    @Option(
+        help: ArgumentHelp(
+            "How often the nftables datapath looks for changes that others made to its table.",
+            valueName: "seconds"))
+    var watchInterval: Double = 5
 
     @Option(help: ArgumentHelp("Where the control socket is made.", valueName: "path"))
     var socket: String = ControlDefaults.socketPath
@@ -74,6 +86,10 @@ struct BulkheadD: ParsableCommand {
     func validate() throws {
         if once, cleanup { throw ValidationError("--once and --cleanup exclude each other") }
         if !cleanup, nodeName?.isEmpty ?? true { throw ValidationError("--node-name is missing") }
+        if reject, datapath != .nftables { throw ValidationError("--reject needs --datapath nftables") }
+        if !(0.1...86400).contains(watchInterval) {
+            throw ValidationError("--watch-interval is from 0.1 to 86400 seconds")
+        }
         if once, manifests == nil { throw ValidationError("--once needs --manifests") }
     }
 
@@ -96,13 +112,14 @@ enum Entry {
             leave(because: error)
         }
         let logger = command.logger
+        let setUp: ProcessSetUp
         do {
-            try ProcessSetUp.prepare(bpffs: command.bpffs)
+            setUp = try ProcessSetUp(for: command)
         } catch {
             logger.critical("\(error)")
             exit(1)
         }
-        Task.detached { exit(await Run(command: command, logger: logger).result()) }
+        Task.detached { exit(await Run(command: command, setUp: setUp, logger: logger).result()) }
         dispatchMain()
     }
 

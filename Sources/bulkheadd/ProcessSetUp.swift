@@ -3,29 +3,43 @@ import CLinuxShim
 import Glibc
 
 /// What the process sets up before it has a second thread.
-enum ProcessSetUp {
-    /// Mounts bpffs where it is missing, then gives up all privileges that are not needed.
+struct ProcessSetUp: Sendable {
+    /// Why there is no BPF file system, where one is wanted but can be done without.
+    private(set) var bpffsError: SetUpError?
+
+    /// Mounts bpffs where it is wanted and missing, then gives up all privileges that are not needed.
     ///
     /// - Throws: ``SetUpError``.
-    static func prepare(bpffs: String) throws(SetUpError) {
+    init(for command: BulkheadD) throws(SetUpError) {
         // A heap a thread costs memory; this process allocates little, and by few threads.
         bh_bound_heap()
         // A client of the socket that leaves is told by the next write, not by a signal.
         signal(SIGPIPE, SIG_IGN)
         umask(0o077)
-        try mountBPFFileSystem(at: bpffs)
-        try dropCapabilities()
+        let mayNeedBPF = command.datapath != .nftables && !command.cleanup
+        if mayNeedBPF {
+            do {
+                try Self.mountBPFFileSystem(at: command.bpffs)
+            } catch {
+                guard command.datapath == .auto else { throw error }
+                bpffsError = error
+            }
+        }
+        try Self.keepCapabilities(mayNeedBPF && bpffsError == nil ? Self.forBPF : Self.forNetfilter)
     }
 
-    /// CAP_NET_ADMIN (12), CAP_PERFMON (38), CAP_BPF (39): capability.h.
-    private static let keptCapabilities: UInt64 = 1 << 12 | 1 << 38 | 1 << 39
+    /// CAP_NET_ADMIN: capability.h.
+    private static let forNetfilter: UInt64 = 1 << 12
+    /// CAP_PERFMON (38) and CAP_BPF (39) as well.
+    private static let forBPF: UInt64 = forNetfilter | 1 << 38 | 1 << 39
 
-    private static func dropCapabilities() throws(SetUpError) {
-        let code = bh_keep_capabilities(keptCapabilities)
+    /// Those of `wanted` that the process has; the kernel says what is missing when it is asked to do something.
+    private static func keepCapabilities(_ wanted: UInt64) throws(SetUpError) {
+        let code = bh_keep_capabilities(wanted)
         guard code == 0 else {
             throw SetUpError(
                 what: "capabilities could not be set: \(text(-code))",
-                remedy: "start as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
+                remedy: "start as root, or with CAP_NET_ADMIN and, for eBPF, CAP_BPF and CAP_PERFMON")
         }
     }
 

@@ -2,6 +2,7 @@
 import Agent
 import ControlProtocol
 import DatapathEBPF
+import DatapathNFTables
 import Glibc
 import Logging
 import NIOCore
@@ -11,6 +12,7 @@ import ServiceLifecycle
 /// What the daemon does once its process is set up.
 struct Run {
     let command: BulkheadD
+    let setUp: ProcessSetUp
     let logger: Logger
 
     /// The code to exit with.
@@ -27,7 +29,8 @@ struct Run {
     }
 
     private func cleanUp() throws -> Int32 {
-        let removed = try EBPFDatapath.uninstall(bpffs: command.bpffs)
+        try NFTablesDatapath.checkUnused()
+        let removed = try EBPFDatapath.uninstall(bpffs: command.bpffs) + NFTablesDatapath.uninstall()
         for name in removed { logger.info("removed", metadata: ["object": "\(name)"]) }
         return 0
     }
@@ -68,16 +71,8 @@ struct Run {
         try command.manifests.map { path throws in try ManifestDirectory(path: path) }
     }
 
-    private func start(_ manifests: ManifestDirectory?) async throws -> Agent<EBPFDatapath> {
-        let pushedFile = PushedFile(path: PushedFile.path(beside: command.socket))
-        let settings = AgentSettings(
-            nodeName: command.nodeName ?? "", manifestDirectory: command.manifests,
-            datapathKind: command.datapath.rawValue, pushedFile: pushedFile)
-        let agent = Agent(
-            settings: settings, thread: try KernelThread(), datapath: EBPFDatapath(bpffs: command.bpffs),
-            logger: logger)
+    private func start(_ manifests: ManifestDirectory?) async throws -> any RunningAgent {
         let first = manifests.map { ManifestChange($0.initial) } ?? ManifestChange()
-        try await agent.start(first, kept: try pushedFile.read())
-        return agent
+        return try await DatapathChoice(command: command, setUp: setUp, logger: logger).start(first)
     }
 }

@@ -14,12 +14,16 @@ struct AgentFixture {
     let agent: Agent<FakeDatapath>
     let directory: TemporaryDirectory
 
-    init(in directory: TemporaryDirectory? = nil) throws {
+    init(
+        in directory: TemporaryDirectory? = nil, watchInterval: Duration = .seconds(3600),
+        removeOther: (@Sendable () throws -> [String])? = nil
+    ) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
         agent = Agent(
             settings: AgentSettings(
                 nodeName: "node", manifestDirectory: "/manifests", datapathKind: "fake",
+                datapathReason: "for tests", watchInterval: watchInterval, removeOther: removeOther,
                 pushedFile: PushedFile(path: directory.path + "/pushed.json")),
             thread: try KernelThread(), datapath: FakeDatapath(kernel), logger: Self.silent)
     }

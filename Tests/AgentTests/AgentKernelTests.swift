@@ -112,7 +112,7 @@ import Testing
                 #expect(throws: (any Error).self) { try uninstall(world) }
                 #expect(try daemon.stop() == 0)
                 let removed = try uninstall(world)
-                #expect(removed.contains("removed nftables table inet bulkhead\n"))
+                #expect(removed.contains("removed nftables table inet bulkhead-tracking\n"))
                 #expect(removed.hasSuffix("nothing is left\n"))
                 #expect(try uninstall(world) == "nothing is left\n")
             }

@@ -16,7 +16,9 @@ struct FakeDatapath: Datapath, ~Copyable {
 
     mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
         try kernel.note("resync")
-        return kernel.programmed(copy policy)
+        var report = kernel.programmed(copy policy)
+        report.repaired = kernel.takeChanges()
+        return report
     }
 
     mutating func program(
@@ -56,6 +58,9 @@ struct FakeDatapath: Datapath, ~Copyable {
         try kernel.fail()
         return "fake tables"
     }
+
+    static var isExposed: Bool { true }
+    func isUntouched() throws(DatapathError) -> Bool { kernel.state.withLock { $0.changedByOthers == 0 } }
 }
 
 /// What a ``FakeDatapath`` has been asked, and what it is to do.
@@ -67,6 +72,8 @@ final class FakeKernel: Sendable {
         var policy = CompiledPolicy()
         var events: [DropEvent] = []
         var counters: [RuleID: RuleCounter] = [:]
+        /// Things that the next resync has to put right.
+        var changedByOthers = 0
     }
 
     let state = Mutex(State())
@@ -75,6 +82,15 @@ final class FakeKernel: Sendable {
 
     var calls: [String] { state.withLock { $0.calls } }
     var policy: CompiledPolicy { state.withLock { $0.policy } }
+
+    func changeByOthers(_ count: Int) { state.withLock { $0.changedByOthers = count } }
+
+    fileprivate func takeChanges() -> Int {
+        state.withLock { state in
+            defer { state.changedByOthers = 0 }
+            return state.changedByOthers
+        }
+    }
 
     func failNext(_ count: Int) { state.withLock { $0.failures = count } }
 

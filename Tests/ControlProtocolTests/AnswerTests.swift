@@ -79,13 +79,14 @@ import Testing
     @Test func health() {
         func status(
             _ state: DatapathStatus.State, _ problems: [Problem],
-            _ limits: LimitStatus = LimitStatus(unprotected: [], deniedPrograms: 0)
+            _ limits: LimitStatus = LimitStatus(unprotected: [], deniedPrograms: 0), notReplaced: String? = nil
         ) -> Bool {
             StatusAnswer(
                 version: "1", node: "n", pid: 1, uptimeSeconds: 1,
                 datapath: DatapathStatus(
-                    kind: "ebpf", state: state, error: nil, failures: 0, retryInSeconds: nil, batches: 0, lastWords: 0,
-                    lastGracePeriods: 0, lastMicroseconds: 0),
+                    kind: "ebpf", reason: "asked for", state: state, error: nil, failures: 0, retryInSeconds: nil,
+                    batches: 0, lastWords: 0, lastGracePeriods: 0, lastMicroseconds: 0, repaired: 0,
+                    notReplaced: notReplaced),
                 manifests: ManifestStatus(directory: nil, objects: 0, problems: problems, notices: []),
                 pushed: PushedStatus(objects: 0, resolvedEndpoints: 0),
                 tables: TableSizes(
@@ -96,6 +97,7 @@ import Testing
         }
         #expect(status(.programmed, []))
         #expect(!status(.retrying, []))
+        #expect(!status(.programmed, [], notReplaced: "no"))
         #expect(!status(.programmed, [], LimitStatus(unprotected: ["a/b"], deniedPrograms: 0)))
         #expect(!status(.programmed, [], LimitStatus(unprotected: [], deniedPrograms: 1)))
         #expect(!status(.programmed, [Problem(field: "", reason: "r")]))

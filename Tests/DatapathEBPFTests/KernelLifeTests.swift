@@ -225,7 +225,7 @@ import Testing
             }
             let installed = try EBPFDatapath.installed(bpffs: bpffs)
             #expect(installed.contains { $0.hasSuffix("/link4") } && installed.contains { $0.hasSuffix("/link6") })
-            #expect(installed.last == "nftables table inet bulkhead")
+            #expect(installed.last == "nftables table inet bulkhead-tracking")
             let removed = try EBPFDatapath.uninstall(bpffs: bpffs)
             #expect(Set(removed) == Set(installed))
             #expect(try EBPFDatapath.installed(bpffs: bpffs) == [])

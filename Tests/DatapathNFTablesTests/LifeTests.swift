@@ -82,8 +82,8 @@ import Testing
         try withNamespace("uninstall") {
             var datapath = NFTablesDatapath()
             _ = try datapath.open()
-            #expect(try NFTablesDatapath.uninstall())
-            #expect(try !NFTablesDatapath.uninstall())
+            #expect(try NFTablesDatapath.uninstall() == ["nftables table inet bulkhead"])
+            #expect(try NFTablesDatapath.uninstall() == [])
             #expect(try NetProcess.run(["nft", "list", "ruleset"]).isEmpty)
         }
     }

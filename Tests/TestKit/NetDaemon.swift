@@ -3,31 +3,45 @@ import Glibc
 import KubernetesObjects
 import Synchronization
 
+/// What enforces in the kernel.
+public enum NetDatapath: String, Sendable, CaseIterable {
+    case ebpf
+    case nftables
+}
+
 /// The real `bulkheadd` in a world's first node, driven over its control socket.
 public final class NetDaemon: Sendable {
     private let world: NetWorld
     private let options: [String]
     private let process = Mutex<NetProcess?>(nil)
+    private let started: Mutex<NetDatapath>
 
     /// The node's name in objects.
     public static let nodeName = "node"
 
     /// - Parameter options: more options of `bulkheadd`, such as `--manifests`.
-    public init(in world: NetWorld, options: [String] = []) throws {
+    public init(in world: NetWorld, datapath: NetDatapath = .ebpf, options: [String] = []) throws {
         self.world = world
+        started = Mutex(datapath)
         self.options = options
         try start()
     }
 
     public var socket: String { "\(world.directory)/bulkheadd.sock" }
+    /// With which it runs, or ran last.
+    public var datapath: NetDatapath { started.withLock { $0 } }
     public var pid: pid_t { process.withLock { $0?.pid ?? 0 } }
     /// What the running, or else the last, process has logged.
     public var log: String { process.withLock { $0?.output ?? "" } }
 
     /// Starts it and waits until it answers, which it does once the kernel is programmed.
-    public func start() throws {
+    ///
+    /// - Parameter datapath: nil: the one that it ran with before.
+    public func start(_ datapath: NetDatapath? = nil) throws {
+        if let datapath { started.withLock { $0 = datapath } }
         let arguments = [
             try Self.executable("bulkheadd"), "--node-name", Self.nodeName, "--bpffs", world.bpffs, "--socket", socket,
+            "--datapath", self.datapath.rawValue,
         ]
         let started = try world.node.start(arguments + options)
         process.withLock { $0 = started }

@@ -15,6 +15,8 @@ const char *bh_log_text(void);
 
 /* Attaches a BPF_PROG_TYPE_NETFILTER program (bpf(BPF_LINK_CREATE)). Returns the link's descriptor or -errno. */
 int bh_link_netfilter(int program, uint32_t family, uint32_t hook, int32_t priority, uint32_t flags);
+/* Loads a BPF_PROG_TYPE_NETFILTER program that accepts every packet. Its descriptor or -errno. */
+int bh_load_accepting_program(void);
 /* Priority of a netfilter link. 0 or -errno. */
 int bh_link_info(int link, uint32_t *family, uint32_t *hook, int32_t *priority, uint32_t *program);
 
@@ -32,7 +34,10 @@ int bh_test_run(
 /* Facts of a loaded program: instructions after the verifier, time spent loading it, verified instructions. */
 int bh_program_info(int program, uint32_t *translated_bytes, uint32_t *verified_instructions);
 
-/* Drops every capability but those in `keep` (bits of CAP_*) from this thread, and its bounding set. 0 or -errno. */
+/*
+ * Drops every capability but those in `keep` (bits of CAP_*) from this thread, and its bounding set. One that the thread
+ * does not have it does not get. 0 or -errno.
+ */
 int bh_keep_capabilities(uint64_t keep);
 
 int bh_duplicate(int descriptor);
@@ -54,7 +59,7 @@ void bh_ring_close(struct bh_ring *ring);
 int bh_ring_next(struct bh_ring *ring, void *record, size_t size);
 
 /*
- * The nftables table `inet bulkhead`: its one rule looks at the state of connections and decides nothing, which makes
+ * The nftables table `inet bulkhead-tracking`: its one rule looks at the state of connections and decides nothing, which makes
  * the kernel track connections and put fragments together in this network namespace. 0 or -errno.
  */
 int bh_conntrack_table_create(int32_t priority);

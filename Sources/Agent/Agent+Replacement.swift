@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+import Datapath
+
+/// What another datapath, that ran here before, still enforces.
+struct Replacement {
+    /// Nil once nothing of it is left.
+    var remove: (@Sendable () throws -> [String])?
+    /// Whether the new datapath has been told all that it needs: its tables, and the pods' interfaces.
+    var isDue = false
+    var lastError: String?
+    var retry: Task<Void, Never>?
+
+    static let retryInterval: Duration = .seconds(5)
+}
+
+extension Agent where Plane: ~Copyable {
+    /// Removes what the other datapath enforces as soon as this one enforces all. Until then both judge, and a packet
+    /// has to be allowed by both.
+    func replaceOther() {
+        guard replacement.isDue, programming.lastError == nil, let remove = replacement.remove else { return }
+        do {
+            for name in try remove() {
+                logger.notice("removed what another datapath enforced", metadata: ["object": "\(name)"])
+            }
+            replacement.remove = nil
+            replacement.lastError = nil
+        } catch {
+            replacement.lastError = "\(error)"
+            logger.error(
+                "what another datapath enforced could not be removed; both judge", metadata: ["error": "\(error)"])
+            retryReplacement()
+        }
+    }
+
+    private func retryReplacement() {
+        guard replacement.retry == nil else { return }
+        replacement.retry = Task {
+            try? await Task.sleep(for: Replacement.retryInterval)
+            self.replacement.retry = nil
+            if !Task.isCancelled { self.replaceOther() }
+        }
+    }
+}

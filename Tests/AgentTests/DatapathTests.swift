@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import Agent
+import ControlProtocol
+import Datapath
+import Synchronization
+import Testing
+
+/// What the agent does about others: those who change its tables, and a datapath that ran before.
+struct DatapathTests {
+    @Test func whatOthersChangeIsPutRightAndCounted() async throws {
+        let fixture = try AgentFixture(watchInterval: .milliseconds(20))
+        try await fixture.start()
+        let before = fixture.kernel.calls.count { $0 == "resync" }
+        try await Task.sleep(for: .milliseconds(100))
+        // Nobody changed anything: nothing is compared.
+        #expect(fixture.kernel.calls.count { $0 == "resync" } == before)
+        fixture.kernel.changeByOthers(7)
+        #expect(try await eventually { await fixture.agent.status().datapath.repaired == 7 })
+        fixture.kernel.changeByOthers(2)
+        #expect(try await eventually { await fixture.agent.status().datapath.repaired == 9 })
+        #expect(await fixture.agent.status().datapath.reason == "for tests")
+        await fixture.agent.stop()
+        fixture.kernel.changeByOthers(1)
+        try await Task.sleep(for: .milliseconds(100))
+        #expect(await fixture.agent.status().datapath.repaired == 9)
+    }
+
+    /// What another datapath has in the kernel.
+    private final class Other: Sendable {
+        let calls = Mutex(0)
+        let failure = Mutex<DatapathError?>(nil)
+
+        func remove() throws -> [String] {
+            calls.withLock { $0 += 1 }
+            if let failure = failure.withLock({ $0 }) { throw failure }
+            return ["other"]
+        }
+        var count: Int { calls.withLock { $0 } }
+    }
+
+    @Test func theOtherDatapathIsRemovedOnceThisOneEnforcesAll() async throws {
+        let other = Other()
+        let fixture = try AgentFixture { try other.remove() }
+        fixture.kernel.failNext(0)
+        try await fixture.start()
+        // The pods' interfaces are not known yet.
+        #expect(other.count == 0)
+        await fixture.agent.networkChanged(.success(.init()))
+        #expect(other.count == 1)
+        await fixture.agent.networkChanged(.success(.init()))
+        #expect(other.count == 1)
+        await fixture.agent.stop()
+    }
+
+    @Test func theOtherDatapathStaysWhileThisOneCannotBeProgrammed() async throws {
+        let other = Other()
+        let fixture = try AgentFixture { try other.remove() }
+        let agent = fixture.agent
+        await #expect(throws: AgentStartError.self) {
+            fixture.kernel.failNext(1)
+            try await agent.start(try AgentFixture.change(AgentFixture.shop))
+        }
+        try await agent.start(try AgentFixture.change(AgentFixture.shop))
+        fixture.kernel.failNext(1)
+        await agent.manifestsChanged(
+            ManifestChange(events: [.removed(try AgentFixture.objects(AgentFixture.policy)[0].key)]))
+        await agent.networkChanged(.success(.init()))
+        #expect(other.count == 0)
+        #expect(try await eventually { other.count == 1 })
+        #expect(await agent.status().datapath.state == .programmed)
+        await agent.stop()
+    }
+
+    @Test func aFailureToRemoveTheOtherIsTold() async throws {
+        let other = Other()
+        other.failure.withLock { $0 = .corrupt("stuck") }
+        let fixture = try AgentFixture { try other.remove() }
+        try await fixture.start()
+        await fixture.agent.networkChanged(.success(.init()))
+        let status = await fixture.agent.status()
+        #expect(!status.healthy && status.datapath.notReplaced?.contains("stuck") == true)
+        other.failure.withLock { $0 = nil }
+        await fixture.agent.networkChanged(.success(.init()))
+        #expect(await fixture.agent.status().healthy)
+        #expect(await fixture.agent.status().datapath.notReplaced == nil)
+        await fixture.agent.stop()
+    }
+}
