@@ -59,12 +59,15 @@ struct LiveCase: CustomStringConvertible {
     let allowed: NetOutcome?
     /// The pod and port that a Service's destination stands for.
     let backend: (pod: String, port: UInt16)?
+    /// Whom another node's masquerading makes of the sender; nil: the packet comes as it was sent.
+    let masqueradedAs: LivePlace?
     let payloadBytes: Int
     let families: [AddressFamily]
 
     private init(
         _ source: LivePlace, _ destination: LivePlace, _ ipProtocol: IPProtocol, _ port: UInt16, _ allowed: NetOutcome?,
-        through backend: (pod: String, port: UInt16)?, bytes: Int, _ families: [AddressFamily]
+        through backend: (pod: String, port: UInt16)?, as masqueradedAs: LivePlace?, bytes: Int,
+        _ families: [AddressFamily]
     ) {
         self.source = source
         self.destination = destination
@@ -72,24 +75,27 @@ struct LiveCase: CustomStringConvertible {
         self.port = port
         self.allowed = allowed
         self.backend = backend
+        self.masqueradedAs = masqueradedAs
         payloadBytes = bytes
         self.families = families
     }
 
     static func allow(
         _ source: LivePlace, _ destination: LivePlace, _ ipProtocol: IPProtocol, _ port: UInt16 = 0,
-        _ outcome: NetOutcome = .answered, through backend: (pod: String, port: UInt16)? = nil, bytes: Int = 32,
-        only families: [AddressFamily] = AddressFamily.allCases
+        _ outcome: NetOutcome = .answered, through backend: (pod: String, port: UInt16)? = nil,
+        as masqueradedAs: LivePlace? = nil, bytes: Int = 32, only families: [AddressFamily] = AddressFamily.allCases
     ) -> LiveCase {
-        LiveCase(source, destination, ipProtocol, port, outcome, through: backend, bytes: bytes, families)
+        LiveCase(
+            source, destination, ipProtocol, port, outcome, through: backend, as: masqueradedAs, bytes: bytes, families)
     }
 
     static func deny(
         _ source: LivePlace, _ destination: LivePlace, _ ipProtocol: IPProtocol, _ port: UInt16 = 0,
-        through backend: (pod: String, port: UInt16)? = nil, bytes: Int = 32,
+        through backend: (pod: String, port: UInt16)? = nil, as masqueradedAs: LivePlace? = nil, bytes: Int = 32,
         only families: [AddressFamily] = AddressFamily.allCases
     ) -> LiveCase {
-        LiveCase(source, destination, ipProtocol, port, nil, through: backend, bytes: bytes, families)
+        LiveCase(
+            source, destination, ipProtocol, port, nil, through: backend, as: masqueradedAs, bytes: bytes, families)
     }
 
     /// ICMP is a protocol of its own in each family.
@@ -109,7 +115,8 @@ struct LiveCase: CustomStringConvertible {
     func flow(_ family: AddressFamily, in world: NetWorld) -> Flow {
         let target = backend.map { LivePlace.pod($0.pod) } ?? destination
         return Flow(
-            source: source.address(family, in: world), destination: target.address(family, in: world),
+            source: (masqueradedAs ?? source).address(family, in: world),
+            destination: target.address(family, in: world),
             ipProtocol: number(family), destinationPort: backend?.port ?? port)
     }
 
@@ -164,6 +171,19 @@ extension LiveCase {
         .allow(db, .service(0), .tcp, 80, through: ("db", 6379)),
         .allow(locked, .service(3), .tcp, 80, through: ("locked", 8080)),
         .allow(locked, locked, .tcp, 8080), .allow(db, db, .udp, 5353),
+        // Through this node's NodePort the real client is judged: masquerading comes after.
+        .allow(.outside, .node, .tcp, 30004, through: ("api", 8080)),
+        .deny(.outside, .node, .tcp, 30003, through: ("locked", 8080)),
+        .allow(.outside, .node, .udp, 30005, through: ("idle", 5353)),
+        // Through another node's NodePort the client comes as that node, which no rule names.
+        .deny(.outside, .node2, .tcp, 30004, through: ("api", 8080), as: .node2),
+        .deny(.outside, .node2, .tcp, 30003, through: ("locked", 8080), as: .node2),
+        .allow(.outside, .node2, .udp, 30005, through: ("idle", 5353), as: .node2),
+        // A pod that takes the NodePort of its own node is judged in both directions.
+        .allow(web, .node, .tcp, 30004, through: ("api", 8080)),
+        .deny(idle, .node, .tcp, 30004, through: ("api", 8080)),
+        .deny(web, .node, .udp, 30005, through: ("idle", 5353)),
+        .allow(locked, .node, .tcp, 30003, through: ("locked", 8080)),
         // More than the MTU: fragments are judged whole.
         .allow(api, db, .udp, 5353, bytes: 5000), .deny(idle, db, .udp, 5353, bytes: 5000),
         .allow(web, api, .icmp, bytes: 4000), .deny(idle, api, .icmp, bytes: 4000),

@@ -67,7 +67,9 @@ final class LiveCluster {
         NetService(.tcp, port: 80, targetPort: 6379, backends: ["db"]),
         NetService(.udp, port: 53, targetPort: 5353, backends: ["db"]),
         NetService(.sctp, port: 99, targetPort: 9999, backends: ["db"]),
-        NetService(.tcp, port: 80, targetPort: 8080, backends: ["locked"]),
+        NetService(.tcp, port: 80, targetPort: 8080, backends: ["locked"], nodePort: 30003),
+        NetService(.tcp, port: 80, targetPort: 8080, backends: ["api"], nodePort: 30004),
+        NetService(.udp, port: 53, targetPort: 5353, backends: ["idle"], nodePort: 30005),
     ]
 
     private static let ports: [NetServer.Port] = [
@@ -78,7 +80,7 @@ final class LiveCluster {
     let daemon: NetDaemon
     private let servers: [String: NetServer]
 
-    init(proxy: NetProxyMode) throws {
+    init(_ datapath: NetDatapath, proxy: NetProxyMode) throws {
         world = try NetWorld(
             pods: Self.localPods, remotePods: Self.remotePods, services: Self.services, proxy: proxy)
         var servers: [String: NetServer] = [:]
@@ -95,14 +97,16 @@ final class LiveCluster {
         ]
         servers["node"] = try world.node.run { try NetServer(at: nodeAddresses, [.init(.tcp, 10250)]) }
         self.servers = servers
-        daemon = try NetDaemon(in: world, options: ["--manifests", world.manifests])
+        daemon = try NetDaemon(in: world, datapath: datapath, options: ["--manifests", world.manifests])
         try daemon.apply(Self.objects(world))
         try daemon.apply(Self.policies)
     }
 
     /// Runs `body` with a cluster and removes it, whatever happens.
-    static func with(proxy: NetProxyMode = .nftables, _ body: (LiveCluster) throws -> Void) throws {
-        let cluster = try LiveCluster(proxy: proxy)
+    static func with(
+        _ datapath: NetDatapath, proxy: NetProxyMode = .nftables, _ body: (LiveCluster) throws -> Void
+    ) throws {
+        let cluster = try LiveCluster(datapath, proxy: proxy)
         defer { cluster.close() }
         try body(cluster)
     }

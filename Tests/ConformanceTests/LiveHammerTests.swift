@@ -74,8 +74,9 @@ extension Live {
             return (policies + pods).joined(separator: "\n---\n")
         }
 
-        @Test func everyPacketHasTheOldOrTheNewVerdict() throws {
-            try LiveCluster.with { cluster in
+        @Test(arguments: NetDatapath.allCases)
+        func everyPacketHasTheOldOrTheNewVerdict(datapath: NetDatapath) throws {
+            try LiveCluster.with(datapath) { cluster in
                 var timeline = Timeline(changes: [])
                 func setGate(open: Bool) throws {
                     let begun = NetClock.now

@@ -13,8 +13,8 @@ extension Live {
         }
 
         /// From the moment at which the file is there to the first packet with the new verdict.
-        @Test func aChangedFileIsInForceAtOnce() throws {
-            try LiveCluster.with { cluster in
+        @Test(arguments: NetDatapath.allCases) func aChangedFileIsInForceAtOnce(datapath: NetDatapath) throws {
+            try LiveCluster.with(datapath) { cluster in
                 let hammer = try cluster.hammer("api", "idle", .udp, 5353, .ipv4, everyMicroseconds: 500)
                 var milliseconds: [Double] = []
                 for round in 0..<10 {
@@ -35,8 +35,8 @@ extension Live {
         }
 
         /// A document that cannot be understood changes nothing, and what was in force stays.
-        @Test func aRefusedFileLeavesWhatWasInForce() throws {
-            try LiveCluster.with { cluster in
+        @Test(arguments: NetDatapath.allCases) func aRefusedFileLeavesWhatWasInForce(datapath: NetDatapath) throws {
+            try LiveCluster.with(datapath) { cluster in
                 let probe = NetProbe(.udp, to: cluster.world.pod("idle").v4, port: 5353)
                 func outcome() throws -> NetOutcome { try cluster.ask(probe, from: "api") }
                 try write(LiveCluster.gate(open: false), "gate.yaml", in: cluster)

@@ -6,8 +6,9 @@ import Testing
 extension Live {
     /// Real packets through the real daemon and the kernel, in namespaces.
     @Suite struct TableTests {
-        @Test(arguments: NetProxyMode.allCases) func table(proxy: NetProxyMode) throws {
-            try LiveCluster.with(proxy: proxy) { cluster in
+        @Test(arguments: NetDatapath.allCases, NetProxyMode.allCases)
+        func table(datapath: NetDatapath, proxy: NetProxyMode) throws {
+            try LiveCluster.with(datapath, proxy: proxy) { cluster in
                 let oracle = try cluster.oracle()
                 let rows = LiveCase.table.flatMap { row in row.families.map { (row, $0) } }
                 #expect(rows.count > 120)
@@ -28,8 +29,9 @@ extension Live {
         }
 
         /// Sends as another pod from the wrong interface; the same bytes from the right one get through.
-        @Test(arguments: AddressFamily.allCases) func spoofedSource(family: AddressFamily) throws {
-            try LiveCluster.with { cluster in
+        @Test(arguments: NetDatapath.allCases, AddressFamily.allCases)
+        func spoofedSource(datapath: NetDatapath, family: AddressFamily) throws {
+            try LiveCluster.with(datapath) { cluster in
                 let (api, db, idle) = (cluster.world.pod("api"), cluster.world.pod("db"), cluster.world.pod("idle"))
                 func send(_ number: UInt64, from pod: NetPod) throws {
                     try pod.namespace.run {
@@ -51,8 +53,9 @@ extension Live {
         }
 
         /// Fragments by hand: a first one without a whole transport header, and the last one first.
-        @Test(arguments: [false, true]) func oddFragments(reversed: Bool) throws {
-            try LiveCluster.with { cluster in
+        @Test(arguments: NetDatapath.allCases, [false, true])
+        func oddFragments(datapath: NetDatapath, reversed: Bool) throws {
+            try LiveCluster.with(datapath) { cluster in
                 let db = cluster.world.pod("db")
                 for (number, name) in [(UInt64(1), "idle"), (2, "api")] {
                     let pod = cluster.world.pod(name)
@@ -71,8 +74,9 @@ extension Live {
         }
 
         /// A router on the way says that the packet is too big: its error reaches the isolated sender.
-        @Test(arguments: AddressFamily.allCases) func packetTooBig(family: AddressFamily) throws {
-            try LiveCluster.with { cluster in
+        @Test(arguments: NetDatapath.allCases, AddressFamily.allCases)
+        func packetTooBig(datapath: NetDatapath, family: AddressFamily) throws {
+            try LiveCluster.with(datapath) { cluster in
                 let far = cluster.world.pod("far")
                 try cluster.world.nodes[1].ip(["link set \(far.hostInterface) mtu 1280"])
                 let probe = NetProbe(
@@ -84,8 +88,9 @@ extension Live {
 
         /// What policy stops allowing stops at once, established or not, and goes on when it is allowed again; other flows
         /// lose nothing.
-        @Test(arguments: [IPProtocol.tcp, .udp]) func establishedFlowIsCut(ipProtocol: IPProtocol) throws {
-            try LiveCluster.with { cluster in
+        @Test(arguments: NetDatapath.allCases, [IPProtocol.tcp, .udp])
+        func establishedFlowIsCut(datapath: NetDatapath, ipProtocol: IPProtocol) throws {
+            try LiveCluster.with(datapath) { cluster in
                 let port: UInt16 = ipProtocol == .tcp ? 6379 : 5353
                 var cut: [NetHammer] = []
                 for family in AddressFamily.allCases {

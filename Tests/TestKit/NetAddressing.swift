@@ -58,11 +58,18 @@ public struct NetService: Sendable, Hashable {
     public let targetPort: UInt16
     /// Names of pods.
     public let backends: [String]
+    /// A port of every node that leads here as well. What comes through it is masqueraded, as kube-proxy does unless
+    /// `externalTrafficPolicy` is `Local`.
+    public let nodePort: UInt16?
 
-    public init(_ ipProtocol: IPProtocol = .tcp, port: UInt16, targetPort: UInt16? = nil, backends: [String]) {
+    public init(
+        _ ipProtocol: IPProtocol = .tcp, port: UInt16, targetPort: UInt16? = nil, backends: [String],
+        nodePort: UInt16? = nil
+    ) {
         self.ipProtocol = ipProtocol
         self.port = port
         self.targetPort = targetPort ?? port
         self.backends = backends
+        self.nodePort = nodePort
     }
 }

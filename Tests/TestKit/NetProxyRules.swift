@@ -26,6 +26,13 @@ struct NetProxyRules {
             let match = "-d \(clusterIP(number, family)) -p \(name) -m \(name) --dport \(service.port)"
             chains.append(":KUBE-SVC-\(number) -")
             rules.append("-A KUBE-SERVICES \(match) -j KUBE-SVC-\(number)")
+            if let port = service.nodePort {
+                let match = "-m addrtype --dst-type LOCAL -p \(name) -m \(name) --dport \(port)"
+                chains.append(":KUBE-EXT-\(number) -")
+                rules.append("-A KUBE-SERVICES \(match) -j KUBE-EXT-\(number)")
+                rules.append("-A KUBE-EXT-\(number) -j KUBE-MARK-MASQ")
+                rules.append("-A KUBE-EXT-\(number) -j KUBE-SVC-\(number)")
+            }
             for (index, backend) in service.backends.map(pod).enumerated() {
                 let endpoint = "KUBE-SEP-\(number)-\(index)"
                 let left = service.backends.count - index
@@ -45,10 +52,15 @@ struct NetProxyRules {
         let ip = family == .ipv4 ? "ip" : "ip6"
         let type = family == .ipv4 ? "ipv4_addr" : "ipv6_addr"
         var elements: [String] = []
+        var nodePorts: [String] = []
         var chains = ""
         for (number, service) in services.enumerated() {
             let name = service.ipProtocol.description.lowercased()
             elements.append("\(clusterIP(number, family)) . \(name) . \(service.port) : goto service-\(number)")
+            if let port = service.nodePort {
+                nodePorts.append("\(name) . \(port) : goto external-\(number)")
+                chains += "chain external-\(number) {\n    jump mark-for-masquerade\n    goto service-\(number)\n}\n"
+            }
             let backends = service.backends.map(pod)
             let picks = backends.indices.map { "\($0) : goto endpoint-\(number)-\($0)" }.joined(separator: ", ")
             chains += "chain service-\(number) {\n    numgen random mod \(backends.count) vmap { \(picks) }\n}\n"
@@ -68,12 +80,16 @@ struct NetProxyRules {
             map service-ips {
                 type \(type) . inet_proto . inet_service : verdict
             }
+            map service-nodeports {
+                type inet_proto . inet_service : verdict
+            }
             chain mark-for-masquerade {
                 meta mark set meta mark or 0x4000
             }
             \(chains)
             chain services {
                 \(ip) daddr . meta l4proto . th dport vmap @service-ips
+                fib daddr type local meta l4proto . th dport vmap @service-nodeports
             }
             chain nat-prerouting {
                 type nat hook prerouting priority dstnat;
@@ -93,6 +109,8 @@ struct NetProxyRules {
             add element \(ip) kube-proxy service-ips { \(elements.joined(separator: ", ")) }
 
             """
+                + (nodePorts.isEmpty
+                    ? "" : "add element \(ip) kube-proxy service-nodeports { \(nodePorts.joined(separator: ", ")) }\n")
     }
 
     /// Masquerading of what leaves the cluster, as the ptp plugin's `ipMasq` does.

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+import PolicyOracle
+import TestKit
+
+/// A network with one datapath, in which random worlds are put in force and asked with real packets.
+final class LiveNode {
+    static let localPods = ["a", "b", "c", "d"]
+    static let remotePods = ["x", "y"]
+
+    let datapath: NetDatapath
+    let net: NetWorld
+    private let daemon: NetDaemon
+    private var servers: [NetServer] = []
+    private var inForce: World?
+
+    init(_ datapath: NetDatapath) throws {
+        self.datapath = datapath
+        net = try NetWorld(pods: Self.localPods, remotePods: Self.remotePods)
+        daemon = try NetDaemon(in: net, datapath: datapath)
+        let ports = [IPProtocol.tcp, .udp, .sctp].map { NetServer.Port($0, 8080) }
+        for pod in net.pods {
+            servers.append(try pod.namespace.run { try NetServer(at: [pod.v4, pod.v6], ports) })
+        }
+        servers.append(
+            try net.outside.run { try NetServer(at: [NetAddressing.outside, NetAddressing.outside6], ports) })
+        // Each closed port is told, however many are asked.
+        for namespace in net.pods.map(\.namespace) + [net.outside] {
+            try namespace.sysctl([("ipv4/icmp_ratelimit", 0), ("ipv6/icmp/ratelimit", 0)])
+        }
+    }
+
+    func close() {
+        _ = try? daemon.stop()
+        for server in servers { server.stop() }
+        net.close()
+    }
+
+    func put(_ world: World) throws {
+        if let inForce { try daemon.delete(inForce.yaml) }
+        try daemon.apply(world.yaml)
+        inForce = world
+    }
+
+    /// What real packets of these flows have met, in order.
+    func outcomes(_ flows: [Flow]) throws -> [NetOutcome] {
+        var outcomes: [Int: NetOutcome] = [:]
+        for (source, indices) in Dictionary(grouping: flows.indices, by: { flows[$0].source }) {
+            let probes = indices.map { Self.probe(flows[$0], milliseconds: 300) }
+            let found = try namespace(of: source).run { try NetProbe.runTogether(probes) }
+            for (index, outcome) in zip(indices, found) { outcomes[index] = outcome }
+        }
+        return flows.indices.map { outcomes[$0]! }
+    }
+
+    /// What differs from the oracle's verdict; nil where packets meet the same.
+    func difference(_ oracle: OracleVerdict, _ flow: Flow, _ outcome: NetOutcome) throws -> String? {
+        var outcome = outcome
+        if oracle.verdict == .allow, outcome == .timeout {
+            // A busy machine is late; what is denied never comes.
+            outcome = try namespace(of: flow.source).run { try Self.probe(flow, milliseconds: 3000).run() }
+        }
+        let expected: [NetOutcome] = oracle.verdict == .allow ? [.answered, .refused] : [.timeout]
+        return expected.contains(outcome) ? nil : "oracle says \(oracle); packets over \(datapath): \(outcome)"
+    }
+
+    private func namespace(of source: IPAddress) -> NetNamespace {
+        net.pods.first { $0.v4 == source || $0.v6 == source }?.namespace ?? net.outside
+    }
+
+    private static func probe(_ flow: Flow, milliseconds: Int) -> NetProbe {
+        NetProbe(
+            flow.ipProtocol, to: flow.destination, port: flow.destinationPort ?? 0, from: flow.source,
+            milliseconds: milliseconds)
+    }
+}

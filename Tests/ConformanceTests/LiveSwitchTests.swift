@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import NetworkTypes
+import TestKit
+import Testing
+
+extension Live {
+    /// A node goes from one datapath to the other and back while packets flow.
+    @Suite struct SwitchTests {
+        /// Flows that go on, and flows that begin all the time.
+        private struct Traffic {
+            var flows: [NetHammer] = []
+            var beginnings: [NetDialer] = []
+
+            init(_ cluster: LiveCluster, from pods: [(String, String)], patience: Int) throws {
+                for family in AddressFamily.allCases {
+                    for (source, target) in pods {
+                        flows.append(
+                            try cluster.hammer(source, target, .udp, 5353, family, everyMicroseconds: 2000))
+                        let destination = cluster.world.pod(target).address(family)
+                        beginnings.append(
+                            try cluster.world.pod(source).namespace.run {
+                                try NetDialer(to: destination, port: 5353, patience: patience)
+                            })
+                    }
+                }
+            }
+        }
+
+        @Test(arguments: NetDatapath.allCases, [SIGTERM, SIGKILL])
+        func theWayToTheOtherDatapathAndBackHasNoGap(first: NetDatapath, signal: Int32) throws {
+            try LiveCluster.with(first) { cluster in
+                let second: NetDatapath = first == .ebpf ? .nftables : .ebpf
+                let allowed = try Traffic(cluster, from: [("api", "db"), ("web", "api")], patience: 1000)
+                let denied = try Traffic(cluster, from: [("idle", "db"), ("locked", "api")], patience: 3)
+                let connection = try cluster.hammer("api", "db", .tcp, 6379, .ipv4, everyMicroseconds: 2000)
+                NetClock.sleep(milliseconds: 300)
+                for datapath in [second, first] {
+                    try cluster.daemon.stop(signal)
+                    NetClock.sleep(milliseconds: 50)
+                    try cluster.daemon.start(datapath)
+                    try waitUntilAlone(datapath, cluster)
+                    NetClock.sleep(milliseconds: 300)
+                }
+                for flow in allowed.flows + [connection] {
+                    let packets = flow.stop()
+                    #expect(packets.count > 300)
+                    #expect(packets.count { $0.answered == nil } == 0, "allowed packets were lost")
+                }
+                for dialer in allowed.beginnings {
+                    let result = dialer.stop()
+                    #expect(result.asked > 100 && result.answered == result.asked, "\(result)")
+                }
+                for flow in denied.flows { #expect(flow.stop().allSatisfy { $0.answered == nil }) }
+                for dialer in denied.beginnings {
+                    let result = dialer.stop()
+                    #expect(result.asked > 100 && result.answered == 0, "\(result)")
+                }
+                // Not even the way there was open for a moment.
+                let intruders = Set(["idle", "locked"].map(cluster.world.pod).flatMap { [$0.v4, $0.v6] })
+                for target in ["db", "api"] {
+                    #expect(!cluster.server(target).arrivals.contains { intruders.contains($0.source) })
+                }
+            }
+        }
+
+        /// Waits until nothing of the other datapath is in the kernel.
+        private func waitUntilAlone(_ datapath: NetDatapath, _ cluster: LiveCluster) throws {
+            try NetClock.wait("the end of the other datapath; the log:\n\(cluster.daemon.log)", seconds: 5) {
+                let tables = try cluster.world.node.command("nft", "list", "tables").split(separator: "\n")
+                let pins = try NetProcess.run(["ls", cluster.world.bpffs])
+                return tables.contains("table inet bulkhead") == (datapath == .nftables)
+                    && tables.contains("table inet bulkhead-tracking") == (datapath == .ebpf)
+                    && pins.contains("bulkhead") == (datapath == .ebpf)
+            }
+        }
+    }
+}

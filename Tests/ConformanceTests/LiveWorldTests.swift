@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import NetworkTypes
+import PolicyOracle
+import TestKit
+import Testing
+
+extension Live {
+    /// Random worlds, five deciders: the oracle, the tables, the eBPF program under `BPF_PROG_TEST_RUN`, and real packets
+    /// over each datapath. `BULKHEAD_WORLDS`, `BULKHEAD_FLOWS` and `BULKHEAD_SEED` set how many, and replay one.
+    @Suite struct WorldTests {
+        private let settings = WorldSettings(
+            worlds: 12, flows: 80, environment: ProcessInfo.processInfo.environment)
+
+        @Test func fiveDecidersAgree() throws {
+            let nodes = try NetDatapath.allCases.map { try LiveNode($0) }
+            defer { for node in nodes { node.close() } }
+            var statistics = WorldStatistics()
+            let failure: String? = try PropertyKernel.run { kernel in
+                for seed in settings.seeds {
+                    var generator = WorldGenerator(seed: seed)
+                    // All networks have the same addresses.
+                    generator.lay(in: nodes[0].net)
+                    let flows = generator.flows(settings.flows, in: nodes[0].net)
+                    let failure = try Self.failure(&generator, flows, nodes, &kernel, &statistics)
+                    if let failure { return failure }
+                }
+                return nil
+            }
+            #expect(failure == nil, "\(failure ?? "")")
+            print(statistics.description)
+            #expect(statistics.allowed > 50 && statistics.denied > 50)
+        }
+
+        private static func failure(
+            _ generator: inout WorldGenerator, _ flows: [Flow], _ nodes: [LiveNode], _ kernel: inout PropertyKernel,
+            _ statistics: inout WorldStatistics
+        ) throws -> String? {
+            let world = generator.world
+            let verdicts = flows.map(world.oracle.verdict)
+            let compiled = try kernel.start(world).compiled
+            for (flow, verdict) in zip(flows, verdicts) {
+                statistics.count(verdict)
+                let bytes = generator.random.plainPacket(of: flow)
+                if let difference = try kernel.difference(verdict, compiled, flow, bytes) {
+                    return "\(difference)\n\(world.report(of: flow))"
+                }
+            }
+            for node in nodes {
+                try node.put(world)
+                let outcomes = try node.outcomes(flows)
+                for index in flows.indices {
+                    guard let difference = try node.difference(verdicts[index], flows[index], outcomes[index]) else {
+                        continue
+                    }
+                    return "\(difference)\n\(world.report(of: flows[index]))"
+                }
+            }
+            return nil
+        }
+    }
+}
