@@ -42,15 +42,12 @@ final class LiveNode {
         inForce = world
     }
 
-    /// What real packets of these flows have met, in order.
-    func outcomes(_ flows: [Flow]) throws -> [NetOutcome] {
-        var outcomes: [Int: NetOutcome] = [:]
-        for (source, indices) in Dictionary(grouping: flows.indices, by: { flows[$0].source }) {
-            let probes = indices.map { Self.probe(flows[$0], milliseconds: 300) }
-            let found = try namespace(of: source).run { try NetProbe.runTogether(probes) }
-            for (index, outcome) in zip(indices, found) { outcomes[index] = outcome }
-        }
-        return flows.indices.map { outcomes[$0]! }
+    /// What to send so that real packets meet a flow's verdict.
+    func probe(_ flow: Flow, milliseconds: Int = 250) -> (namespace: NetNamespace?, probe: NetProbe) {
+        let probe = NetProbe(
+            flow.ipProtocol, to: flow.destination, port: flow.destinationPort ?? 0, from: flow.source,
+            milliseconds: milliseconds)
+        return (net.pods.first { $0.v4 == flow.source || $0.v6 == flow.source }?.namespace ?? net.outside, probe)
     }
 
     /// What differs from the oracle's verdict; nil where packets meet the same.
@@ -58,19 +55,20 @@ final class LiveNode {
         var outcome = outcome
         if oracle.verdict == .allow, outcome == .timeout {
             // A busy machine is late; what is denied never comes.
-            outcome = try namespace(of: flow.source).run { try Self.probe(flow, milliseconds: 3000).run() }
+            outcome = try NetProbe.runTogether([probe(flow, milliseconds: 2000)])[0]
         }
         let expected: [NetOutcome] = oracle.verdict == .allow ? [.answered, .refused] : [.timeout]
         return expected.contains(outcome) ? nil : "oracle says \(oracle); packets over \(datapath): \(outcome)"
     }
 
-    private func namespace(of source: IPAddress) -> NetNamespace {
-        net.pods.first { $0.v4 == source || $0.v6 == source }?.namespace ?? net.outside
-    }
-
-    private static func probe(_ flow: Flow, milliseconds: Int) -> NetProbe {
-        NetProbe(
-            flow.ipProtocol, to: flow.destination, port: flow.destinationPort ?? 0, from: flow.source,
-            milliseconds: milliseconds)
+    /// The same, for one flow in a world that is put in force first.
+    func difference(_ world: World, _ flow: Flow) -> String? {
+        do {
+            try put(world)
+            let outcome = try NetProbe.runTogether([probe(flow)])[0]
+            return try difference(world.oracle.verdict(flow), flow, outcome)
+        } catch {
+            return "\(error)"
+        }
     }
 }

@@ -171,10 +171,18 @@ enum NetSCTP {
 extension NetProbe {
     /// Asks all at once, each on a thread of its own; outcomes in the order of `probes`.
     public static func runTogether(_ probes: [NetProbe]) throws -> [NetOutcome] {
+        try runTogether(probes.map { (nil, $0) })
+    }
+
+    /// The same, each from a namespace; nil: from the calling thread's.
+    public static func runTogether(_ probes: [(namespace: NetNamespace?, probe: NetProbe)]) throws -> [NetOutcome] {
         let collected = Collected()
-        let threads = try probes.enumerated().map { index, probe in
+        let threads = try probes.enumerated().map { index, asked in
             try NetThread.start {
-                let result = Result { try probe.run() }
+                let result = Result {
+                    try asked.namespace?.enter()
+                    return try asked.probe.run()
+                }
                 collected.outcomes.withLock { $0[index] = result }
             }
         }
