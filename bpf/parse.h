@@ -133,13 +133,14 @@ static __noinline int copy4_header(struct sk_buff *skb, __u32 start, __u64 words
 static __always_inline int parse4(struct sk_buff *skb, struct tuple *t)
 {
 	__u64 words[3];
-	if (linear_bytes(skb) >= 32) {
+	/* A datagram without a byte of payload has 28. */
+	if (linear_bytes(skb) >= IPV4_HEADER + 4) {
 		const __u64 *head = direct(skb, 0);
-		const __u64 *tail = direct(skb, 16);
+		const __u64 *tail = direct(skb, 8);
 		words[0] = head[0];
-		words[1] = head[1];
-		words[2] = tail[0];
-		parse4_words(skb, t, words, 0, 24);
+		words[1] = tail[0];
+		words[2] = tail[1];
+		parse4_words(skb, t, words, 0, IPV4_HEADER + 4);
 		return 0;
 	}
 	if (copy4_header(skb, 0, words))
@@ -200,6 +201,7 @@ static __noinline int parse6_anywhere(struct sk_buff *skb, __u32 start, struct t
 /* 0, or -1 where not even the IP header is there. */
 static __always_inline int parse6(struct sk_buff *skb, struct tuple *t)
 {
+	/* No transport header with ports is shorter than 8 bytes. */
 	if (linear_bytes(skb) < IPV6_HEADER + 8)
 		return parse6_anywhere(skb, 0, t);
 	const __u64 *head = direct(skb, 0);
