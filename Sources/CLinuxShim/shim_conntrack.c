@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 #define TABLE "bulkhead-tracking"
-#define CHAIN "forward"
+#define CHAIN "tracking"
 #define BATCH_BYTES 8192
 
 static struct nlmsghdr *add(struct mnl_nlmsg_batch *batch, uint16_t type, uint16_t flags, uint32_t *sequence)
@@ -35,17 +35,14 @@ static int add_table(struct mnl_nlmsg_batch *batch, uint16_t type, uint16_t flag
 	return 0;
 }
 
-static int add_chain(struct mnl_nlmsg_batch *batch, int32_t priority, uint32_t *sequence)
+/* A chain that no hook and no rule leads to: an expression's being there is enough. */
+static int add_chain(struct mnl_nlmsg_batch *batch, uint32_t *sequence)
 {
 	struct nftnl_chain *chain = nftnl_chain_alloc();
 	if (!chain)
 		return -ENOMEM;
 	nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, TABLE);
 	nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, CHAIN);
-	nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, "filter");
-	nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM, NF_INET_FORWARD);
-	nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, priority);
-	nftnl_chain_set_u32(chain, NFTNL_CHAIN_POLICY, NF_ACCEPT);
 	nftnl_chain_nlmsg_build_payload(add(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_ACK, sequence), chain);
 	nftnl_chain_free(chain);
 	mnl_nlmsg_batch_next(batch);
@@ -78,17 +75,17 @@ static int add_expressions(struct nftnl_rule *rule)
 	return 0;
 }
 
-/* NFT_MSG_DELRULE: all rules of the chain. */
-static int add_rule(struct mnl_nlmsg_batch *batch, uint16_t type, uint16_t flags, uint32_t *sequence)
+static int add_rule(struct mnl_nlmsg_batch *batch, uint32_t *sequence)
 {
 	struct nftnl_rule *rule = nftnl_rule_alloc();
 	if (!rule)
 		return -ENOMEM;
 	nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, TABLE);
 	nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, CHAIN);
-	int code = type == NFT_MSG_NEWRULE ? add_expressions(rule) : 0;
+	int code = add_expressions(rule);
 	if (!code) {
-		nftnl_rule_nlmsg_build_payload(add(batch, type, flags, sequence), rule);
+		uint16_t flags = NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK;
+		nftnl_rule_nlmsg_build_payload(add(batch, NFT_MSG_NEWRULE, flags, sequence), rule);
 		mnl_nlmsg_batch_next(batch);
 	}
 	nftnl_rule_free(rule);
@@ -139,7 +136,20 @@ static int send_batch(struct mnl_nlmsg_batch *batch, uint32_t first, uint32_t *s
 	return code;
 }
 
-int bh_conntrack_table_create(int32_t priority)
+/* In one transaction: what another version left in the table goes, and tracking is never off in between. */
+static int add_new_table(struct mnl_nlmsg_batch *batch, uint32_t *sequence)
+{
+	int code = add_table(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_ACK, sequence);
+	if (!code)
+		code = add_table(batch, NFT_MSG_DELTABLE, NLM_F_ACK, sequence);
+	if (!code)
+		code = add_table(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_ACK, sequence);
+	if (!code)
+		code = add_chain(batch, sequence);
+	return code ? code : add_rule(batch, sequence);
+}
+
+int bh_conntrack_table_create(void)
 {
 	char buffer[BATCH_BYTES * 2];
 	uint32_t sequence = 1;
@@ -149,13 +159,7 @@ int bh_conntrack_table_create(int32_t priority)
 	nftnl_batch_begin(mnl_nlmsg_batch_current(batch), sequence++);
 	mnl_nlmsg_batch_next(batch);
 	uint32_t first = sequence;
-	int code = add_table(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_ACK, &sequence);
-	if (!code)
-		code = add_chain(batch, priority, &sequence);
-	if (!code)
-		code = add_rule(batch, NFT_MSG_DELRULE, NLM_F_ACK, &sequence);
-	if (!code)
-		code = add_rule(batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK, &sequence);
+	int code = add_new_table(batch, &sequence);
 	if (!code)
 		code = send_batch(batch, first, &sequence);
 	mnl_nlmsg_batch_stop(batch);

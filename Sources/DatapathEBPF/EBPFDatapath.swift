@@ -56,7 +56,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     public mutating func open() throws(DatapathError) -> Numbering {
         try prepareDirectory()
         if lock == nil { lock = try Pins.lock(Pins.root(bpffs)) }
-        let code = bh_conntrack_table_create(options.hookPriority)
+        let code = bh_conntrack_table_create()
         guard code == 0 else {
             throw .system(operation: "creating the nftables table inet bulkhead-tracking", code: -code, detail: "")
         }

@@ -63,6 +63,42 @@ import Testing
         }
     }
 
+    /// Nothing else in the namespace asks for connection tracking or defragmentation.
+    @Test func connectionsAreTrackedThoughNobodyElseAsks() throws {
+        try NetWorld.with(pods: ["server", "client"]) { world in
+            try world.node.run {
+                try world.node.command("nft", "flush", "ruleset")
+                let (server, client) = (world.pod("server"), world.pod("client"))
+                func tracked() throws -> String {
+                    try ["ipv4", "ipv6"].map { try world.node.command("conntrack", "-L", "-p", "udp", "-f", $0) }
+                        .joined()
+                }
+                func ask(_ family: AddressFamily, payloadBytes: Int = 32) throws -> NetOutcome {
+                    let probe = NetProbe(.udp, to: server.address(family), port: 80, payloadBytes: payloadBytes)
+                    return try client.namespace.run { try probe.run() }
+                }
+                for family in AddressFamily.allCases { #expect(try ask(family) == .refused) }
+                #expect(try !tracked().contains("dport=80"))
+                // What an older version left: a hooked chain of the same table.
+                let chain = "chain forward { type filter hook forward priority -10; ct state invalid;\n}"
+                try world.node.command("nft", "-f", "-", input: "table inet bulkhead-tracking {\n\(chain)\n}\n")
+                var datapath = EBPFDatapath(bpffs: world.bpffs)
+                _ = try datapath.open()
+                _ = try datapath.resync(Self.policy(world))
+                let ruleset = try world.node.command("nft", "list", "ruleset")
+                #expect(ruleset.contains("chain tracking") && !ruleset.contains("hook"), "\(ruleset)")
+                for family in AddressFamily.allCases {
+                    #expect(try ask(family) == .refused, "the error is a reply")
+                    #expect(try ask(family, payloadBytes: 4000) == .refused, "fragments are judged whole")
+                    let back = NetProbe(.udp, to: client.address(family), port: 80)
+                    #expect(try server.namespace.run { try back.run() } == .timeout)
+                    #expect(try tracked().contains("dst=\(server.address(family))"))
+                }
+                #expect(try datapath.counters().unparsable == 0)
+            }
+        }
+    }
+
     private static func spoof(_ world: NetWorld, _ datapath: inout EBPFDatapath) throws {
         let (server, client) = (world.pod("server"), world.pod("client"))
         let index = if_nametoindex(client.hostInterface)

@@ -35,8 +35,8 @@ int bh_test_run(
 int bh_program_info(int program, uint32_t *translated_bytes, uint32_t *verified_instructions);
 
 /*
- * Drops every capability but those in `keep` (bits of CAP_*) from this thread, and its bounding set. One that the thread
- * does not have it does not get. 0 or -errno.
+ * Drops every capability but those in `keep` (bits of CAP_*) from this thread, and its bounding set. One that the
+ * thread does not have it does not get. 0 or -errno.
  */
 int bh_keep_capabilities(uint64_t keep);
 
@@ -59,10 +59,11 @@ void bh_ring_close(struct bh_ring *ring);
 int bh_ring_next(struct bh_ring *ring, void *record, size_t size);
 
 /*
- * The nftables table `inet bulkhead-tracking`: its one rule looks at the state of connections and decides nothing, which makes
- * the kernel track connections and put fragments together in this network namespace. 0 or -errno.
+ * The nftables table `inet bulkhead-tracking`: one chain that no packet enters, with one rule on the state of
+ * connections. Its being there makes the kernel track connections and put fragments together in this network
+ * namespace. What stood in a table of that name is replaced. 0 or -errno.
  */
-int bh_conntrack_table_create(int32_t priority);
+int bh_conntrack_table_create(void);
 int bh_conntrack_table_delete(void);
 /* 1 where it is there, 0 where not, or -errno. */
 int bh_conntrack_table_exists(void);
