@@ -68,11 +68,20 @@ enum Pins {
     }
 
     /// Takes the directory for this process; held until the descriptor is closed.
+    ///
+    /// Waits a second for a predecessor that has just ended: a process that it was starting holds a copy of the
+    /// descriptor until it executes its program.
     static func lock(_ directory: String) throws(DatapathError) -> Descriptor {
         let raw = bh_open_directory(directory)
         guard raw >= 0 else { throw .system(operation: "opening \(directory)", code: errno, detail: "") }
         let descriptor = Descriptor(raw)
-        guard flock(raw, LOCK_EX | LOCK_NB) == 0 else {
+        var tries = 1
+        while flock(raw, LOCK_EX | LOCK_NB) != 0 {
+            if errno == EWOULDBLOCK, tries < 100 {
+                tries += 1
+                usleep(10_000)
+                continue
+            }
             throw .system(
                 operation: "locking \(directory)", code: errno,
                 detail: errno == EWOULDBLOCK ? "another bulkheadd uses this directory" : "")

@@ -18,8 +18,6 @@ struct PropertyKernel: ~Copyable {
     private var starts = 0
 
     /// Runs `body` on a thread of its own, in a network namespace of its own, with a bpffs of its own. Needs root.
-    ///
-    /// Expectations belong behind this call: on that thread nobody knows which test they are of.
     static func run<Value>(_ body: (inout PropertyKernel) throws -> Value) throws -> Value {
         try NetWorld.with(pods: []) { net in
             try net.node.run {
@@ -39,7 +37,7 @@ struct PropertyKernel: ~Copyable {
     mutating func start(_ world: World) throws -> PolicyPipeline {
         if starts % 10 == 0 {
             datapath = EBPFDatapath(bpffs: bpffs)
-            numbering = try open(tries: 200)
+            numbering = try datapath.open()
         }
         starts += 1
         var pipeline = PolicyPipeline(nodeName: world.nodeName, numbering: numbering)
@@ -47,26 +45,6 @@ struct PropertyKernel: ~Copyable {
         _ = try datapath.resync(pipeline.compiled)
         numbering = Numbering(pipeline.compiled)
         return pipeline
-    }
-
-    /// A process that another test starts at this moment holds copies of all descriptors until it executes its program,
-    /// the lock of the datapath that was just closed among them.
-    private mutating func open(tries: Int) throws -> Numbering {
-        var result = opened()
-        for _ in 1..<tries {
-            guard case .failure(.system(_, let code, _)) = result, code == EAGAIN else { break }
-            usleep(5000)
-            result = opened()
-        }
-        return try result.get()
-    }
-
-    private mutating func opened() -> Result<Numbering, DatapathError> {
-        do throws(DatapathError) {
-            return .success(try datapath.open())
-        } catch {
-            return .failure(error)
-        }
     }
 
     /// Applies events to the pipeline and programs what they changed.

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinuxShim
 import Glibc
+import Synchronization
 
 /// A thread of its own for code that must not run on the cooperative pool: `setns` would leave a pool thread in the
 /// wrong network namespace, and blocking would starve the pool.
 public enum NetThread {
-    /// Runs `body` on a new thread and waits for it.
+    /// Runs `body` on a new thread and waits for it. The caller's task-local values hold there too: an expectation that
+    /// fails is told as the caller's test's.
     public static func run<Value>(_ body: () throws -> Value) throws -> Value {
         try withoutActuallyEscaping(body) { body in
             let job = Job(body)
-            let thread = try start { job.run() }
-            pthread_join(thread, nil)
+            let executor = NewThread()
+            Task(executorPreference: executor) { job.run() }
+            pthread_join(try executor.start(), nil)
             return try job.result!.get()
         }
     }
@@ -37,7 +40,24 @@ public enum NetThread {
         init(_ call: @escaping () -> Void) { self.call = call }
     }
 
-    private final class Job<Value> {
+    /// Runs a task's one job on a new thread.
+    private final class NewThread: TaskExecutor {
+        private let waiting = Mutex<UnownedJob?>(nil)
+
+        func enqueue(_ job: consuming ExecutorJob) {
+            let job = UnownedJob(job)
+            waiting.withLock { $0 = job }
+        }
+
+        /// Call once the task has been made.
+        func start() throws -> pthread_t {
+            guard let job = waiting.withLock({ $0 }) else { throw NetError.missing("the task's job") }
+            return try NetThread.start { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+        }
+    }
+
+    // Only the new thread uses it until the maker has seen that thread end.
+    private final class Job<Value>: @unchecked Sendable {
         let body: () throws -> Value
         var result: Result<Value, any Error>?
         init(_ body: @escaping () throws -> Value) { self.body = body }
