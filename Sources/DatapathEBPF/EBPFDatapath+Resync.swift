@@ -116,19 +116,16 @@ extension Generation {
     }
 
     private func writePrograms(_ policy: borrowing CompiledPolicy) throws(HeapFull) {
-        let live = LiveClasses(policy)
         // Classes that nothing carries yet: their rows may be written where they stand.
-        let newClasses = policy.addressClasses.keys.filter {
-            $0 != .none && keys[.addressClass, $0.rawValue] == nil
-        }
+        let newClasses = Set(policy.addressClasses.keys.filter { keys[.addressClass, $0.rawValue] == nil })
+        let kept = LiveClasses(policy, without: newClasses.subtracting([.none]))
+        let added = newClasses.subtracting([.none]).sorted()
         for (id, program) in policy.programs {
             setKey(.program, id.rawValue, program.key)
-            if programs.matches(id, program, live, in: memory) { continue }
-            let extended =
-                programs.blocks[id] != nil && !newClasses.isEmpty
-                && programs.extend(id, program, addressClasses: newClasses, portClasses: [], in: &memory)
-            if extended, programs.matches(id, program, live, in: memory) { continue }
-            try rewrite(id, program)
+            let fits =
+                programs.matches(id, program, kept, in: memory)
+                && programs.extend(id, program, addressClasses: added, portClasses: [], in: &memory)
+            if !fits { try rewrite(id, program) }
         }
     }
 

@@ -74,7 +74,9 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         try gracePeriod()
         noteUsedRules(try readCounters(generation), generation)
         _ = generation.memory.takeWordsWritten()
-        return generation.keys.numbering
+        var numbering = generation.keys.numbering
+        numbering.portSegments = generation.portSegments
+        return numbering
     }
 
     private func prepareDirectory() throws(DatapathError) {

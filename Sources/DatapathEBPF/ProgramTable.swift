@@ -13,9 +13,49 @@ struct LiveClasses {
     var addresses: [Int]
     var ports: [Int]
 
-    init(_ policy: borrowing CompiledPolicy) {
-        addresses = policy.addressClasses.keys.map { Int($0.rawValue) }
+    /// All but some address classes.
+    init(_ policy: borrowing CompiledPolicy, without new: Set<AddressClassID> = []) {
+        addresses = policy.addressClasses.keys.filter { !new.contains($0) }.map { Int($0.rawValue) }
         ports = Array(Set(policy.portSegments.map { Int($0.portClass.rawValue) } + [0]))
+    }
+
+    var highestAddress: Int { addresses.max() ?? 0 }
+    var highestPort: Int { ports.max() ?? 0 }
+}
+
+/// Which line (row or column) of a block stands for which of the compiled program: the compiler of a new run may count
+/// them in another order than the one before.
+private struct Lines: Sendable {
+    /// By the compiled program's line; nil: the same in the block.
+    private var lines: [UInt16: UInt16]?
+    /// Lines of the block in use: the next new one goes there.
+    private var count: Int
+
+    /// A block as the compiled program says, with so many lines.
+    init(count: Int) { self.count = count }
+
+    /// A block whose lines stand for these.
+    init(_ lines: [UInt16: UInt16]) {
+        count = Int(lines.values.max() ?? 0) + 1
+        self.lines = lines.allSatisfy { $0.key == $0.value } && lines.count == count ? nil : lines
+    }
+
+    /// The block's line; nil where it has none yet.
+    subscript(line: Int) -> Int? {
+        guard let lines else { return line < count ? line : nil }
+        return lines[UInt16(line)].map { Int($0) }
+    }
+
+    /// The block's line, made where it has none.
+    mutating func make(_ line: Int) -> Int {
+        if let found = self[line] { return found }
+        if lines == nil {
+            count = line + 1
+            return line
+        }
+        lines?[UInt16(line)] = UInt16(count)
+        count += 1
+        return count - 1
     }
 }
 
@@ -32,6 +72,8 @@ struct ProgramTable: Sendable {
         var stride: Int
         /// Rows that the block has cells for.
         var cellRows: Int
+        fileprivate var rowLines: Lines
+        fileprivate var columnLines: Lines
 
         fileprivate func cell(_ row: Int, _ column: Int) -> UInt32 { cells + UInt32(row * stride + column) }
     }
@@ -60,7 +102,8 @@ struct ProgramTable: Sendable {
         let cells = block.offset + UInt32(front)
         let new = Block(
             block: block, columnCapacity: columnCapacity, rowCapacity: rowCapacity, columns: columns, rows: rows,
-            cells: cells, stride: stride, cellRows: (block.words - front) / stride)
+            cells: cells, stride: stride, cellRows: (block.words - front) / stride, rowLines: Lines(count: rowCount),
+            columnLines: Lines(count: program.columnCount))
         let header = [
             id.rawValue, UInt32(block.words), UInt32(columnCapacity), UInt32(rowCapacity), columns - block.offset,
             rows - block.offset, cells - block.offset, UInt32(stride),
@@ -92,59 +135,71 @@ struct ProgramTable: Sendable {
     /// only through classes that nothing carries yet.
     ///
     /// - Returns: false where the block has no room: the program must be written anew.
-    func extend(
+    mutating func extend(
         _ id: ProgramID, _ program: Program, addressClasses: [AddressClassID], portClasses: [PortClassID],
         in memory: inout TableMemory
     ) -> Bool {
-        guard let block = blocks[id] else { return true }
+        guard var block = blocks[id] else { return true }
+        defer { blocks[id] = block }
         let rowCount = program.cells.count / max(program.columnCount, 1)
-        guard program.columnCount <= block.stride, rowCount <= block.cellRows else { return false }
+        func write(_ row: Int, _ column: Int) {
+            guard let line = block.rowLines[row], let at = block.columnLines[column] else { return }
+            memory.update(block.cell(line, at), program.cells[row * program.columnCount + column].word)
+        }
         for number in portClasses {
             let index = Int(number.rawValue)
             guard index < block.columnCapacity else { return false }
             let column = Int(program.columns[index])
-            for row in 0..<rowCount {
-                memory.update(block.cell(row, column), program.cells[row * program.columnCount + column].word)
-            }
-            memory.updateHalf(atByte: Int(block.columns) * 4, index, UInt16(column))
+            let line = block.columnLines.make(column)
+            guard line < block.stride else { return false }
+            for row in 0..<rowCount { write(row, column) }
+            memory.updateHalf(atByte: Int(block.columns) * 4, index, UInt16(line))
         }
         for number in addressClasses {
             let index = Int(number.rawValue)
             guard index < block.rowCapacity else { return false }
             let row = Int(program.rows[index])
-            for column in 0..<program.columnCount {
-                memory.update(block.cell(row, column), program.cells[row * program.columnCount + column].word)
-            }
-            memory.updateHalf(atByte: Int(block.rows) * 4, index, UInt16(row))
+            let line = block.rowLines.make(row)
+            guard line < block.cellRows else { return false }
+            for column in 0..<program.columnCount { write(row, column) }
+            memory.updateHalf(atByte: Int(block.rows) * 4, index, UInt16(line))
         }
         return true
     }
 
-    /// Whether the tables give the verdicts of `program` for all live classes.
-    func matches(
+    /// Whether the tables give the verdicts of `program` for all live classes; if so, notes which line stands for
+    /// which.
+    mutating func matches(
         _ id: ProgramID, _ program: Program, _ live: LiveClasses, in memory: borrowing TableMemory
     ) -> Bool {
-        guard let block = blocks[id], program.columnCount <= block.stride else { return false }
-        var rows: Set<Int> = []
-        for index in live.addresses {
-            let row = Int(program.rows[index])
-            guard index < block.rowCapacity, row < block.cellRows,
-                memory.half(atByte: Int(block.rows) * 4, index) == program.rows[index]
-            else { return false }
-            rows.insert(row)
-        }
-        var columns: Set<Int> = []
-        for index in live.ports {
-            guard index < block.columnCapacity,
-                memory.half(atByte: Int(block.columns) * 4, index) == program.columns[index]
-            else { return false }
-            columns.insert(Int(program.columns[index]))
-        }
-        return rows.allSatisfy { row in
-            columns.allSatisfy { column in
-                memory.load(block.cell(row, column)) == program.cells[row * program.columnCount + column].word
+        guard let block = blocks[id], block.rowCapacity > live.highestAddress,
+            block.columnCapacity > live.highestPort,
+            let rows = Self.lines(live.addresses, program.rows, at: block.rows, below: block.cellRows, memory),
+            let columns = Self.lines(live.ports, program.columns, at: block.columns, below: block.stride, memory)
+        else { return false }
+        let agree = rows.allSatisfy { row, line in
+            columns.allSatisfy { column, at in
+                memory.load(block.cell(Int(line), Int(at)))
+                    == program.cells[Int(row) * program.columnCount + Int(column)].word
             }
         }
+        guard agree else { return false }
+        blocks[id]?.rowLines = Lines(rows)
+        blocks[id]?.columnLines = Lines(columns)
+        return true
+    }
+
+    /// The line in a block of each line of the compiled program that a live class has; nil where they are not one for
+    /// one.
+    private static func lines(
+        _ classes: [Int], _ compiled: [UInt16], at words: UInt32, below limit: Int, _ memory: borrowing TableMemory
+    ) -> [UInt16: UInt16]? {
+        var lines: [UInt16: UInt16] = [:]
+        for index in classes {
+            let line = memory.half(atByte: Int(words) * 4, index)
+            guard Int(line) < limit, lines.updateValue(line, forKey: compiled[index]) ?? line == line else { return nil }
+        }
+        return Set(lines.values).count == lines.count ? lines : nil
     }
 
     mutating func remove(_ id: ProgramID, from memory: inout TableMemory) {
@@ -167,7 +222,7 @@ struct ProgramTable: Sendable {
         blocks[ProgramID(rawValue: header[0])] = Block(
             block: block, columnCapacity: columnCapacity, rowCapacity: rowCapacity, columns: offset + header[4],
             rows: offset + header[5], cells: offset + header[6], stride: Int(header[7]),
-            cellRows: (words - Int(header[6])) / Int(header[7]))
+            cellRows: (words - Int(header[6])) / Int(header[7]), rowLines: Lines([:]), columnLines: Lines([:]))
         return block
     }
 }

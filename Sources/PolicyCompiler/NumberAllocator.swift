@@ -29,7 +29,7 @@ struct NumberAllocator: Sendable {
 
     /// A number for the thing with this key; nil when all are in use.
     mutating func allocate(_ key: StableKey) -> UInt32? {
-        if let hint = hints[key], state(hint) == .free { return take(hint) }
+        if let hint = allocateHint(key) { return hint }
         let dense = min(UInt32(clamping: max(64, 2 * (liveCount + 1))), limit)
         if let number = fresh(upTo: dense) { return take(number) }
         while firstFreed < freed.count {
@@ -39,6 +39,12 @@ struct NumberAllocator: Sendable {
         }
         if let number = fresh(upTo: limit) { return take(number) }
         return nil
+    }
+
+    /// The number that a previous run gave to the thing with this key; nil where there is none, or it is in use.
+    mutating func allocateHint(_ key: StableKey) -> UInt32? {
+        guard let hint = hints[key], state(hint) == .free else { return nil }
+        return take(hint)
     }
 
     /// Gives a number back; it is free only after ``endStep()``.

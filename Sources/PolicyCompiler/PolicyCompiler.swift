@@ -17,7 +17,7 @@ public struct PolicyCompiler: Sendable {
     public internal(set) var compiled = CompiledPolicy()
 
     var partition: AddressPartition
-    var ports = PortPartition()
+    var ports: PortPartition
     var programs: [ProgramID: ProgramState] = [:]
     var programIDs: [ProgramContent: ProgramID] = [:]
     var ruleIDs: [RuleIdentity: RuleID] = [:]
@@ -35,6 +35,7 @@ public struct PolicyCompiler: Sendable {
 
     public init(numbering: Numbering = Numbering()) {
         partition = AddressPartition(numbering: numbering)
+        ports = PortPartition(hints: numbering.portSegments)
         programNumbers = NumberAllocator(limit: .max - 1, hints: numbering.programs.mapValues(\.rawValue))
         ruleNumbers = NumberAllocator(limit: CompilerLimits.rules, hints: numbering.rules.mapValues(\.rawValue))
         endpointNumbers = NumberAllocator(
@@ -48,6 +49,7 @@ public struct PolicyCompiler: Sendable {
     /// Forgets the numbers of the previous run; called when the datapath has taken over.
     public mutating func releaseNumbering() {
         partition.numbers.releaseHints()
+        ports.releaseHints()
         programNumbers.releaseHints()
         ruleNumbers.releaseHints()
         endpointNumbers.releaseHints()

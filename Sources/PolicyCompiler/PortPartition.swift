@@ -12,7 +12,25 @@ struct PortPartition: Sendable {
     /// Classes that each range is made of.
     private(set) var classesOfRange: [ProtocolPorts: [PortClassID]] = [:]
     private var liveClasses: Set<PortClassID> = [.none]
-    private var numbers = NumberAllocator(limit: UInt32(UInt16.max))
+    private var numbers: NumberAllocator
+    /// What a previous run left: a new class gets the number that most of its ports had.
+    private var hints: [PortSegment]
+
+    /// - Parameter hints: segments of a previous run, complete as ``segments`` are, or none.
+    init(hints: [PortSegment] = []) {
+        self.hints = hints.sorted()
+        let classes = Set(hints.map { UInt32($0.portClass.rawValue) }).subtracting([0])
+        let keys = classes.map { (Self.hintKey($0), $0) }
+        numbers = NumberAllocator(limit: UInt32(UInt16.max), hints: Dictionary(uniqueKeysWithValues: keys))
+    }
+
+    private static func hintKey(_ number: UInt32) -> StableKey { StableKey(high: 0, low: UInt64(number)) }
+
+    /// Forgets the previous run's numbers.
+    mutating func releaseHints() {
+        hints = []
+        numbers.releaseHints()
+    }
 
     private static let uncut = IPProtocol.withPorts.sorted().map { PortSegment(ProtocolPorts($0, .all), .none) }
 
@@ -55,9 +73,10 @@ struct PortPartition: Sendable {
         let ranges = cutting.sorted()
         let pieces = Self.pieces(ranges)
         let provisional = Self.classes(of: pieces, ranges)
-        let overlaps = overlaps(pieces, provisional)
+        let present = Self.overlaps(segments, pieces, provisional)
+        let before = hints.isEmpty ? [] : Self.overlaps(hints, pieces, provisional)
         var change = Change()
-        let names = nameClasses(overlaps, count: (provisional.max() ?? 0) + 1, &change)
+        let names = nameClasses(present, before, count: (provisional.max() ?? 0) + 1, &change)
         segments = Self.joined(zip(pieces, provisional).map { PortSegment($0, names[$1]) })
         classesOfRange = [:]
         for range in ranges {
@@ -133,8 +152,10 @@ struct PortPartition: Sendable {
         var new: Int
     }
 
-    /// How many ports each old class and each new one share.
-    private func overlaps(_ pieces: [ProtocolPorts], _ classes: [Int]) -> [Overlap: Int] {
+    /// Which old class and which new one share ports, those that share most first.
+    private static func overlaps(
+        _ segments: [PortSegment], _ pieces: [ProtocolPorts], _ classes: [Int]
+    ) -> [Overlap] {
         var result: [Overlap: Int] = [:]
         var index = 0
         for (piece, new) in zip(pieces, classes) {
@@ -151,30 +172,42 @@ struct PortPartition: Sendable {
                 at += 1
             }
         }
-        return result
+        return result.sorted {
+            ($1.value, $0.key.old, $0.key.new) < ($0.value, $1.key.old, $1.key.new)
+        }.map(\.key)
     }
 
-    /// A new class keeps the number of the old one with which it shares most, where no other shares more.
-    private mutating func nameClasses(_ overlaps: [Overlap: Int], count: Int, _ change: inout Change) -> [PortClassID] {
+    /// A new class keeps the number of the old one with which it shares most, where no other shares more; else that of
+    /// the one of the previous run.
+    private mutating func nameClasses(
+        _ present: [Overlap], _ before: [Overlap], count: Int, _ change: inout Change
+    ) -> [PortClassID] {
         var names = [PortClassID?](repeating: nil, count: count)
         names[0] = PortClassID.none
         var taken: Set<PortClassID> = [.none]
-        let order = overlaps.sorted {
-            ($1.value, $0.key.old, $0.key.new) < ($0.value, $1.key.old, $1.key.new)
-        }
-        for (overlap, _) in order where names[overlap.new] == nil && !taken.contains(overlap.old) {
+        for overlap in present where names[overlap.new] == nil && !taken.contains(overlap.old) {
             names[overlap.new] = overlap.old
             taken.insert(overlap.old)
         }
-        for new in names.indices where names[new] == nil {
-            guard let number = numbers.allocate(StableKey(high: 0, low: 0)),
-                let parent = order.first(where: { $0.key.new == new })?.key.old
-            else { preconditionFailure("CompilerLimits.portRanges keeps port classes within 16 bits") }
+        func name(_ new: Int, _ number: UInt32) {
+            guard let parent = present.first(where: { $0.new == new })?.old else {
+                preconditionFailure("the old segments cover every port")
+            }
             let id = PortClassID(rawValue: UInt16(number))
             names[new] = id
             highestClass = max(highestClass, id.rawValue)
             taken.insert(id)
             change.added.append((id, from: parent))
+        }
+        for overlap in before where names[overlap.new] == nil {
+            let key = Self.hintKey(UInt32(overlap.old.rawValue))
+            if let number = numbers.allocateHint(key) { name(overlap.new, number) }
+        }
+        for new in names.indices where names[new] == nil {
+            guard let number = numbers.allocate(Self.hintKey(0)) else {
+                preconditionFailure("CompilerLimits.portRanges keeps port classes within 16 bits")
+            }
+            name(new, number)
         }
         change.removed = liveClasses.subtracting(taken).sorted()
         for old in change.removed { numbers.retire(UInt32(old.rawValue)) }

@@ -47,6 +47,18 @@ struct PropertyKernel: ~Copyable {
         return pipeline
     }
 
+    /// What a daemon does that starts again over the tables of the one before.
+    mutating func restart(_ world: World) throws -> (ProgramReport, PolicyPipeline) {
+        datapath = EBPFDatapath(bpffs: bpffs)
+        var pipeline = PolicyPipeline(nodeName: world.nodeName, numbering: try datapath.open())
+        pipeline.ingest(world.events)
+        _ = pipeline.apply([])
+        let report = try datapath.resync(pipeline.compiled)
+        pipeline.releaseNumbering()
+        numbering = Numbering(pipeline.compiled)
+        return (report, pipeline)
+    }
+
     /// Applies events to the pipeline and programs what they changed.
     mutating func step(_ events: [ObjectEvent], _ pipeline: inout PolicyPipeline) throws {
         let delta = pipeline.apply(events)
@@ -102,5 +114,6 @@ extension Numbering {
         for (id, addressClass) in compiled.addressClasses { addressClasses[addressClass.key] = id }
         for (id, program) in compiled.programs { programs[program.key] = id }
         for (id, endpoint) in compiled.endpoints { endpoints[endpoint.key] = id }
+        portSegments = compiled.portSegments
     }
 }
