@@ -7,15 +7,26 @@ import NetworkTypes
 extension EBPFDatapath {
     public mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
         let generation = try opened()
-        guard generation.capacities.hold(policy), generation.canBecome(policy) else { return try rebuild(policy) }
+        guard generation.capacities.hold(policy), generation.keysAgree(with: policy) else {
+            return try rebuild(policy)
+        }
         var report = ProgramReport()
         if !retired.isEmpty { report.gracePeriods += try gracePeriod() }
         let added = policy.rules.keys.filter { generation.keys[.rule, $0.rawValue] == nil }
         try zeroCounters(of: added.filter { usedRules.contains($0) })
+        let start: Generation.ResyncStart
         do {
-            retired.add(try generation.write(policy))
+            start = try generation.start(policy)
         } catch {
             return try rebuild(policy)
+        }
+        switch start {
+        case .done(let removed): retired.add(removed)
+        case .impossible: return try rebuild(policy)
+        case .classesPublished(let transition):
+            // A packet that read its classes before must not meet the programs to come.
+            if !transition.turning.isEmpty { report.gracePeriods += try gracePeriod() }
+            retired.add(generation.turn(transition, policy))
         }
         try removeSuperseded()
         report.wordsWritten = generation.memory.takeWordsWritten()
@@ -73,22 +84,53 @@ extension EBPFDatapath {
 extension Generation {
     /// Whether every number that is in use means the same in `policy`, so that packets can be judged while it is
     /// written; else it must be written beside.
-    fileprivate func canBecome(_ policy: borrowing CompiledPolicy) -> Bool {
+    fileprivate func keysAgree(with policy: borrowing CompiledPolicy) -> Bool {
         func same(_ kind: KeyMemory.Kind, _ number: UInt32, _ key: StableKey) -> Bool {
             let found = keys[kind, number]
             return found == nil || found == key
         }
-        let enforcing = (1..<UInt32(EndpointID.limit)).contains { keys[.endpoint, $0] != nil }
         return policy.addressClasses.allSatisfy { same(.addressClass, $0.key.rawValue, $0.value.key) }
             && policy.programs.allSatisfy { same(.program, $0.key.rawValue, $0.value.key) }
             && policy.rules.allSatisfy { same(.rule, $0.key.rawValue, $0.value.key) }
             && policy.endpoints.allSatisfy { same(.endpoint, UInt32($0.key.rawValue), $0.value.key) }
-            && (!enforcing || portsMatch(policy.portSegments))
+    }
+
+    /// Whether no endpoint that is in the tables changes programs, and no port that one may judge by changes class.
+    fileprivate func programsStay(in policy: borrowing CompiledPolicy) -> Bool {
+        let enforcing = (1..<UInt32(EndpointID.limit)).contains { keys[.endpoint, $0] != nil }
+        return (!enforcing || portsMatch(policy.portSegments))
             && policy.endpoints.allSatisfy { hasPrograms($0.key, $0.value) }
     }
 
+    fileprivate enum ResyncStart {
+        case done(CompiledDelta)
+        case classesPublished(Transition)
+        case impossible
+    }
+
+    /// Writes all of `policy`, or all up to the endpoints' turn to their new programs.
+    fileprivate func start(_ policy: borrowing CompiledPolicy) throws(HeapFull) -> ResyncStart {
+        if programsStay(in: policy) { return .done(try write(policy)) }
+        guard let transition = Transition(self, to: policy), try transition.add(policy, to: self) else {
+            return .impossible
+        }
+        writePorts(policy.portSegments)
+        try writeAddresses(policy.addresses)
+        return .classesPublished(transition)
+    }
+
+    /// Turns the endpoints to their new programs and takes out of use what is left.
+    fileprivate func turn(_ transition: Transition, _ policy: borrowing CompiledPolicy) -> CompiledDelta {
+        for id in transition.turning { writeEndpoint(id, policy) }
+        var removed = numbersToRemove(policy)
+        removed.removedPortClasses = transition.removedPorts(policy)
+        removed.changedEndpoints = transition.turning
+        retire(removed)
+        return removed
+    }
+
     /// Whether an endpoint is new or has the programs already, by number. Where programs change while nobody watched,
-    /// addresses may have changed class with them, and no order of stores is right for every packet.
+    /// addresses may have changed class with them: see ``Transition``.
     private func hasPrograms(_ id: EndpointID, _ endpoint: CompiledEndpoint) -> Bool {
         guard keys[.endpoint, UInt32(id.rawValue)] != nil else { return true }
         let (ingress, egress) = EndpointTable.programs(id, in: memory)
@@ -117,13 +159,14 @@ extension Generation {
 
     private func writePrograms(_ policy: borrowing CompiledPolicy) throws(HeapFull) {
         // Classes that nothing carries yet: their rows may be written where they stand.
-        let newClasses = Set(policy.addressClasses.keys.filter { keys[.addressClass, $0.rawValue] == nil })
-        let kept = LiveClasses(policy, without: newClasses.subtracting([.none]))
-        let added = newClasses.subtracting([.none]).sorted()
+        func isNew(_ id: AddressClassID) -> Bool { id != .none && keys[.addressClass, id.rawValue] == nil }
+        let kept = policy.addressClasses.keys.filter { !isNew($0) }.map { Int($0.rawValue) }
+        let added = policy.addressClasses.keys.filter(isNew).sorted()
+        let ports = Set(policy.portSegments.map { Int($0.portClass.rawValue) } + [0]).map { (old: $0, new: $0) }
         for (id, program) in policy.programs {
             setKey(.program, id.rawValue, program.key)
             let fits =
-                programs.matches(id, program, kept, in: memory)
+                programs.matches(id, program, kept, ports, in: memory)
                 && programs.extend(id, program, addressClasses: added, portClasses: [], in: &memory)
             if !fits { try rewrite(id, program) }
         }

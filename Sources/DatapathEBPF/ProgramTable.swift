@@ -8,21 +8,6 @@ extension Cell {
     var word: UInt32 { (verdict == .allow ? BH_CELL_ALLOW : BH_CELL_DENY) | rule.rawValue }
 }
 
-/// The address and port classes of a policy, as lists of numbers.
-struct LiveClasses {
-    var addresses: [Int]
-    var ports: [Int]
-
-    /// All but some address classes.
-    init(_ policy: borrowing CompiledPolicy, without new: Set<AddressClassID> = []) {
-        addresses = policy.addressClasses.keys.filter { !new.contains($0) }.map { Int($0.rawValue) }
-        ports = Array(Set(policy.portSegments.map { Int($0.portClass.rawValue) } + [0]))
-    }
-
-    var highestAddress: Int { addresses.max() ?? 0 }
-    var highestPort: Int { ports.max() ?? 0 }
-}
-
 /// Which line (row or column) of a block stands for which of the compiled program: the compiler of a new run may count
 /// them in another order than the one before.
 private struct Lines: Sendable {
@@ -167,15 +152,17 @@ struct ProgramTable: Sendable {
         return true
     }
 
-    /// Whether the tables give the verdicts of `program` for all live classes; if so, notes which line stands for
-    /// which.
+    /// Whether the tables give the verdicts of `program` for these address classes and for ports that were of one class
+    /// and are of another; if so, notes which line stands for which.
     mutating func matches(
-        _ id: ProgramID, _ program: Program, _ live: LiveClasses, in memory: borrowing TableMemory
+        _ id: ProgramID, _ program: Program, _ classes: [Int], _ ports: [(old: Int, new: Int)],
+        in memory: borrowing TableMemory
     ) -> Bool {
-        guard let block = blocks[id], block.rowCapacity > live.highestAddress,
-            block.columnCapacity > live.highestPort,
-            let rows = Self.lines(live.addresses, program.rows, at: block.rows, below: block.cellRows, memory),
-            let columns = Self.lines(live.ports, program.columns, at: block.columns, below: block.stride, memory)
+        guard let block = blocks[id], block.rowCapacity > classes.max() ?? 0,
+            block.columnCapacity > ports.map(\.old).max() ?? 0,
+            let rows = Self.lines(
+                classes.map { ($0, $0) }, program.rows, at: block.rows, below: block.cellRows, memory),
+            let columns = Self.lines(ports, program.columns, at: block.columns, below: block.stride, memory)
         else { return false }
         let agree = rows.allSatisfy { row, line in
             columns.allSatisfy { column, at in
@@ -192,12 +179,15 @@ struct ProgramTable: Sendable {
     /// The line in a block of each line of the compiled program that a live class has; nil where they are not one for
     /// one.
     private static func lines(
-        _ classes: [Int], _ compiled: [UInt16], at words: UInt32, below limit: Int, _ memory: borrowing TableMemory
+        _ classes: [(old: Int, new: Int)], _ compiled: [UInt16], at words: UInt32, below limit: Int,
+        _ memory: borrowing TableMemory
     ) -> [UInt16: UInt16]? {
         var lines: [UInt16: UInt16] = [:]
-        for index in classes {
-            let line = memory.half(atByte: Int(words) * 4, index)
-            guard Int(line) < limit, lines.updateValue(line, forKey: compiled[index]) ?? line == line else { return nil }
+        for (old, new) in classes {
+            let line = memory.half(atByte: Int(words) * 4, old)
+            guard Int(line) < limit, lines.updateValue(line, forKey: compiled[new]) ?? line == line else {
+                return nil
+            }
         }
         return Set(lines.values).count == lines.count ? lines : nil
     }
