@@ -130,8 +130,10 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         return installed
     }
 
-    /// Throws where a process in this network namespace holds the datapath open: it would put back what is removed.
+    /// Throws where the table is there and a process in this network namespace holds it open: that one would put back
+    /// what is removed.
     public static func checkUnused(settings: NFTablesSettings = NFTablesSettings()) throws(DatapathError) {
+        guard try !installed().isEmpty else { return }
         // Whoever enforces by the table listens.
         _ = try DropListener(group: settings.logGroup)
     }

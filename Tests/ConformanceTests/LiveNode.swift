@@ -63,8 +63,9 @@ final class LiveNode {
     }
 
     /// The same, for one flow in a world that is put in force first. A smaller world that is no valid one any more
-    /// differs in nothing.
+    /// differs in nothing, nor does one whose pods lack an address that they send from: that is spoofing, not policy.
     func difference(_ world: World, _ flow: Flow) -> String? {
+        guard world.pods.allSatisfy({ $0.podIPs.count == 2 }) else { return nil }
         try? put(world)
         guard inForce == world, let outcome = try? NetProbe.runTogether([probe(flow)])[0] else { return nil }
         return try? difference(world.oracle.verdict(flow), flow, outcome)

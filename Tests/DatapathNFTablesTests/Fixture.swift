@@ -1,6 +1,3 @@
-import CompiledPolicy
-import Datapath
-import DatapathNFTables
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import NetworkTypes
