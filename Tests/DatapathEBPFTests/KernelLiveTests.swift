@@ -11,7 +11,7 @@ import Testing
 /// Real packets between pods: what BPF_PROG_TEST_RUN cannot show, connection tracking and input interfaces.
 @Suite struct KernelLiveTests {
     /// Pod 1 (`server`) takes UDP and TCP 80 from anyone and starts nothing itself; pod 2 (`client`) is free.
-    private static func policy(_ world: NetWorld) -> CompiledPolicy {
+    static func policy(_ world: NetWorld) -> CompiledPolicy {
         var builder = PolicyBuilder()
         builder.addRules(4)
         builder.setTCPPorts([80])
