@@ -86,8 +86,8 @@ let package = Package(
             "Agent",
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
-                "PolicyPipeline", "Datapath", "PolicySources", "FlowTelemetry", "ControlProtocol", "CLinuxShim",
-                "NodeNetwork", hummingbirdCore, logging, lifecycle, nioCore, nioPosix,
+                "PolicyPipeline", "Datapath", "DatapathNFTables", "PolicySources", "FlowTelemetry",
+                "ControlProtocol", "CLinuxShim", "NodeNetwork", hummingbirdCore, logging, lifecycle, nioCore, nioPosix,
             ]),
         .executableTarget(
             name: "bulkheadd",
@@ -123,6 +123,9 @@ let package = Package(
             path: "Tests/TestKit", swiftSettings: strict),
         .executableTarget(
             name: "packet-probe", dependencies: ["TestKit", "NetworkTypes"], path: "Tests/PacketProbe",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "step-writer", dependencies: ["DatapathEBPF", "PolicyPipeline", "TestKit"], path: "Tests/StepWriter",
             swiftSettings: strict),
         tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
         tests("TestKitTests", ["TestKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes"]),

@@ -13,7 +13,7 @@ import TestKit
 /// The eBPF program in the kernel, asked under `BPF_PROG_TEST_RUN`: nothing is sent.
 struct PropertyKernel: ~Copyable {
     private var datapath: EBPFDatapath
-    private let bpffs: String
+    let bpffs: String
     private var numbering = Numbering()
     private var starts = 0
 
@@ -46,6 +46,18 @@ struct PropertyKernel: ~Copyable {
         numbering = Numbering(pipeline.compiled)
         return pipeline
     }
+
+    /// Lets go of the tables, which go on deciding.
+    mutating func close() { datapath = EBPFDatapath(bpffs: bpffs) }
+
+    /// Opens what is pinned, writing nothing.
+    mutating func open() throws {
+        close()
+        numbering = try datapath.open()
+    }
+
+    /// Packets that met tables that contradict themselves.
+    func inconsistentPackets() throws -> UInt64 { try datapath.counters().inconsistent }
 
     /// What a daemon does that starts again over the tables of the one before.
     mutating func restart(_ world: World) throws -> (ProgramReport, PolicyPipeline) {

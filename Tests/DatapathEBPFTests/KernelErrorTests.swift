@@ -12,7 +12,8 @@ import Testing
 /// others are flows of their own. The policy lets UDP 80 into the server, and nothing else in or out of it.
 @Suite struct KernelErrorTests {
     private static func withPolicy(
-        _ services: [NetService] = [], _ proxy: NetProxyMode = .nftables, _ body: (NetWorld, inout EBPFDatapath) throws -> Void
+        _ services: [NetService] = [], _ proxy: NetProxyMode = .nftables,
+        _ body: (NetWorld, inout EBPFDatapath) throws -> Void
     ) throws {
         try NetWorld.with(pods: ["server", "client"], services: services, proxy: proxy) { world in
             try world.node.run {
