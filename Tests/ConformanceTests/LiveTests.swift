@@ -20,8 +20,16 @@ extension Live {
                 let bySource = Dictionary(grouping: rows) { $0.0.source }
                 for (source, rows) in bySource {
                     let probes = rows.map { row, family in row.probe(family, in: cluster.world) }
-                    let outcomes = try source.namespace(in: cluster.world).run { try NetProbe.runTogether(probes) }
-                    for ((row, family), outcome) in zip(rows, outcomes) {
+                    let namespace = source.namespace(in: cluster.world)
+                    let outcomes = try namespace.run { try NetProbe.runTogether(probes) }
+                    for (((row, family), probe), first) in zip(zip(rows, probes), outcomes) {
+                        var outcome = first
+                        if row.allowed != nil, outcome == .timeout {
+                            // A busy machine is late; what is denied never comes.
+                            var patient = probe
+                            patient.milliseconds = 3000
+                            outcome = try namespace.run { [patient] in try patient.run() }
+                        }
                         #expect(outcome == row.allowed ?? .timeout, "\(row), \(family): real packets")
                     }
                 }
