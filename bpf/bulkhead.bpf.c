@@ -170,6 +170,8 @@ static __always_inline int judge(struct bpf_nf_ctx *ctx, __u32 family)
 		if (!endpoint || j.view.fixed->endpoints[endpoint].ifindex != j.ifindex)
 			return drop(&j, BH_CAUSE_SPOOFED, BH_EGRESS, 0);
 	}
+	if (family == 6 && j.flow.protocol == PROTO_ICMPV6 && !turned && is_discovery(skb, &j.flow))
+		return NF_ACCEPT;
 	return judge_flow(&j);
 }
 

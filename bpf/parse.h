@@ -221,6 +221,19 @@ static __always_inline int parse6(struct sk_buff *skb, struct tuple *t)
 	return 0;
 }
 
+/*
+ * Whether it is IPv6 neighbour discovery (RFC 4861: types 133 to 137, hop limit 255). A router takes one off the hop
+ * limit, so this is from a neighbour: within a bridge.
+ */
+static __noinline int is_discovery(struct sk_buff *skb, const struct tuple *t)
+{
+	__u32 word = 0;
+	__u32 message = 0;
+	if (t->unparsable || copy4(skb, 4, &word) || word >> 24 != 255 || copy4(skb, t->transport, &message))
+		return 0;
+	return (message & 255) >= 133 && (message & 255) <= 137;
+}
+
 /* Whether an ICMP message quotes a packet that it is about (RFC 792, RFC 4443). */
 static __always_inline int is_error(__u8 protocol, __u8 type)
 {

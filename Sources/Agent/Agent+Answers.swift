@@ -30,7 +30,7 @@ extension Agent where Plane: ~Copyable {
             limits: LimitStatus(
                 unprotected: pipeline.endpointsOverLimit.map(\.description),
                 deniedPrograms: pipeline.statistics.programsOverLimit),
-            followers: followers.count)
+            followers: followers.count, bridges: bridgeStatus())
     }
 
     public func endpoints() -> EndpointsAnswer {

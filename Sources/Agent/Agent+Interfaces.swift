@@ -15,6 +15,7 @@ extension Agent where Plane: ~Copyable {
         switch state {
         case .success(let state):
             network = state
+            bridging.found = state.bridgePorts
             updateInterfaces(of: pipeline.compiled.endpoints.keys)
         case .failure(let error):
             // What was known stays: forgetting it would end the check of source addresses.
@@ -27,6 +28,7 @@ extension Agent where Plane: ~Copyable {
     /// Tells the datapath the interface of each endpoint where it differs from what it was told, or nothing was told.
     func updateInterfaces(of endpoints: some Sequence<EndpointID>) {
         guard let network else { return }
+        defer { updateBridges() }
         for id in endpoints {
             guard let endpoint = pipeline.compiled.endpoints[id] else { continue }
             let interface = Self.interface(of: endpoint, in: network)

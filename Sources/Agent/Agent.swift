@@ -30,6 +30,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var network: NetworkState?
     /// What the datapath was told; nothing: not told yet, since it was programmed as a whole.
     var interfaces: [EndpointID: EndpointInterface?] = [:]
+    var bridging = Bridging()
     var followers: Set<EventFollower> = []
     var pump: Task<Void, Never>?
     var isEnding = false

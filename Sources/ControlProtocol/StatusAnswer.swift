@@ -19,11 +19,13 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
     public var limits: LimitStatus
     /// Clients that follow the events now.
     public var followers: Int
+    /// Nil where no pod of this node is behind a bridge.
+    public var bridges: BridgeStatus?
 
     public init(
         version: String, node: String, pid: Int, uptimeSeconds: Int, datapath: DatapathStatus,
         manifests: ManifestStatus, pushed: PushedStatus, tables: TableSizes, limits: LimitStatus,
-        followers: Int
+        followers: Int, bridges: BridgeStatus? = nil
     ) {
         self.version = version
         self.node = node
@@ -32,13 +34,34 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
         healthy =
             datapath.state == .programmed && datapath.notReplaced == nil && manifests.problems.isEmpty
             && limits.unprotected.isEmpty
-            && limits.deniedPrograms == 0
+            && limits.deniedPrograms == 0 && bridges?.problems.isEmpty ?? true
         self.datapath = datapath
         self.manifests = manifests
         self.pushed = pushed
         self.tables = tables
         self.limits = limits
         self.followers = followers
+        self.bridges = bridges
+    }
+}
+
+/// Pods that are behind bridges of this node.
+public struct BridgeStatus: Codable, Sendable, Hashable {
+    /// Bridge ports behind which pods are.
+    public var ports: Int
+    /// Whether packets that stay within a bridge pass netfilter, so that policy holds for them
+    /// (`net.bridge.bridge-nf-call-iptables` and `bridge-nf-call-ip6tables`, which the daemon switches on).
+    public var filtering: Bool
+    /// Frames dropped at bridge ports: source address not the pod's own, or a tag.
+    public var spoofed: UInt64
+    /// What is not enforced, why, and what to do.
+    public var problems: [String]
+
+    public init(ports: Int, filtering: Bool = true, spoofed: UInt64 = 0, problems: [String] = []) {
+        self.ports = ports
+        self.filtering = filtering
+        self.spoofed = spoofed
+        self.problems = problems
     }
 }
 

@@ -50,6 +50,9 @@ struct BaseTable {
         var sets = [
             protocols(TableName.transportProtocols, IPProtocol.withPorts),
             protocols(TableName.errorProtocols, [.icmp, .icmpv6]),
+            TableSet(
+                SetShape(name: TableName.discovery, fields: [.icmpType]),
+                .elements(Set((133...137).map { SetElement(key: [$0]) }))),
             empty(SetShape(name: TableName.podInterfaces, fields: [.interface])),
         ]
         for family in AddressFamily.allCases {
@@ -89,6 +92,13 @@ struct BaseTable {
                 .verdict(.accept),
             ]),
         ]
+        // A router takes one off the hop limit: what has all is from a neighbour, within a bridge (RFC 4861).
+        rules.append(
+            TableRule(
+                [
+                    .family(.ipv6), .masked(.hopLimit, mask: [255], value: [255]), .transportProtocol(.icmpv6),
+                    .member([.icmpType], of: TableName.discovery), .verdict(.accept),
+                ], comment: "Neighbour discovery"))
         rules += families.map { family in
             TableRule([
                 .family(family), .member(Self.revokedFields(family), of: TableName.revoked(family)),

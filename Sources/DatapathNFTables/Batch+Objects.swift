@@ -61,8 +61,8 @@ extension Batch {
             nftnl_chain_set_str(new, UInt16(NFTNL_CHAIN_NAME), chain.name)
             if chain.isBase {
                 nftnl_chain_set_str(new, UInt16(NFTNL_CHAIN_TYPE), "filter")
-                nftnl_chain_set_u32(new, UInt16(NFTNL_CHAIN_HOOKNUM), NF_INET_FORWARD.rawValue)
-                nftnl_chain_set_s32(new, UInt16(NFTNL_CHAIN_PRIO), TableChain.priority)
+                nftnl_chain_set_u32(new, UInt16(NFTNL_CHAIN_HOOKNUM), chain.hook.number)
+                nftnl_chain_set_s32(new, UInt16(NFTNL_CHAIN_PRIO), chain.hook.priority)
                 nftnl_chain_set_u32(new, UInt16(NFTNL_CHAIN_POLICY), UInt32(NF_ACCEPT))
             }
             let data = UserData.comment(chain.comment)
@@ -100,6 +100,23 @@ extension Batch {
 extension TableChain {
     /// Before the filters of others, and where no other hook of ours stands.
     static let priority: Int32 = -7
+}
+
+extension TableChain.Hook {
+    var number: UInt32 {
+        switch self {
+        case .forward: NF_INET_FORWARD.rawValue
+        case .bridgePrerouting: 0  // NF_BR_PRE_ROUTING
+        }
+    }
+
+    var priority: Int32 {
+        switch self {
+        case .forward: TableChain.priority
+        // Before the bridge hands packets to the hooks of IPv4 and IPv6 (NF_BR_PRI_BRNF).
+        case .bridgePrerouting: -250
+        }
+    }
 }
 
 extension TableObject.Kind {

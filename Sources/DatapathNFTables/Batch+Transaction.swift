@@ -2,8 +2,8 @@
 
 extension Batch {
     /// A transaction's messages, in an order in which each finds what it refers to.
-    init(_ step: Transaction, sequence: UInt32) {
-        self.init(sequence: sequence)
+    init(_ step: Transaction, sequence: UInt32, family: UInt16 = Batch.family) {
+        self.init(sequence: sequence, family: family)
         if step.replacesTable {
             // Removing what is not there would fail: it is made first, which does nothing where it is.
             addTable()

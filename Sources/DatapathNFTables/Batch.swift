@@ -13,12 +13,17 @@ struct Batch: ~Copyable {
     private var steps: [String] = []
 
     static let family = UInt16(NFPROTO_INET)
+    /// The family of the tables that bridged frames pass.
+    static let bridgeFamily = UInt16(NFPROTO_BRIDGE)
+
+    private let family: UInt16
 
     /// How many sequence numbers to keep free for one; more messages than that would be megabytes of policy.
     static let sequenceNumbers: UInt32 = 1 << 20
 
     /// Begins with a sequence number of the caller's choice.
-    init(sequence: UInt32) {
+    init(sequence: UInt32, family: UInt16 = Batch.family) {
+        self.family = family
         first = sequence
         last = sequence
         buffer.append { nftnl_batch_begin($0, sequence) }
@@ -33,7 +38,7 @@ struct Batch: ~Copyable {
         lastOffset = buffer.count
         let sequence = last
         buffer.append { place in
-            let header = nftnl_nlmsg_build_hdr(place, UInt16(type), Self.family, UInt16(flags), sequence)!
+            let header = nftnl_nlmsg_build_hdr(place, UInt16(type), family, UInt16(flags), sequence)!
             body(header)
             return header
         }

@@ -28,6 +28,13 @@ struct Expressions {
         case .member(let fields, let set, let negated):
             lookUp(fields, set, flags: negated ? UInt32(NFT_LOOKUP_F_INV) : 0)
         case .dispatch(let fields, let map): lookUp(fields, map, toVerdict: true)
+        case .etherType(let type):
+            payload(NFT_PAYLOAD_LL_HEADER, 12, 2, 0)
+            compare(NFT_CMP_EQ, [UInt8(type >> 8), UInt8(type & 255)])
+        case .masked(let field, let mask, let value):
+            load(field, 0)
+            if !mask.allSatisfy({ $0 == 0xff }) { bitwise(mask) }
+            compare(NFT_CMP_EQ, value)
         case .limit(let name): object(UInt32(NFT_OBJECT_LIMIT), name)
         case .count(let name): object(UInt32(NFT_OBJECT_COUNTER), name)
         case .log(let prefix, let group): log(prefix, group)
@@ -76,6 +83,10 @@ struct Expressions {
         case .transportProtocol: meta(NFT_META_L4PROTO, slot)
         case .sourcePort: payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, field.byteCount, slot)
         case .destinationPort: payload(NFT_PAYLOAD_TRANSPORT_HEADER, 2, field.byteCount, slot)
+        // RFC 826: behind types, lengths, operation and a hardware address of six bytes.
+        case .arpSource: payload(NFT_PAYLOAD_NETWORK_HEADER, 14, field.byteCount, slot)
+        case .hopLimit: payload(NFT_PAYLOAD_NETWORK_HEADER, 7, field.byteCount, slot)
+        case .icmpType: payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, field.byteCount, slot)
         }
     }
 
@@ -100,15 +111,20 @@ struct Expressions {
             nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_CT_KEY), NFT_CT_STATE.rawValue)
             nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_CT_DREG), Self.register)
         }
+        bitwise(withUnsafeBytes(of: states) { Array($0) })
+        compare(NFT_CMP_NEQ, [0, 0, 0, 0])
+    }
+
+    private func bitwise(_ mask: [UInt8]) {
+        let size = UInt32(mask.count)
+        let zero = [UInt8](repeating: 0, count: mask.count)
         expression("bitwise") { expression in
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_SREG), Self.register)
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_DREG), Self.register)
-            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_LEN), 4)
-            let mask = withUnsafeBytes(of: states) { Array($0) }
-            nftnl_expr_set(expression, UInt16(NFTNL_EXPR_BITWISE_MASK), mask, 4)
-            nftnl_expr_set(expression, UInt16(NFTNL_EXPR_BITWISE_XOR), [0, 0, 0, 0] as [UInt8], 4)
+            nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_LEN), size)
+            nftnl_expr_set(expression, UInt16(NFTNL_EXPR_BITWISE_MASK), mask, size)
+            nftnl_expr_set(expression, UInt16(NFTNL_EXPR_BITWISE_XOR), zero, size)
         }
-        compare(NFT_CMP_NEQ, [0, 0, 0, 0])
     }
 
     private func lookUp(_ fields: [Field], _ set: String, flags: UInt32 = 0, toVerdict: Bool = false) {

@@ -39,6 +39,9 @@ extension Field {
         switch self {
         case .interface: 20
         case .source(let family), .destination(let family): family == .ipv4 ? 7 : 8
+        case .arpSource: 7
+        case .icmpType: 29
+        case .hopLimit: 5
         case .transportProtocol: 12
         case .sourcePort, .destinationPort: 13
         }

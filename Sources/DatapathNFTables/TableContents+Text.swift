@@ -61,8 +61,8 @@ extension SetShape {
             let number = bytes.reduce(0) { $0 << 8 | UInt32($1) }
             switch field {
             case .interface: return "\(number.byteSwapped)"
-            case .source, .destination: return IPAddress(networkBytes: bytes).map(\.description) ?? "?"
-            case .transportProtocol, .sourcePort, .destinationPort: return "\(number)"
+            case .source, .destination, .arpSource: return IPAddress(networkBytes: bytes).map(\.description) ?? "?"
+            case .transportProtocol, .sourcePort, .destinationPort, .icmpType, .hopLimit: return "\(number)"
             }
         }
     }
@@ -75,6 +75,9 @@ extension Field {
         case .source(let family), .destination(let family): "\(family)_addr"
         case .transportProtocol: "inet_proto"
         case .sourcePort, .destinationPort: "inet_service"
+        case .arpSource: "ipv4_addr"
+        case .icmpType: "icmpv6_type"
+        case .hopLimit: "integer"
         }
     }
 
@@ -86,6 +89,9 @@ extension Field {
         case .transportProtocol: "meta l4proto"
         case .sourcePort: "th sport"
         case .destinationPort: "th dport"
+        case .arpSource: "arp saddr ip"
+        case .icmpType: "icmpv6 type"
+        case .hopLimit: "ip6 hoplimit"
         }
     }
 }
@@ -94,7 +100,10 @@ extension TableChain {
     fileprivate var lines: [String] {
         var lines = ["  chain \(name) {"]
         if !comment.isEmpty { lines.append("    comment \"\(comment)\"") }
-        if isBase { lines.append("    type filter hook forward priority \(Self.priority); policy accept;") }
+        if isBase {
+            let name = hook == .forward ? "forward" : "prerouting"
+            lines.append("    type filter hook \(name) priority \(hook.priority); policy accept;")
+        }
         return lines + rules.map { "    \($0)" } + ["  }"]
     }
 }
@@ -116,6 +125,10 @@ extension Term: CustomStringConvertible {
         case .hasDestinationPort: "th dport >= 0"
         case .member(let fields, let set, let negated): "\(Self.text(fields)) \(negated ? "!= " : "")@\(set)"
         case .dispatch(let fields, let map): "\(Self.text(fields)) vmap @\(map)"
+        case .etherType(let type): "ether type \(type)"
+        case .masked(let field, let mask, let value):
+            mask.allSatisfy { $0 == 0xff } && value.count == 1
+                ? "\(field.text) \(value[0])" : "\(field.text) & \(mask) == \(value)"
         case .limit(let name): "limit name \"\(name)\""
         case .count(let name): "counter name \"\(name)\""
         case .log(let prefix, let group): "log prefix \"\(prefix)\" group \(group) snaplen 128"

@@ -9,13 +9,18 @@ package enum Field: Hashable, Sendable {
     case transportProtocol
     case sourcePort
     case destinationPort
+    /// Address of an ARP packet's sender.
+    case arpSource
+    case icmpType
+    /// Of IPv6.
+    case hopLimit
 
     /// Bytes of the value itself; in a key of several fields each is padded to a multiple of four.
     var byteCount: Int {
         switch self {
-        case .interface: 4
+        case .interface, .arpSource: 4
         case .source(let family), .destination(let family): family.bitWidth / 8
-        case .transportProtocol: 1
+        case .transportProtocol, .icmpType, .hopLimit: 1
         case .sourcePort, .destinationPort: 2
         }
     }
@@ -56,6 +61,10 @@ package enum Term: Hashable, Sendable {
     case hasDestinationPort
     case member([Field], of: String, negated: Bool = false)
     case dispatch([Field], by: String)
+    /// The frame's type as it stands in its header, so that a tagged frame has the tag's.
+    case etherType(UInt16)
+    /// The field has these bits under the mask.
+    case masked(Field, mask: [UInt8], value: [UInt8])
     case limit(String)
     case count(String)
     case log(prefix: String, group: UInt16)
@@ -75,13 +84,22 @@ package struct TableRule: Hashable, Sendable {
 
 package struct TableChain: Hashable, Sendable {
     package var name: String
-    /// Whether packets enter here from the kernel's forward hook.
+    package enum Hook: Hashable, Sendable {
+        case forward
+        case bridgePrerouting
+    }
+    /// Whether packets enter here from one of the kernel's hooks.
     package var isBase: Bool
+    /// The hook from which they enter.
+    package var hook: Hook
     package var comment: String
     package var rules: [TableRule]
-    package init(_ name: String, isBase: Bool = false, comment: String = "", rules: [TableRule] = []) {
+    package init(
+        _ name: String, isBase: Bool = false, hook: Hook = .forward, comment: String = "", rules: [TableRule] = []
+    ) {
         self.name = name
         self.isBase = isBase
+        self.hook = hook
         self.comment = comment
         self.rules = rules
     }

@@ -7,6 +7,8 @@ package enum TableName {
     package static let table = "bulkhead"
     package static let forward = "forward"
     package static let sources = "source-addresses"
+    package static let podPorts = "pod-ports"
+    package static let discovery = "neighbour-discovery"
     package static let transportProtocols = "transport-protocols"
     package static let errorProtocols = "error-protocols"
     package static let podInterfaces = "pod-interfaces"

@@ -20,11 +20,13 @@ enum TableReader {
 
     private static func type(_ message: Int) -> UInt16 { UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(message) }
 
-    static func exists(_ socket: NetfilterSocket) throws(DatapathError) -> Bool {
+    static func exists(
+        _ socket: NetfilterSocket, family: UInt16 = Batch.family
+    ) throws(DatapathError) -> Bool {
         let name = UInt16(NFTA_TABLE_NAME.rawValue)
         do {
             let found = try socket.ask(
-                type(Int(NFT_MSG_GETTABLE)), family: UInt8(Batch.family), isDump: false, "look for the table",
+                type(Int(NFT_MSG_GETTABLE)), family: UInt8(family), isDump: false, "look for the table",
                 request: { mnl_attr_put_strz($0, name, TableName.table) }, parse: { _, _ in true })
             return !found.isEmpty
         } catch .system(_, ENOENT, _) {
@@ -33,18 +35,19 @@ enum TableReader {
     }
 
     private static func dump<Value>(
-        _ message: Int, _ attribute: UInt16, _ what: String, socket: NetfilterSocket,
+        _ message: Int, _ attribute: UInt16, _ what: String, family: UInt16 = Batch.family, socket: NetfilterSocket,
         _ parse: (UnsafePointer<nlmsghdr>) -> Value?
     ) throws(DatapathError) -> [Value] {
         try socket.ask(
-            type(message), family: UInt8(Batch.family), isDump: true, "list the \(what)",
+            type(message), family: UInt8(family), isDump: true, "list the \(what)",
             request: { mnl_attr_put_strz($0, attribute, TableName.table) }, parse: { header, _ in parse(header) })
     }
 
     static func objects(
-        _ socket: NetfilterSocket
+        _ socket: NetfilterSocket, family: UInt16 = Batch.family
     ) throws(DatapathError) -> [(String, KernelTable.Object)] {
-        try dump(Int(NFT_MSG_GETOBJ), UInt16(NFTA_OBJ_TABLE.rawValue), "objects", socket: socket) { header in
+        let table = UInt16(NFTA_OBJ_TABLE.rawValue)
+        return try dump(Int(NFT_MSG_GETOBJ), table, "objects", family: family, socket: socket) { header in
             let object = nftnl_obj_alloc()
             defer { nftnl_obj_free(object) }
             guard nftnl_obj_nlmsg_parse(header, object) == 0,

@@ -45,13 +45,33 @@ extension NetworkState {
     /// forwarding table tell the port, which a pod could mislead; so a port whose addresses are known is never found
     /// that way. Nil where none, or more than one, is behind.
     public func bridgePort(ofPod address: IPAddress) -> BridgePort? {
-        let claims = bridges.peerAddresses.filter { $0.value.contains(address) }.keys.compactMap { bridgePort($0) }
+        bridgePort(ofPod: address, claims: bridges.peerAddresses.filter { $0.value.contains(address) }.map(\.key))
+    }
+
+    /// The port of every address that is behind one: ``bridgePort(ofPod:)`` for all at once.
+    public var bridgePorts: [IPAddress: BridgePort] {
+        var claims: [IPAddress: [UInt32]] = [:]
+        for (port, addresses) in bridges.peerAddresses {
+            for address in addresses { claims[address, default: []].append(port) }
+        }
+        for key in bridges.neighbours.keys { claims[key.address, default: []] += [] }
+        var found: [IPAddress: BridgePort] = [:]
+        for (address, ports) in claims { found[address] = bridgePort(ofPod: address, claims: ports) }
+        return found
+    }
+
+    private func bridgePort(ofPod address: IPAddress, claims: [UInt32]) -> BridgePort? {
+        let claims = claims.compactMap { bridgePort($0) }
         if !claims.isEmpty { return claims.count == 1 ? claims[0] : nil }
-        let learned = Set(
-            bridges.neighbours.lazy.filter { $0.key.address == address }.compactMap { key, hardware in
-                self.bridges.ports[.init(bridge: key.bridge, hardware: hardware)]
-            }
-        ).filter { bridges.peerAddresses[$0, default: []].isEmpty }.compactMap { bridgePort($0) }
+        // Bridges are few, so this does not look at every neighbour.
+        let bridgeLinks = Set(bridges.ports.keys.map(\.bridge))
+        let learned = bridgeLinks.compactMap { bridge -> BridgePort? in
+            guard let hardware = bridges.neighbours[.init(bridge: bridge, address: address)],
+                let port = bridges.ports[.init(bridge: bridge, hardware: hardware)],
+                bridges.peerAddresses[port, default: []].isEmpty
+            else { return nil }
+            return bridgePort(port)
+        }
         return learned.count == 1 ? learned[0] : nil
     }
 

@@ -41,8 +41,12 @@ struct StatusCommand: AsyncParsableCommand {
         table.add(
             "pushed",
             "\(status.pushed.objects) objects, \(status.pushed.resolvedEndpoints) endpoints with resolved policy")
+        if let bridges = status.bridges {
+            table.add(
+                "bridges", "\(bridges.ports) ports with pods, \(bridges.spoofed) frames with foreign addresses dropped")
+        }
         table.add("followers", "\(status.followers)")
-        return table.text + overLimit(status.limits) + problems(status.manifests)
+        return table.text + overLimit(status.limits) + problems(status.bridges) + problems(status.manifests)
     }
 
     private static func text(_ datapath: DatapathStatus) -> Table.Cell {
@@ -59,6 +63,11 @@ struct StatusCommand: AsyncParsableCommand {
     private static func overLimit(_ limits: LimitStatus) -> String {
         var text = limits.unprotected.map { "not protected, the tables are full: \($0)\n" }.joined()
         if limits.deniedPrograms > 0 { text += "\(limits.deniedPrograms) rule lists too large: all is denied\n" }
+        return text.isEmpty ? "" : "\n" + Terminal.paint(text, .red)
+    }
+
+    private static func problems(_ bridges: BridgeStatus?) -> String {
+        let text = (bridges?.problems ?? []).map { "not enforced within bridges: \($0)\n" }.joined()
         return text.isEmpty ? "" : "\n" + Terminal.paint(text, .red)
     }
 

@@ -28,9 +28,11 @@ struct UninstallCommand: ParsableCommand {
 
     func run() throws {
         try NFTablesDatapath.checkUnused()
-        let removed = try EBPFDatapath.uninstall(bpffs: bpffs) + NFTablesDatapath.uninstall()
-        let report = Report(
-            removed: removed, left: try EBPFDatapath.installed(bpffs: bpffs) + NFTablesDatapath.installed())
+        let removed =
+            try EBPFDatapath.uninstall(bpffs: bpffs) + NFTablesDatapath.uninstall() + BridgeSourceCheck.uninstall()
+        let left =
+            try EBPFDatapath.installed(bpffs: bpffs) + NFTablesDatapath.installed() + BridgeSourceCheck.installed()
+        let report = Report(removed: removed, left: left)
         try output.print(report, text: Self.text)
         if !report.left.isEmpty { throw ExitStatus.failure.error }
     }

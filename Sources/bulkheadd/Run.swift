@@ -30,7 +30,9 @@ struct Run {
 
     private func cleanUp() throws -> Int32 {
         try NFTablesDatapath.checkUnused()
-        let removed = try EBPFDatapath.uninstall(bpffs: command.bpffs) + NFTablesDatapath.uninstall()
+        let removed =
+            try EBPFDatapath.uninstall(bpffs: command.bpffs) + NFTablesDatapath.uninstall()
+            + BridgeSourceCheck.uninstall()
         for name in removed { logger.info("removed", metadata: ["object": "\(name)"]) }
         return 0
     }

@@ -80,9 +80,10 @@ final class LiveCluster {
     let daemon: NetDaemon
     private let servers: [String: NetServer]
 
-    init(_ datapath: NetDatapath, proxy: NetProxyMode) throws {
+    init(_ datapath: NetDatapath, proxy: NetProxyMode, links: NetPodLinks) throws {
         world = try NetWorld(
-            pods: Self.localPods, remotePods: Self.remotePods, services: Self.services, proxy: proxy)
+            pods: Self.localPods, remotePods: Self.remotePods, services: Self.services, proxy: proxy,
+            links: links)
         var servers: [String: NetServer] = [:]
         for pod in world.pods {
             servers[pod.name] = try pod.namespace.run { try NetServer(at: [pod.v4, pod.v6], Self.ports) }
@@ -104,9 +105,10 @@ final class LiveCluster {
 
     /// Runs `body` with a cluster and removes it, whatever happens.
     static func with(
-        _ datapath: NetDatapath, proxy: NetProxyMode = .nftables, _ body: (LiveCluster) throws -> Void
+        _ datapath: NetDatapath, proxy: NetProxyMode = .nftables, links: NetPodLinks = .routed,
+        _ body: (LiveCluster) throws -> Void
     ) throws {
-        let cluster = try LiveCluster(datapath, proxy: proxy)
+        let cluster = try LiveCluster(datapath, proxy: proxy, links: links)
         defer { cluster.close() }
         try body(cluster)
     }

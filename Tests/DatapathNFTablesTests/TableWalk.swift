@@ -51,6 +51,8 @@ struct TableWalk {
         for term in rule.terms {
             switch term {
             case .family(let family): guard flow.source.family == family else { return nil }
+            // No such term is in the table `inet bulkhead`.
+            case .etherType, .masked: return nil
             case .connectionState: return nil
             case .transportProtocol(let number): guard flow.ipProtocol == number else { return nil }
             case .destinationPort(let range):
@@ -103,7 +105,7 @@ struct TableWalk {
         var key: [UInt8] = []
         for field in fields {
             switch field {
-            case .interface, .sourcePort: return nil
+            case .interface, .sourcePort, .arpSource, .icmpType, .hopLimit: return nil
             case .source: key += bytes(flow.source)
             case .destination: key += bytes(flow.destination)
             case .transportProtocol: key += [flow.ipProtocol.rawValue] + (fields.count > 1 ? [0, 0, 0] : [])

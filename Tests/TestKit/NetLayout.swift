@@ -72,7 +72,13 @@ enum NetLayout {
 
     /// The host side of a pod. Routed: the gateway's address on every pair, and one route to the pod's each address.
     static func hostSide(of pod: NetPod, _ links: NetPodLinks) -> [String] {
-        if links == .bridged { return ["link set \(pod.hostInterface) master \(bridge) up"] }
+        if links == .bridged {
+            return [
+                "link set \(pod.hostInterface) master \(bridge) up",
+                // The plugin's hairpinMode: a pod reaches itself through a Service.
+                "link set \(pod.hostInterface) type bridge_slave hairpin on",
+            ]
+        }
         return [
             "link set \(pod.hostInterface) up",
             "addr add \(NetAddressing.gateways[pod.node])/32 dev \(pod.hostInterface)",

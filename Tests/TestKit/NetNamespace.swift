@@ -58,6 +58,15 @@ public struct NetNamespace: Sendable, Hashable {
         }
     }
 
+    /// The six bytes of its `eth0`'s address.
+    public func hardwareAddress() throws -> [UInt8] {
+        let words = try command("ip", "-o", "link", "show", "dev", "eth0").split(separator: " ")
+        guard let place = words.firstIndex(of: "link/ether"), place + 1 < words.count else {
+            throw NetError.missing("the hardware address of eth0 in \(name)")
+        }
+        return words[place + 1].split(separator: ":").compactMap { UInt8($0, radix: 16) }
+    }
+
     /// Processes that are inside.
     public var processes: [pid_t] {
         let output = (try? NetProcess.run(["ip", "netns", "pids", name])) ?? ""

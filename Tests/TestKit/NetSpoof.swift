@@ -19,6 +19,22 @@ public enum NetSpoof {
         guard code == 0 else { throw NetError.system("send a raw packet", code) }
     }
 
+    /// Sends a whole Ethernet frame by an interface.
+    public static func send(frame: [UInt8], by interface: String) throws {
+        let descriptor = socket(Int32(AF_PACKET), Int32(SOCK_RAW.rawValue), 0)
+        guard descriptor >= 0 else { throw NetError.system("open a packet socket", errno) }
+        defer { close(descriptor) }
+        // struct sockaddr_ll: family, protocol, interface; the frame itself has the hardware addresses.
+        var address = withUnsafeBytes(of: UInt16(AF_PACKET)) { Array($0) } + [0, 0]
+        address += withUnsafeBytes(of: if_nametoindex(interface)) { Array($0) } + [UInt8](repeating: 0, count: 12)
+        let sent = address.withUnsafeBytes { raw in
+            raw.withMemoryRebound(to: sockaddr.self) {
+                sendto(descriptor, frame, frame.count, 0, $0.baseAddress, socklen_t(raw.count))
+            }
+        }
+        guard sent == frame.count else { throw NetError.system("send a frame", errno) }
+    }
+
     /// Sends one IPv4 UDP datagram as fragments that carry `firstBytes` bytes (a multiple of eight) and the rest, the
     /// rest first when `reversed`.
     public static func sendFragments(

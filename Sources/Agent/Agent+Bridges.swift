@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import ControlProtocol
+import Datapath
+import DatapathNFTables
+import NetworkTypes
+import NodeNetwork
+
+/// What the agent knows of pods behind bridges. Policy of either datapath needs the bridges' packets in netfilter, and
+/// leaves the check of source addresses to a table that sees by which port they come.
+struct Bridging: ~Copyable {
+    /// By address of a pod, as the network tells it.
+    var found: [IPAddress: BridgePort] = [:]
+    /// Addresses of the endpoints behind each port.
+    var ports: [UInt32: Set<IPAddress>] = [:]
+    var filtering = BridgeFiltering.on
+    var check = BridgeSourceCheck()
+    var checkError: DatapathError?
+}
+
+extension Agent where Plane: ~Copyable {
+    /// Takes care of the endpoints that are behind bridges, as the network and the policy are now.
+    func updateBridges() {
+        guard network != nil else { return }
+        var ports: [UInt32: Set<IPAddress>] = [:]
+        if !bridging.found.isEmpty {
+            for endpoint in pipeline.compiled.endpoints.values {
+                let found = Set(endpoint.addresses.compactMap { bridging.found[$0]?.port.index })
+                // Of two answers neither is believed.
+                guard found.count == 1, let port = found.first else { continue }
+                ports[port, default: []].formUnion(endpoint.addresses)
+            }
+        }
+        bridging.ports = ports
+        ensureFiltering()
+        do {
+            try bridging.check.set(ports)
+            bridging.checkError = nil
+        } catch {
+            if bridging.checkError != error {
+                logger.error("source addresses behind bridges are not checked", metadata: ["error": "\(error)"])
+            }
+            bridging.checkError = error
+        }
+    }
+
+    private func ensureFiltering() {
+        let before = bridging.filtering
+        bridging.filtering = bridging.ports.isEmpty ? .on : BridgeFiltering.ensure()
+        guard bridging.filtering != before else { return }
+        switch bridging.filtering {
+        case .on: break
+        case .switchedOn: logger.notice("packets within bridges pass netfilter now: its settings were switched on")
+        case .off(let problem, let remedy):
+            logger.error(
+                "pods on one bridge reach each other whatever policy says",
+                metadata: ["problem": "\(problem)", "remedy": "\(remedy)"])
+        }
+    }
+
+    /// Nil where no endpoint is behind a bridge.
+    func bridgeStatus() -> BridgeStatus? {
+        guard !bridging.ports.isEmpty else { return nil }
+        // Somebody may have switched it off since.
+        ensureFiltering()
+        var status = BridgeStatus(ports: bridging.ports.count)
+        if case .off(let problem, let remedy) = bridging.filtering {
+            status.filtering = false
+            status.problems.append("\(problem); \(remedy)")
+        }
+        if let error = bridging.checkError { status.problems.append("\(error)") }
+        status.spoofed = (try? bridging.check.dropped()) ?? 0
+        return status
+    }
+}
