@@ -86,7 +86,7 @@ let package = Package(
             "Agent",
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
-                "PolicyPipeline", "Datapath", "DatapathNFTables", "PolicySources", "FlowTelemetry",
+                "PolicyPipeline", "Datapath", "PolicySources", "FlowTelemetry",
                 "ControlProtocol", "CLinuxShim", "NodeNetwork", hummingbirdCore, logging, lifecycle, nioCore, nioPosix,
             ]),
         .executableTarget(

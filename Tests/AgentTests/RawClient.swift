@@ -19,7 +19,7 @@ final class RawClient: Sendable {
             }
         }
         try #require(connected == 0)
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        var limit = timeval(tv_sec: 60, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
@@ -40,7 +40,7 @@ final class RawClient: Sendable {
 
     func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-    /// The next bytes; empty at the end, or when nothing comes for ten seconds.
+    /// The next bytes; empty at the end, or when nothing comes for a minute.
     func receive() -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
             count = max(0, recv(descriptor, buffer.baseAddress, buffer.count, 0))
