@@ -86,7 +86,7 @@ let package = Package(
             "Agent",
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
-                "PolicyPipeline", "Datapath", "PolicySources", "FlowTelemetry",
+                "PolicyPipeline", "Datapath", "DatapathNFTables", "PolicySources", "FlowTelemetry",
                 "ControlProtocol", "CLinuxShim", "NodeNetwork", hummingbirdCore, logging, lifecycle, nioCore, nioPosix,
             ]),
         .executableTarget(
