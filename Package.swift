@@ -129,14 +129,14 @@ let package = Package(
             swiftSettings: strict),
         tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
         tests("TestKitTests", ["TestKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
-        tests("NetworkTypesTests", ["NetworkTypes"]),
-        tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes"]),
-        tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects"]),
+        tests("NetworkTypesTests", ["NetworkTypes", "TestKit"]),
+        tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes", "TestKit"]),
+        tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "TestKit"]),
         tests(
             "PolicyPipelineTests",
             [
                 "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel",
-                "NetworkTypes",
+                "NetworkTypes", "TestKit",
             ]),
         tests(
             "ConformanceTests",

@@ -17,6 +17,20 @@ extension CompiledPolicy {
         return Decision(verdict: isDenied ? .deny : .allow, egress: egress, ingress: ingress)
     }
 
+    /// ``evaluate(_:)``'s verdict without its reasons, for many flows at once.
+    public func allows(_ flow: Flow) -> Bool {
+        let source = addresses.entry(of: flow.source)
+        let destination = addresses.entry(of: flow.destination)
+        guard source.endpoint == .none || source.endpoint != destination.endpoint else { return true }
+        let portClass = portClass(of: flow)
+        func allows(_ program: ProgramID?, _ peer: AddressEntry) -> Bool {
+            guard let program, let matrix = programs[program] else { return true }
+            return matrix.cell(peer.addressClass, portClass).verdict == .allow
+        }
+        return allows(endpoints[source.endpoint]?.egress, destination)
+            && allows(endpoints[destination.endpoint]?.ingress, source)
+    }
+
     /// The port class of a flow; 0 for protocols without ports.
     public func portClass(of flow: Flow) -> PortClassID {
         guard let port = flow.destinationPort, flow.ipProtocol.hasPorts else { return .none }

@@ -29,7 +29,6 @@ extension EBPFDatapath {
             return try rebuild(policy)
         }
         generation.retireAll(delta)
-        generation.retireAll(delta)
         usedRules.formUnion(delta.removedRules)
         retired.add(delta)
         report.wordsWritten = generation.memory.takeWordsWritten()

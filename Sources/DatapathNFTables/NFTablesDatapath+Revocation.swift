@@ -2,7 +2,6 @@
 import CompiledPolicy
 import Datapath
 import NetworkTypes
-import PolicyModel
 
 extension NFTablesDatapath {
     /// Stops the established flows of local endpoints that policy no longer allows, and no others.
@@ -28,21 +27,5 @@ extension NFTablesDatapath {
         }
         if !step.isEmpty { try commit(step) }
         for connection in denied { try ConnectionTable.remove(connection, socket) }
-    }
-}
-
-extension CompiledPolicy {
-    /// ``evaluate(_:)``'s verdict without its reasons, for many flows at once.
-    package func allows(_ flow: Flow) -> Bool {
-        let source = addresses.entry(of: flow.source)
-        let destination = addresses.entry(of: flow.destination)
-        guard source.endpoint == .none || source.endpoint != destination.endpoint else { return true }
-        let portClass = portClass(of: flow)
-        func allows(_ program: ProgramID?, _ peer: AddressEntry) -> Bool {
-            guard let program, let matrix = programs[program] else { return true }
-            return matrix.cell(peer.addressClass, portClass).verdict == .allow
-        }
-        return allows(endpoints[source.endpoint]?.egress, destination)
-            && allows(endpoints[destination.endpoint]?.ingress, source)
     }
 }

@@ -2,6 +2,7 @@
 import Agent
 import ControlProtocol
 import Glibc
+import TestKit
 import Testing
 
 /// Requests that are wrong in random ways. The daemon answers each with a status or an end, changes nothing by a request
@@ -14,7 +15,7 @@ import Testing
     @Test func randomRequestsDoNoHarm() async throws {
         let seed = Self.setting("BULKHEAD_FUZZ_SEED", otherwise: 1)
         let count = Self.setting("BULKHEAD_FUZZ_REQUESTS", otherwise: 400)
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         try await SocketFixture.serve { fixture in
             for number in 0..<count {
                 let bytes = Self.request(&random)
@@ -46,7 +47,7 @@ import Testing
         String(repeating: "[", count: 5000), String(repeating: "a: {", count: 500),
     ]
 
-    private static func request(_ random: inout SplitMix) -> [UInt8] {
+    private static func request(_ random: inout SplitMix64) -> [UInt8] {
         let paths = ControlPath.allCases.filter { $0 != .events }.map(\.rawValue) + ["/", "/v1", "*", "//", "/v1/%00"]
         let queries = [
             "", "?", "?from=a", "?kind=Pod&namespace=&name=%zz", "?from=shop/web&to=shop/redis&port=1", "?&&==",
@@ -68,17 +69,6 @@ import Testing
     }
 }
 
-/// A small repeatable generator (Steele, Lea and Flood 2014).
-struct SplitMix {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-
+extension SplitMix64 {
     mutating func pick<Element>(_ elements: [Element]) -> Element { elements[Int(next() % UInt64(elements.count))] }
 }

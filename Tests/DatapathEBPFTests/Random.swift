@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import NetworkTypes
+import TestKit
 
-/// SplitMix64: small, and the same everywhere for the same seed.
+/// Seeded choices for the tables' tests.
 struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-    init(_ seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
-    }
+    private var bits: SplitMix64
+    init(_ seed: UInt64) { bits = SplitMix64(seed: seed) }
+    mutating func next() -> UInt64 { bits.next() }
 
     mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
     mutating func chance(_ percent: Int) -> Bool { number(1...100) <= percent }

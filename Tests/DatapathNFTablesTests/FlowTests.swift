@@ -188,7 +188,7 @@ private final class Asker: Sendable {
 
     init(_ target: IPAddress, _ port: UInt16) throws {
         // The thread inherits the network namespace of the one that starts it.
-        Thread.start { [self] in
+        let thread = try NetThread.start { [self] in
             while !isStopping.load(ordering: .relaxed) {
                 let outcome = try? NetProbe(.udp, to: target, port: port, milliseconds: 500).run()
                 asked.add(1, ordering: .relaxed)
@@ -197,31 +197,12 @@ private final class Asker: Sendable {
             }
             isDone.store(true, ordering: .releasing)
         }
+        pthread_detach(thread)
     }
 
     func stop() -> (asked: Int, answered: Int) {
         isStopping.store(true, ordering: .relaxed)
         while !isDone.load(ordering: .acquiring) { usleep(1000) }
         return (asked.load(ordering: .relaxed), answered.load(ordering: .relaxed))
-    }
-}
-
-private enum Thread {
-    private final class Body {
-        let call: () -> Void
-        init(_ call: @escaping () -> Void) { self.call = call }
-    }
-
-    static func start(_ body: @escaping () -> Void) {
-        var thread = pthread_t()
-        let box = Unmanaged.passRetained(Body(body))
-        let failure = pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue().call()
-                return nil
-            }, box.toOpaque())
-        precondition(failure == 0, "no thread")
-        pthread_detach(thread)
     }
 }

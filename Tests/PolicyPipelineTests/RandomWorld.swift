@@ -2,27 +2,15 @@
 import KubernetesObjects
 import NetworkTypes
 import PolicyModel
-
-/// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators"), so that a seed names a run.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
+import TestKit
 
 /// A small cluster that events change at random; small, so that things meet often.
 struct RandomWorld {
-    var random: SeededGenerator
+    var random: SplitMix64
     private(set) var objects: [ObjectKey: KubernetesObject] = [:]
     private var clock: Int64 = 0
 
-    init(seed: UInt64) { random = SeededGenerator(seed: seed) }
+    init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
     private mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
     private mutating func pick<T>(_ list: [T]) -> T { list[Int.random(in: 0..<list.count, using: &random)] }

@@ -3,6 +3,7 @@ import Foundation
 import KubernetesObjects
 import PolicySources
 import Synchronization
+import TestKit
 import Testing
 
 /// A folder of its own for one test, watched, with what was heard of it.

@@ -18,8 +18,8 @@ public enum NetThread {
         }
     }
 
-    /// Starts `body` on a new thread, to be joined with `pthread_join`.
-    static func start(_ body: @escaping () -> Void) throws -> pthread_t {
+    /// Starts `body` on a new thread, to be joined with `pthread_join` or detached.
+    public static func start(_ body: @escaping () -> Void) throws -> pthread_t {
         var thread = pthread_t()
         let box = Unmanaged.passRetained(Body(body))
         let failure = pthread_create(

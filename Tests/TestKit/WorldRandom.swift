@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// SplitMix64 (Steele, Lea, Flood 2014): the same numbers for the same seed on every machine and with every version
-/// of the standard library, whose own algorithms for ranges and shuffles are not promised to stay.
+/// What worlds are made of, from ``SplitMix64`` alone: the standard library's own algorithms for ranges and shuffles are
+/// not promised to stay.
 public struct WorldRandom: Sendable {
-    private var state: UInt64
+    private var bits: SplitMix64
 
-    public init(seed: UInt64) { state = seed }
+    public init(seed: UInt64) { bits = SplitMix64(seed: seed) }
 
-    public mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
+    public mutating func next() -> UInt64 { bits.next() }
 
     /// 0..<bound, `bound` positive. The bias of the remainder does not matter here.
     public mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
