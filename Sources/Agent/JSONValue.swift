@@ -63,6 +63,7 @@ extension KubernetesObject {
                 "apiVersion": .string("networking.k8s.io/v1"), "kind": .string("NetworkPolicy"),
                 "metadata": metadata.json, "spec": policy.spec,
             ])
+        case .tierPolicy: .object([:])
         }
     }
 }

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+
+/// Whether a policy stops packets, or is only tried: the annotation `bulkhead.dev/enforcement`.
+public enum Enforcement: String, Sendable, Hashable {
+    case enforce
+    /// Compiled beside the enforced policies; what it would deny is counted and told, and not stopped.
+    case audit
+
+    public static let annotation = "bulkhead.dev/enforcement"
+}
+
+/// A cluster-wide policy of the Admin or Baseline tier, in one form for the three kinds:
+/// policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy, v1alpha1 AdminNetworkPolicy and BaselineAdminNetworkPolicy.
+public struct TierPolicy: Sendable, Hashable {
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        case clusterNetworkPolicy = "ClusterNetworkPolicy"
+        case adminNetworkPolicy = "AdminNetworkPolicy"
+        case baselineAdminNetworkPolicy = "BaselineAdminNetworkPolicy"
+
+        public var objectKind: ObjectKind {
+            switch self {
+            case .clusterNetworkPolicy: .clusterNetworkPolicy
+            case .adminNetworkPolicy: .adminNetworkPolicy
+            case .baselineAdminNetworkPolicy: .baselineAdminNetworkPolicy
+            }
+        }
+    }
+    public enum Tier: String, Sendable, Hashable {
+        case admin = "Admin"
+        case baseline = "Baseline"
+    }
+
+    public var kind: Kind
+    public var metadata: ObjectMeta
+    public var tier: Tier
+    /// 0 ... 1000; lower is tried first, equal ones in order of name (then kind). BaselineAdminNetworkPolicy: 0.
+    public var priority: Int32
+    public var subject: PodSelection
+    public var ingress: [TierRule]
+    public var egress: [TierRule]
+    public var enforcement: Enforcement
+    public init(
+        kind: Kind = .clusterNetworkPolicy, metadata: ObjectMeta, tier: Tier, priority: Int32 = 0,
+        subject: PodSelection, ingress: [TierRule] = [], egress: [TierRule] = [], enforcement: Enforcement = .enforce
+    ) {
+        self.kind = kind
+        self.metadata = metadata
+        self.tier = tier
+        self.priority = priority
+        self.subject = subject
+        self.ingress = ingress
+        self.egress = egress
+        self.enforcement = enforcement
+    }
+}
+
+/// Pods by the labels of their namespace and their own; hostNetwork pods never belong. An empty selector selects all.
+public struct PodSelection: Sendable, Hashable {
+    public var namespaces: LabelSelector
+    public var pods: LabelSelector
+    public init(namespaces: LabelSelector = LabelSelector(), pods: LabelSelector = LabelSelector()) {
+        self.namespaces = namespaces
+        self.pods = pods
+    }
+}
+
+/// One rule of a ``TierPolicy``: the first that matches decides its tier.
+public struct TierRule: Sendable, Hashable {
+    public enum Action: String, Sendable, Hashable {
+        case accept
+        case deny
+        /// Leave the tier.
+        case pass
+    }
+
+    public var name: String?
+    public var action: Action
+    public var peers: [TierPeer]
+    /// Nil: protocols are not looked at.
+    public var ports: [TierPort]?
+    /// Peers, protocols or fields that we don't know, as sentences with the field's path; from a newer API server.
+    /// With any: Accept matches only what is known, Deny and Pass deny everything that reaches the rule.
+    public var unknown: [String]
+    public init(
+        name: String? = nil, action: Action, peers: [TierPeer], ports: [TierPort]? = nil, unknown: [String] = []
+    ) {
+        self.name = name
+        self.action = action
+        self.peers = peers
+        self.ports = ports
+        self.unknown = unknown
+    }
+}
+
+/// Whom a ``TierRule`` matches.
+public enum TierPeer: Sendable, Hashable {
+    case pods(PodSelection)
+    /// The addresses of the nodes with these labels (status.addresses).
+    case nodes(LabelSelector)
+    /// Not empty.
+    case networks([CIDR])
+}
+
+/// What a ``TierRule`` matches of the transport header.
+public enum TierPort: Sendable, Hashable {
+    case range(IPProtocol, PortRange)
+    /// A container port of this name, of whatever protocol: of the subject on ingress, of the peer pod on egress.
+    case named(String)
+}
