@@ -78,6 +78,7 @@ extension DroppedPacket.Cause {
         case .spoofed: self = .spoofed
         case .unparsable: self = .unparsable
         case .inconsistent: self = .inconsistent
+        case .audit: self = .audit
         }
     }
 }
