@@ -6,9 +6,12 @@ import TestKit
 /// The policy of the live benchmark: the client's egress and the server's ingress both decide.
 enum LivePolicy {
     /// Starts the daemon and puts the policy in force.
-    static func install(_ world: NetWorld, cidrs: Int) throws -> NetDaemon {
-        let daemon = try NetDaemon(in: world)
+    static func install(
+        _ world: NetWorld, _ datapath: NetDatapath = .ebpf, cidrs: Int, policies: Int = 1
+    ) throws -> NetDaemon {
+        let daemon = try NetDaemon(in: world, datapath: datapath)
         try daemon.apply(pods(world))
+        if policies > 1 { try daemon.apply(otherPolicies(policies - 1)) }
         try daemon.apply(manifest(world, cidrs: cidrs))
         return daemon
     }
@@ -25,13 +28,34 @@ enum LivePolicy {
         }
     }
 
+    /// Prefixes that hold neither client nor server.
+    static func strangers(_ count: Int) -> [String] {
+        (0..<count).map { "\(IPAddress(v4: 0x6440_0000 + UInt32($0) * 16))/28" }
+    }
+
+    /// The one peer of the server's policy with this number, counted from 1.
+    static func otherPeer(_ number: Int) -> String { "\(IPAddress(v4: 0x0a80_0000 + UInt32(number)))/32" }
+
+    /// More policies that select the server, each with a peer that is not the client.
+    private static func otherPolicies(_ count: Int) -> String {
+        let items = (1...count).map { number in
+            """
+            {"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy",
+            "metadata":{"name":"other-\(number)","namespace":"default"},
+            "spec":{"podSelector":{"matchLabels":{"app":"server"}},"policyTypes":["Ingress"],
+            "ingress":[{"from":[{"ipBlock":{"cidr":"\(otherPeer(number))"}}],\(ports)}]}}
+            """
+        }
+        return #"{"apiVersion":"v1","kind":"List","items":[\#(items.joined(separator: ","))]}"#
+    }
+
+    private static let ports =
+        #""ports":[{"protocol":"TCP","port":6000},{"protocol":"UDP","port":6000,"endPort":65535}]"#
+
     /// The server's ingress names `cidrs` prefixes, of which the last holds the client.
     static func manifest(_ world: NetWorld, cidrs: Int) -> String {
-        let others = (0..<cidrs - 1).map { number in
-            #"{"ipBlock":{"cidr":"\#(IPAddress(v4: 0x6440_0000 + UInt32(number) * 16))/28"}}"#
-        }
+        let others = strangers(cidrs - 1).map { #"{"ipBlock":{"cidr":"\#($0)"}}"# }
         let own = #"{"ipBlock":{"cidr":"\#(world.pod("client").v4)/32"}}"#
-        let ports = #""ports":[{"protocol":"TCP","port":6000},{"protocol":"UDP","port":6000,"endPort":65535}]"#
         return """
             {"apiVersion":"v1","kind":"List","items":[
             {"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy",

@@ -7,6 +7,7 @@ enum Main {
         ("compile", benchCompile),
         ("hotpath", benchHotPath),
         ("live", benchLive),
+        ("livetable", benchLiveTable),
         ("nftables", benchNFTables),
     ]
 

@@ -9,7 +9,11 @@ public final class NetDialer: Sendable {
     public struct Result: Sendable, Hashable {
         public var asked = 0
         public var answered = 0
+        /// What became of the first flows without an answer in time.
+        public var failures: [String] = []
     }
+
+    private static let failuresKept = 8
 
     private let result = Mutex(Result())
     private let isStopping = Atomic<Bool>(false)
@@ -21,10 +25,13 @@ public final class NetDialer: Sendable {
     public init(to destination: IPAddress, port: UInt16, patience: Int) throws {
         let started = try NetThread.start { [self] in
             while !isStopping.load(ordering: .relaxed) {
-                let isAnswered = Self.ask(destination, port, patience)
+                let failure = Self.ask(destination, port, patience)
                 result.withLock { result in
                     result.asked += 1
-                    result.answered += isAnswered ? 1 : 0
+                    result.answered += failure == nil ? 1 : 0
+                    if let failure, result.failures.count < Self.failuresKept {
+                        result.failures.append("flow \(result.asked): \(failure)")
+                    }
                 }
             }
         }
@@ -40,13 +47,17 @@ public final class NetDialer: Sendable {
         return result.withLock { $0 }
     }
 
-    private static func ask(_ destination: IPAddress, _ port: UInt16, _ patience: Int) -> Bool {
-        guard let socket = try? NetSocket(destination.family, SOCK_DGRAM), socket.connect(destination, port) == 0,
-            socket.send(NetBytes.big(UInt64(1))) == 0, socket.wait(POLLIN, milliseconds: patience) != 0,
-            case .bytes = socket.receive()
-        else { return false }
+    /// Nil: answered in time.
+    private static func ask(_ destination: IPAddress, _ port: UInt16, _ patience: Int) -> String? {
+        guard let socket = try? NetSocket(destination.family, SOCK_DGRAM) else { return "no socket" }
+        let connected = socket.connect(destination, port)
+        guard connected == 0 else { return "connect: errno \(connected)" }
+        let sent = socket.send(NetBytes.big(UInt64(1)))
+        guard sent == 0 else { return "send: errno \(sent)" }
+        guard socket.wait(POLLIN, milliseconds: patience) != 0 else { return "no answer in \(patience) ms" }
+        guard case .bytes = socket.receive() else { return "refused" }
         // Not faster than the machine has processors for.
         NetClock.sleep(milliseconds: 0.5)
-        return true
+        return nil
     }
 }
