@@ -92,12 +92,15 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         guard isInStep, let step = tables.apply(delta, of: policy) else { return try resync(policy) }
         var report = ProgramReport()
         if !step.isEmpty {
+            isInStep = false
             do {
                 report.wordsWritten = try commit(step)
             } catch {
-                // The table is not what we left behind: whatever is missing or in the way is found by comparing.
+                // The table is not what we left behind: whatever is missing or in the way is found by comparing. The
+                // step may be in force all the same, its acknowledgement lost: flows are revoked whatever differs.
                 return try resync(policy)
             }
+            isInStep = true
         }
         if tables.mayHaveShrunk { try revoke(policy) }
         return report

@@ -74,8 +74,7 @@ extension Live {
             return (policies + pods).joined(separator: "\n---\n")
         }
 
-        /// Not yet on nftables, which once let a revoked flow go on for some packets under load: issue 3.
-        @Test(arguments: [NetDatapath.ebpf])
+        @Test(arguments: NetDatapath.allCases)
         func everyPacketHasTheOldOrTheNewVerdict(datapath: NetDatapath) throws {
             try LiveCluster.with(datapath) { cluster in
                 var timeline = Timeline(changes: [])
