@@ -161,9 +161,10 @@ extension ClusterState {
         }
     }
 
-    /// This node's addresses: those of its Node object and those that its pods name as their host's; sorted.
+    /// This node's addresses: those of its Node object, those that its pods name as their host's, and those of its
+    /// interfaces; sorted.
     public var ownNodeAddresses: [IPAddress] {
-        var result = nodes[nodeName, default: []]
+        var result = (nodes[nodeName]?.addresses ?? []) + localAddresses
         result += hostAddressCounts.keys
         return Set(result).sorted()
     }

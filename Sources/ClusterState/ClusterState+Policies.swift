@@ -63,7 +63,7 @@ extension ClusterState {
         let egress = policy.egress.map { index($0, retaining: &used) }
         return PolicyRecord(
             name: policy.metadata.name, namespace: namespace, podSelector: selector, isolates: policy.policyTypes,
-            ingress: ingress, egress: egress, strings: used)
+            isInAudit: policy.enforcement == .audit, ingress: ingress, egress: egress, strings: used)
     }
 
     private mutating func index(_ rule: NetworkPolicyRule, retaining used: inout [UInt32]) -> IndexedRule {

@@ -19,7 +19,7 @@ extension ClusterState {
         counts.podGroups = groupNumbers.count
         counts.namespaces = namespaceNumbers.count
         counts.nodes = nodes.count
-        counts.policies = policyNumbers.count
+        counts.policies = policyNumbers.count + tierPolicyNumbers.count
         return counts
     }
 
@@ -35,14 +35,15 @@ extension ClusterState {
     public func pod(owning address: IPAddress) -> EndpointName? { owners[address].map { endpointName(ofPod: $0) } }
 
     /// A Node object's addresses, in its order. Nil: no such node.
-    public func addresses(ofNode name: String) -> [IPAddress]? { nodes[name] }
+    public func addresses(ofNode name: String) -> [IPAddress]? { nodes[name]?.addresses }
 
     /// All policies, in order.
     public var policyReferences: [PolicyReference] {
-        policyNumbers.map { key, _ in
+        let policies = policyNumbers.map { key, _ in
             PolicyReference(
                 kind: "NetworkPolicy", namespace: namespaces[Int(key.namespace)].name, name: key.name)
-        }.sorted()
+        }
+        return (policies + tierPolicies.compactMap { $0?.reference }).sorted()
     }
 
     package func reference(ofPolicy number: UInt32) -> PolicyReference? {

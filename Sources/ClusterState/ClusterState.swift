@@ -40,7 +40,16 @@ public struct ClusterState: Sendable {
     var policyNumbers: [ScopedName: UInt32] = [:]
     var freePolicies: [UInt32] = []
 
-    var nodes: [String: [IPAddress]] = [:]
+    /// Policies of the Admin and Baseline tiers.
+    package internal(set) var tierPolicies: [TierPolicyRecord?] = []
+    var tierPolicyNumbers: [TierPolicyName: UInt32] = [:]
+    var freeTierPolicies: [UInt32] = []
+    /// In order of evaluation.
+    package internal(set) var orderedTierPolicies: [UInt32] = []
+
+    var nodes: [String: NodeRecord] = [:]
+    /// Addresses of the node's own interfaces, beside those that objects tell.
+    var localAddresses: [IPAddress] = []
     /// status.hostIPs of each pod of this node.
     var hostAddresses: [UInt32: [IPAddress]] = [:]
     /// How many pods of this node name each address as their host's.
@@ -55,6 +64,7 @@ public struct ClusterState: Sendable {
         var namespaces: [UInt32] = []
         var pods: [UInt32] = []
         var policies: [UInt32] = []
+        var tierPolicies: [UInt32] = []
     }
 
     public init(nodeName: String) {
@@ -66,16 +76,17 @@ public struct ClusterState: Sendable {
         switch event {
         case .set(.pod(let pod)): set(pod)
         case .set(.namespace(let namespace)): set(namespace)
-        case .set(.node(let node)): setNode(node.metadata.name, node.addresses)
+        case .set(.node(let node)): set(node)
         case .set(.networkPolicy(let policy)): set(policy)
-        case .set(.tierPolicy): break
+        case .set(.tierPolicy(let policy)): set(policy)
         case .removed(let key):
             switch key.kind {
             case .pod: removePod(namespace: key.namespace, name: key.name)
             case .namespace: removeNamespace(key.name)
-            case .node: setNode(key.name, nil)
+            case .node: removeNode(key.name)
             case .networkPolicy: removePolicy(namespace: key.namespace, name: key.name)
-            case .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy: break
+            case .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy:
+                removeTierPolicy(key.kind, key.name)
             }
         }
     }
@@ -87,14 +98,9 @@ public struct ClusterState: Sendable {
         for number in released.namespaces where namespaces[Int(number)].references == 0 { free(namespace: number) }
         freePods += released.pods
         freePolicies += released.policies
+        freeTierPolicies += released.tierPolicies
         for number in released.strings { _ = strings.release(number) }
         released = Released()
-    }
-
-    private mutating func setNode(_ name: String, _ addresses: [IPAddress]?) {
-        guard nodes[name] != addresses else { return }
-        nodes[name] = addresses
-        if name == nodeName { changes.ownNode = true }
     }
 }
 

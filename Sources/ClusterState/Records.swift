@@ -82,6 +82,7 @@ package struct PolicyRecord: Sendable, Equatable {
     package var namespace: UInt32
     package var podSelector: IndexedSelector
     package var isolates: Set<PolicyType>
+    package var isInAudit: Bool
     package var ingress: [IndexedRule]
     package var egress: [IndexedRule]
     /// Retained while the record lives.
@@ -158,11 +159,14 @@ package struct ClusterChanges: Sendable {
     /// Port names that got or lost a number somewhere in the cluster.
     package var portNames: Set<PortName> = []
     package var ownNode = false
+    package var tierPolicies: Set<UInt32> = []
+    /// Some node's labels or addresses.
+    package var nodes = false
 
     package init() {}
 
     package var isEmpty: Bool {
         addresses.isEmpty && localPods.isEmpty && replacedPods.isEmpty && groups.isEmpty && namespaces.isEmpty
-            && policies.isEmpty && portNames.isEmpty && !ownNode
+            && policies.isEmpty && portNames.isEmpty && !ownNode && tierPolicies.isEmpty && !nodes
     }
 }

@@ -41,6 +41,7 @@ extension CompiledPolicy {
             }
             return "endpoint \(endpoint.name) \(endpoint.addresses) \(programs)"
         }.sorted()
+        if judgesOwnNode { lines.append("own node judged") }
         lines += endpointsOverLimit.map { "endpoint over limit \($0)" }
         return lines
     }
@@ -71,14 +72,14 @@ extension CompiledPolicy {
 
     private func text(_ program: Program, _ classNames: [AddressClassID: String]) -> String {
         let names = portNames
-        let rules = program.rules.map { rule in
+        let rules = (program.rules + program.auditRules).map { rule in
             "\(rule.tier) \(rule.action) \(identityText(rule.rule)) \(text(rule.peers)) \(rule.ports.text)"
         }
         var cells: [String] = []
         for (addressClass, name) in classNames {
             for (portClass, port) in names {
                 let cell = program.cell(addressClass, portClass)
-                cells.append("\(name) \(port): \(cell.verdict) \(identityText(cell.rule))")
+                cells.append("\(name) \(port): \(cell.verdict)\(cell.wouldDeny ? " would deny" : "") \(identityText(cell.rule))")
             }
         }
         return "\(program.direction) \(rules) \(cells.sorted())"

@@ -32,6 +32,7 @@ extension CompiledPolicy: CustomStringConvertible {
                 "  \(id.rawValue)  \(endpoint.name)  \(addresses)  ingress \(endpoint.ingress.rawValue)"
                     + "  egress \(endpoint.egress.rawValue)")
         }
+        if judgesOwnNode { lines.append("traffic to the own node is judged") }
         for name in endpointsOverLimit { lines.append("  not protected, over the limit: \(name)") }
         return lines.joined(separator: "\n") + "\n"
     }
@@ -43,11 +44,15 @@ extension CompiledPolicy: CustomStringConvertible {
             let name = rules[rule.rule]?.identity.name ?? "?"
             lines.append("    \(rule.action.rawValue) \(text(rule.peers)), \(rule.ports.text): \(name)")
         }
+        for rule in program.auditRules {
+            let name = rules[rule.rule]?.identity.name ?? "?"
+            lines.append("    in audit: \(rule.action.rawValue) \(text(rule.peers)), \(rule.ports.text): \(name)")
+        }
         for row in 0..<program.cells.count / program.columnCount {
             let classes = addressClasses.keys.filter { Int(program.rows[Int($0.rawValue)]) == row }.sorted()
             let cells = (0..<program.columnCount).map { column in
                 let cell = program.cells[row * program.columnCount + column]
-                return "\(cell.verdict.rawValue) \(cell.rule.rawValue)"
+                return "\(cell.wouldDeny ? "would deny" : cell.verdict.rawValue) \(cell.rule.rawValue)"
             }
             let names = classes.map { "\($0.rawValue)" }.joined(separator: ",")
             lines.append("    row \(row) classes [\(names)]: \(cells.joined(separator: " | "))")

@@ -64,14 +64,34 @@ extension CompiledPolicy {
         _ cell: Cell, _ direction: Direction, _ endpoint: CompiledEndpoint, _ program: Program?, _ peer: IPAddress,
         _ entry: AddressEntry, _ flow: Flow
     ) -> DirectionDecision {
-        let identity =
-            cell.rule == .noPolicy ? .noPolicy(direction) : rules[cell.rule]?.identity ?? .noPolicy(direction)
-        var reason = identity.sentence(cell.verdict, endpoint: endpoint.name)
+        var rule = cell.rule
+        if cell.wouldDeny, let program { rule = allowingRule(in: program, entry.addressClass, flow) }
+        let identity = identity(of: rule, direction)
+        var reason = identity.sentence(cell.verdict, endpoint: endpoint.name, isSelected: program != nil)
         if cell.verdict == .deny, case .isolation = identity, let program {
             reason += "; " + nearestRule(in: program, peer: peer, entry.addressClass, flow)
         }
+        let wouldDeny = cell.wouldDeny ? self.identity(of: cell.rule, direction) : nil
+        if let wouldDeny { reason += "; in audit: would be \(wouldDeny.denial)" }
         return DirectionDecision(
-            verdict: cell.verdict, endpoint: endpoint.name, rule: cell.rule, identity: identity, reason: reason)
+            verdict: cell.verdict, endpoint: endpoint.name, rule: rule, identity: identity, reason: reason,
+            wouldDeny: wouldDeny)
+    }
+
+    private func identity(of rule: RuleID, _ direction: Direction) -> RuleIdentity {
+        rule == .noPolicy ? .noPolicy(direction) : rules[rule]?.identity ?? .noPolicy(direction)
+    }
+
+    /// What allows a flow by the rules in force: the first that matches, where a rule in audit has the cell.
+    private func allowingRule(in program: Program, _ addressClass: AddressClassID, _ flow: Flow) -> RuleID {
+        let memberOf = addressClasses[addressClass]?.peerSets ?? []
+        var passed: Tier?
+        for rule in program.rules
+        where rule.tier != passed && rule.peers.matches(memberOf) && rule.ports.matches(flow) {
+            if rule.action == .allow { return rule.rule }
+            passed = rule.tier
+        }
+        return .noPolicy
     }
 
     /// What came nearest to allowing: a rule whose peer matches but not the port, else the other way round.
@@ -146,12 +166,18 @@ extension RuleIdentity {
         }
     }
 
-    fileprivate func sentence(_ verdict: Verdict, endpoint: EndpointName) -> String {
+    fileprivate var denial: String {
+        if case .isolation = self { "isolated by \(name)" } else { "denied by \(name)" }
+    }
+
+    fileprivate func sentence(_ verdict: Verdict, endpoint: EndpointName, isSelected: Bool) -> String {
         switch self {
-        case .rule: return verdict == .allow ? "allowed by \(name)" : "denied by \(name)"
-        case .isolation: return "isolated by \(name)"
+        case .rule: return verdict == .allow ? "allowed by \(name)" : denial
+        case .isolation: return denial
         case .ownNode: return "allowed: own node"
         case .failsafe(let what): return "allowed whatever the policies: \(what)"
+        case .noPolicy(let direction) where isSelected:
+            return "allowed: no rule for \(direction.rawValue) of \(endpoint) matches, and no policy isolates it"
         case .noPolicy(let direction): return "allowed: no policy selects \(endpoint) for \(direction.rawValue)"
         case .overLimit(let direction):
             return "denied: the \(direction.rawValue) policy of \(endpoint) is over the limits of the tables"

@@ -73,7 +73,9 @@ public struct Program: Sendable, Hashable {
     public var rules: [ProgramRule]
     /// The same with the policies in audit enforced; empty where there are none of these.
     public var auditRules: [ProgramRule] = []
-    /// What decides by ``auditRules`` when none of them matches.
+    /// What each part says to members of no peer set, of a protocol without ports: the cell of both classes 0 before
+    /// the parts were put together. Nil where there is no policy in audit.
+    public var enforcedOtherwise: Cell?
     public var auditOtherwise: Cell?
     /// Row of each address class, by the class's raw value. Free classes have row 0.
     public var rows: [UInt16]

@@ -11,12 +11,18 @@ public struct DirectionDecision: Sendable, Hashable {
     /// "allowed by shop/allow-api rule 1", or "isolated by shop/default-deny; nearest rule: port 6379 not in
     /// shop/allow-api".
     public var reason: String
-    public init(verdict: Verdict, endpoint: EndpointName, rule: RuleID, identity: RuleIdentity, reason: String) {
+    /// The rule in audit that would deny what this allows.
+    public var wouldDeny: RuleIdentity?
+    public init(
+        verdict: Verdict, endpoint: EndpointName, rule: RuleID, identity: RuleIdentity, reason: String,
+        wouldDeny: RuleIdentity? = nil
+    ) {
         self.verdict = verdict
         self.endpoint = endpoint
         self.rule = rule
         self.identity = identity
         self.reason = reason
+        self.wouldDeny = wouldDeny
     }
 }
 

@@ -8,8 +8,8 @@ extension PolicyCompiler {
     mutating func useProgram(
         _ resolved: ResolvedDirection, _ direction: Direction, _ delta: inout CompiledDelta
     ) -> ProgramID {
-        guard !resolved.tiers.isEmpty else { return .none }
-        let content = ProgramContent(direction: direction, tiers: resolved.tiers)
+        guard !resolved.tiers.isEmpty || resolved.audit != nil else { return .none }
+        let content = ProgramContent(direction: direction, tiers: resolved.tiers, audit: resolved.audit)
         if let id = programIDs[content] {
             programs[id]?.users += 1
             return id
@@ -61,7 +61,7 @@ extension PolicyCompiler {
 
     private static func ranges(of content: ProgramContent) -> [ProtocolPorts] {
         var result: Set<ProtocolPorts> = []
-        for tier in content.tiers {
+        for tier in content.allTiers {
             for rule in tier.rules { if case .ports(let ports) = rule.ports { result.formUnion(ports) } }
         }
         return result.sorted()
@@ -72,7 +72,7 @@ extension PolicyCompiler {
         var seen: Set<RuleIdentity> = []
         var result: [RuleIdentity] = []
         func add(_ identity: RuleIdentity) { if seen.insert(identity).inserted { result.append(identity) } }
-        for tier in content.tiers {
+        for tier in content.allTiers {
             for rule in tier.rules { add(rule.identity) }
             if let deny = tier.otherwiseDeny { add(deny) }
         }
@@ -117,21 +117,25 @@ extension PolicyCompiler {
         let classes = classesBySet(of: new)
         for id in new {
             guard let content = programs[id]?.content else { continue }
-            let rules = content.tiers.flatMap { tier in
-                tier.rules.map { rule in
-                    ProgramRule(
-                        rule: ruleID(rule.identity), tier: tier.tier, action: rule.action, peers: rule.peers,
-                        ports: rule.ports)
-                }
-            }
             var program = Program(
                 key: StableKey(content) { partition.keys[$0] ?? StableKey(high: 0, low: 0) },
-                direction: content.direction, rules: rules,
+                direction: content.direction, rules: programRules(content.tiers),
                 rows: [UInt16](repeating: 0, count: partition.classes.count),
                 columns: [UInt16](repeating: 0, count: Int(ports.highestClass) + 1), columnCount: 1, cells: [])
+            program.auditRules = programRules(content.audit ?? [])
             let isOverLimit = compiled.programsOverLimit.contains(id)
             if isOverLimit || !fill(&program, id, content, classes) { denyEverything(&program, id) }
             compiled.programs[id] = program
+        }
+    }
+
+    private func programRules(_ tiers: [ResolvedTier]) -> [ProgramRule] {
+        tiers.flatMap { tier in
+            tier.rules.map { rule in
+                ProgramRule(
+                    rule: ruleID(rule.identity), tier: tier.tier, action: rule.action, peers: rule.peers,
+                    ports: rule.ports)
+            }
         }
     }
 
@@ -139,13 +143,14 @@ extension PolicyCompiler {
     private mutating func fill(
         _ program: inout Program, _ id: ProgramID, _ content: ProgramContent, _ classes: [PeerSetID: [UInt32]]
     ) -> Bool {
-        let (columns, columnsOfRule, columnCount) = columns(of: program.rules)
+        let (columns, columnsOfRule, columnCount) = columns(of: program.rules + program.auditRules)
         guard columnCount <= CompilerLimits.columnsPerProgram else { return false }
         var layout = ProgramLayout(
             content, ids: { ruleID($0) }, columnsOfRule: columnsOfRule, columnCount: columnCount,
             overLimit: ruleID(.overLimit(content.direction)))
         var cells: [Cell] = []
         _ = layout.row(of: [], cells: &cells)
+        if content.audit != nil { (program.enforcedOtherwise, program.auditOtherwise) = layout.otherwise }
         var relevant: Set<UInt32> = []
         for set in layout.peerSets { relevant.formUnion(classes[set] ?? []) }
         for number in relevant.sorted() {
@@ -164,6 +169,8 @@ extension PolicyCompiler {
         program.columns = [UInt16](repeating: 0, count: Int(ports.highestClass) + 1)
         program.columnCount = 1
         program.cells = [Cell(.deny, by: ruleID(.overLimit(program.direction)))]
+        program.auditRules = []
+        (program.enforcedOtherwise, program.auditOtherwise) = (nil, nil)
         if !compiled.programsOverLimit.contains(id) { compiled.programsOverLimit.append(id) }
     }
 
@@ -177,7 +184,7 @@ extension PolicyCompiler {
         var result: [PeerSetID: [UInt32]] = [:]
         var isNamed: [Bool] = []
         for id in new {
-            for tier in programs[id]?.content.tiers ?? [] {
+            for tier in programs[id]?.content.allTiers ?? [] {
                 for rule in tier.rules {
                     guard case .sets(let sets) = rule.peers else { continue }
                     for set in sets {

@@ -3,7 +3,8 @@ import CompiledPolicy
 import PolicyModel
 
 /// A program's rules prepared for filling rows: a row is a distinct set of rules that match by peer, a column a
-/// distinct set that match by port, a cell the first match through the tiers.
+/// distinct set that match by port, a cell the first match through the tiers. The tiers with the policies in audit, if
+/// there are any, follow those in force as a second part; a cell is then made of the answers of both.
 struct ProgramLayout: Sendable {
     struct Rule: Sendable {
         var tier: Int
@@ -16,6 +17,8 @@ struct ProgramLayout: Sendable {
     var rules: [Rule] = []
     /// What ends each tier.
     var denies: [RuleID?] = []
+    /// How many tiers are in force; the others are those with the policies in audit.
+    private let enforcedTiers: Int
     /// Rules that match every peer, in order.
     private var anyPeer: [UInt32] = []
     private var rulesOfSet: [PeerSetID: [UInt32]] = [:]
@@ -35,7 +38,8 @@ struct ProgramLayout: Sendable {
     ) {
         self.columnCount = columnCount
         self.overLimit = overLimit
-        for (number, tier) in content.tiers.enumerated() {
+        enforcedTiers = content.audit == nil ? .max : content.tiers.count
+        for (number, tier) in content.allTiers.enumerated() {
             for rule in tier.rules {
                 let index = UInt32(rules.count)
                 rules.append(
@@ -86,12 +90,35 @@ struct ProgramLayout: Sendable {
     /// Whether rows had to be left out.
     private(set) var isOverLimit = false
 
+    /// What each part says to members of no set, of a protocol without ports.
+    var otherwise: (enforced: Cell, audit: Cell) {
+        let (enforced, audit) = parts(anyPeer)
+        return (enforced[0], audit[0])
+    }
+
     private func fill(_ matching: [UInt32]) -> [Cell] {
+        guard enforcedTiers != .max else { return fill(matching[...], denies.indices) }
+        let (enforced, audit) = parts(matching)
+        return enforced.indices.map { column in
+            let isAudited = enforced[column].verdict == .allow && audit[column].verdict == .deny
+            return isAudited ? Cell(.allow, by: audit[column].rule, wouldDeny: true) : enforced[column]
+        }
+    }
+
+    private func parts(_ matching: [UInt32]) -> (enforced: [Cell], audit: [Cell]) {
+        let split = matching.firstIndex { rules[Int($0)].tier >= enforcedTiers } ?? matching.endIndex
+        return (
+            fill(matching[..<split], 0..<enforcedTiers),
+            fill(matching[split...], enforcedTiers..<denies.count)
+        )
+    }
+
+    private func fill(_ matching: ArraySlice<UInt32>, _ tiers: Range<Int>) -> [Cell] {
         var result = [Cell?](repeating: nil, count: columnCount)
         var passed = [Int](repeating: -1, count: columnCount)
-        var index = 0
-        for (tier, deny) in denies.enumerated() {
-            while index < matching.count, rules[Int(matching[index])].tier == tier {
+        var index = matching.startIndex
+        for tier in tiers {
+            while index < matching.endIndex, rules[Int(matching[index])].tier == tier {
                 let rule = rules[Int(matching[index])]
                 index += 1
                 for column in rule.columns where result[column] == nil && passed[column] != tier {
@@ -102,7 +129,7 @@ struct ProgramLayout: Sendable {
                     }
                 }
             }
-            guard let deny else { continue }
+            guard let deny = denies[tier] else { continue }
             for column in result.indices where result[column] == nil && passed[column] != tier {
                 result[column] = Cell(.deny, by: deny)
             }

@@ -64,6 +64,26 @@ extension StableHash {
     }
 }
 
+extension StableHash {
+    mutating func add(_ tier: ResolvedTier, peerSetKey: (PeerSetID) -> StableKey) {
+        add(byte: tier.tier.rawValue)
+        add(tier.rules.count)
+        for rule in tier.rules {
+            add(rule.identity)
+            add(rule.action.rawValue)
+            add(rule.ports)
+            if case .sets(let sets) = rule.peers {
+                add(sets.count)
+                for key in sets.map(peerSetKey).sorted() { add(key) }
+            } else {
+                add(-1)
+            }
+        }
+        add(tier.otherwiseDeny == nil ? 0 : 1)
+        if let deny = tier.otherwiseDeny { add(deny) }
+    }
+}
+
 extension StableKey {
     init(_ identity: RuleIdentity) {
         var hash = StableHash()
@@ -105,22 +125,9 @@ extension StableKey {
     init(_ content: ProgramContent, peerSetKey: (PeerSetID) -> StableKey) {
         var hash = StableHash()
         hash.add(content.direction.rawValue)
-        for tier in content.tiers {
-            hash.add(byte: tier.tier.rawValue)
-            hash.add(tier.rules.count)
-            for rule in tier.rules {
-                hash.add(rule.identity)
-                hash.add(rule.action.rawValue)
-                hash.add(rule.ports)
-                if case .sets(let sets) = rule.peers {
-                    hash.add(sets.count)
-                    for key in sets.map(peerSetKey).sorted() { hash.add(key) }
-                } else {
-                    hash.add(-1)
-                }
-            }
-            hash.add(tier.otherwiseDeny == nil ? 0 : 1)
-            if let deny = tier.otherwiseDeny { hash.add(deny) }
+        for tiers in [content.tiers, content.audit].compactMap(\.self) {
+            hash.add(tiers.count)
+            for tier in tiers { hash.add(tier, peerSetKey: peerSetKey) }
         }
         self = hash.finish()
     }
@@ -130,4 +137,9 @@ extension StableKey {
 struct ProgramContent: Sendable, Hashable {
     var direction: Direction
     var tiers: [ResolvedTier]
+    /// With the policies in audit; nil: there are none of these.
+    var audit: [ResolvedTier]?
+
+    /// Of both parts.
+    var allTiers: [ResolvedTier] { tiers + (audit ?? []) }
 }

@@ -13,14 +13,18 @@ import PolicyResolver
 public struct PolicyPipeline: Sendable {
     public let nodeName: String
     var state: ClusterState
-    var resolver = PolicyResolver()
+    var resolver: PolicyResolver
     var compiler: PolicyCompiler
 
     /// - Parameters:
     ///   - nodeName: the node whose pods are local.
     ///   - numbering: the numbers that a previous run left in the kernel.
-    public init(nodeName: String, numbering: Numbering = Numbering()) {
+    ///   - settings: what was chosen about traffic between pods and the own node.
+    public init(
+        nodeName: String, numbering: Numbering = Numbering(), settings: PolicySettings = PolicySettings()
+    ) {
         self.nodeName = nodeName
+        resolver = PolicyResolver(settings: settings)
         state = ClusterState(nodeName: nodeName)
         compiler = PolicyCompiler(numbering: numbering)
     }
@@ -39,6 +43,13 @@ public struct PolicyPipeline: Sendable {
     /// Takes a batch of events in and brings the tables up to date in one pass.
     public mutating func apply(_ events: [ObjectEvent]) -> CompiledDelta {
         ingest(events)
+        return step()
+    }
+
+    /// Takes in which addresses the node's own interfaces have (loopback's left out): traffic to them is traffic to the
+    /// own node, whatever the Node object says.
+    public mutating func apply(localAddresses: [IPAddress]) -> CompiledDelta {
+        state.set(localAddresses: Set(localAddresses).sorted())
         return step()
     }
 

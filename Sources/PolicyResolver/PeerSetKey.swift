@@ -8,6 +8,8 @@ enum PeerSetKey: Hashable, Sendable {
     case pods(PodPeers)
     /// All ipBlocks of one rule; sorted, without duplicates.
     case blocks([AddressBlock])
+    /// Nodes by label (in words) with their addresses, sorted.
+    case nodes(String, [IPAddress])
     /// This node's addresses, sorted.
     case ownNode([IPAddress])
 }
@@ -33,6 +35,10 @@ extension PeerSetKey {
             let text = blocks.prefix(4).map(\.description).joined(separator: ", ")
             return PeerSetDescription(
                 description: blocks.count > 4 ? "\(text) and \(blocks.count - 4) more" : text, blocks: blocks)
+        case .nodes(let selector, let addresses):
+            return PeerSetDescription(
+                description: selector.isEmpty ? "all nodes" : "nodes \(selector)",
+                blocks: addresses.map { AddressBlock(cidr: CIDR(host: $0)) })
         case .ownNode(let addresses):
             return PeerSetDescription(
                 description: "own node", blocks: addresses.map { AddressBlock(cidr: CIDR(host: $0)) })

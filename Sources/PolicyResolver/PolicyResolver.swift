@@ -17,8 +17,11 @@ public struct PolicyResolver: Sendable {
 
     struct LocalGroup: Sendable {
         var pods: [UInt32] = []
-        /// Policies that select it, in order of name.
+        /// NetworkPolicies that select it, in order of name.
         var policies: [UInt32] = []
+        /// Policies of the tiers that select it, in order of evaluation.
+        var tierPolicies: [UInt32] = []
+        var judgesOwnNode = false
         var ingress = ResolvedDirection()
         var egress = ResolvedDirection()
     }
@@ -27,10 +30,14 @@ public struct PolicyResolver: Sendable {
     var endpoints: [UInt32: LocalEndpoint] = [:]
     var groups: [UInt32: LocalGroup] = [:]
     var active: [UInt32: ActivePolicy] = [:]
+    var activeTiers: [UInt32: ActivePolicy] = [:]
     var ownNode: PeerSetID?
+    var nodeDNS: PeerSetID?
+    var judgesOwnNode = false
     var pushed = PushedState()
+    let settings: PolicySettings
 
-    public init() {}
+    public init(settings: PolicySettings = PolicySettings()) { self.settings = settings }
 
     /// Brings resolved policy up to date with the changes that `state` has noted.
     public mutating func resolve(_ state: ClusterState) -> ResolvedChange {
@@ -43,6 +50,7 @@ public struct PolicyResolver: Sendable {
         let isNodeNew = refreshOwnNode(changes, state)
         refreshEndpoints(changes, state, &change, dirtyGroups: &dirtyGroups, dirtyPods: &dirtyPods)
         refreshPolicies(changes, state, dirtyGroups: &dirtyGroups)
+        refreshTierPolicies(changes, state, dirtyGroups: &dirtyGroups)
         if isNodeNew { dirtyGroups.formUnion(groups.keys) }
         for group in dirtyGroups.sorted() { resolve(group: group, state, dirtyPods: &dirtyPods) }
         for pod in dirtyPods {
@@ -54,6 +62,11 @@ public struct PolicyResolver: Sendable {
         if !changes.localPods.isEmpty { pushed.isContested = true }
         resolvePushed(state, &change)
         deactivateUnused()
+        let judges = groups.values.contains { $0.judgesOwnNode }
+        if judges != judgesOwnNode {
+            judgesOwnNode = judges
+            change.judgesOwnNode = judges
+        }
 
         peerSets.finish(&change, in: state)
         for address in changes.addresses {
@@ -78,6 +91,10 @@ public struct PolicyResolver: Sendable {
         let new = peerSets.acquire(.ownNode(state.ownNodeAddresses), in: state)
         if let old { peerSets.release(old) }
         ownNode = new
+        if nodeDNS == nil, !settings.nodeDNS.isEmpty {
+            let blocks = Set(settings.nodeDNS).sorted().map { AddressBlock(cidr: CIDR(host: $0)) }
+            nodeDNS = peerSets.acquire(.blocks(blocks), in: state)
+        }
         return new != old
     }
 
@@ -147,17 +164,24 @@ public struct PolicyResolver: Sendable {
     private mutating func resolve(group number: UInt32, _ state: ClusterState, dirtyPods: inout Set<UInt32>) {
         guard var group = groups[number] else { return }
         let old = group.policies
+        let oldTiers = group.tierPolicies
         let selecting = group.pods.isEmpty ? [] : policies(selecting: number, state)
+        let tiers = group.pods.isEmpty ? [] : tierPolicies(selecting: number, state)
         for policy in selecting { use(policy, state) }
+        for policy in tiers { use(tierPolicy: policy, state) }
         for policy in old { active[policy]?.users -= 1 }
+        for policy in oldTiers { activeTiers[policy]?.users -= 1 }
         guard !group.pods.isEmpty else {
             groups[number] = nil
             return
         }
         group.policies = selecting
+        group.tierPolicies = tiers
+        let policies = selecting.compactMap { active[$0] } + tiers.compactMap { activeTiers[$0] }
         let ports = state.ports(ofGroup: number)
-        let ingress = ingressDirection(selecting, ports: ports)
-        let egress = egressDirection(selecting)
+        let ingress = direction(.ingress, of: policies, ports: ports)
+        let egress = direction(.egress, of: policies, ports: ports)
+        group.judgesOwnNode = judgesOwnNode(policies)
         if ingress != group.ingress || egress != group.egress {
             group.ingress = ingress
             group.egress = egress
@@ -182,29 +206,82 @@ public struct PolicyResolver: Sendable {
         active[number]?.users += 1
     }
 
-    private func ingressDirection(_ selecting: [UInt32], ports: [IndexedPort]) -> ResolvedDirection {
-        let isolating = selecting.compactMap { active[$0] }.filter { $0.isolates.contains(.ingress) }
-        guard !isolating.isEmpty else { return ResolvedDirection() }
-        let rules = isolating.flatMap { $0.ingress.map { $0.rule(ports: ports) } }
-        let deny = RuleIdentity.isolation(.ingress, by: isolating.map(\.reference))
-        return ResolvedDirection(tiers: [
-            ResolvedTier(tier: .admin, rules: ownNodeRules(.ingress), otherwiseDeny: nil),
-            ResolvedTier(tier: .networkPolicy, rules: rules, otherwiseDeny: deny),
-        ])
+    private func judgesOwnNode(_ policies: [ActivePolicy]) -> Bool {
+        policies.contains { policy in
+            policy.tier == .networkPolicy
+                ? settings.enforcesNetworkPolicyOnOwnNode && policy.isolates.contains(.egress)
+                : !policy.egress.isEmpty
+        }
     }
 
-    private func egressDirection(_ selecting: [UInt32]) -> ResolvedDirection {
-        let isolating = selecting.compactMap { active[$0] }.filter { $0.isolates.contains(.egress) }
-        guard !isolating.isEmpty else { return ResolvedDirection() }
-        let rules = ownNodeRules(.egress) + isolating.flatMap(\.egress)
-        let deny = RuleIdentity.isolation(.egress, by: isolating.map(\.reference))
-        return ResolvedDirection(tiers: [ResolvedTier(tier: .networkPolicy, rules: rules, otherwiseDeny: deny)])
+    /// What is in force, and beside it, where policies in audit differ from that, what would be.
+    private func direction(
+        _ direction: Direction, of policies: [ActivePolicy], ports: [IndexedPort]
+    ) -> ResolvedDirection {
+        let tiers = tiers(direction, of: policies.filter { !$0.isInAudit }, ports: ports)
+        guard policies.contains(where: \.isInAudit) else { return ResolvedDirection(tiers: tiers) }
+        let audit = self.tiers(direction, of: policies, ports: ports)
+        return ResolvedDirection(tiers: tiers, audit: audit == tiers ? nil : audit)
     }
 
-    func ownNodeRules(_ direction: Direction) -> [ResolvedRule] {
+    private func tiers(_ direction: Direction, of policies: [ActivePolicy], ports: [IndexedPort]) -> [ResolvedTier] {
+        func rules(_ tier: Tier) -> [ResolvedRule] {
+            policies.filter { $0.tier == tier }.flatMap { policy in
+                direction == .ingress ? policy.ingress.map { $0.rule(ports: ports) } : policy.egress
+            }
+        }
+        let type: PolicyType = direction == .ingress ? .ingress : .egress
+        let isolating = policies.filter { $0.isolates.contains(type) }
+        var admin = rules(.admin)
+        var baseline = rules(.baseline)
+        let hasTiers = !admin.isEmpty || !baseline.isEmpty
+        guard hasTiers || !isolating.isEmpty else { return [] }
+        var isolated: [ResolvedRule] = []
+        switch direction {
+        case .ingress: admin = ownNodeRules(.ingress) + admin
+        case .egress:
+            if settings.enforcesNetworkPolicyOnOwnNode || hasTiers { admin = failsafeRules + admin }
+            if !settings.enforcesNetworkPolicyOnOwnNode, !isolating.isEmpty {
+                // The Baseline tier is asked about the own node, and nobody after it.
+                isolated = ownNodeRules(.egress, action: baseline.isEmpty ? .allow : .pass)
+                if !baseline.isEmpty { baseline += ownNodeRules(.egress) }
+            }
+        }
+        var result: [ResolvedTier] = []
+        if !admin.isEmpty { result.append(ResolvedTier(tier: .admin, rules: admin, otherwiseDeny: nil)) }
+        if !isolating.isEmpty {
+            isolated += isolating.flatMap { policy in
+                direction == .ingress ? policy.ingress.map { $0.rule(ports: ports) } : policy.egress
+            }
+            let deny = RuleIdentity.isolation(direction, by: isolating.map(\.reference))
+            result.append(ResolvedTier(tier: .networkPolicy, rules: isolated, otherwiseDeny: deny))
+        }
+        if !baseline.isEmpty { result.append(ResolvedTier(tier: .baseline, rules: baseline, otherwiseDeny: nil)) }
+        return result
+    }
+
+    /// What no policy keeps a pod from: an address by DHCP, and names by the node's resolver.
+    private var failsafeRules: [ResolvedRule] {
+        var rules: [ResolvedRule] = []
+        if let ownNode {
+            rules.append(
+                ResolvedRule(
+                    identity: .failsafe("DHCP"), action: .allow, peers: .sets([ownNode]),
+                    ports: .ports([ProtocolPorts(.udp, PortRange(67)), ProtocolPorts(.udp, PortRange(547))])))
+        }
+        if let nodeDNS {
+            rules.append(
+                ResolvedRule(
+                    identity: .failsafe("node DNS"), action: .allow, peers: .sets([nodeDNS]),
+                    ports: .ports([ProtocolPorts(.tcp, PortRange(53)), ProtocolPorts(.udp, PortRange(53))])))
+        }
+        return rules
+    }
+
+    func ownNodeRules(_ direction: Direction, action: RuleAction = .allow) -> [ResolvedRule] {
         guard let ownNode else { return [] }
         return [
-            ResolvedRule(identity: .ownNode(direction), action: .allow, peers: .sets([ownNode]), ports: .any)
+            ResolvedRule(identity: .ownNode(direction), action: action, peers: .sets([ownNode]), ports: .any)
         ]
     }
 
@@ -212,6 +289,10 @@ public struct PolicyResolver: Sendable {
         for (number, policy) in active where policy.users == 0 {
             for set in policy.peerSets { peerSets.release(set) }
             active[number] = nil
+        }
+        for (number, policy) in activeTiers where policy.users == 0 {
+            for set in policy.peerSets { peerSets.release(set) }
+            activeTiers[number] = nil
         }
     }
 }

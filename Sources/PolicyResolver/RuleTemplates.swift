@@ -4,11 +4,16 @@ import KubernetesObjects
 import NetworkTypes
 import PolicyModel
 
-/// A NetworkPolicy that selects local endpoints, with its peers resolved. What depends on the endpoint alone, the
+/// A policy that selects local endpoints, with its peers resolved. What depends on the endpoint alone, the
 /// numbers of ingress ports by name, is filled in by ``IngressTemplate/rule(ports:)``.
 struct ActivePolicy: Sendable {
     var reference: PolicyReference
+    var tier = Tier.networkPolicy
+    /// Empty for the policies of other tiers.
     var isolates: Set<PolicyType>
+    var isInAudit = false
+    /// Whether nodes' labels and addresses shape the rules.
+    var namesNodes = false
     var ingress: [IngressTemplate] = []
     var egress: [ResolvedRule] = []
     /// One reference each.
@@ -21,13 +26,14 @@ struct ActivePolicy: Sendable {
 
 struct IngressTemplate: Sendable {
     var identity: RuleIdentity
+    var action = RuleAction.allow
     var peers: PeerMatch
     /// Nil: every port.
     var ports: [IndexedPolicyPort]?
 
     func rule(ports own: [IndexedPort]) -> ResolvedRule {
         guard let ports else {
-            return ResolvedRule(identity: identity, action: .allow, peers: peers, ports: .any)
+            return ResolvedRule(identity: identity, action: action, peers: peers, ports: .any)
         }
         var result: [ProtocolPorts] = []
         for port in ports {
@@ -39,7 +45,7 @@ struct IngressTemplate: Sendable {
                 }
             }
         }
-        return ResolvedRule(identity: identity, action: .allow, peers: peers, ports: .ports(result))
+        return ResolvedRule(identity: identity, action: action, peers: peers, ports: .ports(result))
     }
 }
 
@@ -48,7 +54,7 @@ extension PeerSetTable {
     mutating func activate(_ policy: PolicyRecord, _ reference: PolicyReference, in state: ClusterState)
         -> ActivePolicy
     {
-        var active = ActivePolicy(reference: reference, isolates: policy.isolates)
+        var active = ActivePolicy(reference: reference, isolates: policy.isolates, isInAudit: policy.isInAudit)
         if policy.isolates.contains(.ingress) {
             for (index, rule) in policy.ingress.enumerated() {
                 let peers = match(rule.peers, of: policy, retaining: &active.peerSets, in: state)
@@ -122,7 +128,7 @@ extension PeerSetTable {
         return .sets(sets)
     }
 
-    private mutating func take(
+    mutating func take(
         _ key: PeerSetKey, into sets: inout [PeerSetID], retaining used: inout [PeerSetID], in state: ClusterState
     ) {
         let id = acquire(key, in: state)
