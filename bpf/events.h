@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What userspace is told of drops. Nothing here runs for a packet that is allowed. */
+/* What userspace is told of drops, and of what a rule in audit would drop. Nothing here runs for any other packet. */
 #ifndef BULKHEAD_EVENTS_H
 #define BULKHEAD_EVENTS_H
 

@@ -22,6 +22,14 @@
 #define CT_ESTABLISHED_REPLY 3
 #define CT_RELATED_REPLY 4
 
+/* Of loopback in every network namespace. */
+#define LOOPBACK_IFINDEX 1
+
+/* In sk_buff._skb_refdst: the route is not held. */
+#define ROUTE_BORROWED 1ul
+/* RTN_BROADCAST. */
+#define ROUTE_BROADCAST 3
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct net_device {
@@ -35,8 +43,14 @@ struct nf_hook_state {
 struct sk_buff {
 	unsigned int len;
 	unsigned int data_len;
+	unsigned long _skb_refdst;
 	unsigned long _nfct;
 	unsigned char *data;
+};
+
+/* An IPv4 route, as a packet bears it. */
+struct rtable {
+	__u16 rt_type;
 };
 
 /* 16 bytes of anything: packets are read through it. */

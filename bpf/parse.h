@@ -234,6 +234,20 @@ static __noinline int is_discovery(struct sk_buff *skb, const struct tuple *t)
 	return (message & 255) >= 133 && (message & 255) <= 137;
 }
 
+/* Whether a packet to the node is to more than one host, or would be: to a subnet's broadcast address. */
+static __always_inline int is_group(const struct sk_buff *skb, struct address destination, __u32 family)
+{
+	if (family == 6)
+		return destination.high >> 56 == 0xff;
+	__u32 address = (__u32)destination.low;
+	if (address >> 28 == 0xe || address == 0xffffffff)
+		return 1;
+	/* Only routing knows a subnet's; the frame's own kind is the sender's to choose. */
+	const struct rtable *route =
+		bpf_rdonly_cast((void *)(skb->_skb_refdst & ~ROUTE_BORROWED), bpf_core_type_id_kernel(struct rtable));
+	return route->rt_type == ROUTE_BROADCAST;
+}
+
 /* Whether an ICMP message quotes a packet that it is about (RFC 792, RFC 4443). */
 static __always_inline int is_error(__u8 protocol, __u8 type)
 {

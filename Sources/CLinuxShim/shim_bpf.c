@@ -158,9 +158,10 @@ struct hook_state {
 };
 
 int bh_test_run(
-	int program, const void *frame, uint32_t size, uint8_t family, uint32_t repeat, struct bh_test_result *result)
+	int program, const void *frame, uint32_t size, uint8_t hook, uint8_t family, uint32_t repeat,
+	struct bh_test_result *result)
 {
-	struct hook_state state = {.hook = 2, .family = family};
+	struct hook_state state = {.hook = hook, .family = family};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = size, .ctx_in = &state,
 		.ctx_size_in = sizeof(state), .repeat = (int)repeat);
 	int code = bpf_prog_test_run_opts(program, &options);

@@ -31,6 +31,7 @@ extension EBPFDatapath {
         counters.suppressedEvents = try total(BH_STAT_SUPPRESSED)
         counters.lostEvents = try total(BH_STAT_LOST)
         counters.inconsistent = try total(BH_STAT_INCONSISTENT)
+        counters.audited = try total(BH_STAT_AUDITED)
         return counters
     }
 

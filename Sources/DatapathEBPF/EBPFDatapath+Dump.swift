@@ -17,6 +17,7 @@ extension Generation {
         var lines = [
             "generation \(number) layout \(BH_LAYOUT_VERSION)",
             "heap words used \(memory.heap.usedWords) of \(memory.heap.totalWords), waiting \(memory.retired.count) blocks",
+            "own node \(judgesOwnNode ? "judged" : "not judged")",
         ]
         dumpEndpoints(&lines)
         dumpPorts(&lines)

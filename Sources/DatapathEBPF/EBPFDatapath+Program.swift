@@ -11,6 +11,9 @@ extension EBPFDatapath {
         guard !delta.isEmpty else { return ProgramReport() }
         guard generation.capacities.hold(delta) else { return try rebuild(policy) }
         var report = ProgramReport()
+        if delta.changesOwnNode, policy.judgesOwnNode {
+            try generation.attach(PacketHook.ownNode, priority: options.hookPriority)
+        }
         if retired.conflicts(with: delta) { report.gracePeriods += try gracePeriod() }
         try zeroCounters(of: delta.addedRules.filter { usedRules.contains($0) })
         // A packet that read a program before it was retired may read a port's class only now.
@@ -28,9 +31,11 @@ extension EBPFDatapath {
         } catch {
             return try rebuild(policy)
         }
+        generation.setJudgesOwnNode(policy.judgesOwnNode)
         generation.retireAll(delta)
         usedRules.formUnion(delta.removedRules)
         retired.add(delta)
+        if delta.changesOwnNode, !policy.judgesOwnNode { try generation.detachOwnNode() }
         report.wordsWritten = generation.memory.takeWordsWritten()
         report.gracePeriods += generation.memory.takeGracePeriods()
         return report

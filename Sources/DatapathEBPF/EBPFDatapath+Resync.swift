@@ -11,6 +11,7 @@ extension EBPFDatapath {
             return try rebuild(policy)
         }
         var report = ProgramReport()
+        if policy.judgesOwnNode { try generation.attach(PacketHook.ownNode, priority: options.hookPriority) }
         if !retired.isEmpty { report.gracePeriods += try gracePeriod() }
         let added = policy.rules.keys.filter { generation.keys[.rule, $0.rawValue] == nil }
         try zeroCounters(of: added.filter { usedRules.contains($0) })
@@ -28,6 +29,8 @@ extension EBPFDatapath {
             if !transition.turning.isEmpty { report.gracePeriods += try gracePeriod() }
             retired.add(generation.turn(transition, policy))
         }
+        generation.setJudgesOwnNode(policy.judgesOwnNode)
+        if !policy.judgesOwnNode { try generation.detachOwnNode() }
         try removeSuperseded()
         report.wordsWritten = generation.memory.takeWordsWritten()
         report.gracePeriods += generation.memory.takeGracePeriods()
@@ -55,8 +58,9 @@ extension EBPFDatapath {
             }
             try copyInterfaces(from: old, to: new)
             try copyCounters(from: old, to: new)
+            new.setJudgesOwnNode(policy.judgesOwnNode)
             new.complete()
-            try new.attach(priority: options.hookPriority)
+            try attach(new)
             superseded.append(old.directory)
             current = new
             usedRules = []

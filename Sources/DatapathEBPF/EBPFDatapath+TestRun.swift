@@ -20,21 +20,20 @@ extension EBPFDatapath {
     /// - Parameters:
     ///   - packet: from the IP header on; at least 20 bytes for IPv4, 40 for IPv6.
     ///   - repeats: how often to run it, for timing.
+    ///   - hook: whose program to run, attached or not.
     /// - Throws: ``DatapathError/system(operation:code:detail:)``; EINVAL for a packet that is too short.
     public func testRun(
-        packet: [UInt8], family: AddressFamily, repeats: UInt32 = 1
+        packet: [UInt8], family: AddressFamily, repeats: UInt32 = 1, hook: PacketHook = .forward
     ) throws(DatapathError) -> TestRunResult {
-        let generation = try opened()
-        let program = family == .ipv4 ? generation.program4.raw : generation.program6.raw
-        return try runProgram(program, packet: packet, family: family, repeats: repeats)
+        let program = try opened().program(at: hook, family)
+        return try runProgram(program, packet: packet, family: family, repeats: repeats, hook: hook)
     }
 
     /// Size of a loaded program in instructions, and how many the verifier walked.
     public func programFacts(
-        _ family: AddressFamily
+        _ family: AddressFamily, hook: PacketHook = .forward
     ) throws(DatapathError) -> (instructions: Int, verified: Int) {
-        let generation = try opened()
-        let program = family == .ipv4 ? generation.program4.raw : generation.program6.raw
+        let program = try opened().program(at: hook, family)
         var (bytes, verified): (UInt32, UInt32) = (0, 0)
         let code = bh_program_info(program, &bytes, &verified)
         guard code == 0 else { throw .system(operation: "reading a program's facts", code: -code, detail: "") }
@@ -64,13 +63,14 @@ public struct BaselineProgram: ~Copyable {
 }
 
 private func runProgram(
-    _ program: Int32, packet: [UInt8], family: AddressFamily, repeats: UInt32
+    _ program: Int32, packet: [UInt8], family: AddressFamily, repeats: UInt32, hook: PacketHook = .forward
 ) throws(DatapathError) -> TestRunResult {
     let etherType: [UInt8] = family == .ipv4 ? [0x08, 0x00] : [0x86, 0xdd]
     let frame = [UInt8](repeating: 0, count: 12) + etherType + packet
     var result = bh_test_result()
     let code = bh_test_run(
-        program, frame, UInt32(frame.count), family == .ipv4 ? 2 : 10, repeats, &result)
+        program, frame, UInt32(frame.count), UInt8(hook.rawValue), UInt8(family == .ipv4 ? AF_INET : AF_INET6), repeats,
+        &result)
     guard code == 0 else { throw .system(operation: "running the program over a packet", code: -code, detail: "") }
     return TestRunResult(verdict: result.verdict == 1 ? .allow : .deny, nanoseconds: Double(result.duration_ns))
 }

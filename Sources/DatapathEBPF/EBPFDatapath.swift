@@ -5,7 +5,8 @@ import CompiledPolicy
 import Datapath
 import Glibc
 
-/// Programs the kernel's netfilter `forward` hook of the calling thread's network namespace by eBPF.
+/// Programs the kernel's netfilter hooks of the calling thread's network namespace by eBPF: `forward`, and while
+/// ``CompiledPolicy/judgesOwnNode`` says so, `input` and `output`.
 ///
 /// Maps, programs and links are pinned under `<bpffs>/bulkhead` and go on enforcing without this process. Calls block
 /// and must come from a thread that stays in one network namespace.
@@ -16,7 +17,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         public var eventBurst: UInt32 = 200
         /// A flow that goes on being dropped is told of again after so many milliseconds.
         public var eventRepeatMilliseconds: UInt32 = 10_000
-        /// Priority in the forward hook; the next free one is taken. Must be after connection tracking and
+        /// Priority in the hooks; the next free one is taken. Must be after connection tracking and
         /// destination NAT, which run at earlier hooks; other filters sit at 0.
         public var hookPriority: Int32 = -10
         /// Room at first; doubled as needed.
@@ -68,7 +69,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         }
         generation.writeSettings(options)
         generation.complete()
-        try generation.attach(priority: options.hookPriority)
+        try attach(generation)
         current = generation
         // What the last process retired may still be in a packet's hands.
         try gracePeriod()
@@ -105,13 +106,13 @@ public struct EBPFDatapath: ~Copyable, Datapath {
                 if found == nil {
                     let generation = try Generation.open(number, in: layoutDirectory)
                     // Attached before an older one is detached, should the last process have ended in between.
-                    try generation.attach(priority: options.hookPriority)
+                    try attach(generation)
                     found = generation
                 } else {
                     try Pins.removeTree(directory)
                 }
             } catch {
-                guard !Pins.exists(directory + "/link4"), !Pins.exists(directory + "/link6") else {
+                guard !Pins.names(in: directory).contains(where: { $0.hasPrefix("link") }) else {
                     superseded.append(directory)
                     continue
                 }
@@ -123,6 +124,12 @@ public struct EBPFDatapath: ~Copyable, Datapath {
 
     func create(number: Int, _ capacities: Capacities) throws(DatapathError) -> Generation {
         try Generation.create(number, in: layoutDirectory, capacities, options)
+    }
+
+    /// Attaches the programs at the hooks whose packets the tables judge.
+    func attach(_ generation: Generation) throws(DatapathError) {
+        let hooks = [.forward] + (generation.judgesOwnNode ? PacketHook.ownNode : [])
+        try generation.attach(hooks, priority: options.hookPriority)
     }
 
     // MARK: Grace periods

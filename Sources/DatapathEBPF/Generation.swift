@@ -5,6 +5,7 @@ import CLinuxShim
 import CompiledPolicy
 import Datapath
 import Glibc
+import NetworkTypes
 
 /// One set of maps, programs and links in the kernel, pinned in one directory, with what this process knows of it.
 ///
@@ -23,18 +24,16 @@ final class Generation {
     var strayPrograms: [HeapBlock] = []
     let counters: Descriptor
     let stats: Descriptor
-    let program4: Descriptor
-    let program6: Descriptor
+    private let hooks: HookPrograms
     private let ring: OpaquePointer
 
     static let mapNames = ["tables", "keys", "counters", "stats", "events"]
-    static let programNames = ["bulkhead4", "bulkhead6"]
     static let ringBytes = 256 * 1024
 
     private init(
         number: Int, directory: String, capacities: Capacities, tables: borrowing Descriptor,
         keys keyMap: borrowing Descriptor, counters: consuming Descriptor, stats: consuming Descriptor,
-        events: borrowing Descriptor, program4: consuming Descriptor, program6: consuming Descriptor
+        events: borrowing Descriptor, hooks: consuming HookPrograms
     ) throws(DatapathError) {
         let tableBase = try Self.map(tables, bytes: capacities.tableBytes)
         let keyBase = try Self.map(keyMap, bytes: capacities.keyBytes)
@@ -48,12 +47,14 @@ final class Generation {
         keys = KeyMemory(mapped: keyBase, capacities)
         self.counters = counters
         self.stats = stats
-        self.program4 = program4
-        self.program6 = program6
+        self.hooks = hooks
         self.ring = ring
     }
 
     deinit { bh_ring_close(ring) }
+
+    /// A program's descriptor, which stays this object's.
+    func program(at hook: PacketHook, _ family: AddressFamily) -> Int32 { hooks.raw(hook, family) }
 
     private static func map(_ map: borrowing Descriptor, bytes: Int) throws(DatapathError) -> UnsafeMutableRawPointer {
         guard let base = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map.raw, 0), base != MAP_FAILED else {
@@ -75,11 +76,12 @@ final class Generation {
         if Pins.exists(directory) { try Pins.removeTree(directory) }
         try Pins.makeDirectory(directory)
         for name in mapNames { try Pins.pin(try object.map(name), at: "\(directory)/\(name)") }
-        for name in programNames { try Pins.pin(try object.program(name), at: "\(directory)/\(name)") }
+        for name in HookPrograms.names { try Pins.pin(try object.program(name), at: "\(directory)/\(name)") }
         let generation = try Generation(
             number: number, directory: directory, capacities: capacities, tables: object.map("tables"),
             keys: object.map("keys"), counters: object.map("counters"), stats: object.map("stats"),
-            events: object.map("events"), program4: object.program("bulkhead4"), program6: object.program("bulkhead6"))
+            events: object.map("events"),
+            hooks: HookPrograms { name throws(DatapathError) in try object.program(name) })
         generation.writeHeader(settings)
         return generation
     }
@@ -96,7 +98,7 @@ final class Generation {
         }
     }
 
-    private static func headerWord(_ field: PartialKeyPath<bh_header>) -> UInt32 {
+    static func headerWord(_ field: PartialKeyPath<bh_header>) -> UInt32 {
         UInt32(MemoryLayout<bh_header>.offset(of: field)! / 4)
     }
 
@@ -137,8 +139,8 @@ final class Generation {
         let generation = try Generation(
             number: number, directory: directory, capacities: capacities, tables: tables,
             keys: keys, counters: Pins.get(directory + "/counters"), stats: Pins.get(directory + "/stats"),
-            events: Pins.get(directory + "/events"), program4: Pins.get(directory + "/bulkhead4"),
-            program6: Pins.get(directory + "/bulkhead6"))
+            events: Pins.get(directory + "/events"),
+            hooks: HookPrograms { name throws(DatapathError) in try Pins.get(directory + "/" + name) })
         try generation.recover()
         return generation
     }
@@ -153,37 +155,6 @@ final class Generation {
 
     /// Marks as tables that may enforce.
     func complete() { memory.update(Self.headerWord(\.complete), 1) }
-
-    // MARK: Links
-
-    /// Attaches both programs where they are not, beside whatever else is attached.
-    func attach(priority: Int32) throws(DatapathError) {
-        try attach(program4, family: 2, name: "link4", priority)
-        try attach(program6, family: 10, name: "link6", priority)
-    }
-
-    private func attach(
-        _ program: borrowing Descriptor, family: UInt32, name: String, _ wanted: Int32
-    ) throws(DatapathError) {
-        let path = directory + "/" + name
-        if Pins.exists(path) { return }
-        // Another hook at the same priority: the next one does as well.
-        for priority in wanted..<wanted + 32 {
-            let link = bh_link_netfilter(program.raw, family, 2, priority, 0)
-            if link == -EBUSY || link == -EEXIST { continue }
-            guard link >= 0 else {
-                if link == -EOPNOTSUPP || link == -EINVAL {
-                    throw .unsupported(
-                        what: "this kernel has no netfilter BPF links",
-                        remedy: "use Linux 6.4 or later with CONFIG_NETFILTER_BPF_LINK")
-                }
-                throw .system(operation: "attaching to the forward hook", code: -link, detail: "")
-            }
-            try Pins.pin(Descriptor(link), at: path)
-            return
-        }
-        throw .limit(what: "hooks at neighbouring priorities of the forward hook", limit: 32)
-    }
 
     // MARK: Events
 

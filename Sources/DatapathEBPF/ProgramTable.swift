@@ -5,7 +5,10 @@ import PolicyModel
 
 extension Cell {
     /// The word that the BPF program reads.
-    var word: UInt32 { (verdict == .allow ? BH_CELL_ALLOW : BH_CELL_DENY) | rule.rawValue }
+    var word: UInt32 {
+        let action = verdict == .deny ? BH_CELL_DENY : wouldDeny ? BH_CELL_AUDIT : BH_CELL_ALLOW
+        return action | rule.rawValue
+    }
 }
 
 /// Which line (row or column) of a block stands for which of the compiled program: the compiler of a new run may count

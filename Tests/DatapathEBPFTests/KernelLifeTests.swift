@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import BulkheadABI
 import CLinuxShim
 import CompiledPolicy
 import Datapath
@@ -244,15 +245,15 @@ import Testing
     @Test func unfinishedSetsAreRemoved() throws {
         try PrivateKernel.run { bpffs in
             mkdir("\(bpffs)/bulkhead", 0o700)
-            mkdir("\(bpffs)/bulkhead/v1", 0o700)
-            mkdir("\(bpffs)/bulkhead/v1/1", 0o700)
+            mkdir("\(bpffs)/bulkhead/v\(BH_LAYOUT_VERSION)", 0o700)
+            mkdir("\(bpffs)/bulkhead/v\(BH_LAYOUT_VERSION)/1", 0o700)
             mkdir("\(bpffs)/bulkhead/v0", 0o700)
             var datapath = EBPFDatapath(bpffs: bpffs)
             _ = try datapath.open()
             #expect(access("\(bpffs)/bulkhead/v0", F_OK) == 0, "other layouts enforce until all is written")
             _ = try datapath.resync(KernelVerdictTests.onePod())
             #expect(access("\(bpffs)/bulkhead/v0", F_OK) != 0)
-            #expect(access("\(bpffs)/bulkhead/v1/1/tables", F_OK) == 0)
+            #expect(access("\(bpffs)/bulkhead/v\(BH_LAYOUT_VERSION)/1/tables", F_OK) == 0)
         }
     }
 
@@ -264,11 +265,13 @@ import Testing
             _ = try datapath.open()
             let elapsed = ContinuousClock.now - started
             for family in [AddressFamily.ipv4, .ipv6] {
-                let facts = try datapath.programFacts(family)
-                #expect(facts.instructions <= 2500, "\(family) \(facts)")
-                #expect(facts.verified <= 120_000, "\(family) \(facts)")
+                for hook in PacketHook.allCases {
+                    let facts = try datapath.programFacts(family, hook: hook)
+                    #expect(facts.instructions <= 2500, "\(hook) \(family) \(facts)")
+                    #expect(facts.verified <= 120_000, "\(hook) \(family) \(facts)")
+                }
             }
-            #expect(elapsed < .seconds(2), "loading both took \(elapsed)")
+            #expect(elapsed < .seconds(2), "loading all took \(elapsed)")
         }
     }
 

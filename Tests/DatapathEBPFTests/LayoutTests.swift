@@ -51,6 +51,7 @@ import Testing
                 "event_rate": MemoryLayout<bh_header>.offset(of: \.event_rate),
                 "event_burst": MemoryLayout<bh_header>.offset(of: \.event_burst),
                 "event_repeat_ms": MemoryLayout<bh_header>.offset(of: \.event_repeat_ms),
+                "own_node": MemoryLayout<bh_header>.offset(of: \.own_node),
             ]
         ),
         "bh_event": (

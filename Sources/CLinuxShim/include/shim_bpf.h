@@ -27,9 +27,10 @@ struct bh_test_result {
 	uint32_t verdict;
 	uint32_t duration_ns;
 };
-/* Runs a netfilter program `repeat` times over an Ethernet frame. 0 or -errno. */
+/* Runs a netfilter program `repeat` times over an Ethernet frame, as at a hook. 0 or -errno. */
 int bh_test_run(
-	int program, const void *frame, uint32_t size, uint8_t family, uint32_t repeat, struct bh_test_result *result);
+	int program, const void *frame, uint32_t size, uint8_t hook, uint8_t family, uint32_t repeat,
+	struct bh_test_result *result);
 
 /* Facts of a loaded program: instructions after the verifier, time spent loading it, verified instructions. */
 int bh_program_info(int program, uint32_t *translated_bytes, uint32_t *verified_instructions);

@@ -22,7 +22,7 @@ typedef uint64_t bh_u64;
 #endif
 
 /* Part of the pins' path: programs and tables of different versions never meet. */
-#define BH_LAYOUT_VERSION 1
+#define BH_LAYOUT_VERSION 2
 #define BH_MAGIC 0x424c4b48u
 
 #define BH_ENDPOINTS 2048
@@ -49,6 +49,8 @@ typedef uint64_t bh_u64;
 /* A matrix cell: bits 25..24 the action (0 is never written), bits 23..0 the rule. */
 #define BH_CELL_ALLOW 0x01000000u
 #define BH_CELL_DENY 0x02000000u
+/* Allowed, counted and told of: the rule, in audit, would deny it. */
+#define BH_CELL_AUDIT 0x03000000u
 #define BH_CELL_RULE_MASK 0x00ffffffu
 
 #define BH_CHUNK_WORDS 256
@@ -78,7 +80,9 @@ struct bh_header {
 	bh_u32 class_keys;
 	bh_u32 program_keys;
 	bh_u32 rule_keys;
-	bh_u32 reserved[53];
+	/* Not 0: packets between endpoints and the node itself are judged. */
+	bh_u32 own_node;
+	bh_u32 reserved[52];
 };
 
 /* A local endpoint. Both programs are flipped by one aligned 64-bit store. 0: allows everything. */
@@ -157,6 +161,7 @@ enum bh_stat {
 	BH_STAT_SUPPRESSED = 2,
 	BH_STAT_LOST = 3,
 	BH_STAT_INCONSISTENT = 4,
+	BH_STAT_AUDITED = 5,
 	BH_STATS = 8,
 };
 
@@ -165,6 +170,7 @@ enum bh_cause {
 	BH_CAUSE_SPOOFED = 2,
 	BH_CAUSE_UNPARSABLE = 3,
 	BH_CAUSE_INCONSISTENT = 4,
+	BH_CAUSE_AUDIT = 5,
 };
 
 enum bh_direction {
@@ -172,7 +178,7 @@ enum bh_direction {
 	BH_EGRESS = 1,
 };
 
-/* A dropped packet, named as the flow that was judged. Addresses in network byte order; IPv4 in the first word. */
+/* A packet that was dropped (BH_CAUSE_AUDIT: would be), named as the flow that was judged. Addresses in network byte order; IPv4 in the first word. */
 struct bh_event {
 	bh_u64 time_ns;
 	bh_u32 source[4];
@@ -203,6 +209,7 @@ struct bh_event {
 _Static_assert(sizeof(struct bh_header) == 256, "header");
 _Static_assert(__builtin_offsetof(struct bh_header, complete) == 16, "complete");
 _Static_assert(__builtin_offsetof(struct bh_header, rule_keys) == 40, "rule_keys");
+_Static_assert(__builtin_offsetof(struct bh_header, own_node) == 44, "own_node");
 _Static_assert(sizeof(struct bh_endpoint) == 16, "endpoint");
 _Static_assert(__builtin_offsetof(struct bh_endpoint, ifindex) == 8, "ifindex");
 _Static_assert(sizeof(struct bh_program) == 32, "program");

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import BulkheadABI
+import CLinuxShim
+import Datapath
+import Glibc
+import NetworkTypes
+
+/// Where packets meet a program: a hook of netfilter (`enum nf_inet_hooks`).
+public enum PacketHook: UInt32, Sendable, CaseIterable {
+    /// Packets to the node itself.
+    case input = 1
+    case forward = 2
+    /// Packets from the node itself.
+    case output = 3
+
+    /// The hooks of packets between endpoints and the node itself.
+    static let ownNode: [PacketHook] = [.input, .output]
+
+    private var suffix: String {
+        switch self {
+        case .input: "_in"
+        case .forward: ""
+        case .output: "_out"
+        }
+    }
+
+    func program(_ family: AddressFamily) -> String { "bulkhead\(family.rawValue)\(suffix)" }
+    func link(_ family: AddressFamily) -> String { "link\(family.rawValue)\(suffix)" }
+}
+
+/// The loaded programs, one for each hook and family.
+struct HookPrograms: ~Copyable {
+    private let forward4: Descriptor
+    private let forward6: Descriptor
+    private let input4: Descriptor
+    private let input6: Descriptor
+    private let output4: Descriptor
+    private let output6: Descriptor
+
+    static var names: [String] {
+        PacketHook.allCases.flatMap { hook in AddressFamily.allCases.map { hook.program($0) } }
+    }
+
+    /// - Parameter open: the descriptor of the program with a name.
+    init(_ open: (String) throws(DatapathError) -> Descriptor) throws(DatapathError) {
+        // All opened before any is stored: a value that may not be copied is made whole or not at all.
+        let forward4Opened = try open(PacketHook.forward.program(.ipv4))
+        let forward6Opened = try open(PacketHook.forward.program(.ipv6))
+        let input4Opened = try open(PacketHook.input.program(.ipv4))
+        let input6Opened = try open(PacketHook.input.program(.ipv6))
+        let output4Opened = try open(PacketHook.output.program(.ipv4))
+        let output6Opened = try open(PacketHook.output.program(.ipv6))
+        forward4 = forward4Opened
+        forward6 = forward6Opened
+        input4 = input4Opened
+        input6 = input6Opened
+        output4 = output4Opened
+        output6 = output6Opened
+    }
+
+    /// The descriptor; it stays this value's.
+    func raw(_ hook: PacketHook, _ family: AddressFamily) -> Int32 {
+        switch (hook, family) {
+        case (.forward, .ipv4): forward4.raw
+        case (.forward, .ipv6): forward6.raw
+        case (.input, .ipv4): input4.raw
+        case (.input, .ipv6): input6.raw
+        case (.output, .ipv4): output4.raw
+        case (.output, .ipv6): output6.raw
+        }
+    }
+}
+
+extension Generation {
+    /// Attaches the programs of these hooks where they are not, beside whatever else is attached.
+    func attach(_ hooks: [PacketHook], priority: Int32) throws(DatapathError) {
+        for hook in hooks {
+            for family in AddressFamily.allCases { try attach(hook, family, priority) }
+        }
+    }
+
+    private func attach(_ hook: PacketHook, _ family: AddressFamily, _ wanted: Int32) throws(DatapathError) {
+        let path = directory + "/" + hook.link(family)
+        if Pins.exists(path) { return }
+        let domain = UInt32(family == .ipv4 ? AF_INET : AF_INET6)
+        // Another hook at the same priority: the next one does as well.
+        for priority in wanted..<wanted + 32 {
+            let link = bh_link_netfilter(program(at: hook, family), domain, hook.rawValue, priority, 0)
+            if link == -EBUSY || link == -EEXIST { continue }
+            guard link >= 0 else {
+                if link == -EOPNOTSUPP || link == -EINVAL {
+                    throw .unsupported(
+                        what: "this kernel has no netfilter BPF links",
+                        remedy: "use Linux 6.4 or later with CONFIG_NETFILTER_BPF_LINK")
+                }
+                throw .system(operation: "attaching to the \(hook) hook", code: -link, detail: "")
+            }
+            try Pins.pin(Descriptor(link), at: path)
+            return
+        }
+        throw .limit(what: "hooks at neighbouring priorities of the \(hook) hook", limit: 32)
+    }
+
+    // MARK: Packets between endpoints and the node itself
+
+    /// Whether the tables say that they are judged.
+    var judgesOwnNode: Bool { memory.load(Self.headerWord(\.own_node)) != 0 }
+
+    /// Says whether they are judged: one store, after all that judges them. The programs must be attached before.
+    func setJudgesOwnNode(_ judges: Bool) { memory.update(Self.headerWord(\.own_node), judges ? 1 : 0) }
+
+    /// Takes the programs away again once the tables say that they judge nothing: the node's own traffic is then as
+    /// quick as without them.
+    func detachOwnNode() throws(DatapathError) {
+        for hook in PacketHook.ownNode {
+            for family in AddressFamily.allCases {
+                let path = directory + "/" + hook.link(family)
+                guard unlink(path) == 0 || errno == ENOENT else {
+                    throw .system(operation: "removing \(path)", code: errno, detail: "")
+                }
+            }
+        }
+    }
+}
