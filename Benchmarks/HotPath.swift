@@ -37,12 +37,51 @@ func benchHotPath() throws {
             let spread = try HotPathRow.spread(family, datapath, baseline)
             print("\(family): 64k sources once each, two system calls apart: \(Int(spread.rounded())) ns over baseline")
         }
+        for judged in [false, true] { try benchOwnNode(judged, &datapath, baseline) }
         for family in [AddressFamily.ipv4, .ipv6] {
-            let (instructions, verified) = try datapath.programFacts(family)
-            print("\(family): \(instructions) instructions, \(verified) verified")
+            for hook in PacketHook.allCases {
+                let (instructions, verified) = try datapath.programFacts(family, hook: hook)
+                print("\(family) \(hook): \(instructions) instructions, \(verified) verified")
+            }
         }
     }
 }
+
+/// Packets at the node's own hooks, over the program that reads headers and decides nothing (which these programs, where
+/// they judge nothing, don't even do): from an isolated pod to its node, from elsewhere to the node, and one that the
+/// node sends and that is no reply.
+private func benchOwnNode(
+    _ judged: Bool, _ datapath: inout EBPFDatapath, _ baseline: borrowing BaselineProgram
+) throws {
+    var policy = HotPathSize(rules: 10_000, cidrs: 10, pods: 100).policy()
+    policy.judgesOwnNode = judged
+    _ = try datapath.resync(policy)
+    try datapath.reclaim()
+    for family in [AddressFamily.ipv4, .ipv6] {
+        let node = HotPathSize.external(family)
+        let packets: [(PacketHook, IPAddress)] = [
+            (.input, HotPathSize.pod(2, family)), (.input, HotPathSize.pod(93, family)), (.output, node),
+        ]
+        var (base, costs): ([Double], [[Double]]) = ([], packets.map { _ in [] })
+        for _ in 0..<15 {
+            for (index, (hook, source)) in packets.enumerated() {
+                let flow = Flow(source: source, destination: node, ipProtocol: .tcp, destinationPort: 443)
+                let packet = Packet(flow: flow).bytes
+                if index == 0 {
+                    base.append(try baseline.testRun(packet: packet, family: family, repeats: 300_000).nanoseconds)
+                }
+                let result = try datapath.testRun(packet: packet, family: family, repeats: 300_000, hook: hook)
+                costs[index].append(result.nanoseconds)
+            }
+        }
+        let cells = costs.map { "\(Int(median($0)))" }.joined(separator: ", ")
+        print(
+            "\(family) own node \(judged ? "judged" : "not judged"): pod to node, other to node, from node: "
+                + "\(cells) ns in all; baseline \(Int(median(base)))")
+    }
+}
+
+private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
 /// A node with two isolated pods (1: ingress, 2: egress) in a cluster of some size.
 struct HotPathSize {
@@ -201,8 +240,6 @@ private struct HotPathRow {
         }
         return median(costs) - median(base)
     }
-
-    private static func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
     static func padded(_ text: String, _ width: Int) -> String {
         String(repeating: " ", count: max(width - text.count, 0)) + text
