@@ -130,7 +130,8 @@ import Testing
             #expect(try second.dump().contains("own node judged"))
             // Built anew beside: all of it.
             for (id, addressClass) in policy.addressClasses {
-                policy.addressClasses[id] = AddressClass(key: StableKey(high: 77, low: addressClass.key.low), peerSets: [])
+                let key = StableKey(high: 77, low: addressClass.key.low)
+                policy.addressClasses[id] = AddressClass(key: key, peerSets: [])
             }
             #expect(try second.resync(policy).rebuilt)
             #expect(try Self.links(bpffs) == Self.all)
