@@ -31,7 +31,12 @@ import Testing
         var pipeline = PolicyPipeline(nodeName: "n1")
         var replay = TableReplay()
         let flows = (0..<24).map { _ in world.flow() }
+        var localAddresses: [IPAddress] = []
         for number in 0..<40 {
+            if let addresses = world.localAddresses() {
+                localAddresses = addresses
+                replay.apply(pipeline.apply(localAddresses: addresses), of: pipeline.compiled) { _, _ in }
+            }
             let size = number % 5 == 4 ? 4 : 1
             let objects = world.objects
             let events = (0..<size).map { _ in world.event() }
@@ -57,6 +62,7 @@ import Testing
             if last != after { return "step \(number): replayed verdicts differ from evaluate" }
 
             var fresh = PolicyPipeline(nodeName: "n1")
+            _ = fresh.apply(localAddresses: localAddresses)
             _ = fresh.apply(world.objects.sorted { $0.key < $1.key }.map { .set($0.value) })
             if number % 3 == 0 {
                 let settled = pipeline.settle()
@@ -106,6 +112,7 @@ import Testing
         if decision.isSelf { return "self" }
         func word(_ direction: DirectionDecision?) -> String {
             guard let direction else { return "open" }
+            if direction.wouldDeny != nil { return "audit" }
             if case .noPolicy = direction.identity { return "open" }
             return direction.verdict.rawValue
         }

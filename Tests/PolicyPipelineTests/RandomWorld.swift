@@ -33,7 +33,10 @@ struct RandomWorld {
         case 0..<50: object = .pod(pod())
         case 50..<60:
             object = .namespace(Namespace(metadata: ObjectMeta(name: pick(Self.namespaces), labels: labels())))
-        case 60..<65: object = .node(Node(metadata: ObjectMeta(name: pick(["n1", "n2"])), addresses: nodeAddresses()))
+        case 60..<65:
+            let metadata = ObjectMeta(name: pick(["n1", "n2"]), labels: labels())
+            object = .node(Node(metadata: metadata, addresses: nodeAddresses()))
+        case 65..<78: object = .tierPolicy(tierPolicy())
         default: object = .networkPolicy(policy())
         }
         if chance(35) {
@@ -133,6 +136,48 @@ struct RandomWorld {
         for _ in 0..<Int.random(in: 0...2, using: &random) { policy.ingress.append(rule()) }
         for _ in 0..<Int.random(in: 0...2, using: &random) { policy.egress.append(rule()) }
         return policy
+    }
+
+    private mutating func tierPolicy() -> TierPolicy {
+        var policy = TierPolicy(
+            kind: pick(TierPolicy.Kind.allCases), metadata: ObjectMeta(name: pick(["g1", "g2", "g3"])),
+            tier: pick([.admin, .baseline]), priority: pick([0, 5, 5, 10]),
+            subject: PodSelection(namespaces: selector(), pods: selector()),
+            enforcement: chance(25) ? .audit : .enforce)
+        for _ in 0..<Int.random(in: 0...3, using: &random) { policy.ingress.append(tierRule(.ingress)) }
+        for _ in 0..<Int.random(in: 0...3, using: &random) { policy.egress.append(tierRule(.egress)) }
+        return policy
+    }
+
+    private mutating func tierRule(_ direction: Direction) -> TierRule {
+        var rule = TierRule(
+            name: chance(50) ? "named" : nil, action: pick([.accept, .deny, .pass]), peers: [],
+            unknown: chance(5) ? ["spec: unknown"] : [])
+        for _ in 0..<Int.random(in: 1...2, using: &random) {
+            switch direction == .ingress ? 0 : Int.random(in: 0..<4, using: &random) {
+            case 0, 1: rule.peers.append(.pods(PodSelection(namespaces: selector(), pods: selector())))
+            case 2: rule.peers.append(.nodes(selector()))
+            default:
+                rule.peers.append(
+                    .networks([CIDR(pick(Self.addresses + Self.outside), prefixLength: pick([0, 8, 24, 30, 32]))]))
+            }
+        }
+        guard chance(60) else { return rule }
+        var ports: [TierPort] = []
+        for _ in 0..<Int.random(in: 1...2, using: &random) {
+            if chance(30) {
+                ports.append(.named(pick(["http", "dns"])))
+            } else {
+                ports.append(.range(pick([.tcp, .udp, .sctp]), chance(30) ? .all : PortRange(pick([53, 80, 8080]))))
+            }
+        }
+        rule.ports = ports
+        return rule
+    }
+
+    /// The addresses of the node's interfaces, now and then others.
+    mutating func localAddresses() -> [IPAddress]? {
+        chance(5) ? (1...2).compactMap { _ in chance(60) ? pick(Self.outside) : nil } : nil
     }
 
     /// A flow between addresses of this world, of one family as every packet is.

@@ -50,7 +50,9 @@ struct TableReplay {
         guard let matrix = programs[program], let row = matrix.rows[addressClass],
             let column = matrix.columns[portClass]
         else { return "BROKEN" }
-        return matrix.cells[Int(row) * matrix.columnCount + Int(column)].verdict.rawValue
+        let cell = matrix.cells[Int(row) * matrix.columnCount + Int(column)]
+        if cell.wouldDeny { return "audit" }
+        return cell.rule == .noPolicy ? "open" : cell.verdict.rawValue
     }
 
     /// - Parameter observe: called after each publication; true: it must not have changed a verdict.
