@@ -64,6 +64,7 @@ import Testing
             var fresh = PolicyPipeline(nodeName: "n1")
             _ = fresh.apply(localAddresses: localAddresses)
             _ = fresh.apply(world.objects.sorted { $0.key < $1.key }.map { .set($0.value) })
+            while fresh.needsSettling { _ = fresh.settle() }
             if number % 3 == 0 {
                 let settled = pipeline.settle()
                 replay.apply(settled, of: pipeline.compiled) { _, _ in }
