@@ -84,14 +84,24 @@ public struct ClusterVerdict: Sendable {
         if case .pod = from, case .pod = to,
             let other = sources.first(where: { $0.family != source.family }).flatMap(flow)
         {
-            decision.note = note(comparing: decision, with: try decide(other, from: from, to: to))
+            decision.note = note(comparing: decision, with: other)
         }
         return decision
     }
 
-    private func note(comparing decision: ClusterDecision, with other: ClusterDecision) -> String? {
-        guard other.verdict != decision.verdict else { return nil }
-        return "answer for \(decision.flow); \(other.flow) has the verdict \(other.verdict.rawValue)"
+    private mutating func note(comparing decision: ClusterDecision, with other: Flow) -> String? {
+        let source = owners[other.source]
+        let destination = owners[other.destination]
+        var isAllowed = true
+        if source == nil || source != destination {
+            for node in Set([source, destination].compactMap { $0.flatMap { pods[$0]?.nodeName } }) {
+                compile(node)
+                if let pipeline = pipelines[node], !pipeline.compiled.allows(other) { isAllowed = false }
+            }
+        }
+        let verdict: Verdict = isAllowed ? .allow : .deny
+        guard verdict != decision.verdict else { return nil }
+        return "answer for \(decision.flow); \(other) has the verdict \(verdict.rawValue)"
     }
 }
 
@@ -146,11 +156,16 @@ extension ClusterVerdict {
     }
 
     private mutating func evaluate(_ flow: Flow, on node: String) -> Decision {
-        if let pipeline = pipelines[node] { return pipeline.compiled.evaluate(flow) }
+        compile(node)
+        guard let pipeline = pipelines[node] else { preconditionFailure("compiled just now") }
+        return pipeline.compiled.evaluate(flow)
+    }
+
+    private mutating func compile(_ node: String) {
+        guard pipelines[node] == nil else { return }
         var pipeline = PolicyPipeline(nodeName: node)
         _ = pipeline.apply(events)
         pipelines[node] = pipeline
-        return pipeline.compiled.evaluate(flow)
     }
 
     private func direction(
@@ -178,7 +193,7 @@ extension ClusterDirection {
             }
         self.init(
             verdict: decision.verdict, decided: true, kind: kind, reason: decision.reason,
-            endpoint: decision.endpoint, identity: decision.identity)
+            endpoint: decision.endpoint, identity: decision.identity, wouldDeny: decision.wouldDeny)
     }
 
     fileprivate init(samePod pod: EndpointName) {

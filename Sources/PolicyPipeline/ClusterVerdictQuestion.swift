@@ -86,6 +86,8 @@ public struct ClusterDirection: Sendable, Hashable {
     public var endpoint: EndpointName?
     /// What decided; nil where no pod was asked.
     public var identity: RuleIdentity?
+    /// What would deny if the policies in audit were enforced.
+    public var wouldDeny: RuleIdentity?
 
     /// The policy whose rule decided, or the first of those that isolate the pod.
     public var policy: PolicyReference? {
