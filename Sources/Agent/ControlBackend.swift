@@ -15,8 +15,8 @@ public protocol ControlBackend: Sendable {
     /// Compiled and programmed tables as text.
     func dump() async throws(ErrorAnswer) -> String
 
-    /// Starts to follow; ends with ``unfollow(_:)``.
-    func follow() async -> EventFollower
+    /// Starts to follow records of some kinds; ends with ``unfollow(_:)``.
+    func follow(_ kinds: Set<FlowRecord.Kind>) async -> EventFollower
     func unfollow(_ follower: EventFollower) async
 
     func apply(_ objects: [KubernetesObject]) async throws(ErrorAnswer) -> ObjectsAnswer
@@ -35,6 +35,8 @@ public protocol RunningAgent: ControlBackend {
     func networkChanged(_ state: Result<NetworkState, NodeNetworkError>) async
     /// Takes in what changed in the manifests and puts it in force.
     func manifestsChanged(_ change: ManifestChange) async
+    /// The same for the static guardrails.
+    func guardrailsChanged(_ change: ManifestChange) async
     /// For a run that ends at once: brings all to rest, and answers what still stands in the way.
     func settle() async -> String?
     /// Ends all streams of events, and those that begin later.
