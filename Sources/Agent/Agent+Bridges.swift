@@ -33,8 +33,20 @@ extension Agent where Plane: ~Copyable {
         }
         bridging.ports = ports
         ensureFiltering()
+        setBridges { check throws(DatapathError) in try check.set(ports) }
+    }
+
+    /// Puts right what others have changed of the check, and tries again what failed.
+    func repairBridges() {
+        setBridges { [ports = bridging.ports] check throws(DatapathError) in
+            try check.set(ports)
+            if try check.repair() { noteRepair(1, rebuilt: true) }
+        }
+    }
+
+    private func setBridges(_ step: (inout BridgeSourceCheck) throws(DatapathError) -> Void) {
         do {
-            try bridging.check.set(ports)
+            try step(&bridging.check)
             bridging.checkError = nil
         } catch {
             if bridging.checkError != error {

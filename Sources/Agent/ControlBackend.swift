@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControlProtocol
+import DatapathNFTables
 import KubernetesObjects
 import NetworkTypes
 import NodeNetwork
@@ -33,6 +34,10 @@ public protocol RunningAgent: ControlBackend {
     func followNetwork(_ receiver: @escaping NetworkFollower.Receiver) async throws -> NetworkFollower
     /// Takes in the node's links and routes, by which the interface of each endpoint is known.
     func networkChanged(_ state: Result<NetworkState, NodeNetworkError>) async
+    /// Hears of changes of our nftables tables in the network namespace that the agent's thread is in.
+    func followRuleset(_ receiver: @escaping @Sendable () -> Void) async throws -> RulesetFollower
+    /// Looks whether others have changed what is programmed, and puts it right.
+    func rulesetChanged() async
     /// Takes in what changed in the manifests and puts it in force.
     func manifestsChanged(_ change: ManifestChange) async
     /// The same for the static guardrails.

@@ -35,8 +35,11 @@ public struct Daemon: Service {
         let (states, receiver) = AsyncStream.makeStream(
             of: Result<NetworkState, NodeNetworkError>.self, bufferingPolicy: .bufferingNewest(1))
         let network = try await agent.followNetwork { receiver.yield($0) }
+        let (changes, told) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let ruleset = try await agent.followRuleset { told.yield() }
         let served = await withTaskGroup(of: Void.self) { group in
             group.addTask { for await state in states { await agent.networkChanged(state) } }
+            group.addTask { for await _ in changes { await agent.rulesetChanged() } }
             group.addTask { await watch(manifests) { await agent.manifestsChanged($0) } }
             group.addTask { await watch(guardrails) { await agent.guardrailsChanged($0) } }
             let served = await withGracefulShutdownHandler {
@@ -48,6 +51,8 @@ public struct Daemon: Service {
             }
             network.stop()
             receiver.finish()
+            ruleset.stop()
+            told.finish()
             manifests?.stop()
             guardrails?.stop()
             await agent.stop()

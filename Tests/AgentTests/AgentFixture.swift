@@ -22,8 +22,8 @@ struct AgentFixture {
         self.directory = directory
         agent = Agent(
             settings: AgentSettings(
-                nodeName: "node", manifestDirectory: "/manifests", datapathKind: "fake",
-                datapathReason: "for tests", watchInterval: watchInterval, removeOther: removeOther,
+                nodeName: "node", manifestDirectory: "/manifests", guardrailDirectory: "/guardrails",
+                datapathKind: "fake", datapathReason: "for tests", watchInterval: watchInterval, removeOther: removeOther,
                 pushedFile: PushedFile(path: directory.path + "/pushed.json")),
             thread: try KernelThread(), datapath: FakeDatapath(kernel), logger: Self.silent)
     }
