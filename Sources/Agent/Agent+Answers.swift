@@ -49,7 +49,8 @@ extension Agent where Plane: ~Copyable {
                 addresses: summary.addresses.map(\.description),
                 ingress: direction(endpoint.ingress, summary.ingressPolicies),
                 egress: direction(endpoint.egress, summary.egressPolicies),
-                interface: (interfaces[id] ?? nil).map { InterfaceAnswer(index: Int($0.index), name: $0.name) })
+                interface: (interfaces[id] ?? nil).map { InterfaceAnswer(index: Int($0.index), name: $0.name) },
+                unknown: summary.name.namespace == PolicyPipeline.unknownNamespace ? true : nil)
         }
         return EndpointsAnswer(endpoints: answers)
     }

@@ -38,7 +38,7 @@ extension Agent where Plane: ~Copyable {
             wouldDeny: (try? datapath.counters().audited) ?? 0,
             partial: policies.count { !$0.unknownParts.isEmpty },
             judgesOwnNode: pipeline.compiled.judgesOwnNode, ownNodeReason: ownNodeReason,
-            unknownEndpoints: 0)
+            unknownEndpoints: unknown.inForce.count)
     }
 
     private var ownNodeReason: String {

@@ -32,6 +32,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     /// What the datapath was told; nothing: not told yet, since it was programmed as a whole.
     var interfaces: [EndpointID: EndpointInterface?] = [:]
     var bridging = Bridging()
+    var unknown = UnknownPods()
     var followers: Set<EventFollower> = []
     var pump: Task<Void, Never>?
     var isEnding = false

@@ -47,6 +47,16 @@ struct ObjectStore {
             + pushed.values.filter(\.kind.isPolicy)
     }
 
+    /// Whether a policy of the Admin or Baseline tier is in force that holds for every pod, whatever its labels are.
+    var hasPolicyForAll: Bool {
+        func isForAll(_ object: KubernetesObject) -> Bool {
+            guard case .tierPolicy(let policy) = object else { return false }
+            return policy.subject.isEverything
+        }
+        return guardrails.values.contains(where: isForAll) || pushed.values.contains(where: isForAll)
+            || filePolicies.contains { guardrails[$0.key] == nil && isForAll($0.value) }
+    }
+
     /// Takes in what changed in a directory.
     ///
     /// - Returns: what changes in force.

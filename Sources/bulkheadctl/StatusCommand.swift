@@ -63,7 +63,8 @@ struct StatusCommand: AsyncParsableCommand {
             lines.append(.init("\(policies.partial) not understood in part, which deny to be safe", .red))
         }
         if policies.unknownEndpoints > 0 {
-            lines.append(.init("guardrails hold for \(policies.unknownEndpoints) pods that no object tells of", .yellow))
+            let count = policies.unknownEndpoints
+            lines.append(.init("guardrails hold for \(count) pods that no object tells of", .yellow))
         }
         let judged = policies.judgesOwnNode ? "judged" : "not judged"
         lines.append("from pods to their own node: \(judged), \(policies.ownNodeReason)")

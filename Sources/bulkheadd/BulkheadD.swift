@@ -104,7 +104,9 @@ struct BulkheadD: ParsableCommand {
         if let guardrails, guardrails == manifests {
             throw ValidationError("--guardrails and --manifests have to be different directories")
         }
-        if once, manifests == nil, guardrails == nil { throw ValidationError("--once needs --manifests or --guardrails") }
+        if once, manifests == nil, guardrails == nil {
+            throw ValidationError("--once needs --manifests or --guardrails")
+        }
     }
 
     var logger: Logger {

@@ -4,9 +4,9 @@ import ControlProtocol
 import DatapathEBPF
 import DatapathNFTables
 import Glibc
+import KubernetesObjects
 import Logging
 import NIOCore
-import KubernetesObjects
 import PolicySources
 import ServiceLifecycle
 
@@ -44,11 +44,12 @@ struct Run {
         let agent = try await start(directories)
         let failure = await agent.settle()
         let status = await agent.status()
+        let sources = [status.manifests, status.guardrails].compactMap(\.self)
         logger.info(
             "applied",
             metadata: [
-                "objects": "\(status.manifests.objects + (status.guardrails?.objects ?? 0))", "endpoints": "\(status.tables.endpoints)",
-                "refused": "\(status.manifests.problems.count + (status.guardrails?.problems.count ?? 0))",
+                "objects": "\(sources.reduce(0) { $0 + $1.objects })", "endpoints": "\(status.tables.endpoints)",
+                "refused": "\(sources.reduce(0) { $0 + $1.problems.count })",
             ])
         await agent.stop()
         return failure == nil && status.healthy ? 0 : 1

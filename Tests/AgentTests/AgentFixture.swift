@@ -23,8 +23,8 @@ struct AgentFixture {
         agent = Agent(
             settings: AgentSettings(
                 nodeName: "node", manifestDirectory: "/manifests", guardrailDirectory: "/guardrails",
-                datapathKind: "fake", datapathReason: "for tests", watchInterval: watchInterval, removeOther: removeOther,
-                pushedFile: PushedFile(path: directory.path + "/pushed.json")),
+                datapathKind: "fake", datapathReason: "for tests", watchInterval: watchInterval,
+                removeOther: removeOther, pushedFile: PushedFile(path: directory.path + "/pushed.json")),
             thread: try KernelThread(), datapath: FakeDatapath(kernel), logger: Self.silent)
     }
 

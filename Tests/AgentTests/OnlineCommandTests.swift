@@ -29,7 +29,8 @@ import Testing
                 lines == [
                     ["KIND", "NAMESPACE", "NAME", "TIER", "STATE", "ENDPOINTS", "SUBJECT", "ORIGIN"],
                     [
-                        "NetworkPolicy", "shop", "redis", "NetworkPolicy", "enforced", "1", "pods", "app=redis", "of", "its",
+                        "NetworkPolicy", "shop", "redis", "NetworkPolicy", "enforced", "1", "pods", "app=redis", "of",
+                        "its",
                         "namespace", "/manifests",
                     ],
                 ])

@@ -153,7 +153,8 @@ import Testing
                 let rule = "bridge bulkhead source-addresses"
                 for (change, isOurs) in [
                     (["delete", "table", "bridge", "bulkhead"], true), (["flush", "chain"] + rule.words, true),
-                    (["insert", "rule"] + rule.words + ["accept"], true), (["add", "table", "bridge", "others"], false),
+                    (["insert", "rule"] + rule.words + ["accept"], true),
+                    (["add", "table", "bridge", "others"], false),
                     (["delete", "table", "bridge", "others"], false),
                     (["flush", "set", "bridge", "bulkhead", "pod-sources-ipv4"], true),
                     (["flush", "ruleset"], true),
