@@ -92,8 +92,8 @@ let package = Package(
         .executableTarget(
             name: "bulkheadd",
             dependencies: [
-                "Agent", "ControlProtocol", "Datapath", "DatapathEBPF", "DatapathNFTables", "PolicySources",
-                "CLinuxShim", argumentParser, logging, lifecycle, nioCore,
+                "KubernetesObjects", "Agent", "ControlProtocol", "Datapath", "DatapathEBPF", "DatapathNFTables",
+                "PolicySources", "CLinuxShim", argumentParser, logging, lifecycle, nioCore,
             ],
             swiftSettings: strict),
         .executableTarget(

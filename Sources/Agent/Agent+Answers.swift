@@ -23,8 +23,14 @@ extension Agent where Plane: ~Copyable {
                 lastMicroseconds: Int(programming.lastDuration / .microseconds(1)), repaired: programming.repaired,
                 notReplaced: replacement.lastError),
             manifests: ManifestStatus(
-                directory: settings.manifestDirectory, objects: store.files.count, problems: manifests.problems,
+                directory: settings.manifestDirectory, objects: store.files.count, problems: manifestProblems,
                 notices: manifests.notices),
+            guardrails: settings.guardrailDirectory.map { directory in
+                ManifestStatus(
+                    directory: directory, objects: store.guardrails.count, problems: guardrails.problems,
+                    notices: guardrails.notices)
+            },
+            policies: policyStatus(),
             pushed: PushedStatus(objects: store.pushed.count, resolvedEndpoints: resolvedBody.endpoints.count),
             tables: TableSizes(pipeline.statistics),
             limits: LimitStatus(
@@ -43,7 +49,8 @@ extension Agent where Plane: ~Copyable {
                 addresses: summary.addresses.map(\.description),
                 ingress: direction(endpoint.ingress, summary.ingressPolicies),
                 egress: direction(endpoint.egress, summary.egressPolicies),
-                interface: (interfaces[id] ?? nil).map { InterfaceAnswer(index: Int($0.index), name: $0.name) })
+                interface: (interfaces[id] ?? nil).map { InterfaceAnswer(index: Int($0.index), name: $0.name) },
+                unknown: summary.name.namespace == PolicyPipeline.unknownNamespace ? true : nil)
         }
         return EndpointsAnswer(endpoints: answers)
     }
@@ -54,25 +61,6 @@ extension Agent where Plane: ~Copyable {
             policies: policies.map { PolicyName($0) })
     }
 
-    public func policies() -> PoliciesAnswer {
-        let answers = pipeline.policySelections.sorted { $0.key < $1.key }.map { policy, endpoints in
-            PolicyAnswer(
-                kind: policy.kind, namespace: policy.namespace, name: policy.name, origin: origin(of: policy),
-                endpoints: endpoints.map(\.description), problems: problems(of: policy))
-        }
-        return PoliciesAnswer(policies: answers, problems: manifests.problems)
-    }
-
-    private func origin(of policy: PolicyReference) -> String {
-        guard let key = policy.objectKey, store.files.contains(key) else { return "socket" }
-        return settings.manifestDirectory ?? "manifests"
-    }
-
-    private func problems(of policy: PolicyReference) -> [Problem] {
-        guard let object = policy.objectKey?.description else { return [] }
-        return manifests.problems.filter { $0.stillInForce?.contains(object) ?? false }
-    }
-
     public func counters() throws(ErrorAnswer) -> CountersAnswer {
         do {
             let rules = try datapath.ruleCounters().compactMap { id, counter -> RuleCounterAnswer? in
@@ -81,7 +69,8 @@ extension Agent where Plane: ~Copyable {
                 // What is no policy's own has one number for both directions.
                 if rule.kind != .rule, rule.kind != .isolation { rule.direction = nil }
                 return RuleCounterAnswer(
-                    id: Int(id.rawValue), rule: rule, packets: counter.packets, bytes: counter.bytes)
+                    id: Int(id.rawValue), rule: rule, audit: isAudit(identity) ? true : nil, packets: counter.packets,
+                    bytes: counter.bytes)
             }
             return CountersAnswer(
                 rules: rules.sorted { ($1.packets, $0.id) < ($0.packets, $1.id) },
@@ -116,6 +105,7 @@ extension DatapathCountersAnswer {
     init(_ counters: DatapathCounters) {
         self.init(
             spoofed: counters.spoofed, unparsable: counters.unparsable, inconsistent: counters.inconsistent,
+            audited: counters.audited,
             suppressedEvents: counters.suppressedEvents, lostEvents: counters.lostEvents)
     }
 }

@@ -5,6 +5,7 @@ import Datapath
 import DatapathNFTables
 import NetworkTypes
 import NodeNetwork
+import PolicyPipeline
 
 /// What the agent knows of pods behind bridges. Policy of either datapath needs the bridges' packets in netfilter, and
 /// leaves the check of source addresses to a table that sees by which port they come.
@@ -24,7 +25,8 @@ extension Agent where Plane: ~Copyable {
         guard network != nil else { return }
         var ports: [UInt32: Set<IPAddress>] = [:]
         if !bridging.found.isEmpty {
-            for endpoint in pipeline.compiled.endpoints.values {
+            for endpoint in pipeline.compiled.endpoints.values
+            where endpoint.name.namespace != PolicyPipeline.unknownNamespace {
                 let found = Set(endpoint.addresses.compactMap { bridging.found[$0]?.port.index })
                 // Of two answers neither is believed.
                 guard found.count == 1, let port = found.first else { continue }
@@ -33,8 +35,20 @@ extension Agent where Plane: ~Copyable {
         }
         bridging.ports = ports
         ensureFiltering()
+        setBridges { check throws(DatapathError) in try check.set(ports) }
+    }
+
+    /// Puts right what others have changed of the check, and tries again what failed.
+    func repairBridges() {
+        setBridges { [ports = bridging.ports] check throws(DatapathError) in
+            try check.set(ports)
+            if try check.repair() { noteRepair(1, rebuilt: true) }
+        }
+    }
+
+    private func setBridges(_ step: (inout BridgeSourceCheck) throws(DatapathError) -> Void) {
         do {
-            try bridging.check.set(ports)
+            try step(&bridging.check)
             bridging.checkError = nil
         } catch {
             if bridging.checkError != error {

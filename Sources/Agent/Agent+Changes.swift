@@ -24,6 +24,12 @@ extension Agent: RunningAgent where Plane: ~Copyable {
     public func setResolved(_ body: ResolvedBody?) throws(ErrorAnswer) -> ResolvedAnswer {
         let body = body ?? ResolvedBody(endpoints: [])
         let policy = try PushedPolicy(body)
+        yieldUnknown(to: body)
+        // Those that no endpoint has taken over come back.
+        defer {
+            noteCandidates()
+            updateUnknown()
+        }
         try putInForce(store, body, what: "resolved policy set") { try $0.apply(pushed: policy) }
         return ResolvedAnswer(endpoints: body.endpoints.count)
     }

@@ -11,12 +11,12 @@ extension Agent where Plane: ~Copyable {
     /// Events fetched at once; the rest waits for the next turn, so that a flood does not hold up policy.
     private static var pumpLimit: Int { 4096 }
 
-    public func follow() -> EventFollower {
+    public func follow(_ kinds: Set<FlowRecord.Kind>) -> EventFollower {
         if followers.isEmpty {
             // What was dropped before anybody followed is no news.
             while datapath.pollEvents(limit: Self.pumpLimit).count == Self.pumpLimit {}
         }
-        let follower = EventFollower()
+        let follower = EventFollower(kinds)
         guard !isEnding else {
             follower.finish()
             return follower
@@ -54,20 +54,24 @@ extension FlowRecord {
         let event = drop.event
         let flow = event.flow
         let hasPorts = flow.ipProtocol.hasPorts && event.cause != .unparsable
-        self.init(
-            kind: .drop, time: RFC3339.text(monotonicNanoseconds: event.monotonicNanoseconds),
-            drop: DroppedPacket(
-                cause: .init(event.cause), direction: event.direction.rawValue,
-                source: EventEnd(
-                    address: flow.source.description, port: hasPorts ? Int(event.sourcePort) : nil,
-                    pod: drop.sourcePod?.description),
-                destination: EventEnd(
-                    address: flow.destination.description, port: flow.destinationPort.map { Int($0) },
-                    pod: drop.destinationPod?.description),
-                protocol: flow.ipProtocol.description, endpoint: drop.endpoint?.description,
-                rule: drop.identity.map { RuleAnswer($0) }, reason: drop.reason,
-                interface: event.interfaceIndex == 0
-                    ? nil : InterfaceAnswer(index: Int(event.interfaceIndex), name: interfaceName ?? "")))
+        let packet = DroppedPacket(
+            cause: .init(event.cause), direction: event.direction.rawValue,
+            source: EventEnd(
+                address: flow.source.description, port: hasPorts ? Int(event.sourcePort) : nil,
+                pod: drop.sourcePod?.description),
+            destination: EventEnd(
+                address: flow.destination.description, port: flow.destinationPort.map { Int($0) },
+                pod: drop.destinationPod?.description),
+            protocol: flow.ipProtocol.description, endpoint: drop.endpoint?.description,
+            rule: drop.identity.map { RuleAnswer($0) }, reason: drop.reason,
+            interface: event.interfaceIndex == 0
+                ? nil : InterfaceAnswer(index: Int(event.interfaceIndex), name: interfaceName ?? ""))
+        let time = RFC3339.text(monotonicNanoseconds: event.monotonicNanoseconds)
+        if event.cause == .audit {
+            self.init(kind: .audit, time: time, audit: packet)
+        } else {
+            self.init(kind: .drop, time: time, drop: packet)
+        }
     }
 }
 

@@ -3,6 +3,7 @@ import CompiledPolicy
 import Datapath
 import NetworkTypes
 import NodeNetwork
+import PolicyPipeline
 
 extension Agent where Plane: ~Copyable {
     public func followNetwork(_ receiver: @escaping NetworkFollower.Receiver) throws(NodeNetworkError)
@@ -16,6 +17,8 @@ extension Agent where Plane: ~Copyable {
         case .success(let state):
             network = state
             bridging.found = state.bridgePorts
+            noteCandidates()
+            updateUnknown()
             updateInterfaces(of: pipeline.compiled.endpoints.keys)
         case .failure(let error):
             // What was known stays: forgetting it would end the check of source addresses.
@@ -45,6 +48,8 @@ extension Agent where Plane: ~Copyable {
 
     /// The interface that the routes to all of the endpoint's addresses that have one agree on.
     private static func interface(of endpoint: CompiledEndpoint, in network: NetworkState) -> EndpointInterface? {
+        // Of one that no object tells of it is not known what else it may send.
+        guard endpoint.name.namespace != PolicyPipeline.unknownNamespace else { return nil }
         let found = Set(endpoint.addresses.compactMap { network.interface(ofPod: $0) })
         guard found.count == 1, let interface = found.first else { return nil }
         return EndpointInterface(index: interface.index, name: interface.name)

@@ -47,6 +47,7 @@ extension Agent where Plane: ~Copyable {
         }
         for id in delta.removedEndpoints { interfaces[id] = nil }
         updateInterfaces(of: delta.addedEndpoints)
+        updateUnknown()
     }
 
     /// Compares all that is programmed with what is compiled, and writes the difference.

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
+import DatapathNFTables
 
 extension Agent where Plane: ~Copyable {
-    /// Begins to look, now and then, whether others have changed what is programmed. Does nothing where they can't.
+    /// Begins to look, now and then, whether others have changed what is programmed: for what ``rulesetChanged()``
+    /// does not tell of.
     func watch() {
-        guard Plane.isExposed, programming.watch == nil else { return }
+        guard programming.watch == nil else { return }
         let interval = settings.watchInterval
         programming.watch = Task {
             while true {
@@ -15,9 +17,17 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
+    public func followRuleset(_ receiver: @escaping @Sendable () -> Void) throws(DatapathError) -> RulesetFollower {
+        try RulesetFollower(receiver)
+    }
+
+    /// One of our nftables tables has changed, by ourselves or by somebody else.
+    public func rulesetChanged() { lookForChanges() }
+
     private func lookForChanges() {
+        repairBridges()
         // A failed write is retried anyway, and compares all.
-        guard programming.lastError == nil else { return }
+        guard Plane.isExposed, programming.lastError == nil else { return }
         do {
             guard try !datapath.isUntouched() else { return }
         } catch {
@@ -28,11 +38,13 @@ extension Agent where Plane: ~Copyable {
     }
 
     /// Counts and tells what the last write found changed by others.
-    func noteRepair() {
-        guard programming.last.repaired > 0 else { return }
-        programming.repaired += programming.last.repaired
+    func noteRepair() { noteRepair(programming.last.repaired, rebuilt: programming.last.rebuilt) }
+
+    func noteRepair(_ count: Int, rebuilt: Bool) {
+        guard count > 0 else { return }
+        programming.repaired += count
         logger.warning(
             "somebody else had changed what is enforced; it was put right",
-            metadata: ["repaired": "\(programming.last.repaired)", "rebuilt": "\(programming.last.rebuilt)"])
+            metadata: ["repaired": "\(count)", "rebuilt": "\(rebuilt)"])
     }
 }

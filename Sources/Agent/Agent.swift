@@ -26,11 +26,13 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var datapath: Plane
     var store = ObjectStore()
     var manifests = ManifestChange()
+    var guardrails = ManifestChange()
     var resolvedBody = ResolvedBody(endpoints: [])
     var network: NetworkState?
     /// What the datapath was told; nothing: not told yet, since it was programmed as a whole.
     var interfaces: [EndpointID: EndpointInterface?] = [:]
     var bridging = Bridging()
+    var unknown = UnknownPods()
     var followers: Set<EventFollower> = []
     var pump: Task<Void, Never>?
     var isEnding = false
@@ -50,22 +52,24 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         pipeline = PolicyPipeline(nodeName: settings.nodeName)
     }
 
-    /// Takes over what the kernel holds and brings it to what the manifests and the kept pushes say. Call once, before
-    /// anything else, with the first complete read of the manifests: what is enforced stays so until then.
+    /// Takes over what the kernel holds and brings it to what guardrails, manifests and kept pushes say. Call once, before
+    /// anything else, with the first complete read of both directories: what is enforced stays so until then.
     ///
     /// - Throws: ``AgentStartError`` where the kernel lacks something, or kept pushes are not accepted; nothing is
     ///   changed then. A failure to write is no error here: it is retried, and ``status()`` tells it.
-    public func start(_ first: ManifestChange, kept: KeptPushes = KeptPushes()) throws(AgentStartError) {
+    public func start(
+        _ first: ManifestChange, guardrails: ManifestChange = ManifestChange(), kept: KeptPushes = KeptPushes()
+    ) throws(AgentStartError) {
         do {
             pipeline = PolicyPipeline(nodeName: settings.nodeName, numbering: try datapath.open())
         } catch {
             throw .datapath(error)
         }
-        take(first)
+        let read = take(guardrails, from: .guardrails) + take(first, from: .manifests)
         do {
-            let (events, _) = try store.push(kept.objects.filter { !store.files.contains($0.key) })
+            let (events, _) = try store.push(kept.objects.filter { store.origin(of: $0.key) == nil })
             // One step for all, so that things get the numbers back that the kernel knows them by.
-            pipeline.ingest(first.events + events)
+            pipeline.ingest(read + events)
             _ = try pipeline.apply(pushed: try PushedPolicy(kept.resolved))
             resolvedBody = kept.resolved
         } catch {
@@ -77,17 +81,42 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     }
 
     public func manifestsChanged(_ change: ManifestChange) {
-        take(change)
-        try? advance { $0.apply(change.events) }
+        let events = take(change, from: .manifests)
+        try? advance { $0.apply(events) }
     }
 
-    private func take(_ change: ManifestChange) {
-        let before = Set(manifests.problems)
-        store.take(change.events)
-        manifests = ManifestChange(problems: change.problems, notices: change.notices)
-        for problem in change.problems where !before.contains(problem) {
+    public func guardrailsChanged(_ change: ManifestChange) {
+        let events = take(change, from: .guardrails)
+        try? advance { $0.apply(events) }
+    }
+
+    /// What changes in force.
+    private func take(_ change: ManifestChange, from directory: ObjectStore.Directory) -> [ObjectEvent] {
+        let before = Set(problems)
+        let events = store.take(change.events, from: directory)
+        let told = ManifestChange(problems: change.problems, notices: change.notices)
+        switch directory {
+        case .guardrails: guardrails = told
+        case .manifests: manifests = told
+        }
+        for problem in problems where !before.contains(problem) {
             logger.error("document refused; what it replaces stays in force", metadata: ["problem": "\(problem)"])
         }
+        return events
+    }
+
+    /// All that is refused now, of both directories.
+    var problems: [Problem] { guardrails.problems + manifestProblems }
+
+    /// What is refused of the manifests, by itself or because a guardrail stands before it.
+    var manifestProblems: [Problem] {
+        manifests.problems
+            + store.shadowed.map { key in
+                Problem(
+                    file: settings.manifestDirectory, object: "\(key)", field: "",
+                    reason: "a static guardrail has its name: this one has no effect",
+                    hint: "change the guardrail, or give the object another name")
+            }
     }
 
     public func stop() {

@@ -6,6 +6,8 @@ public struct AgentSettings: Sendable {
     public var nodeName: String
     /// The directory of manifests, for answers; nil where there is none.
     public var manifestDirectory: String?
+    /// The directory of static guardrails, for answers; nil where there is none.
+    public var guardrailDirectory: String?
     /// What the datapath is called in answers.
     public var datapathKind: String
     /// Why it is this one.
@@ -18,12 +20,14 @@ public struct AgentSettings: Sendable {
     public var pushedFile: PushedFile?
 
     public init(
-        nodeName: String, manifestDirectory: String? = nil, datapathKind: String = "ebpf",
+        nodeName: String, manifestDirectory: String? = nil, guardrailDirectory: String? = nil,
+        datapathKind: String = "ebpf",
         datapathReason: String = "", watchInterval: Duration = .seconds(5),
         removeOther: (@Sendable () throws -> [String])? = nil, pushedFile: PushedFile? = nil
     ) {
         self.nodeName = nodeName
         self.manifestDirectory = manifestDirectory
+        self.guardrailDirectory = guardrailDirectory
         self.datapathKind = datapathKind
         self.datapathReason = datapathReason
         self.watchInterval = watchInterval

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControlProtocol
+import DatapathNFTables
 import KubernetesObjects
 import NetworkTypes
 import NodeNetwork
@@ -15,8 +16,8 @@ public protocol ControlBackend: Sendable {
     /// Compiled and programmed tables as text.
     func dump() async throws(ErrorAnswer) -> String
 
-    /// Starts to follow; ends with ``unfollow(_:)``.
-    func follow() async -> EventFollower
+    /// Starts to follow records of some kinds; ends with ``unfollow(_:)``.
+    func follow(_ kinds: Set<FlowRecord.Kind>) async -> EventFollower
     func unfollow(_ follower: EventFollower) async
 
     func apply(_ objects: [KubernetesObject]) async throws(ErrorAnswer) -> ObjectsAnswer
@@ -33,8 +34,14 @@ public protocol RunningAgent: ControlBackend {
     func followNetwork(_ receiver: @escaping NetworkFollower.Receiver) async throws -> NetworkFollower
     /// Takes in the node's links and routes, by which the interface of each endpoint is known.
     func networkChanged(_ state: Result<NetworkState, NodeNetworkError>) async
+    /// Hears of changes of our nftables tables in the network namespace that the agent's thread is in.
+    func followRuleset(_ receiver: @escaping @Sendable () -> Void) async throws -> RulesetFollower
+    /// Looks whether others have changed what is programmed, and puts it right.
+    func rulesetChanged() async
     /// Takes in what changed in the manifests and puts it in force.
     func manifestsChanged(_ change: ManifestChange) async
+    /// The same for the static guardrails.
+    func guardrailsChanged(_ change: ManifestChange) async
     /// For a run that ends at once: brings all to rest, and answers what still stands in the way.
     func settle() async -> String?
     /// Ends all streams of events, and those that begin later.

@@ -44,7 +44,7 @@ struct ControlResponder: Sendable {
         case (.policies, _): return try json(await backend.policies())
         case (.counters, _): return try json(await backend.counters())
         case (.verdict, _): return try json(await backend.verdict(try VerdictQuestion(query: Query(request))))
-        case (.events, _): return follow(request)
+        case (.events, _): return follow(request, try Query(request).eventKinds())
         case (.dump, _):
             return Response(
                 status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
@@ -105,11 +105,11 @@ struct ControlResponder: Sendable {
     }
 
     /// Follows the events until the client leaves.
-    private func follow(_ request: Request) -> Response {
+    private func follow(_ request: Request, _ kinds: Set<FlowRecord.Kind>) -> Response {
         Response(
             status: .ok, headers: [.contentType: "application/x-ndjson"],
             body: ResponseBody { [backend] writer in
-                let follower = await backend.follow()
+                let follower = await backend.follow(kinds)
                 do {
                     // Bytes at once, so that a client sees that it follows.
                     try await writer.write(ByteBuffer())

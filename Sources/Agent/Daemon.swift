@@ -10,19 +10,21 @@ import ServiceLifecycle
 public struct Daemon: Service {
     private let agent: any RunningAgent
     private let manifests: ManifestDirectory?
+    private let guardrails: ManifestDirectory?
     private let socket: SocketFile
     private let logger: Logger
     private let notifier: ServiceNotifier
 
     /// - Parameters:
     ///   - agent: started already.
-    ///   - manifests: of which the agent was given the first update at its start.
+    ///   - manifests, guardrails: of which the agent was given the first update at its start.
     public init(
-        agent: any RunningAgent, manifests: ManifestDirectory?, socket: SocketFile, logger: Logger,
-        notifier: ServiceNotifier = ServiceNotifier()
+        agent: any RunningAgent, manifests: ManifestDirectory?, guardrails: ManifestDirectory? = nil,
+        socket: SocketFile, logger: Logger, notifier: ServiceNotifier = ServiceNotifier()
     ) {
         self.agent = agent
         self.manifests = manifests
+        self.guardrails = guardrails
         self.socket = socket
         self.logger = logger
         self.notifier = notifier
@@ -33,9 +35,13 @@ public struct Daemon: Service {
         let (states, receiver) = AsyncStream.makeStream(
             of: Result<NetworkState, NodeNetworkError>.self, bufferingPolicy: .bufferingNewest(1))
         let network = try await agent.followNetwork { receiver.yield($0) }
+        let (changes, told) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let ruleset = try await agent.followRuleset { told.yield() }
         let served = await withTaskGroup(of: Void.self) { group in
             group.addTask { for await state in states { await agent.networkChanged(state) } }
-            group.addTask { await watchManifests() }
+            group.addTask { for await _ in changes { await agent.rulesetChanged() } }
+            group.addTask { await watch(manifests) { await agent.manifestsChanged($0) } }
+            group.addTask { await watch(guardrails) { await agent.guardrailsChanged($0) } }
             let served = await withGracefulShutdownHandler {
                 await serve()
             } onGracefulShutdown: {
@@ -45,7 +51,10 @@ public struct Daemon: Service {
             }
             network.stop()
             receiver.finish()
+            ruleset.stop()
+            told.finish()
             manifests?.stop()
+            guardrails?.stop()
             await agent.stop()
             return served
         }
@@ -66,9 +75,9 @@ public struct Daemon: Service {
         }
     }
 
-    private func watchManifests() async {
-        guard let manifests else { return }
-        for await update in manifests.updates { await agent.manifestsChanged(ManifestChange(update)) }
+    private func watch(_ directory: ManifestDirectory?, _ changed: (ManifestChange) async -> Void) async {
+        guard let directory else { return }
+        for await update in directory.updates { await changed(ManifestChange(update)) }
     }
 }
 

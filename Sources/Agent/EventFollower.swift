@@ -9,14 +9,18 @@ public final class EventFollower: Sendable {
     private let backlog: Mutex<Backlog<FlowRecord>>
     private let signal: AsyncStream<Void>.Continuation
     private let signals: AsyncStream<Void>
+    private let kinds: Set<FlowRecord.Kind>
 
-    public init(limit: Int = ControlDefaults.eventBacklog) {
+    /// - Parameter kinds: of records that the client wants.
+    public init(_ kinds: Set<FlowRecord.Kind>, limit: Int = ControlDefaults.eventBacklog) {
+        self.kinds = kinds
         backlog = Mutex(Backlog(limit: limit))
         // One signal is enough: whoever gets it takes all that waits.
         (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     func offer(_ record: FlowRecord) {
+        guard kinds.contains(record.kind) else { return }
         backlog.withLock { $0.append(record) }
         signal.yield()
     }

@@ -2,31 +2,104 @@
 import ControlProtocol
 import KubernetesObjects
 
-/// Which objects are in force and who owns each: a manifest file or the clients of the socket. A file wins: a push of
-/// an object that a file owns is refused, and a file that brings an object that was pushed takes it over.
+/// Which objects are in force and who owns each. A guardrail wins over all else of its key, a manifest file over what
+/// the clients of the socket push: a push of an object that is owned is refused, and one that was pushed before is
+/// taken over. A manifest's object that a guardrail stands before is a problem, and comes into force when that goes.
 struct ObjectStore {
+    /// Who brought an object.
+    enum Origin {
+        case guardrail
+        case manifest
+        case socket
+    }
+
+    /// Where objects are watched.
+    enum Directory {
+        case guardrails
+        case manifests
+    }
+
+    private(set) var guardrails: [ObjectKey: KubernetesObject] = [:]
     private(set) var files: Set<ObjectKey> = []
+    /// Policies of manifest files, which a guardrail may stand before.
+    private var filePolicies: [ObjectKey: KubernetesObject] = [:]
     private(set) var pushed: [ObjectKey: KubernetesObject] = [:]
 
     /// In order, so that the same pushes give the same file.
     var pushedObjects: [KubernetesObject] { pushed.sorted { $0.key < $1.key }.map(\.value) }
 
-    /// Takes in what changed in the files.
-    mutating func take(_ events: [ObjectEvent]) {
-        for event in events {
-            switch event {
-            case .set(let object):
-                files.insert(object.key)
-                pushed[object.key] = nil
-            case .removed(let key): files.remove(key)
-            }
+    /// Policies of manifest files that have no effect because a guardrail has their key, in order.
+    var shadowed: [ObjectKey] { guardrails.keys.filter { filePolicies[$0] != nil }.sorted() }
+
+    /// Who brought the object that is in force; nil: nobody brought one.
+    func origin(of key: ObjectKey) -> Origin? {
+        if guardrails[key] != nil { return .guardrail }
+        if files.contains(key) { return .manifest }
+        return pushed[key] == nil ? nil : .socket
+    }
+
+    /// The policy that is in force under a key.
+    func policy(_ key: ObjectKey) -> KubernetesObject? { guardrails[key] ?? filePolicies[key] ?? pushed[key] }
+
+    /// All policies in force, in no order.
+    var policies: [KubernetesObject] {
+        Array(guardrails.values) + filePolicies.filter { guardrails[$0.key] == nil }.values
+            + pushed.values.filter(\.kind.isPolicy)
+    }
+
+    /// Whether a policy of the Admin or Baseline tier is in force that holds for every pod, whatever its labels are.
+    var hasPolicyForAll: Bool {
+        func isForAll(_ object: KubernetesObject) -> Bool {
+            guard case .tierPolicy(let policy) = object else { return false }
+            return policy.subject.isEverything
         }
+        return guardrails.values.contains(where: isForAll) || pushed.values.contains(where: isForAll)
+            || filePolicies.contains { guardrails[$0.key] == nil && isForAll($0.value) }
+    }
+
+    /// Takes in what changed in a directory.
+    ///
+    /// - Returns: what changes in force.
+    mutating func take(_ events: [ObjectEvent], from directory: Directory) -> [ObjectEvent] {
+        switch directory {
+        case .guardrails: events.map { takeGuardrail($0) }
+        case .manifests: events.compactMap { takeManifest($0) }
+        }
+    }
+
+    private mutating func takeGuardrail(_ event: ObjectEvent) -> ObjectEvent {
+        switch event {
+        case .set(let object):
+            guardrails[object.key] = object
+            pushed[object.key] = nil
+            return event
+        case .removed(let key):
+            guardrails[key] = nil
+            return filePolicies[key].map { .set($0) } ?? event
+        }
+    }
+
+    /// Nil: a guardrail stands before it.
+    private mutating func takeManifest(_ event: ObjectEvent) -> ObjectEvent? {
+        let key: ObjectKey
+        switch event {
+        case .set(let object):
+            key = object.key
+            files.insert(key)
+            pushed[key] = nil
+            if key.kind.isPolicy { filePolicies[key] = object }
+        case .removed(let removed):
+            key = removed
+            files.remove(key)
+            filePolicies[key] = nil
+        }
+        return guardrails[key] == nil ? event : nil
     }
 
     /// Takes in a push of objects, all or none.
     ///
     /// - Returns: what changes, and the answer to give.
-    /// - Throws: an ``ErrorAnswer`` that names each object that a file owns or that comes twice.
+    /// - Throws: an ``ErrorAnswer`` that names each object that a guardrail or file owns or that comes twice.
     mutating func push(_ objects: [KubernetesObject]) throws(ErrorAnswer) -> ([ObjectEvent], ObjectsAnswer) {
         try refuseOwned(objects.map(\.key))
         var events: [ObjectEvent] = []
@@ -56,22 +129,26 @@ struct ObjectStore {
 
     private func refuseOwned(_ keys: [ObjectKey]) throws(ErrorAnswer) {
         var seen: Set<ObjectKey> = []
-        var twice: [Problem] = []
-        var owned: [Problem] = []
-        for key in keys {
-            if !seen.insert(key).inserted {
-                twice.append(Problem(object: "\(key)", field: "", reason: "comes more than once"))
-            }
-            if files.contains(key) {
-                owned.append(
-                    Problem(
-                        object: "\(key)", field: "", reason: "is owned by a manifest file",
-                        hint: "change it there, or give the object another name"))
-            }
+        let twice = keys.filter { !seen.insert($0).inserted }
+        if !twice.isEmpty {
+            throw ErrorAnswer(
+                .invalidBody, "an object comes more than once",
+                problems: twice.map { Problem(object: "\($0)", field: "", reason: "comes more than once") })
         }
-        if !twice.isEmpty { throw ErrorAnswer(.invalidBody, "an object comes more than once", problems: twice) }
+        let guarded = keys.filter { origin(of: $0) == .guardrail }
+        let owned = keys.filter { origin(of: $0) == .manifest }
+        let problems =
+            guarded.map { Self.refusal($0, reason: "is a static guardrail of this node") }
+            + owned.map { Self.refusal($0, reason: "is owned by a manifest file") }
+        if !guarded.isEmpty {
+            throw ErrorAnswer(.ownedByGuardrail, "a guardrail has the name of an object", problems: problems)
+        }
         if !owned.isEmpty {
-            throw ErrorAnswer(.ownedByFile, "a manifest file owns an object of that name", problems: owned)
+            throw ErrorAnswer(.ownedByFile, "a manifest file owns an object of that name", problems: problems)
         }
+    }
+
+    private static func refusal(_ key: ObjectKey, reason: String) -> Problem {
+        Problem(object: "\(key)", field: "", reason: reason, hint: "change it there, or give the object another name")
     }
 }

@@ -35,6 +35,18 @@ struct Query {
     }
 }
 
+extension Query {
+    /// What `kind` asks for: drops, audits, or both where it is left out.
+    func eventKinds() throws(ErrorAnswer) -> Set<FlowRecord.Kind> {
+        try allow(only: ["kind"])
+        guard let text = optional("kind") else { return [.drop, .audit] }
+        guard let kind = FlowRecord.Kind(rawValue: text), kind != .lost else {
+            throw ErrorAnswer(.badRequest, "'kind' is neither drop nor audit")
+        }
+        return [kind]
+    }
+}
+
 extension VerdictQuestion {
     init(query: Query) throws(ErrorAnswer) {
         try query.allow(only: ["from", "to", "protocol", "port"])

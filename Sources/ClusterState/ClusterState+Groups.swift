@@ -6,7 +6,8 @@ import PolicyModel
 extension ClusterState {
     /// The group of pods like this one; made, still without members, where it is new.
     mutating func group(of pod: Pod, in namespace: UInt32) -> UInt32 {
-        let labels = retainLabels(pod.metadata.labels)
+        let isUnknown = pod.metadata.namespace == Self.unknownNamespace
+        let labels = isUnknown ? retainUnknownLabels() : retainLabels(pod.metadata.labels)
         var ports: [IndexedPort] = []
         for port in pod.namedPorts {
             let name = PortName(name: strings.retain(port.name).number, ipProtocol: port.ipProtocol)

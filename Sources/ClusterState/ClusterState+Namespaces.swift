@@ -8,7 +8,8 @@ extension ClusterState {
             namespaces[Int(number)].references += 1
             return number
         }
-        let labels = retainLabels([Namespace.nameLabel: name])
+        let labels =
+            name == Self.unknownNamespace ? retainUnknownLabels() : retainLabels([Namespace.nameLabel: name])
         let record = NamespaceRecord(name: name, labels: labels, references: 1)
         let number: UInt32
         if let old = freeNamespaces.popLast() {
@@ -67,13 +68,23 @@ extension ClusterState {
     /// Labels of a namespace, sorted by key.
     package func labels(ofNamespace number: UInt32) -> [LabelPair] { labelSets[namespaces[Int(number)].labels] }
 
-    /// Whether a namespace's number is in use.
+    /// The namespace of pods of which nothing is known but their addresses; no object can have this name. Selectors
+    /// match them only where they are empty and about a policy's subject: they are nobody's peers.
+    public static let unknownNamespace = "(unknown)"
+
+    /// Whether a namespace's number is in use, and its pods can be peers.
     package func isLive(namespace number: UInt32) -> Bool {
         Int(number) < namespaces.count && namespaceNumbers[namespaces[Int(number)].name] == number
+            && namespaces[Int(number)].name != Self.unknownNamespace
     }
 
-    /// Numbers of all namespaces.
-    package var liveNamespaces: [UInt32] { namespaceNumbers.values.sorted() }
+    /// Numbers of all namespaces whose pods can be peers.
+    package var liveNamespaces: [UInt32] {
+        namespaceNumbers.filter { $0.key != Self.unknownNamespace }.values.sorted()
+    }
+
+    /// The number of the label set of what is not known, with one more reference.
+    mutating func retainUnknownLabels() -> UInt32 { labelSets.retain([.unknown]).number }
 
     /// The number of a label set, with one more reference.
     mutating func retainLabels(_ labels: [String: String]) -> UInt32 {
@@ -91,7 +102,7 @@ extension ClusterState {
     /// Strings go at commit: the resolver may still hold a selector that names them.
     mutating func releaseLabels(_ number: UInt32) {
         guard let pairs = labelSets.release(number) else { return }
-        for pair in pairs { released.strings += [pair.key, pair.value] }
+        for pair in pairs where pair != .unknown { released.strings += [pair.key, pair.value] }
     }
 
     private mutating func release(_ pair: LabelPair) {

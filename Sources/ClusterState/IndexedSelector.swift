@@ -10,6 +10,9 @@ package struct LabelPair: Sendable, Hashable, Comparable {
         self.value = value
     }
     package static func < (a: Self, b: Self) -> Bool { (a.key, a.value) < (b.key, b.value) }
+
+    /// Stands for labels that are not known: it meets no condition, neither that a label is there nor that it isn't.
+    static let unknown = LabelPair(key: .max, value: .max)
 }
 
 /// One condition of a selector; `values` sorted, without duplicates.
@@ -27,6 +30,7 @@ package struct IndexedRequirement: Sendable, Hashable, Comparable {
 
     /// Whether labels (sorted by key) meet this condition. `NotIn` is met where the key is missing.
     package func isMet(by labels: [LabelPair]) -> Bool {
+        if labels.last == .unknown { return false }
         let index = labels.lowerBound(LabelPair(key: key, value: 0))
         let present = index < labels.count && labels[index].key == key
         switch `operator` {

@@ -38,6 +38,8 @@ public enum ErrorCode: String, Codable, Sendable, CaseIterable {
     case methodNotAllowed = "method_not_allowed"
     /// 409: a manifest file owns an object of that kind, namespace and name.
     case ownedByFile = "owned_by_file"
+    /// 409: a static guardrail has that kind, namespace and name.
+    case ownedByGuardrail = "owned_by_guardrail"
     /// 413: the body is larger than the limit.
     case bodyTooLarge = "body_too_large"
     /// 422: the policy is valid but exceeds a limit or contradicts itself or what else is in force.
@@ -54,7 +56,7 @@ public enum ErrorCode: String, Codable, Sendable, CaseIterable {
         case .forbidden: 403
         case .unknownPath, .notFound: 404
         case .methodNotAllowed: 405
-        case .ownedByFile: 409
+        case .ownedByFile, .ownedByGuardrail: 409
         case .bodyTooLarge: 413
         case .notAccepted: 422
         case .internalError: 500

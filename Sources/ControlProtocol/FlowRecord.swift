@@ -1,28 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One line of `GET /v1/events`: a dropped packet, or that records were lost.
+/// One line of `GET /v1/events`: a dropped packet, one that policy in audit would deny, or that records were lost.
 public struct FlowRecord: Codable, Sendable, Hashable {
-    public enum Kind: String, Codable, Sendable {
+    public enum Kind: String, Codable, Sendable, CaseIterable {
         /// A packet was dropped; `drop` tells which and why.
         case drop
+        /// A packet passed that policy in audit would deny; `audit` tells which and why.
+        case audit
         /// `lost` records were not sent to this follower, because it read too slowly.
         case lost
     }
     public var kind: Kind
-    /// When the packet was dropped (RFC 3339, UTC, milliseconds).
+    /// When the packet was judged (RFC 3339, UTC, milliseconds).
     public var time: String
     public var drop: DroppedPacket?
+    public var audit: DroppedPacket?
     public var lost: UInt64?
 
-    public init(kind: Kind, time: String, drop: DroppedPacket? = nil, lost: UInt64? = nil) {
+    public init(
+        kind: Kind, time: String, drop: DroppedPacket? = nil, audit: DroppedPacket? = nil, lost: UInt64? = nil
+    ) {
         self.kind = kind
         self.time = time
         self.drop = drop
+        self.audit = audit
         self.lost = lost
     }
 }
 
-/// A packet that was dropped.
+/// A packet that was dropped, or that policy in audit would have dropped.
 public struct DroppedPacket: Codable, Sendable, Hashable {
     public enum Cause: String, Codable, Sendable {
         /// Policy: `rule` decided.
@@ -45,7 +51,7 @@ public struct DroppedPacket: Codable, Sendable, Hashable {
     public var `protocol`: String
     /// The pod whose policy decided, as `namespace/name`.
     public var endpoint: String?
-    /// What decided, for the cause `rule`.
+    /// What decided, for the causes `rule` and `audit`.
     public var rule: RuleAnswer?
     /// One sentence for a person.
     public var reason: String

@@ -17,10 +17,13 @@ public struct EndpointAnswer: Codable, Sendable, Hashable {
     public var egress: EndpointDirection
     /// The interface by which its packets enter the node. Nil: not found, so sources are not checked.
     public var interface: InterfaceAnswer?
+    /// True for an endpoint that is known by its interface alone, to no object: only guardrails that select all pods
+    /// hold for it. Else nil.
+    public var unknown: Bool?
 
     public init(
         id: Int, namespace: String, name: String, addresses: [String], ingress: EndpointDirection,
-        egress: EndpointDirection, interface: InterfaceAnswer?
+        egress: EndpointDirection, interface: InterfaceAnswer?, unknown: Bool? = nil
     ) {
         self.id = id
         self.namespace = namespace
@@ -29,6 +32,7 @@ public struct EndpointAnswer: Codable, Sendable, Hashable {
         self.ingress = ingress
         self.egress = egress
         self.interface = interface
+        self.unknown = unknown
     }
 }
 
@@ -71,6 +75,8 @@ public struct PoliciesAnswer: Codable, Sendable, Hashable {
 /// One policy.
 public struct PolicyAnswer: Codable, Sendable, Hashable {
     public enum State: String, Codable, Sendable {
+        /// Decides nothing; what it would deny of the local endpoints in `endpoints` is told.
+        case audited
         /// Decides for the local endpoints in `endpoints`.
         case enforced
         /// Valid, but selects no endpoint of this node.
@@ -79,22 +85,39 @@ public struct PolicyAnswer: Codable, Sendable, Hashable {
     public var kind: String
     public var namespace: String
     public var name: String
-    /// The directory of manifests, or `socket`.
+    /// The directory of guardrails or manifests, or `socket`.
     public var origin: String
     public var state: State
+    /// `Admin`, `NetworkPolicy` or `Baseline`; nil for resolved policy.
+    public var tier: String?
+    /// Of the tiers Admin and Baseline: lower is tried first.
+    public var priority: Int?
+    /// `enforce`, or `audit`: what it would deny is told and not stopped.
+    public var enforcement: String
+    /// The pods that it is about, in words; nil for resolved policy.
+    public var subject: String?
+    /// Parts that are not understood, as sentences with the field's path. A rule with such a part accepts only what is
+    /// understood, or else denies all that reaches it. Nil where all is understood.
+    public var partial: [String]?
     /// Local endpoints that it selects, as `namespace/name`, in order.
     public var endpoints: [String]
     /// What is wrong with a newer version of it that was refused; the version in force is the one before.
     public var problems: [Problem]
 
     public init(
-        kind: String, namespace: String, name: String, origin: String, endpoints: [String], problems: [Problem]
+        kind: String, namespace: String, name: String, origin: String, tier: String?, priority: Int?,
+        enforcement: String, subject: String?, partial: [String]?, endpoints: [String], problems: [Problem]
     ) {
         self.kind = kind
         self.namespace = namespace
         self.name = name
         self.origin = origin
-        state = endpoints.isEmpty ? .selectsNoEndpoint : .enforced
+        self.tier = tier
+        self.priority = priority
+        self.enforcement = enforcement
+        self.subject = subject
+        self.partial = partial
+        state = endpoints.isEmpty ? .selectsNoEndpoint : enforcement == "audit" ? .audited : .enforced
         self.endpoints = endpoints
         self.problems = problems
     }
@@ -116,11 +139,14 @@ public struct RuleCounterAnswer: Codable, Sendable, Hashable {
     /// Its number in the tables.
     public var id: Int
     public var rule: RuleAnswer
+    /// True where a policy in audit is what decides: these packets passed, and would have been denied. Else nil.
+    public var audit: Bool?
     public var packets: UInt64
     public var bytes: UInt64
-    public init(id: Int, rule: RuleAnswer, packets: UInt64, bytes: UInt64) {
+    public init(id: Int, rule: RuleAnswer, audit: Bool? = nil, packets: UInt64, bytes: UInt64) {
         self.id = id
         self.rule = rule
+        self.audit = audit
         self.packets = packets
         self.bytes = bytes
     }
@@ -134,16 +160,20 @@ public struct DatapathCountersAnswer: Codable, Sendable, Hashable {
     public var unparsable: UInt64
     /// Tables that contradicted themselves; the packet was dropped.
     public var inconsistent: UInt64
+    /// Passed, and policies in audit would have denied it. nftables counts flows.
+    public var audited: UInt64
     /// Drop events not told: rate limit, or the same flow again.
     public var suppressedEvents: UInt64
     /// Drop events lost on the way out of the kernel.
     public var lostEvents: UInt64
     public init(
-        spoofed: UInt64, unparsable: UInt64, inconsistent: UInt64, suppressedEvents: UInt64, lostEvents: UInt64
+        spoofed: UInt64, unparsable: UInt64, inconsistent: UInt64, audited: UInt64, suppressedEvents: UInt64,
+        lostEvents: UInt64
     ) {
         self.spoofed = spoofed
         self.unparsable = unparsable
         self.inconsistent = inconsistent
+        self.audited = audited
         self.suppressedEvents = suppressedEvents
         self.lostEvents = lostEvents
     }

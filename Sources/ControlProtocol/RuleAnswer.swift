@@ -70,6 +70,11 @@ public struct RuleAnswer: Codable, Sendable, Hashable {
 extension PolicyName: CustomStringConvertible {
     /// `namespace/name`, or `name` for a cluster-wide policy.
     public var description: String { namespace.isEmpty ? name : "\(namespace)/\(name)" }
+
+    /// The same with the kind before it where the name alone does not tell the kind.
+    public var fullDescription: String {
+        ["NetworkPolicy", "ResolvedPolicy"].contains(kind) ? description : "\(kind) \(description)"
+    }
 }
 
 extension RuleAnswer: CustomStringConvertible {
@@ -77,7 +82,7 @@ extension RuleAnswer: CustomStringConvertible {
     public var description: String {
         switch kind {
         case .rule:
-            "\(policy.map(\.description) ?? "?") \(direction ?? "?") rule \(name ?? index.map { "\($0 + 1)" } ?? "?")"
+            "\(policy?.fullDescription ?? "?") \(direction ?? "?") rule \(name ?? index.map { "\($0 + 1)" } ?? "?")"
         case .isolation: "isolation by \((by ?? []).map(\.description).joined(separator: ", "))"
         case .ownNode: "own node"
         case .noPolicy: "no policy"

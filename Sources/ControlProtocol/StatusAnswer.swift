@@ -14,6 +14,9 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
     public var healthy: Bool
     public var datapath: DatapathStatus
     public var manifests: ManifestStatus
+    /// Nil where the daemon was given no directory of static guardrails.
+    public var guardrails: ManifestStatus?
+    public var policies: PolicyStatus
     public var pushed: PushedStatus
     public var tables: TableSizes
     public var limits: LimitStatus
@@ -24,8 +27,8 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
 
     public init(
         version: String, node: String, pid: Int, uptimeSeconds: Int, datapath: DatapathStatus,
-        manifests: ManifestStatus, pushed: PushedStatus, tables: TableSizes, limits: LimitStatus,
-        followers: Int, bridges: BridgeStatus? = nil
+        manifests: ManifestStatus, guardrails: ManifestStatus? = nil, policies: PolicyStatus, pushed: PushedStatus,
+        tables: TableSizes, limits: LimitStatus, followers: Int, bridges: BridgeStatus? = nil
     ) {
         self.version = version
         self.node = node
@@ -33,15 +36,48 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
         self.uptimeSeconds = uptimeSeconds
         healthy =
             datapath.state == .programmed && datapath.notReplaced == nil && manifests.problems.isEmpty
-            && limits.unprotected.isEmpty
+            && guardrails?.problems.isEmpty ?? true && limits.unprotected.isEmpty
             && limits.deniedPrograms == 0 && bridges?.problems.isEmpty ?? true
         self.datapath = datapath
         self.manifests = manifests
+        self.guardrails = guardrails
+        self.policies = policies
         self.pushed = pushed
         self.tables = tables
         self.limits = limits
         self.followers = followers
         self.bridges = bridges
+    }
+}
+
+/// The policies in force, and what of them is not as an admin may expect.
+public struct PolicyStatus: Codable, Sendable, Hashable {
+    /// Policies in force, those in audit among them.
+    public var count: Int
+    /// Policies in audit: what they would deny is told and not stopped.
+    public var audited: Int
+    /// Packets (nftables: flows) that passed and that policies in audit would deny.
+    public var wouldDeny: UInt64
+    /// Policies with parts that are not understood; these deny what they may have been meant to.
+    public var partial: Int
+    /// Whether packets between pods and their own node are judged.
+    public var judgesOwnNode: Bool
+    /// Why they are, or aren't.
+    public var ownNodeReason: String
+    /// Local endpoints that are known by their interface alone, to no object.
+    public var unknownEndpoints: Int
+
+    public init(
+        count: Int, audited: Int, wouldDeny: UInt64, partial: Int, judgesOwnNode: Bool, ownNodeReason: String,
+        unknownEndpoints: Int
+    ) {
+        self.count = count
+        self.audited = audited
+        self.wouldDeny = wouldDeny
+        self.partial = partial
+        self.judgesOwnNode = judgesOwnNode
+        self.ownNodeReason = ownNodeReason
+        self.unknownEndpoints = unknownEndpoints
     }
 }
 

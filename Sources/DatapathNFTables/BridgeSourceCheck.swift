@@ -4,12 +4,16 @@ import NetworkTypes
 
 /// The check of source addresses by bridge port, for either datapath: one table `bridge bulkhead` in the network
 /// namespace of the thread that calls ``set(_:)``. It goes on checking when this value, or the process, is gone;
-/// ``uninstall()`` removes it.
+/// ``uninstall()`` removes it, and ``repair()`` puts it right.
 public struct BridgeSourceCheck: ~Copyable {
     private var socket: NetfilterSocket?
     private var ports: [UInt32: Set<IPAddress>] = [:]
     /// Whether the table is known to be there and ours.
     private var isMade = false
+    /// The table without its members as the kernel had it when we made it; nil: somebody may have come between.
+    private var made: KernelTable?
+    /// The ruleset's generation when the table was last known to be as we left it.
+    private var generation: UInt32?
 
     /// Nothing is opened yet.
     public init() {}
@@ -31,6 +35,7 @@ public struct BridgeSourceCheck: ~Copyable {
             step.emptiedSets = table.podSets.map(\.shape)
             step.addedMembers = table.podSets.filter { !$0.members.isEmpty }
             do {
+                generation = nil
                 try commit(step, socket)
                 self.ports = ports
                 return
@@ -39,8 +44,13 @@ public struct BridgeSourceCheck: ~Copyable {
                 isMade = false
             }
         }
+        made = nil
+        generation = nil
         do {
+            let before = try TableReader.generation(socket)
             try commit(Transaction(replacing: table.contents), socket)
+            let table = try TableReader.read(socket, family: Batch.bridgeFamily)
+            if try TableReader.generation(socket) == before &+ 1 { made = table?.uncounted }
         } catch .system(let operation, let code, _) where Self.lackCodes.contains(code) {
             throw .unsupported(
                 what: "nftables for bridges, to \(operation) (errno \(code))",
@@ -48,6 +58,33 @@ public struct BridgeSourceCheck: ~Copyable {
         }
         self.ports = ports
         isMade = true
+    }
+
+    /// Puts right what somebody else has changed in the table, or removed. Takes microseconds where nobody has touched
+    /// the ruleset of this network namespace.
+    ///
+    /// - Returns: whether something had to be put right.
+    public mutating func repair() throws(DatapathError) -> Bool {
+        guard isMade, let socket else { return false }
+        let now = try TableReader.generation(socket)
+        guard now != generation else { return false }
+        let isKnown = made != nil
+        if isKnown, try isAsLeft(socket) {
+            generation = now
+            return false
+        }
+        isMade = false
+        try set(ports)
+        return isKnown
+    }
+
+    private func isAsLeft(_ socket: NetfilterSocket) throws(DatapathError) -> Bool {
+        guard try TableReader.read(socket, family: Batch.bridgeFamily)?.uncounted == made else { return false }
+        for set in BridgeTable(ports: ports).contents.sets.values {
+            let members = try TableReader.members(of: set.shape, socket, family: Batch.bridgeFamily)
+            if members != set.members { return false }
+        }
+        return true
     }
 
     /// Frames that were dropped; 0 where there is no table.

@@ -2,7 +2,7 @@
 import Datapath
 
 /// The table as the kernel has it: everything but the sets' members, in a form that can be compared with a plan.
-struct KernelTable {
+struct KernelTable: Equatable {
     struct Object: Hashable {
         var fingerprint: String
         var kind: UInt32
@@ -17,6 +17,13 @@ struct KernelTable {
     /// Name and fingerprint.
     var sets: [String: String] = [:]
     var chains: [String: Chain] = [:]
+
+    /// The same with all counters at zero.
+    var uncounted: KernelTable {
+        var table = self
+        for name in table.objects.keys { table.objects[name]?.counter = RuleCounter() }
+        return table
+    }
 }
 
 /// Texts and bytes that are equal when the kernel would do the same; counters' values are no part of them.

@@ -8,13 +8,15 @@ import NetworkTypes
 /// Reads our table back from the kernel.
 enum TableReader {
     /// The table, or nil where there is none.
-    static func read(_ socket: NetfilterSocket) throws(DatapathError) -> KernelTable? {
-        guard try exists(socket) else { return nil }
+    static func read(
+        _ socket: NetfilterSocket, family: UInt16 = Batch.family
+    ) throws(DatapathError) -> KernelTable? {
+        guard try exists(socket, family: family) else { return nil }
         var table = KernelTable()
-        for (name, object) in try objects(socket) { table.objects[name] = object }
-        for (name, fingerprint) in try sets(socket) { table.sets[name] = fingerprint }
-        for (name, chain) in try chains(socket) { table.chains[name] = chain }
-        for (chain, rule) in try rules(socket) { table.chains[chain]?.rules.append(rule) }
+        for (name, object) in try objects(socket, family: family) { table.objects[name] = object }
+        for (name, fingerprint) in try sets(socket, family) { table.sets[name] = fingerprint }
+        for (name, chain) in try chains(socket, family) { table.chains[name] = chain }
+        for (chain, rule) in try rules(socket, family) { table.chains[chain]?.rules.append(rule) }
         return table
     }
 
@@ -74,8 +76,11 @@ enum TableReader {
         }
     }
 
-    private static func sets(_ socket: NetfilterSocket) throws(DatapathError) -> [(String, String)] {
-        try dump(Int(NFT_MSG_GETSET), UInt16(NFTA_SET_TABLE.rawValue), "sets", socket: socket) { header in
+    private static func sets(
+        _ socket: NetfilterSocket, _ family: UInt16
+    ) throws(DatapathError) -> [(String, String)] {
+        let table = UInt16(NFTA_SET_TABLE.rawValue)
+        return try dump(Int(NFT_MSG_GETSET), table, "sets", family: family, socket: socket) { header in
             let set = nftnl_set_alloc()
             defer { nftnl_set_free(set) }
             guard nftnl_set_nlmsg_parse(header, set) == 0, let name = nftnl_set_get_str(set, UInt16(NFTNL_SET_NAME)),
@@ -93,9 +98,10 @@ enum TableReader {
     }
 
     private static func chains(
-        _ socket: NetfilterSocket
+        _ socket: NetfilterSocket, _ family: UInt16
     ) throws(DatapathError) -> [(String, KernelTable.Chain)] {
-        try dump(Int(NFT_MSG_GETCHAIN), UInt16(NFTA_CHAIN_TABLE.rawValue), "chains", socket: socket) { header in
+        let table = UInt16(NFTA_CHAIN_TABLE.rawValue)
+        return try dump(Int(NFT_MSG_GETCHAIN), table, "chains", family: family, socket: socket) { header in
             let chain = nftnl_chain_alloc()
             defer { nftnl_chain_free(chain) }
             guard nftnl_chain_nlmsg_parse(header, chain) == 0,
@@ -117,8 +123,11 @@ enum TableReader {
         }
     }
 
-    private static func rules(_ socket: NetfilterSocket) throws(DatapathError) -> [(String, [UInt8])] {
-        try dump(Int(NFT_MSG_GETRULE), UInt16(NFTA_RULE_TABLE.rawValue), "rules", socket: socket) { header in
+    private static func rules(
+        _ socket: NetfilterSocket, _ family: UInt16
+    ) throws(DatapathError) -> [(String, [UInt8])] {
+        let table = UInt16(NFTA_RULE_TABLE.rawValue)
+        return try dump(Int(NFT_MSG_GETRULE), table, "rules", family: family, socket: socket) { header in
             let rule = nftnl_rule_alloc()!
             defer { nftnl_rule_free(rule) }
             guard nftnl_rule_nlmsg_parse(header, rule) == 0,
@@ -140,10 +149,10 @@ enum TableReader {
 
     /// The members of a set; nil when they are none that a plan could have.
     static func members(
-        of shape: SetShape, _ socket: NetfilterSocket
+        of shape: SetShape, _ socket: NetfilterSocket, family: UInt16 = Batch.family
     ) throws(DatapathError) -> Members? {
         let elements = try socket.ask(
-            type(Int(NFT_MSG_GETSETELEM)), family: UInt8(Batch.family), isDump: true,
+            type(Int(NFT_MSG_GETSETELEM)), family: UInt8(family), isDump: true,
             "list the members of \(shape.name)", request: { ElementWriter.target(shape.name, $0) },
             parse: { _, body in ElementReader.elements(body.dropFirst(MemoryLayout<nfgenmsg>.size)) }
         ).flatMap { $0 }

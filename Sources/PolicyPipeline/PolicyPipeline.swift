@@ -12,6 +12,9 @@ import PolicyResolver
 /// A step takes time proportional to what it changes. Its result depends on the events alone, never on hash seeds.
 public struct PolicyPipeline: Sendable {
     public let nodeName: String
+    /// The namespace for pods of which nothing is known but their addresses: policies of the Admin and Baseline tiers
+    /// select them only with empty selectors, NetworkPolicy never, and they are nobody's peers.
+    public static let unknownNamespace = ClusterState.unknownNamespace
     var state: ClusterState
     var resolver: PolicyResolver
     var compiler: PolicyCompiler

@@ -29,8 +29,11 @@ public final class ManifestDirectory: Sendable {
 
     /// Reads the folder on the calling thread and begins to watch.
     ///
+    /// - Parameter kinds: what documents may be; others are problems. Nil: whatever we know.
     /// - Throws: ``ManifestAccessError`` where it is not there or can't be read or watched.
-    public init(path: String, limits: ManifestLimits = ManifestLimits()) throws(ManifestAccessError) {
+    public init(
+        path: String, limits: ManifestLimits = ManifestLimits(), kinds: Set<ObjectKind>? = nil
+    ) throws(ManifestAccessError) {
         var pipeEnds: [Int32] = [0, 0]
         guard pipe(&pipeEnds) == 0 else { throw ManifestAccessError(path, "pipe") }
         for end in pipeEnds {
@@ -46,7 +49,8 @@ public final class ManifestDirectory: Sendable {
             for end in pipeEnds { _ = close(end) }
             throw error
         }
-        watcher = DirectoryWatcher(path: path, limits: limits, inotify: inotify, stop: pipeEnds[0])
+        watcher = DirectoryWatcher(
+            path: path, limits: limits, kinds: kinds, inotify: inotify, stop: pipeEnds[0])
         do throws(ManifestAccessError) {
             initial = try watcher.begin()
         } catch {

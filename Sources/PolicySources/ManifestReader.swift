@@ -36,8 +36,13 @@ public struct ManifestDocument: Sendable, Hashable {
 /// Each document stands or falls on its own. YAML scalars are resolved as the Kubernetes tools resolve them.
 public struct ManifestReader: Sendable {
     public var limits: ManifestLimits
+    /// What documents may be; a document with another kind is refused. Nil: whatever we know.
+    public var kinds: Set<ObjectKind>?
 
-    public init(limits: ManifestLimits = ManifestLimits()) { self.limits = limits }
+    public init(limits: ManifestLimits = ManifestLimits(), kinds: Set<ObjectKind>? = nil) {
+        self.limits = limits
+        self.kinds = kinds
+    }
 
     /// - Parameters:
     ///   - file: the name that errors give; a name that ends in `.json` makes the text JSON alone.
@@ -74,7 +79,7 @@ public struct ManifestReader: Sendable {
             var root = jsonRoot(part.bytes)
             if root == nil { root = try YAMLReader.read(part.bytes, limits: limits) }
             guard let root else { return nil }
-            let decoded = ObjectDecoder.decode(root, file: file, index: index)
+            let decoded = decode(root, file: file, index: index)
             return ManifestDocument(index: index, line: 1, decoded: decoded, digest: digest)
                 .moved(toIndex: index, line: part.line)
         } catch {
@@ -85,6 +90,21 @@ public struct ManifestReader: Sendable {
                 column: max(error.column, 1), reason: error.reason, hint: error.hint)
             return refused(problem, index: index, line: part.line, digest: digest)
         }
+    }
+
+    private func decode(_ root: DocumentNode, file: String, index: Int) -> DecodedDocument {
+        var decoded = ObjectDecoder.decode(root, file: file, index: index)
+        guard let kinds else { return decoded }
+        let known = kinds.map(\.rawValue).sorted().joined(separator: ", ")
+        let refused = decoded.items.filter { !kinds.contains($0.object.kind) }.map { item in
+            ManifestError(
+                file: file, document: index, line: item.line, column: item.column,
+                reason: "\(item.object.key) does not belong here", hint: "here may be: \(known)")
+        }
+        guard !refused.isEmpty else { return decoded }
+        decoded.errors += refused
+        decoded.items = []
+        return decoded
     }
 
     /// JSON inside a YAML stream is read as JSON, which is much quicker; nil where it is none.
@@ -102,7 +122,7 @@ public struct ManifestReader: Sendable {
             return roots.enumerated().map { offset, root in
                 ManifestDocument(
                     index: offset + 1, line: root.line,
-                    decoded: ObjectDecoder.decode(root, file: file, index: offset + 1), digest: 0)
+                    decoded: decode(root, file: file, index: offset + 1), digest: 0)
             }
         } catch {
             let problem = ManifestError(

@@ -45,7 +45,10 @@ public struct ManifestSet: Sendable {
     private var contested: Set<ObjectKey> = []
     private var inForce: [ObjectKey: KubernetesObject] = [:]
 
-    public init(limits: ManifestLimits = ManifestLimits()) { reader = ManifestReader(limits: limits) }
+    /// - Parameter kinds: what documents may be; nil: whatever we know.
+    public init(limits: ManifestLimits = ManifestLimits(), kinds: Set<ObjectKind>? = nil) {
+        reader = ManifestReader(limits: limits, kinds: kinds)
+    }
 
     /// Takes in what was found, by file name, and tells what changed, by key: an object once, and only where it
     /// differs.

@@ -23,13 +23,14 @@ struct CountersCommand: AsyncParsableCommand {
         for counter in answer.rules {
             rules.add(
                 "\(counter.packets)", "\(counter.bytes)", .init(counter.rule.direction ?? "both"),
-                .init(counter.rule.description))
+                counter.audit == true ? .init("would deny: \(counter.rule)", .yellow) : .init("\(counter.rule)"))
         }
         let datapath = answer.datapath
-        var others = Table("DROPPED FOR ANOTHER REASON, OR NOT TOLD", "COUNT")
+        var others = Table("FOR ANOTHER REASON, OR NOT TOLD", "COUNT")
         others.add("spoofed source address", "\(datapath.spoofed)")
         others.add("transport header not found", "\(datapath.unparsable)")
         others.add("tables contradict themselves", "\(datapath.inconsistent)")
+        others.add("passed, would be denied by policy in audit", "\(datapath.audited)")
         others.add("events suppressed (same flow, rate limit)", "\(datapath.suppressedEvents)")
         others.add("events lost", "\(datapath.lostEvents)")
         return rules.text + "\n" + others.text

@@ -18,10 +18,15 @@ struct EndpointsCommand: AsyncParsableCommand {
         for endpoint in answer.endpoints {
             table.add(
                 "\(endpoint.id)", .init(endpoint.namespace.isEmpty ? "-" : endpoint.namespace), .init(endpoint.name),
-                .init(endpoint.addresses.joined(separator: ",")), .init(endpoint.interface?.name ?? "-"),
+                .init(endpoint.addresses.joined(separator: ",")), .init(interface(endpoint)),
                 .init(text(endpoint.ingress)), .init(text(endpoint.egress)))
         }
         return table.text
+    }
+
+    private static func interface(_ endpoint: EndpointAnswer) -> String {
+        let name = endpoint.interface?.name ?? "-"
+        return endpoint.unknown == true ? "\(name) (unknown pod)" : name
     }
 
     private static func text(_ direction: EndpointDirection) -> String {

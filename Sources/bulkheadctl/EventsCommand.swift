@@ -6,8 +6,8 @@ import NIOCore
 struct EventsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "events",
-        abstract: "Shows dropped packets as they are dropped, with the reason.",
-        discussion: "Tells of drops from the moment of the call on. One line each; '-o json' gives JSON lines.")
+        abstract: "Shows dropped packets, and those that policy in audit would deny, with the reason.",
+        discussion: "Tells of packets from the moment of the call on. One line each; '-o json' gives JSON lines.")
 
     @OptionGroup var socket: SocketOptions
 
@@ -17,12 +17,20 @@ struct EventsCommand: AsyncParsableCommand {
     @Option(help: "End after this many records (without -f: 1).")
     var count: Int?
 
+    @Option(help: "Only these: drop (packets that were stopped) or audit (packets that passed and would be denied).")
+    var kind: EventKind?
+
     @Option(name: [.customShort("o"), .long], help: "text or json.")
     var output: EventFormat = .text
 
     enum EventFormat: String, ExpressibleByArgument, CaseIterable {
         case text
         case json
+    }
+
+    enum EventKind: String, ExpressibleByArgument, CaseIterable {
+        case drop
+        case audit
     }
 
     func validate() throws {
@@ -33,7 +41,7 @@ struct EventsCommand: AsyncParsableCommand {
         var lines = LineSplitter()
         var left = count ?? (follow ? Int.max : 1)
         do {
-            try await socket.client.send(.get, .events) { bytes in
+            try await socket.client.send(.get, .events, query: kind.map { [("kind", $0.rawValue)] } ?? []) { bytes in
                 for line in lines.take(bytes.readableBytesView) where left > 0 {
                     try show(line)
                     left -= 1
@@ -56,11 +64,16 @@ struct EventsCommand: AsyncParsableCommand {
         switch record.kind {
         case .lost:
             return Terminal.paint("\(record.time)  \(record.lost ?? 0) records lost: read too slowly", .yellow)
-        case .drop:
-            guard let drop = record.drop else { return record.time }
-            let flow = "\(drop.source) -> \(drop.destination) \(drop.protocol)"
-            return "\(record.time)  \(Terminal.paint("drop", .red))  \(drop.direction)  \(flow)  \(drop.reason)"
+        case .drop: return text(record, record.drop, .red)
+        case .audit: return text(record, record.audit, .yellow)
         }
+    }
+
+    private static func text(_ record: FlowRecord, _ packet: DroppedPacket?, _ colour: Terminal.Colour) -> String {
+        guard let packet else { return record.time }
+        let flow = "\(packet.source) -> \(packet.destination) \(packet.protocol)"
+        let kind = Terminal.paint(record.kind.rawValue, colour)
+        return "\(record.time)  \(kind)  \(packet.direction)  \(flow)  \(packet.reason)"
     }
 
     private struct Enough: Error {}

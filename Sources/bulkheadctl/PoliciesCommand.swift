@@ -15,19 +15,31 @@ struct PoliciesCommand: AsyncParsableCommand {
     }
 
     static func text(_ answer: PoliciesAnswer) -> String {
-        var table = Table("KIND", "NAMESPACE", "NAME", "STATE", "ENDPOINTS", "ORIGIN")
+        var table = Table("KIND", "NAMESPACE", "NAME", "TIER", "STATE", "ENDPOINTS", "SUBJECT", "ORIGIN")
         for policy in answer.policies {
             table.add(
                 .init(policy.kind), .init(policy.namespace.isEmpty ? "-" : policy.namespace), .init(policy.name),
-                state(policy), "\(policy.endpoints.count)", .init(policy.origin))
+                .init(tier(policy)), state(policy), "\(policy.endpoints.count)", .init(policy.subject ?? "-"),
+                .init(policy.origin))
         }
+        let partial = answer.policies.flatMap { policy in
+            (policy.partial ?? []).map { "  \(policy.kind) \(policy.name): \(Terminal.paint($0, .red))\n" }
+        }.joined()
         let refused = answer.problems.map { "  \(Terminal.paint("\($0)", .red))\n" }.joined()
-        return table.text + (refused.isEmpty ? "" : "\nrefused:\n\(refused)")
+        return table.text + (partial.isEmpty ? "" : "\nnot understood, denied to be safe:\n\(partial)")
+            + (refused.isEmpty ? "" : "\nrefused:\n\(refused)")
+    }
+
+    private static func tier(_ policy: PolicyAnswer) -> String {
+        guard let tier = policy.tier else { return "-" }
+        return policy.priority.map { "\(tier) \($0)" } ?? tier
     }
 
     private static func state(_ policy: PolicyAnswer) -> Table.Cell {
         if !policy.problems.isEmpty { return .init("newer version refused", .red) }
+        if policy.partial != nil { return .init("partial", .red) }
         switch policy.state {
+        case .audited: return .init("audit", .yellow)
         case .enforced: return .init("enforced", .green)
         case .selectsNoEndpoint: return "selects nothing here"
         }

@@ -38,6 +38,10 @@ struct StatusCommand: AsyncParsableCommand {
             """)
         table.add(
             "manifests", "\(status.manifests.objects) objects from \(status.manifests.directory ?? "no directory")")
+        if let guardrails = status.guardrails {
+            table.add("guardrails", "\(guardrails.objects) policies from \(guardrails.directory ?? "no directory")")
+        }
+        for line in lines(status.policies) { table.add("policies", line) }
         table.add(
             "pushed",
             "\(status.pushed.objects) objects, \(status.pushed.resolvedEndpoints) endpoints with resolved policy")
@@ -46,7 +50,25 @@ struct StatusCommand: AsyncParsableCommand {
                 "bridges", "\(bridges.ports) ports with pods, \(bridges.spoofed) frames with foreign addresses dropped")
         }
         table.add("followers", "\(status.followers)")
-        return table.text + overLimit(status.limits) + problems(status.bridges) + problems(status.manifests)
+        return table.text + overLimit(status.limits) + problems(status.bridges)
+            + [status.guardrails, status.manifests].compactMap { $0 }.map(problems).joined()
+    }
+
+    private static func lines(_ policies: PolicyStatus) -> [Table.Cell] {
+        var lines: [Table.Cell] = ["\(policies.count) in force, \(policies.audited) of them in audit"]
+        if policies.wouldDeny > 0 {
+            lines.append(.init("\(policies.wouldDeny) packets passed that policy in audit would deny", .yellow))
+        }
+        if policies.partial > 0 {
+            lines.append(.init("\(policies.partial) not understood in part, which deny to be safe", .red))
+        }
+        if policies.unknownEndpoints > 0 {
+            let count = policies.unknownEndpoints
+            lines.append(.init("guardrails hold for \(count) pods that no object tells of", .yellow))
+        }
+        let judged = policies.judgesOwnNode ? "judged" : "not judged"
+        lines.append("from pods to their own node: \(judged), \(policies.ownNodeReason)")
+        return lines
     }
 
     private static func text(_ datapath: DatapathStatus) -> Table.Cell {

@@ -51,6 +51,17 @@ struct BulkheadD: ParsableCommand {
         completion: .directory)
     var manifests: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Directory of static guardrails, watched too: policies that are in force before anything else is known.",
+            discussion: """
+                Only policies may be there. One of them wins over every other object of its kind, namespace and name. \
+                Policies of the Admin and Baseline tiers that select all pods hold for containers of this node as \
+                well that no Pod object is known of yet.
+                """, valueName: "dir"),
+        completion: .directory)
+    var guardrails: String?
+
     @Option(help: "What enforces in the kernel: ebpf, nftables, or auto, which is eBPF where the kernel can.")
     var datapath: DatapathKind = .auto
 
@@ -90,7 +101,12 @@ struct BulkheadD: ParsableCommand {
         if !(0.1...86400).contains(watchInterval) {
             throw ValidationError("--watch-interval is from 0.1 to 86400 seconds")
         }
-        if once, manifests == nil { throw ValidationError("--once needs --manifests") }
+        if let guardrails, guardrails == manifests {
+            throw ValidationError("--guardrails and --manifests have to be different directories")
+        }
+        if once, manifests == nil, guardrails == nil {
+            throw ValidationError("--once needs --manifests or --guardrails")
+        }
     }
 
     var logger: Logger {

@@ -10,63 +10,72 @@ struct DatapathChoice {
     let command: BulkheadD
     let setUp: ProcessSetUp
     let logger: Logger
+    let found: Found
+
+    /// What the directories hold at the start.
+    struct Found {
+        var manifests: ManifestChange
+        var guardrails: ManifestChange
+    }
 
     private static let asked = "it was asked for"
 
-    func start(_ first: ManifestChange) async throws -> any RunningAgent {
+    func start() async throws -> any RunningAgent {
         let thread = try KernelThread()
         switch command.datapath {
-        case .ebpf: return try await ebpf(Self.asked, first, thread)
-        case .nftables: return try await nftables(Self.asked, first, thread)
-        case .auto: return try await best(first, thread)
+        case .ebpf: return try await ebpf(Self.asked, thread)
+        case .nftables: return try await nftables(Self.asked, thread)
+        case .auto: return try await best(thread)
         }
     }
 
-    private func best(_ first: ManifestChange, _ thread: KernelThread) async throws -> any RunningAgent {
-        if let error = setUp.bpffsError { return try await nftables("eBPF is not possible: \(error)", first, thread) }
+    private func best(_ thread: KernelThread) async throws -> any RunningAgent {
+        if let error = setUp.bpffsError { return try await nftables("eBPF is not possible: \(error)", thread) }
         let support = EBPFSupport()
-        guard support.missing == nil else { return try await nftables("\(support)", first, thread) }
+        guard support.missing == nil else { return try await nftables("\(support)", thread) }
         do {
-            return try await ebpf("\(support)", first, thread)
+            return try await ebpf("\(support)", thread)
         } catch AgentStartError.datapath(.unsupported(let what, let remedy)) {
-            return try await nftables("eBPF is not possible: \(what); \(remedy)", first, thread)
+            return try await nftables("eBPF is not possible: \(what); \(remedy)", thread)
         }
     }
 
     private func ebpf(
-        _ reason: String, _ first: ManifestChange, _ thread: KernelThread
+        _ reason: String, _ thread: KernelThread
     ) async throws -> any RunningAgent {
         let settings = settings(.ebpf, reason) { try NFTablesDatapath.uninstall() }
         return try await started(
             Agent(
                 settings: settings, thread: thread, datapath: EBPFDatapath(bpffs: command.bpffs), logger: logger),
-            first, settings)
+            settings)
     }
 
     private func nftables(
-        _ reason: String, _ first: ManifestChange, _ thread: KernelThread
+        _ reason: String, _ thread: KernelThread
     ) async throws -> any RunningAgent {
         let settings = settings(.nftables, reason) { [bpffs = command.bpffs] in
             try EBPFDatapath.uninstall(bpffs: bpffs)
         }
         let plane = NFTablesDatapath(settings: NFTablesSettings(rejects: command.reject))
         return try await started(
-            Agent(settings: settings, thread: thread, datapath: plane, logger: logger), first, settings)
+            Agent(settings: settings, thread: thread, datapath: plane, logger: logger), settings)
     }
 
     private func settings(
         _ kind: BulkheadD.DatapathKind, _ reason: String, removeOther: @escaping @Sendable () throws -> [String]
     ) -> AgentSettings {
         AgentSettings(
-            nodeName: command.nodeName ?? "", manifestDirectory: command.manifests, datapathKind: kind.rawValue,
-            datapathReason: reason, watchInterval: .seconds(command.watchInterval), removeOther: removeOther,
+            nodeName: command.nodeName ?? "", manifestDirectory: command.manifests,
+            guardrailDirectory: command.guardrails, datapathKind: kind.rawValue, datapathReason: reason,
+            watchInterval: .seconds(command.watchInterval), removeOther: removeOther,
             pushedFile: PushedFile(path: PushedFile.path(beside: command.socket)))
     }
 
     private func started<Plane: Datapath & ~Copyable>(
-        _ agent: Agent<Plane>, _ first: ManifestChange, _ settings: AgentSettings
+        _ agent: Agent<Plane>, _ settings: AgentSettings
     ) async throws -> any RunningAgent {
-        try await agent.start(first, kept: try settings.pushedFile?.read() ?? KeptPushes())
+        try await agent.start(
+            found.manifests, guardrails: found.guardrails, kept: try settings.pushedFile?.read() ?? KeptPushes())
         logger.info(
             "datapath", metadata: ["kind": "\(settings.datapathKind)", "reason": "\(settings.datapathReason)"])
         return agent

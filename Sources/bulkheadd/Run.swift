@@ -4,6 +4,7 @@ import ControlProtocol
 import DatapathEBPF
 import DatapathNFTables
 import Glibc
+import KubernetesObjects
 import Logging
 import NIOCore
 import PolicySources
@@ -38,16 +39,17 @@ struct Run {
     }
 
     private func once() async throws -> Int32 {
-        let manifests = try directory()
-        manifests?.stop()
-        let agent = try await start(manifests)
+        let directories = try Directories(command)
+        directories.stop()
+        let agent = try await start(directories)
         let failure = await agent.settle()
         let status = await agent.status()
+        let sources = [status.manifests, status.guardrails].compactMap(\.self)
         logger.info(
             "applied",
             metadata: [
-                "objects": "\(status.manifests.objects)", "endpoints": "\(status.tables.endpoints)",
-                "refused": "\(status.manifests.problems.count)",
+                "objects": "\(sources.reduce(0) { $0 + $1.objects })", "endpoints": "\(status.tables.endpoints)",
+                "refused": "\(sources.reduce(0) { $0 + $1.problems.count })",
             ])
         await agent.stop()
         return failure == nil && status.healthy ? 0 : 1
@@ -57,9 +59,11 @@ struct Run {
         let socket = try SocketFile(path: command.socket)
         // Asked before anything in the kernel is changed.
         try socket.prepare()
-        let manifests = try directory()
-        let agent = try await start(manifests)
-        let daemon = Daemon(agent: agent, manifests: manifests, socket: socket, logger: logger)
+        let directories = try Directories(command)
+        let agent = try await start(directories)
+        let daemon = Daemon(
+            agent: agent, manifests: directories.manifests, guardrails: directories.guardrails, socket: socket,
+            logger: logger)
         var configuration = ServiceGroupConfiguration(
             services: [daemon], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         // A client that stops half-way through a request is not waited for.
@@ -69,12 +73,31 @@ struct Run {
         return 0
     }
 
-    private func directory() throws -> ManifestDirectory? {
-        try command.manifests.map { path throws in try ManifestDirectory(path: path) }
+    private func start(_ directories: Directories) async throws -> any RunningAgent {
+        try await DatapathChoice(command: command, setUp: setUp, logger: logger, found: directories.found).start()
+    }
+}
+
+/// The directories that are watched, as far as they were asked for.
+private struct Directories {
+    var guardrails: ManifestDirectory?
+    var manifests: ManifestDirectory?
+
+    init(_ command: BulkheadD) throws {
+        guardrails = try command.guardrails.map { path throws in
+            try ManifestDirectory(path: path, kinds: ObjectKind.policies)
+        }
+        manifests = try command.manifests.map { path throws in try ManifestDirectory(path: path) }
     }
 
-    private func start(_ manifests: ManifestDirectory?) async throws -> any RunningAgent {
-        let first = manifests.map { ManifestChange($0.initial) } ?? ManifestChange()
-        return try await DatapathChoice(command: command, setUp: setUp, logger: logger).start(first)
+    var found: DatapathChoice.Found {
+        DatapathChoice.Found(
+            manifests: manifests.map { ManifestChange($0.initial) } ?? ManifestChange(),
+            guardrails: guardrails.map { ManifestChange($0.initial) } ?? ManifestChange())
+    }
+
+    func stop() {
+        guardrails?.stop()
+        manifests?.stop()
     }
 }

@@ -22,9 +22,9 @@ struct AgentFixture {
         self.directory = directory
         agent = Agent(
             settings: AgentSettings(
-                nodeName: "node", manifestDirectory: "/manifests", datapathKind: "fake",
-                datapathReason: "for tests", watchInterval: watchInterval, removeOther: removeOther,
-                pushedFile: PushedFile(path: directory.path + "/pushed.json")),
+                nodeName: "node", manifestDirectory: "/manifests", guardrailDirectory: "/guardrails",
+                datapathKind: "fake", datapathReason: "for tests", watchInterval: watchInterval,
+                removeOther: removeOther, pushedFile: PushedFile(path: directory.path + "/pushed.json")),
             thread: try KernelThread(), datapath: FakeDatapath(kernel), logger: Self.silent)
     }
 

@@ -119,6 +119,31 @@ import Testing
         }
     }
 
+    /// The table that checks sources behind bridges, and the one that enforces, come back long before the next look.
+    @Test func deletedTablesComeBackAtOnce() async throws {
+        try await onOwnThread {
+            try NetWorld.with(pods: ["web", "api"], links: .bridged) { world in
+                let daemon = try NetDaemon(in: world, datapath: .nftables, options: ["--watch-interval", "3600"])
+                defer { _ = try? daemon.stop() }
+                try daemon.apply(manifest(world))
+                func isThere(_ family: String) -> Bool {
+                    (try? world.node.command("nft", "list", "table", family, "bulkhead"))?.contains("chain") ?? false
+                }
+                try NetClock.wait("both tables", seconds: 10) { isThere("inet") && isThere("bridge") }
+                for (count, family) in ["bridge", "inet", "bridge"].enumerated() {
+                    try world.node.command("nft", "delete", "table", family, "bulkhead")
+                    let start = NetClock.now
+                    try NetClock.wait("\(family) to come back", seconds: 5) { isThere(family) }
+                    #expect(Double(NetClock.now - start) / 1e6 < 2000)
+                    try NetClock.wait("the count", seconds: 5) {
+                        try decode(StatusAnswer.self, daemon.get("/v1/status")).datapath.repaired > count
+                    }
+                }
+                #expect(daemon.log.contains("somebody else had changed what is enforced"))
+            }
+        }
+    }
+
     @Test func onceAppliesAndItsCodeTells() async throws {
         try await onOwnThread {
             try NetWorld.with(pods: ["web", "api"]) { world in

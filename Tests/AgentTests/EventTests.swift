@@ -25,7 +25,7 @@ import Testing
         let fixture = try AgentFixture()
         try await fixture.start()
         let event = try drop(fixture.kernel, from: "10.1.0.1", port: 80)
-        let follower = await fixture.agent.follow()
+        let follower = await fixture.agent.follow([.drop])
         fixture.kernel.tell([event])
         let record = try #require(try await first(of: follower)?.elements.first)
         #expect(record.kind == .drop)
@@ -47,13 +47,33 @@ import Testing
         event.endpoint = EndpointID(rawValue: 999)
         var spoofed = event
         spoofed.cause = .spoofed
-        let follower = await fixture.agent.follow()
+        let follower = await fixture.agent.follow([.drop])
         fixture.kernel.tell([event, spoofed])
         let records = try #require(try await first(of: follower)).elements
         #expect(records.map { $0.drop?.cause } == [.rule, .spoofed])
         #expect(records[0].drop?.rule == nil && records[0].drop?.endpoint == nil)
         #expect(records[0].drop?.reason == "denied by a rule that is gone")
         #expect(records[1].drop?.reason.contains("does not belong") == true)
+        await fixture.agent.stop()
+    }
+
+    @Test func whatAuditWouldDenyIsToldAsSuch() async throws {
+        let fixture = try AgentFixture()
+        try await fixture.start()
+        let dropped = try drop(fixture.kernel, from: "10.1.0.1", port: 80)
+        var passed = dropped
+        passed.cause = .audit
+        let all = await fixture.agent.follow([.drop, .audit])
+        let drops = await fixture.agent.follow([.drop])
+        let audits = await fixture.agent.follow([.audit])
+        fixture.kernel.tell([dropped, passed])
+        let records = try #require(try await first(of: all)).elements
+        #expect(records.map(\.kind) == [.drop, .audit])
+        #expect(records[1].drop == nil && records[1].audit?.cause == .audit)
+        #expect(records[1].audit?.rule?.by?.map(\.description) == ["shop/redis"])
+        #expect(records[1].audit?.reason.hasPrefix("not stopped: ") == true)
+        #expect(try await first(of: drops)?.elements.map(\.kind) == [.drop])
+        #expect(try await first(of: audits)?.elements.map(\.kind) == [.audit])
         await fixture.agent.stop()
     }
 

@@ -47,7 +47,7 @@ import Testing
         ["verdict", "shop/web", "shop/redis", "tcp"], ["verdict", "shop/web", "shop/redis", "80/icmp"],
         ["verdict", "shop/web", "shop/redis", "80/tpc"], ["verdict", "shop/web", "shop/redis", "65536"],
         ["verdict", "--queries", "x"], ["nothing"], ["status", "--frobnicate"], ["apply"], ["check"],
-        ["events", "--count", "0"],
+        ["events", "--count", "0"], ["events", "--kind", "lost"],
     ])
     func wrongUsageIsCode2(_ arguments: [String]) async throws {
         let result = try await onOwnThread { try CommandLine.run("bulkheadctl", arguments) }

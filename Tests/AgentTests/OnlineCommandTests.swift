@@ -24,16 +24,22 @@ import Testing
                     ["shop", "web", "10.1.0.1", "-", "open", "open"],
                 ])
             let policies = try await control(fixture, "policies")
+            let lines = policies.output.split(separator: "\n").map { $0.split(separator: " ") }
             #expect(
-                policies.output == """
-                    KIND           NAMESPACE  NAME   STATE     ENDPOINTS  ORIGIN
-                    NetworkPolicy  shop       redis  enforced  1          /manifests
-
-                    """)
+                lines == [
+                    ["KIND", "NAMESPACE", "NAME", "TIER", "STATE", "ENDPOINTS", "SUBJECT", "ORIGIN"],
+                    [
+                        "NetworkPolicy", "shop", "redis", "NetworkPolicy", "enforced", "1", "pods", "app=redis", "of",
+                        "its",
+                        "namespace", "/manifests",
+                    ],
+                ])
             let status = try await control(fixture, "status")
             #expect(status.status == 0)
-            #expect(status.output.contains("healthy    yes\n"))
-            #expect(status.output.contains("manifests  4 objects from /manifests\n"))
+            #expect(status.output.contains("healthy     yes\n"))
+            #expect(status.output.contains("manifests   4 objects from /manifests\n"))
+            #expect(status.output.contains("guardrails  0 policies from /guardrails\n"))
+            #expect(status.output.contains("policies    1 in force, 0 of them in audit\n"))
             let counters = try await control(fixture, "counters")
             let spoofed = counters.output.split(separator: "\n").first { $0.hasPrefix("spoofed source address ") }
             #expect(spoofed?.hasSuffix(" 7") == true)
@@ -94,6 +100,29 @@ import Testing
             #expect(lines.count == 2)
             #expect(
                 lines[0].contains("  drop  ingress  shop/web (10.1.0.1:4000) -> shop/redis (10.1.0.2:80) TCP  "))
+        }
+    }
+
+    @Test func eventsOfOneKind() async throws {
+        try await SocketFixture.serve { fixture in
+            let flow = Flow(
+                source: try IPAddress("10.1.0.1"), destination: try IPAddress("10.1.0.2"), ipProtocol: .tcp,
+                destinationPort: 80)
+            let decision = try #require(fixture.kernel.policy.evaluate(flow).ingress)
+            let drop = DropEvent(
+                cause: .rule, direction: .ingress, flow: flow, sourcePort: 4000, endpoint: .none, rule: decision.rule,
+                interfaceIndex: 0, monotonicNanoseconds: 1)
+            var audit = drop
+            audit.cause = .audit
+            async let followed = control(fixture, "events", "--kind", "audit")
+            #expect(try await eventually { await fixture.agent.status().followers == 1 })
+            fixture.kernel.tell([drop, audit])
+            let output = try await followed.output
+            #expect(output.contains("  audit  ingress  shop/web (10.1.0.1:4000) -> "))
+            #expect(output.contains(" TCP  not stopped: "))
+            #expect(output.split(separator: "\n").count == 1)
+            #expect(try await fixture.call("GET", "/v1/events?kind=lost").status == 400)
+            #expect(try await fixture.call("GET", "/v1/events?what=drop").status == 400)
         }
     }
 

@@ -79,7 +79,8 @@ import Testing
     @Test func health() {
         func status(
             _ state: DatapathStatus.State, _ problems: [Problem],
-            _ limits: LimitStatus = LimitStatus(unprotected: [], deniedPrograms: 0), notReplaced: String? = nil
+            _ limits: LimitStatus = LimitStatus(unprotected: [], deniedPrograms: 0), notReplaced: String? = nil,
+            guardrails: [Problem] = []
         ) -> Bool {
             StatusAnswer(
                 version: "1", node: "n", pid: 1, uptimeSeconds: 1,
@@ -88,6 +89,10 @@ import Testing
                     batches: 0, lastWords: 0, lastGracePeriods: 0, lastMicroseconds: 0, repaired: 0,
                     notReplaced: notReplaced),
                 manifests: ManifestStatus(directory: nil, objects: 0, problems: problems, notices: []),
+                guardrails: ManifestStatus(directory: "g", objects: 0, problems: guardrails, notices: []),
+                policies: PolicyStatus(
+                    count: 0, audited: 0, wouldDeny: 0, partial: 0, judgesOwnNode: false, ownNodeReason: "",
+                    unknownEndpoints: 0),
                 pushed: PushedStatus(objects: 0, resolvedEndpoints: 0),
                 tables: TableSizes(
                     endpoints: 0, rules: 0, programs: 0, peerSets: 0, addressClasses: 0, portClasses: 0, addresses: 0,
@@ -101,6 +106,7 @@ import Testing
         #expect(!status(.programmed, [], LimitStatus(unprotected: ["a/b"], deniedPrograms: 0)))
         #expect(!status(.programmed, [], LimitStatus(unprotected: [], deniedPrograms: 1)))
         #expect(!status(.programmed, [Problem(field: "", reason: "r")]))
+        #expect(!status(.programmed, [], guardrails: [Problem(field: "", reason: "r")]))
     }
 
     @Test func pathsAndMethods() {

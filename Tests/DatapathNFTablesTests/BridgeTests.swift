@@ -2,6 +2,7 @@
 import DatapathNFTables
 import Glibc
 import NetworkTypes
+import Synchronization
 import TestKit
 import Testing
 
@@ -140,6 +141,58 @@ import Testing
         }
     }
 
+    @Test func whatOthersChangeIsPutRight() throws {
+        try Self.with { lab in
+            let more = NetAddressing.pod(7, node: 0)
+            try lab.world.node.run {
+                var check = BridgeSourceCheck()
+                #expect(try !check.repair())
+                try check.set(lab.ports())
+                #expect(try !check.repair())
+                let index = if_nametoindex(lab.world.pod("a").hostInterface)
+                let rule = "bridge bulkhead source-addresses"
+                for (change, isOurs) in [
+                    (["delete", "table", "bridge", "bulkhead"], true), (["flush", "chain"] + rule.words, true),
+                    (["insert", "rule"] + rule.words + ["accept"], true),
+                    (["add", "table", "bridge", "others"], false),
+                    (["delete", "table", "bridge", "others"], false),
+                    (["flush", "set", "bridge", "bulkhead", "pod-sources-ipv4"], true),
+                    (["flush", "ruleset"], true),
+                ] {
+                    try NetProcess.run(["nft"] + change)
+                    #expect(try check.repair() == isOurs, "\(change)")
+                    #expect(try !check.repair(), "\(change)")
+                    #expect(try lab.arrives(from: lab.world.pod("a").v4), "\(change)")
+                    #expect(try !lab.arrives(from: more), "\(change)")
+                }
+                // A change of our own after it is no news either.
+                var ports = try lab.ports()
+                ports[index]!.insert(more)
+                try check.set(ports)
+                #expect(try !check.repair())
+                #expect(try lab.arrives(from: more))
+            }
+        }
+    }
+
+    /// Changes of our tables are told, those of others are not.
+    @Test func changesAreHeardOf() throws {
+        try Self.with { lab in
+            let heard = Mutex(0)
+            let follower = try lab.world.node.run { try RulesetFollower { heard.withLock { $0 += 1 } } }
+            defer { follower.stop() }
+            try lab.world.node.command("nft", "add", "table", "inet", "others")
+            NetClock.sleep(milliseconds: 50)
+            #expect(heard.withLock { $0 } == 0)
+            try lab.protect()
+            try NetClock.wait("news of our own change", seconds: 2) { heard.withLock { $0 } > 0 }
+            NetClock.sleep(milliseconds: 50)
+            let before = heard.withLock { $0 }
+            try lab.world.node.command("nft", "delete", "table", "bridge", "bulkhead")
+            try NetClock.wait("news of the deletion", seconds: 2) { heard.withLock { $0 } > before }
+        }
+    }
+
     /// What stands in the kernel can be read by people, and loaded again.
     @Test func listsAndReloads() throws {
         try Self.with { lab in
@@ -152,4 +205,8 @@ import Testing
             #expect(try !lab.arrives(from: NetAddressing.pod(7, node: 0)))
         }
     }
+}
+
+extension String {
+    fileprivate var words: [String] { split(separator: " ").map(String.init) }
 }

@@ -84,21 +84,22 @@ import Testing
         #expect(try parse(entry(state: 0x80)) == [.other])  // NUD_PERMANENT: the port's own
     }
 
+    private let newAddress4: [UInt8] = [
+        40, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  // RTM_NEWADDR
+        2, 24, 0, 0, 3, 0, 0, 0,  // AF_INET, /24, flags, scope, link 3
+        8, 0, 1, 0, 10, 0, 0, 9,  // IFA_ADDRESS: the far end
+        8, 0, 2, 0, 10, 0, 0, 1,  // IFA_LOCAL: our own
+    ]
+    private let removedAddress6: [UInt8] =
+        [
+            44, 0, 0, 0, 21, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  // RTM_DELADDR
+            10, 64, 0, 0, 3, 0, 0, 0,  // AF_INET6, /64
+            20, 0, 1, 0,  // IFA_ADDRESS
+        ] + [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+
     @Test func addressOfBothFamilies() throws {
-        let v4: [UInt8] = [
-            40, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  // RTM_NEWADDR
-            2, 24, 0, 0, 3, 0, 0, 0,  // AF_INET, /24, flags, scope, link 3
-            8, 0, 1, 0, 10, 0, 0, 9,  // IFA_ADDRESS: the far end
-            8, 0, 2, 0, 10, 0, 0, 1,  // IFA_LOCAL: our own
-        ]
-        let v6: [UInt8] =
-            [
-                44, 0, 0, 0, 21, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  // RTM_DELADDR
-                10, 64, 0, 0, 3, 0, 0, 0,  // AF_INET6, /64
-                20, 0, 1, 0,  // IFA_ADDRESS
-            ] + [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
         #expect(
-            try parse(v4 + v6) == [
+            try parse(newAddress4 + removedAddress6) == [
                 .address(LinkAddress(link: 3, address: try IPAddress("10.0.0.1"), prefixLength: 24)),
                 .addressRemoved(LinkAddress(link: 3, address: try IPAddress("fd00::1"), prefixLength: 64)),
             ])
@@ -182,7 +183,8 @@ import Testing
     /// Whatever the bytes, it ends, and with messages or a typed error.
     @Test func damagedBytes() {
         var random = SystemRandomNumberGenerator()
-        let whole = route(more: [8, 0, 5, 0, 10, 0, 0, 1]) + route(type: 25) + neighbour()
+        let routes = route(more: [8, 0, 5, 0, 10, 0, 0, 1]) + route(type: 25)
+        let whole = routes + neighbour() + newAddress4 + removedAddress6
         for _ in 0..<20_000 {
             var bytes = whole
             for _ in 0..<Int.random(in: 1...4, using: &random) {

@@ -50,6 +50,48 @@ import Testing
         }
     }
 
+    /// Pods are seen before anybody tells of them, with all their addresses and with no one else's.
+    @Test(arguments: [NetPodLinks.routed, .bridged]) func podsThatNobodyTellsOf(links: NetPodLinks) throws {
+        try NetWorld.with(pods: ["a", "b"], remotePods: ["far"], links: links) { world in
+            let inbox = Inbox()
+            let follower = try world.node.run { try NetworkFollower(inbox.receiver) }
+            defer { follower.stop() }
+            func expected() -> [String: Set<IPAddress>] {
+                let local = world.pods.filter { $0.node == 0 }
+                return Dictionary(uniqueKeysWithValues: local.map { ($0.hostInterface, [$0.v4, $0.v6]) })
+            }
+            func found(_ state: NetworkState) -> [String: Set<IPAddress>] {
+                Dictionary(uniqueKeysWithValues: state.podAddresses.map { ($0.key.name, $0.value) })
+            }
+            #expect(found(try world.node.run { try NetworkFollower.snapshot() }) == expected())
+            _ = try world.addPod("c")
+            #expect(try inbox.milliseconds { found($0) == expected() } < 1000)
+            try world.removePod("a")
+            _ = try inbox.milliseconds { found($0) == expected() }
+        }
+    }
+
+    /// The node's own addresses are followed as they come and go.
+    @Test func ownAddressesComeAndGo() throws {
+        try NetWorld.with(pods: []) { world in
+            let inbox = Inbox()
+            let follower = try world.node.run { try NetworkFollower(inbox.receiver) }
+            defer { follower.stop() }
+            for (address, length) in [("192.0.2.77", 32), ("2001:db8::77", 128)] {
+                let added = try IPAddress(address)
+                _ = try inbox.milliseconds { !$0.ownAddresses.contains(added) }
+                try world.node.ip(["addr add \(address)/\(length) dev eth0"])
+                #expect(try inbox.milliseconds { $0.ownAddresses.contains(added) } < 1000)
+                try world.node.ip(["addr del \(address)/\(length) dev eth0"])
+                #expect(try inbox.milliseconds { !$0.ownAddresses.contains(added) } < 1000)
+                // Loopback's are nobody's that a pod could reach.
+                try world.node.ip(["addr add \(address)/\(length) dev lo"])
+                NetClock.sleep(milliseconds: 50)
+                #expect(inbox.latest.withLock { $0 }?.ownAddresses.contains(added) == false)
+            }
+        }
+    }
+
     @Test func portsOfABridge() throws {
         try NetWorld.with(pods: ["a", "b"], links: .bridged) { world in
             let inbox = Inbox()

@@ -110,6 +110,23 @@ import Testing
         #expect(state.apply(.routeRemoved(route("10.0.0.0/24", by: [7], hasGateway: true))) == .stale)
     }
 
+    /// A pair whose other end is in another namespace leads to a pod; a tunnel, and a pair within the node, may lead
+    /// anywhere.
+    @Test func podAddresses() {
+        let toPod = NetworkMessage.route(route("10.0.0.7/32", by: [6]), replaces: false)
+        var away = veth
+        away.peerNamespace = 3
+        var tunnel = away
+        tunnel.kind = "tun"
+        tunnel.peerNamespace = nil
+        let found = state([.link(away), toPod]).podAddresses
+        #expect(found == [PodInterface(index: 6, name: away.name): [pod]])
+        #expect(state([.link(veth), toPod]).podAddresses.isEmpty)
+        #expect(state([.link(tunnel), toPod]).podAddresses.isEmpty)
+        let own = NetworkMessage.address(LinkAddress(link: 9, address: pod, prefixLength: 32))
+        #expect(state([.link(away), .link(Link(index: 9, name: "eth0")), own, toPod]).podAddresses.isEmpty)
+    }
+
     @Test func ownAddresses() throws {
         let loopback = Link(index: 1, name: "lo", isLoopback: true)
         let state = state([

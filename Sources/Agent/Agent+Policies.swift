@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import KubernetesObjects
+import PolicyModel
+import PolicyPipeline
+
+extension Agent where Plane: ~Copyable {
+    public func policies() -> PoliciesAnswer {
+        let answers = pipeline.policySelections.sorted { $0.key < $1.key }.map { reference, endpoints in
+            let policy = reference.objectKey.flatMap { store.policy($0) }
+            return PolicyAnswer(
+                kind: reference.kind, namespace: reference.namespace, name: reference.name,
+                origin: origin(of: reference), tier: policy?.tier, priority: policy?.priority,
+                enforcement: (policy?.enforcement ?? .enforce).rawValue, subject: policy?.subject,
+                partial: policy.flatMap { $0.unknownParts.isEmpty ? nil : $0.unknownParts },
+                endpoints: endpoints.map(\.description), problems: problems(of: reference))
+        }
+        return PoliciesAnswer(policies: answers, problems: problems)
+    }
+
+    private func origin(of policy: PolicyReference) -> String {
+        switch policy.objectKey.flatMap({ store.origin(of: $0) }) {
+        case .guardrail: settings.guardrailDirectory ?? "guardrails"
+        case .manifest: settings.manifestDirectory ?? "manifests"
+        case .socket, nil: "socket"
+        }
+    }
+
+    private func problems(of policy: PolicyReference) -> [Problem] {
+        guard let object = policy.objectKey?.description else { return [] }
+        return problems.filter { $0.stillInForce?.contains(object) ?? false }
+    }
+
+    func policyStatus() -> PolicyStatus {
+        let policies = store.policies
+        return PolicyStatus(
+            count: policies.count, audited: policies.count { $0.enforcement == .audit },
+            wouldDeny: (try? datapath.counters().audited) ?? 0,
+            partial: policies.count { !$0.unknownParts.isEmpty },
+            judgesOwnNode: pipeline.compiled.judgesOwnNode, ownNodeReason: ownNodeReason,
+            unknownEndpoints: unknown.inForce.count)
+    }
+
+    private var ownNodeReason: String {
+        guard pipeline.compiled.judgesOwnNode else {
+            return "no egress rule of the Admin or Baseline tier selects a pod of this node"
+        }
+        return "egress rules of the Admin or Baseline tier select pods of this node"
+    }
+
+    /// Whether what decides is only there because of policies in audit.
+    func isAudit(_ identity: RuleIdentity) -> Bool {
+        let policies: [PolicyReference] =
+            switch identity {
+            case .rule(let policy, _, _, _): [policy]
+            case .isolation(_, let by): by
+            case .ownNode, .noPolicy, .failsafe, .overLimit: []
+            }
+        return policies.contains { $0.objectKey.flatMap { store.policy($0) }?.enforcement == .audit }
+    }
+}
+
+extension KubernetesObject {
+    /// The tier of a policy, as answers call it.
+    var tier: String? {
+        switch self {
+        case .networkPolicy: "NetworkPolicy"
+        case .tierPolicy(let policy): policy.tier.rawValue
+        case .pod, .namespace, .node: nil
+        }
+    }
+
+    /// Of the policies that have one.
+    var priority: Int? {
+        guard case .tierPolicy(let policy) = self, policy.kind != .baselineAdminNetworkPolicy else { return nil }
+        return Int(policy.priority)
+    }
+}

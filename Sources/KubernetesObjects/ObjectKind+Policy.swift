@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension ObjectKind {
+    /// The kinds that decide about traffic; the others say whom policies are about.
+    public static let policies = Set(allCases.filter(\.isPolicy))
+
+    /// Whether objects of this kind decide about traffic.
+    public var isPolicy: Bool {
+        switch self {
+        case .networkPolicy, .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy: true
+        case .pod, .namespace, .node: false
+        }
+    }
+}
+
+extension KubernetesObject {
+    /// How a policy is carried out; nil for what is no policy.
+    public var enforcement: Enforcement? {
+        switch self {
+        case .networkPolicy(let policy): policy.enforcement
+        case .tierPolicy(let policy): policy.enforcement
+        case .pod, .namespace, .node: nil
+        }
+    }
+}
