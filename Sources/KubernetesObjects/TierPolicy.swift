@@ -91,8 +91,8 @@ public struct TierRule: Sendable, Hashable {
     /// Nil: protocols are not looked at. Empty: none of those written is known, nothing matches.
     public var ports: [TierPort]?
     /// Peers, protocols or fields that we don't know, as sentences with the field's path; from a newer API server.
-    /// With any: Accept matches only what `peers` and `ports` hold (no peer: nothing), Deny and Pass deny everything that
-    /// reaches the rule.
+    /// With any: Accept matches only what `peers` and `ports` hold (no peer: nothing), Deny and Pass deny everything
+    /// that reaches the rule.
     public var unknown: [String]
     public init(
         name: String? = nil, action: Action, peers: [TierPeer], ports: [TierPort]? = nil, unknown: [String] = []
