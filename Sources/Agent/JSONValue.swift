@@ -61,20 +61,26 @@ extension KubernetesObject {
         case .networkPolicy(let policy):
             .object([
                 "apiVersion": .string("networking.k8s.io/v1"), "kind": .string("NetworkPolicy"),
-                "metadata": metadata.json, "spec": policy.spec,
+                "metadata": metadata.json(policy.enforcement), "spec": policy.spec,
             ])
-        case .tierPolicy: .object([:])
+        case .tierPolicy(let policy): policy.json
         }
     }
 }
 
 extension ObjectMeta {
-    fileprivate var json: JSONValue {
+    var json: JSONValue { json(.enforce) }
+
+    /// With the annotation of a policy.
+    func json(_ enforcement: Enforcement) -> JSONValue {
         var fields: [String: JSONValue] = ["name": .string(name), "labels": .object(labels.mapValues { .string($0) })]
         if !namespace.isEmpty { fields["namespace"] = .string(namespace) }
         if !uid.isEmpty { fields["uid"] = .string(uid) }
         if createdAt != 0 {
             fields["creationTimestamp"] = .string(RFC3339.text(seconds: Int(createdAt), milliseconds: 0))
+        }
+        if enforcement != .enforce {
+            fields["annotations"] = .object([Enforcement.annotation: .string(enforcement.rawValue)])
         }
         return .object(fields)
     }
@@ -107,7 +113,7 @@ extension Pod {
 }
 
 extension LabelSelector {
-    fileprivate var json: JSONValue {
+    var json: JSONValue {
         .object([
             "matchLabels": .object(matchLabels.mapValues { .string($0) }),
             "matchExpressions": .array(

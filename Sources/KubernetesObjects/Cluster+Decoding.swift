@@ -2,31 +2,36 @@
 import NetworkTypes
 
 // Pod, Namespace and Node have hundreds of fields: only those that policy reads are looked at, the rest is passed over.
+// In lenient mode a part that is not understood is left out: an object that was dropped for it would be unprotected.
 
 extension Pod {
     static func decode(_ document: DocumentNode, in context: inout DecodingContext) -> Pod {
         var pod = Pod(metadata: .decode(document, kind: .pod, in: &context))
+        _ = context.sentences { pod.decodeFields(document, in: &$0) }
+        return pod
+    }
+
+    private mutating func decodeFields(_ document: DocumentNode, in context: inout DecodingContext) {
         _ = context.field("spec", of: document) { context, spec -> Void? in
             guard context.mapping(spec) != nil else { return nil }
-            pod.nodeName = context.field("nodeName", of: spec) { $0.string($1) } ?? ""
-            pod.hostNetwork = context.field("hostNetwork", of: spec) { $0.bool($1) } ?? false
+            nodeName = context.field("nodeName", of: spec) { $0.string($1) } ?? ""
+            hostNetwork = context.field("hostNetwork", of: spec) { $0.bool($1) } ?? false
             let ports =
                 Self.namedPorts(of: spec, "containers", in: &context)
                 + Self.namedPorts(of: spec, "initContainers", in: &context)
-            pod.namedPorts = Set(ports).sorted()
+            namedPorts = Set(ports).sorted()
             return ()
         }
-        var phase: PodPhase?
+        var written: PodPhase?
         _ = context.field("status", of: document) { context, status -> Void? in
             guard context.mapping(status) != nil else { return nil }
-            phase = context.field("phase", of: status) { $0.podPhase($1) }
-            pod.podIPs = Self.addresses(of: status, list: "podIPs", single: "podIP", in: &context)
-            pod.hostIPs = Self.addresses(of: status, list: "hostIPs", single: "hostIP", in: &context)
+            written = context.field("phase", of: status) { $0.podPhase($1) }
+            podIPs = Self.addresses(of: status, list: "podIPs", single: "podIP", in: &context)
+            hostIPs = Self.addresses(of: status, list: "hostIPs", single: "hostIP", in: &context)
             return ()
         }
         // A manifest written by hand often has addresses and no phase.
-        pod.phase = phase ?? (pod.podIPs.isEmpty ? .pending : .running)
-        return pod
+        phase = written ?? (podIPs.isEmpty ? .pending : .running)
     }
 
     /// `list` in written order, then `single` where it is not among them.
@@ -56,7 +61,7 @@ extension Pod {
                     guard context.mapping(container) != nil else { return nil }
                     let restart = context.field("restartPolicy", of: container) { $0.string($1) }
                     guard field == "containers" || restart == "Always" else { return nil }
-                    return context.field("ports", of: container) { $0.list($1) { NamedPort.decode($1, in: &$0) } }
+                    return context.field("ports", of: container) { $0.wholeItems($1) { NamedPort.decode($1, in: &$0) } }
                 }
             } ?? []
         return perContainer.flatMap { $0 }
@@ -69,7 +74,7 @@ extension NamedPort {
         guard context.mapping(node) != nil else { return nil }
         let name = context.field("name", of: node) { context, node -> String? in
             guard let name = context.string(node), !name.isEmpty else { return nil }
-            if let problem = NameRules.portName(name) { context.fail(node, problem) }
+            if let problem = NameRules.portName(name) { context.failIfStrict(node, problem) }
             return name
         }
         guard let name else { return nil }
@@ -102,9 +107,11 @@ extension Namespace {
 extension Node {
     static func decode(_ document: DocumentNode, in context: inout DecodingContext) -> Node {
         var node = Node(metadata: .decode(document, kind: .node, in: &context))
-        let addresses = context.field("status", of: document) { context, status -> [IPAddress]? in
-            guard context.mapping(status) != nil else { return nil }
-            return context.field("addresses", of: status) { $0.list($1) { Self.address($1, in: &$0) } }
+        let (addresses, _) = context.sentences { context in
+            context.field("status", of: document) { context, status -> [IPAddress]? in
+                guard context.mapping(status) != nil else { return nil }
+                return context.field("addresses", of: status) { $0.list($1) { Self.address($1, in: &$0) } }
+            }
         }
         for address in addresses ?? [] where !node.addresses.contains(address) { node.addresses.append(address) }
         return node

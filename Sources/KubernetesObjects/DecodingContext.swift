@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
 
+/// How much a document is trusted to say only what we know.
+public enum DecodingMode: Sendable, Hashable {
+    /// Files and the control socket: whatever is not understood refuses the document.
+    case strict
+    /// Objects from an API server, which has validated them or has a newer schema: what is not understood is told and
+    /// closed, so that nothing is allowed by it.
+    case lenient
+}
+
 /// Collects what is wrong with one document while it is decoded, and knows at which field decoding stands.
 ///
 /// Reading goes on after an error, so that all problems of a document are told at once; an object of a document
@@ -11,12 +20,18 @@ struct DecodingContext {
 
     let file: String
     let document: Int
+    let mode: DecodingMode
     var path = FieldPath()
     private(set) var errors: [ManifestError] = []
+    /// What lenient decoding did not understand of objects that it gave nevertheless.
+    private(set) var notUnderstood: [ManifestError] = []
+    /// Of all failures so far, those beyond the limit and those taken out of `errors` too.
+    private(set) var failureCount = 0
 
-    init(file: String, document: Int) {
+    init(file: String, document: Int, mode: DecodingMode) {
         self.file = file
         self.document = document
+        self.mode = mode
     }
 
     mutating func fail(_ node: DocumentNode, _ reason: String, hint: String? = nil) {
@@ -24,10 +39,35 @@ struct DecodingContext {
     }
 
     mutating func fail(line: Int, column: Int, _ reason: String, hint: String? = nil) {
+        failureCount += 1
         guard errors.count < Self.errorLimit else { return }
         errors.append(
             ManifestError(
                 file: file, document: document, line: line, column: column, path: path, reason: reason, hint: hint))
+    }
+
+    /// For rules of validation whose breach leaves the meaning clear: an API server that does not apply them is right.
+    mutating func failIfStrict(_ node: DocumentNode, _ reason: String, hint: String? = nil) {
+        if mode == .strict { fail(node, reason, hint: hint) }
+    }
+
+    /// Runs `body` and takes what it complains of out of `errors`.
+    mutating func catching<T>(_ body: (inout DecodingContext) -> T) -> (T, [ManifestError]) {
+        let before = errors
+        errors = []
+        let result = body(&self)
+        let caught = errors
+        errors = before
+        return (result, caught)
+    }
+
+    /// In lenient mode, what `body` complains of is given as sentences instead of refusing the object; who asks must
+    /// see to it that nothing is allowed by what they are about.
+    mutating func sentences<T>(_ body: (inout DecodingContext) -> T) -> (T, [String]) {
+        guard mode == .lenient else { return (body(&self), []) }
+        let (result, caught) = catching(body)
+        notUnderstood += caught.prefix(max(0, Self.errorLimit - notUnderstood.count))
+        return (result, caught.map { "\($0.path): \($0.reason)" })
     }
 
     mutating func failType(_ node: DocumentNode, expected: String, hint: String? = nil) {
@@ -84,6 +124,17 @@ struct DecodingContext {
             if let value = at(.index(index), { body(&$0, item) }) { result.append(value) }
         }
         return result
+    }
+
+    /// As ``list(_:_:)``, without items that have an error inside: half an item may mean more than the whole.
+    mutating func wholeItems<T>(
+        _ node: DocumentNode, _ body: (inout DecodingContext, DocumentNode) -> T?
+    ) -> [T] {
+        list(node) { context, item in
+            let before = context.failureCount
+            let value = body(&context, item)
+            return context.failureCount == before ? value : nil
+        }
     }
 
     mutating func string(_ node: DocumentNode) -> String? {
@@ -153,7 +204,7 @@ struct DecodingContext {
         labels.reserveCapacity(entries.count)
         for entry in entries {
             at(entry.key) { context in
-                if let problem = NameRules.labelKey(entry.key) {
+                if context.mode == .strict, let problem = NameRules.labelKey(entry.key) {
                     context.fail(line: entry.line, column: entry.column, problem)
                 }
                 guard case .string(let value) = entry.value.value else {
@@ -162,7 +213,7 @@ struct DecodingContext {
                         hint: misplaced[entry.key] ?? Self.quotingHint(entry.value))
                     return
                 }
-                if let problem = NameRules.labelValue(value) { context.fail(entry.value, problem) }
+                if let problem = NameRules.labelValue(value) { context.failIfStrict(entry.value, problem) }
                 labels[entry.key] = value
             }
         }

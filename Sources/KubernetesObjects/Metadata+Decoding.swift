@@ -25,14 +25,18 @@ extension ObjectMeta {
 
     static func decode(_ document: DocumentNode, kind: ObjectKind, in context: inout DecodingContext) -> ObjectMeta {
         var meta = ObjectMeta(name: "", namespace: NamingRule.of(kind).isNamespaced ? "default" : "")
-        _ = context.required("metadata", of: document) { context, node -> Void? in
-            guard context.mapping(node) != nil else { return nil }
-            meta.decodeNames(node, kind: kind, in: &context)
-            meta.labels = context.field("labels", of: node) { $0.labels($1) } ?? [:]
-            meta.uid = context.field("uid", of: node) { $0.string($1) } ?? ""
-            meta.createdAt = context.field("creationTimestamp", of: node) { $0.timestamp($1) } ?? 0
-            return ()
+        let (_, unknown) = context.sentences { context in
+            context.required("metadata", of: document) { context, node -> Void? in
+                guard context.mapping(node) != nil else { return nil }
+                meta.decodeNames(node, kind: kind, in: &context)
+                meta.labels = context.field("labels", of: node) { $0.labels($1) } ?? [:]
+                meta.uid = context.field("uid", of: node) { $0.string($1) } ?? ""
+                meta.createdAt = context.field("creationTimestamp", of: node) { $0.timestamp($1) } ?? 0
+                return ()
+            }
         }
+        // An object without a name cannot be told from others, whoever sent it.
+        if !unknown.isEmpty, meta.name.isEmpty { context.fail(document, "has no name: \(unknown[0])") }
         return meta
     }
 
@@ -42,24 +46,25 @@ extension ObjectMeta {
         name =
             context.required("name", of: node, hint: nameHint) { context, node in
                 guard let name = context.string(node) else { return nil }
-                if let problem = rule.checkName(name) { context.fail(node, problem) }
+                if let problem = rule.checkName(name) { context.failIfStrict(node, problem) }
                 return name
             } ?? ""
         let written =
             context.field("namespace", of: node) { context, node -> String? in
                 guard let text = context.string(node), !text.isEmpty else { return nil }
                 if !rule.isNamespaced {
-                    context.fail(node, "a \(kind.rawValue) has no namespace")
+                    context.failIfStrict(node, "\(kind.withArticle) has no namespace")
                 } else if let problem = NameRules.dnsLabel(text) {
-                    context.fail(node, problem)
+                    context.failIfStrict(node, problem)
                 }
                 return text
             }
         if rule.isNamespaced, let written { namespace = written }
     }
 
-    /// What the strict kinds check besides: unknown fields, and the types of fields that have no effect here.
+    /// What policies check besides in strict mode: unknown fields, and the types of fields that have no effect here.
     static func refuseUnknown(_ document: DocumentNode, in context: inout DecodingContext) {
+        guard context.mode == .strict else { return }
         _ = context.field("metadata", of: document) { context, node -> Void? in
             context.refuseUnknownFields(of: node, known: knownFields)
             _ = context.field("annotations", of: node) { context, node -> Void? in

@@ -8,41 +8,63 @@ extension NetworkPolicy {
     /// `status` was served by releases 1.24 to 1.27 and means nothing.
     private static let knownFields = ["apiVersion", "kind", "metadata", "spec", "status"]
 
+    /// In lenient mode what is not understood lands in `unknown` and the policy closes: a rule that holds such a part
+    /// is left out, so that it matches nothing; where the selector or the spec itself holds one, all rules are.
     static func decode(_ document: DocumentNode, in context: inout DecodingContext) -> NetworkPolicy {
-        context.refuseUnknownFields(of: document, known: knownFields, explain: MisplacedField.inDocument)
+        if context.mode == .strict {
+            context.refuseUnknownFields(of: document, known: knownFields, explain: MisplacedField.inDocument)
+        }
         ObjectMeta.refuseUnknown(document, in: &context)
         var policy = NetworkPolicy(
             metadata: .decode(document, kind: .networkPolicy, in: &context), policyTypes: [.ingress])
-        _ = context.field("spec", of: document) { context, spec -> Void? in
-            guard context.mapping(spec) != nil else { return nil }
-            policy.decodeSpec(spec, in: &context)
-            return ()
+        let (_, unknown) = context.sentences { context in
+            policy.enforcement = .decode(document, in: &context)
+            _ = context.field("spec", of: document) { context, spec -> Void? in
+                guard context.mapping(spec) != nil else {
+                    policy.policyTypes = [.ingress, .egress]
+                    return nil
+                }
+                policy.decodeSpec(spec, in: &context)
+                return ()
+            }
         }
+        policy.unknown = unknown
         return policy
     }
 
     private mutating func decodeSpec(_ spec: DocumentNode, in context: inout DecodingContext) {
         let path = context.path
+        let beforeSelector = context.failureCount
         context.refuseUnknownFields(of: spec, known: MisplacedField.specFields) {
             MisplacedField.inSpec($0, of: spec, at: path)
         }
         MisplacedField.lookInside(selectorPartsOf: spec, in: &context)
         podSelector = context.field("podSelector", of: spec) { .decode($1, in: &$0) } ?? LabelSelector()
+        let isClear = context.failureCount == beforeSelector
         ingress =
             context.field("ingress", of: spec) { context, node in
-                context.list(node) { NetworkPolicyRule.decode($1, .ingress, in: &$0) }
+                context.wholeItems(node) { NetworkPolicyRule.decode($1, .ingress, in: &$0) }
             } ?? []
         egress =
             context.field("egress", of: spec) { context, node in
-                context.list(node) { NetworkPolicyRule.decode($1, .egress, in: &$0) }
+                context.wholeItems(node) { NetworkPolicyRule.decode($1, .egress, in: &$0) }
             } ?? []
+        let beforeTypes = context.failureCount
         let types = context.field("policyTypes", of: spec) { Self.policyTypes($1, in: &$0) } ?? []
-        policyTypes = types.isEmpty ? (egress.isEmpty ? [.ingress] : [.ingress, .egress]) : Set(types)
+        // By what is written, not by what was understood of it.
+        let hasEgress = !(spec["egress"]?.isEmpty ?? true)
+        policyTypes = types.isEmpty ? (hasEgress ? [.ingress, .egress] : [.ingress]) : Set(types)
+        if context.failureCount > beforeTypes { policyTypes = [.ingress, .egress] }
+        if !isClear {
+            // A selector that lost a part selects more pods than meant: they may be isolated, not opened.
+            ingress = []
+            egress = []
+        }
     }
 
     private static func policyTypes(_ node: DocumentNode, in context: inout DecodingContext) -> [PolicyType] {
         if case .sequence(let items) = node.value, items.count > 2 {
-            context.fail(node, "may not have more than two policyTypes")
+            context.failIfStrict(node, "may not have more than two policyTypes")
         }
         return context.list(node) { context, item in
             guard let text = context.string(item) else { return nil }
@@ -142,7 +164,7 @@ extension NetworkPolicyPort {
         }
         if let problem = NameRules.portName(name) {
             let isNumber = !name.isEmpty && name.utf8.allSatisfy(\.isASCIIDigit)
-            context.fail(
+            context.failIfStrict(
                 node, problem,
                 hint: isNumber
                     ? "a number in quotes is a port name: write \(name.boundedForMessage) without quotes" : nil)
@@ -171,7 +193,7 @@ extension NetworkPolicyPort {
 }
 
 extension DecodingContext {
-    fileprivate mutating func cidr(_ node: DocumentNode) -> CIDR? {
+    mutating func cidr(_ node: DocumentNode) -> CIDR? {
         guard let text = string(node) else { return nil }
         do throws(AddressError) {
             let cidr = try CIDR(text)

@@ -14,13 +14,17 @@ public struct DecodedDocument: Sendable, Hashable {
         }
     }
 
-    /// In written order; empty where there are errors: a document counts whole or not at all.
+    /// In written order. Strictly decoded, empty where there are errors: a document counts whole or not at all.
+    /// Leniently, all objects but those that the errors are about.
     public var items: [Item] = []
     /// Keys of all objects of our kinds whose name could be read, of documents with errors too.
     public var keys: [ObjectKey] = []
     /// Whether an object could not be told by its key, so that nobody knows which one the errors are about.
     public var hasUnknownObjects = false
     public var errors: [ManifestError] = []
+    /// Lenient decoding alone: what was not understood of objects that are among `items` nevertheless. Of policies,
+    /// the same as in their `unknown`.
+    public var notUnderstood: [ManifestError] = []
     public var notices: [ManifestNotice] = []
 
     public init() {}
@@ -30,24 +34,29 @@ public struct DecodedDocument: Sendable, Hashable {
 
 /// Turns documents into the objects that policy is made of.
 ///
-/// NetworkPolicy is validated as by the API server, unknown fields refused; `List` kinds are opened; kinds that mean
-/// nothing here give notices.
+/// Policies are validated as by the API server, in strict mode unknown fields refused; `List` kinds are opened; kinds
+/// that mean nothing here give notices.
 public struct ObjectDecoder {
     private var context: DecodingContext
     private var result = DecodedDocument()
     private var objectCount = 0
 
-    private init(file: String, document: Int) { context = DecodingContext(file: file, document: document) }
+    private init(file: String, document: Int, mode: DecodingMode) {
+        context = DecodingContext(file: file, document: document, mode: mode)
+    }
 
     /// - Parameters:
     ///   - file: the name that errors give.
     ///   - index: 1-based number of the document in it.
-    public static func decode(_ document: DocumentNode, file: String, index: Int = 1) -> DecodedDocument {
-        var decoder = ObjectDecoder(file: file, document: index)
+    public static func decode(
+        _ document: DocumentNode, file: String, index: Int = 1, mode: DecodingMode = .strict
+    ) -> DecodedDocument {
+        var decoder = ObjectDecoder(file: file, document: index, mode: mode)
         decoder.object(document, listKind: nil)
-        decoder.result.errors = decoder.context.errors
+        decoder.result.errors += decoder.context.errors
+        decoder.result.notUnderstood = decoder.context.notUnderstood
         if decoder.result.keys.count < decoder.objectCount { decoder.result.hasUnknownObjects = true }
-        if !decoder.result.errors.isEmpty { decoder.result.items = [] }
+        if mode == .strict, !decoder.result.errors.isEmpty { decoder.result.items = [] }
         return decoder.result
     }
 
@@ -75,20 +84,33 @@ public struct ObjectDecoder {
         if kind.hasSuffix("List"), kind == "List" || node["items"] != nil {
             return list(node, of: type)
         }
-        guard let known = ObjectKind(rawValue: kind), TierPolicy.Kind(rawValue: kind) == nil, isOurs(known, type, node) else {
-            if ObjectKind(rawValue: kind) == nil || !type.group.isEmpty { passOver(node, type) }
+        guard let known = ObjectKind(rawValue: kind) else { return passOver(node, type) }
+        guard isOurs(known, type, node) else {
+            if !Self.groups(of: known).contains(type.group) { passOver(node, type) }
             return
         }
         noteKey(of: node, known)
-        let object: KubernetesObject
-        switch known {
-        case .pod: object = .pod(.decode(node, in: &context))
-        case .namespace: object = .namespace(.decode(node, in: &context))
-        case .node: object = .node(.decode(node, in: &context))
-        case .networkPolicy: object = .networkPolicy(.decode(node, in: &context))
-        case .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy: return
-        }
+        let (object, errors) = context.catching { Self.object(node, known, in: &$0) }
+        result.errors += errors
+        guard let object, context.mode == .strict || errors.isEmpty else { return }
         result.items.append(.init(object: object, line: node.line, column: node.column))
+    }
+
+    private static func object(
+        _ node: DocumentNode, _ kind: ObjectKind, in context: inout DecodingContext
+    ) -> KubernetesObject? {
+        switch kind {
+        case .pod: .pod(.decode(node, in: &context))
+        case .namespace: .namespace(.decode(node, in: &context))
+        case .node: .node(.decode(node, in: &context))
+        case .networkPolicy: .networkPolicy(.decode(node, in: &context))
+        case .clusterNetworkPolicy:
+            TierPolicy.decode(node, kind: .clusterNetworkPolicy, in: &context).map { .tierPolicy($0) }
+        case .adminNetworkPolicy:
+            TierPolicy.decode(node, kind: .adminNetworkPolicy, in: &context).map { .tierPolicy($0) }
+        case .baselineAdminNetworkPolicy:
+            TierPolicy.decode(node, kind: .baselineAdminNetworkPolicy, in: &context).map { .tierPolicy($0) }
+        }
     }
 
     private mutating func typeField(_ field: String, of node: DocumentNode, inherited: String?) -> String? {
@@ -121,10 +143,9 @@ public struct ObjectDecoder {
     /// Whether `type` is the very kind that we read, in the version that we read. A version that is not served is an
     /// error; the same kind name of another group is another kind.
     private mutating func isOurs(_ kind: ObjectKind, _ type: TypeName, _ node: DocumentNode) -> Bool {
-        let wanted = kind == .networkPolicy ? "networking.k8s.io/v1" : "v1"
+        let wanted = kind.apiVersion
         if type.apiVersion == wanted { return true }
-        let ownGroups: Set<Substring> = kind == .networkPolicy ? ["", "networking.k8s.io", "extensions"] : [""]
-        guard ownGroups.contains(type.group) else { return false }
+        guard Self.groups(of: kind).contains(type.group) else { return false }
         context.at("apiVersion") {
             $0.fail(
                 node["apiVersion"] ?? node,
@@ -133,6 +154,16 @@ public struct ObjectDecoder {
         }
         noteKey(of: node, kind)
         return false
+    }
+
+    /// The groups in which a kind of this name is ours; `extensions` served NetworkPolicy once.
+    private static func groups(of kind: ObjectKind) -> Set<Substring> {
+        switch kind {
+        case .pod, .namespace, .node: [""]
+        case .networkPolicy: ["", "networking.k8s.io", "extensions"]
+        case .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy:
+            ["", "policy.networking.k8s.io", "networking.k8s.io"]
+        }
     }
 
     private mutating func noteKey(of node: DocumentNode, _ kind: ObjectKind) {
@@ -152,7 +183,7 @@ public struct ObjectDecoder {
 
     private mutating func passOver(_ node: DocumentNode, _ type: TypeName) {
         let isPolicy =
-            type.kind == "NetworkPolicy"
+            type.kind.hasSuffix("NetworkPolicy")
             || Self.policyGroups.contains { type.group == $0 || type.group.hasSuffix(".\($0)") }
         let metadata = node["metadata"]
         let name = [metadata?["namespace"]?.string, metadata?["name"]?.string].compactMap(\.self).joined(separator: "/")

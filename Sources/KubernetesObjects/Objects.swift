@@ -131,9 +131,13 @@ public struct NetworkPolicy: Sendable, Hashable {
     public var ingress: [NetworkPolicyRule]
     public var egress: [NetworkPolicyRule]
     public var enforcement: Enforcement
+    /// What was not understood of it, as sentences with the field's path; from a newer API server. Already closed: the
+    /// rules that it was about are left out, the directions that it might name are in `policyTypes`.
+    public var unknown: [String]
     public init(
         metadata: ObjectMeta, podSelector: LabelSelector = LabelSelector(), policyTypes: Set<PolicyType>,
-        ingress: [NetworkPolicyRule] = [], egress: [NetworkPolicyRule] = [], enforcement: Enforcement = .enforce
+        ingress: [NetworkPolicyRule] = [], egress: [NetworkPolicyRule] = [], enforcement: Enforcement = .enforce,
+        unknown: [String] = []
     ) {
         self.metadata = metadata
         self.podSelector = podSelector
@@ -141,6 +145,7 @@ public struct NetworkPolicy: Sendable, Hashable {
         self.ingress = ingress
         self.egress = egress
         self.enforcement = enforcement
+        self.unknown = unknown
     }
 }
 
@@ -212,6 +217,18 @@ public enum ObjectKind: String, Sendable, Hashable, CaseIterable {
     case clusterNetworkPolicy = "ClusterNetworkPolicy"
     case adminNetworkPolicy = "AdminNetworkPolicy"
     case baselineAdminNetworkPolicy = "BaselineAdminNetworkPolicy"
+
+    /// The one version that we read.
+    var apiVersion: String {
+        switch self {
+        case .pod, .namespace, .node: "v1"
+        case .networkPolicy: "networking.k8s.io/v1"
+        case .clusterNetworkPolicy: "policy.networking.k8s.io/v1alpha2"
+        case .adminNetworkPolicy, .baselineAdminNetworkPolicy: "policy.networking.k8s.io/v1alpha1"
+        }
+    }
+
+    var withArticle: String { self == .adminNetworkPolicy ? "an \(rawValue)" : "a \(rawValue)" }
 }
 
 /// One decoded, valid object.

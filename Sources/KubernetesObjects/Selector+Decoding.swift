@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension LabelSelector {
-    static func decode(_ node: DocumentNode, in context: inout DecodingContext) -> LabelSelector? {
+    /// `explain`: what fields mean that are not known.
+    static func decode(
+        _ node: DocumentNode, in context: inout DecodingContext,
+        explain: (DocumentNode.Entry) -> MisplacedField.Explanation? = MisplacedField.inSelector
+    ) -> LabelSelector? {
         guard let entries = context.mapping(node) else { return nil }
-        context.refuseUnknownFields(of: node, known: MisplacedField.selectorFields, explain: MisplacedField.inSelector)
+        context.refuseUnknownFields(of: node, known: MisplacedField.selectorFields, explain: explain)
         var selector = LabelSelector()
         guard !entries.isEmpty else { return selector }
         selector.matchLabels =
@@ -22,7 +26,7 @@ extension LabelRequirement {
         context.refuseUnknownFields(of: node, known: ["key", "operator", "values"])
         let key = context.required("key", of: node) { context, node -> String? in
             guard let key = context.string(node) else { return nil }
-            if let problem = NameRules.labelKey(key) { context.fail(node, problem) }
+            if let problem = NameRules.labelKey(key) { context.failIfStrict(node, problem) }
             return key
         }
         let `operator` = context.required("operator", of: node) { $0.selectorOperator($1) }
@@ -30,7 +34,7 @@ extension LabelRequirement {
             context.field("values", of: node) { context, node in
                 context.list(node) { context, item -> String? in
                     guard let value = context.string(item) else { return nil }
-                    if let problem = NameRules.labelValue(value) { context.fail(item, problem) }
+                    if let problem = NameRules.labelValue(value) { context.failIfStrict(item, problem) }
                     return value
                 }
             } ?? []

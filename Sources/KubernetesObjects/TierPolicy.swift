@@ -40,9 +40,13 @@ public struct TierPolicy: Sendable, Hashable {
     public var ingress: [TierRule]
     public var egress: [TierRule]
     public var enforcement: Enforcement
+    /// What was not understood outside its rules, as sentences with the field's path; from a newer API server. What
+    /// might change the meaning of the rules stands in their `unknown` as well.
+    public var unknown: [String]
     public init(
         kind: Kind = .clusterNetworkPolicy, metadata: ObjectMeta, tier: Tier, priority: Int32 = 0,
-        subject: PodSelection, ingress: [TierRule] = [], egress: [TierRule] = [], enforcement: Enforcement = .enforce
+        subject: PodSelection, ingress: [TierRule] = [], egress: [TierRule] = [], enforcement: Enforcement = .enforce,
+        unknown: [String] = []
     ) {
         self.kind = kind
         self.metadata = metadata
@@ -52,6 +56,13 @@ public struct TierPolicy: Sendable, Hashable {
         self.ingress = ingress
         self.egress = egress
         self.enforcement = enforcement
+        self.unknown = unknown
+    }
+
+    /// Every sentence about what was not understood, each once.
+    public var allUnknown: [String] {
+        var seen: Set<String> = []
+        return (unknown + ingress.flatMap(\.unknown) + egress.flatMap(\.unknown)).filter { seen.insert($0).inserted }
     }
 }
 
@@ -77,10 +88,11 @@ public struct TierRule: Sendable, Hashable {
     public var name: String?
     public var action: Action
     public var peers: [TierPeer]
-    /// Nil: protocols are not looked at.
+    /// Nil: protocols are not looked at. Empty: none of those written is known, nothing matches.
     public var ports: [TierPort]?
     /// Peers, protocols or fields that we don't know, as sentences with the field's path; from a newer API server.
-    /// With any: Accept matches only what is known, Deny and Pass deny everything that reaches the rule.
+    /// With any: Accept matches only what `peers` and `ports` hold (no peer: nothing), Deny and Pass deny everything
+    /// that reaches the rule.
     public var unknown: [String]
     public init(
         name: String? = nil, action: Action, peers: [TierPeer], ports: [TierPort]? = nil, unknown: [String] = []

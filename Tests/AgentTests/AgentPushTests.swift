@@ -191,6 +191,45 @@ import Testing
           egress:
           - {}
           - to: [{namespaceSelector: {}}]
+        ---
+        apiVersion: networking.k8s.io/v1
+        kind: NetworkPolicy
+        metadata: {name: tried, namespace: shop, annotations: {bulkhead.dev/enforcement: audit}}
+        ---
+        apiVersion: policy.networking.k8s.io/v1alpha2
+        kind: ClusterNetworkPolicy
+        metadata: {name: guard, annotations: {bulkhead.dev/enforcement: audit}}
+        spec:
+          tier: Baseline
+          priority: 7
+          subject: {pods: {namespaceSelector: {matchLabels: {a: b}}, podSelector: {matchLabels: {c: d}}}}
+          ingress:
+          - {name: first, action: Pass, from: [{namespaces: {}}]}
+          - {action: Accept, from: [{pods: {podSelector: {}}}], protocols: [{destinationNamedPort: dns}]}
+          egress:
+          - action: Deny
+            to: [{networks: [169.254.169.254/32, "fd00::/8"]}, {nodes: {matchLabels: {x: "y"}}}]
+            protocols:
+            - tcp: {destinationPort: {number: 80}}
+            - udp: {destinationPort: {range: {start: 5, end: 9}}}
+        ---
+        apiVersion: policy.networking.k8s.io/v1alpha1
+        kind: AdminNetworkPolicy
+        metadata: {name: guard}
+        spec:
+          priority: 0
+          subject: {namespaces: {}}
+          egress:
+          - action: Allow
+            to: [{networks: ["::/0"]}]
+            ports: [{portNumber: {protocol: SCTP, port: 1}}, {portRange: {start: 1, end: 2}}]
+        ---
+        apiVersion: policy.networking.k8s.io/v1alpha1
+        kind: BaselineAdminNetworkPolicy
+        metadata: {name: default}
+        spec:
+          subject: {namespaces: {}}
+          ingress: [{action: Deny, from: [{namespaces: {}}], ports: [{namedPort: web}]}]
         """
 
     @Test func aKeptFileThatCannotBeReadStopsTheStart() throws {

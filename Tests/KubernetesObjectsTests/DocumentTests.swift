@@ -125,8 +125,8 @@ import Testing
     @Test(arguments: [
         ("apps/v1", "Deployment", ManifestNotice.Reason.ignored), ("v1", "ConfigMap", .ignored),
         ("v1", "Service", .ignored), ("example.com/v1", "Pod", .ignored), ("example.com/v1", "AllowList", .ignored),
-        ("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", .notEnforced),
-        ("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", .notEnforced),
+        ("policy.networking.k8s.io/v1alpha3", "TenantNetworkPolicy", .notEnforced),
+        ("crd.antrea.io/v1beta1", "ClusterNetworkPolicy", .notEnforced),
         ("security.istio.io/v1", "AuthorizationPolicy", .notEnforced),
         ("crd.projectcalico.org/v1", "NetworkPolicy", .notEnforced),
         ("cilium.io/v2", "CiliumNetworkPolicy", .notEnforced),

@@ -14,10 +14,22 @@ private func fuzzJSON(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
         precondition(document.errors.isEmpty || document.items.isEmpty)
         precondition(!document.errors.isEmpty || document.keys.count == document.items.count)
         _ = document.errors.map(\.description)
+        checkLenient(node, strict: document)
     } catch {
         precondition(error.line >= 1 && error.column >= 1 && error.column <= bytes.count + 1)
     }
     return 0
+}
+
+/// What is strictly valid means the same leniently; what is not understood never opens a rule.
+private func checkLenient(_ node: DocumentNode, strict: DecodedDocument) {
+    let lenient = ObjectDecoder.decode(node, file: "f.json", mode: .lenient)
+    if strict.errors.isEmpty { precondition(lenient.items == strict.items && lenient.notUnderstood.isEmpty) }
+    for case .tierPolicy(let policy) in lenient.objects {
+        for rule in policy.ingress + policy.egress where rule.unknown.isEmpty {
+            precondition(!rule.peers.isEmpty && rule.ports != [])
+        }
+    }
 }
 
 private func depth(_ node: DocumentNode) -> Int {

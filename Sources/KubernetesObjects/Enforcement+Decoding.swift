@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension Enforcement {
+    /// Our annotations; a misspelt one would enforce what was only to be tried.
+    private static let prefix = "bulkhead.dev/"
+
+    /// What the annotations of a policy say; `enforce` where they say nothing or nothing that is known.
+    static func decode(_ document: DocumentNode, in context: inout DecodingContext) -> Enforcement {
+        guard case .mapping(let entries) = document["metadata"]?["annotations"]?.value else { return .enforce }
+        var result = Enforcement.enforce
+        let before = context.path
+        defer { context.path = before }
+        for entry in entries where entry.key.hasPrefix(prefix) {
+            context.path = FieldPath(
+                before.components + [.field("metadata"), .field("annotations"), .field(entry.key)])
+            guard entry.key == annotation else {
+                let hint = NearestField.find(entry.key, among: [annotation]).map { "did you mean \($0)?" }
+                context.fail(line: entry.line, column: entry.column, "unknown annotation", hint: hint)
+                continue
+            }
+            // Values of another type are told of where metadata is read.
+            guard let text = entry.value.string else { continue }
+            if let known = Enforcement(rawValue: text) {
+                result = known
+            } else {
+                let nearest = NearestField.find(text, among: ["audit", "enforce"])
+                context.fail(
+                    entry.value, "enforcement '\(text.boundedForMessage)' is not known: audit or enforce",
+                    hint: nearest.map { "did you mean \($0)?" })
+            }
+        }
+        return result
+    }
+}
