@@ -37,7 +37,8 @@ public struct ExplainedDrop: Sendable, Hashable {
         case .unparsable: return "transport header not found in a packet of an isolated pod"
         case .inconsistent: return "tables contradict themselves; dropped to be safe"
         case .audit:
-            return "not stopped: \(identity.map { "\($0.name), in audit," } ?? "a rule in audit, gone now,") would deny it"
+            let rule = identity.map { "\($0.name), in audit," } ?? "a rule in audit, gone now,"
+            return "not stopped: \(rule) would deny it"
         case .rule: break
         }
         let decision = policy.evaluate(event.flow)

@@ -75,7 +75,8 @@ public struct ObjectDecoder {
         if kind.hasSuffix("List"), kind == "List" || node["items"] != nil {
             return list(node, of: type)
         }
-        guard let known = ObjectKind(rawValue: kind), TierPolicy.Kind(rawValue: kind) == nil, isOurs(known, type, node) else {
+        guard let known = ObjectKind(rawValue: kind), TierPolicy.Kind(rawValue: kind) == nil, isOurs(known, type, node)
+        else {
             if ObjectKind(rawValue: kind) == nil || !type.group.isEmpty { passOver(node, type) }
             return
         }
