@@ -78,7 +78,6 @@ extension DroppedPacket.Cause {
         case .spoofed: self = .spoofed
         case .unparsable: self = .unparsable
         case .inconsistent: self = .inconsistent
-        case .audit: self = .audit
         }
     }
 }

@@ -63,7 +63,6 @@ extension KubernetesObject {
                 "apiVersion": .string("networking.k8s.io/v1"), "kind": .string("NetworkPolicy"),
                 "metadata": metadata.json, "spec": policy.spec,
             ])
-        case .tierPolicy: .object([:])
         }
     }
 }

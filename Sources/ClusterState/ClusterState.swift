@@ -68,14 +68,12 @@ public struct ClusterState: Sendable {
         case .set(.namespace(let namespace)): set(namespace)
         case .set(.node(let node)): setNode(node.metadata.name, node.addresses)
         case .set(.networkPolicy(let policy)): set(policy)
-        case .set(.tierPolicy): break
         case .removed(let key):
             switch key.kind {
             case .pod: removePod(namespace: key.namespace, name: key.name)
             case .namespace: removeNamespace(key.name)
             case .node: setNode(key.name, nil)
             case .networkPolicy: removePolicy(namespace: key.namespace, name: key.name)
-            case .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy: break
             }
         }
     }

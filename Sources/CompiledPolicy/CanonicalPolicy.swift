@@ -101,7 +101,6 @@ extension RuleIdentity {
         case .isolation(let direction, let policies): "isolation \(direction) \(policies)"
         case .ownNode(let direction): "own node \(direction)"
         case .noPolicy: "no policy"
-        case .failsafe(let what): "failsafe \(what)"
         case .overLimit(let direction): "over limit \(direction)"
         }
     }

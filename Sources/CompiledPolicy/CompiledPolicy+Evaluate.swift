@@ -141,7 +141,6 @@ extension RuleIdentity {
         case .isolation(_, let policies): return policies.map(\.description).joined(separator: ", ")
         case .ownNode: return "own node"
         case .noPolicy: return "no policy"
-        case .failsafe(let what): return "\(what), always allowed"
         case .overLimit: return "over the limits"
         }
     }
@@ -151,7 +150,6 @@ extension RuleIdentity {
         case .rule: return verdict == .allow ? "allowed by \(name)" : "denied by \(name)"
         case .isolation: return "isolated by \(name)"
         case .ownNode: return "allowed: own node"
-        case .failsafe(let what): return "allowed whatever the policies: \(what)"
         case .noPolicy(let direction): return "allowed: no policy selects \(endpoint) for \(direction.rawValue)"
         case .overLimit(let direction):
             return "denied: the \(direction.rawValue) policy of \(endpoint) is over the limits of the tables"

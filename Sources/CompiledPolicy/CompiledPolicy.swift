@@ -16,14 +16,10 @@ public struct AddressEntry: Sendable, Hashable {
 /// One cell of a verdict matrix.
 public struct Cell: Sendable, Hashable {
     public var verdict: Verdict
-    /// What decided; where ``wouldDeny``, the rule in audit that would.
     public var rule: RuleID
-    /// Allowed by the policies in force and denied by those in audit.
-    public var wouldDeny: Bool
-    public init(_ verdict: Verdict, by rule: RuleID, wouldDeny: Bool = false) {
+    public init(_ verdict: Verdict, by rule: RuleID) {
         self.verdict = verdict
         self.rule = rule
-        self.wouldDeny = wouldDeny
     }
 }
 
@@ -71,10 +67,6 @@ public struct Program: Sendable, Hashable {
     public var key: StableKey
     public var direction: Direction
     public var rules: [ProgramRule]
-    /// The same with the policies in audit enforced; empty where there are none of these.
-    public var auditRules: [ProgramRule] = []
-    /// What decides by ``auditRules`` when none of them matches.
-    public var auditOtherwise: Cell?
     /// Row of each address class, by the class's raw value. Free classes have row 0.
     public var rows: [UInt16]
     /// Column of each port class, by the class's raw value. Free classes have column 0.
@@ -146,9 +138,6 @@ public struct CompiledPolicy: Sendable, Equatable {
     public var portSegments: [PortSegment] = []
     public var programs: [ProgramID: Program] = [:]
     public var endpoints: [EndpointID: CompiledEndpoint] = [:]
-    /// Whether packets between endpoints and their own node (netfilter's `input` and `output`) are judged, by the
-    /// endpoint's egress program; else they all pass.
-    public var judgesOwnNode = false
     /// Programs that did not fit the tables and deny everything instead; sorted.
     public var programsOverLimit: [ProgramID] = []
     /// Local endpoints beyond the limit of ``EndpointID/limit``, which the tables do not protect; sorted.
@@ -195,8 +184,6 @@ public struct CompiledDelta: Sendable, Equatable {
     public var removedPortClasses: [PortClassID] = []
     public var removedAddressClasses: [AddressClassID] = []
     public var removedRules: [RuleID] = []
-    /// ``CompiledPolicy/judgesOwnNode`` changed; to be stored after everything else of phase 2.
-    public var changesOwnNode = false
 
     public init() {}
 

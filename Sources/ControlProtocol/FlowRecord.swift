@@ -33,8 +33,6 @@ public struct DroppedPacket: Codable, Sendable, Hashable {
         case unparsable
         /// Tables that contradicted themselves.
         case inconsistent
-        /// Not stopped: `rule`, which is in audit, would deny it.
-        case audit
     }
     public var cause: Cause
     /// `egress` of the source pod or `ingress` of the destination pod.

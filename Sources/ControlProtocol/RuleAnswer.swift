@@ -25,8 +25,6 @@ public struct RuleAnswer: Codable, Sendable, Hashable {
         case ownNode
         /// No policy selects the pod in this direction.
         case noPolicy
-        /// Traffic from a pod to its own node that no policy may stop; `name` says what.
-        case failsafe
         /// The policy exceeds a limit; everything is denied.
         case overLimit
     }
@@ -54,9 +52,6 @@ public struct RuleAnswer: Codable, Sendable, Hashable {
             self.by = by.map(PolicyName.init)
         case .ownNode(let direction): self.init(.ownNode, direction)
         case .noPolicy(let direction): self.init(.noPolicy, direction)
-        case .failsafe(let what):
-            self.init(.failsafe, .egress)
-            name = what
         case .overLimit(let direction): self.init(.overLimit, direction)
         }
     }
@@ -81,7 +76,6 @@ extension RuleAnswer: CustomStringConvertible {
         case .isolation: "isolation by \((by ?? []).map(\.description).joined(separator: ", "))"
         case .ownNode: "own node"
         case .noPolicy: "no policy"
-        case .failsafe: "always allowed: \(name ?? "?")"
         case .overLimit: "over limit"
         }
     }

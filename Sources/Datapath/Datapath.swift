@@ -35,8 +35,6 @@ public struct DatapathCounters: Sendable, Hashable {
     public var lostEvents: UInt64 = 0
     /// Tables that contradict themselves; the packet was dropped.
     public var inconsistent: UInt64 = 0
-    /// Not stopped: packets (nftables: flows) that a rule in audit would deny.
-    public var audited: UInt64 = 0
     public init() {}
 }
 
@@ -59,8 +57,6 @@ public struct DropEvent: Sendable, Hashable {
         case spoofed = 2
         case unparsable = 3
         case inconsistent = 4
-        /// Not stopped: a rule in audit (``rule``) would deny it. nftables tells it once for each flow.
-        case audit = 5
     }
     public var cause: Cause
     public var direction: Direction

@@ -14,7 +14,6 @@ enum RuleText {
                 "\(direction.rawValue) isolated by " + policies.map(\.description).joined(separator: ", ")
             case .ownNode(let direction): "\(direction.rawValue): the pod's own node"
             case .noPolicy(let direction): "\(direction.rawValue): no policy decides"
-            case .failsafe(let what): "egress to the own node, always allowed: \(what)"
             case .overLimit(let direction): "\(direction.rawValue): policy above its limits, all denied"
             }
         return TableName.comment(text)
@@ -29,7 +28,6 @@ enum RuleText {
                 "\(policies.first.map(\.description) ?? "none")/\(direction.rawValue)/isolation"
             case .ownNode(let direction): "own-node/\(direction.rawValue)"
             case .noPolicy(let direction): "no-policy/\(direction.rawValue)"
-            case .failsafe(let what): "failsafe/\(what)"
             case .overLimit(let direction): "over-limit/\(direction.rawValue)"
             }
         return TableName.slug(text, limit: 120)
@@ -42,7 +40,7 @@ enum RuleText {
             switch identity {
             case .rule(let policy, _, _, _): [policy]
             case .isolation(_, let policies): policies
-            case .ownNode, .noPolicy, .failsafe, .overLimit: []
+            case .ownNode, .noPolicy, .overLimit: []
             }
         }.filter { seen.insert($0).inserted }
     }

@@ -24,7 +24,7 @@ public struct ExplainedDrop: Sendable, Hashable {
         sourcePod = pod(event.flow.source)
         destinationPod = pod(event.flow.destination)
         endpoint = policy.endpoints[event.endpoint]?.name
-        identity = event.cause == .rule || event.cause == .audit ? policy.rules[event.rule]?.identity : nil
+        identity = event.cause == .rule ? policy.rules[event.rule]?.identity : nil
         reason = ""
         reason = Self.reason(for: event, identity: identity, policy: policy)
     }
@@ -36,9 +36,6 @@ public struct ExplainedDrop: Sendable, Hashable {
         case .spoofed: return "source address \(event.flow.source) does not belong to the pod behind this interface"
         case .unparsable: return "transport header not found in a packet of an isolated pod"
         case .inconsistent: return "tables contradict themselves; dropped to be safe"
-        case .audit:
-            let rule = identity.map { "\($0.name), in audit," } ?? "a rule in audit, gone now,"
-            return "not stopped: \(rule) would deny it"
         case .rule: break
         }
         let decision = policy.evaluate(event.flow)

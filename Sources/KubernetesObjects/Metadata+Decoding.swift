@@ -9,8 +9,7 @@ struct NamingRule {
         switch kind {
         case .pod, .networkPolicy: NamingRule(isNamespaced: true, checkName: NameRules.dnsSubdomain)
         case .namespace: NamingRule(isNamespaced: false, checkName: NameRules.dnsLabel)
-        case .node, .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy:
-            NamingRule(isNamespaced: false, checkName: NameRules.dnsSubdomain)
+        case .node: NamingRule(isNamespaced: false, checkName: NameRules.dnsSubdomain)
         }
     }
 }

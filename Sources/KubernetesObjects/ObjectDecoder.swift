@@ -75,20 +75,18 @@ public struct ObjectDecoder {
         if kind.hasSuffix("List"), kind == "List" || node["items"] != nil {
             return list(node, of: type)
         }
-        guard let known = ObjectKind(rawValue: kind), TierPolicy.Kind(rawValue: kind) == nil, isOurs(known, type, node)
-        else {
+        guard let known = ObjectKind(rawValue: kind), isOurs(known, type, node) else {
             if ObjectKind(rawValue: kind) == nil || !type.group.isEmpty { passOver(node, type) }
             return
         }
         noteKey(of: node, known)
-        let object: KubernetesObject
-        switch known {
-        case .pod: object = .pod(.decode(node, in: &context))
-        case .namespace: object = .namespace(.decode(node, in: &context))
-        case .node: object = .node(.decode(node, in: &context))
-        case .networkPolicy: object = .networkPolicy(.decode(node, in: &context))
-        case .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy: return
-        }
+        let object: KubernetesObject =
+            switch known {
+            case .pod: .pod(.decode(node, in: &context))
+            case .namespace: .namespace(.decode(node, in: &context))
+            case .node: .node(.decode(node, in: &context))
+            case .networkPolicy: .networkPolicy(.decode(node, in: &context))
+            }
         result.items.append(.init(object: object, line: node.line, column: node.column))
     }
 

@@ -130,17 +130,15 @@ public struct NetworkPolicy: Sendable, Hashable {
     public var policyTypes: Set<PolicyType>
     public var ingress: [NetworkPolicyRule]
     public var egress: [NetworkPolicyRule]
-    public var enforcement: Enforcement
     public init(
         metadata: ObjectMeta, podSelector: LabelSelector = LabelSelector(), policyTypes: Set<PolicyType>,
-        ingress: [NetworkPolicyRule] = [], egress: [NetworkPolicyRule] = [], enforcement: Enforcement = .enforce
+        ingress: [NetworkPolicyRule] = [], egress: [NetworkPolicyRule] = []
     ) {
         self.metadata = metadata
         self.podSelector = podSelector
         self.policyTypes = policyTypes
         self.ingress = ingress
         self.egress = egress
-        self.enforcement = enforcement
     }
 }
 
@@ -209,9 +207,6 @@ public enum ObjectKind: String, Sendable, Hashable, CaseIterable {
     case namespace = "Namespace"
     case node = "Node"
     case networkPolicy = "NetworkPolicy"
-    case clusterNetworkPolicy = "ClusterNetworkPolicy"
-    case adminNetworkPolicy = "AdminNetworkPolicy"
-    case baselineAdminNetworkPolicy = "BaselineAdminNetworkPolicy"
 }
 
 /// One decoded, valid object.
@@ -220,7 +215,6 @@ public enum KubernetesObject: Sendable, Hashable {
     case namespace(Namespace)
     case node(Node)
     case networkPolicy(NetworkPolicy)
-    case tierPolicy(TierPolicy)
 
     public var metadata: ObjectMeta {
         switch self {
@@ -228,7 +222,6 @@ public enum KubernetesObject: Sendable, Hashable {
         case .namespace(let object): object.metadata
         case .node(let object): object.metadata
         case .networkPolicy(let object): object.metadata
-        case .tierPolicy(let object): object.metadata
         }
     }
 
@@ -238,7 +231,6 @@ public enum KubernetesObject: Sendable, Hashable {
         case .namespace: .namespace
         case .node: .node
         case .networkPolicy: .networkPolicy
-        case .tierPolicy(let object): object.kind.objectKind
         }
     }
 

@@ -34,9 +34,6 @@ extension StableHash {
         case .overLimit(let direction):
             add(5)
             add(direction.rawValue)
-        case .failsafe(let what):
-            add(6)
-            add(what)
         }
     }
 

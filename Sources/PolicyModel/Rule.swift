@@ -60,8 +60,6 @@ public enum RuleIdentity: Sendable, Hashable {
     case ownNode(Direction)
     /// No tier decided.
     case noPolicy(Direction)
-    /// Traffic from a pod to its own node that no policy may stop ("DHCP", "node DNS").
-    case failsafe(String)
     /// The policy could not be compiled within its limits; everything is denied.
     case overLimit(Direction)
 }
@@ -132,13 +130,7 @@ public struct ResolvedTier: Sendable, Hashable {
 /// All that decides one direction of one endpoint: tiers in order of evaluation. Empty: everything is allowed.
 public struct ResolvedDirection: Sendable, Hashable {
     public var tiers: [ResolvedTier]
-    /// The tiers as they would be with the policies in audit enforced; nil: there are none of these. What ``tiers``
-    /// allow and these deny is told as "would deny".
-    public var audit: [ResolvedTier]?
-    public init(tiers: [ResolvedTier] = [], audit: [ResolvedTier]? = nil) {
-        self.tiers = tiers
-        self.audit = audit
-    }
+    public init(tiers: [ResolvedTier] = []) { self.tiers = tiers }
 }
 
 /// Where the members of a peer set come from; canonical, so that equal descriptions are one set.
@@ -245,14 +237,11 @@ public struct ResolvedChange: Sendable, Hashable {
     /// Endpoints that are gone. A name that is in ``endpoints`` as well is another endpoint under the same name and
     /// inherits nothing.
     public var removedEndpoints: [EndpointName] = []
-    /// Whether packets between pods and their own node are to be judged at all, where that changed: only if a tier
-    /// rule may decide about them, or the setting says so.
-    public var judgesOwnNode: Bool?
 
     public init() {}
 
     public var isEmpty: Bool {
         addedPeerSets.isEmpty && removedPeerSets.isEmpty && groups.isEmpty && removedGroups.isEmpty
-            && addresses.isEmpty && endpoints.isEmpty && removedEndpoints.isEmpty && judgesOwnNode == nil
+            && addresses.isEmpty && endpoints.isEmpty && removedEndpoints.isEmpty
     }
 }

@@ -29,7 +29,7 @@ public struct ClusterVerdict: Sendable {
             case .node(let node):
                 nodes[node.metadata.name] = node.addresses
                 events.append(.set(object))
-            case .namespace, .networkPolicy, .tierPolicy: events.append(.set(object))
+            case .namespace, .networkPolicy: events.append(.set(object))
             }
         }
         self.events = events
@@ -173,7 +173,6 @@ extension ClusterDirection {
             case .isolation: .isolation
             case .ownNode: .ownNode
             case .noPolicy: .noPolicy
-            case .failsafe: .failsafe
             case .overLimit: .overLimit
             }
         self.init(

@@ -66,7 +66,6 @@ public struct ClusterDirection: Sendable, Hashable {
         case isolation
         case ownNode
         case noPolicy
-        case failsafe
         case overLimit
         /// Source and destination are one pod.
         case samePod
@@ -92,7 +91,7 @@ public struct ClusterDirection: Sendable, Hashable {
         switch identity {
         case .rule(let policy, _, _, _): policy
         case .isolation(_, let by): by.first
-        case .ownNode, .noPolicy, .failsafe, .overLimit, nil: nil
+        case .ownNode, .noPolicy, .overLimit, nil: nil
         }
     }
 

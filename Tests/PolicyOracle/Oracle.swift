@@ -29,7 +29,6 @@ public struct Oracle: Sendable {
                 pods.append(pod)
                 if pod.nodeName == nodeName { ownNode.formUnion(pod.hostIPs) }
             case .networkPolicy(let policy): policies.append(policy)
-            case .tierPolicy: break
             case .namespace(let namespace): namespaces[namespace.metadata.name] = namespace
             case .node(let node): if node.metadata.name == nodeName { ownNode.formUnion(node.addresses) }
             }

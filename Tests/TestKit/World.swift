@@ -12,11 +12,10 @@ public struct World: Sendable, Hashable {
     public var namespaces: [Namespace]
     public var pods: [Pod]
     public var policies: [NetworkPolicy]
-    public var tierPolicies: [TierPolicy]
 
     public init(
         seed: UInt64, nodeName: String, nodes: [Node] = [], namespaces: [Namespace] = [], pods: [Pod] = [],
-        policies: [NetworkPolicy] = [], tierPolicies: [TierPolicy] = []
+        policies: [NetworkPolicy] = []
     ) {
         self.seed = seed
         self.nodeName = nodeName
@@ -24,13 +23,11 @@ public struct World: Sendable, Hashable {
         self.namespaces = namespaces
         self.pods = pods
         self.policies = policies
-        self.tierPolicies = tierPolicies
     }
 
     public var objects: [KubernetesObject] {
         nodes.map(KubernetesObject.node) + namespaces.map(KubernetesObject.namespace)
             + pods.map(KubernetesObject.pod) + policies.map(KubernetesObject.networkPolicy)
-            + tierPolicies.map(KubernetesObject.tierPolicy)
     }
 
     public var oracle: Oracle { Oracle(objects: objects, nodeName: nodeName) }
@@ -51,7 +48,6 @@ public struct World: Sendable, Hashable {
             case .namespace(let namespace): namespaces.append(namespace)
             case .node(let node): nodes.append(node)
             case .networkPolicy(let policy): policies.append(policy)
-            case .tierPolicy(let policy): tierPolicies.append(policy)
             }
         }
     }
@@ -62,8 +58,6 @@ public struct World: Sendable, Hashable {
         case .namespace: namespaces.removeAll { KubernetesObject.namespace($0).key == key }
         case .node: nodes.removeAll { KubernetesObject.node($0).key == key }
         case .networkPolicy: policies.removeAll { KubernetesObject.networkPolicy($0).key == key }
-        case .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy:
-            tierPolicies.removeAll { KubernetesObject.tierPolicy($0).key == key }
         }
     }
 }

@@ -28,7 +28,6 @@ public enum KubernetesYAML {
         case .namespace: break
         case .node(let node): lines.add(node: node)
         case .networkPolicy(let policy): lines.add(policy: policy)
-        case .tierPolicy: break
         }
         return lines.text
     }
