@@ -221,7 +221,7 @@ private struct HotPathRow {
                 costs[index].append(result.nanoseconds)
             }
         }
-        return costs.map { median($0) - median(base) }
+        return costs.map { $0.median - base.median }
     }
 
     /// Median cost of single packets from 65,536 different pods: tables as cold as the walk between them leaves them.
@@ -238,7 +238,7 @@ private struct HotPathRow {
             base.append(try baseline.testRun(packet: packet, family: family, repeats: 1).nanoseconds)
             costs.append(try datapath.testRun(packet: packet, family: family, repeats: 1).nanoseconds)
         }
-        return median(costs) - median(base)
+        return costs.median - base.median
     }
 
     static func padded(_ text: String, _ width: Int) -> String {

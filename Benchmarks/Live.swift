@@ -65,7 +65,7 @@ struct LiveSlices {
             return "\(name) \(Int(before)) \(Int(after)) (\(after >= before ? "+" : "")\(Int(after - before)))"
         }
         let least = figures("minimum") { $0.min()! }
-        let middle = figures("median") { $0.sorted()[$0.count / 2] }
+        let middle = figures("median", \.median)
         return "\(firstName) and \(secondName): \(least), \(middle); \(first.count) slices each"
     }
 }

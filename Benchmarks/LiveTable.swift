@@ -77,8 +77,7 @@ private struct LiveRow {
     private func line(_ flow: String, _ slices: [[Double]]) {
         let least = slices.map { $0.min()! }
         let cells = slices.indices.map { index in
-            let median = slices[index].sorted()[slices[index].count / 2]
-            let figures = "\(Int(least[index])) (\(Int(median)))"
+            let figures = "\(Int(least[index])) (\(Int(slices[index].median)))"
             if index == 0 { return figures }
             let ratio = (least[index] / least[0] * 100).rounded() / 100
             let more = Int(least[index] - least[0])

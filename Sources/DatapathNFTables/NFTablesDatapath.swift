@@ -92,7 +92,6 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         guard isInStep, let step = tables.apply(delta, of: policy) else { return try resync(policy) }
         var report = ProgramReport()
         if !step.isEmpty {
-            isInStep = false
             do {
                 report.wordsWritten = try commit(step)
             } catch {
@@ -100,7 +99,6 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
                 // step may be in force all the same, its acknowledgement lost: flows are revoked whatever differs.
                 return try resync(policy)
             }
-            isInStep = true
         }
         if tables.mayHaveShrunk { try revoke(policy) }
         return report
@@ -111,9 +109,7 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
     ) throws(DatapathError) {
         let step = tables.setInterface(interface, of: endpoint)
         guard isInStep, !step.isEmpty else { return }
-        isInStep = false
         try commit(step)
-        isInStep = true
     }
 
     /// Nothing is to be waited for: the kernel frees what a transaction removed.
@@ -151,9 +147,12 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         return socket
     }
 
-    /// Carries out a step; returns how many 32-bit words were written.
+    /// Carries out a step; returns how many 32-bit words were written. After a failure the table is no longer known to
+    /// be in step.
     @discardableResult mutating func commit(_ step: Transaction) throws(DatapathError) -> Int {
         let socket = try opened()
+        let wasInStep = isInStep
+        isInStep = false
         let batch = Batch(step, sequence: socket.reserve(Batch.sequenceNumbers))
         let before = generation
         generation = nil
@@ -161,6 +160,7 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         // Ours is one generation; more of them, or another one before it, were somebody else's.
         let after = try TableReader.generation(socket)
         if let before, after == before &+ 1 { generation = after }
+        isInStep = wasInStep
         return batch.buffer.count / 4
     }
 
