@@ -8,10 +8,15 @@ extension WorldGenerator {
     /// they were made around.
     public mutating func lay(in net: NetWorld) {
         families = AddressFamily.allCases
+        // The daemon finds its node's addresses by itself, and runs with the usual settings.
+        world.settings = OracleSettings()
+        world = world.writable
+        let nodeLabels = world.nodes.map(\.metadata.labels)
         world.nodeName = NetDaemon.nodeName
         world.nodes = [(NetDaemon.nodeName, 0), ("node2", 1)].map { name, number in
             Node(
-                metadata: ObjectMeta(name: name),
+                metadata: ObjectMeta(
+                    name: name, labels: number < nodeLabels.count ? nodeLabels[number] : [:]),
                 addresses: [
                     NetAddressing.nodes[number], NetAddressing.nodes6[number], NetAddressing.gateways[number],
                     NetAddressing.gateways6[number],
@@ -29,6 +34,18 @@ extension WorldGenerator {
             pod.podIPs = [place.v4, place.v6]
             pod.hostIPs = [NetAddressing.nodes[place.node], NetAddressing.nodes6[place.node]]
             return pod
+        }
+        for (number, name) in [NetAddressing.nodes, NetAddressing.gateways].joined().enumerated() where number < 2 {
+            moves[WorldPlan.nodeAddress(.ipv4, node: number)] = name
+            moves[WorldPlan.nodeAddress(.ipv6, node: number)] = NetAddressing.nodes6[number]
+        }
+        for index in world.tierPolicies.indices {
+            for rule in world.tierPolicies[index].egress.indices {
+                world.tierPolicies[index].egress[rule].peers = world.tierPolicies[index].egress[rule].peers.map {
+                    guard case .networks(let networks) = $0 else { return $0 }
+                    return .networks(networks.map { Self.moved($0, by: moves) })
+                }
+            }
         }
         for index in world.policies.indices {
             world.policies[index].ingress = world.policies[index].ingress.map { Self.moved($0, by: moves) }
