@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 import NetworkTypes
+import PolicyOracle
 
 extension WorldGenerator {
     /// Lays the random world into a network of namespaces: as many of its pods as there are places for, the ones of the
@@ -35,17 +36,12 @@ extension WorldGenerator {
             pod.hostIPs = [NetAddressing.nodes[place.node], NetAddressing.nodes6[place.node]]
             return pod
         }
-        for (number, name) in [NetAddressing.nodes, NetAddressing.gateways].joined().enumerated() where number < 2 {
-            moves[WorldPlan.nodeAddress(.ipv4, node: number)] = name
+        for number in NetAddressing.nodes.indices {
+            moves[WorldPlan.nodeAddress(.ipv4, node: number)] = NetAddressing.nodes[number]
             moves[WorldPlan.nodeAddress(.ipv6, node: number)] = NetAddressing.nodes6[number]
         }
         for index in world.tierPolicies.indices {
-            for rule in world.tierPolicies[index].egress.indices {
-                world.tierPolicies[index].egress[rule].peers = world.tierPolicies[index].egress[rule].peers.map {
-                    guard case .networks(let networks) = $0 else { return $0 }
-                    return .networks(networks.map { Self.moved($0, by: moves) })
-                }
-            }
+            world.tierPolicies[index].egress = world.tierPolicies[index].egress.map { Self.moved($0, by: moves) }
         }
         for index in world.policies.indices {
             world.policies[index].ingress = world.policies[index].ingress.map { Self.moved($0, by: moves) }
@@ -60,6 +56,15 @@ extension WorldGenerator {
             let outer = moved(cidr, by: moves)
             let inner = except.map { moved($0, by: moves) }
             return .ipBlock(cidr: outer, except: inner.filter { outer.contains($0) && $0 != outer })
+        }
+        return rule
+    }
+
+    private static func moved(_ rule: TierRule, by moves: [IPAddress: IPAddress]) -> TierRule {
+        var rule = rule
+        rule.peers = rule.peers.map { peer in
+            guard case .networks(let networks) = peer else { return peer }
+            return .networks(Set(networks.map { moved($0, by: moves) }).sorted())
         }
         return rule
     }
