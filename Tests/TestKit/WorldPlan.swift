@@ -16,7 +16,7 @@ enum WorldPlan {
         ("pool", ["general", "gpu"]), ("zone", ["a", "b"]),
     ]
     /// Few, so that some are equal.
-    static let priorities: [Int32] = [0, 5, 10, 10, 20, 1000]
+    static let priorities: [Int32] = [10, 10, 10, 10, 0, 20, 1000]
     static let portNames = ["http", "metrics", "dns", "sig", "admin"]
     static let portNumbers: [UInt16] = [80, 443, 8080, 8081, 9090, 53, 3868, 1, 65535]
     static let otherProtocols: [IPProtocol] = [
