@@ -125,8 +125,8 @@ let package = Package(
             name: "packet-probe", dependencies: ["TestKit", "NetworkTypes"], path: "Tests/PacketProbe",
             swiftSettings: strict),
         .executableTarget(
-            name: "step-writer", dependencies: ["DatapathEBPF", "PolicyPipeline", "TestKit"], path: "Tests/StepWriter",
-            swiftSettings: strict),
+            name: "step-writer", dependencies: ["DatapathEBPF", "PolicyResolver", "PolicyPipeline", "TestKit"],
+            path: "Tests/StepWriter", swiftSettings: strict),
         tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
         tests("TestKitTests", ["TestKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
         tests("NetworkTypesTests", ["NetworkTypes", "TestKit"]),
@@ -141,7 +141,8 @@ let package = Package(
         tests(
             "ConformanceTests",
             [
-                "TestKit", "PolicyOracle", "PolicyPipeline", "CompiledPolicy", "KubernetesObjects", "PolicyModel",
+                "TestKit", "PolicyOracle", "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "KubernetesObjects",
+                "PolicyModel",
                 "NetworkTypes", "Datapath", "DatapathEBPF", "PolicySources",
             ]),
         tests(
@@ -153,7 +154,8 @@ let package = Package(
         tests(
             "DatapathNFTablesTests",
             [
-                "DatapathNFTables", "Datapath", "CompiledPolicy", "PolicyPipeline", "PolicyOracle", "PolicyModel",
+                "DatapathNFTables", "Datapath", "CompiledPolicy", "PolicyPipeline", "PolicyResolver", "PolicyOracle",
+                "PolicyModel",
                 "NetworkTypes", "TestKit",
             ]),
         tests("ControlProtocolTests", ["ControlProtocol", "NetworkTypes", "PolicyModel"]),

@@ -5,6 +5,7 @@ import NetworkTypes
 import PolicyModel
 import PolicyOracle
 import PolicyPipeline
+import PolicyResolver
 import TestKit
 
 /// What differs between the oracle and another evaluator; nil where they agree.
@@ -23,6 +24,11 @@ enum PropertyComparison {
         ] where expected != found.map({ $0.verdict == .allow }) {
             return "\(name): oracle says \(oracle); tables say \(reasons(decision))"
         }
+        for (name, expected, found) in [
+            ("egress", oracle.egressWouldDeny, decision.egress), ("ingress", oracle.ingressWouldDeny, decision.ingress),
+        ] where expected != (found?.wouldDeny != nil) {
+            return "\(name) would deny: oracle says \(oracle); tables say \(reasons(decision))"
+        }
         return nil
     }
 
@@ -34,9 +40,22 @@ enum PropertyComparison {
 
     /// The compiled policy of a world, built from nothing.
     static func compiled(_ world: World) -> CompiledPolicy {
-        var pipeline = PolicyPipeline(nodeName: world.nodeName)
+        pipeline(world).compiled
+    }
+
+    /// A pipeline that knows a world, and the node's own addresses and settings.
+    static func pipeline(_ world: World, numbering: Numbering = Numbering()) -> PolicyPipeline {
+        var pipeline = PolicyPipeline(
+            nodeName: world.nodeName, numbering: numbering, settings: settings(world))
+        _ = pipeline.apply(localAddresses: world.settings.localAddresses)
         _ = pipeline.apply(world.events)
-        return pipeline.compiled
+        return pipeline
+    }
+
+    static func settings(_ world: World) -> PolicySettings {
+        PolicySettings(
+            enforcesNetworkPolicyOnOwnNode: world.settings.enforcesNetworkPolicyOnOwnNode,
+            nodeDNS: world.settings.nodeDNS)
     }
 
     /// Shrinks a failing world and says all that is needed to see the failure again.

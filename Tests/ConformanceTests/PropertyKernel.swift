@@ -40,8 +40,7 @@ struct PropertyKernel: ~Copyable {
             numbering = try datapath.open()
         }
         starts += 1
-        var pipeline = PolicyPipeline(nodeName: world.nodeName, numbering: numbering)
-        _ = pipeline.apply(world.events)
+        let pipeline = PropertyComparison.pipeline(world, numbering: numbering)
         _ = try datapath.resync(pipeline.compiled)
         numbering = Numbering(pipeline.compiled)
         return pipeline
@@ -62,7 +61,9 @@ struct PropertyKernel: ~Copyable {
     /// What a daemon does that starts again over the tables of the one before.
     mutating func restart(_ world: World) throws -> (ProgramReport, PolicyPipeline) {
         datapath = EBPFDatapath(bpffs: bpffs)
-        var pipeline = PolicyPipeline(nodeName: world.nodeName, numbering: try datapath.open())
+        var pipeline = PolicyPipeline(
+            nodeName: world.nodeName, numbering: try datapath.open(), settings: PropertyComparison.settings(world))
+        _ = pipeline.apply(localAddresses: world.settings.localAddresses)
         pipeline.ingest(world.events)
         _ = pipeline.apply([])
         let report = try datapath.resync(pipeline.compiled)

@@ -18,9 +18,7 @@ import Testing
     }
 
     private static func compiled(_ world: World) -> CompiledPolicy {
-        var pipeline = PolicyPipeline(nodeName: world.nodeName)
-        _ = pipeline.apply(world.events)
-        return pipeline.compiled
+        PropertyComparison.compiled(world)
     }
 
     /// The change under way, or carried out last, and the one before it.

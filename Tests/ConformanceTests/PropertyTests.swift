@@ -42,8 +42,7 @@ import Testing
     @Test func tablesAgreeAfterEveryStep() {
         for seed in settings.seeds {
             var generator = WorldGenerator(seed: seed)
-            var pipeline = PolicyPipeline(nodeName: generator.world.nodeName)
-            _ = pipeline.apply(generator.world.events)
+            var pipeline = PropertyComparison.pipeline(generator.world)
             var history = WorldHistory(start: generator.world)
             for _ in 0..<20 {
                 let events = generator.change()
@@ -66,8 +65,7 @@ import Testing
 
     private static func difference(_ history: WorldHistory, _ flow: Flow) -> String? {
         var world = history.start
-        var pipeline = PolicyPipeline(nodeName: world.nodeName)
-        _ = pipeline.apply(world.events)
+        var pipeline = PropertyComparison.pipeline(world)
         for step in history.steps {
             for event in step { world.apply(event) }
             _ = pipeline.apply(step)
@@ -82,7 +80,7 @@ import Testing
             var generator = WorldGenerator(seed: seed)
             let flows = generator.flows(300)
             let oracle = generator.world.oracle
-            let compiled = wrong.change(PropertyComparison.compiled(generator.world))
+            let compiled = wrong.change(PropertyComparison.compiled(wrong.misread(generator.world)))
             for flow in flows
             where PropertyComparison.difference(oracle.verdict(flow), wrong.evaluate(compiled, flow)) != nil { return }
         }

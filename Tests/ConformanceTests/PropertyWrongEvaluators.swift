@@ -2,11 +2,14 @@
 import CompiledPolicy
 import NetworkTypes
 import PolicyModel
+import TestKit
 import Testing
 
 /// An evaluator with one deliberate mistake of the kind that real ones make.
 struct WrongEvaluator: Sendable, CustomTestStringConvertible {
     var name: String
+    /// The mistake in what the tables are made from.
+    var misread: @Sendable (World) -> World = { $0 }
     /// The mistake in the tables.
     var change: @Sendable (CompiledPolicy) -> CompiledPolicy = { $0 }
     /// The mistake in reading them.
@@ -33,7 +36,9 @@ struct WrongEvaluator: Sendable, CustomTestStringConvertible {
         Flow(source: flow.source, destination: flow.destination, ipProtocol: ipProtocol, destinationPort: port)
     }
 
-    static let all: [WrongEvaluator] = [
+    static let all: [WrongEvaluator] = tables + tiers
+
+    private static let tables: [WrongEvaluator] = [
         asking("source and destination exchanged") {
             Flow(
                 source: $0.destination, destination: $0.source, ipProtocol: $0.ipProtocol,

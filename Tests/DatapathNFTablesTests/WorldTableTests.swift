@@ -6,6 +6,7 @@ import NetworkTypes
 import PolicyModel
 import PolicyOracle
 import PolicyPipeline
+import PolicyResolver
 import TestKit
 import Testing
 
@@ -14,7 +15,12 @@ struct WorldTableTests {
     /// After each step the plan equals one made anew, and decides as the oracle does, by the rule that the tables name.
     @Test(arguments: 1..<31) func plansFollowTheClusterAndDecideAsTheOracle(seed: UInt64) {
         var generator = WorldGenerator(seed: seed)
-        var pipeline = PolicyPipeline(nodeName: generator.world.nodeName)
+        let settings = generator.world.settings
+        var pipeline = PolicyPipeline(
+            nodeName: generator.world.nodeName,
+            settings: PolicySettings(
+                enforcesNetworkPolicyOnOwnNode: settings.enforcesNetworkPolicyOnOwnNode, nodeDNS: settings.nodeDNS))
+        _ = pipeline.apply(localAddresses: settings.localAddresses)
         _ = pipeline.apply(generator.world.events)
         var tables = PolicyTables(pipeline.compiled)
         for step in 0..<12 {

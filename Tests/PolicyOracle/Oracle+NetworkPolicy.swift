@@ -4,10 +4,11 @@ import NetworkTypes
 
 extension Oracle {
     /// The NetworkPolicy tier: nil where no policy selects the pod in this direction, else final.
-    func networkPolicyTier(_ pod: Pod, _ direction: PolicyType, _ flow: Flow) -> OracleCause? {
-        let policies = selecting(pod, direction)
+    func networkPolicyTier(
+        _ pod: Pod, _ direction: PolicyType, _ flow: Flow, withAudit: Bool
+    ) -> OracleCause? {
+        let policies = selecting(pod, direction, withAudit: withAudit)
         if policies.isEmpty { return nil }
-        if direction == .egress, ownNode.contains(flow.destination) { return .ownNode }
         for policy in policies {
             for rule in direction == .ingress ? policy.ingress : policy.egress {
                 if let match = match(rule, of: policy, for: pod, direction, flow) { return match }
@@ -17,9 +18,10 @@ extension Oracle {
     }
 
     /// The policies that isolate the pod in this direction. (A host network pod never gets here: it owns no address.)
-    func selecting(_ pod: Pod, _ direction: PolicyType) -> [NetworkPolicy] {
+    func selecting(_ pod: Pod, _ direction: PolicyType, withAudit: Bool) -> [NetworkPolicy] {
         policies.filter { policy in
-            policy.policyTypes.contains(direction)
+            (withAudit || policy.enforcement == .enforce)
+                && policy.policyTypes.contains(direction)
                 && policy.metadata.namespace == pod.metadata.namespace
                 && Self.selects(policy.podSelector, pod.metadata.labels)
         }

@@ -2,11 +2,32 @@
 import KubernetesObjects
 import NetworkTypes
 
+/// What a node knows beside the cluster's objects.
+public struct OracleSettings: Sendable, Hashable {
+    /// Addresses of the node's own interfaces.
+    public var localAddresses: [IPAddress]
+    /// Whether the NetworkPolicy tier decides about traffic from a pod to its own node.
+    public var enforcesNetworkPolicyOnOwnNode: Bool
+    /// Where the node-local name server answers.
+    public var nodeDNS: [IPAddress]
+
+    public init(
+        localAddresses: [IPAddress] = [], enforcesNetworkPolicyOnOwnNode: Bool = false, nodeDNS: [IPAddress] = []
+    ) {
+        self.localAddresses = localAddresses
+        self.enforcesNetworkPolicyOnOwnNode = enforcesNetworkPolicyOnOwnNode
+        self.nodeDNS = nodeDNS
+    }
+}
+
 /// SEMANTICS.md written down as slow and obvious code: what one node decides about one flow. It shares nothing with
 /// the compiler, indexes nothing but the owners of addresses, and walks all policies for every question.
 public struct Oracle: Sendable {
     public let nodeName: String
+    let settings: OracleSettings
     let policies: [NetworkPolicy]
+    let tierPolicies: [TierPolicy]
+    let nodes: [Node]
     /// By name; a namespace that has no object is not here.
     let namespaces: [String: Namespace]
     /// The pod that each pod address belongs to, on whatever node.
@@ -15,28 +36,35 @@ public struct Oracle: Sendable {
     let ownNode: Set<IPAddress>
 
     /// Of several objects with one kind, namespace and name, the last counts.
-    public init(objects: [KubernetesObject], nodeName: String) {
+    public init(objects: [KubernetesObject], nodeName: String, settings: OracleSettings = OracleSettings()) {
         var latest: [ObjectKey: KubernetesObject] = [:]
         for object in objects { latest[object.key] = object }
 
         var pods: [Pod] = []
         var policies: [NetworkPolicy] = []
+        var tierPolicies: [TierPolicy] = []
+        var nodes: [Node] = []
         var namespaces: [String: Namespace] = [:]
-        var ownNode: Set<IPAddress> = []
+        var ownNode = Set(settings.localAddresses)
         for object in latest.values {
             switch object {
             case .pod(let pod):
                 pods.append(pod)
                 if pod.nodeName == nodeName { ownNode.formUnion(pod.hostIPs) }
             case .networkPolicy(let policy): policies.append(policy)
-            case .tierPolicy: break
+            case .tierPolicy(let policy): tierPolicies.append(policy)
             case .namespace(let namespace): namespaces[namespace.metadata.name] = namespace
-            case .node(let node): if node.metadata.name == nodeName { ownNode.formUnion(node.addresses) }
+            case .node(let node):
+                nodes.append(node)
+                if node.metadata.name == nodeName { ownNode.formUnion(node.addresses) }
             }
         }
 
         self.nodeName = nodeName
+        self.settings = settings
         self.policies = policies
+        self.tierPolicies = tierPolicies
+        self.nodes = nodes
         self.namespaces = namespaces
         self.ownNode = ownNode
         self.owners = Self.owners(of: pods)
@@ -62,31 +90,40 @@ public struct Oracle: Sendable {
     /// May `flow.source` reach `flow.destination` with this protocol and port, as far as this node decides it?
     public func verdict(_ flow: Flow) -> OracleVerdict {
         answer(source: flow.source, destination: flow.destination) { pod, direction in
-            decide(pod, direction, flow)
+            let enforced = decide(pod, direction, flow, withAudit: false)
+            let audited = decide(pod, direction, flow, withAudit: true)
+            return OracleAnswer(
+                cause: enforced.cause, passed: enforced.passed,
+                wouldDeny: enforced.cause.allows && !audited.cause.allows ? audited.cause : nil)
         }
     }
 
-    /// The answer for a packet whose transport header cannot be found.
+    /// The answer for a packet whose transport header cannot be found: denied where any policy has a say, since none
+    /// can be asked. What would be denied is not told of such.
     public func verdictWithoutTransport(source: IPAddress, destination: IPAddress) -> OracleVerdict {
         answer(source: source, destination: destination) { pod, direction in
+            let hasPolicies = !selecting(pod, direction, withAudit: false).isEmpty
             let other = direction == .egress ? destination : source
-            if ownNode.contains(other) { return .ownNode }
-            return selecting(pod, direction).isEmpty ? .noPolicy : .noTransportHeader
+            if ownNode.contains(other) {
+                let isJudged = hasTierRules(pod, direction) || hasPolicies && settings.enforcesNetworkPolicyOnOwnNode
+                return OracleAnswer(cause: direction == .egress && isJudged ? .noTransportHeader : .ownNode)
+            }
+            return OracleAnswer(cause: hasPolicies || hasTierRules(pod, direction) ? .noTransportHeader : .noPolicy)
         }
     }
 
     private func answer(
-        source: IPAddress, destination: IPAddress, decide: (Pod, PolicyType) -> OracleCause
+        source: IPAddress, destination: IPAddress, decide: (Pod, PolicyType) -> OracleAnswer
     ) -> OracleVerdict {
         var result = OracleVerdict()
         let sourcePod = owners[source]
         let destinationPod = owners[destination]
         let isSelf = sourcePod.map { name(of: $0) == destinationPod.map(name(of:)) } ?? false
         if let sourcePod, sourcePod.nodeName == nodeName {
-            result.egressCause = isSelf ? .itself : decide(sourcePod, .egress)
+            result.egressAnswer = isSelf ? OracleAnswer(cause: .itself) : decide(sourcePod, .egress)
         }
         if let destinationPod, destinationPod.nodeName == nodeName {
-            result.ingressCause = isSelf ? .itself : decide(destinationPod, .ingress)
+            result.ingressAnswer = isSelf ? OracleAnswer(cause: .itself) : decide(destinationPod, .ingress)
         }
         return result
     }
@@ -94,10 +131,39 @@ public struct Oracle: Sendable {
     private func name(of pod: Pod) -> ObjectKey { KubernetesObject.pod(pod).key }
 
     /// One pod, one direction: the first tier that decides, else allow.
-    private func decide(_ pod: Pod, _ direction: PolicyType, _ flow: Flow) -> OracleCause {
+    private func decide(_ pod: Pod, _ direction: PolicyType, _ flow: Flow, withAudit: Bool) -> OracleAnswer {
         // From the own node: whatever the policies. To the own node: a matter of each tier.
-        if direction == .ingress, ownNode.contains(flow.source) { return .ownNode }
-        if let decided = networkPolicyTier(pod, direction, flow) { return decided }
-        return .noPolicy
+        if direction == .ingress, ownNode.contains(flow.source) { return OracleAnswer(cause: .ownNode) }
+        if direction == .egress, isFailsafe(flow) { return OracleAnswer(cause: .failsafe) }
+
+        var passed: [TierPolicy.Tier] = []
+        switch tier(.admin, pod, direction, flow, withAudit: withAudit) {
+        case .decided(let cause): return OracleAnswer(cause: cause)
+        case .passed: passed.append(.admin)
+        case .silent: break
+        }
+
+        let isToOwnNode = direction == .egress && ownNode.contains(flow.destination)
+        if !isToOwnNode || settings.enforcesNetworkPolicyOnOwnNode {
+            if let cause = networkPolicyTier(pod, direction, flow, withAudit: withAudit) {
+                return OracleAnswer(cause: cause, passed: passed)
+            }
+        }
+
+        switch tier(.baseline, pod, direction, flow, withAudit: withAudit) {
+        case .decided(let cause): return OracleAnswer(cause: cause, passed: passed)
+        case .passed: passed.append(.baseline)
+        case .silent: break
+        }
+        return OracleAnswer(cause: isToOwnNode ? .ownNode : .noPolicy, passed: passed)
+    }
+
+    /// What no policy may stop on a pod's way to its own node: DHCP, and the node's name server.
+    private func isFailsafe(_ flow: Flow) -> Bool {
+        if flow.ipProtocol == .udp, flow.destinationPort == 67 || flow.destinationPort == 547 {
+            return ownNode.contains(flow.destination)
+        }
+        guard flow.ipProtocol == .udp || flow.ipProtocol == .tcp, flow.destinationPort == 53 else { return false }
+        return settings.nodeDNS.contains(flow.destination)
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
 
 /// The oracle's answer for one flow on one node.
 public struct OracleVerdict: Sendable, Hashable, CustomStringConvertible {
@@ -7,26 +8,55 @@ public struct OracleVerdict: Sendable, Hashable, CustomStringConvertible {
         case deny
     }
 
+    /// Nil: the source is no pod of this node.
+    public var egressAnswer: OracleAnswer?
+    /// Nil: the destination is no pod of this node.
+    public var ingressAnswer: OracleAnswer?
+
+    public init(egressAnswer: OracleAnswer? = nil, ingressAnswer: OracleAnswer? = nil) {
+        self.egressAnswer = egressAnswer
+        self.ingressAnswer = ingressAnswer
+    }
+
     /// Deny if either direction denies.
     public var verdict: Answer { egress == false || ingress == false ? .deny : .allow }
     /// Nil: the source is no pod of this node.
     public var egress: Bool? { egressCause?.allows }
     /// Nil: the destination is no pod of this node.
     public var ingress: Bool? { ingressCause?.allows }
+    public var egressCause: OracleCause? { egressAnswer?.cause }
+    public var ingressCause: OracleCause? { ingressAnswer?.cause }
 
-    public var egressCause: OracleCause?
-    public var ingressCause: OracleCause?
+    /// Whether egress is allowed, and denied were the policies in audit enforced.
+    public var egressWouldDeny: Bool { egressAnswer?.wouldDeny != nil }
+    /// Whether ingress is allowed, and denied were the policies in audit enforced.
+    public var ingressWouldDeny: Bool { ingressAnswer?.wouldDeny != nil }
 
-    public init(egressCause: OracleCause? = nil, ingressCause: OracleCause? = nil) {
-        self.egressCause = egressCause
-        self.ingressCause = ingressCause
+    public var description: String {
+        func text(_ answer: OracleAnswer?) -> String { answer?.description ?? "no pod of this node" }
+        return "\(verdict.rawValue): egress \(text(egressAnswer)), ingress \(text(ingressAnswer))"
+    }
+}
+
+/// How one direction was decided.
+public struct OracleAnswer: Sendable, Hashable, CustomStringConvertible {
+    public var cause: OracleCause
+    /// Tiers that a Pass rule left, in order.
+    public var passed: [TierPolicy.Tier]
+    /// Who would deny what is allowed, were the policies in audit enforced.
+    public var wouldDeny: OracleCause?
+
+    public init(cause: OracleCause, passed: [TierPolicy.Tier] = [], wouldDeny: OracleCause? = nil) {
+        self.cause = cause
+        self.passed = passed
+        self.wouldDeny = wouldDeny
     }
 
     public var description: String {
-        func text(_ cause: OracleCause?) -> String {
-            cause.map { "\($0.allows ? "allow" : "deny") (\($0))" } ?? "no pod of this node"
-        }
-        return "\(verdict.rawValue): egress \(text(egressCause)), ingress \(text(ingressCause))"
+        var details = "\(cause)"
+        if !passed.isEmpty { details += "; passed \(passed.map(\.rawValue).joined(separator: ", "))" }
+        if let wouldDeny { details += "; would be denied: \(wouldDeny)" }
+        return "\(cause.allows ? "allow" : "deny") (\(details))"
     }
 }
 
@@ -34,21 +64,28 @@ public struct OracleVerdict: Sendable, Hashable, CustomStringConvertible {
 public enum OracleCause: Sendable, Hashable, CustomStringConvertible {
     /// A pod to itself.
     case itself
-    /// The other end is the pod's own node.
+    /// From the pod's own node; or to it, and no tier decided.
     case ownNode
-    /// No policy selects the pod in this direction.
+    /// To the pod's own node, and no policy may stop it.
+    case failsafe
+    /// No tier decided.
     case noPolicy
-    /// A rule matched through this kind of peer and this kind of port.
+    /// A NetworkPolicy's rule matched through this kind of peer and this kind of port.
     case rule(peer: OraclePeerKind, port: OraclePortKind)
     /// Isolated, and no rule matched.
     case isolated
-    /// Isolated, and the transport header could not be found.
+    /// A rule of a tier matched through this kind of peer and this kind of port.
+    case tierRule(TierPolicy.Tier, allows: Bool, peer: OracleTierPeerKind, port: OraclePortKind)
+    /// A rule of a tier that denies or passes, with a part that is not understood.
+    case unknownPart(TierPolicy.Tier)
+    /// There are policies, and the transport header could not be found.
     case noTransportHeader
 
     public var allows: Bool {
         switch self {
-        case .itself, .ownNode, .noPolicy, .rule: true
-        case .isolated, .noTransportHeader: false
+        case .itself, .ownNode, .failsafe, .noPolicy, .rule: true
+        case .tierRule(_, let allows, _, _): allows
+        case .isolated, .unknownPart, .noTransportHeader: false
         }
     }
 
@@ -56,20 +93,32 @@ public enum OracleCause: Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .itself: "itself"
         case .ownNode: "own node"
+        case .failsafe: "failsafe"
         case .noPolicy: "no policy"
         case .rule(let peer, let port): "rule: \(peer.rawValue), \(port.rawValue)"
         case .isolated: "isolated"
-        case .noTransportHeader: "isolated, no transport header"
+        case .tierRule(let tier, let allows, let peer, let port):
+            "\(tier.rawValue) \(allows ? "accept" : "deny"): \(peer.rawValue), \(port.rawValue)"
+        case .unknownPart(let tier): "\(tier.rawValue) rule not understood"
+        case .noTransportHeader: "policies, but no transport header"
         }
     }
 }
 
+/// Peers of a NetworkPolicy.
 public enum OraclePeerKind: String, Sendable, Hashable, CaseIterable {
     case everyPeer = "every peer"
     case podSelector = "podSelector"
     case namespaceSelector = "namespaceSelector"
     case bothSelectors = "both selectors"
     case ipBlock = "ipBlock"
+}
+
+/// Peers of a rule of a tier.
+public enum OracleTierPeerKind: String, Sendable, Hashable, CaseIterable {
+    case pods
+    case nodes
+    case networks
 }
 
 public enum OraclePortKind: String, Sendable, Hashable, CaseIterable {

@@ -2,6 +2,7 @@
 import DatapathEBPF
 import Glibc
 import PolicyPipeline
+import PolicyResolver
 import TestKit
 
 /// Programs one random change after another into the kernel until it is killed: what the test of kills runs.
@@ -19,7 +20,12 @@ import TestKit
         for _ in 0..<number + 2 { _ = generator.change() }
         number += 2
         var datapath = EBPFDatapath(bpffs: arguments[1])
-        var pipeline = PolicyPipeline(nodeName: generator.world.nodeName, numbering: try datapath.open())
+        let settings = generator.world.settings
+        var pipeline = PolicyPipeline(
+            nodeName: generator.world.nodeName, numbering: try datapath.open(),
+            settings: PolicySettings(
+                enforcesNetworkPolicyOnOwnNode: settings.enforcesNetworkPolicyOnOwnNode, nodeDNS: settings.nodeDNS))
+        _ = pipeline.apply(localAddresses: settings.localAddresses)
         pipeline.ingest(generator.world.events)
         _ = pipeline.apply([])
         say("begin \(number)")

@@ -13,10 +13,13 @@ public struct World: Sendable, Hashable {
     public var pods: [Pod]
     public var policies: [NetworkPolicy]
     public var tierPolicies: [TierPolicy]
+    /// What the node knows beside the objects.
+    public var settings: OracleSettings
 
     public init(
         seed: UInt64, nodeName: String, nodes: [Node] = [], namespaces: [Namespace] = [], pods: [Pod] = [],
-        policies: [NetworkPolicy] = [], tierPolicies: [TierPolicy] = []
+        policies: [NetworkPolicy] = [], tierPolicies: [TierPolicy] = [],
+        settings: OracleSettings = OracleSettings()
     ) {
         self.seed = seed
         self.nodeName = nodeName
@@ -25,6 +28,7 @@ public struct World: Sendable, Hashable {
         self.pods = pods
         self.policies = policies
         self.tierPolicies = tierPolicies
+        self.settings = settings
     }
 
     public var objects: [KubernetesObject] {
@@ -33,7 +37,14 @@ public struct World: Sendable, Hashable {
             + tierPolicies.map(KubernetesObject.tierPolicy)
     }
 
-    public var oracle: Oracle { Oracle(objects: objects, nodeName: nodeName) }
+    public var oracle: Oracle { Oracle(objects: objects, nodeName: nodeName, settings: settings) }
+
+    /// The world without the parts of rules that no manifest can say.
+    public var writable: World {
+        var copy = self
+        copy.tierPolicies = tierPolicies.map(\.writable)
+        return copy
+    }
 
     /// The events that tell an empty cluster of this one.
     public var events: [ObjectEvent] { objects.map(ObjectEvent.set) }

@@ -16,6 +16,7 @@ extension WorldGenerator {
 
     /// Nil where the thing to be changed does not exist.
     private mutating func event() -> ObjectEvent? {
+        if isTiered, random.chance(percent: 35) { return tierEvent() }
         switch random.weighted([15, 8, 30, 12, 5, 12, 6, 12, 6]) {
         case 0: return .set(.pod(pod()))
         case 1: return world.pods.isEmpty ? nil : removal(of: .pod(random.pick(world.pods)))
@@ -26,6 +27,16 @@ extension WorldGenerator {
         case 6: return world.policies.isEmpty ? nil : removal(of: .networkPolicy(random.pick(world.policies)))
         case 7: return world.policies.isEmpty ? nil : .set(.networkPolicy(changed(random.pick(world.policies))))
         default: return nodeEvent()
+        }
+    }
+
+    private mutating func tierEvent() -> ObjectEvent? {
+        switch random.weighted([25, 17, 45, 13]) {
+        case 0: return .set(.tierPolicy(tierPolicy()))
+        case 1: return world.tierPolicies.isEmpty ? nil : removal(of: .tierPolicy(random.pick(world.tierPolicies)))
+        case 2:
+            return world.tierPolicies.isEmpty ? nil : .set(.tierPolicy(changed(random.pick(world.tierPolicies))))
+        default: return .set(.node(node(random.below(nodeCount))))
         }
     }
 
@@ -67,6 +78,10 @@ extension WorldGenerator {
         // Sometimes another policy under the same name, more often the same with one part changed.
         if random.chance(percent: 25) { return other }
         var changed = policy
+        if isTiered, random.chance(percent: 25) {
+            changed.enforcement = policy.enforcement == .audit ? .enforce : .audit
+            return changed
+        }
         switch random.weighted([20, 20, 30, 30]) {
         case 0: changed.podSelector = other.podSelector
         case 1: changed.policyTypes = other.policyTypes

@@ -19,22 +19,33 @@ extension WorldGenerator {
 
     /// A rule with a pod of this node that it is for.
     private struct Target {
+        enum Rule {
+            case policy(NetworkPolicyRule)
+            case tier(TierRule)
+        }
         var pod: Pod
         var direction: PolicyType
-        var rule: NetworkPolicyRule
+        var rule: Rule
     }
 
     private func targets() -> [Target] {
         var targets: [Target] = []
+        func add(_ pod: Pod, _ ingress: [Target.Rule], _ egress: [Target.Rule]) {
+            targets += ingress.map { Target(pod: pod, direction: .ingress, rule: $0) }
+            targets += egress.map { Target(pod: pod, direction: .egress, rule: $0) }
+        }
         let pods = world.localPods.filter { !$0.podIPs.isEmpty }
         for policy in world.policies {
-            let selected = pods.filter {
-                $0.metadata.namespace == policy.metadata.namespace
-                    && Oracle.selects(policy.podSelector, $0.metadata.labels)
+            for pod in pods
+            where pod.metadata.namespace == policy.metadata.namespace
+                && Oracle.selects(policy.podSelector, pod.metadata.labels)
+            {
+                add(pod, policy.ingress.map(Target.Rule.policy), policy.egress.map(Target.Rule.policy))
             }
-            for pod in selected {
-                targets += policy.ingress.map { Target(pod: pod, direction: .ingress, rule: $0) }
-                targets += policy.egress.map { Target(pod: pod, direction: .egress, rule: $0) }
+        }
+        for policy in world.tierPolicies {
+            for pod in pods where belongs(pod, to: policy.subject) {
+                add(pod, policy.ingress.map(Target.Rule.tier), policy.egress.map(Target.Rule.tier))
             }
         }
         return targets
@@ -43,29 +54,73 @@ extension WorldGenerator {
     /// Nil where the two ends share no family.
     private mutating func flow(at target: Target) -> Flow? {
         let own = random.pick(target.pod.podIPs)
-        var candidates: [IPAddress] = []
-        if !target.rule.peers.isEmpty, random.chance(percent: 80) {
-            candidates = addresses(near: random.pick(target.rule.peers), from: target.pod.metadata.namespace)
-        }
+        var candidates = addresses(near: target)
         if candidates.isEmpty { candidates = interestingAddresses }
         candidates = candidates.filter { $0.family == own.family && $0 != own }
         guard !candidates.isEmpty else { return nil }
         let other = random.pick(candidates)
         let (source, destination) = target.direction == .egress ? (own, other) : (other, own)
-        guard !target.rule.ports.isEmpty, random.chance(percent: 88) else {
-            return flow(source, destination)
-        }
-        let port = random.pick(target.rule.ports)
         let peerPods = world.pods.filter { $0.podIPs.contains(other) }
-        let number = number(near: port, of: target.direction == .egress ? peerPods : [target.pod])
-        return Flow(source: source, destination: destination, ipProtocol: port.ipProtocol, destinationPort: number)
+        let named = target.direction == .egress ? peerPods : [target.pod]
+        guard random.chance(percent: 88), let aim = aim(target.rule, named) else { return flow(source, destination) }
+        return Flow(source: source, destination: destination, ipProtocol: aim.0, destinationPort: aim.1)
+    }
+
+    /// Empty: anywhere.
+    private mutating func addresses(near target: Target) -> [IPAddress] {
+        guard random.chance(percent: 80) else { return [] }
+        switch target.rule {
+        case .policy(let rule):
+            return rule.peers.isEmpty
+                ? [] : addresses(near: random.pick(rule.peers), from: target.pod.metadata.namespace)
+        case .tier(let rule): return rule.peers.isEmpty ? [] : addresses(near: random.pick(rule.peers))
+        }
+    }
+
+    private mutating func addresses(near peer: TierPeer) -> [IPAddress] {
+        switch peer {
+        case .pods(let selection): return world.pods.filter { belongs($0, to: selection) }.flatMap(\.podIPs)
+        case .nodes(let selector):
+            return world.nodes.filter { Oracle.selects(selector, $0.metadata.labels) }.flatMap(\.addresses)
+        case .networks(let networks): return addresses(near: random.pick(networks))
+        }
+    }
+
+    private mutating func addresses(near prefix: CIDR) -> [IPAddress] {
+        random.chance(percent: 70) ? prefix.edges : interestingAddresses.filter(prefix.contains)
+    }
+
+    private func belongs(_ pod: Pod, to selection: PodSelection) -> Bool {
+        Oracle.selects(selection.namespaces, labels(ofNamespace: pod.metadata.namespace))
+            && Oracle.selects(selection.pods, pod.metadata.labels)
+    }
+
+    /// Protocol and port at which a rule is aimed, or just beside; nil: any.
+    ///
+    /// - Parameter pods: whose named ports count.
+    private mutating func aim(_ rule: Target.Rule, _ pods: [Pod]) -> (IPProtocol, UInt16)? {
+        switch rule {
+        case .policy(let rule):
+            guard !rule.ports.isEmpty else { return nil }
+            let port = random.pick(rule.ports)
+            return (port.ipProtocol, number(near: port, of: pods))
+        case .tier(let rule):
+            guard let ports = rule.ports, !ports.isEmpty else { return nil }
+            switch random.pick(ports) {
+            case .range(let ipProtocol, let range): return (ipProtocol, number(near: range))
+            case .named(let name):
+                let ports = pods.flatMap(\.namedPorts).filter { $0.name == name }
+                guard !ports.isEmpty, random.chance(percent: 85) else { return nil }
+                let port = random.pick(ports)
+                return (port.ipProtocol, port.number)
+            }
+        }
     }
 
     private mutating func addresses(near peer: NetworkPolicyPeer, from namespace: String) -> [IPAddress] {
         switch peer {
         case .ipBlock(let cidr, let except):
-            let prefix = except.isEmpty || random.chance(percent: 60) ? cidr : random.pick(except)
-            return random.chance(percent: 70) ? prefix.edges : interestingAddresses.filter(prefix.contains)
+            return addresses(near: except.isEmpty || random.chance(percent: 60) ? cidr : random.pick(except))
         case .pods(let namespaces, let pods):
             return world.pods.filter { pod in
                 let home = pod.metadata.namespace
@@ -83,13 +138,16 @@ extension WorldGenerator {
     private mutating func number(near port: NetworkPolicyPort, of pods: [Pod]) -> UInt16 {
         switch port.port {
         case .any: return random.pick([0, 65535, random.pick(WorldPlan.portNumbers)])
-        case .range(let range):
-            return random.pick([range.first, range.last, range.first, range.last, range.first &- 1, range.last &+ 1])
+        case .range(let range): return number(near: range)
         case .named(let name):
             let numbers = pods.flatMap(\.namedPorts).filter { $0.name == name }.map(\.number)
             return numbers.isEmpty || random.chance(percent: 15)
                 ? random.pick(WorldPlan.portNumbers) : random.pick(numbers)
         }
+    }
+
+    private mutating func number(near range: PortRange) -> UInt16 {
+        random.pick([range.first, range.last, range.first, range.last, range.first &- 1, range.last &+ 1])
     }
 
     /// Pod to pod, to outside, from outside, from and to nodes, to itself, and now and then nothing of this node's.
@@ -103,7 +161,8 @@ extension WorldGenerator {
             switch random.weighted([55, 22, 12, 6, 5]) {
             case 0: anotherPod(pods, than: pod)
             case 1: WorldPlan.outside + [WorldPlan.mapped]
-            case 2: (0..<nodeCount).map { WorldPlan.nodeAddress(own.family, node: $0) }
+            case 2:
+                (0..<nodeCount).map { WorldPlan.nodeAddress(own.family, node: $0) } + world.settings.localAddresses
             case 3: pod.podIPs
             default: [own.next, own.previous]
             }
@@ -125,6 +184,11 @@ extension WorldGenerator {
             case 2: .sctp
             default: random.pick(WorldPlan.otherProtocols)
             }
+        if isTiered, random.chance(percent: 3) {
+            return Flow(
+                source: source, destination: destination, ipProtocol: random.pick([.udp, .udp, .tcp]),
+                destinationPort: random.pick([53, 67, 547]))
+        }
         let port: UInt16 =
             switch random.weighted([80, 5, 5, 10]) {
             case 0: random.pick(WorldPlan.portNumbers)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 import NetworkTypes
+import PolicyOracle
 
 extension WorldGenerator {
     /// Lays the random world into a network of namespaces: as many of its pods as there are places for, the ones of the
@@ -8,10 +9,15 @@ extension WorldGenerator {
     /// they were made around.
     public mutating func lay(in net: NetWorld) {
         families = AddressFamily.allCases
+        // The daemon finds its node's addresses by itself, and runs with the usual settings.
+        world.settings = OracleSettings()
+        world = world.writable
+        let nodeLabels = world.nodes.map(\.metadata.labels)
         world.nodeName = NetDaemon.nodeName
         world.nodes = [(NetDaemon.nodeName, 0), ("node2", 1)].map { name, number in
             Node(
-                metadata: ObjectMeta(name: name),
+                metadata: ObjectMeta(
+                    name: name, labels: number < nodeLabels.count ? nodeLabels[number] : [:]),
                 addresses: [
                     NetAddressing.nodes[number], NetAddressing.nodes6[number], NetAddressing.gateways[number],
                     NetAddressing.gateways6[number],
@@ -30,6 +36,13 @@ extension WorldGenerator {
             pod.hostIPs = [NetAddressing.nodes[place.node], NetAddressing.nodes6[place.node]]
             return pod
         }
+        for number in NetAddressing.nodes.indices {
+            moves[WorldPlan.nodeAddress(.ipv4, node: number)] = NetAddressing.nodes[number]
+            moves[WorldPlan.nodeAddress(.ipv6, node: number)] = NetAddressing.nodes6[number]
+        }
+        for index in world.tierPolicies.indices {
+            world.tierPolicies[index].egress = world.tierPolicies[index].egress.map { Self.moved($0, by: moves) }
+        }
         for index in world.policies.indices {
             world.policies[index].ingress = world.policies[index].ingress.map { Self.moved($0, by: moves) }
             world.policies[index].egress = world.policies[index].egress.map { Self.moved($0, by: moves) }
@@ -43,6 +56,15 @@ extension WorldGenerator {
             let outer = moved(cidr, by: moves)
             let inner = except.map { moved($0, by: moves) }
             return .ipBlock(cidr: outer, except: inner.filter { outer.contains($0) && $0 != outer })
+        }
+        return rule
+    }
+
+    private static func moved(_ rule: TierRule, by moves: [IPAddress: IPAddress]) -> TierRule {
+        var rule = rule
+        rule.peers = rule.peers.map { peer in
+            guard case .networks(let networks) = peer else { return peer }
+            return .networks(Set(networks.map { moved($0, by: moves) }).sorted())
         }
         return rule
     }

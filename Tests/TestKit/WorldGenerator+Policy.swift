@@ -13,7 +13,7 @@ extension WorldGenerator {
             metadata: ObjectMeta(name: "policy-\(nextSerial())", namespace: namespace),
             podSelector: random.chance(percent: 40) ? LabelSelector() : podSelector(),
             policyTypes: types, ingress: rules(isNamed: types.contains(.ingress)),
-            egress: rules(isNamed: types.contains(.egress)))
+            egress: rules(isNamed: types.contains(.egress)), enforcement: enforcement(auditPercent: 15))
     }
 
     /// Rules of a direction that `policyTypes` does not name mean nothing; some are written all the same.
@@ -43,7 +43,7 @@ extension WorldGenerator {
         selector(WorldPlan.namespaceLabels, names: WorldPlan.namespaceNames)
     }
 
-    private mutating func selector(_ plan: [(key: String, values: [String])], names: [String]) -> LabelSelector {
+    mutating func selector(_ plan: [(key: String, values: [String])], names: [String]) -> LabelSelector {
         var plan = plan
         if !names.isEmpty { plan.append((Namespace.nameLabel, names)) }
         var selector = LabelSelector()
@@ -72,8 +72,7 @@ extension WorldGenerator {
     /// except is longer than the prefix and inside it, and may hold another.
     mutating func ipBlock() -> NetworkPolicyPeer {
         let addresses = interestingAddresses
-        let centre = random.pick(addresses)
-        let cidr = CIDR(centre, prefixLength: prefixLength(of: centre.family, from: 0))
+        let cidr = block(around: random.pick(addresses))
         guard !cidr.isHost else { return .ipBlock(cidr: cidr, except: []) }
         var excepts: [CIDR] = []
         let inside = addresses.filter(cidr.contains)
@@ -83,6 +82,10 @@ extension WorldGenerator {
             excepts.append(CIDR(around, prefixLength: length))
         }
         return .ipBlock(cidr: cidr, except: excepts)
+    }
+
+    mutating func block(around centre: IPAddress) -> CIDR {
+        CIDR(centre, prefixLength: prefixLength(of: centre.family, from: 0))
     }
 
     private mutating func prefixLength(of family: AddressFamily, from low: Int) -> Int {
@@ -98,7 +101,8 @@ extension WorldGenerator {
     var interestingAddresses: [IPAddress] {
         let pods = world.pods.flatMap(\.podIPs)
         let nodes = (0..<nodeCount).flatMap { node in families.map { WorldPlan.nodeAddress($0, node: node) } }
-        return pods + nodes + WorldPlan.outside.filter { families.contains($0.family) }
+        return pods + nodes + world.settings.localAddresses
+            + WorldPlan.outside.filter { families.contains($0.family) }
     }
 
     mutating func port() -> NetworkPolicyPort {
@@ -117,7 +121,7 @@ extension WorldGenerator {
         }
     }
 
-    private mutating func anyProtocol() -> IPProtocol { [.tcp, .udp, .sctp][random.weighted([70, 20, 10])] }
+    mutating func anyProtocol() -> IPProtocol { [.tcp, .udp, .sctp][random.weighted([70, 20, 10])] }
 
     private mutating func policyProtocol(_ name: String) -> IPProtocol {
         switch name {

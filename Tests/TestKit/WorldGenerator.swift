@@ -8,6 +8,9 @@ public struct WorldGenerator: Sendable {
     public internal(set) var world: World
     var families: [AddressFamily]
     var nodeCount: Int
+    /// Whether there are policies of tiers, policies in audit, and addresses that only the node knows. Half of the
+    /// worlds are without.
+    let isTiered: Bool
     /// Numbers given in names, so that no two objects share one.
     var serial = 0
 
@@ -18,6 +21,8 @@ public struct WorldGenerator: Sendable {
         world = World(seed: seed, nodeName: "node-0")
         families = [[.ipv4], [.ipv6], [.ipv4, .ipv6]][random.weighted([30, 15, 55])]
         nodeCount = random.between(1, 4)
+        isTiered = random.chance(percent: 50)
+        if isTiered { world.settings = settings() }
         addCluster()
     }
 
@@ -32,6 +37,10 @@ public struct WorldGenerator: Sendable {
         for _ in 0..<[0, random.between(1, 4), random.between(4, 12)][random.weighted([3, 50, 47])] {
             world.policies.append(policy())
         }
+        guard isTiered else { return }
+        for _ in 0..<[random.between(1, 3), random.between(3, 8)][random.weighted([50, 50])] {
+            world.tierPolicies.append(tierPolicy())
+        }
     }
 
     mutating func nextSerial() -> Int {
@@ -39,9 +48,11 @@ public struct WorldGenerator: Sendable {
         return serial
     }
 
-    func node(_ index: Int) -> Node {
+    mutating func node(_ index: Int) -> Node {
         let addresses = families.map { WorldPlan.nodeAddress($0, node: index) }
-        return Node(metadata: ObjectMeta(name: "node-\(index)"), addresses: addresses)
+        return Node(
+            metadata: ObjectMeta(name: "node-\(index)", labels: labels(WorldPlan.nodeLabels, percent: 65)),
+            addresses: addresses)
     }
 
     mutating func namespace(_ name: String) -> Namespace {

@@ -12,6 +12,11 @@ enum WorldPlan {
         ("app", ["web", "api", "db", "cache"]), ("tier", ["front", "back"]), ("env", ["prod", "dev"]),
         ("canary", ["true", ""]),
     ]
+    static let nodeLabels: [(key: String, values: [String])] = [
+        ("pool", ["general", "gpu"]), ("zone", ["a", "b"]),
+    ]
+    /// Few, so that some are equal.
+    static let priorities: [Int32] = [10, 10, 10, 10, 0, 20, 1000]
     static let portNames = ["http", "metrics", "dns", "sig", "admin"]
     static let portNumbers: [UInt16] = [80, 443, 8080, 8081, 9090, 53, 3868, 1, 65535]
     static let otherProtocols: [IPProtocol] = [
@@ -33,6 +38,14 @@ enum WorldPlan {
         case .ipv6: IPAddress(v6High: 0xFD00_0192_0168_0000, low: UInt64(node + 1))
         }
     }
+
+    /// The deciding node's address on its pods' interfaces, which no object tells of.
+    static func gateway(_ family: AddressFamily) -> IPAddress {
+        podAddress(family, node: 0, host: 254)
+    }
+
+    /// The node-local name server, on an interface of the deciding node.
+    static let nodeDNS = [IPAddress(v4: 0xA9FE_140A), IPAddress(v6High: 0xFD00_0010_0096_0000, low: 10)]
 
     /// Addresses outside the cluster, the metadata service and the ends of the address spaces among them.
     static let outside: [IPAddress] =

@@ -15,12 +15,17 @@ extension World {
     public var simplifications: [World] {
         var result: [World] = []
         for variant in policies.lacking1 { result.append(with { $0.policies = variant }) }
+        for variant in tierPolicies.lacking1 { result.append(with { $0.tierPolicies = variant }) }
         for variant in pods.lacking1 { result.append(with { $0.pods = variant }) }
         for variant in namespaces.lacking1 { result.append(with { $0.namespaces = variant }) }
         for variant in nodes.lacking1 { result.append(with { $0.nodes = variant }) }
         for (index, policy) in policies.enumerated() {
             for variant in policy.simplifications { result.append(with { $0.policies[index] = variant }) }
         }
+        for (index, policy) in tierPolicies.enumerated() {
+            for variant in policy.simplifications { result.append(with { $0.tierPolicies[index] = variant }) }
+        }
+        for variant in settings.simplifications { result.append(with { $0.settings = variant }) }
         for (index, pod) in pods.enumerated() {
             for variant in pod.simplifications { result.append(with { $0.pods[index] = variant }) }
         }
@@ -30,6 +35,9 @@ extension World {
             }
         }
         for (index, node) in nodes.enumerated() {
+            for key in node.metadata.labels.keys.sorted() {
+                result.append(with { $0.nodes[index].metadata.labels[key] = nil })
+            }
             for variant in node.addresses.lacking1 { result.append(with { $0.nodes[index].addresses = variant }) }
         }
         return result
@@ -66,6 +74,7 @@ extension NetworkPolicy {
         if policyTypes.count > 1 {
             for type in [PolicyType.ingress, .egress] { add { $0.policyTypes.remove(type) } }
         }
+        if enforcement == .audit { add { $0.enforcement = .enforce } }
         for variant in podSelector.simplifications { add { $0.podSelector = variant } }
         for (index, rule) in ingress.enumerated() {
             for variant in rule.simplifications { add { $0.ingress[index] = variant } }
@@ -110,7 +119,7 @@ extension NetworkPolicyPeer {
 }
 
 extension LabelSelector {
-    fileprivate var simplifications: [LabelSelector] {
+    var simplifications: [LabelSelector] {
         var result: [LabelSelector] = []
         for key in matchLabels.keys.sorted() {
             var copy = self

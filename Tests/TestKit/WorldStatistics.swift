@@ -5,14 +5,26 @@ import PolicyOracle
 public struct WorldStatistics: Sendable {
     public private(set) var allowed = 0
     public private(set) var denied = 0
-    /// Of directions, by cause.
-    public private(set) var causes: [OracleCause: Int] = [:]
+    /// Of directions.
+    public private(set) var answers: [OracleAnswer: Int] = [:]
 
     public init() {}
 
     public mutating func count(_ verdict: OracleVerdict) {
         if verdict.verdict == .allow { allowed += 1 } else { denied += 1 }
-        for cause in [verdict.egressCause, verdict.ingressCause].compactMap({ $0 }) { causes[cause, default: 0] += 1 }
+        for answer in [verdict.egressAnswer, verdict.ingressAnswer].compactMap({ $0 }) {
+            answers[answer, default: 0] += 1
+        }
+    }
+
+    /// Directions that were answered so.
+    public func directions(where isSo: (OracleAnswer) -> Bool) -> Int {
+        answers.reduce(0) { $0 + (isSo($1.key) ? $1.value : 0) }
+    }
+
+    /// Of directions, by cause.
+    public var causes: [OracleCause: Int] {
+        answers.reduce(into: [:]) { $0[$1.key.cause, default: 0] += $1.value }
     }
 
     /// Directions that a rule with this kind of peer, or of port, decided.
@@ -28,6 +40,7 @@ public struct WorldStatistics: Sendable {
 
     public var description: String {
         let flows = max(allowed + denied, 1)
+        let causes = causes
         let directions = max(causes.values.reduce(0, +), 1)
         func percent(_ count: Int, of whole: Int) -> String {
             let tenths = count * 1000 / whole

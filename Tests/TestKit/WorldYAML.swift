@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 import NetworkTypes
+import PolicyOracle
 
 extension World {
     /// The world as Kubernetes manifests, and what else a person needs to see a failure again.
     public func report(of flow: Flow) -> String {
-        "# seed \(seed), decided on \(nodeName), flow: \(flow)\n\(yaml)"
+        var text = "# seed \(seed), decided on \(nodeName), flow: \(flow)\n"
+        if settings != OracleSettings() {
+            text += "# the node's own addresses: \(settings.localAddresses), its name server: \(settings.nodeDNS), "
+            text += "NetworkPolicy enforced on own node: \(settings.enforcesNetworkPolicyOnOwnNode)\n"
+        }
+        for policy in tierPolicies {
+            for rule in policy.ingress + policy.egress where !rule.unknown.isEmpty {
+                text += "# a rule of \(policy.metadata.name) has parts that no manifest can say: \(rule)\n"
+            }
+        }
+        return text + yaml
     }
 
     /// The objects as a multi-document manifest.
@@ -19,23 +30,39 @@ public enum KubernetesYAML {
     }
 
     private static func document(_ object: KubernetesObject) -> String {
-        var lines = Lines()
-        lines.add(object.kind == .networkPolicy ? "apiVersion: networking.k8s.io/v1" : "apiVersion: v1")
+        var lines = YAMLLines()
+        lines.add("apiVersion: \(apiVersion(object.kind))")
         lines.add("kind: \(object.kind.rawValue)")
-        lines.add(metadata: object.metadata)
         switch object {
-        case .pod(let pod): lines.add(pod: pod)
-        case .namespace: break
-        case .node(let node): lines.add(node: node)
-        case .networkPolicy(let policy): lines.add(policy: policy)
-        case .tierPolicy: break
+        case .pod(let pod):
+            lines.add(metadata: pod.metadata)
+            lines.add(pod: pod)
+        case .namespace(let namespace): lines.add(metadata: namespace.metadata)
+        case .node(let node):
+            lines.add(metadata: node.metadata)
+            lines.add(node: node)
+        case .networkPolicy(let policy):
+            lines.add(metadata: policy.metadata, policy.enforcement)
+            lines.add(policy: policy)
+        case .tierPolicy(let policy):
+            lines.add(metadata: policy.metadata, policy.enforcement)
+            lines.add(tierPolicy: policy)
         }
         return lines.text
+    }
+
+    private static func apiVersion(_ kind: ObjectKind) -> String {
+        switch kind {
+        case .pod, .namespace, .node: "v1"
+        case .networkPolicy: "networking.k8s.io/v1"
+        case .clusterNetworkPolicy: "policy.networking.k8s.io/v1alpha2"
+        case .adminNetworkPolicy, .baselineAdminNetworkPolicy: "policy.networking.k8s.io/v1alpha1"
+        }
     }
 }
 
 /// Lines of YAML with their indentation. All words are quoted: `true`, `yes` and numbers must stay text.
-private struct Lines {
+struct YAMLLines {
     var text = ""
 
     mutating func add(_ line: String, _ depth: Int = 0) {
@@ -46,12 +73,16 @@ private struct Lines {
 
     func list(_ words: [String]) -> String { "[\(words.map(quoted).joined(separator: ", "))]" }
 
-    mutating func add(metadata: ObjectMeta) {
+    mutating func add(metadata: ObjectMeta, _ enforcement: Enforcement = .enforce) {
         add("metadata:")
         add("name: \(quoted(metadata.name))", 1)
         if !metadata.namespace.isEmpty { add("namespace: \(quoted(metadata.namespace))", 1) }
         if !metadata.uid.isEmpty { add("uid: \(quoted(metadata.uid))", 1) }
         if metadata.createdAt != 0 { add("creationTimestamp: \(quoted(timestamp(metadata.createdAt)))", 1) }
+        if enforcement == .audit {
+            add("annotations:", 1)
+            add("\(quoted(Enforcement.annotation)): \(quoted(enforcement.rawValue))", 2)
+        }
         guard !metadata.labels.isEmpty else { return }
         add("labels:", 1)
         for (key, value) in metadata.labels.sorted(by: { $0.key < $1.key }) {
@@ -174,7 +205,7 @@ private struct Lines {
         }
     }
 
-    private mutating func add(selector: LabelSelector, _ depth: Int) {
+    mutating func add(selector: LabelSelector, _ depth: Int) {
         if selector.matchLabels.isEmpty, selector.matchExpressions.isEmpty {
             add("{}", depth)
             return

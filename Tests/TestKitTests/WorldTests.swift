@@ -36,8 +36,97 @@ struct WorldTests {
         #expect(statistics.allowed * 4 > flows && statistics.denied * 4 > flows)
         for peer in OraclePeerKind.allCases { #expect(statistics.decisions(through: peer) > flows / 200, "\(peer)") }
         for port in OraclePortKind.allCases { #expect(statistics.decisions(through: port) > flows / 200, "\(port)") }
+        for cause in [OracleCause.failsafe, .unknownPart(.admin), .unknownPart(.baseline)] {
+            #expect(statistics.causes[cause, default: 0] > 5, "\(cause)")
+        }
         for cause in [OracleCause.itself, .ownNode, .noPolicy, .isolated] {
             #expect(statistics.causes[cause, default: 0] > flows / 200, "\(cause)")
+        }
+    }
+
+    /// Tiers, Pass and audit decide in all the ways in which they can.
+    @Test func worldsTryEveryTier() {
+        var statistics = WorldStatistics()
+        for seed in 1...300 {
+            var generator = WorldGenerator(seed: UInt64(seed))
+            let flows = generator.flows(200)
+            let oracle = generator.world.oracle
+            for flow in flows { statistics.count(oracle.verdict(flow)) }
+        }
+        print(statistics.description)
+        func reached(_ what: String, _ isSo: (OracleAnswer) -> Bool) {
+            #expect(statistics.directions(where: isSo) > 20, "\(what)")
+        }
+        for tier in [TierPolicy.Tier.admin, .baseline] {
+            for allows in [true, false] {
+                for kind in OracleTierPeerKind.allCases {
+                    reached("\(tier) \(allows) \(kind)") {
+                        if case .tierRule(tier, allows, kind, _) = $0.cause { true } else { false }
+                    }
+                }
+                for kind in [OraclePortKind.everyPort, .number, .range, .named] {
+                    reached("\(tier) \(allows) \(kind)") {
+                        if case .tierRule(tier, allows, _, kind) = $0.cause { true } else { false }
+                    }
+                }
+            }
+        }
+        reached("Pass, then a NetworkPolicy allows") {
+            guard $0.passed == [.admin], case .rule = $0.cause else { return false }
+            return true
+        }
+        reached("Pass, then isolated") { $0.passed == [.admin] && $0.cause == .isolated }
+        reached("Pass, then Baseline") {
+            guard $0.passed == [.admin], case .tierRule(.baseline, _, _, _) = $0.cause else { return false }
+            return true
+        }
+        reached("Pass, Pass, allowed") { $0.passed == [.admin, .baseline] && $0.cause == .noPolicy }
+        reached("Pass out of Baseline alone") { $0.passed == [.baseline] && $0.cause == .noPolicy }
+        reached("would be isolated") { $0.wouldDeny == .isolated }
+        for tier in [TierPolicy.Tier.admin, .baseline] {
+            reached("\(tier) would deny") {
+                if case .tierRule(tier, false, _, _) = $0.wouldDeny { true } else { false }
+            }
+        }
+    }
+
+    /// Each kind of change of a tier turns verdicts.
+    @Test func changesOfTiersMatter() {
+        var turned: [String: Int] = [:]
+        for seed in 1...150 as ClosedRange<UInt64> {
+            var generator = WorldGenerator(seed: seed)
+            for _ in 0..<20 {
+                let before = generator.world
+                let events = generator.change()
+                guard events.count == 1, let what = Self.kind(of: events[0], before) else { continue }
+                let (old, new) = (before.oracle, generator.world.oracle)
+                for flow in generator.flows(60) where old.verdict(flow).verdict != new.verdict(flow).verdict {
+                    turned[what, default: 0] += 1
+                }
+            }
+        }
+        for what in ["priority", "audit", "NetworkPolicy audit", "added", "removed", "node labels"] {
+            #expect(turned[what, default: 0] > 3, "\(what): \(turned)")
+        }
+    }
+
+    private static func kind(of event: ObjectEvent, _ before: World) -> String? {
+        switch event {
+        case .removed(let key):
+            return before.tierPolicies.contains { KubernetesObject.tierPolicy($0).key == key } ? "removed" : nil
+        case .set(.tierPolicy(let new)):
+            guard let old = before.tierPolicies.first(where: { $0.kind == new.kind && $0.metadata == new.metadata })
+            else { return "added" }
+            if old.priority != new.priority { return "priority" }
+            return old.enforcement == new.enforcement ? nil : "audit"
+        case .set(.networkPolicy(let new)):
+            let old = before.policies.first { $0.metadata == new.metadata }
+            return old.map { $0.enforcement != new.enforcement } == true ? "NetworkPolicy audit" : nil
+        case .set(.node(let new)):
+            let old = before.nodes.first { $0.metadata.name == new.metadata.name }
+            guard let old, old.addresses == new.addresses else { return nil }
+            return old.metadata.labels == new.metadata.labels ? nil : "node labels"
+        default: return nil
         }
     }
 
