@@ -32,6 +32,7 @@ struct BaseTable {
         var objects = [TableObject(TableName.events, limit, comment: "Drop events, of all rules together")]
         objects += [
             TableName.eventsSent, TableName.dropped, TableName.spoofed, TableName.inconsistent, TableName.revoked,
+            TableName.audited,
         ]
         .map { TableObject($0) }
         objects += Direction.allCases.map { TableObject(TableName.unparsable($0)) }
@@ -85,54 +86,78 @@ struct BaseTable {
     private var forward: TableChain {
         let families = AddressFamily.allCases
         var rules = [
-            TableRule([.member([.interface], of: TableName.podInterfaces), .verdict(.jump(TableName.sources))]),
-            TableRule([.connectionState(Self.established), .verdict(.accept)], comment: "Allowed when it began"),
-            TableRule([
-                .connectionState(Self.related), .member([.transportProtocol], of: TableName.errorProtocols),
-                .verdict(.accept),
-            ]),
+            TableRule([.member([.interface], of: TableName.podInterfaces), .verdict(.jump(TableName.sources))])
         ]
-        // A router takes one off the hop limit: what has all is from a neighbour, within a bridge (RFC 4861).
-        rules.append(
-            TableRule(
-                [
-                    .family(.ipv6), .masked(.hopLimit, mask: [255], value: [255]), .transportProtocol(.icmpv6),
-                    .member([.icmpType], of: TableName.discovery), .verdict(.accept),
-                ], comment: "Neighbour discovery"))
-        rules += families.map { family in
-            TableRule([
-                .family(family), .member(Self.revokedFields(family), of: TableName.revoked(family)),
-                .count(TableName.revoked), .verdict(.drop),
-            ])
-        }
+        rules += begun
+        rules.append(neighbourDiscovery)
+        rules += revoked
         rules += families.map { family in
             TableRule([
                 .family(family), .member([.source(family), .destination(family)], of: TableName.samePod(family)),
                 .verdict(.accept),
             ])
         }
-        for direction in [Direction.egress, .ingress] {
-            rules += families.map { family in
-                TableRule([
-                    .family(family),
-                    .dispatch([Self.own(direction, family)], by: TableName.dispatch(direction, family)),
-                ])
-            }
-        }
+        for direction in [Direction.egress, .ingress] { rules += dispatch(direction) }
         return TableChain(TableName.forward, isBase: true, rules: rules)
     }
 
+    /// What is let through because its flow was.
+    var begun: [TableRule] {
+        [
+            TableRule([.connectionState(Self.established), .verdict(.accept)], comment: "Allowed when it began"),
+            TableRule([
+                .connectionState(Self.related), .member([.transportProtocol], of: TableName.errorProtocols),
+                .verdict(.accept),
+            ]),
+        ]
+    }
+
+    /// A router takes one off the hop limit: what has all is from a neighbour (RFC 4861).
+    var neighbourDiscovery: TableRule {
+        TableRule(
+            [
+                .family(.ipv6), .masked(.hopLimit, mask: [255], value: [255]), .transportProtocol(.icmpv6),
+                .member([.icmpType], of: TableName.discovery), .verdict(.accept),
+            ], comment: "Neighbour discovery")
+    }
+
+    /// Replies of revoked flows.
+    var revoked: [TableRule] {
+        AddressFamily.allCases.map { family in
+            TableRule([
+                .family(family), .member(Self.revokedFields(family), of: TableName.revoked(family)),
+                .count(TableName.revoked), .verdict(.drop),
+            ])
+        }
+    }
+
+    /// To the chains of the pod that a direction protects.
+    func dispatch(_ direction: Direction) -> [TableRule] {
+        AddressFamily.allCases.map { family in
+            TableRule([
+                .family(family), .dispatch([Self.own(direction, family)], by: TableName.dispatch(direction, family)),
+            ])
+        }
+    }
+
     private var sources: TableChain {
-        let rules = AddressFamily.allCases.map { family in
+        TableChain(TableName.sources, comment: "A pod sends from its own addresses only", rules: ownSources + spoofed)
+    }
+
+    var ownSources: [TableRule] {
+        AddressFamily.allCases.map { family in
             TableRule([
                 .family(family), .member([.interface, .source(family)], of: TableName.sources(family)),
                 .verdict(.leave),
             ])
         }
-        let drop = TableRule([.count(TableName.dropped), .count(TableName.spoofed), .verdict(.drop)])
-        return TableChain(
-            TableName.sources, comment: "A pod sends from its own addresses only",
-            rules: rules + [event(EventMark(cause: .spoofed, direction: .egress)), drop])
+    }
+
+    var spoofed: [TableRule] {
+        [
+            event(EventMark(cause: .spoofed, direction: .egress)),
+            TableRule([.count(TableName.dropped), .count(TableName.spoofed), .verdict(.drop)]),
+        ]
     }
 
     private func transport(_ direction: Direction) -> TableChain {
@@ -154,6 +179,11 @@ struct BaseTable {
             .limit(TableName.events), .count(TableName.eventsSent),
             .log(prefix: mark.prefix, group: options.logGroup),
         ])
+    }
+
+    /// The rules that tell of a packet that a rule in audit would deny, and let it go on.
+    func wouldDeny(by rule: String, _ mark: EventMark) -> [TableRule] {
+        [event(mark), TableRule([.count(TableName.audited), .count(rule)])]
     }
 
     /// The rules that end a denied packet.

@@ -106,13 +106,15 @@ extension TableChain.Hook {
     var number: UInt32 {
         switch self {
         case .forward: NF_INET_FORWARD.rawValue
+        case .input: NF_INET_LOCAL_IN.rawValue
+        case .output: NF_INET_LOCAL_OUT.rawValue
         case .bridgePrerouting: 0  // NF_BR_PRE_ROUTING
         }
     }
 
     var priority: Int32 {
         switch self {
-        case .forward: TableChain.priority
+        case .forward, .input, .output: TableChain.priority
         // Before the bridge hands packets to the hooks of IPv4 and IPv6 (NF_BR_PRI_BRNF).
         case .bridgePrerouting: -250
         }

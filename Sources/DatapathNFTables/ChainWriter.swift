@@ -7,8 +7,22 @@ import PolicyModel
 ///
 /// The dispatch maps jump in. Egress that is allowed returns to the base chain, which goes on with ingress; ingress that
 /// is allowed is accepted. A rule that passes goes to a chain that begins after its tier.
+///
+/// With policies in audit there are three: one jumps to the rules in force, which return what they allow, and then to
+/// the rules with the policies in audit among them, which tell of what they would deny and return in any case.
 struct ChainWriter {
+    /// Rules that decide together.
+    private struct Part {
+        var rules: [ProgramRule]
+        /// What decides when no rule matches.
+        var otherwise: Cell
+        var isAudit = false
+        /// What becomes of an allowed packet.
+        var allowed: ChainVerdict
+    }
+
     private var chains: [TableChain] = []
+    private var part: Part
     private let program: Program
     private let otherwise: Cell
     private let rules: [RuleID: CompiledRule]
@@ -16,14 +30,16 @@ struct ChainWriter {
     private let ports: [[ProtocolPorts]: PortGroup]
 
     init(
-        _ program: Program, _ otherwise: Cell, _ rules: [RuleID: CompiledRule],
-        _ groups: [[PeerSetID]: PeerGroup], _ ports: [[ProtocolPorts]: PortGroup]
+        _ program: Program, _ rules: [RuleID: CompiledRule], _ groups: [[PeerSetID]: PeerGroup],
+        _ ports: [[ProtocolPorts]: PortGroup]
     ) {
         self.program = program
-        self.otherwise = otherwise
         self.rules = rules
         self.groups = groups
         self.ports = ports
+        otherwise = program.otherwise
+        part = Part(
+            rules: program.rules, otherwise: otherwise, allowed: program.direction == .egress ? .leave : .accept)
     }
 
     /// The chains, named by `prefix` and a digest of what they do; the first is the one to jump to.
@@ -44,24 +60,48 @@ struct ChainWriter {
     }
 
     private mutating func write(entry: String) {
-        let comment = "\(program.direction.rawValue) by " + policyNames
-        chains = [TableChain(entry, comment: TableName.comment(comment))]
-        chains[0].rules.append(TableRule([.verdict(.jump(TableName.transport(program.direction)))]))
-        if case .overLimit = identity(otherwise.rule) {
-            append(decide(otherwise.verdict, by: otherwise.rule))
+        chains = [TableChain(entry, comment: TableName.comment("\(program.direction.rawValue) by \(policyNames)"))]
+        if isEnforced { append(TableRule([.verdict(.jump(TableName.transport(program.direction)))])) }
+        guard let audited = program.auditOtherwise else { return writeRules(entry) }
+        let allowed = part.allowed
+        let (inForce, inAudit) = ("\(entry)/enforced", "\(entry)/audit")
+        append(TableRule([.verdict(.jump(inForce))]))
+        append(TableRule([.verdict(.jump(inAudit))]))
+        if allowed != .leave { append(TableRule([.verdict(allowed)])) }
+        chains.append(TableChain(inForce, comment: "What is in force"))
+        part = Part(rules: program.rules, otherwise: otherwise, allowed: .leave)
+        writeRules(inForce)
+        chains.append(TableChain(inAudit, comment: "Tells what would be denied, were the policies in audit in force"))
+        part = Part(rules: program.auditRules, otherwise: audited, isAudit: true, allowed: .leave)
+        writeRules(inAudit)
+        part = Part(rules: program.rules, otherwise: otherwise, allowed: allowed)
+    }
+
+    private mutating func writeRules(_ entry: String) {
+        if case .overLimit = identity(part.otherwise.rule) {
+            append(decide(part.otherwise.verdict, by: part.otherwise.rule))
             return
         }
         for tier in Tier.allCases {
             writeTier(tier, entry)
-            if tier == denyingTier { return append(decide(.deny, by: otherwise.rule)) }
+            if tier == denyingTier { return append(decide(.deny, by: part.otherwise.rule)) }
         }
         append(last)
     }
 
+    /// Whether a policy in force, and not only one in audit, selects the pods.
+    private var isEnforced: Bool {
+        guard program.auditOtherwise != nil, otherwise.verdict == .allow else { return true }
+        return program.rules.contains { if case .rule = identity($0.rule) { true } else { false } }
+    }
+
     private var policyNames: String {
-        let identities = program.rules.map { identity($0.rule) } + [identity(otherwise.rule)]
-        let names = RuleText.policies(identities).map(\.description)
-        return names.isEmpty ? "no policy" : names.joined(separator: ", ")
+        let inForce = RuleText.policies((program.rules.map(\.rule) + [otherwise.rule]).map(identity))
+        let audited = RuleText.policies(
+            (program.auditRules.map(\.rule) + [program.auditOtherwise?.rule ?? .noPolicy]).map(identity)
+        ).filter { !inForce.contains($0) }
+        let names = inForce.isEmpty ? "no policy" : inForce.map(\.description).joined(separator: ", ")
+        return names + (audited.isEmpty ? "" : "; in audit: " + audited.map(\.description).joined(separator: ", "))
     }
 
     private func identity(_ rule: RuleID) -> RuleIdentity {
@@ -70,20 +110,21 @@ struct ChainWriter {
 
     /// The tier at whose end everything that came so far is denied: NetworkPolicy isolates.
     private var denyingTier: Tier? {
-        guard otherwise.verdict == .deny, case .isolation = identity(otherwise.rule) else { return nil }
+        guard part.otherwise.verdict == .deny, case .isolation = identity(part.otherwise.rule) else { return nil }
         return .networkPolicy
     }
 
     /// What happens after the last tier. When a written rule matches everything, nothing comes here.
     private var last: TableRule {
-        if program.rules.contains(where: { $0.rule == otherwise.rule }) {
+        if part.rules.contains(where: { $0.rule == part.otherwise.rule }) {
+            guard !part.isAudit else { return TableRule([.verdict(.leave)]) }
             return TableRule([.count(TableName.dropped), .count(TableName.inconsistent), .verdict(.drop)])
         }
-        return decide(otherwise.verdict, by: otherwise.rule)
+        return decide(part.otherwise.verdict, by: part.otherwise.rule)
     }
 
     private mutating func writeTier(_ tier: Tier, _ entry: String) {
-        let rules = program.rules.filter { $0.tier == tier }
+        let rules = part.rules.filter { $0.tier == tier }
         guard rules.contains(where: { $0.action == .pass }) else {
             for rule in rules { write(rule, afterTier: nil) }
             return
@@ -102,9 +143,8 @@ struct ChainWriter {
         case .deny: statement = decide(.deny, by: rule.rule)
         case .pass:
             let identity = identity(rule.rule)
-            statement = TableRule(
-                [.count(RuleName.counter(rule.rule, identity)), .verdict(.go(next!))],
-                comment: RuleText.comment(identity))
+            let count: [Term] = part.isAudit ? [] : [.count(RuleName.counter(rule.rule, identity))]
+            statement = TableRule(count + [.verdict(.go(next!))], comment: RuleText.comment(identity))
         }
         for match in peers { append(TableRule(match + ports + statement.terms, comment: statement.comment)) }
     }
@@ -129,11 +169,17 @@ struct ChainWriter {
         let identity = identity(rule)
         let comment = RuleText.comment(identity)
         guard verdict == .allow else {
-            return TableRule([.verdict(.go(RuleName.denial(rule, identity)))], comment: comment)
+            let end = part.isAudit ? RuleName.audit(rule, identity) : RuleName.denial(rule, identity)
+            return TableRule([.verdict(.go(end))], comment: comment)
         }
-        let allowed: ChainVerdict = program.direction == .egress ? .leave : .accept
-        return TableRule([.count(RuleName.counter(rule, identity)), .verdict(allowed)], comment: comment)
+        let count: [Term] = part.isAudit ? [] : [.count(RuleName.counter(rule, identity))]
+        return TableRule(count + [.verdict(part.allowed)], comment: comment)
     }
 
     private mutating func append(_ rule: TableRule) { chains[chains.count - 1].rules.append(rule) }
+}
+
+extension Program {
+    /// What decides when none of the rules in force matches.
+    var otherwise: Cell { enforcedOtherwise ?? cell(.none, .none) }
 }

@@ -29,8 +29,34 @@ enum ConnectionTable {
         UInt16(NFNL_SUBSYS_CTNETLINK) << 8 | UInt16(message.rawValue)
     }
 
+    /// How often the table is walked when it changes its size meanwhile.
+    private static let walks = 10
+
     /// The connections whose flow is wanted.
     static func connections(
+        _ socket: NetfilterSocket, where isWanted: (Flow) -> Bool
+    ) throws(DatapathError) -> [Connection] {
+        var size = bucketCount()
+        for _ in 0..<walks {
+            let found = try walk(socket, where: isWanted)
+            let after = bucketCount()
+            if after == size { return found }
+            size = after
+        }
+        throw .system(operation: "list the tracked connections", code: EAGAIN, detail: "their table changes its size")
+    }
+
+    /// The table's size, which an administrator can change; nil where the kernel does not tell.
+    private static func bucketCount() -> [UInt8]? {
+        let file = open("/proc/sys/net/netfilter/nf_conntrack_buckets", O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var text = [UInt8](repeating: 0, count: 32)
+        let count = read(file, &text, text.count)
+        return count > 0 ? Array(text.prefix(count)) : nil
+    }
+
+    private static func walk(
         _ socket: NetfilterSocket, where isWanted: (Flow) -> Bool
     ) throws(DatapathError) -> [Connection] {
         try socket.ask(

@@ -3,7 +3,7 @@ import CompiledPolicy
 import Datapath
 import PolicyModel
 
-/// Why a packet was dropped, as the prefix of its nflog message tells it: `bulkhead rule ingress 17 shop/default-deny`.
+/// Why a packet was dropped, or would be, as the prefix of its nflog message tells it: `bulkhead rule ingress 17 shop/default-deny`.
 package struct EventMark: Hashable, Sendable {
     package var cause: DropEvent.Cause
     package var direction: Direction
@@ -19,6 +19,7 @@ package struct EventMark: Hashable, Sendable {
 
     private static let causes: [(DropEvent.Cause, String)] = [
         (.rule, "rule"), (.spoofed, "spoofed"), (.unparsable, "unparsable"), (.inconsistent, "inconsistent"),
+        (.audit, "audit"),
     ]
 
     /// NF_LOG_PREFIXLEN less the terminating zero and the space that `nft` users expect at the end.

@@ -20,10 +20,11 @@ extension NFTablesDatapath {
         counters.spoofed = packets[TableName.spoofed] ?? 0
         counters.unparsable = Direction.allCases.reduce(0) { $0 + (packets[TableName.unparsable($1)] ?? 0) }
         counters.inconsistent = packets[TableName.inconsistent] ?? 0
-        let dropped = packets[TableName.dropped] ?? 0
+        counters.audited = packets[TableName.audited] ?? 0
+        let told = (packets[TableName.dropped] ?? 0) + counters.audited
         let sent = packets[TableName.eventsSent] ?? 0
         // Both count at different moments of one packet; they are read one after the other.
-        counters.suppressedEvents = dropped > sent ? dropped - sent : 0
+        counters.suppressedEvents = told > sent ? told - sent : 0
         counters.lostEvents = events?.lost ?? 0
         return counters
     }

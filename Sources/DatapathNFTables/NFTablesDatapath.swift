@@ -35,6 +35,8 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
     private var isInStep = false
     /// The ruleset's generation after our last transaction; nil once somebody else's came between.
     private var generation: UInt32?
+    /// Whether flows that policy no longer allows may still be established.
+    var owesRevocation = false
 
     /// Nothing is opened yet.
     public init(settings: NFTablesSettings = NFTablesSettings()) {
@@ -73,7 +75,7 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         }
         isInStep = true
         // Where nothing had changed, nothing that policy denies can have been established.
-        if !isRepair || !step.isEmpty { try revoke(policy) }
+        if !isRepair || !step.isEmpty || owesRevocation { try revoke(policy) }
         return report
     }
 
@@ -100,7 +102,7 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
                 return try resync(policy)
             }
         }
-        if tables.mayHaveShrunk { try revoke(policy) }
+        if tables.mayHaveShrunk || owesRevocation { try revoke(policy) }
         return report
     }
 

@@ -22,38 +22,43 @@ extension PolicyTables {
         _ newGroups: inout Set<String>
     ) {
         guard let program = policy.programs[id] else { return }
-        let otherwise = program.cell(.none, .none)
-        var used = program.rules
-        if !used.contains(where: { $0.rule == otherwise.rule }) {
-            // The pseudo-rule that decides what no written rule matches.
-            used.append(
-                ProgramRule(
-                    rule: otherwise.rule, tier: .baseline, action: otherwise.verdict == .allow ? .allow : .deny,
-                    peers: .any, ports: .any))
-        }
         var tables = ProgramTables(entry: "")
         var own: [[PeerSetID]: PeerGroup] = [:]
-        for rule in used {
-            if case .sets(let ids) = rule.peers, !ids.isEmpty {
-                let key = ids.sorted()
-                let name = own[key]?.name ?? group(key, of: policy, carried, &newGroups)
-                use(group: name, for: rule, &tables)
-                own[key] = groups[name]
+        let enforced = Self.used(program.rules, program.otherwise)
+        let audited = program.auditOtherwise.map { Self.used(program.auditRules, $0) } ?? []
+        for (rules, isAudit) in [(enforced, false), (audited, true)] {
+            for rule in rules {
+                if case .sets(let ids) = rule.peers, !ids.isEmpty {
+                    let key = ids.sorted()
+                    let name = own[key]?.name ?? group(key, of: policy, carried, &newGroups)
+                    use(group: name, mayDeny: !isAudit && rule.action != .allow, &tables)
+                    own[key] = groups[name]
+                }
+                if case .ports(let list) = rule.ports, !list.isEmpty { use(ports: list, &tables, &step) }
+                use(counter: rule.rule, program.direction, of: policy, &tables, &step)
+                guard rule.action == .deny else { continue }
+                useDenial(by: rule.rule, program.direction, isAudit: isAudit, of: policy, &tables, &step)
             }
-            if case .ports(let list) = rule.ports, !list.isEmpty { use(ports: list, &tables, &step) }
-            use(counter: rule.rule, program.direction, of: policy, &tables, &step)
-            if rule.action == .deny { useDenial(by: rule.rule, program.direction, of: policy, &tables, &step) }
         }
-        let identities = used.compactMap { policy.rules[$0.rule]?.identity }
+        let identities = (enforced + audited).compactMap { policy.rules[$0.rule]?.identity }
         let policies = RuleText.policies(identities).map(\.description).joined(separator: "_")
         let prefix = "\(program.direction.rawValue)/\(TableName.slug(policies, limit: 120))"
-        var writer = ChainWriter(program, otherwise, policy.rules, own, ports)
+        var writer = ChainWriter(program, policy.rules, own, ports)
         let written = writer.write(prefix) { name, chain in contents.chains[name].map { $0 == chain } ?? true }
         tables.entry = written[0].name
         tables.chains = written.map(\.name)
         entryUses[tables.entry, default: 0] += 1
         for chain in written where contents.chains[chain.name] == nil { add(chain, &step) }
         programs[id] = tables
+    }
+
+    /// The rules with the pseudo-rule that decides what no written rule matches.
+    private static func used(_ rules: [ProgramRule], _ otherwise: Cell) -> [ProgramRule] {
+        guard !rules.contains(where: { $0.rule == otherwise.rule }) else { return rules }
+        let action: RuleAction = otherwise.verdict == .allow ? .allow : .deny
+        return rules + [
+            ProgramRule(rule: otherwise.rule, tier: .baseline, action: action, peers: .any, ports: .any)
+        ]
     }
 
     /// The group of these peer sets; made where there is none, filled anew where only leaving programs had it.
@@ -79,8 +84,8 @@ extension PolicyTables {
         return name
     }
 
-    private mutating func use(group name: String, for rule: ProgramRule, _ tables: inout ProgramTables) {
-        if rule.action != .allow { groups[name]!.mayDeny = true }
+    private mutating func use(group name: String, mayDeny: Bool, _ tables: inout ProgramTables) {
+        if mayDeny { groups[name]!.mayDeny = true }
         guard !tables.groups.contains(name) else { return }
         groups[name]!.uses += 1
         tables.groups.append(name)
@@ -112,17 +117,20 @@ extension PolicyTables {
     }
 
     private mutating func useDenial(
-        by rule: RuleID, _ direction: Direction, of policy: borrowing CompiledPolicy, _ tables: inout ProgramTables,
-        _ step: inout Transaction
+        by rule: RuleID, _ direction: Direction, isAudit: Bool, of policy: borrowing CompiledPolicy,
+        _ tables: inout ProgramTables, _ step: inout Transaction
     ) {
         let identity = policy.rules[rule]?.identity ?? .noPolicy(direction)
-        let name = RuleName.denial(rule, identity)
+        let name = isAudit ? RuleName.audit(rule, identity) : RuleName.denial(rule, identity)
         guard !tables.denials.contains(name) else { return }
         tables.denials.append(name)
         denialUses[name, default: 0] += 1
         guard contents.chains[name] == nil else { return }
-        let mark = EventMark(cause: .rule, direction: direction, rule: rule, name: RuleText.name(identity))
-        let rules = BaseTable(options: options).denial(of: RuleName.counter(rule, identity), mark)
+        let mark = EventMark(
+            cause: isAudit ? .audit : .rule, direction: direction, rule: rule, name: RuleText.name(identity))
+        let base = BaseTable(options: options)
+        let counter = RuleName.counter(rule, identity)
+        let rules = isAudit ? base.wouldDeny(by: counter, mark) : base.denial(of: counter, mark)
         add(TableChain(name, comment: RuleText.comment(identity), rules: rules), &step)
     }
 
@@ -161,5 +169,8 @@ enum RuleName {
     }
     static func denial(_ rule: RuleID, _ identity: RuleIdentity) -> String {
         "deny/\(rule.rawValue)/\(RuleText.name(identity))"
+    }
+    static func audit(_ rule: RuleID, _ identity: RuleIdentity) -> String {
+        "audit/\(rule.rawValue)/\(RuleText.name(identity))"
     }
 }

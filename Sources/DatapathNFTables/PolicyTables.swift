@@ -64,8 +64,23 @@ package struct PolicyTables: Sendable {
         }
         updateEndpoints(delta, of: policy, &changes)
         changes.apply(to: &contents, &step)
+        judgeOwnNode(policy.judgesOwnNode, &step)
         for id in delta.removedPrograms { removeProgram(id, &step) }
         return step
+    }
+
+    /// Adds or removes what judges packets to the pods' own node.
+    private mutating func judgeOwnNode(_ judges: Bool, _ step: inout Transaction) {
+        guard judges != (contents.chains[TableName.input] != nil) else { return }
+        let own = OwnNodeTable(base: BaseTable(options: options))
+        if judges {
+            for set in own.sets { add(set, &step) }
+            for chain in own.chains { add(chain, &step) }
+            noteShrink()
+        } else {
+            for chain in own.chains { removeChain(chain.name, &step) }
+            for set in own.sets { removeSet(set.shape.name, &step) }
+        }
     }
 
     /// Names of the groups that programs refer to which were there before and stay: their members change as addresses

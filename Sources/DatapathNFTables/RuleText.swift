@@ -24,7 +24,8 @@ enum RuleText {
     static func name(_ identity: RuleIdentity) -> String {
         let text =
             switch identity {
-            case .rule(let policy, let direction, let index, _): "\(policy)/\(direction.rawValue)/\(index)"
+            case .rule(let policy, let direction, let index, let name):
+                "\(policy)/\(direction.rawValue)/\(index)" + (name.map { "/\($0)" } ?? "")
             case .isolation(let direction, let policies):
                 "\(policies.first.map(\.description) ?? "none")/\(direction.rawValue)/isolation"
             case .ownNode(let direction): "own-node/\(direction.rawValue)"

@@ -101,10 +101,20 @@ extension TableChain {
         var lines = ["  chain \(name) {"]
         if !comment.isEmpty { lines.append("    comment \"\(comment)\"") }
         if isBase {
-            let name = hook == .forward ? "forward" : "prerouting"
-            lines.append("    type filter hook \(name) priority \(hook.priority); policy accept;")
+            lines.append("    type filter hook \(hook.name) priority \(hook.priority); policy accept;")
         }
         return lines + rules.map { "    \($0)" } + ["  }"]
+    }
+}
+
+extension TableChain.Hook {
+    fileprivate var name: String {
+        switch self {
+        case .forward: "forward"
+        case .input: "input"
+        case .output: "output"
+        case .bridgePrerouting: "prerouting"
+        }
     }
 }
 

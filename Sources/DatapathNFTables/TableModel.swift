@@ -86,6 +86,8 @@ package struct TableChain: Hashable, Sendable {
     package var name: String
     package enum Hook: Hashable, Sendable {
         case forward
+        case input
+        case output
         case bridgePrerouting
     }
     /// Whether packets enter here from one of the kernel's hooks.

@@ -6,7 +6,10 @@ import PolicyModel
 package enum TableName {
     package static let table = "bulkhead"
     package static let forward = "forward"
+    package static let input = "input"
+    package static let output = "output"
     package static let sources = "source-addresses"
+    package static let ownNodeSources = "source-addresses-to-own-node"
     package static let podPorts = "pod-ports"
     package static let discovery = "neighbour-discovery"
     package static let transportProtocols = "transport-protocols"
@@ -18,6 +21,7 @@ package enum TableName {
     package static let spoofed = "packets-spoofed"
     package static let inconsistent = "inconsistent"
     package static let revoked = "packets-revoked"
+    package static let audited = "packets-audited"
 
     package static func transport(_ direction: Direction) -> String { "transport-\(direction.rawValue)" }
     package static func unparsable(_ direction: Direction) -> String { "unparsable-\(direction.rawValue)" }
@@ -25,6 +29,8 @@ package enum TableName {
         "\(direction.rawValue)-\(family)"
     }
     package static func sources(_ family: AddressFamily) -> String { "pod-sources-\(family)" }
+    package static func unbound(_ family: AddressFamily) -> String { "unbound-sources-\(family)" }
+    package static func group(_ family: AddressFamily) -> String { "group-addresses-\(family)" }
     package static func samePod(_ family: AddressFamily) -> String { "same-pod-\(family)" }
     package static func revoked(_ family: AddressFamily) -> String { "revoked-\(family)" }
 

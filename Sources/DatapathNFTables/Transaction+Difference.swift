@@ -106,8 +106,8 @@ extension SetShape {
 
 extension TableChain {
     var fingerprint: String {
-        let hook = "filter \(NF_INET_FORWARD.rawValue) \(Self.priority) \(NF_ACCEPT)"
-        return Fingerprint.chain(hook: isBase ? hook : nil, userData: UserData.comment(comment).bytes)
+        let entry = "filter \(hook.number) \(hook.priority) \(NF_ACCEPT)"
+        return Fingerprint.chain(hook: isBase ? entry : nil, userData: UserData.comment(comment).bytes)
     }
 }
 

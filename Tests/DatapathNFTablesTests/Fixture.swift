@@ -42,12 +42,27 @@ extension PolicyPlan {
                 direction: .egress, rules: [Rule(peers: nil, ports: [ProtocolPorts(.tcp, .all)], policy: "out")],
                 isIsolated: false),
             "full": Rules(direction: .egress, isOverLimit: true),
+            "watched": Rules(
+                direction: .egress,
+                rules: [Rule(peers: ["everywhere"], ports: [tcp(80), tcp(81)], policy: "allow-web")],
+                audit: [
+                    Rule(tier: .admin, action: .pass, peers: ["everywhere"], ports: [tcp(81)], policy: "staged"),
+                    Rule(
+                        tier: .admin, action: .deny, peers: ["2001:db8::/32, 192.0.2.1/32"], policy: "staged",
+                        name: "no metadata"),
+                ]),
+            "only watched": Rules(
+                direction: .ingress, isIsolated: false,
+                audit: [Rule(tier: .baseline, action: .deny, peers: nil, ports: [udp(53)], policy: "staged")]),
         ]
         plan.endpoints = [
             "web": Endpoint(addresses: [address("10.0.0.1"), address("fd00::1")], ingress: "in", egress: "out"),
             "api": Endpoint(addresses: [address("10.0.0.2"), address("fd00::2")], ingress: "in", egress: nil),
             "big": Endpoint(addresses: [address("10.0.0.3")], ingress: nil, egress: "full"),
+            "log": Endpoint(
+                addresses: [address("10.0.0.4"), address("fd00::4")], ingress: "only watched", egress: "watched"),
         ]
+        plan.judgesOwnNode = true
         return plan
     }
 }

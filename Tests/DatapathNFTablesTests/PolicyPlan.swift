@@ -17,6 +17,7 @@ struct PolicyPlan {
         /// Nil: everything.
         var ports: [ProtocolPorts]?
         var policy = "allow"
+        var name: String?
     }
     struct Rules {
         var direction: Direction
@@ -24,6 +25,8 @@ struct PolicyPlan {
         /// Whether a NetworkPolicy selects the endpoint: what it does not allow is denied.
         var isIsolated = true
         var isOverLimit = false
+        /// Rules in audit, before those in force.
+        var audit: [Rule] = []
     }
     struct Endpoint {
         var addresses: [IPAddress]
@@ -33,6 +36,7 @@ struct PolicyPlan {
     var peers: [String: Peers] = [:]
     var programs: [String: Rules] = [:]
     var endpoints: [String: Endpoint] = [:]
+    var judgesOwnNode = false
 }
 
 /// Gives the names of plans their numbers, always the same, and compiles.
@@ -53,6 +57,7 @@ struct PlanCompiler {
 
     mutating func compile(_ plan: PolicyPlan) -> CompiledPolicy {
         var policy = CompiledPolicy()
+        policy.judgesOwnNode = plan.judgesOwnNode
         policy.rules[.noPolicy] = CompiledRule(key: key("none"), identity: .noPolicy(.ingress))
         var peerSets: [(id: PeerSetID, peers: PolicyPlan.Peers)] = []
         for (name, peers) in plan.peers.sorted(by: { $0.key < $1.key }) {
@@ -112,7 +117,7 @@ struct PlanCompiler {
 
     private func segment(_ plan: PolicyPlan, _ policy: inout CompiledPolicy) -> [ProtocolPorts] {
         var segments: [ProtocolPorts] = []
-        let all = plan.programs.values.flatMap(\.rules).compactMap(\.ports).flatMap { $0 }
+        let all = plan.programs.values.flatMap { $0.rules + $0.audit }.compactMap(\.ports).flatMap { $0 }
         for ipProtocol in IPProtocol.withPorts {
             var starts: Set<Int> = [0]
             for ports in all where ports.ipProtocol == ipProtocol {
@@ -133,20 +138,24 @@ struct PlanCompiler {
     private mutating func compile(
         _ name: String, _ plan: PolicyPlan.Rules, _ ports: [ProtocolPorts], _ policy: inout CompiledPolicy
     ) -> Program {
-        var rules: [ProgramRule] = []
-        for (index, rule) in plan.rules.enumerated() {
-            let id = RuleID(rawValue: number("rule \(name) \(index)"))
-            let reference = PolicyReference(kind: "NetworkPolicy", namespace: "shop", name: rule.policy)
-            let identity = RuleIdentity.rule(reference, plan.direction, index: index, name: nil)
-            policy.rules[id] = CompiledRule(key: key("rule \(name) \(index)"), identity: identity)
-            let peers = rule.peers.map { names in
-                PeerMatch.sets(names.map { PeerSetID(rawValue: number("peers " + $0)) }.sorted())
-            }
-            rules.append(
-                ProgramRule(
+        func numbered(_ written: [PolicyPlan.Rule], _ kind: String) -> [ProgramRule] {
+            written.enumerated().map { index, rule in
+                let id = RuleID(rawValue: number("\(kind) \(name) \(index)"))
+                let policyKind = rule.tier == .networkPolicy ? "NetworkPolicy" : "ClusterNetworkPolicy"
+                let namespace = rule.tier == .networkPolicy ? "shop" : ""
+                let reference = PolicyReference(kind: policyKind, namespace: namespace, name: rule.policy)
+                let identity = RuleIdentity.rule(reference, plan.direction, index: index, name: rule.name)
+                policy.rules[id] = CompiledRule(key: key("\(kind) \(name) \(index)"), identity: identity)
+                let peers = rule.peers.map { names in
+                    PeerMatch.sets(names.map { PeerSetID(rawValue: number("peers " + $0)) }.sorted())
+                }
+                return ProgramRule(
                     rule: id, tier: rule.tier, action: rule.action, peers: peers ?? .any,
-                    ports: rule.ports.map { .ports($0) } ?? .any))
+                    ports: rule.ports.map { .ports($0) } ?? .any)
+            }
         }
+        let rules = numbered(plan.rules, "rule")
+        let audited = numbered(plan.audit, "audit") + rules
         var otherwise = Cell(.allow, by: .noPolicy)
         if plan.isIsolated || plan.isOverLimit {
             let id = RuleID(rawValue: number("isolation \(name)"))
@@ -162,16 +171,25 @@ struct PlanCompiler {
             key: key(name), direction: plan.direction, rules: rules,
             rows: [UInt16](repeating: 0, count: Int(classes.last!.rawValue) + 1),
             columns: (0...ports.count).map { UInt16($0) }, columnCount: ports.count + 1, cells: [])
+        if !plan.audit.isEmpty {
+            program.auditRules = audited
+            func first(_ rules: [ProgramRule]) -> Cell {
+                decide(rules, [], nil, isIsolated: plan.isIsolated) ?? otherwise
+            }
+            (program.enforcedOtherwise, program.auditOtherwise) = (first(rules), first(audited))
+        }
         for (row, id) in classes.enumerated() {
             program.rows[Int(id.rawValue)] = UInt16(row)
             for column in 0...ports.count {
-                let decided =
-                    plan.isOverLimit
-                    ? nil
-                    : decide(
+                func cell(_ rules: [ProgramRule]) -> Cell {
+                    guard !plan.isOverLimit else { return otherwise }
+                    return decide(
                         rules, policy.addressClasses[id]!.peerSets, column == 0 ? nil : ports[column - 1],
-                        isIsolated: plan.isIsolated)
-                program.cells.append(decided ?? otherwise)
+                        isIsolated: plan.isIsolated) ?? otherwise
+                }
+                let (inForce, inAudit) = (cell(rules), cell(audited))
+                let wouldDeny = inForce.verdict == .allow && inAudit.verdict == .deny
+                program.cells.append(wouldDeny ? Cell(.allow, by: inAudit.rule, wouldDeny: true) : inForce)
             }
         }
         return program
@@ -221,6 +239,7 @@ extension CompiledDelta {
         .sorted()
         let prefixes = Set(old.addresses.hosts.keys.map { CIDR(host: $0) }).union(old.addresses.prefixes.keys)
             .union(new.addresses.hosts.keys.map { CIDR(host: $0) }).union(new.addresses.prefixes.keys)
+        changesOwnNode = old.judgesOwnNode != new.judgesOwnNode
         addresses = prefixes.sorted().filter { old.addresses[$0] != new.addresses[$0] }.map {
             AddressChange($0, new.addresses[$0])
         }

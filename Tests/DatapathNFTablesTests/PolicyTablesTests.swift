@@ -67,7 +67,7 @@ struct PolicyTablesTests {
         var compiler = PlanCompiler()
         let tables = PolicyTables(compiler.compile(.mixed))
         let chain = try #require(
-            tables.contents.chains.keys.first { $0.hasPrefix("ingress/shop/guard") && !$0.contains("after") })
+            tables.contents.chains.keys.first { $0.hasPrefix("ingress/guard") && !$0.contains("after") })
         let rules = tables.contents.chains[chain]!.rules.map { rule in
             rule.terms.map(\.description).filter { !$0.hasPrefix("meta nfproto") }.joined(separator: " ")
                 .replacing(/\/[0-9a-f]{8}/, with: "/#").replacing(/(rule|deny)\/[0-9]+\//) { "\($0.output.1)/N/" }
@@ -76,10 +76,10 @@ struct PolicyTablesTests {
         #expect(
             rules == [
                 "jump transport-ingress",
-                "ip saddr @peers/2001-db8-/32-192.0.2.1/32/#/ipv4 goto deny/N/shop/guard/ingress/0",
-                "ip6 saddr @peers/2001-db8-/32-192.0.2.1/32/#/ranges-ipv6 goto deny/N/shop/guard/ingress/0",
-                "ip saddr @\(block) meta l4proto 6 th dport 9 counter name \"rule/N/shop/guard/ingress/1\" goto \(chain.replacing(/\/[0-9a-f]{8}/, with: "/#"))/after-admin",
-                "meta l4proto 6 th dport 9 goto deny/N/shop/guard/ingress/2",
+                "ip saddr @peers/2001-db8-/32-192.0.2.1/32/#/ipv4 goto deny/N/guard/ingress/0",
+                "ip6 saddr @peers/2001-db8-/32-192.0.2.1/32/#/ranges-ipv6 goto deny/N/guard/ingress/0",
+                "ip saddr @\(block) meta l4proto 6 th dport 9 counter name \"rule/N/guard/ingress/1\" goto \(chain.replacing(/\/[0-9a-f]{8}/, with: "/#"))/after-admin",
+                "meta l4proto 6 th dport 9 goto deny/N/guard/ingress/2",
                 "goto \(chain.replacing(/\/[0-9a-f]{8}/, with: "/#"))/after-admin",
             ])
     }
@@ -109,7 +109,8 @@ extension PolicyPlan {
         for _ in 0..<random.between(1, 3) {
             let pods = ["pods tier=backend in namespace shop", "pods tier=frontend in namespace shop"]
             let host = IPAddress(v4: address("10.0.0.0").v4 + UInt32(random.below(12)))
-            switch random.below(6) {
+            switch random.below(7) {
+            case 6: judgesOwnNode.toggle()
             case 0: peers[random.pick(pods)]!.hosts.insert(host)
             case 1: peers[random.pick(pods)]!.hosts.remove(host)
             case 2:

@@ -22,9 +22,9 @@ struct TableWalk {
         self.flow = flow
     }
 
-    /// Whether the packet is let through.
-    mutating func isAccepted() -> Bool {
-        if case .drop = walk("forward", depth: 0) { false } else { true }
+    /// Whether the packet is let through, forwarded or from another hook's chain.
+    mutating func isAccepted(_ base: String = "forward") -> Bool {
+        if case .drop = walk(base, depth: 0) { false } else { true }
     }
 
     private mutating func walk(_ name: String, depth: Int) -> End {

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import DatapathNFTables
+import Glibc
+import NetworkTypes
+import PolicyModel
+import TestKit
+import Testing
+
+/// What pods send to their own node, with real packets; needs root.
+@Suite(.serialized) struct OwnNodeTests {
+    private static let nodeAddresses = [NetAddressing.gateways[0], NetAddressing.gateways6[0]]
+
+    private static func gateway(_ family: AddressFamily) -> IPAddress { nodeAddresses[family == .ipv4 ? 0 : 1] }
+
+    /// Pod a is kept from these of the node's ports, or from the node wholly.
+    private static func plan(_ world: NetWorld, denied: [ProtocolPorts]?, judges: Bool = true) -> PolicyPlan {
+        var plan = PolicyPlan()
+        plan.peers["node"] = PolicyPlan.Peers(hosts: Set(nodeAddresses))
+        // A program never changes: another rule, another program.
+        let out = "out \(denied?.description ?? "all")"
+        plan.programs[out] = PolicyPlan.Rules(
+            direction: .egress,
+            rules: [PolicyPlan.Rule(tier: .admin, action: .deny, peers: ["node"], ports: denied, policy: "guard")],
+            isIsolated: false)
+        for name in ["a", "b"] {
+            let pod = world.pod(name)
+            plan.endpoints[name] = PolicyPlan.Endpoint(
+                addresses: [pod.v4, pod.v6], ingress: nil, egress: name == "a" ? out : nil)
+        }
+        plan.judgesOwnNode = judges
+        return plan
+    }
+
+    private static func withNode(
+        _ body: (NetWorld, inout NFTablesDatapath, inout PlanCompiler) throws -> Void
+    ) throws {
+        try NetWorld.with(pods: ["a", "b"]) { world in
+            let ports = [NetServer.Port(.tcp, 80), NetServer.Port(.udp, 53)]
+            var servers = [try world.node.run { try NetServer(at: nodeAddresses, ports) }]
+            for pod in world.pods {
+                servers.append(try pod.namespace.run { try NetServer(at: [pod.v4, pod.v6], ports) })
+            }
+            defer { for server in servers { server.stop() } }
+            try world.node.run {
+                var datapath = NFTablesDatapath()
+                _ = try datapath.open()
+                var compiler = PlanCompiler()
+                try body(world, &datapath, &compiler)
+            }
+        }
+    }
+
+    @Test func egressDecidesAndProbesPass() throws {
+        try Self.withNode { world, datapath, compiler in
+            var policy = compiler.compile(Self.plan(world, denied: nil, judges: false))
+            _ = try datapath.resync(policy)
+            for (denied, judges) in [(nil, false), ([tcp(80)], true), (nil, true), (nil, false)]
+                as [([ProtocolPorts]?, Bool)]
+            {
+                let next = compiler.compile(Self.plan(world, denied: denied, judges: judges))
+                _ = try datapath.program(CompiledDelta(from: policy, to: next), of: next)
+                policy = next
+                #expect(try datapath.resync(policy) == ProgramReport())
+                for family in AddressFamily.allCases {
+                    let probes = [
+                        NetProbe(.tcp, to: Self.gateway(family), port: 80),
+                        NetProbe(.udp, to: Self.gateway(family), port: 53),
+                        NetProbe(family == .ipv4 ? .icmp : .icmpv6, to: Self.gateway(family)),
+                    ]
+                    let a = try world.pod("a").namespace.run { try NetProbe.runTogether(probes) }
+                    #expect((a[0] == .answered) == !judges)
+                    #expect((a[1] == .answered) == (!judges || denied != nil))
+                    #expect((a[2] == .answered) == (!judges || denied != nil))
+                    let b = try world.pod("b").namespace.run { try NetProbe.runTogether(probes) }
+                    #expect(b == [.answered, .answered, .answered])
+                    // Neighbours are asked for anew, whatever the policy.
+                    try world.pod("a").namespace.ip(["neigh flush all"])
+                    let toPod = [
+                        NetProbe(.tcp, to: world.pod("a").address(family), port: 80),
+                        NetProbe(.udp, to: world.pod("a").address(family), port: 53),
+                    ]
+                    #expect(try NetProbe.runTogether(toPod) == [.answered, .answered])
+                }
+            }
+        }
+    }
+
+    @Test func deniedPacketsAreTold() throws {
+        try Self.withNode { world, datapath, compiler in
+            let policy = compiler.compile(Self.plan(world, denied: [tcp(80)]))
+            _ = try datapath.resync(policy)
+            let probe = NetProbe(.tcp, to: Self.gateway(.ipv4), port: 80)
+            #expect(try world.pod("a").namespace.run { try probe.run() } == .timeout)
+            let events = datapath.pollEvents(limit: 10)
+            #expect(!events.isEmpty)
+            for event in events {
+                #expect(event.cause == .rule && event.direction == .egress && event.flow.destinationPort == 80)
+                #expect(policy.rules[event.rule]?.identity.name == "guard rule 1")
+            }
+        }
+    }
+
+    @Test func sourcesAreChecked() throws {
+        try Self.withNode { world, datapath, compiler in
+            let (a, b) = (world.pod("a"), world.pod("b"))
+            var policy = compiler.compile(Self.plan(world, denied: [tcp(80)]))
+            _ = try datapath.resync(policy)
+            let endpoint = policy.endpoints.first { $0.value.name.name == "a" }!.key
+            let interface = EndpointInterface(index: if_nametoindex(a.hostInterface), name: a.hostInterface)
+            try datapath.setInterface(interface, of: endpoint)
+            try a.namespace.run {
+                try NetSpoof.send(from: b.v4, 999, to: Self.gateway(.ipv4), 53, payload: [1])
+                try NetSpoof.send(from: b.v6, 999, to: Self.gateway(.ipv6), 53, payload: [1])
+                #expect(try NetProbe(.udp, to: Self.gateway(.ipv4), port: 53).run() == .answered)
+                #expect(try NetProbe(.udp, to: Self.gateway(.ipv6), port: 53).run() == .answered)
+            }
+            #expect(try datapath.counters().spoofed == 2)
+            // Without judgement, traffic to the node is nobody's business.
+            let next = compiler.compile(Self.plan(world, denied: nil, judges: false))
+            _ = try datapath.program(CompiledDelta(from: policy, to: next), of: next)
+            policy = next
+            try a.namespace.run {
+                try NetSpoof.send(from: b.v4, 999, to: Self.gateway(.ipv4), 53, payload: [1])
+            }
+            #expect(try datapath.counters().spoofed == 2)
+        }
+    }
+
+    @Test func aRevokedFlowStopsBothWaysAndNoOther() throws {
+        try Self.withNode { world, datapath, compiler in
+            let allowed = compiler.compile(Self.plan(world, denied: [tcp(81)]))
+            let denied = compiler.compile(Self.plan(world, denied: nil))
+            _ = try datapath.resync(allowed)
+            let server = try NetSocket(.ipv4, SOCK_DGRAM)
+            try server.bind(Self.gateway(.ipv4), 5300)
+            let client = try world.pod("a").namespace.run { try NetSocket(.ipv4, SOCK_DGRAM) }
+            try client.bind(world.pod("a").v4, 40000)
+            func isHeard(_ message: UInt8) -> Bool {
+                server.send([message], to: world.pod("a").v4, 40000)
+                guard client.wait(POLLIN, milliseconds: 200) != 0 else { return false }
+                _ = client.receive()
+                return true
+            }
+            client.send([1], to: Self.gateway(.ipv4), 5300)
+            #expect(server.wait(POLLIN, milliseconds: 500) != 0)
+            _ = server.receive()
+            #expect(isHeard(2))
+            func hammers(_ pod: String) throws -> [NetHammer] {
+                try world.pod(pod).namespace.run {
+                    [
+                        try NetHammer(.udp, to: Self.gateway(.ipv4), port: 53, everyMicroseconds: 4000),
+                        try NetHammer(.tcp, to: Self.gateway(.ipv6), port: 80, everyMicroseconds: 4000),
+                    ]
+                }
+            }
+            let revoked = try hammers("a")
+            let probing = [try NetHammer(.udp, to: world.pod("a").v4, port: 53, everyMicroseconds: 4000)]
+            let kept = try hammers("b") + probing
+            usleep(300_000)
+            _ = try datapath.program(CompiledDelta(from: allowed, to: denied), of: denied)
+            let time = NetClock.now
+            usleep(300_000)
+            for hammer in revoked {
+                let packets = hammer.stop()
+                #expect(packets.filter { $0.sent < time - 100_000_000 }.allSatisfy { $0.answered != nil })
+                let after = packets.filter { $0.sent > time }
+                #expect(after.count > 20 && after.allSatisfy { $0.answered == nil })
+            }
+            for hammer in kept {
+                let packets = hammer.stop()
+                #expect(packets.count > 80 && packets.allSatisfy { $0.answered != nil })
+            }
+            #expect(!isHeard(3))
+            client.send([4], to: Self.gateway(.ipv4), 5300)
+            #expect(server.wait(POLLIN, milliseconds: 200) == 0)
+        }
+    }
+
+    @Test func theNextRunTakesItOverAndRepairsIt() throws {
+        try withNamespace("own") {
+            var compiler = PlanCompiler()
+            let policy = compiler.compile(.mixed)
+            do {
+                var first = NFTablesDatapath()
+                _ = try first.open()
+                _ = try first.resync(policy)
+            }
+            var datapath = NFTablesDatapath()
+            _ = try datapath.open()
+            #expect(try datapath.resync(policy) == ProgramReport())
+            for edit in ["delete chain inet bulkhead input", "flush chain inet bulkhead output"] {
+                try NetProcess.run(["nft", edit])
+                #expect(try datapath.resync(policy).repaired > 0)
+                #expect(try datapath.resync(policy) == ProgramReport())
+            }
+            var plan = PolicyPlan.mixed
+            plan.judgesOwnNode = false
+            let quiet = compiler.compile(plan)
+            _ = try datapath.program(CompiledDelta(from: policy, to: quiet), of: quiet)
+            let listed = try NetProcess.run(["nft", "list", "table", "inet", "bulkhead"])
+            #expect(listed.contains("hook forward"))
+            #expect(!listed.contains("hook input") && !listed.contains("hook output"))
+        }
+    }
+}
