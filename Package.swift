@@ -92,8 +92,8 @@ let package = Package(
         .executableTarget(
             name: "bulkheadd",
             dependencies: [
-                "KubernetesObjects", "Agent", "ControlProtocol", "Datapath", "DatapathEBPF", "DatapathNFTables",
-                "PolicySources", "CLinuxShim", argumentParser, logging, lifecycle, nioCore,
+                "NetworkTypes", "KubernetesObjects", "PolicyResolver", "Agent", "ControlProtocol", "Datapath",
+                "DatapathEBPF", "DatapathNFTables", "PolicySources", "CLinuxShim", argumentParser, logging, lifecycle, nioCore,
             ],
             swiftSettings: strict),
         .executableTarget(

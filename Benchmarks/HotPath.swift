@@ -74,14 +74,12 @@ private func benchOwnNode(
                 costs[index].append(result.nanoseconds)
             }
         }
-        let cells = costs.map { "\(Int(median($0)))" }.joined(separator: ", ")
+        let cells = costs.map { "\(Int($0.median))" }.joined(separator: ", ")
         print(
             "\(family) own node \(judged ? "judged" : "not judged"): pod to node, other to node, from node: "
-                + "\(cells) ns in all; baseline \(Int(median(base)))")
+                + "\(cells) ns in all; baseline \(Int(base.median))")
     }
 }
-
-private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
 /// A node with two isolated pods (1: ingress, 2: egress) in a cluster of some size.
 struct HotPathSize {

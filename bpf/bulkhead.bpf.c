@@ -77,7 +77,7 @@ static __always_inline int judge_direction(
 	struct judged *j, __u32 program, __u32 direction, __u32 peer, __u32 port)
 {
 	if (j->flow.unparsable)
-		return tell(j, BH_CAUSE_UNPARSABLE, direction, 0);
+		return is_audit_only(&j->view, program) ? NF_ACCEPT : tell(j, BH_CAUSE_UNPARSABLE, direction, 0);
 	__u32 cell = find_cell(&j->view, program, peer & BH_CLASS_MASK, port);
 	__u32 rule = cell & BH_CELL_RULE_MASK;
 	if (count_rule(rule, j->bytes))

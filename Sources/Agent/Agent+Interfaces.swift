@@ -16,6 +16,7 @@ extension Agent where Plane: ~Copyable {
         switch state {
         case .success(let state):
             network = state
+            updateLocalAddresses(state)
             bridging.found = state.bridgePorts
             noteCandidates()
             updateUnknown()
@@ -26,6 +27,27 @@ extension Agent where Plane: ~Copyable {
         }
         replacement.isDue = true
         replaceOther()
+    }
+
+    /// The addresses of this node's own interfaces, before anything follows them. None where they cannot be read: what
+    /// the Node object says of them is known all the same.
+    func readLocalAddresses() -> [IPAddress] {
+        do {
+            let addresses = try NetworkFollower.snapshot().ownAddresses
+            localAddresses = addresses
+            return addresses.sorted()
+        } catch {
+            logger.warning("the node's interfaces cannot be read", metadata: ["error": "\(error)"])
+            return []
+        }
+    }
+
+    private func updateLocalAddresses(_ state: NetworkState) {
+        let addresses = state.ownAddresses
+        guard addresses != localAddresses else { return }
+        localAddresses = addresses
+        // A failure is noted and retried.
+        try? advance { $0.apply(localAddresses: addresses.sorted()) }
     }
 
     /// Tells the datapath the interface of each endpoint where it differs from what it was told, or nothing was told.

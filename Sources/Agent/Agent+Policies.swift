@@ -42,10 +42,14 @@ extension Agent where Plane: ~Copyable {
     }
 
     private var ownNodeReason: String {
+        let isEnforced = settings.policy.enforcesNetworkPolicyOnOwnNode
         guard pipeline.compiled.judgesOwnNode else {
             return "no egress rule of the Admin or Baseline tier selects a pod of this node"
+                + (isEnforced ? ", and no NetworkPolicy isolates one" : "")
         }
-        return "egress rules of the Admin or Baseline tier select pods of this node"
+        return isEnforced
+            ? "NetworkPolicy is enforced on it (--enforce-own-node), and tiers"
+            : "egress rules of the Admin or Baseline tier select pods of this node"
     }
 
     /// Whether what decides is only there because of policies in audit.

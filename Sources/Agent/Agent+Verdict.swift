@@ -49,6 +49,7 @@ extension DirectionAnswer {
     init(_ decision: DirectionDecision, isSelf: Bool) {
         self.init(
             verdict: decision.verdict, kind: isSelf ? "samePod" : RuleAnswer(decision.identity).kind.rawValue,
-            reason: decision.reason, endpoint: decision.endpoint, identity: isSelf ? nil : decision.identity)
+            reason: decision.reason, endpoint: decision.endpoint, identity: isSelf ? nil : decision.identity,
+            wouldDeny: decision.wouldDeny)
     }
 }

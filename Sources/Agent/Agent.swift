@@ -4,6 +4,7 @@ import ControlProtocol
 import Datapath
 import KubernetesObjects
 import Logging
+import NetworkTypes
 import NodeNetwork
 import PolicyPipeline
 import PolicyResolver
@@ -29,6 +30,8 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var guardrails = ManifestChange()
     var resolvedBody = ResolvedBody(endpoints: [])
     var network: NetworkState?
+    /// Of this node's own interfaces, as the pipeline was told.
+    var localAddresses: Set<IPAddress> = []
     /// What the datapath was told; nothing: not told yet, since it was programmed as a whole.
     var interfaces: [EndpointID: EndpointInterface?] = [:]
     var bridging = Bridging()
@@ -49,7 +52,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         self.logger = logger
         self.datapath = datapath
         replacement = Replacement(remove: settings.removeOther)
-        pipeline = PolicyPipeline(nodeName: settings.nodeName)
+        pipeline = PolicyPipeline(nodeName: settings.nodeName, settings: settings.policy)
     }
 
     /// Takes over what the kernel holds and brings it to what guardrails, manifests and kept pushes say. Call once, before
@@ -61,7 +64,8 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         _ first: ManifestChange, guardrails: ManifestChange = ManifestChange(), kept: KeptPushes = KeptPushes()
     ) throws(AgentStartError) {
         do {
-            pipeline = PolicyPipeline(nodeName: settings.nodeName, numbering: try datapath.open())
+            pipeline = PolicyPipeline(
+                nodeName: settings.nodeName, numbering: try datapath.open(), settings: settings.policy)
         } catch {
             throw .datapath(error)
         }
@@ -69,6 +73,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         do {
             let (events, _) = try store.push(kept.objects.filter { store.origin(of: $0.key) == nil })
             // One step for all, so that things get the numbers back that the kernel knows them by.
+            pipeline.ingest(localAddresses: readLocalAddresses())
             pipeline.ingest(read + events)
             _ = try pipeline.apply(pushed: try PushedPolicy(kept.resolved))
             resolvedBody = kept.resolved

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import PolicyResolver
 
 /// What the agent is told once, at its start.
 public struct AgentSettings: Sendable {
@@ -8,6 +9,8 @@ public struct AgentSettings: Sendable {
     public var manifestDirectory: String?
     /// The directory of static guardrails, for answers; nil where there is none.
     public var guardrailDirectory: String?
+    /// What was chosen about traffic from pods to their own node.
+    public var policy: PolicySettings
     /// What the datapath is called in answers.
     public var datapathKind: String
     /// Why it is this one.
@@ -21,13 +24,14 @@ public struct AgentSettings: Sendable {
 
     public init(
         nodeName: String, manifestDirectory: String? = nil, guardrailDirectory: String? = nil,
-        datapathKind: String = "ebpf",
+        policy: PolicySettings = PolicySettings(), datapathKind: String = "ebpf",
         datapathReason: String = "", watchInterval: Duration = .seconds(5),
         removeOther: (@Sendable () throws -> [String])? = nil, pushedFile: PushedFile? = nil
     ) {
         self.nodeName = nodeName
         self.manifestDirectory = manifestDirectory
         self.guardrailDirectory = guardrailDirectory
+        self.policy = policy
         self.datapathKind = datapathKind
         self.datapathReason = datapathReason
         self.watchInterval = watchInterval

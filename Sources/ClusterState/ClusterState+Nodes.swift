@@ -32,12 +32,19 @@ extension ClusterState {
         guard localAddresses != self.localAddresses else { return }
         self.localAddresses = localAddresses
         changes.ownNode = true
+        changes.nodes = true
     }
 
-    /// The addresses of all nodes whose labels match; sorted, without duplicates.
+    /// The addresses of all nodes whose labels match; sorted, without duplicates. The own node has those of its
+    /// interfaces too: a rule about it would be no rule if the pods' gateway were left out. As long as no object tells
+    /// its labels, only the empty selector matches it.
     package func nodeAddresses(matching selector: IndexedSelector) -> [IPAddress] {
         var result: Set<IPAddress> = []
-        for node in nodes.values where selector.matches(labelSets[node.labels]) { result.formUnion(node.addresses) }
+        if nodes[nodeName] == nil, selector.requirements.isEmpty { result.formUnion(localAddresses) }
+        for (name, node) in nodes where selector.matches(labelSets[node.labels]) {
+            result.formUnion(node.addresses)
+            if name == nodeName { result.formUnion(localAddresses) }
+        }
         return result.sorted()
     }
 }

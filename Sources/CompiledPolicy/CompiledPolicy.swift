@@ -73,10 +73,13 @@ public struct Program: Sendable, Hashable {
     public var rules: [ProgramRule]
     /// The same with the policies in audit enforced; empty where there are none of these.
     public var auditRules: [ProgramRule] = []
-    /// What each part says to members of no peer set, of a protocol without ports: the cell of both classes 0 before
-    /// the parts were put together. Nil where there is no policy in audit.
-    public var enforcedOtherwise: Cell?
-    public var auditOtherwise: Cell?
+    /// Whether a policy in force has a say, and not only one in audit: packets whose transport header is missing are
+    /// denied then.
+    public var isEnforced = true
+    /// What denies at the end of a tier all that has come so far: isolation.
+    public var tierEnds: [Tier: RuleID] = [:]
+    /// The same with the policies in audit enforced; nil where there are none of these.
+    public var auditTierEnds: [Tier: RuleID]?
     /// Row of each address class, by the class's raw value. Free classes have row 0.
     public var rows: [UInt16]
     /// Column of each port class, by the class's raw value. Free classes have column 0.

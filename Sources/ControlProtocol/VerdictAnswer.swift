@@ -38,12 +38,18 @@ public struct DirectionAnswer: Codable, Sendable, Hashable {
     public var endpoint: String?
     /// What decided, where a pod's policies were asked.
     public var rule: RuleAnswer?
+    /// What of the policies in audit would deny what is allowed; left out where nothing would.
+    public var wouldDeny: RuleAnswer?
 
-    public init(verdict: Verdict, kind: String, reason: String, endpoint: EndpointName?, identity: RuleIdentity?) {
+    public init(
+        verdict: Verdict, kind: String, reason: String, endpoint: EndpointName?, identity: RuleIdentity?,
+        wouldDeny: RuleIdentity? = nil
+    ) {
         self.verdict = verdict.rawValue
         self.kind = kind
         self.reason = reason
         self.endpoint = endpoint?.description
         rule = identity.map { RuleAnswer($0) }
+        self.wouldDeny = wouldDeny.map { RuleAnswer($0) }
     }
 }

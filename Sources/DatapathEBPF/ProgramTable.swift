@@ -11,6 +11,11 @@ extension Cell {
     }
 }
 
+extension Program {
+    /// `bh_program.flags`.
+    fileprivate var flags: UInt32 { isEnforced ? 0 : BH_PROGRAM_AUDIT_ONLY }
+}
+
 /// Which line (row or column) of a block stands for which of the compiled program: the compiler of a new run may count
 /// them in another order than the one before.
 private struct Lines: Sendable {
@@ -66,6 +71,9 @@ struct ProgramTable: Sendable {
         fileprivate func cell(_ row: Int, _ column: Int) -> UInt32 { cells + UInt32(row * stride + column) }
     }
 
+    private static let headerWords = UInt32(MemoryLayout<bh_program>.size / 4)
+    private static let flagsWord = UInt32(MemoryLayout<bh_program>.offset(of: \.flags)! / 4)
+
     private(set) var blocks: [ProgramID: Block] = [:]
 
     /// Word offset of a program's block, for endpoint records; 0 for ``ProgramID/none``.
@@ -83,9 +91,9 @@ struct ProgramTable: Sendable {
         let columnCapacity = Self.withRoom(program.columns.count)
         let rowCapacity = Self.withRoom(program.rows.count)
         let stride = program.columnCount + program.columnCount / 4 + 2
-        let front = MemoryLayout<bh_program>.size / 4 + (columnCapacity + rowCapacity) / 2
+        let front = Int(Self.headerWords) + (columnCapacity + rowCapacity) / 2
         let block = try memory.allocate(words: front + stride * (rowCount + rowCount / 4 + 2))
-        let columns = block.offset + UInt32(MemoryLayout<bh_program>.size / 4)
+        let columns = block.offset + Self.headerWords
         let rows = columns + UInt32(columnCapacity / 2)
         let cells = block.offset + UInt32(front)
         let new = Block(
@@ -94,7 +102,7 @@ struct ProgramTable: Sendable {
             columnLines: Lines(count: program.columnCount))
         let header = [
             id.rawValue, UInt32(block.words), UInt32(columnCapacity), UInt32(rowCapacity), columns - block.offset,
-            rows - block.offset, cells - block.offset, UInt32(stride),
+            rows - block.offset, cells - block.offset, UInt32(stride), program.flags, 0,
         ]
         for (index, word) in header.enumerated() { memory.update(block.offset + UInt32(index), word) }
         fill(new, program, rowCount, &memory)
@@ -161,8 +169,8 @@ struct ProgramTable: Sendable {
         _ id: ProgramID, _ program: Program, _ classes: [Int], _ ports: [(old: Int, new: Int)],
         in memory: borrowing TableMemory
     ) -> Bool {
-        guard let block = blocks[id], block.rowCapacity > classes.max() ?? 0,
-            block.columnCapacity > ports.map(\.old).max() ?? 0,
+        guard let block = blocks[id], memory.load(block.block.offset + Self.flagsWord) == program.flags,
+            block.rowCapacity > classes.max() ?? 0, block.columnCapacity > ports.map(\.old).max() ?? 0,
             let rows = Self.lines(
                 classes.map { ($0, $0) }, program.rows, at: block.rows, below: block.cellRows, memory),
             let columns = Self.lines(ports, program.columns, at: block.columns, below: block.stride, memory)
@@ -202,8 +210,8 @@ struct ProgramTable: Sendable {
 
     /// Finds a program that an endpoint refers to. Nil where its block contradicts itself.
     mutating func adopt(at offset: UInt32, in memory: borrowing TableMemory) -> HeapBlock? {
-        guard offset + 8 < memory.words else { return nil }
-        let header = (0..<UInt32(8)).map { memory.load(offset + $0) }
+        guard offset + Self.headerWords < memory.words else { return nil }
+        let header = (0..<Self.headerWords).map { memory.load(offset + $0) }
         let (words, columnCapacity, rowCapacity) = (Int(header[1]), Int(header[2]), Int(header[3]))
         let order = HeapBlock.order(forWords: words)
         let end = Int(header[4]) + columnCapacity / 2

@@ -14,8 +14,8 @@ struct ChainWriter {
     /// Rules that decide together.
     private struct Part {
         var rules: [ProgramRule]
-        /// What decides when no rule matches.
-        var otherwise: Cell
+        /// What denies at the end of a tier.
+        var ends: [Tier: RuleID]
         var isAudit = false
         /// What becomes of an allowed packet.
         var allowed: ChainVerdict
@@ -24,7 +24,6 @@ struct ChainWriter {
     private var chains: [TableChain] = []
     private var part: Part
     private let program: Program
-    private let otherwise: Cell
     private let rules: [RuleID: CompiledRule]
     private let groups: [[PeerSetID]: PeerGroup]
     private let ports: [[ProtocolPorts]: PortGroup]
@@ -37,9 +36,8 @@ struct ChainWriter {
         self.rules = rules
         self.groups = groups
         self.ports = ports
-        otherwise = program.otherwise
         part = Part(
-            rules: program.rules, otherwise: otherwise, allowed: program.direction == .egress ? .leave : .accept)
+            rules: program.rules, ends: program.tierEnds, allowed: program.direction == .egress ? .leave : .accept)
     }
 
     /// The chains, named by `prefix` and a digest of what they do; the first is the one to jump to.
@@ -61,44 +59,33 @@ struct ChainWriter {
 
     private mutating func write(entry: String) {
         chains = [TableChain(entry, comment: TableName.comment("\(program.direction.rawValue) by \(policyNames)"))]
-        if isEnforced { append(TableRule([.verdict(.jump(TableName.transport(program.direction)))])) }
-        guard let audited = program.auditOtherwise else { return writeRules(entry) }
+        if program.isEnforced { append(TableRule([.verdict(.jump(TableName.transport(program.direction)))])) }
+        guard let ends = program.auditTierEnds else { return writeRules(entry) }
         let allowed = part.allowed
         let (inForce, inAudit) = ("\(entry)/enforced", "\(entry)/audit")
         append(TableRule([.verdict(.jump(inForce))]))
         append(TableRule([.verdict(.jump(inAudit))]))
         if allowed != .leave { append(TableRule([.verdict(allowed)])) }
         chains.append(TableChain(inForce, comment: "What is in force"))
-        part = Part(rules: program.rules, otherwise: otherwise, allowed: .leave)
+        part = Part(rules: program.rules, ends: program.tierEnds, allowed: .leave)
         writeRules(inForce)
         chains.append(TableChain(inAudit, comment: "Tells what would be denied, were the policies in audit in force"))
-        part = Part(rules: program.auditRules, otherwise: audited, isAudit: true, allowed: .leave)
+        part = Part(rules: program.auditRules, ends: ends, isAudit: true, allowed: .leave)
         writeRules(inAudit)
-        part = Part(rules: program.rules, otherwise: otherwise, allowed: allowed)
+        part = Part(rules: program.rules, ends: program.tierEnds, allowed: allowed)
     }
 
     private mutating func writeRules(_ entry: String) {
-        if case .overLimit = identity(part.otherwise.rule) {
-            append(decide(part.otherwise.verdict, by: part.otherwise.rule))
-            return
-        }
         for tier in Tier.allCases {
-            writeTier(tier, entry)
-            if tier == denyingTier { return append(decide(.deny, by: part.otherwise.rule)) }
+            guard writeTier(tier, entry, atEnd: part.ends[tier].map { decide(.deny, by: $0) }) else { return }
         }
-        append(last)
-    }
-
-    /// Whether a policy in force, and not only one in audit, selects the pods.
-    private var isEnforced: Bool {
-        guard program.auditOtherwise != nil, otherwise.verdict == .allow else { return true }
-        return program.rules.contains { if case .rule = identity($0.rule) { true } else { false } }
+        append(decide(.allow, by: .noPolicy))
     }
 
     private var policyNames: String {
-        let inForce = RuleText.policies((program.rules.map(\.rule) + [otherwise.rule]).map(identity))
+        let inForce = RuleText.policies((program.rules.map(\.rule) + program.tierEnds.values.sorted()).map(identity))
         let audited = RuleText.policies(
-            (program.auditRules.map(\.rule) + [program.auditOtherwise?.rule ?? .noPolicy]).map(identity)
+            (program.auditRules.map(\.rule) + (program.auditTierEnds ?? [:]).values.sorted()).map(identity)
         ).filter { !inForce.contains($0) }
         let names = inForce.isEmpty ? "no policy" : inForce.map(\.description).joined(separator: ", ")
         return names + (audited.isEmpty ? "" : "; in audit: " + audited.map(\.description).joined(separator: ", "))
@@ -108,31 +95,19 @@ struct ChainWriter {
         rules[rule]?.identity ?? .noPolicy(program.direction)
     }
 
-    /// The tier at whose end everything that came so far is denied: NetworkPolicy isolates.
-    private var denyingTier: Tier? {
-        guard part.otherwise.verdict == .deny, case .isolation = identity(part.otherwise.rule) else { return nil }
-        return .networkPolicy
-    }
-
-    /// What happens after the last tier. When a written rule matches everything, nothing comes here.
-    private var last: TableRule {
-        if part.rules.contains(where: { $0.rule == part.otherwise.rule }) {
-            guard !part.isAudit else { return TableRule([.verdict(.leave)]) }
-            return TableRule([.count(TableName.dropped), .count(TableName.inconsistent), .verdict(.drop)])
-        }
-        return decide(part.otherwise.verdict, by: part.otherwise.rule)
-    }
-
-    private mutating func writeTier(_ tier: Tier, _ entry: String) {
+    /// Returns false where nothing comes to the tiers after this one: `end` decides, and no rule passes it by.
+    private mutating func writeTier(_ tier: Tier, _ entry: String, atEnd end: TableRule?) -> Bool {
         let rules = part.rules.filter { $0.tier == tier }
         guard rules.contains(where: { $0.action == .pass }) else {
             for rule in rules { write(rule, afterTier: nil) }
-            return
+            if let end { append(end) }
+            return end == nil
         }
         let next = "\(entry)/after-\(tier)"
         for rule in rules { write(rule, afterTier: next) }
-        append(TableRule([.verdict(.go(next))]))
+        append(end ?? TableRule([.verdict(.go(next))]))
         chains.append(TableChain(next, comment: "What tier \(tier) did not decide"))
+        return true
     }
 
     private mutating func write(_ rule: ProgramRule, afterTier next: String?) {
@@ -141,10 +116,9 @@ struct ChainWriter {
         switch rule.action {
         case .allow: statement = decide(.allow, by: rule.rule)
         case .deny: statement = decide(.deny, by: rule.rule)
+        // Decides nothing, so counts nothing: a packet counts for the rule that decides.
         case .pass:
-            let identity = identity(rule.rule)
-            let count: [Term] = part.isAudit ? [] : [.count(RuleName.counter(rule.rule, identity))]
-            statement = TableRule(count + [.verdict(.go(next!))], comment: RuleText.comment(identity))
+            statement = TableRule([.verdict(.go(next!))], comment: RuleText.comment(identity(rule.rule)))
         }
         for match in peers { append(TableRule(match + ports + statement.terms, comment: statement.comment)) }
     }
@@ -177,9 +151,4 @@ struct ChainWriter {
     }
 
     private mutating func append(_ rule: TableRule) { chains[chains.count - 1].rules.append(rule) }
-}
-
-extension Program {
-    /// What decides when none of the rules in force matches.
-    var otherwise: Cell { enforcedOtherwise ?? cell(.none, .none) }
 }

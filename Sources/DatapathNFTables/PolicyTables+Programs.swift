@@ -24,8 +24,10 @@ extension PolicyTables {
         guard let program = policy.programs[id] else { return }
         var tables = ProgramTables(entry: "")
         var own: [[PeerSetID]: PeerGroup] = [:]
-        let enforced = Self.used(program.rules, program.otherwise)
-        let audited = program.auditOtherwise.map { Self.used(program.auditRules, $0) } ?? []
+        let enforced =
+            Self.used(program.rules, program.tierEnds)
+            + [ProgramRule(rule: .noPolicy, tier: .baseline, action: .allow, peers: .any, ports: .any)]
+        let audited = program.auditTierEnds.map { Self.used(program.auditRules, $0) } ?? []
         for (rules, isAudit) in [(enforced, false), (audited, true)] {
             for rule in rules {
                 if case .sets(let ids) = rule.peers, !ids.isEmpty {
@@ -35,7 +37,8 @@ extension PolicyTables {
                     own[key] = groups[name]
                 }
                 if case .ports(let list) = rule.ports, !list.isEmpty { use(ports: list, &tables, &step) }
-                use(counter: rule.rule, program.direction, of: policy, &tables, &step)
+                let isCounted = isAudit ? rule.action == .deny : rule.action != .pass
+                if isCounted { use(counter: rule.rule, program.direction, of: policy, &tables, &step) }
                 guard rule.action == .deny else { continue }
                 useDenial(by: rule.rule, program.direction, isAudit: isAudit, of: policy, &tables, &step)
             }
@@ -52,13 +55,12 @@ extension PolicyTables {
         programs[id] = tables
     }
 
-    /// The rules with the pseudo-rule that decides what no written rule matches.
-    private static func used(_ rules: [ProgramRule], _ otherwise: Cell) -> [ProgramRule] {
-        guard !rules.contains(where: { $0.rule == otherwise.rule }) else { return rules }
-        let action: RuleAction = otherwise.verdict == .allow ? .allow : .deny
-        return rules + [
-            ProgramRule(rule: otherwise.rule, tier: .baseline, action: action, peers: .any, ports: .any)
-        ]
+    /// The rules with what denies at the end of tiers.
+    private static func used(_ rules: [ProgramRule], _ ends: [Tier: RuleID]) -> [ProgramRule] {
+        rules
+            + ends.sorted { $0.key < $1.key }.map {
+                ProgramRule(rule: $0.value, tier: $0.key, action: .deny, peers: .any, ports: .any)
+            }
     }
 
     /// The group of these peer sets; made where there is none, filled anew where only leaving programs had it.

@@ -123,6 +123,9 @@ extension PolicyCompiler {
                 rows: [UInt16](repeating: 0, count: partition.classes.count),
                 columns: [UInt16](repeating: 0, count: Int(ports.highestClass) + 1), columnCount: 1, cells: [])
             program.auditRules = programRules(content.audit ?? [])
+            program.tierEnds = tierEnds(content.tiers)
+            program.auditTierEnds = content.audit.map { tierEnds($0) }
+            program.isEnforced = content.isEnforced
             let isOverLimit = compiled.programsOverLimit.contains(id)
             if isOverLimit || !fill(&program, id, content, classes) { denyEverything(&program, id) }
             compiled.programs[id] = program
@@ -150,7 +153,6 @@ extension PolicyCompiler {
             overLimit: ruleID(.overLimit(content.direction)))
         var cells: [Cell] = []
         _ = layout.row(of: [], cells: &cells)
-        if content.audit != nil { (program.enforcedOtherwise, program.auditOtherwise) = layout.otherwise }
         var relevant: Set<UInt32> = []
         for set in layout.peerSets { relevant.formUnion(classes[set] ?? []) }
         for number in relevant.sorted() {
@@ -169,9 +171,18 @@ extension PolicyCompiler {
         program.columns = [UInt16](repeating: 0, count: Int(ports.highestClass) + 1)
         program.columnCount = 1
         program.cells = [Cell(.deny, by: ruleID(.overLimit(program.direction)))]
+        program.rules = []
+        program.tierEnds = [.admin: ruleID(.overLimit(program.direction))]
         program.auditRules = []
-        (program.enforcedOtherwise, program.auditOtherwise) = (nil, nil)
+        program.auditTierEnds = nil
+        program.isEnforced = true
         if !compiled.programsOverLimit.contains(id) { compiled.programsOverLimit.append(id) }
+    }
+
+    private func tierEnds(_ tiers: [ResolvedTier]) -> [Tier: RuleID] {
+        var ends: [Tier: RuleID] = [:]
+        for tier in tiers { ends[tier.tier] = tier.otherwiseDeny.map { ruleID($0) } }
+        return ends
     }
 
     private func ruleID(_ identity: RuleIdentity) -> RuleID {

@@ -90,12 +90,6 @@ struct ProgramLayout: Sendable {
     /// Whether rows had to be left out.
     private(set) var isOverLimit = false
 
-    /// What each part says to members of no set, of a protocol without ports.
-    var otherwise: (enforced: Cell, audit: Cell) {
-        let (enforced, audit) = parts(anyPeer)
-        return (enforced[0], audit[0])
-    }
-
     private func fill(_ matching: [UInt32]) -> [Cell] {
         guard enforcedTiers != .max else { return fill(matching[...], denies.indices) }
         let (enforced, audit) = parts(matching)

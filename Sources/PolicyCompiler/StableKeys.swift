@@ -142,4 +142,12 @@ struct ProgramContent: Sendable, Hashable {
 
     /// Of both parts.
     var allTiers: [ResolvedTier] { tiers + (audit ?? []) }
+
+    /// Whether a written rule or isolation is in force, beside what is always allowed.
+    var isEnforced: Bool {
+        tiers.contains { tier in
+            tier.otherwiseDeny != nil
+                || tier.rules.contains { if case .rule = $0.identity { true } else { false } }
+        }
+    }
 }

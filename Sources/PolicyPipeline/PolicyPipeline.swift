@@ -52,8 +52,13 @@ public struct PolicyPipeline: Sendable {
     /// Takes in which addresses the node's own interfaces have (loopback's left out): traffic to them is traffic to the
     /// own node, whatever the Node object says.
     public mutating func apply(localAddresses: [IPAddress]) -> CompiledDelta {
-        state.set(localAddresses: Set(localAddresses).sorted())
+        ingest(localAddresses: localAddresses)
         return step()
+    }
+
+    /// Takes the own addresses in without compiling, as ``ingest(_:)`` takes events in.
+    public mutating func ingest(localAddresses: [IPAddress]) {
+        state.set(localAddresses: Set(localAddresses).sorted())
     }
 
     /// Replaces all that was pushed before by `pushed`; an empty value removes it.

@@ -88,7 +88,7 @@ extension PolicyResolver {
     ) -> ResolvedDirection {
         guard !pushed.rules.isEmpty || pushed.defaultVerdict == .deny else { return ResolvedDirection() }
         let reference = PolicyReference(kind: "ResolvedPolicy", namespace: name.namespace, name: name.name)
-        var rules = direction == .ingress ? ownNodeRules(direction) : []
+        var rules = ownNodeRules(direction)
         for (index, rule) in pushed.rules.enumerated() {
             var peers = PeerMatch.any
             if case .blocks(let blocks) = rule.peers {
@@ -106,9 +106,8 @@ extension PolicyResolver {
         }
         var tiers = [ResolvedTier(tier: .admin, rules: rules, otherwiseDeny: nil)]
         if pushed.defaultVerdict == .deny {
-            let own = direction == .egress ? ownNodeRules(direction) : []
             let deny = RuleIdentity.isolation(direction, by: [reference])
-            tiers.append(ResolvedTier(tier: .networkPolicy, rules: own, otherwiseDeny: deny))
+            tiers.append(ResolvedTier(tier: .networkPolicy, rules: [], otherwiseDeny: deny))
         }
         return ResolvedDirection(tiers: tiers)
     }

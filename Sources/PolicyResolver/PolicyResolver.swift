@@ -240,7 +240,7 @@ public struct PolicyResolver: Sendable {
         switch direction {
         case .ingress: admin = ownNodeRules(.ingress) + admin
         case .egress:
-            if settings.enforcesNetworkPolicyOnOwnNode || hasTiers { admin = failsafeRules + admin }
+            admin = failsafeRules(ownNode: settings.enforcesNetworkPolicyOnOwnNode || hasTiers) + admin
             if !settings.enforcesNetworkPolicyOnOwnNode, !isolating.isEmpty {
                 // The Baseline tier is asked about the own node, and nobody after it.
                 isolated = ownNodeRules(.egress, action: baseline.isEmpty ? .allow : .pass)
@@ -261,9 +261,9 @@ public struct PolicyResolver: Sendable {
     }
 
     /// What no policy keeps a pod from: an address by DHCP, and names by the node's resolver.
-    private var failsafeRules: [ResolvedRule] {
+    private func failsafeRules(ownNode isJudged: Bool) -> [ResolvedRule] {
         var rules: [ResolvedRule] = []
-        if let ownNode {
+        if isJudged, let ownNode {
             rules.append(
                 ResolvedRule(
                     identity: .failsafe("DHCP"), action: .allow, peers: .sets([ownNode]),

@@ -83,6 +83,6 @@ extension DirectionAnswer {
     init(_ direction: ClusterDirection) {
         self.init(
             verdict: direction.verdict, kind: direction.kind.rawValue, reason: direction.reason,
-            endpoint: direction.endpoint, identity: direction.identity)
+            endpoint: direction.endpoint, identity: direction.identity, wouldDeny: direction.wouldDeny)
     }
 }

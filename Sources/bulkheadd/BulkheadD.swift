@@ -5,6 +5,15 @@ import ControlProtocol
 import Dispatch
 import Glibc
 import Logging
+import NetworkTypes
+import PolicyResolver
+
+extension IPAddress: ExpressibleByArgument {
+    public init?(argument: String) {
+        guard let address = try? IPAddress(argument) else { return nil }
+        self = address
+    }
+}
 
 /// The command line of the daemon.
 struct BulkheadD: ParsableCommand {
@@ -62,6 +71,15 @@ struct BulkheadD: ParsableCommand {
         completion: .directory)
     var guardrails: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Address of the node's name server, which no policy keeps pods from. May be repeated.",
+            valueName: "address"))
+    var nodeDNS: [IPAddress] = []
+
+    @Flag(help: "Judge traffic from pods to their own node by NetworkPolicy too, not only by Admin and Baseline tiers.")
+    var enforceOwnNode = false
+
     @Option(help: "What enforces in the kernel: ebpf, nftables, or auto, which is eBPF where the kernel can.")
     var datapath: DatapathKind = .auto
 
@@ -107,6 +125,10 @@ struct BulkheadD: ParsableCommand {
         if once, manifests == nil, guardrails == nil {
             throw ValidationError("--once needs --manifests or --guardrails")
         }
+    }
+
+    var policySettings: PolicySettings {
+        PolicySettings(enforcesNetworkPolicyOnOwnNode: enforceOwnNode, nodeDNS: nodeDNS)
     }
 
     var logger: Logger {

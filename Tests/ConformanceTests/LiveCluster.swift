@@ -80,7 +80,7 @@ final class LiveCluster {
     let daemon: NetDaemon
     private let servers: [String: NetServer]
 
-    init(_ datapath: NetDatapath, proxy: NetProxyMode, links: NetPodLinks) throws {
+    init(_ datapath: NetDatapath, proxy: NetProxyMode, links: NetPodLinks, options: [String] = []) throws {
         world = try NetWorld(
             pods: Self.localPods, remotePods: Self.remotePods, services: Self.services, proxy: proxy,
             links: links)
@@ -98,7 +98,7 @@ final class LiveCluster {
         ]
         servers["node"] = try world.node.run { try NetServer(at: nodeAddresses, [.init(.tcp, 10250)]) }
         self.servers = servers
-        daemon = try NetDaemon(in: world, datapath: datapath, options: ["--manifests", world.manifests])
+        daemon = try NetDaemon(in: world, datapath: datapath, options: ["--manifests", world.manifests] + options)
         try daemon.apply(Self.objects(world))
         try daemon.apply(Self.policies)
     }
@@ -106,9 +106,9 @@ final class LiveCluster {
     /// Runs `body` with a cluster and removes it, whatever happens.
     static func with(
         _ datapath: NetDatapath, proxy: NetProxyMode = .nftables, links: NetPodLinks = .routed,
-        _ body: (LiveCluster) throws -> Void
+        options: [String] = [], _ body: (LiveCluster) throws -> Void
     ) throws {
-        let cluster = try LiveCluster(datapath, proxy: proxy, links: links)
+        let cluster = try LiveCluster(datapath, proxy: proxy, links: links, options: options)
         defer { cluster.close() }
         try body(cluster)
     }

@@ -10,29 +10,14 @@ extension Live {
         func table(datapath: NetDatapath, proxy: NetProxyMode) throws {
             try LiveCluster.with(datapath, proxy: proxy) { cluster in
                 let oracle = try cluster.oracle()
-                let rows = LiveCase.table.flatMap { row in row.families.map { (row, $0) } }
+                let rows = LiveCase.table.rows
                 #expect(rows.count > 120)
                 for (row, family) in rows {
                     let flow = row.flow(family, in: cluster.world)
                     let expected = row.allowed == nil ? "deny" : "allow"
                     #expect(oracle.verdict(flow).verdict.rawValue == expected, "\(row): \(flow): the oracle")
                 }
-                let bySource = Dictionary(grouping: rows) { $0.0.source }
-                for (source, rows) in bySource {
-                    let probes = rows.map { row, family in row.probe(family, in: cluster.world) }
-                    let namespace = source.namespace(in: cluster.world)
-                    let outcomes = try namespace.run { try NetProbe.runTogether(probes) }
-                    for (((row, family), probe), first) in zip(zip(rows, probes), outcomes) {
-                        var outcome = first
-                        if row.allowed != nil, outcome == .timeout {
-                            // A busy machine is late; what is denied never comes.
-                            var patient = probe
-                            patient.milliseconds = 3000
-                            outcome = try namespace.run { [patient] in try patient.run() }
-                        }
-                        #expect(outcome == row.allowed ?? .timeout, "\(row), \(family): real packets")
-                    }
-                }
+                try cluster.check(LiveCase.table)
             }
         }
 

@@ -47,7 +47,7 @@ enum PropertyComparison {
     static func pipeline(_ world: World, numbering: Numbering = Numbering()) -> PolicyPipeline {
         var pipeline = PolicyPipeline(
             nodeName: world.nodeName, numbering: numbering, settings: settings(world))
-        _ = pipeline.apply(localAddresses: world.settings.localAddresses)
+        pipeline.ingest(localAddresses: world.settings.localAddresses)
         _ = pipeline.apply(world.events)
         return pipeline
     }

@@ -63,7 +63,7 @@ struct PropertyKernel: ~Copyable {
         datapath = EBPFDatapath(bpffs: bpffs)
         var pipeline = PolicyPipeline(
             nodeName: world.nodeName, numbering: try datapath.open(), settings: PropertyComparison.settings(world))
-        _ = pipeline.apply(localAddresses: world.settings.localAddresses)
+        pipeline.ingest(localAddresses: world.settings.localAddresses)
         pipeline.ingest(world.events)
         _ = pipeline.apply([])
         let report = try datapath.resync(pipeline.compiled)

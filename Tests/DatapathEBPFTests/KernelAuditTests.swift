@@ -76,4 +76,22 @@ import Testing
             #expect(try datapath.ruleCounters()[RuleID(rawValue: 4)]?.packets == 1)
         }
     }
+
+    /// A program of policies in audit alone stops nothing, not even what it cannot read; others do.
+    @Test(arguments: [true, false]) func headersMayBeMissingWhereAllIsInAudit(isEnforced: Bool) throws {
+        try PrivateKernel.run { bpffs in
+            var datapath = EBPFDatapath(bpffs: bpffs)
+            _ = try datapath.open()
+            var policy = Self.policy(denies: false)
+            for id in policy.programs.keys { policy.programs[id]?.isEnforced = isEnforced }
+            _ = try datapath.resync(policy)
+            let flow = Flow(source: Self.pod1, destination: Self.pod2, ipProtocol: .tcp, destinationPort: 80)
+            // Cut inside the ports.
+            let packet = Array(Packet(flow: flow).bytes.prefix(23))
+            let verdict = try datapath.testRun(packet: packet, family: .ipv4).verdict
+            #expect(verdict == (isEnforced ? .deny : .allow))
+            #expect(try datapath.counters().unparsable == (isEnforced ? 1 : 0))
+            #expect(try datapath.counters().audited == 0)
+        }
+    }
 }

@@ -171,12 +171,15 @@ struct PlanCompiler {
             key: key(name), direction: plan.direction, rules: rules,
             rows: [UInt16](repeating: 0, count: Int(classes.last!.rawValue) + 1),
             columns: (0...ports.count).map { UInt16($0) }, columnCount: ports.count + 1, cells: [])
-        if !plan.audit.isEmpty {
+        if plan.isOverLimit {
+            program.rules = []
+            program.tierEnds = [.admin: otherwise.rule]
+        } else if plan.isIsolated {
+            program.tierEnds = [.networkPolicy: otherwise.rule]
+        }
+        if !plan.audit.isEmpty, !plan.isOverLimit {
             program.auditRules = audited
-            func first(_ rules: [ProgramRule]) -> Cell {
-                decide(rules, [], nil, isIsolated: plan.isIsolated) ?? otherwise
-            }
-            (program.enforcedOtherwise, program.auditOtherwise) = (first(rules), first(audited))
+            program.auditTierEnds = program.tierEnds
         }
         for (row, id) in classes.enumerated() {
             program.rows[Int(id.rawValue)] = UInt16(row)

@@ -78,7 +78,7 @@ struct PolicyTablesTests {
                 "jump transport-ingress",
                 "ip saddr @peers/2001-db8-/32-192.0.2.1/32/#/ipv4 goto deny/N/guard/ingress/0",
                 "ip6 saddr @peers/2001-db8-/32-192.0.2.1/32/#/ranges-ipv6 goto deny/N/guard/ingress/0",
-                "ip saddr @\(block) meta l4proto 6 th dport 9 counter name \"rule/N/guard/ingress/1\" goto \(chain.replacing(/\/[0-9a-f]{8}/, with: "/#"))/after-admin",
+                "ip saddr @\(block) meta l4proto 6 th dport 9 goto \(chain.replacing(/\/[0-9a-f]{8}/, with: "/#"))/after-admin",
                 "meta l4proto 6 th dport 9 goto deny/N/guard/ingress/2",
                 "goto \(chain.replacing(/\/[0-9a-f]{8}/, with: "/#"))/after-admin",
             ])

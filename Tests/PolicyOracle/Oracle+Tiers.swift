@@ -64,11 +64,19 @@ extension Oracle {
         return nil
     }
 
+    /// The own node has the addresses of its interfaces as well.
+    private func addresses(of node: Node) -> [IPAddress] {
+        node.addresses + (node.metadata.name == nodeName ? settings.localAddresses : [])
+    }
+
+    private var isOwnNodeUnknown: Bool { !nodes.contains { $0.metadata.name == nodeName } }
+
     private func matches(_ peer: TierPeer, _ other: IPAddress) -> Bool {
         switch peer {
         case .pods(let selection): owners[other].map { belongs($0, to: selection) } ?? false
         case .nodes(let selector):
-            nodes.contains { Self.selects(selector, $0.metadata.labels) && $0.addresses.contains(other) }
+            nodes.contains { Self.selects(selector, $0.metadata.labels) && addresses(of: $0).contains(other) }
+                || isOwnNodeUnknown && selector == LabelSelector() && settings.localAddresses.contains(other)
         case .networks(let networks): networks.contains { $0.contains(other) }
         }
     }

@@ -277,8 +277,8 @@ extension OracleTierTests.Row {
             says: "the node's interfaces, in", tiers: [], policies: [policy("p", [.ingress])],
             flow: "10.0.1.254 10.0.1.1 tcp 80", ingress: true, settings: gateway),
         .init(
-            says: "the node's interfaces are no nodes peer", tiers: nodeDenied,
-            flow: "10.0.1.1 10.0.1.254 tcp 80", egress: true, settings: gateway),
+            says: "the node's interfaces are the node's", tiers: nodeDenied,
+            flow: "10.0.1.1 10.0.1.254 tcp 80", egress: false, settings: gateway),
         .init(says: "DHCP", tiers: nodeDenied, flow: "10.0.1.1 192.168.0.1 udp 67", egress: true),
         .init(says: "DHCPv6", tiers: nodeDenied, flow: "fd00::11 fd01::1 udp 547", egress: true),
         .init(says: "DHCP elsewhere", tiers: nodeDenied, flow: "10.0.1.1 192.168.0.2 udp 67", egress: false),

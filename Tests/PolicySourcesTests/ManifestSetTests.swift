@@ -126,7 +126,7 @@ import Testing
 
     @Test mutating func notices() {
         _ = apply([
-            "a.yaml": "apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: x}\n"
+            "a.yaml": "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: x, namespace: y}\n"
         ])
         #expect(manifests.notices.map(\.reason) == [.notEnforced])
         #expect(manifests.problems.isEmpty)

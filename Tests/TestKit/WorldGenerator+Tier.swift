@@ -113,7 +113,8 @@ extension WorldGenerator {
     mutating func settings() -> OracleSettings {
         let gateways = families.map(WorldPlan.gateway)
         let servers = WorldPlan.nodeDNS.filter { families.contains($0.family) }
-        var settings = OracleSettings(localAddresses: gateways + servers)
+        // Now and then the name server is elsewhere, and stays reachable all the same.
+        var settings = OracleSettings(localAddresses: gateways + (random.chance(percent: 70) ? servers : []))
         settings.enforcesNetworkPolicyOnOwnNode = random.chance(percent: 30)
         if random.chance(percent: 60) { settings.nodeDNS = servers }
         return settings

@@ -53,6 +53,9 @@ typedef uint64_t bh_u64;
 #define BH_CELL_AUDIT 0x03000000u
 #define BH_CELL_RULE_MASK 0x00ffffffu
 
+/* bh_program.flags: no policy in force has a say, so that packets without a transport header pass. */
+#define BH_PROGRAM_AUDIT_ONLY 1u
+
 #define BH_CHUNK_WORDS 256
 /* Ranges of a list: 4, 8, 16, 32 or 64. */
 #define BH_LIST_MAX 64
@@ -123,6 +126,9 @@ struct bh_program {
 	bh_u32 rows;
 	bh_u32 cells;
 	bh_u32 stride;
+	/* BH_PROGRAM_*. */
+	bh_u32 flags;
+	bh_u32 reserved;
 };
 
 /* In front of u16 first[size], u32 value[size]; ranges beyond the last repeat it. first[0] is 0. */
@@ -212,7 +218,7 @@ _Static_assert(__builtin_offsetof(struct bh_header, rule_keys) == 40, "rule_keys
 _Static_assert(__builtin_offsetof(struct bh_header, own_node) == 44, "own_node");
 _Static_assert(sizeof(struct bh_endpoint) == 16, "endpoint");
 _Static_assert(__builtin_offsetof(struct bh_endpoint, ifindex) == 8, "ifindex");
-_Static_assert(sizeof(struct bh_program) == 32, "program");
+_Static_assert(sizeof(struct bh_program) == 40, "program");
 _Static_assert(sizeof(struct bh_node) == 48, "node");
 _Static_assert(sizeof(struct bh_key) == 16, "key");
 _Static_assert(sizeof(struct bh_counter) == 16, "counter");
