@@ -93,7 +93,8 @@ let package = Package(
             name: "bulkheadd",
             dependencies: [
                 "NetworkTypes", "KubernetesObjects", "PolicyResolver", "Agent", "ControlProtocol", "Datapath",
-                "DatapathEBPF", "DatapathNFTables", "PolicySources", "CLinuxShim", argumentParser, logging, lifecycle, nioCore,
+                "DatapathEBPF", "DatapathNFTables", "PolicySources", "CLinuxShim", argumentParser, logging, lifecycle,
+                nioCore,
             ],
             swiftSettings: strict),
         .executableTarget(

@@ -79,7 +79,8 @@ extension CompiledPolicy {
         for (addressClass, name) in classNames {
             for (portClass, port) in names {
                 let cell = program.cell(addressClass, portClass)
-                cells.append("\(name) \(port): \(cell.verdict)\(cell.wouldDeny ? " would deny" : "") \(identityText(cell.rule))")
+                cells.append(
+                    "\(name) \(port): \(cell.verdict)\(cell.wouldDeny ? " would deny" : "") \(identityText(cell.rule))")
             }
         }
         return "\(program.direction) \(rules) \(cells.sorted())"

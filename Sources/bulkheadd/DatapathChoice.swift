@@ -66,7 +66,8 @@ struct DatapathChoice {
     ) -> AgentSettings {
         AgentSettings(
             nodeName: command.nodeName ?? "", manifestDirectory: command.manifests,
-            guardrailDirectory: command.guardrails, policy: command.policySettings, datapathKind: kind.rawValue, datapathReason: reason,
+            guardrailDirectory: command.guardrails, policy: command.policySettings, datapathKind: kind.rawValue,
+            datapathReason: reason,
             watchInterval: .seconds(command.watchInterval), removeOther: removeOther,
             pushedFile: PushedFile(path: PushedFile.path(beside: command.socket)))
     }

@@ -83,7 +83,8 @@ enum LiveTier {
         .allow(idle, locked, .udp, 5353), .allow(idle, db, .udp, 5353), .allow(idle, api, .sctp, 9999),
         .allow(idle, locked, .icmp), .deny(api, locked, .tcp, 8080), .deny(web, locked, .tcp, 8080),
         // One name, another number on each pod.
-        .deny(idle, db, .tcp, 6379), .allow(idle, db, .tcp, 8080), .deny(idle, locked, .tcp, 8080), .deny(idle, api, .tcp, 8080),
+        .deny(idle, db, .tcp, 6379), .allow(idle, db, .tcp, 8080), .deny(idle, locked, .tcp, 8080),
+        .deny(idle, api, .tcp, 8080),
         .allow(idle, api, .tcp, 6379),
         // NetworkPolicy decides before Baseline does.
         .allow(api, db, .tcp, 6379), .allow(web, api, .tcp, 8080), .allow(.outside, api, .tcp, 8080),

@@ -163,7 +163,9 @@ private func network(_ texts: String...) -> TierPeer { .networks(texts.map { cid
         #expect(!pipeline.allows("10.0.0.1", "10.0.0.254", 22), "the node's interfaces are the node's addresses")
         #expect(pipeline.allows("10.0.0.1", "10.0.0.254", 67, .udp))
         #expect(pipeline.allows("10.0.0.254", "10.0.0.1", 22))
-        _ = pipeline.apply([tier("base", .baseline, egress: [to(.deny, .nodes(LabelSelector(matchLabels: ["a": "b"])))])])
+        _ = pipeline.apply([
+            tier("base", .baseline, egress: [to(.deny, .nodes(LabelSelector(matchLabels: ["a": "b"])))])
+        ])
         #expect(pipeline.decide("10.0.0.1", "10.0.0.254", 22).egress?.reason == "allowed: own node")
         let delta = pipeline.apply([
             .removed(ObjectKey(kind: .clusterNetworkPolicy, namespace: "", name: "base"))

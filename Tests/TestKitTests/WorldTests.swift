@@ -105,7 +105,6 @@ struct WorldTests {
                 }
             }
         }
-        print("TURNED", turned)
         for what in ["priority", "audit", "NetworkPolicy audit", "added", "removed", "node labels"] {
             #expect(turned[what, default: 0] > 3, "\(what): \(turned)")
         }
