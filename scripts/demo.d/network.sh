@@ -63,7 +63,7 @@ EOF
 
 lay_network() {
     local namespace number=0 pod
-    mkdir -m 700 "$run" "$run/bpf" "$run/manifests"
+    mkdir -m 700 "$run" "$run/bpf" "$run/manifests" "$run/guardrails"
     mount -t bpf bpf "$run/bpf"
     for namespace in node outside "${!pod_address[@]}"; do
         echo "netns add $name-$namespace"
