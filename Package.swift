@@ -45,6 +45,7 @@ let package = Package(
         module("NetworkTypes"),
         module("PolicyModel", ["NetworkTypes"]),
         module("KubernetesObjects", ["NetworkTypes"]),
+        module("KubernetesProtobuf", ["NetworkTypes", "KubernetesObjects"]),
         module("ClusterState", ["NetworkTypes", "PolicyModel", "KubernetesObjects"]),
         module("PolicyResolver", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState"]),
         module("CompiledPolicy", ["NetworkTypes", "PolicyModel"]),

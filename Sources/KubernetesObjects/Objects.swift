@@ -219,7 +219,7 @@ public enum ObjectKind: String, Sendable, Hashable, CaseIterable {
     case baselineAdminNetworkPolicy = "BaselineAdminNetworkPolicy"
 
     /// The one version that we read.
-    var apiVersion: String {
+    public var apiVersion: String {
         switch self {
         case .pod, .namespace, .node: "v1"
         case .networkPolicy: "networking.k8s.io/v1"
@@ -240,12 +240,30 @@ public enum KubernetesObject: Sendable, Hashable {
     case tierPolicy(TierPolicy)
 
     public var metadata: ObjectMeta {
-        switch self {
-        case .pod(let object): object.metadata
-        case .namespace(let object): object.metadata
-        case .node(let object): object.metadata
-        case .networkPolicy(let object): object.metadata
-        case .tierPolicy(let object): object.metadata
+        get {
+            switch self {
+            case .pod(let object): object.metadata
+            case .namespace(let object): object.metadata
+            case .node(let object): object.metadata
+            case .networkPolicy(let object): object.metadata
+            case .tierPolicy(let object): object.metadata
+            }
+        }
+        set { self = with(newValue) }
+    }
+
+    private func with(_ metadata: ObjectMeta) -> KubernetesObject {
+        func changed<T>(_ object: T, _ field: WritableKeyPath<T, ObjectMeta>) -> T {
+            var object = object
+            object[keyPath: field] = metadata
+            return object
+        }
+        return switch self {
+        case .pod(let object): .pod(changed(object, \.metadata))
+        case .namespace(let object): .namespace(changed(object, \.metadata))
+        case .node(let object): .node(changed(object, \.metadata))
+        case .networkPolicy(let object): .networkPolicy(changed(object, \.metadata))
+        case .tierPolicy(let object): .tierPolicy(changed(object, \.metadata))
         }
     }
 

@@ -5,37 +5,42 @@ extension IPAddress: CustomStringConvertible {
     ///
     /// - Throws: ``AddressError/notAnAddress(_:)``.
     public init(_ text: some StringProtocol) throws(AddressError) {
-        let utf8 = Array(text.utf8)
-        if utf8.count <= 45 {
-            if let bits = Self.parseV4(utf8[...]) {
-                self.init(v4: bits)
-                return
-            }
-            if let (high, low) = Self.parseV6(utf8) {
-                self.init(v6High: high, low: low)
-                return
-            }
+        guard let address = Array(text.utf8).withUnsafeBytes({ IPAddress(utf8: $0) }) else {
+            throw .notAnAddress(String(text.prefix(64)))
         }
-        throw .notAnAddress(String(text.prefix(64)))
+        self = address
     }
 
-    private static func parseV4(_ utf8: ArraySlice<UInt8>) -> UInt32? {
-        let parts = utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard parts.count == 4 else { return nil }
-        var bits: UInt32 = 0
-        for part in parts {
-            guard (1...3).contains(part.count), part.count == 1 || part.first != UInt8(ascii: "0") else {
-                return nil
-            }
-            var octet: UInt32 = 0
-            for byte in part {
-                guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
-                octet = octet * 10 + UInt32(byte - UInt8(ascii: "0"))
-            }
-            guard octet <= 255 else { return nil }
-            bits = bits << 8 | octet
+    /// As the reading of a text, without one; nil where the bytes are no address.
+    package init?(utf8: UnsafeRawBufferPointer) {
+        if let bits = Self.parseV4(utf8) {
+            self.init(v4: bits)
+        } else if utf8.count <= 45, let (high, low) = Self.parseV6(Array(utf8)) {
+            self.init(v6High: high, low: low)
+        } else {
+            return nil
         }
-        return bits
+    }
+
+    private static func parseV4(_ utf8: UnsafeRawBufferPointer) -> UInt32? {
+        guard (7...15).contains(utf8.count) else { return nil }
+        var (bits, octet, digits, dots) = (UInt32(0), UInt32(0), 0, 0)
+        for byte in utf8 {
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"):
+                // No digit may follow a leading zero.
+                guard digits < 3, digits == 0 || octet > 0 else { return nil }
+                octet = octet * 10 + UInt32(byte - UInt8(ascii: "0"))
+                digits += 1
+            case UInt8(ascii: "."):
+                guard digits > 0, octet <= 255, dots < 3 else { return nil }
+                bits = bits << 8 | octet
+                (octet, digits, dots) = (0, 0, dots + 1)
+            default: return nil
+            }
+        }
+        guard dots == 3, digits > 0, octet <= 255 else { return nil }
+        return bits << 8 | octet
     }
 
     private static func parseV6(_ utf8: [UInt8]) -> (UInt64, UInt64)? {
@@ -62,7 +67,7 @@ extension IPAddress: CustomStringConvertible {
                     return nil
                 }
             } else if index == fields.count - 1, field.contains(UInt8(ascii: ".")) {
-                guard let v4 = parseV4(field) else { return nil }
+                guard let v4 = field.withUnsafeBytes(parseV4) else { return nil }
                 let groups = [UInt16(truncatingIfNeeded: v4 >> 16), UInt16(truncatingIfNeeded: v4)]
                 if gap { tail += groups } else { head += groups }
             } else {

@@ -15,8 +15,8 @@ import Testing
     }
 
     private static let pureModules: Set = [
-        "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver", "CompiledPolicy",
-        "PolicyCompiler", "PolicyPipeline", "Datapath",
+        "NetworkTypes", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "ClusterState", "PolicyResolver",
+        "CompiledPolicy", "PolicyCompiler", "PolicyPipeline", "Datapath",
     ]
     /// Modules that come with the toolchain.
     private static let toolchain: Set = [

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+
+/// One object as ``ObjectDecoder`` gives it leniently from the same object's JSON.
+public struct DecodedObject: Sendable, Hashable {
+    public var object: KubernetesObject
+    /// metadata.resourceVersion, where a watch that has seen this object goes on.
+    public var resourceVersion: String
+    /// What was not understood of it, in the way of ``DecodedDocument/notUnderstood``; without lines and columns.
+    public var notUnderstood: [ManifestError]
+
+    public init(object: KubernetesObject, resourceVersion: String, notUnderstood: [ManifestError] = []) {
+        self.object = object
+        self.resourceVersion = resourceVersion
+        self.notUnderstood = notUnderstood
+    }
+}
+
+/// Reads the objects of one kind out of one body.
+struct ObjectReader {
+    let kind: ObjectKind
+    /// The name that ``ManifestError`` gives.
+    let source: String
+    private let schema: MessageSchema
+    private var pods: PodReader
+
+    init(_ bytes: UnsafeRawBufferPointer, kind: ObjectKind, source: String) throws(ProtobufError) {
+        guard let schema = MessageSchema.of(kind) else { throw ProtobufError(offset: 0, reason: .servedAsJSON(kind)) }
+        self.kind = kind
+        self.source = source
+        self.schema = schema
+        pods = PodReader(bytes)
+    }
+
+    /// - Parameter message: the object itself, without envelope.
+    mutating func read(_ message: WireReader) throws(ProtobufError) -> DecodedObject {
+        if kind == .pod, let pod = try pods.read(message) {
+            return DecodedObject(object: .pod(pod.pod), resourceVersion: pod.resourceVersion)
+        }
+        return try readAsDocument(message)
+    }
+
+    /// The long way, by the very code that decodes JSON: whatever is unusual about an object is decided in one place.
+    func readAsDocument(_ message: WireReader) throws(ProtobufError) -> DecodedObject {
+        let range = message.position..<message.end
+        var document = try DocumentBuilder(bytes: message.bytes).mapping([range], schema)
+        document.addType(of: kind)
+        let stamp = try ObjectStamp(message)
+        let decoded = ObjectDecoder.decode(document, file: source, index: 0, mode: .lenient)
+        guard var object = decoded.objects.first else {
+            let reason = decoded.errors.first?.reason ?? "has no name"
+            throw ProtobufError(offset: range.lowerBound, reason: .nameless(reason))
+        }
+        object.metadata.createdAt = stamp.createdAt
+        return DecodedObject(
+            object: object, resourceVersion: stamp.resourceVersion, notUnderstood: decoded.notUnderstood)
+    }
+}
+
+extension DocumentNode {
+    fileprivate mutating func addType(of kind: ObjectKind) {
+        guard case .mapping(var entries) = value else { return }
+        for (key, text) in [("apiVersion", kind.apiVersion), ("kind", kind.rawValue)] {
+            entries.append(Entry(key: key, line: 0, column: 0, value: DocumentNode(.string(text), line: 0, column: 0)))
+        }
+        value = .mapping(entries)
+    }
+}
+
+/// What is read of an object's metadata besides what JSON decoding keeps.
+struct ObjectStamp {
+    var resourceVersion = ""
+    /// Seconds since 1970; 0 where absent.
+    var createdAt: Int64 = 0
+
+    /// - Parameter object: any object whose first field is metav1.ObjectMeta.
+    init(_ object: WireReader) throws(ProtobufError) {
+        var object = object
+        while let tag = try object.next() {
+            guard tag.number == 1 else {
+                try object.skip(tag)
+                continue
+            }
+            var metadata = try object.message(tag)
+            while let tag = try metadata.next() {
+                switch tag.number {
+                case 6: resourceVersion = try metadata.text(tag)
+                case 8: createdAt = try Self.seconds(try metadata.message(tag), createdAt)
+                default: try metadata.skip(tag)
+                }
+            }
+        }
+    }
+
+    /// `before` where a metav1.Time does not say.
+    static func seconds(_ time: WireReader, _ before: Int64) throws(ProtobufError) -> Int64 {
+        var (time, seconds) = (time, before)
+        while let tag = try time.next() {
+            if tag.number == 1 { seconds = try time.integer(tag) } else { try time.skip(tag) }
+        }
+        return seconds
+    }
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+import NetworkTypes
+
+/// Reads pods straight into values: of a hundred kinds of objects, the one that comes by the hundred thousand.
+///
+/// Whatever is unusual about a pod (a phase that is not known, an address that is none) makes it answer nil, and the
+/// pod is read the long way, so that both ways say the same.
+struct PodReader {
+    private let bytes: UnsafeRawBufferPointer
+    private var labelSets: LabelSetCache
+    /// Lists come in the order of namespaces.
+    private var lastNamespace = ""
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        self.bytes = bytes
+        labelSets = LabelSetCache(bytes)
+    }
+
+    /// What is gathered of one pod; written in parts, it grows with each part.
+    fileprivate struct Draft {
+        var pod = Pod(metadata: ObjectMeta(name: ""), phase: .pending)
+        var resourceVersion = ""
+        var phase: PodPhase?
+        var podIP: IPAddress?
+        var hostIP: IPAddress?
+        var isUsual = true
+    }
+
+    mutating func read(_ message: WireReader) throws(ProtobufError) -> (pod: Pod, resourceVersion: String)? {
+        var (reader, draft) = (message, Draft())
+        while let tag = try reader.next() {
+            switch tag.number {
+            case 1:
+                let part = try reader.message(tag)
+                try inside(.field("metadata")) { () throws(ProtobufError) in try readMetadata(part, &draft) }
+            case 2:
+                let part = try reader.message(tag)
+                try inside(.field("spec")) { () throws(ProtobufError) in try readSpec(part, &draft) }
+            case 3:
+                let part = try reader.message(tag)
+                try inside(.field("status")) { () throws(ProtobufError) in try readStatus(part, &draft) }
+            default: try reader.skip(tag)
+            }
+        }
+        guard draft.isUsual, !draft.pod.metadata.name.isEmpty else { return nil }
+        return (draft.finish(), draft.resourceVersion)
+    }
+
+    private mutating func readMetadata(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {
+        var reader = message
+        while let tag = try reader.next() {
+            switch tag.number {
+            case 1: draft.pod.metadata.name = try reader.text(tag)
+            case 3: draft.pod.metadata.namespace = namespace(try reader.content(tag))
+            case 5: draft.pod.metadata.uid = try reader.text(tag)
+            case 6: draft.resourceVersion = try reader.text(tag)
+            case 8:
+                draft.pod.metadata.createdAt = try ObjectStamp.seconds(
+                    try reader.message(tag), draft.pod.metadata.createdAt)
+            case 11: try readLabels(&reader, tag, &draft)
+            default: try reader.skip(tag)
+            }
+        }
+    }
+
+    private mutating func namespace(_ range: Range<Int>) -> String {
+        let text = UnsafeRawBufferPointer(rebasing: bytes[range])
+        if !lastNamespace.utf8.elementsEqual(text) { lastNamespace = String(decoding: text, as: UTF8.self) }
+        return lastNamespace
+    }
+
+    /// All entries that follow one another at once.
+    private mutating func readLabels(
+        _ reader: inout WireReader, _ tag: WireTag, _ draft: inout Draft
+    ) throws(ProtobufError) {
+        let first = try reader.content(tag)
+        var end = reader
+        var last = end
+        while let next = try end.next(), next.raw == tag.raw {
+            _ = try end.content(next)
+            last = end
+        }
+        reader = last
+        let labels = try labelSets.labels(first.lowerBound..<reader.position, first: first)
+        if draft.pod.metadata.labels.isEmpty {
+            draft.pod.metadata.labels = labels
+        } else {
+            draft.pod.metadata.labels.merge(labels) { _, new in new }
+        }
+    }
+
+    private func readSpec(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {
+        var reader = message
+        while let tag = try reader.next() {
+            switch tag.number {
+            case 2, 20:
+                let container = try reader.message(tag)
+                try inside(.field(tag.number == 2 ? "containers" : "initContainers")) { () throws(ProtobufError) in
+                    try readContainer(container, isInitial: tag.number == 20, &draft)
+                }
+            case 10: draft.pod.nodeName = try reader.text(tag)
+            case 11: draft.pod.hostNetwork = try reader.flag(tag)
+            default: try reader.skip(tag)
+            }
+        }
+    }
+
+    /// The ports of an initial container count where it restarts always, which is written behind them.
+    private func readContainer(
+        _ message: WireReader, isInitial: Bool, _ draft: inout Draft
+    ) throws(ProtobufError) {
+        var reader = message
+        let before = draft.pod.namedPorts.count
+        var counts = !isInitial
+        while let tag = try reader.next() {
+            switch tag.number {
+            case 6:
+                let port = try reader.message(tag)
+                try inside(.field("ports")) { () throws(ProtobufError) in try readPort(port, &draft) }
+            case 24 where isInitial: counts = try reader.text(tag) == "Always"
+            default: try reader.skip(tag)
+            }
+        }
+        if !counts { draft.pod.namedPorts.removeSubrange(before...) }
+    }
+
+    private func readPort(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {
+        var reader = message
+        var name = ""
+        var number: Int32 = 0
+        var ipProtocol: IPProtocol? = .tcp
+        while let tag = try reader.next() {
+            switch tag.number {
+            case 1: name = try reader.text(tag)
+            case 3: number = try reader.integer32(tag)
+            case 4: ipProtocol = Self.ipProtocol(bytes[try reader.content(tag)])
+            default: try reader.skip(tag)
+            }
+        }
+        guard !name.isEmpty else { return }
+        guard let ipProtocol, let number = UInt16(exactly: number), number > 0 else {
+            draft.isUsual = false
+            return
+        }
+        draft.pod.namedPorts.append(NamedPort(name: name, ipProtocol: ipProtocol, number: number))
+    }
+
+    private static func ipProtocol(_ text: Slice<UnsafeRawBufferPointer>) -> IPProtocol? {
+        if text.isEmpty || text.elementsEqual("TCP".utf8) { return .tcp }
+        if text.elementsEqual("UDP".utf8) { return .udp }
+        return text.elementsEqual("SCTP".utf8) ? .sctp : nil
+    }
+
+    private func readStatus(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {
+        var reader = message
+        while let tag = try reader.next() {
+            switch tag.number {
+            case 1:
+                let text = try reader.text(tag)
+                draft.phase = PodPhase(rawValue: text)
+                if draft.phase == nil, !text.isEmpty { draft.isUsual = false }
+            case 5: draft.hostIP = address(try reader.content(tag), &draft)
+            case 6: draft.podIP = address(try reader.content(tag), &draft)
+            case 12:
+                let item = try reader.message(tag)
+                let address = try inside(.field("podIPs")) { () throws(ProtobufError) in try listed(item, &draft) }
+                draft.pod.podIPs.append(new: address)
+            case 16:
+                let item = try reader.message(tag)
+                let address = try inside(.field("hostIPs")) { () throws(ProtobufError) in try listed(item, &draft) }
+                draft.pod.hostIPs.append(new: address)
+            default: try reader.skip(tag)
+            }
+        }
+    }
+
+    /// Nil for an empty text, which is written where there is no address yet.
+    private func address(_ range: Range<Int>, _ draft: inout Draft) -> IPAddress? {
+        guard !range.isEmpty else { return nil }
+        let address = IPAddress(utf8: UnsafeRawBufferPointer(rebasing: bytes[range]))
+        if address == nil { draft.isUsual = false }
+        return address
+    }
+
+    /// core/v1 PodIP or HostIP.
+    private func listed(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) -> IPAddress? {
+        var reader = message
+        var found: IPAddress?
+        while let tag = try reader.next() {
+            if tag.number == 1 {
+                found = address(try reader.content(tag), &draft)
+            } else {
+                try reader.skip(tag)
+            }
+        }
+        if found == nil { draft.isUsual = false }
+        return found
+    }
+}
+
+extension PodReader.Draft {
+    /// The rules of JSON decoding: the namespace's default, ports in order and once each, the single address last.
+    fileprivate consuming func finish() -> Pod {
+        if pod.metadata.namespace.isEmpty { pod.metadata.namespace = "default" }
+        if pod.namedPorts.count > 1 { pod.namedPorts = Set(pod.namedPorts).sorted() }
+        pod.podIPs.append(new: podIP)
+        pod.hostIPs.append(new: hostIP)
+        pod.phase = phase ?? (pod.podIPs.isEmpty ? .pending : .running)
+        return pod
+    }
+}
+
+extension [IPAddress] {
+    fileprivate mutating func append(new address: IPAddress?) {
+        if let address, !contains(address) { append(address) }
+    }
+}

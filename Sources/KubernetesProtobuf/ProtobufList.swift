@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+
+/// One page of a list, from a body of `application/vnd.kubernetes.protobuf`.
+public struct ProtobufList: Sendable, Hashable {
+    /// metav1.ListMeta, the part that a client needs.
+    public struct Metadata: Sendable, Hashable {
+        public var resourceVersion: String
+        /// Where the next page begins; empty on the last one.
+        public var continueToken: String
+        /// Objects on the pages to come, where the API server tells.
+        public var remainingItemCount: Int64?
+        public init(resourceVersion: String = "", continueToken: String = "", remainingItemCount: Int64? = nil) {
+            self.resourceVersion = resourceVersion
+            self.continueToken = continueToken
+            self.remainingItemCount = remainingItemCount
+        }
+    }
+
+    public var metadata: Metadata
+    public var objects: [DecodedObject]
+
+    /// Reads the whole body or nothing of it.
+    ///
+    /// - Parameters:
+    ///   - body: as received, the magic bytes included; its size is for the caller to bound.
+    ///   - kind: of the items: `PodList` for ``ObjectKind/pod``.
+    ///   - source: the name that ``DecodedObject/notUnderstood`` gives.
+    /// - Throws: where the body is cut short, broken, or a list of something else.
+    public static func decode(
+        _ body: UnsafeRawBufferPointer, kind: ObjectKind, source: String = "API server"
+    ) throws(ProtobufError) -> ProtobufList {
+        let raw = try Envelope(body, 0..<body.count).content(
+            apiVersion: kind.apiVersion, kind: "\(kind.rawValue)List")
+        return try inside(.field("raw")) { () throws(ProtobufError) in
+            try items(WireReader(body, raw), kind, source)
+        }
+    }
+
+    /// As ``decode(_:kind:source:)-(UnsafeRawBufferPointer,_,_)``.
+    public static func decode(
+        _ body: [UInt8], kind: ObjectKind, source: String = "API server"
+    ) throws(ProtobufError) -> ProtobufList {
+        try body.withUnsafeBufferPointer { (bytes) throws(ProtobufError) in
+            try decode(UnsafeRawBufferPointer(bytes), kind: kind, source: source)
+        }
+    }
+
+    private static func items(
+        _ message: WireReader, _ kind: ObjectKind, _ source: String
+    ) throws(ProtobufError) -> ProtobufList {
+        var list = ProtobufList(metadata: Metadata(), objects: [])
+        var objects = try ObjectReader(message.bytes, kind: kind, source: source)
+        var reader = message
+        while let tag = try reader.next() {
+            switch tag.number {
+            case 1:
+                let metadata = try reader.message(tag)
+                try inside(.field("metadata")) { () throws(ProtobufError) in try list.metadata.read(metadata) }
+            case 2:
+                let item = try reader.message(tag)
+                let object = try inside(.field("items")) { () throws(ProtobufError) in
+                    try inside(.index(list.objects.count)) { () throws(ProtobufError) in try objects.read(item) }
+                }
+                list.objects.append(object)
+            default: try reader.skip(tag)
+            }
+        }
+        return list
+    }
+}
+
+extension ProtobufList.Metadata {
+    fileprivate mutating func read(_ message: WireReader) throws(ProtobufError) {
+        var reader = message
+        while let tag = try reader.next() {
+            switch tag.number {
+            case 2: resourceVersion = try reader.text(tag)
+            case 3: continueToken = try reader.text(tag)
+            case 4: remainingItemCount = try reader.integer(tag)
+            default: try reader.skip(tag)
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Field number and wire type, as a message writes them before each value.
+struct WireTag {
+    let raw: UInt32
+    var number: UInt32 { raw >> 3 }
+    var wireType: UInt8 { UInt8(raw & 7) }
+}
+
+/// Pulls fields out of one message of the protobuf wire format.
+///
+/// Every step consumes a byte or fails, and none looks past the message's end, so the time is linear in the input
+/// whatever the input is. A field of ours written with another wire type is refused, not passed over: it would be a
+/// part of a policy that is not read.
+struct WireReader {
+    /// What all positions count from.
+    let bytes: UnsafeRawBufferPointer
+    private(set) var position: Int
+    let end: Int
+
+    /// - Parameter range: of `bytes`, which must outlive the reader.
+    init(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count)
+        self.bytes = bytes
+        position = range.lowerBound
+        end = range.upperBound
+    }
+
+    func failure(_ reason: ProtobufError.Reason) -> ProtobufError { ProtobufError(offset: position, reason: reason) }
+
+    /// Nil at the end of the message.
+    @inline(__always)
+    mutating func next() throws(ProtobufError) -> WireTag? {
+        guard position < end else { return nil }
+        let start = position
+        let raw = try number()
+        guard raw >= 8, raw <= UInt64(UInt32.max) else {
+            position = start
+            throw failure(.fieldNumber(raw >> 3))
+        }
+        return WireTag(raw: UInt32(truncatingIfNeeded: raw))
+    }
+
+    /// A number of 1 to 10 bytes.
+    @inline(__always)
+    private mutating func number() throws(ProtobufError) -> UInt64 {
+        guard position < end else { throw failure(.truncated(missing: 1)) }
+        let first = bytes[position]
+        if first < 0x80 {
+            position += 1
+            return UInt64(first)
+        }
+        return try longNumber()
+    }
+
+    private mutating func longNumber() throws(ProtobufError) -> UInt64 {
+        var value: UInt64 = 0
+        var shift: UInt64 = 0
+        var at = position
+        while at < end {
+            let byte = bytes[at]
+            at += 1
+            // The tenth byte has the 64th bit alone.
+            if shift == 63, byte > 1 { throw failure(.numberTooLong) }
+            value |= UInt64(byte & 0x7f) << shift
+            if byte < 0x80 {
+                position = at
+                return value
+            }
+            shift += 7
+        }
+        throw failure(.truncated(missing: 1))
+    }
+
+    /// The value of a varint field: `int32`, `int64`, `bool`.
+    @inline(__always)
+    mutating func integer(_ tag: WireTag) throws(ProtobufError) -> Int64 {
+        try expect(0, tag)
+        return Int64(bitPattern: try number())
+    }
+
+    mutating func flag(_ tag: WireTag) throws(ProtobufError) -> Bool { try integer(tag) != 0 }
+
+    /// As the other end reads an `int32`: the low 32 bits.
+    mutating func integer32(_ tag: WireTag) throws(ProtobufError) -> Int32 {
+        Int32(truncatingIfNeeded: try integer(tag))
+    }
+
+    /// Where the content of a `string`, `bytes` or message field lies.
+    @inline(__always)
+    mutating func content(_ tag: WireTag) throws(ProtobufError) -> Range<Int> {
+        try expect(2, tag)
+        return try content()
+    }
+
+    @inline(__always)
+    private mutating func content() throws(ProtobufError) -> Range<Int> {
+        let length = try number()
+        let left = end - position
+        guard length <= UInt64(left) else {
+            throw failure(.truncated(missing: Int(clamping: length - UInt64(left))))
+        }
+        let start = position
+        position += Int(length)
+        return start..<position
+    }
+
+    @inline(__always)
+    mutating func text(_ tag: WireTag) throws(ProtobufError) -> String { text(in: try content(tag)) }
+
+    /// Bytes that are no UTF-8 become U+FFFD, as they do where the API server writes JSON: anybody may put them into an
+    /// annotation, and one object must not make a whole list unreadable.
+    @inline(__always)
+    func text(in range: Range<Int>) -> String {
+        String(decoding: UnsafeRawBufferPointer(rebasing: bytes[range]), as: UTF8.self)
+    }
+
+    @inline(__always)
+    mutating func message(_ tag: WireTag) throws(ProtobufError) -> WireReader {
+        WireReader(bytes, try content(tag))
+    }
+
+    /// Passes over a field that is not ours.
+    @inline(__always)
+    mutating func skip(_ tag: WireTag) throws(ProtobufError) {
+        switch tag.wireType {
+        case 0: _ = try number()
+        case 1: try skip(bytes: 8)
+        case 2: _ = try content()
+        case 5: try skip(bytes: 4)
+        default: throw failure(.wireType(tag.wireType))
+        }
+    }
+
+    private mutating func skip(bytes count: Int) throws(ProtobufError) {
+        guard count <= end - position else { throw failure(.truncated(missing: count - (end - position))) }
+        position += count
+    }
+
+    @inline(__always)
+    private func expect(_ wireType: UInt8, _ tag: WireTag) throws(ProtobufError) {
+        guard tag.wireType == wireType else {
+            throw failure(.wrongWireType(field: tag.number, found: tag.wireType, expected: wireType))
+        }
+    }
+}
