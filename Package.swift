@@ -110,8 +110,8 @@ let package = Package(
         .executableTarget(
             name: "bulkhead-bench",
             dependencies: [
-                "NetworkTypes", "PolicyModel", "KubernetesObjects", "CompiledPolicy", "PolicyPipeline", "Datapath",
-                "DatapathEBPF", "DatapathNFTables", "TestKit", "CLinuxShim",
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "CompiledPolicy",
+                "PolicyPipeline", "Datapath", "DatapathEBPF", "DatapathNFTables", "TestKit", "CLinuxShim",
             ],
             path: "Benchmarks", swiftSettings: strict),
 
@@ -133,6 +133,7 @@ let package = Package(
         tests("TestKitTests", ["TestKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
         tests("NetworkTypesTests", ["NetworkTypes", "TestKit"]),
         tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes", "TestKit"]),
+        tests("KubernetesProtobufTests", ["KubernetesProtobuf", "KubernetesObjects", "NetworkTypes", "TestKit"]),
         tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "TestKit"]),
         tests(
             "PolicyPipelineTests",

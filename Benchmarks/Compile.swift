@@ -87,19 +87,6 @@ private struct LargeCluster {
     }
 }
 
-/// Processor time that this process has used, in milliseconds: the machine may have other work.
-private func processorMilliseconds() -> Double {
-    var time = timespec()
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-    return Double(time.tv_sec) * 1e3 + Double(time.tv_nsec) / 1e6
-}
-
-private func milliseconds(_ work: () -> Void) -> Double {
-    let start = processorMilliseconds()
-    work()
-    return processorMilliseconds() - start
-}
-
 /// Memory that the kernel holds for this process; nil where /proc cannot be read.
 private func residentMegabytes() -> Double? {
     guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return nil }
@@ -120,9 +107,9 @@ private func report(_ what: String, _ samples: [Double], unit: String, target: S
 /// processor time.
 func benchCompile() {
     var pipeline = PolicyPipeline(nodeName: "node-0")
-    let ingest = milliseconds { LargeCluster.ingest(into: &pipeline) }
+    let ingest = processorMilliseconds { LargeCluster.ingest(into: &pipeline) }
     print("compile: ingest 150,000 pods, 5,000 policies (objects made meanwhile): \(shown(ingest)) ms")
-    let compile = milliseconds { _ = pipeline.apply([]) }
+    let compile = processorMilliseconds { _ = pipeline.apply([]) }
     print("compile: resolve and compile from scratch: \(shown(compile)) ms (target 200)")
     print("compile: \(pipeline.statistics)")
     if let resident = residentMegabytes() { print("compile: resident \(shown(resident)) MB (target 150)") }
@@ -131,8 +118,8 @@ func benchCompile() {
     for round in 0..<4000 {
         let object = LargeCluster.pod(
             round * 37 % LargeCluster.namespaces, round * 11 % LargeCluster.applications, round % LargeCluster.replicas)
-        pods.append(milliseconds { _ = pipeline.apply([.removed(object.key)]) } * 1000)
-        pods.append(milliseconds { _ = pipeline.apply([.set(object)]) } * 1000)
+        pods.append(processorMilliseconds { _ = pipeline.apply([.removed(object.key)]) } * 1000)
+        pods.append(processorMilliseconds { _ = pipeline.apply([.set(object)]) } * 1000)
     }
     report("one pod event", pods, unit: "µs", target: "50")
 
@@ -147,7 +134,7 @@ func benchCompile() {
         } else {
             policy.ingress[0].ports[0].port = .range(PortRange(7777))
         }
-        policies.append(milliseconds { _ = pipeline.apply([.set(.networkPolicy(policy))]) })
+        policies.append(processorMilliseconds { _ = pipeline.apply([.set(.networkPolicy(policy))]) })
     }
     report("one policy changed", policies, unit: "ms", target: "5")
     if let resident = residentMegabytes() { print("compile: resident at the end \(shown(resident)) MB") }

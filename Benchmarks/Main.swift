@@ -9,6 +9,7 @@ enum Main {
         ("live", benchLive),
         ("livetable", benchLiveTable),
         ("nftables", benchNFTables),
+        ("objects", benchObjects),
     ]
 
     static func main() throws {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// RFC 3339 time stamps, as metav1.Time writes them.
-enum Timestamp {
+package enum Timestamp {
     /// Seconds since 1970 of `2006-01-02T15:04:05[.fraction](Z|±hh:mm)`; nil for any other text.
-    static func seconds(_ text: String) -> Int64? {
+    package static func seconds(_ text: String) -> Int64? {
         var scanner = Scanner(utf8: Array(text.utf8))
         guard let year = scanner.number(digits: 4), scanner.skip("-"), let month = scanner.number(digits: 2),
             scanner.skip("-"), let day = scanner.number(digits: 2), scanner.skip("T") || scanner.skip("t"),

@@ -23,25 +23,30 @@ struct ObjectReader {
     let source: String
     private let schema: MessageSchema
     private var pods: PodReader
+    /// Nothing is read straight into values, so that the two ways can be compared.
+    private let readsDocumentsOnly: Bool
 
-    init(_ bytes: UnsafeRawBufferPointer, kind: ObjectKind, source: String) throws(ProtobufError) {
+    init(
+        _ bytes: UnsafeRawBufferPointer, kind: ObjectKind, source: String, readsDocumentsOnly: Bool = false
+    ) throws(ProtobufError) {
         guard let schema = MessageSchema.of(kind) else { throw ProtobufError(offset: 0, reason: .servedAsJSON(kind)) }
         self.kind = kind
         self.source = source
         self.schema = schema
+        self.readsDocumentsOnly = readsDocumentsOnly
         pods = PodReader(bytes)
     }
 
     /// - Parameter message: the object itself, without envelope.
     mutating func read(_ message: WireReader) throws(ProtobufError) -> DecodedObject {
-        if kind == .pod, let pod = try pods.read(message) {
+        if kind == .pod, !readsDocumentsOnly, let pod = try pods.read(message) {
             return DecodedObject(object: .pod(pod.pod), resourceVersion: pod.resourceVersion)
         }
         return try readAsDocument(message)
     }
 
     /// The long way, by the very code that decodes JSON: whatever is unusual about an object is decided in one place.
-    func readAsDocument(_ message: WireReader) throws(ProtobufError) -> DecodedObject {
+    private func readAsDocument(_ message: WireReader) throws(ProtobufError) -> DecodedObject {
         let range = message.position..<message.end
         var document = try DocumentBuilder(bytes: message.bytes).mapping([range], schema)
         document.addType(of: kind)

@@ -9,25 +9,31 @@ struct LabelSetCache {
     }
 
     private let bytes: UnsafeRawBufferPointer
+    /// The set asked for last: lists come in the order of names, so that pods of one template follow one another.
+    private var last: Slot?
     /// Each set has one place, which the last one of that place holds.
-    private var slots: [Slot?]
+    private var slots: [Slot?] = []
     private static let slotCount = 64
 
-    init(_ bytes: UnsafeRawBufferPointer) {
-        self.bytes = bytes
-        slots = []
-    }
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
     /// - Parameters:
     ///   - run: entries of `map<string, string> labels = 11` one after the other, from the content of the first.
     ///   - first: the content of the first.
     mutating func labels(_ run: Range<Int>, first: Range<Int>) throws(ProtobufError) -> [String: String] {
-        if slots.isEmpty { slots = Array(repeating: nil, count: Self.slotCount) }
+        if let last, bytes.areSame(last.range, run) { return last.labels }
         let hash = hash(of: run)
         let place = Int(truncatingIfNeeded: hash >> 32) & (Self.slotCount - 1)
-        if let slot = slots[place], slot.hash == hash, isSame(slot.range, run) { return slot.labels }
+        if !slots.isEmpty, let slot = slots[place], slot.hash == hash, bytes.areSame(slot.range, run) {
+            last = slot
+            return slot.labels
+        }
         let labels = try inside(.field("labels")) { () throws(ProtobufError) in try read(run, first: first) }
-        slots[place] = Slot(hash: hash, range: run, labels: labels)
+        // A watch event has one set, which needs no table.
+        if last != nil, slots.isEmpty { slots = Array(repeating: nil, count: Self.slotCount) }
+        let slot = Slot(hash: hash, range: run, labels: labels)
+        if !slots.isEmpty { slots[place] = slot }
+        last = slot
         return labels
     }
 
@@ -42,10 +48,6 @@ struct LabelSetCache {
             labels[key] = value
         }
         return labels
-    }
-
-    private func isSame(_ a: Range<Int>, _ b: Range<Int>) -> Bool {
-        a.count == b.count && bytes[a].elementsEqual(bytes[b])
     }
 
     /// Good enough to find a place: sets are compared byte by byte.

@@ -62,9 +62,8 @@ extension MessageSchema {
     // 1.36; a number never changes its meaning. creationTimestamp is read by ObjectStamp.
 
     private static let metadata = MessageSchema(fields: [
-        .optionalText(1, "name"), .optionalText(2, "generateName"), .optionalText(3, "namespace"),
-        .optionalText(5, "uid"), Field(number: 11, name: "labels", value: .textMap),
-        Field(number: 12, name: "annotations", value: .textMap),
+        .optionalText(1, "name"), .optionalText(3, "namespace"), .optionalText(5, "uid"),
+        Field(number: 11, name: "labels", value: .textMap),
     ])
 
     private static let pod: MessageSchema = {
@@ -120,6 +119,9 @@ extension MessageSchema {
                 .message(1, "podSelector", selector), .messages(2, "ingress", rule("from")),
                 .messages(3, "egress", rule("to")), .texts(4, "policyTypes"),
             ], tellsUnknown: true)
-        return MessageSchema(fields: [.message(1, "metadata", metadata), .message(2, "spec", spec)])
+        // Annotations tell how a policy is carried out.
+        let annotations = Field(number: 12, name: "annotations", value: .textMap)
+        let annotated = MessageSchema(fields: metadata.fields + [annotations])
+        return MessageSchema(fields: [.message(1, "metadata", annotated), .message(2, "spec", spec)])
     }()
 }

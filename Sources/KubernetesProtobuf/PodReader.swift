@@ -10,7 +10,7 @@ struct PodReader {
     private let bytes: UnsafeRawBufferPointer
     private var labelSets: LabelSetCache
     /// Lists come in the order of namespaces.
-    private var lastNamespace = ""
+    private var lastNamespace = (range: 0..<0, text: "")
 
     init(_ bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes
@@ -22,9 +22,15 @@ struct PodReader {
         var pod = Pod(metadata: ObjectMeta(name: ""), phase: .pending)
         var resourceVersion = ""
         var phase: PodPhase?
-        var podIP: IPAddress?
-        var hostIP: IPAddress?
+        var podIP = SingleAddress()
+        var hostIP = SingleAddress()
         var isUsual = true
+    }
+
+    /// status.podIP or status.hostIP with the place of its text, which the list of addresses mostly repeats.
+    fileprivate struct SingleAddress {
+        var text = 0..<0
+        var value: IPAddress?
     }
 
     mutating func read(_ message: WireReader) throws(ProtobufError) -> (pod: Pod, resourceVersion: String)? {
@@ -65,9 +71,10 @@ struct PodReader {
     }
 
     private mutating func namespace(_ range: Range<Int>) -> String {
-        let text = UnsafeRawBufferPointer(rebasing: bytes[range])
-        if !lastNamespace.utf8.elementsEqual(text) { lastNamespace = String(decoding: text, as: UTF8.self) }
-        return lastNamespace
+        if !bytes.areSame(lastNamespace.range, range) {
+            lastNamespace = (range, WireReader(bytes, range).text(in: range))
+        }
+        return lastNamespace.text
     }
 
     /// All entries that follow one another at once.
@@ -118,7 +125,9 @@ struct PodReader {
             case 6:
                 let port = try reader.message(tag)
                 try inside(.field("ports")) { () throws(ProtobufError) in try readPort(port, &draft) }
-            case 24 where isInitial: counts = try reader.text(tag) == "Always"
+            case 24:
+                let policy = try reader.content(tag)
+                if isInitial { counts = bytes.isText(policy, "Always") }
             default: try reader.skip(tag)
             }
         }
@@ -134,7 +143,7 @@ struct PodReader {
             switch tag.number {
             case 1: name = try reader.text(tag)
             case 3: number = try reader.integer32(tag)
-            case 4: ipProtocol = Self.ipProtocol(bytes[try reader.content(tag)])
+            case 4: ipProtocol = self.ipProtocol(try reader.content(tag))
             default: try reader.skip(tag)
             }
         }
@@ -146,56 +155,64 @@ struct PodReader {
         draft.pod.namedPorts.append(NamedPort(name: name, ipProtocol: ipProtocol, number: number))
     }
 
-    private static func ipProtocol(_ text: Slice<UnsafeRawBufferPointer>) -> IPProtocol? {
-        if text.isEmpty || text.elementsEqual("TCP".utf8) { return .tcp }
-        if text.elementsEqual("UDP".utf8) { return .udp }
-        return text.elementsEqual("SCTP".utf8) ? .sctp : nil
+    private func ipProtocol(_ text: Range<Int>) -> IPProtocol? {
+        if text.isEmpty || bytes.isText(text, "TCP") { return .tcp }
+        if bytes.isText(text, "UDP") { return .udp }
+        return bytes.isText(text, "SCTP") ? .sctp : nil
     }
 
     private func readStatus(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {
         var reader = message
         while let tag = try reader.next() {
             switch tag.number {
-            case 1:
-                let text = try reader.text(tag)
-                draft.phase = PodPhase(rawValue: text)
-                if draft.phase == nil, !text.isEmpty { draft.isUsual = false }
-            case 5: draft.hostIP = address(try reader.content(tag), &draft)
-            case 6: draft.podIP = address(try reader.content(tag), &draft)
+            case 1: readPhase(try reader.content(tag), &draft)
+            case 5: draft.hostIP = single(try reader.content(tag), &draft)
+            case 6: draft.podIP = single(try reader.content(tag), &draft)
             case 12:
                 let item = try reader.message(tag)
-                let address = try inside(.field("podIPs")) { () throws(ProtobufError) in try listed(item, &draft) }
-                draft.pod.podIPs.append(new: address)
+                try inside(.field("podIPs")) { () throws(ProtobufError) in
+                    draft.pod.podIPs.append(new: try listed(item, draft.podIP, &draft))
+                }
             case 16:
                 let item = try reader.message(tag)
-                let address = try inside(.field("hostIPs")) { () throws(ProtobufError) in try listed(item, &draft) }
-                draft.pod.hostIPs.append(new: address)
+                try inside(.field("hostIPs")) { () throws(ProtobufError) in
+                    draft.pod.hostIPs.append(new: try listed(item, draft.hostIP, &draft))
+                }
             default: try reader.skip(tag)
             }
         }
     }
 
-    /// Nil for an empty text, which is written where there is no address yet.
-    private func address(_ range: Range<Int>, _ draft: inout Draft) -> IPAddress? {
-        guard !range.isEmpty else { return nil }
-        let address = IPAddress(utf8: UnsafeRawBufferPointer(rebasing: bytes[range]))
-        if address == nil { draft.isUsual = false }
-        return address
+    private func readPhase(_ text: Range<Int>, _ draft: inout Draft) {
+        if bytes.isText(text, "Running") {
+            draft.phase = .running
+        } else {
+            draft.phase = PodPhase(rawValue: WireReader(bytes, text).text(in: text))
+            if draft.phase == nil, !text.isEmpty { draft.isUsual = false }
+        }
+    }
+
+    /// Without a value for an empty text, which is written where there is no address yet.
+    private func single(_ text: Range<Int>, _ draft: inout Draft) -> SingleAddress {
+        guard !text.isEmpty else { return SingleAddress() }
+        let value = IPAddress(utf8: UnsafeRawBufferPointer(rebasing: bytes[text]))
+        if value == nil { draft.isUsual = false }
+        return SingleAddress(text: text, value: value)
     }
 
     /// core/v1 PodIP or HostIP.
-    private func listed(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) -> IPAddress? {
+    private func listed(
+        _ message: WireReader, _ known: SingleAddress, _ draft: inout Draft
+    ) throws(ProtobufError) -> IPAddress? {
         var reader = message
-        var found: IPAddress?
+        var text = 0..<0
         while let tag = try reader.next() {
-            if tag.number == 1 {
-                found = address(try reader.content(tag), &draft)
-            } else {
-                try reader.skip(tag)
-            }
+            if tag.number == 1 { text = try reader.content(tag) } else { try reader.skip(tag) }
         }
-        if found == nil { draft.isUsual = false }
-        return found
+        if let value = known.value, bytes.areSame(known.text, text) { return value }
+        let value = IPAddress(utf8: UnsafeRawBufferPointer(rebasing: bytes[text]))
+        if value == nil { draft.isUsual = false }
+        return value
     }
 }
 
@@ -203,9 +220,10 @@ extension PodReader.Draft {
     /// The rules of JSON decoding: the namespace's default, ports in order and once each, the single address last.
     fileprivate consuming func finish() -> Pod {
         if pod.metadata.namespace.isEmpty { pod.metadata.namespace = "default" }
-        if pod.namedPorts.count > 1 { pod.namedPorts = Set(pod.namedPorts).sorted() }
-        pod.podIPs.append(new: podIP)
-        pod.hostIPs.append(new: hostIP)
+        let isOrdered = zip(pod.namedPorts, pod.namedPorts.dropFirst()).allSatisfy { $0 < $1 }
+        if !isOrdered { pod.namedPorts = Set(pod.namedPorts).sorted() }
+        pod.podIPs.append(new: podIP.value)
+        pod.hostIPs.append(new: hostIP.value)
         pod.phase = phase ?? (pod.podIPs.isEmpty ? .pending : .running)
         return pod
     }

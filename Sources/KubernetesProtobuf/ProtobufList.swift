@@ -30,11 +30,7 @@ public struct ProtobufList: Sendable, Hashable {
     public static func decode(
         _ body: UnsafeRawBufferPointer, kind: ObjectKind, source: String = "API server"
     ) throws(ProtobufError) -> ProtobufList {
-        let raw = try Envelope(body, 0..<body.count).content(
-            apiVersion: kind.apiVersion, kind: "\(kind.rawValue)List")
-        return try inside(.field("raw")) { () throws(ProtobufError) in
-            try items(WireReader(body, raw), kind, source)
-        }
+        try decode(body, kind: kind, source: source, readsDocumentsOnly: false)
     }
 
     /// As ``decode(_:kind:source:)-(UnsafeRawBufferPointer,_,_)``.
@@ -46,12 +42,25 @@ public struct ProtobufList: Sendable, Hashable {
         }
     }
 
+    /// - Parameter readsDocumentsOnly: pods, too, are read by the code that decodes JSON: slower, and the same.
+    package static func decode(
+        _ body: UnsafeRawBufferPointer, kind: ObjectKind, source: String, readsDocumentsOnly: Bool
+    ) throws(ProtobufError) -> ProtobufList {
+        let raw = try Envelope(body, 0..<body.count).content(
+            apiVersion: kind.apiVersion, kind: "\(kind.rawValue)List")
+        return try inside(.field("raw")) { () throws(ProtobufError) in
+            var objects = try ObjectReader(body, kind: kind, source: source, readsDocumentsOnly: readsDocumentsOnly)
+            return try items(WireReader(body, raw), &objects)
+        }
+    }
+
     private static func items(
-        _ message: WireReader, _ kind: ObjectKind, _ source: String
+        _ message: WireReader, _ objects: inout ObjectReader
     ) throws(ProtobufError) -> ProtobufList {
         var list = ProtobufList(metadata: Metadata(), objects: [])
-        var objects = try ObjectReader(message.bytes, kind: kind, source: source)
         var reader = message
+        // Few objects are smaller; room for too many would be given back, for too few is found as the list grows.
+        list.objects.reserveCapacity((message.end - message.position) / 2048)
         while let tag = try reader.next() {
             switch tag.number {
             case 1:

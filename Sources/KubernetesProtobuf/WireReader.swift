@@ -144,3 +144,30 @@ struct WireReader {
         }
     }
 }
+
+extension UnsafeRawBufferPointer {
+    /// Whether the bytes of both ranges are the same; eight at a time, from the end, where what is alike for long mostly
+    /// differs.
+    func areSame(_ a: Range<Int>, _ b: Range<Int>) -> Bool {
+        guard a.count == b.count else { return false }
+        precondition(a.lowerBound >= 0 && b.lowerBound >= 0 && a.upperBound <= count && b.upperBound <= count)
+        var left = a.count
+        while left >= 8 {
+            left -= 8
+            let word = loadUnaligned(fromByteOffset: a.lowerBound + left, as: UInt64.self)
+            guard word == loadUnaligned(fromByteOffset: b.lowerBound + left, as: UInt64.self) else { return false }
+        }
+        while left > 0 {
+            left -= 1
+            guard self[a.lowerBound + left] == self[b.lowerBound + left] else { return false }
+        }
+        return true
+    }
+
+    /// Whether the bytes of `range` are those of `text`.
+    func isText(_ range: Range<Int>, _ text: StaticString) -> Bool {
+        guard range.count == text.utf8CodeUnitCount else { return false }
+        for offset in 0..<range.count where self[range.lowerBound + offset] != text.utf8Start[offset] { return false }
+        return true
+    }
+}

@@ -19,9 +19,12 @@ let package = Package(
     targets: [
         .target(name: "NetworkTypes", swiftSettings: counted),
         .target(name: "KubernetesObjects", dependencies: ["NetworkTypes"], swiftSettings: counted),
+        .target(
+            name: "KubernetesProtobuf", dependencies: ["KubernetesObjects", "NetworkTypes"], swiftSettings: counted),
         .target(name: "PolicySources", dependencies: ["KubernetesObjects", yams], swiftSettings: counted),
         .target(name: "FuzzDriver", path: "Targets/FuzzDriver", swiftSettings: strict),
         fuzzer("ManifestFuzz", ["PolicySources", "KubernetesObjects"]),
         fuzzer("JSONFuzz", ["KubernetesObjects"]),
+        fuzzer("ProtobufFuzz", ["KubernetesProtobuf", "KubernetesObjects"]),
     ]
 )

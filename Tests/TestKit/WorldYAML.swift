@@ -31,7 +31,7 @@ public enum KubernetesYAML {
 
     private static func document(_ object: KubernetesObject) -> String {
         var lines = YAMLLines()
-        lines.add("apiVersion: \(apiVersion(object.kind))")
+        lines.add("apiVersion: \(object.kind.apiVersion)")
         lines.add("kind: \(object.kind.rawValue)")
         switch object {
         case .pod(let pod):
@@ -49,15 +49,6 @@ public enum KubernetesYAML {
             lines.add(tierPolicy: policy)
         }
         return lines.text
-    }
-
-    private static func apiVersion(_ kind: ObjectKind) -> String {
-        switch kind {
-        case .pod, .namespace, .node: "v1"
-        case .networkPolicy: "networking.k8s.io/v1"
-        case .clusterNetworkPolicy: "policy.networking.k8s.io/v1alpha2"
-        case .adminNetworkPolicy, .baselineAdminNetworkPolicy: "policy.networking.k8s.io/v1alpha1"
-        }
     }
 }
 
