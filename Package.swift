@@ -82,13 +82,15 @@ let package = Package(
         module("NodeNetwork", ["NetworkTypes", "CLinuxShim"]),
         module("PolicySources", ["KubernetesObjects", yams]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
+        module("PrometheusText"),
         module("ControlProtocol", ["PolicyModel", "KubernetesObjects"]),
         module(
             "Agent",
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
                 "PolicyPipeline", "Datapath", "DatapathNFTables", "PolicySources", "FlowTelemetry",
-                "ControlProtocol", "CLinuxShim", "NodeNetwork", hummingbirdCore, logging, lifecycle, nioCore, nioPosix,
+                "ControlProtocol", "PrometheusText", "CLinuxShim", "NodeNetwork", hummingbirdCore, logging, lifecycle,
+                nioCore, nioPosix,
             ]),
         .executableTarget(
             name: "bulkheadd",
@@ -161,11 +163,13 @@ let package = Package(
                 "PolicyModel",
                 "NetworkTypes", "TestKit",
             ]),
+        tests("PrometheusTextTests", ["PrometheusText"]),
         tests("ControlProtocolTests", ["ControlProtocol", "NetworkTypes", "PolicyModel"]),
         tests(
             "AgentTests",
             [
-                "Agent", "TestKit", "ControlProtocol", "Datapath", "FlowTelemetry", "CompiledPolicy", "PolicySources",
+                "Agent", "TestKit", "ControlProtocol", "PrometheusText", "Datapath", "FlowTelemetry", "CompiledPolicy",
+                "PolicySources",
                 "NodeNetwork", "KubernetesObjects", "PolicyModel", "NetworkTypes", logging, lifecycle,
             ]),
         tests("NodeNetworkTests", ["NodeNetwork", "NetworkTypes", "TestKit"]),

@@ -4,6 +4,7 @@ import ControlProtocol
 import Datapath
 import NodeNetwork
 import PolicyPipeline
+import PrometheusText
 
 /// How the kernel's side stands.
 struct Programming {
@@ -22,6 +23,23 @@ struct Programming {
     var lastDuration: Duration = .zero
     /// Things that somebody else had changed and that were put right, since the start.
     var repaired = 0
+    /// Attempts that failed, since the start.
+    var failures = 0
+    /// When the oldest change came that the kernel does not enforce yet.
+    var pendingSince: ContinuousClock.Instant?
+    /// Seconds from a change's arrival to the kernel enforcing it.
+    var latency = Histogram(bounds: latencyBounds)
+
+    /// From what one pod takes to what a retried failure takes.
+    private static let latencyBounds = [
+        0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
+    ]
+
+    mutating func noteEnforced() {
+        guard let since = pendingSince else { return }
+        latency.record((ContinuousClock.now - since) / .seconds(1))
+        pendingSince = nil
+    }
 
     /// Quiet time after which retired space is freed.
     static let quiet: Duration = .milliseconds(500)
@@ -38,7 +56,9 @@ extension Agent where Plane: ~Copyable {
     ///
     /// - Throws: ``DatapathError`` where the kernel could not be written; the change is kept and written later.
     func advance(_ step: (inout PolicyPipeline) throws -> CompiledDelta) throws {
+        let arrival = ContinuousClock.now
         let delta = try step(&pipeline)
+        if !delta.isEmpty, programming.pendingSince == nil { programming.pendingSince = arrival }
         if programming.lastError != nil {
             // What is programmed is not known: the whole is compared.
             try resyncNow()
@@ -72,6 +92,7 @@ extension Agent where Plane: ~Copyable {
         }
         programming.lastDuration = ContinuousClock.now - start
         programming.batches += 1
+        programming.noteEnforced()
         noteRepair()
         if programming.lastError != nil {
             logger.notice("programmed again", metadata: ["failures": "\(programming.backoff.failures)"])
@@ -91,6 +112,7 @@ extension Agent where Plane: ~Copyable {
 
     private func failed(_ error: DatapathError) {
         programming.backoff.failed()
+        programming.failures += 1
         programming.lastError = error
         logger.error(
             "the kernel could not be programmed; what was in force stays",

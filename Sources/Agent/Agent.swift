@@ -40,6 +40,8 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var pump: Task<Void, Never>?
     var isEnding = false
     var programming = Programming()
+    var denied = PacketLedger()
+    var wouldDeny = PacketLedger()
     /// What another datapath enforces until this one does.
     var replacement: Replacement
 

@@ -29,7 +29,7 @@ public protocol ControlBackend: Sendable {
 }
 
 /// What the daemon feeds to the agent, beside what the control socket asks.
-public protocol RunningAgent: ControlBackend {
+public protocol RunningAgent: ControlBackend, MetricsBackend {
     /// Follows links and routes of the network namespace that the agent's thread is in.
     func followNetwork(_ receiver: @escaping NetworkFollower.Receiver) async throws -> NetworkFollower
     /// Takes in the node's links and routes, by which the interface of each endpoint is known.

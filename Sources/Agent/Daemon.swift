@@ -12,20 +12,24 @@ public struct Daemon: Service {
     private let manifests: ManifestDirectory?
     private let guardrails: ManifestDirectory?
     private let socket: SocketFile
+    private let metrics: MetricsAddress?
     private let logger: Logger
     private let notifier: ServiceNotifier
 
     /// - Parameters:
     ///   - agent: started already.
     ///   - manifests, guardrails: of which the agent was given the first update at its start.
+    ///   - metrics: where metrics and probes are answered; nil: nowhere.
     public init(
         agent: any RunningAgent, manifests: ManifestDirectory?, guardrails: ManifestDirectory? = nil,
-        socket: SocketFile, logger: Logger, notifier: ServiceNotifier = ServiceNotifier()
+        socket: SocketFile, metrics: MetricsAddress? = nil, logger: Logger,
+        notifier: ServiceNotifier = ServiceNotifier()
     ) {
         self.agent = agent
         self.manifests = manifests
         self.guardrails = guardrails
         self.socket = socket
+        self.metrics = metrics
         self.logger = logger
         self.notifier = notifier
     }
@@ -40,6 +44,7 @@ public struct Daemon: Service {
         let served = await withTaskGroup(of: Void.self) { group in
             group.addTask { for await state in states { await agent.networkChanged(state) } }
             group.addTask { for await _ in changes { await agent.rulesetChanged() } }
+            group.addTask { await serveMetrics() }
             group.addTask { await watch(manifests) { await agent.manifestsChanged($0) } }
             group.addTask { await watch(guardrails) { await agent.guardrailsChanged($0) } }
             let served = await withGracefulShutdownHandler {
@@ -73,6 +78,11 @@ public struct Daemon: Service {
         } catch {
             return .failure(error)
         }
+    }
+
+    private func serveMetrics() async {
+        guard let metrics else { return }
+        await MetricsServer(address: metrics, backend: agent, logger: logger).run()
     }
 
     private func watch(_ directory: ManifestDirectory?, _ changed: (ManifestChange) async -> Void) async {

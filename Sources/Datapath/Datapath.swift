@@ -40,6 +40,19 @@ public struct DatapathCounters: Sendable, Hashable {
     public init() {}
 }
 
+/// How full one table of fixed size is.
+public struct TableUse: Sendable, Hashable {
+    /// What it is called in metrics.
+    public var table: String
+    public var used: Int
+    public var limit: Int
+    public init(table: String, used: Int, limit: Int) {
+        self.table = table
+        self.used = used
+        self.limit = limit
+    }
+}
+
 /// What `program` or `resync` wrote, for logs, metrics and tests.
 public struct ProgramReport: Sendable, Hashable {
     /// 32-bit words stored.
@@ -109,6 +122,15 @@ public protocol Datapath: ~Copyable {
     func ruleCounters() throws(DatapathError) -> [RuleID: RuleCounter]
     func counters() throws(DatapathError) -> DatapathCounters
 
+    /// Looks whether what enforces is where it has to be in the kernel: hooks, tables. Cheap; says nothing about what is
+    /// in the tables.
+    ///
+    /// - Throws: ``DatapathError`` that says what is missing.
+    func checkPlace() throws(DatapathError)
+
+    /// Tables of this datapath alone that can be full.
+    func tableUse() -> [TableUse]
+
     /// Drop events since the last call, at most `limit`; does not wait.
     mutating func pollEvents(limit: Int) -> [DropEvent]
 
@@ -125,6 +147,7 @@ public protocol Datapath: ~Copyable {
 
 extension Datapath where Self: ~Copyable {
     public static var isExposed: Bool { false }
+    public func tableUse() -> [TableUse] { [] }
     public func isUntouched() throws(DatapathError) -> Bool { true }
 }
 
@@ -136,6 +159,8 @@ public enum DatapathError: Error, Sendable, Hashable, CustomStringConvertible {
     case unsupported(what: String, remedy: String)
     /// A limit of the tables was reached.
     case limit(what: String, limit: Int)
+    /// Somebody has taken away a part of what enforces.
+    case missing(String)
     /// What is pinned contradicts itself or its layout.
     case corrupt(String)
 
@@ -145,6 +170,7 @@ public enum DatapathError: Error, Sendable, Hashable, CustomStringConvertible {
             "\(operation): errno \(code)\(detail.isEmpty ? "" : ": \(detail)")"
         case .unsupported(let what, let remedy): "\(what): \(remedy)"
         case .limit(let what, let limit): "\(what): limit of \(limit) reached"
+        case .missing(let what): "\(what) is gone: somebody else has removed it"
         case .corrupt(let what): "corrupt tables: \(what)"
         }
     }

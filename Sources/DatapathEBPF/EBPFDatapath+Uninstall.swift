@@ -41,7 +41,7 @@ extension EBPFDatapath {
         return found
     }
 
-    private static func conntrackTableExists() throws(DatapathError) -> Bool {
+    static func conntrackTableExists() throws(DatapathError) -> Bool {
         let code = bh_conntrack_table_exists()
         guard code >= 0 else {
             throw .system(operation: "looking for the nftables table inet bulkhead-tracking", code: -code, detail: "")

@@ -128,8 +128,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
 
     /// Attaches the programs at the hooks whose packets the tables judge.
     func attach(_ generation: Generation) throws(DatapathError) {
-        let hooks = [.forward] + (generation.judgesOwnNode ? PacketHook.ownNode : [])
-        try generation.attach(hooks, priority: options.hookPriority)
+        try generation.attach(generation.wantedHooks, priority: options.hookPriority)
     }
 
     // MARK: Grace periods

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BulkheadABI
+import CLibBPF
 import CLinuxShim
 import Datapath
 import Glibc
@@ -72,6 +73,40 @@ struct HookPrograms: ~Copyable {
 }
 
 extension Generation {
+    /// The hooks whose packets the tables judge.
+    var wantedHooks: [PacketHook] { [.forward] + (judgesOwnNode ? PacketHook.ownNode : []) }
+
+    /// Throws where a program is not attached at a hook whose packets the tables judge.
+    func checkLinks() throws(DatapathError) {
+        for hook in wantedHooks {
+            for family in AddressFamily.allCases {
+                let path = directory + "/" + hook.link(family)
+                let link: Descriptor
+                do {
+                    link = try Pins.get(path)
+                } catch {
+                    throw .missing("the link \(path)")
+                }
+                var (domain, number, priority, attached) = (UInt32(0), UInt32(0), Int32(0), UInt32(0))
+                let code = bh_link_info(link.raw, &domain, &number, &priority, &attached)
+                guard code == 0 else { throw .system(operation: "reading \(path)", code: -code, detail: "") }
+                guard number == hook.rawValue, attached == (try programNumber(program(at: hook, family))) else {
+                    throw .missing("our program at \(path)")
+                }
+            }
+        }
+    }
+
+    /// The kernel's number of a program.
+    private func programNumber(_ program: Int32) throws(DatapathError) -> UInt32 {
+        var info = bpf_prog_info()
+        var size = UInt32(MemoryLayout<bpf_prog_info>.size)
+        guard bpf_obj_get_info_by_fd(program, &info, &size) == 0 else {
+            throw .system(operation: "reading a program's number", code: errno, detail: "")
+        }
+        return info.id
+    }
+
     /// Attaches the programs of these hooks where they are not, beside whatever else is attached.
     func attach(_ hooks: [PacketHook], priority: Int32) throws(DatapathError) {
         for hook in hooks {

@@ -88,6 +88,10 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         return try TableReader.generation(opened()) == generation
     }
 
+    public func checkPlace() throws(DatapathError) {
+        guard try TableReader.exists(opened()) else { throw .missing("the nftables table inet \(TableName.table)") }
+    }
+
     public mutating func program(
         _ delta: CompiledDelta, of policy: borrowing CompiledPolicy
     ) throws(DatapathError) -> ProgramReport {

@@ -96,6 +96,16 @@ struct BulkheadD: ParsableCommand {
     var socket: String = ControlDefaults.socketPath
 
     @Option(
+        help: ArgumentHelp(
+            "Where /metrics, /healthz and /readyz are answered; nowhere unless given.",
+            discussion: """
+                Anybody who reaches the address may ask. 127.0.0.1:9105 is for probes of the kubelet and for agents \
+                on the node; :9105 is every address of the node.
+                """, valueName: "host:port"),
+        transform: BulkheadD.address)
+    var metricsAddress: MetricsAddress?
+
+    @Option(
         help: ArgumentHelp("File system in which the kernel's objects are pinned.", valueName: "dir"),
         completion: .directory)
     var bpffs: String = ControlDefaults.bpffs
@@ -111,6 +121,13 @@ struct BulkheadD: ParsableCommand {
 
     @Flag(help: "Remove all that is in the kernel, and exit. Pods are unprotected afterwards.")
     var cleanup = false
+
+    private static func address(_ text: String) throws -> MetricsAddress {
+        guard let address = MetricsAddress(text) else {
+            throw ValidationError("'\(text)' is not HOST:PORT, such as 127.0.0.1:9105 or [::1]:9105")
+        }
+        return address
+    }
 
     func validate() throws {
         if once, cleanup { throw ValidationError("--once and --cleanup exclude each other") }

@@ -63,7 +63,7 @@ struct Run {
         let agent = try await start(directories)
         let daemon = Daemon(
             agent: agent, manifests: directories.manifests, guardrails: directories.guardrails, socket: socket,
-            logger: logger)
+            metrics: command.metricsAddress, logger: logger)
         var configuration = ServiceGroupConfiguration(
             services: [daemon], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         // A client that stops half-way through a request is not waited for.

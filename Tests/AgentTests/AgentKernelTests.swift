@@ -164,4 +164,38 @@ import Testing
             }
         }
     }
+
+    /// The real daemon's metrics and probes, asked from its node; what enforces is taken away under its hands.
+    @Test(arguments: NetDatapath.allCases)
+    func probesSeeTheKernel(datapath: NetDatapath) async throws {
+        try await onOwnThread {
+            try NetWorld.with(pods: ["web", "api"]) { world in
+                let daemon = try NetDaemon(
+                    in: world, datapath: datapath, options: ["--metrics-address", "127.0.0.1:9105"])
+                defer { _ = try? daemon.stop() }
+                func get(_ path: String) throws -> String {
+                    try world.node.command("curl", "-s", "-w", "%{http_code}", "http://127.0.0.1:9105\(path)")
+                }
+                try daemon.apply(manifest(world))
+                try NetClock.wait("the address", seconds: 10) { (try? get("/readyz")) == "ok\n200" }
+                #expect(try get("/healthz") == "ok\n200")
+                try send(world, port: 53)
+                let denied =
+                    #"bulkhead_denied_packets_total{direction="ingress",tier="NetworkPolicy",namespace="shop"} 1"#
+                try NetClock.wait("the packet to be counted", seconds: 10) { try get("/metrics").contains(denied) }
+                #expect(try get("/metrics").contains("bulkhead_programming_latency_seconds_count 1"))
+                guard datapath == .ebpf else { return }
+                for link in try world.node.command("find", world.bpffs, "-name", "link4").split(separator: "\n") {
+                    _ = try world.node.command("rm", String(link))
+                }
+                let gone = try get("/healthz")
+                #expect(gone.hasSuffix("503") && gone.contains("link4 is gone"), "\(gone)")
+                #expect(try get("/metrics").contains("bulkhead_in_place 0"))
+                // A restart puts it back.
+                try daemon.stop()
+                try daemon.start()
+                try NetClock.wait("the address", seconds: 10) { (try? get("/healthz")) == "ok\n200" }
+            }
+        }
+    }
 }

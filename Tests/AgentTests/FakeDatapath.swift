@@ -54,6 +54,12 @@ struct FakeDatapath: Datapath, ~Copyable {
         }
     }
 
+    func checkPlace() throws(DatapathError) {
+        if kernel.state.withLock({ $0.isGone }) { throw FakeKernel.gone }
+    }
+
+    func tableUse() -> [TableUse] { [TableUse(table: "fake", used: 3, limit: 10)] }
+
     func dump() throws(DatapathError) -> String {
         try kernel.fail()
         return "fake tables"
@@ -72,12 +78,15 @@ final class FakeKernel: Sendable {
         var policy = CompiledPolicy()
         var events: [DropEvent] = []
         var counters: [RuleID: RuleCounter] = [:]
+        /// Whether somebody has taken away what enforces.
+        var isGone = false
         /// Things that the next resync has to put right.
         var changedByOthers = 0
     }
 
     let state = Mutex(State())
 
+    static let gone = DatapathError.missing("the fake table")
     static let failure = DatapathError.system(operation: "write", code: 12, detail: "told to fail")
 
     var calls: [String] { state.withLock { $0.calls } }

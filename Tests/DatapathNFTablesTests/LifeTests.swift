@@ -45,6 +45,18 @@ import Testing
         }
     }
 
+    @Test func aTableThatIsGoneIsMissed() throws {
+        try withNamespace("place") {
+            var datapath = NFTablesDatapath()
+            #expect(throws: DatapathError.self) { try datapath.checkPlace() }
+            _ = try datapath.open()
+            try datapath.checkPlace()
+            _ = try NetProcess.run(["nft", "delete table inet bulkhead"])
+            let error = #expect(throws: DatapathError.self) { try datapath.checkPlace() }
+            #expect(error == .missing("the nftables table inet bulkhead"))
+        }
+    }
+
     @Test(arguments: [
         "delete table inet bulkhead", "flush chain inet bulkhead forward", "flush table inet bulkhead",
         "add rule inet bulkhead forward accept", "insert rule inet bulkhead forward accept",

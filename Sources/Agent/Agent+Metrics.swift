@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import ControlProtocol
+import Datapath
+import PolicyModel
+import PolicyPipeline
+import PrometheusText
+
+extension Agent where Plane: ~Copyable {
+    /// All metrics, read now.
+    public func metrics() -> [MetricFamily] {
+        let status = status()
+        return [
+            MetricFamily(
+                "bulkhead_build_info", "Always 1; its labels say what runs.", .gauge,
+                [
+                    .init(
+                        labels: [
+                            .init("version", status.version), .init("node", status.node),
+                            .init("datapath", status.datapath.kind),
+                        ], value: .integer(1))
+                ])
+        ] + packetMetrics(status) + programmingMetrics(status) + policyMetrics(status) + tableMetrics(status)
+            + ProcessFigures.metrics()
+    }
+
+    private func packetMetrics(_ status: StatusAnswer) -> [MetricFamily] {
+        takeCounts()
+        let counters = (try? datapath.counters()) ?? DatapathCounters()
+        return [
+            family(
+                "bulkhead_denied_packets_total",
+                "Packets that a policy denied, by direction seen from the pod, tier, and namespace of the policy.",
+                denied.totals),
+            family(
+                "bulkhead_would_deny_packets_total",
+                "Packets (nftables: flows) that passed and that a policy in audit would deny.", wouldDeny.totals),
+            .counters(
+                "bulkhead_invalid_packets_total",
+                "Packets dropped for a reason that is no rule: source address not the pod's own (at the hook, at a"
+                    + " bridge port), no transport header found, tables that contradict themselves.",
+                by: "reason",
+                [
+                    ("spoofed", counters.spoofed), ("spoofed_at_bridge", status.bridges?.spoofed ?? 0),
+                    ("unparsable", counters.unparsable), ("inconsistent", counters.inconsistent),
+                ]),
+            .counter(
+                "bulkhead_events_lost_total", "Drop events lost because nobody fetched them in time.",
+                counters.lostEvents),
+            .counter(
+                "bulkhead_events_suppressed_total", "Drop events not told: beyond the rate, or the same flow again.",
+                counters.suppressedEvents),
+            .gauge("bulkhead_event_followers", "Clients that follow the events now.", status.followers),
+        ]
+    }
+
+    private func family(
+        _ name: String, _ help: String, _ totals: [PacketLedger.Series: UInt64]
+    ) -> MetricFamily {
+        MetricFamily(
+            name, help, .counter,
+            totals.sorted { $0.key < $1.key }.map { series, packets in
+                .init(
+                    labels: [
+                        .init("direction", series.direction.rawValue), .init("tier", series.tier),
+                        .init("namespace", series.namespace),
+                    ], value: .integer(packets))
+            })
+    }
+
+    private func programmingMetrics(_ status: StatusAnswer) -> [MetricFamily] {
+        let health = health()
+        return [
+            .gauge(
+                "bulkhead_in_place", "Whether what enforces is where it has to be in the kernel.",
+                health.missing == nil),
+            .gauge(
+                "bulkhead_in_step", "Whether the kernel holds the policy that was compiled last, and nothing older.",
+                health.behind.isEmpty),
+            .histogram(
+                "bulkhead_programming_latency_seconds",
+                "From a change's arrival to the kernel enforcing it, failed attempts included.", programming.latency),
+            .counter(
+                "bulkhead_programming_batches_total", "Batches of changes written to the kernel.",
+                UInt64(programming.batches)),
+            .counter(
+                "bulkhead_programming_failures_total", "Attempts to write to the kernel that failed.",
+                UInt64(programming.failures)),
+            .counter(
+                "bulkhead_drift_repairs_total", "Things that somebody else had changed in the kernel, put right.",
+                UInt64(status.datapath.repaired)),
+        ]
+    }
+
+    private func policyMetrics(_ status: StatusAnswer) -> [MetricFamily] {
+        let policies = status.policies
+        let withoutInterface = pipeline.compiled.endpoints.keys.count { (interfaces[$0] ?? nil) == nil }
+        return [
+            .gauges(
+                "bulkhead_policies", "Policies in force, and in audit.", by: "enforcement",
+                [("enforce", policies.count - policies.audited), ("audit", policies.audited)]),
+            .gauge(
+                "bulkhead_policies_partial",
+                "Policies with parts that are not understood, which deny what they may be meant to.",
+                policies.partial),
+            .gauges(
+                "bulkhead_documents_refused", "Documents that are refused now; what they replaced stays in force.",
+                by: "source",
+                [
+                    ("manifests", status.manifests.problems.count),
+                    ("guardrails", status.guardrails?.problems.count ?? 0),
+                ]),
+            .gauge("bulkhead_endpoints", "Pods of this node in the tables.", status.tables.endpoints),
+            .gauge(
+                "bulkhead_endpoints_unprotected", "Pods of this node that the tables have no room for.",
+                status.limits.unprotected.count),
+            .gauge(
+                "bulkhead_endpoints_unknown", "Containers of this node that no object tells of.",
+                policies.unknownEndpoints),
+            .gauge(
+                "bulkhead_endpoints_without_interface",
+                "Pods of this node whose interface is not found: their source addresses are not checked.",
+                withoutInterface),
+            .gauge(
+                "bulkhead_bridge_problems", "What keeps policy from pods behind bridges.",
+                status.bridges?.problems.count ?? 0),
+        ]
+    }
+
+    private func tableMetrics(_ status: StatusAnswer) -> [MetricFamily] {
+        let (tables, use) = (status.tables, datapath.tableUse())
+        return [
+            .gauges(
+                "bulkhead_table_entries", "Entries of each table in use.", by: "table",
+                [
+                    ("endpoints", tables.endpoints), ("rules", tables.rules), ("programs", tables.programs),
+                    ("peer_sets", tables.peerSets), ("address_classes", tables.addressClasses),
+                    ("port_classes", tables.portClasses), ("addresses", tables.addresses), ("cells", tables.cells),
+                ] + use.map { ($0.table, $0.used) }),
+            .gauges(
+                "bulkhead_table_limit", "Entries that a table can have, of those that have a limit.", by: "table",
+                [
+                    ("endpoints", Int(EndpointID.limit) - 1), ("rules", Int(RuleID.limit)),
+                    ("address_classes", Int(AddressClassID.limit)),
+                ] + use.map { ($0.table, $0.limit) }),
+            .gauge(
+                "bulkhead_programs_over_limit", "Rule lists too large for the tables, which deny everything.",
+                status.limits.deniedPrograms),
+        ]
+    }
+
+    /// Brings the sums up to what the kernel has counted. Rules that have denied nothing yet count zero, so that their
+    /// first packet is an increase.
+    private func takeCounts() {
+        guard let counters = try? datapath.ruleCounters() else { return }
+        var tiers: [RuleID: (tier: Tier, denies: Bool)] = [:]
+        for program in pipeline.compiled.programs.values {
+            for rule in program.rules + program.auditRules { tiers[rule.rule] = (rule.tier, rule.action == .deny) }
+        }
+        var (denials, audits) = ([PacketLedger.Count](), [PacketLedger.Count]())
+        for (id, rule) in pipeline.compiled.rules {
+            guard let series = PacketLedger.Series(rule.identity, tiers[id]) else { continue }
+            let count = PacketLedger.Count(
+                rule: rule.identity, series: series, packets: counters[id]?.packets ?? 0)
+            if isAudit(rule.identity) { audits.append(count) } else { denials.append(count) }
+        }
+        denied.take(denials)
+        wouldDeny.take(audits)
+    }
+}
+
+extension PacketLedger.Series {
+    /// Nil for what denies nothing.
+    fileprivate init?(_ identity: RuleIdentity, _ known: (tier: Tier, denies: Bool)?) {
+        switch identity {
+        case .rule(let policy, let direction, _, _):
+            guard let known, known.denies else { return nil }
+            self.init(direction: direction, tier: known.tier.metricLabel, namespace: policy.namespace)
+        case .isolation(let direction, let by):
+            self.init(
+                direction: direction, tier: Tier.networkPolicy.metricLabel, namespace: by.first?.namespace ?? "")
+        case .overLimit(let direction): self.init(direction: direction, tier: "none", namespace: "")
+        case .ownNode, .noPolicy, .failsafe: return nil
+        }
+    }
+}
+
+extension Tier {
+    fileprivate var metricLabel: String {
+        switch self {
+        case .admin: "Admin"
+        case .networkPolicy: "NetworkPolicy"
+        case .baseline: "Baseline"
+        }
+    }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOPosix
+import PrometheusText
+import ServiceLifecycle
+
+/// What the metrics address asks of the agent.
+public protocol MetricsBackend: Sendable {
+    func metrics() async -> [MetricFamily]
+    func health() async -> Health
+}
+
+/// Where metrics and probes are answered.
+public struct MetricsAddress: Sendable, Hashable, CustomStringConvertible {
+    public var host: String
+    public var port: UInt16
+
+    public init(host: String, port: UInt16) {
+        self.host = host
+        self.port = port
+    }
+
+    /// Reads `HOST:PORT`, the host a name or an address, an IPv6 address in brackets; without a host: every address of
+    /// the node. Nil for anything else.
+    public init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            return nil
+        }
+        self.init(host: host.isEmpty ? "::" : String(host), port: port)
+    }
+
+    public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// Serves `/metrics`, `/healthz` and `/readyz` until it is told to stop.
+public struct MetricsServer: Service {
+    /// Seconds that a connection may take over sending a request, or sit without one.
+    private static let idleSeconds: Int64 = 30
+    private let address: MetricsAddress
+    private let backend: any MetricsBackend
+    private let logger: Logger
+    private let retryInterval: Duration
+    private let onReady: @Sendable (Int) async -> Void
+
+    /// - Parameters:
+    ///   - retryInterval: between attempts to get the address.
+    ///   - onReady: runs, with the port, once connections are taken.
+    public init(
+        address: MetricsAddress, backend: any MetricsBackend, logger: Logger, retryInterval: Duration = .seconds(5),
+        onReady: @escaping @Sendable (Int) async -> Void = { _ in }
+    ) {
+        self.address = address
+        self.backend = backend
+        self.logger = logger
+        self.retryInterval = retryInterval
+        self.onReady = onReady
+    }
+
+    /// An address that is taken, or not there yet, is tried again: enforcing matters more than being watched.
+    public func run() async {
+        var lastProblem = ""
+        while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            do {
+                return try await serve()
+            } catch {
+                if "\(error)" != lastProblem {
+                    logger.error(
+                        "metrics and probes are not served; tried again",
+                        metadata: ["address": "\(address)", "error": "\(error)"])
+                }
+                lastProblem = "\(error)"
+            }
+            try? await cancelWhenGracefulShutdown { try await Task.sleep(for: retryInterval) }
+        }
+    }
+
+    private func serve() async throws {
+        var quiet = logger
+        if quiet.logLevel > .debug { quiet.logLevel = max(quiet.logLevel, .warning) }
+        let server = try HTTPServerBuilder.http1(configuration: .init(idleTimeout: .seconds(Self.idleSeconds)))
+            .buildServer(
+                configuration: .init(address: .hostname(address.host, port: Int(address.port))),
+                eventLoopGroup: .singletonMultiThreadedEventLoopGroup, logger: quiet,
+                responder: { request, writer, _ in
+                    let response = await respond(to: request)
+                    try await writer.write(response: response.head, body: response.body)
+                },
+                onServerRunning: { [logger, address, onReady] channel in
+                    logger.info("metrics and probes", metadata: ["address": "\(address)"])
+                    await onReady(channel.localAddress?.port ?? 0)
+                })
+        try await server.run()
+    }
+
+    private func respond(to request: Request) async -> Response {
+        guard request.method == .get || request.method == .head else {
+            var response = Self.text("GET alone is answered\n")
+            response.status = .methodNotAllowed
+            response.headers[.allow] = "GET, HEAD"
+            return response
+        }
+        switch request.uri.path {
+        case "/metrics":
+            var response = Self.text(PrometheusText.text(of: await backend.metrics()))
+            response.headers[.contentType] = PrometheusText.contentType
+            return response
+        case "/healthz": return Self.probe(await backend.health().missing.map { [$0] } ?? [])
+        case "/readyz":
+            let health = await backend.health()
+            return Self.probe((health.missing.map { [$0] } ?? []) + health.behind)
+        default:
+            var response = Self.text("there are /metrics, /healthz and /readyz\n")
+            response.status = .notFound
+            return response
+        }
+    }
+
+    private static func probe(_ problems: [String]) -> Response {
+        guard !problems.isEmpty else { return text("ok\n") }
+        var response = text(problems.map { "\($0)\n" }.joined())
+        response.status = .serviceUnavailable
+        return response
+    }
+
+    private static func text(_ text: String) -> Response {
+        Response(
+            status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+import PolicyModel
+
+/// Sums of what rules have counted, which never fall: a rule that is gone takes its own counter with it, and a sum that
+/// fell would be read as one that began anew.
+///
+/// What a rule counts between the last reading and its end is not in the sums.
+struct PacketLedger {
+    /// What the metrics tell apart.
+    struct Series: Hashable, Comparable {
+        var direction: Direction
+        /// `Admin`, `NetworkPolicy` or `Baseline`; `none` where a limit denies.
+        var tier: String
+        /// Of the policy that denies; empty for a cluster-wide one.
+        var namespace: String
+
+        static func < (a: Self, b: Self) -> Bool {
+            (a.direction.rawValue, a.tier, a.namespace) < (b.direction.rawValue, b.tier, b.namespace)
+        }
+    }
+
+    /// What one rule has counted until now.
+    struct Count {
+        var rule: RuleIdentity
+        var series: Series
+        var packets: UInt64
+    }
+
+    /// Namespaces that have series of their own; those that come later are one: `other`.
+    static let namespaceLimit = 100
+    static let otherNamespaces = "other"
+
+    private(set) var totals: [Series: UInt64] = [:]
+    private var last: [RuleIdentity: UInt64] = [:]
+    private var namespaces: Set<String> = []
+
+    mutating func take(_ counts: [Count]) {
+        var now: [RuleIdentity: UInt64] = [:]
+        for count in counts.sorted(by: { $0.series < $1.series }) {
+            let before = last[count.rule] ?? 0
+            // Fewer than before: the counter began anew.
+            let added = count.packets >= before ? count.packets - before : count.packets
+            totals[capped(count.series), default: 0] += added
+            now[count.rule] = count.packets
+        }
+        last = now
+    }
+
+    private mutating func capped(_ series: Series) -> Series {
+        guard !series.namespace.isEmpty, !namespaces.contains(series.namespace) else { return series }
+        if namespaces.count < Self.namespaceLimit {
+            namespaces.insert(series.namespace)
+            return series
+        }
+        var series = series
+        series.namespace = Self.otherNamespaces
+        return series
+    }
+}

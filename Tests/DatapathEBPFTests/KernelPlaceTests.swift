@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinuxShim
+import Datapath
+import DatapathEBPF
+import Glibc
+import TestKit
+import Testing
+
+/// Whether it is seen that somebody took away what enforces; needs root.
+@Suite struct KernelPlaceTests {
+    /// Paths of the links below a directory.
+    private static func links(_ directory: String) throws -> [String] {
+        try NetProcess.run(["find", directory, "-name", "link*"]).split(separator: "\n").map(String.init).sorted()
+    }
+
+    @Test(arguments: [false, true])
+    func everyLinkIsMissed(judgesOwnNode: Bool) throws {
+        try PrivateKernel.run { bpffs in
+            var policy = KernelVerdictTests.onePod()
+            policy.judgesOwnNode = judgesOwnNode
+            do {
+                var datapath = EBPFDatapath(bpffs: bpffs)
+                #expect(throws: DatapathError.self) { try datapath.checkPlace() }
+                _ = try datapath.open()
+                _ = try datapath.resync(policy)
+                try datapath.checkPlace()
+                #expect(datapath.tableUse().map(\.table) == ["words"])
+                #expect(datapath.tableUse().allSatisfy { $0.used > 0 && $0.used < $0.limit / 100 })
+            }
+            let links = try Self.links(bpffs)
+            #expect(links.count == (judgesOwnNode ? 6 : 2))
+            for link in links {
+                var datapath = EBPFDatapath(bpffs: bpffs)
+                // Puts back what is missing.
+                _ = try datapath.open()
+                _ = try datapath.resync(policy)
+                try datapath.checkPlace()
+                try #require(unlink(link) == 0)
+                let error = #expect(throws: DatapathError.self) { try datapath.checkPlace() }
+                #expect(error == .missing("the link \(link)"))
+            }
+        }
+    }
+
+    @Test func theTrackingTableIsMissed() throws {
+        try PrivateKernel.run { bpffs in
+            var datapath = EBPFDatapath(bpffs: bpffs)
+            _ = try datapath.open()
+            try datapath.checkPlace()
+            try #require(bh_conntrack_table_delete() == 0)
+            let error = try #require(throws: DatapathError.self) { try datapath.checkPlace() }
+            #expect("\(error)".contains("bulkhead-tracking"))
+        }
+    }
+}
