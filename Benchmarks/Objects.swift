@@ -44,7 +44,7 @@ func benchObjects() throws {
     let apart = try microseconds(count, rounds: 200) { try ProtobufList.decode(alone, kind: .pod).objects.count }
     print("objects: protobuf where no two pods have the same labels: \(shown(apart)) µs a pod")
 
-    // 300 pages, of different bytes each, as a client reads them at its start.
+    // 30 pages of different pods, ten times over: 50 MB, which no cache holds.
     let pages = try (0..<30).map { part in try page((0..<count).map { ProtobufPod.json(part * count + $0) }).protobuf }
     let all = try processorMilliseconds {
         for _ in 0..<10 {

@@ -79,21 +79,30 @@ extension Generation {
     /// Throws where a program is not attached at a hook whose packets the tables judge.
     func checkLinks() throws(DatapathError) {
         for hook in wantedHooks {
-            for family in AddressFamily.allCases {
-                let path = directory + "/" + hook.link(family)
-                let link: Descriptor
-                do {
-                    link = try Pins.get(path)
-                } catch {
-                    throw .missing("the link \(path)")
-                }
-                var (domain, number, priority, attached) = (UInt32(0), UInt32(0), Int32(0), UInt32(0))
-                let code = bh_link_info(link.raw, &domain, &number, &priority, &attached)
-                guard code == 0 else { throw .system(operation: "reading \(path)", code: -code, detail: "") }
-                guard number == hook.rawValue, attached == (try programNumber(program(at: hook, family))) else {
-                    throw .missing("our program at \(path)")
-                }
-            }
+            for family in AddressFamily.allCases { try checkLink(hook, family) }
+        }
+    }
+
+    private func checkLink(_ hook: PacketHook, _ family: AddressFamily) throws(DatapathError) {
+        let path = directory + "/" + hook.link(family)
+        guard Pins.exists(path) else { throw .missing("the link \(path)") }
+        let link = try Pins.get(path)
+        let program = program(at: hook, family)
+        var (domain, number, priority, attached) = (UInt32(0), UInt32(0), Int32(0), UInt32(0))
+        let code = bh_link_info(link.raw, &domain, &number, &priority, &attached)
+        guard code == 0 else { throw .system(operation: "reading \(path)", code: -code, detail: "") }
+        guard number == hook.rawValue, attached == (try programNumber(program)) else {
+            throw .missing("our program at \(path)")
+        }
+        // A link that somebody has detached, or whose network namespace is not this one, says nothing of it. But where
+        // it is attached here, its place in the hook is taken.
+        let second = bh_link_netfilter(program, domain, number, priority, 0)
+        guard second < 0 else {
+            close(second)
+            throw .missing("the hook of \(path)")
+        }
+        guard second == -EBUSY || second == -EEXIST else {
+            throw .system(operation: "looking at the \(hook) hook", code: -second, detail: "")
         }
     }
 
@@ -114,9 +123,19 @@ extension Generation {
         }
     }
 
+    private func isAttached(_ hook: PacketHook, _ family: AddressFamily) throws(DatapathError) -> Bool {
+        do {
+            try checkLink(hook, family)
+            return true
+        } catch {
+            guard case .missing = error else { throw error }
+            return false
+        }
+    }
+
     private func attach(_ hook: PacketHook, _ family: AddressFamily, _ wanted: Int32) throws(DatapathError) {
         let path = directory + "/" + hook.link(family)
-        if Pins.exists(path) { return }
+        if try isAttached(hook, family) { return }
         let domain = UInt32(family == .ipv4 ? AF_INET : AF_INET6)
         // Another hook at the same priority: the next one does as well.
         for priority in wanted..<wanted + 32 {
@@ -130,6 +149,8 @@ extension Generation {
                 }
                 throw .system(operation: "attaching to the \(hook) hook", code: -link, detail: "")
             }
+            // What a link that is detached has left.
+            unlink(path)
             try Pins.pin(Descriptor(link), at: path)
             return
         }

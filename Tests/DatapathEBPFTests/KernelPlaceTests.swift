@@ -42,6 +42,27 @@ import Testing
         }
     }
 
+    /// The pin is there and the hook is not: seen, and mended by the next start.
+    @Test func aDetachedLinkIsMissed() throws {
+        try PrivateKernel.run { bpffs in
+            let policy = KernelVerdictTests.onePod()
+            var link = ""
+            do {
+                var datapath = EBPFDatapath(bpffs: bpffs)
+                _ = try datapath.open()
+                _ = try datapath.resync(policy)
+                link = try #require(Self.links(bpffs).first)
+                _ = try NetProcess.run(["bpftool", "link", "detach", "pinned", link])
+                let error = #expect(throws: DatapathError.self) { try datapath.checkPlace() }
+                #expect(error == .missing("the hook of \(link)"))
+            }
+            var second = EBPFDatapath(bpffs: bpffs)
+            _ = try second.open()
+            try second.checkPlace()
+            #expect(try Self.links(bpffs).count == 2)
+        }
+    }
+
     @Test func theTrackingTableIsMissed() throws {
         try PrivateKernel.run { bpffs in
             var datapath = EBPFDatapath(bpffs: bpffs)
