@@ -88,16 +88,16 @@ private struct LargeCluster {
 }
 
 /// Memory that the kernel holds for this process; nil where /proc cannot be read.
-private func residentMegabytes() -> Double? {
+func residentMegabytes() -> Double? {
     guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return nil }
     let fields = text.split(separator: " ")
     guard fields.count > 1, let pages = Double(fields[1]) else { return nil }
     return pages * 4096 / 1e6
 }
 
-private func shown(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }
+func shown(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }
 
-private func report(_ what: String, _ samples: [Double], unit: String, target: String) {
+func report(_ what: String, _ samples: [Double], unit: String, target: String) {
     let sorted = samples.sorted()
     let high = sorted[sorted.count * 99 / 100]
     print("compile: \(what): median \(shown(sorted[sorted.count / 2])) \(unit), p99 \(shown(high)) (target \(target))")

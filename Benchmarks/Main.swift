@@ -10,6 +10,7 @@ enum Main {
         ("livetable", benchLiveTable),
         ("nftables", benchNFTables),
         ("objects", benchObjects),
+        ("tiers", benchTiers),
     ]
 
     static func main() throws {
