@@ -45,9 +45,9 @@ private struct ManyTierPolicies {
 /// Prints how long policies of tiers take to compile, beside the same pods without them; processor time.
 func benchTiers() {
     var pipeline = PolicyPipeline(nodeName: "node-0")
-    let without = milliseconds { _ = pipeline.apply(ManyTierPolicies.objects) }
+    let without = processorMilliseconds { _ = pipeline.apply(ManyTierPolicies.objects) }
     let policies = (0..<ManyTierPolicies.policies).map { ObjectEvent.set(.tierPolicy(ManyTierPolicies.policy($0))) }
-    let compile = milliseconds { _ = pipeline.apply(policies) }
+    let compile = processorMilliseconds { _ = pipeline.apply(policies) }
     print(
         "tiers: 100 pods without a policy \(shown(without)) ms; 300 policies of 25 rules of 25 networks \(shown(compile)) ms"
     )
@@ -56,15 +56,15 @@ func benchTiers() {
     var changes: [Double] = []
     for round in 0..<40 {
         let policy = ManyTierPolicies.policy(round * 7 % ManyTierPolicies.policies, shift: 200_000 + round)
-        changes.append(milliseconds { _ = pipeline.apply([.set(.tierPolicy(policy))]) })
+        changes.append(processorMilliseconds { _ = pipeline.apply([.set(.tierPolicy(policy))]) })
     }
     report("one policy of 25 rules changed", changes, unit: "ms", target: "none")
     var pods: [Double] = []
     for round in 0..<400 {
         let object = ManyTierPolicies.objects[1 + round % ManyTierPolicies.pods]
         guard case .set(let pod) = object else { continue }
-        pods.append(milliseconds { _ = pipeline.apply([.removed(pod.key)]) } * 1000)
-        pods.append(milliseconds { _ = pipeline.apply([object]) } * 1000)
+        pods.append(processorMilliseconds { _ = pipeline.apply([.removed(pod.key)]) } * 1000)
+        pods.append(processorMilliseconds { _ = pipeline.apply([object]) } * 1000)
     }
     report("one pod event under them", pods, unit: "µs", target: "none")
 }

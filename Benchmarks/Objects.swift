@@ -6,8 +6,6 @@ import TestKit
 
 private struct WrongCount: Error {}
 
-private func shown(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }
-
 private func page(_ texts: [String]) throws -> (protobuf: [UInt8], json: [UInt8]) {
     let nodes = try texts.map { try JSONReader.read(Array($0.utf8)) }
     let metadata = DocumentNode(.mapping([]))
