@@ -15,6 +15,8 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 
 /// A library module of ours: every arrow to another module is named here and checked by the tidy test.
@@ -38,6 +40,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -57,6 +61,7 @@ let package = Package(
                 "CompiledPolicy", "PolicyCompiler",
             ]),
         module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
+        module("KubernetesWatch", ["KubernetesObjects", "KubernetesProtobuf"]),
 
         // The kernel.
         .target(name: "BulkheadABI", path: "bpf/abi", cSettings: strictC),
@@ -81,6 +86,12 @@ let package = Package(
         // Input and output.
         module("NodeNetwork", ["NetworkTypes", "CLinuxShim"]),
         module("PolicySources", ["KubernetesObjects", yams]),
+        module(
+            "KubernetesClient",
+            [
+                "KubernetesWatch", "KubernetesObjects", "PolicySources", httpClient, nioCore, nioPosix, nioSSL,
+                nioHTTP1, logging,
+            ]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
         module("PrometheusText"),
         module("ControlProtocol", ["PolicyModel", "KubernetesObjects"]),
@@ -89,15 +100,15 @@ let package = Package(
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
                 "PolicyPipeline", "Datapath", "DatapathNFTables", "PolicySources", "FlowTelemetry",
-                "ControlProtocol", "PrometheusText", "CLinuxShim", "NodeNetwork", hummingbirdCore, logging, lifecycle,
-                nioCore, nioPosix,
+                "ControlProtocol", "PrometheusText", "CLinuxShim", "NodeNetwork", "KubernetesWatch", "KubernetesClient",
+                hummingbirdCore, logging, lifecycle, nioCore, nioPosix,
             ]),
         .executableTarget(
             name: "bulkheadd",
             dependencies: [
                 "NetworkTypes", "KubernetesObjects", "PolicyResolver", "Agent", "ControlProtocol", "Datapath",
-                "DatapathEBPF", "DatapathNFTables", "PolicySources", "CLinuxShim", argumentParser, logging, lifecycle,
-                nioCore,
+                "DatapathEBPF", "DatapathNFTables", "PolicySources", "KubernetesClient", "CLinuxShim", argumentParser,
+                logging, lifecycle, nioCore,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -123,7 +134,10 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "TestKit",
-            dependencies: ["NetworkTypes", "KubernetesObjects", "PolicyOracle", "CLinuxShim"],
+            dependencies: [
+                "NetworkTypes", "KubernetesObjects", "PolicyOracle", "PolicySources", "CLinuxShim", nioCore, nioPosix,
+                nioHTTP1, nioSSL,
+            ],
             path: "Tests/TestKit", swiftSettings: strict),
         .executableTarget(
             name: "packet-probe", dependencies: ["TestKit", "NetworkTypes"], path: "Tests/PacketProbe",
@@ -135,6 +149,9 @@ let package = Package(
         tests("TestKitTests", ["TestKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
         tests("NetworkTypesTests", ["NetworkTypes", "TestKit"]),
         tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes", "TestKit"]),
+        tests(
+            "KubernetesClientTests", ["KubernetesClient", "KubernetesWatch", "KubernetesObjects", "TestKit", logging]),
+        tests("KubernetesWatchTests", ["KubernetesWatch", "KubernetesObjects", "TestKit"]),
         tests("KubernetesProtobufTests", ["KubernetesProtobuf", "KubernetesObjects", "NetworkTypes", "TestKit"]),
         tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "TestKit"]),
         tests(
@@ -170,7 +187,8 @@ let package = Package(
             [
                 "Agent", "TestKit", "ControlProtocol", "PrometheusText", "Datapath", "FlowTelemetry", "CompiledPolicy",
                 "PolicySources",
-                "NodeNetwork", "KubernetesObjects", "PolicyModel", "NetworkTypes", logging, lifecycle,
+                "NodeNetwork", "KubernetesClient", "KubernetesObjects", "PolicyModel", "NetworkTypes", logging,
+                lifecycle,
             ]),
         tests("NodeNetworkTests", ["NodeNetwork", "NetworkTypes", "TestKit"]),
         tests("TidyTests", []),

@@ -36,7 +36,7 @@ extension Agent where Plane: ~Copyable {
             limits: LimitStatus(
                 unprotected: pipeline.endpointsOverLimit.map(\.description),
                 deniedPrograms: pipeline.statistics.programsOverLimit),
-            followers: followers.count, bridges: bridgeStatus())
+            followers: followers.count, bridges: bridgeStatus(), cluster: clusterStatus())
     }
 
     public func endpoints() -> EndpointsAnswer {

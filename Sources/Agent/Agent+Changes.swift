@@ -35,6 +35,9 @@ extension Agent: RunningAgent where Plane: ~Copyable {
     }
 
     public func resync() throws(ErrorAnswer) -> ResyncAnswer {
+        guard !cluster.keepsPrevious else {
+            throw ErrorAnswer(.waitingForCluster, "nothing was changed: \(Self.waiting)")
+        }
         do {
             let report = try resyncNow()
             return ResyncAnswer(
@@ -60,6 +63,9 @@ extension Agent: RunningAgent where Plane: ~Copyable {
                 return delta
             }
             logger.info("\(what)")
+            if cluster.keepsPrevious {
+                throw ErrorAnswer(.waitingForCluster, "the change is kept and comes into force later: \(Self.waiting)")
+            }
         } catch let error as PushedPolicyError {
             try keep(before)
             throw ErrorAnswer(.notAccepted, "\(error)")
@@ -70,6 +76,10 @@ extension Agent: RunningAgent where Plane: ~Copyable {
         } catch {
             throw ErrorAnswer(.internalError, "\(error)")
         }
+    }
+
+    private static var waiting: String {
+        "the kernel keeps what a previous run left until all objects of the API server are known"
     }
 
     private func keep(_ pushes: KeptPushes) throws(ErrorAnswer) {

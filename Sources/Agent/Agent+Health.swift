@@ -22,6 +22,7 @@ extension Agent where Plane: ~Copyable {
             health.missing = "\(error)"
         }
         if let error = programming.lastError { health.behind.append("the kernel could not be programmed: \(error)") }
+        if cluster.gathering != nil { health.behind.append("not all objects of the API server are known yet") }
         if let error = replacement.lastError {
             health.behind.append("what another datapath enforced could not be removed: \(error)")
         }

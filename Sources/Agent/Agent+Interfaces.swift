@@ -52,7 +52,7 @@ extension Agent where Plane: ~Copyable {
 
     /// Tells the datapath the interface of each endpoint where it differs from what it was told, or nothing was told.
     func updateInterfaces(of endpoints: some Sequence<EndpointID>) {
-        guard let network else { return }
+        guard let network, !cluster.keepsPrevious else { return }
         defer { updateBridges() }
         for id in endpoints {
             guard let endpoint = pipeline.compiled.endpoints[id] else { continue }

@@ -21,6 +21,7 @@ extension Agent where Plane: ~Copyable {
                         ], value: .integer(1))
                 ])
         ] + packetMetrics(status) + programmingMetrics(status) + policyMetrics(status) + tableMetrics(status)
+            + clusterMetrics(status)
             + ProcessFigures.metrics()
     }
 
@@ -109,6 +110,7 @@ extension Agent where Plane: ~Copyable {
                 [
                     ("manifests", status.manifests.problems.count),
                     ("guardrails", status.guardrails?.problems.count ?? 0),
+                    ("cluster", status.cluster?.problems.count ?? 0),
                 ]),
             .gauge("bulkhead_endpoints", "Pods of this node in the tables.", status.tables.endpoints),
             .gauge(
@@ -146,6 +148,27 @@ extension Agent where Plane: ~Copyable {
             .gauge(
                 "bulkhead_programs_over_limit", "Rule lists too large for the tables, which deny everything.",
                 status.limits.deniedPrograms),
+        ]
+    }
+
+    private func clusterMetrics(_ status: StatusAnswer) -> [MetricFamily] {
+        guard let cluster = status.cluster else { return [] }
+        func gauges(_ name: String, _ help: String, _ value: (WatchAnswer) -> Int) -> MetricFamily {
+            .gauges(name, help, by: "resource", cluster.watches.map { ($0.resource, value($0)) })
+        }
+        return [
+            .gauge(
+                "bulkhead_cluster_complete",
+                "Whether all objects of the API server were known once, so that what is enforced is theirs.",
+                cluster.complete),
+            gauges("bulkhead_watch_objects", "Objects of the API server that are known.") { $0.objects },
+            gauges(
+                "bulkhead_watch_silence_seconds",
+                "Since the API server last showed that nothing is being missed, which it does about once a minute."
+            ) { Int($0.secondsSinceSign) },
+            gauges("bulkhead_watch_failures", "Attempts to follow the API server that failed, in a row.") {
+                $0.failures
+            },
         ]
     }
 

@@ -22,6 +22,7 @@ extension Agent where Plane: ~Copyable {
         switch policy.objectKey.flatMap({ store.origin(of: $0) }) {
         case .guardrail: settings.guardrailDirectory ?? "guardrails"
         case .manifest: settings.manifestDirectory ?? "manifests"
+        case .cluster: settings.cluster.map { "\($0.connection.access.server)" } ?? "cluster"
         case .socket, nil: "socket"
         }
     }

@@ -58,6 +58,8 @@ extension Agent where Plane: ~Copyable {
     func advance(_ step: (inout PolicyPipeline) throws -> CompiledDelta) throws {
         let arrival = ContinuousClock.now
         let delta = try step(&pipeline)
+        // Written with all that is known then.
+        guard !cluster.keepsPrevious else { return }
         if !delta.isEmpty, programming.pendingSince == nil { programming.pendingSince = arrival }
         if programming.lastError != nil {
             // What is programmed is not known: the whole is compared.

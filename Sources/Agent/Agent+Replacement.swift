@@ -17,7 +17,9 @@ extension Agent where Plane: ~Copyable {
     /// Removes what the other datapath enforces as soon as this one enforces all. Until then both judge, and a packet
     /// has to be allowed by both.
     func replaceOther() {
-        guard replacement.isDue, programming.lastError == nil, let remove = replacement.remove else { return }
+        // Before all of the cluster is known, this one may enforce less than the other does.
+        guard cluster.gathering == nil, replacement.isDue, programming.lastError == nil, let remove = replacement.remove
+        else { return }
         do {
             for name in try remove() {
                 logger.notice("removed what another datapath enforced", metadata: ["object": "\(name)"])

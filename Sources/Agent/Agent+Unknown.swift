@@ -32,8 +32,16 @@ extension Agent where Plane: ~Copyable {
     /// policies that hold for every pod whatever its labels. Their sources are not checked: what else lies behind such
     /// an interface is not known either.
     func updateUnknown() {
+        let events = takeUnknown()
+        guard !events.isEmpty else { return }
+        // A failure is noted and retried.
+        try? advance { $0.apply(events) }
+    }
+
+    /// What is to change of these endpoints; taken as done.
+    func takeUnknown() -> [ObjectEvent] {
         let wanted = wantedUnknown()
-        guard wanted != unknown.inForce else { return }
+        guard wanted != unknown.inForce else { return [] }
         var events: [ObjectEvent] = []
         for interface in unknown.inForce.keys.sorted() where wanted[interface] == nil {
             events.append(.removed(UnknownPods.key(interface)))
@@ -43,8 +51,7 @@ extension Agent where Plane: ~Copyable {
             events.append(.set(UnknownPods.pod(interface, addresses, on: settings.nodeName)))
         }
         unknown.inForce = wanted
-        // A failure is noted and retried.
-        try? advance { $0.apply(events) }
+        return events
     }
 
     private func wantedUnknown() -> [String: Set<IPAddress>] {

@@ -25,6 +25,8 @@ extension Agent where Plane: ~Copyable {
     public func rulesetChanged() { lookForChanges() }
 
     private func lookForChanges() {
+        // Nothing was written yet.
+        guard !cluster.keepsPrevious else { return }
         repairBridges()
         // A failed write is retried anyway, and compares all.
         guard Plane.isExposed, programming.lastError == nil else { return }

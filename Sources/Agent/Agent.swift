@@ -36,6 +36,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var interfaces: [EndpointID: EndpointInterface?] = [:]
     var bridging = Bridging()
     var unknown = UnknownPods()
+    var cluster = ClusterView()
     var followers: Set<EventFollower> = []
     var pump: Task<Void, Never>?
     var isEnding = false
@@ -58,7 +59,9 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     }
 
     /// Takes over what the kernel holds and brings it to what guardrails, manifests and kept pushes say. Call once, before
-    /// anything else, with the first complete read of both directories: what is enforced stays so until then.
+    /// anything else, with the first complete read of both directories: what is enforced stays so until then. Where an
+    /// API server is followed, what a previous run left stays until all of the cluster is known; where there is
+    /// nothing, guardrails and kept pushes are in force at once.
     ///
     /// - Throws: ``AgentStartError`` where the kernel lacks something, or kept pushes are not accepted; nothing is
     ///   changed then. A failure to write is no error here: it is retried, and ``status()`` tells it.
@@ -66,8 +69,16 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         _ first: ManifestChange, guardrails: ManifestChange = ManifestChange(), kept: KeptPushes = KeptPushes()
     ) throws(AgentStartError) {
         do {
+            let numbering = try datapath.open()
             pipeline = PolicyPipeline(
-                nodeName: settings.nodeName, numbering: try datapath.open(), settings: settings.policy)
+                nodeName: settings.nodeName, numbering: numbering, settings: settings.policy)
+            if settings.cluster != nil {
+                store.followsCluster = true
+                cluster.gathering = pipeline
+                // Numbers that every policy has are no policy.
+                let isBlank = numbering.rules.values.allSatisfy { pipeline.compiled.rules[$0] != nil }
+                cluster.keepsPrevious = !isBlank || !numbering.endpoints.isEmpty
+            }
         } catch {
             throw .datapath(error)
         }
@@ -82,8 +93,12 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         } catch {
             throw .keptPushes("\(error)")
         }
-        // Its failure is noted and retried.
-        _ = try? resyncNow()
+        if cluster.keepsPrevious {
+            logger.notice("what a previous run left stays in force until all of the cluster is known")
+        } else {
+            // Its failure is noted and retried.
+            _ = try? resyncNow()
+        }
         watch()
     }
 

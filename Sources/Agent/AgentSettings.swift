@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import KubernetesClient
 import PolicyResolver
 
 /// What the agent is told once, at its start.
@@ -21,12 +22,15 @@ public struct AgentSettings: Sendable {
     public var removeOther: (@Sendable () throws -> [String])?
     /// Where what was pushed is kept over a restart; nil: nowhere.
     public var pushedFile: PushedFile?
+    /// What tells of the cluster, for answers; nil where no API server is followed.
+    public var cluster: ClusterFollower?
 
     public init(
         nodeName: String, manifestDirectory: String? = nil, guardrailDirectory: String? = nil,
         policy: PolicySettings = PolicySettings(), datapathKind: String = "ebpf",
         datapathReason: String = "", watchInterval: Duration = .seconds(5),
-        removeOther: (@Sendable () throws -> [String])? = nil, pushedFile: PushedFile? = nil
+        removeOther: (@Sendable () throws -> [String])? = nil, pushedFile: PushedFile? = nil,
+        cluster: ClusterFollower? = nil
     ) {
         self.nodeName = nodeName
         self.manifestDirectory = manifestDirectory
@@ -37,5 +41,6 @@ public struct AgentSettings: Sendable {
         self.watchInterval = watchInterval
         self.removeOther = removeOther
         self.pushedFile = pushedFile
+        self.cluster = cluster
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControlProtocol
 import DatapathNFTables
+import KubernetesClient
 import KubernetesObjects
 import NetworkTypes
 import NodeNetwork
@@ -42,6 +43,10 @@ public protocol RunningAgent: ControlBackend, MetricsBackend {
     func manifestsChanged(_ change: ManifestChange) async
     /// The same for the static guardrails.
     func guardrailsChanged(_ change: ManifestChange) async
+    /// Takes in what changed in the cluster whose API server is followed.
+    func clusterChanged(_ update: ClusterUpdate) async
+    /// What is to be told about objects of the cluster: what of them is not enforced as their authors may expect.
+    func reports() async -> [ObjectReport]
     /// For a run that ends at once: brings all to rest, and answers what still stands in the way.
     func settle() async -> String?
     /// Ends all streams of events, and those that begin later.

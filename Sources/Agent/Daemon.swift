@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinuxShim
 import ControlProtocol
+import KubernetesClient
 import Logging
 import NodeNetwork
 import PolicySources
@@ -11,6 +12,8 @@ public struct Daemon: Service {
     private let agent: any RunningAgent
     private let manifests: ManifestDirectory?
     private let guardrails: ManifestDirectory?
+    private let cluster: ClusterFollower?
+    private let recorder: EventRecorder?
     private let socket: SocketFile
     private let metrics: MetricsAddress?
     private let logger: Logger
@@ -19,15 +22,20 @@ public struct Daemon: Service {
     /// - Parameters:
     ///   - agent: started already.
     ///   - manifests, guardrails: of which the agent was given the first update at its start.
+    ///   - cluster: as in the agent's settings.
+    ///   - recorder: tells of objects what the agent reports; nil: nobody does.
     ///   - metrics: where metrics and probes are answered; nil: nowhere.
     public init(
         agent: any RunningAgent, manifests: ManifestDirectory?, guardrails: ManifestDirectory? = nil,
-        socket: SocketFile, metrics: MetricsAddress? = nil, logger: Logger,
+        cluster: ClusterFollower? = nil, recorder: EventRecorder? = nil, socket: SocketFile,
+        metrics: MetricsAddress? = nil, logger: Logger,
         notifier: ServiceNotifier = ServiceNotifier()
     ) {
         self.agent = agent
         self.manifests = manifests
         self.guardrails = guardrails
+        self.cluster = cluster
+        self.recorder = recorder
         self.socket = socket
         self.metrics = metrics
         self.logger = logger
@@ -47,6 +55,8 @@ public struct Daemon: Service {
             group.addTask { await serveMetrics() }
             group.addTask { await watch(manifests) { await agent.manifestsChanged($0) } }
             group.addTask { await watch(guardrails) { await agent.guardrailsChanged($0) } }
+            group.addTask { await cluster?.run { await agent.clusterChanged($0) } }
+            let reporting = Task { await report() }
             let served = await withGracefulShutdownHandler {
                 await serve()
             } onGracefulShutdown: {
@@ -60,6 +70,9 @@ public struct Daemon: Service {
             told.finish()
             manifests?.stop()
             guardrails?.stop()
+            cluster?.stop()
+            reporting.cancel()
+            await cluster?.connection.shutdown()
             await agent.stop()
             return served
         }
@@ -77,6 +90,18 @@ public struct Daemon: Service {
             return .success(())
         } catch {
             return .failure(error)
+        }
+    }
+
+    /// Between two looks at what is to be told of objects.
+    private static let reportInterval: Duration = .seconds(10)
+
+    private func report() async {
+        guard let recorder else { return }
+        while !Task.isCancelled {
+            try? await Task.sleep(for: Self.reportInterval)
+            guard !Task.isCancelled else { return }
+            await recorder.record(await agent.reports())
         }
     }
 

@@ -2,14 +2,16 @@
 import ControlProtocol
 import KubernetesObjects
 
-/// Which objects are in force and who owns each. A guardrail wins over all else of its key, a manifest file over what
-/// the clients of the socket push: a push of an object that is owned is refused, and one that was pushed before is
-/// taken over. A manifest's object that a guardrail stands before is a problem, and comes into force when that goes.
+/// Which objects are in force and who owns each. A guardrail wins over all else of its key, a manifest file or the API
+/// server over what the clients of the socket push: a push of an object that is owned is refused, and one that was
+/// pushed before is taken over. An object that a guardrail stands before is a problem, and comes into force when that
+/// goes.
 struct ObjectStore {
     /// Who brought an object.
     enum Origin {
         case guardrail
         case manifest
+        case cluster
         case socket
     }
 
@@ -23,6 +25,10 @@ struct ObjectStore {
     private(set) var files: Set<ObjectKey> = []
     /// Policies of manifest files, which a guardrail may stand before.
     private var filePolicies: [ObjectKey: KubernetesObject] = [:]
+    /// Policies that the API server tells of.
+    private(set) var clusterPolicies: [ObjectKey: KubernetesObject] = [:]
+    /// Whether an API server tells of all pods, namespaces and nodes. Their keys are not kept.
+    var followsCluster = false
     private(set) var pushed: [ObjectKey: KubernetesObject] = [:]
 
     /// In order, so that the same pushes give the same file.
@@ -31,19 +37,27 @@ struct ObjectStore {
     /// Policies of manifest files that have no effect because a guardrail has their key, in order.
     var shadowed: [ObjectKey] { guardrails.keys.filter { filePolicies[$0] != nil }.sorted() }
 
+    /// The same of the API server.
+    var shadowedInCluster: [ObjectKey] { guardrails.keys.filter { clusterPolicies[$0] != nil }.sorted() }
+
     /// Who brought the object that is in force; nil: nobody brought one.
     func origin(of key: ObjectKey) -> Origin? {
         if guardrails[key] != nil { return .guardrail }
         if files.contains(key) { return .manifest }
+        if clusterPolicies[key] != nil || (followsCluster && !key.kind.isPolicy) { return .cluster }
         return pushed[key] == nil ? nil : .socket
     }
 
     /// The policy that is in force under a key.
-    func policy(_ key: ObjectKey) -> KubernetesObject? { guardrails[key] ?? filePolicies[key] ?? pushed[key] }
+    func policy(_ key: ObjectKey) -> KubernetesObject? { guardrails[key] ?? underGuardrail(key) ?? pushed[key] }
+
+    /// The policy that is in force under a key once no guardrail has it.
+    private func underGuardrail(_ key: ObjectKey) -> KubernetesObject? { filePolicies[key] ?? clusterPolicies[key] }
 
     /// All policies in force, in no order.
     var policies: [KubernetesObject] {
-        Array(guardrails.values) + filePolicies.filter { guardrails[$0.key] == nil }.values
+        Array(guardrails.values)
+            + (Array(filePolicies) + Array(clusterPolicies)).filter { guardrails[$0.key] == nil }.map(\.value)
             + pushed.values.filter(\.kind.isPolicy)
     }
 
@@ -53,8 +67,11 @@ struct ObjectStore {
             guard case .tierPolicy(let policy) = object else { return false }
             return policy.subject.isEverything
         }
+        func isForAll(_ entry: (key: ObjectKey, value: KubernetesObject)) -> Bool {
+            guardrails[entry.key] == nil && isForAll(entry.value)
+        }
         return guardrails.values.contains(where: isForAll) || pushed.values.contains(where: isForAll)
-            || filePolicies.contains { guardrails[$0.key] == nil && isForAll($0.value) }
+            || filePolicies.contains(where: isForAll) || clusterPolicies.contains(where: isForAll)
     }
 
     /// Takes in what changed in a directory.
@@ -75,7 +92,7 @@ struct ObjectStore {
             return event
         case .removed(let key):
             guardrails[key] = nil
-            return filePolicies[key].map { .set($0) } ?? event
+            return underGuardrail(key).map { .set($0) } ?? event
         }
     }
 
@@ -94,6 +111,22 @@ struct ObjectStore {
             filePolicies[key] = nil
         }
         return guardrails[key] == nil ? event : nil
+    }
+
+    /// Takes in what an API server tells.
+    ///
+    /// - Returns: what changes in force; nil: a guardrail stands before it.
+    mutating func takeCluster(_ event: ObjectEvent) -> ObjectEvent? {
+        switch event {
+        case .set(let object) where object.kind.isPolicy:
+            clusterPolicies[object.key] = object
+            pushed[object.key] = nil
+            return guardrails[object.key] == nil ? event : nil
+        case .removed(let key) where key.kind.isPolicy:
+            clusterPolicies[key] = nil
+            return guardrails[key] == nil ? event : nil
+        case .set, .removed: return event
+        }
     }
 
     /// Takes in a push of objects, all or none.
@@ -137,14 +170,19 @@ struct ObjectStore {
         }
         let guarded = keys.filter { origin(of: $0) == .guardrail }
         let owned = keys.filter { origin(of: $0) == .manifest }
+        let told = keys.filter { origin(of: $0) == .cluster }
         let problems =
             guarded.map { Self.refusal($0, reason: "is a static guardrail of this node") }
             + owned.map { Self.refusal($0, reason: "is owned by a manifest file") }
+            + told.map { Self.refusal($0, reason: "is for the API server to tell of") }
         if !guarded.isEmpty {
             throw ErrorAnswer(.ownedByGuardrail, "a guardrail has the name of an object", problems: problems)
         }
         if !owned.isEmpty {
             throw ErrorAnswer(.ownedByFile, "a manifest file owns an object of that name", problems: problems)
+        }
+        if !told.isEmpty {
+            throw ErrorAnswer(.ownedByCluster, "the API server tells of an object", problems: problems)
         }
     }
 

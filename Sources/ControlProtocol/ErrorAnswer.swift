@@ -40,6 +40,8 @@ public enum ErrorCode: String, Codable, Sendable, CaseIterable {
     case ownedByFile = "owned_by_file"
     /// 409: a static guardrail has that kind, namespace and name.
     case ownedByGuardrail = "owned_by_guardrail"
+    /// 409: the API server tells of that object, or of all of its kind.
+    case ownedByCluster = "owned_by_cluster"
     /// 413: the body is larger than the limit.
     case bodyTooLarge = "body_too_large"
     /// 422: the policy is valid but exceeds a limit or contradicts itself or what else is in force.
@@ -48,6 +50,9 @@ public enum ErrorCode: String, Codable, Sendable, CaseIterable {
     case internalError = "internal_error"
     /// 503: the kernel could not be asked or programmed; `message` says why. A policy change is kept and retried.
     case datapathFailed = "datapath_failed"
+    /// 503: the kernel keeps what a previous run left until all objects of the API server are known. A policy change is
+    /// kept and comes into force then.
+    case waitingForCluster = "waiting_for_cluster"
 
     /// The HTTP status that goes with the code.
     public var status: Int {
@@ -56,11 +61,11 @@ public enum ErrorCode: String, Codable, Sendable, CaseIterable {
         case .forbidden: 403
         case .unknownPath, .notFound: 404
         case .methodNotAllowed: 405
-        case .ownedByFile, .ownedByGuardrail: 409
+        case .ownedByFile, .ownedByGuardrail, .ownedByCluster: 409
         case .bodyTooLarge: 413
         case .notAccepted: 422
         case .internalError: 500
-        case .datapathFailed: 503
+        case .datapathFailed, .waitingForCluster: 503
         }
     }
 }

@@ -14,6 +14,8 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
     public var healthy: Bool
     public var datapath: DatapathStatus
     public var manifests: ManifestStatus
+    /// Nil where no API server is followed.
+    public var cluster: ClusterStatus?
     /// Nil where the daemon was given no directory of static guardrails.
     public var guardrails: ManifestStatus?
     public var policies: PolicyStatus
@@ -28,7 +30,8 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
     public init(
         version: String, node: String, pid: Int, uptimeSeconds: Int, datapath: DatapathStatus,
         manifests: ManifestStatus, guardrails: ManifestStatus? = nil, policies: PolicyStatus, pushed: PushedStatus,
-        tables: TableSizes, limits: LimitStatus, followers: Int, bridges: BridgeStatus? = nil
+        tables: TableSizes, limits: LimitStatus, followers: Int, bridges: BridgeStatus? = nil,
+        cluster: ClusterStatus? = nil
     ) {
         self.version = version
         self.node = node
@@ -37,7 +40,7 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
         healthy =
             datapath.state == .programmed && datapath.notReplaced == nil && manifests.problems.isEmpty
             && guardrails?.problems.isEmpty ?? true && limits.unprotected.isEmpty
-            && limits.deniedPrograms == 0 && bridges?.problems.isEmpty ?? true
+            && limits.deniedPrograms == 0 && bridges?.problems.isEmpty ?? true && cluster?.isHealthy ?? true
         self.datapath = datapath
         self.manifests = manifests
         self.guardrails = guardrails
@@ -47,6 +50,7 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
         self.limits = limits
         self.followers = followers
         self.bridges = bridges
+        self.cluster = cluster
     }
 }
 

@@ -36,6 +36,7 @@ struct StatusCommand: AsyncParsableCommand {
             \(sizes.endpoints) endpoints, \(sizes.programs) programs, \(sizes.rules) rules, \
             \(sizes.addresses) addresses in \(sizes.addressClasses) classes, \(sizes.portClasses) port classes
             """)
+        if let cluster = status.cluster { for line in lines(cluster) { table.add("cluster", line) } }
         table.add(
             "manifests", "\(status.manifests.objects) objects from \(status.manifests.directory ?? "no directory")")
         if let guardrails = status.guardrails {
@@ -52,6 +53,29 @@ struct StatusCommand: AsyncParsableCommand {
         table.add("followers", "\(status.followers)")
         return table.text + overLimit(status.limits) + problems(status.bridges)
             + [status.guardrails, status.manifests].compactMap { $0 }.map(problems).joined()
+            + problems(status.cluster)
+    }
+
+    private static func lines(_ cluster: ClusterStatus) -> [Table.Cell] {
+        var lines: [Table.Cell] = [.init(cluster.server)]
+        if !cluster.complete {
+            let before = cluster.keepsPrevious ? "what a previous run left" : "guardrails alone"
+            lines.append(.init("not all is known yet; in force: \(before)", .red))
+        }
+        for watch in cluster.watches {
+            let text = "\(watch.resource): \(watch.phase), \(watch.objects) objects"
+            let isLate = watch.secondsSinceSign >= ClusterStatus.staleSeconds
+            let age = isLate || watch.error != nil ? ", last sign \(duration(Int(watch.secondsSinceSign))) ago" : ""
+            let error = watch.error.map { ", failed \(watch.failures)x: \($0)" } ?? ""
+            lines.append(.init(text + age + error, isLate ? .red : watch.error == nil ? nil : .yellow))
+        }
+        return lines
+    }
+
+    private static func problems(_ cluster: ClusterStatus?) -> String {
+        guard let problems = cluster?.problems, !problems.isEmpty else { return "" }
+        let lines = problems.map { "  \(Terminal.paint("\($0)", .red))\n" }.joined()
+        return "\nof the API server, without effect:\n" + lines
     }
 
     private static func lines(_ policies: PolicyStatus) -> [Table.Cell] {

@@ -71,6 +71,20 @@ struct BulkheadD: ParsableCommand {
         completion: .directory)
     var guardrails: String?
 
+    @Flag(
+        help: ArgumentHelp(
+            "Follow the API server of the cluster that this is a pod of.",
+            discussion: "With the token and the authorities of the pod's service account."))
+    var inCluster = false
+
+    @Option(
+        help: ArgumentHelp("Follow the API server that a kubeconfig leads to.", valueName: "file"),
+        completion: .file())
+    var kubeconfig: String?
+
+    @Option(help: ArgumentHelp("The context of the kubeconfig, if not its current one.", valueName: "name"))
+    var context: String?
+
     @Option(
         help: ArgumentHelp(
             "Address of the node's name server, which no policy keeps pods from. May be repeated.",
@@ -139,10 +153,19 @@ struct BulkheadD: ParsableCommand {
         if let guardrails, guardrails == manifests {
             throw ValidationError("--guardrails and --manifests have to be different directories")
         }
+        if inCluster, kubeconfig != nil { throw ValidationError("--in-cluster and --kubeconfig exclude each other") }
+        if context != nil, kubeconfig == nil { throw ValidationError("--context needs --kubeconfig") }
+        if followsCluster, manifests != nil {
+            throw ValidationError("with --in-cluster or --kubeconfig there can be no --manifests, only --guardrails")
+        }
+        if followsCluster, once { throw ValidationError("--once is for directories; the API server is followed") }
         if once, manifests == nil, guardrails == nil {
             throw ValidationError("--once needs --manifests or --guardrails")
         }
     }
+
+    /// Whether an API server is followed.
+    var followsCluster: Bool { inCluster || kubeconfig != nil }
 
     var policySettings: PolicySettings {
         PolicySettings(enforcesNetworkPolicyOnOwnNode: enforceOwnNode, nodeDNS: nodeDNS)

@@ -3,6 +3,7 @@ import Agent
 import Datapath
 import DatapathEBPF
 import DatapathNFTables
+import KubernetesClient
 import Logging
 
 /// Takes the datapath that was asked for, or the best that the kernel can, and starts an agent on it.
@@ -11,6 +12,7 @@ struct DatapathChoice {
     let setUp: ProcessSetUp
     let logger: Logger
     let found: Found
+    let cluster: ClusterFollower?
 
     /// What the directories hold at the start.
     struct Found {
@@ -69,7 +71,7 @@ struct DatapathChoice {
             guardrailDirectory: command.guardrails, policy: command.policySettings, datapathKind: kind.rawValue,
             datapathReason: reason,
             watchInterval: .seconds(command.watchInterval), removeOther: removeOther,
-            pushedFile: PushedFile(path: PushedFile.path(beside: command.socket)))
+            pushedFile: PushedFile(path: PushedFile.path(beside: command.socket)), cluster: cluster)
     }
 
     private func started<Plane: Datapath & ~Copyable>(

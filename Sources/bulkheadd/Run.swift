@@ -3,7 +3,9 @@ import Agent
 import ControlProtocol
 import DatapathEBPF
 import DatapathNFTables
+import FoundationEssentials
 import Glibc
+import KubernetesClient
 import KubernetesObjects
 import Logging
 import NIOCore
@@ -59,11 +61,16 @@ struct Run {
         let socket = try SocketFile(path: command.socket)
         // Asked before anything in the kernel is changed.
         try socket.prepare()
+        let cluster = try access().map { access in
+            ClusterFollower(
+                APIServerConnection(access, userAgent: "bulkheadd/\(BuildVersion.text)"), logger: logger)
+        }
         let directories = try Directories(command)
-        let agent = try await start(directories)
+        let agent = try await start(directories, cluster)
+        let recorder = cluster.map { EventRecorder($0.connection, node: command.nodeName ?? "", logger: logger) }
         let daemon = Daemon(
-            agent: agent, manifests: directories.manifests, guardrails: directories.guardrails, socket: socket,
-            metrics: command.metricsAddress, logger: logger)
+            agent: agent, manifests: directories.manifests, guardrails: directories.guardrails, cluster: cluster,
+            recorder: recorder, socket: socket, metrics: command.metricsAddress, logger: logger)
         var configuration = ServiceGroupConfiguration(
             services: [daemon], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         // A client that stops half-way through a request is not waited for.
@@ -73,8 +80,17 @@ struct Run {
         return 0
     }
 
-    private func start(_ directories: Directories) async throws -> any RunningAgent {
-        try await DatapathChoice(command: command, setUp: setUp, logger: logger, found: directories.found).start()
+    /// The API server to follow; nil: none was asked for.
+    private func access() throws(AccessError) -> ClusterAccess? {
+        if let file = command.kubeconfig { return try Kubeconfig.read(file, context: command.context) }
+        guard command.inCluster else { return nil }
+        return try ClusterAccess.inCluster(environment: ProcessInfo.processInfo.environment)
+    }
+
+    private func start(_ directories: Directories, _ cluster: ClusterFollower? = nil) async throws -> any RunningAgent {
+        try await DatapathChoice(
+            command: command, setUp: setUp, logger: logger, found: directories.found, cluster: cluster
+        ).start()
     }
 }
 

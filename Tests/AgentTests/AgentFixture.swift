@@ -2,6 +2,7 @@
 import Agent
 import ControlProtocol
 import Glibc
+import KubernetesClient
 import KubernetesObjects
 import Logging
 import NetworkTypes
@@ -16,7 +17,7 @@ struct AgentFixture {
 
     init(
         in directory: TemporaryDirectory? = nil, watchInterval: Duration = .seconds(3600),
-        removeOther: (@Sendable () throws -> [String])? = nil
+        removeOther: (@Sendable () throws -> [String])? = nil, cluster: ClusterFollower? = nil
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
@@ -24,7 +25,8 @@ struct AgentFixture {
             settings: AgentSettings(
                 nodeName: "node", manifestDirectory: "/manifests", guardrailDirectory: "/guardrails",
                 datapathKind: "fake", datapathReason: "for tests", watchInterval: watchInterval,
-                removeOther: removeOther, pushedFile: PushedFile(path: directory.path + "/pushed.json")),
+                removeOther: removeOther, pushedFile: PushedFile(path: directory.path + "/pushed.json"),
+                cluster: cluster),
             thread: try KernelThread(), datapath: FakeDatapath(kernel), logger: Self.silent)
     }
 

@@ -11,7 +11,7 @@ struct FakeDatapath: Datapath, ~Copyable {
 
     mutating func open() throws(DatapathError) -> Numbering {
         try kernel.note("open")
-        return Numbering()
+        return kernel.state.withLock { $0.numbering }
     }
 
     mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
@@ -73,6 +73,8 @@ struct FakeDatapath: Datapath, ~Copyable {
 final class FakeKernel: Sendable {
     struct State {
         var calls: [String] = []
+        /// What a previous run has left.
+        var numbering = Numbering()
         /// Writing calls that fail before one succeeds.
         var failures = 0
         var policy = CompiledPolicy()

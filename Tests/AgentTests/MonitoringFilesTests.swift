@@ -15,7 +15,7 @@ import Testing
 
     /// Names of all series that the agent gives.
     private func served() async throws -> [String: MetricFamily.Kind] {
-        let fixture = try AgentFixture()
+        let fixture = try AgentFixture(cluster: ClusterTests.follower())
         try await fixture.start()
         var names: [String: MetricFamily.Kind] = [:]
         for family in await fixture.agent.metrics() {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import KubernetesObjects
 import NetworkTypes
 import PolicyOracle
@@ -78,9 +79,14 @@ final class LiveCluster {
 
     let world: NetWorld
     let daemon: NetDaemon
+    /// What the daemon follows; nil: it is told by its socket.
+    let api: APIServer?
     private let servers: [String: NetServer]
 
-    init(_ datapath: NetDatapath, proxy: NetProxyMode, links: NetPodLinks, options: [String] = []) throws {
+    init(
+        _ datapath: NetDatapath, proxy: NetProxyMode, links: NetPodLinks, options: [String] = [],
+        followsAPI: Bool = false
+    ) throws {
         world = try NetWorld(
             pods: Self.localPods, remotePods: Self.remotePods, services: Self.services, proxy: proxy,
             links: links)
@@ -98,23 +104,44 @@ final class LiveCluster {
         ]
         servers["node"] = try world.node.run { try NetServer(at: nodeAddresses, [.init(.tcp, 10250)]) }
         self.servers = servers
-        daemon = try NetDaemon(in: world, datapath: datapath, options: ["--manifests", world.manifests] + options)
-        try daemon.apply(Self.objects(world))
-        try daemon.apply(Self.policies)
+        guard followsAPI else {
+            api = nil
+            daemon = try NetDaemon(in: world, datapath: datapath, options: ["--manifests", world.manifests] + options)
+            try daemon.apply(Self.objects(world))
+            try daemon.apply(Self.policies)
+            return
+        }
+        let api = try APIServer(in: world.node)
+        try api.apply(KubernetesYAML.text(of: Self.objects(world)))
+        try api.apply(Self.policies)
+        let file = "\(world.directory)/kubeconfig"
+        try api.kubeconfig().write(toFile: file, atomically: true, encoding: .utf8)
+        self.api = api
+        daemon = try NetDaemon(in: world, datapath: datapath, options: ["--kubeconfig", file] + options)
+        try waitUntilKnown()
     }
 
     /// Runs `body` with a cluster and removes it, whatever happens.
     static func with(
         _ datapath: NetDatapath, proxy: NetProxyMode = .nftables, links: NetPodLinks = .routed,
-        options: [String] = [], _ body: (LiveCluster) throws -> Void
+        options: [String] = [], followsAPI: Bool = false, _ body: (LiveCluster) throws -> Void
     ) throws {
-        let cluster = try LiveCluster(datapath, proxy: proxy, links: links, options: options)
+        let cluster = try LiveCluster(
+            datapath, proxy: proxy, links: links, options: options, followsAPI: followsAPI)
         defer { cluster.close() }
         try body(cluster)
     }
 
+    /// Waits until all that the API server holds is in force.
+    func waitUntilKnown() throws {
+        try NetClock.wait("the cluster to be known; log:\n\(daemon.log)", seconds: 20) {
+            try daemon.get("/v1/status").contains(#""complete":true"#)
+        }
+    }
+
     func close() {
         _ = try? daemon.stop()
+        api?.stop()
         for server in servers.values { server.stop() }
         world.close()
     }

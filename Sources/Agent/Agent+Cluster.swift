@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import KubernetesClient
+import KubernetesObjects
+import KubernetesWatch
+import PolicyModel
+import PolicyPipeline
+import PolicyResolver
+
+/// What the agent knows of the cluster whose API server it follows.
+struct ClusterView {
+    /// Pods, namespaces and nodes, as far as the first lists have come; nil: they are in force, or no server is
+    /// followed.
+    var gathering: PolicyPipeline?
+    /// Whether the kernel keeps what a previous run left until all is known.
+    var keepsPrevious = false
+    /// UIDs of this node's pods, for what is told about them.
+    var uids: [EndpointName: String] = [:]
+    /// Since when no interface leads to a pod of this node.
+    var unreachable: [EndpointName: ContinuousClock.Instant] = [:]
+}
+
+extension Agent where Plane: ~Copyable {
+    /// Takes in what changed in the cluster. Nothing of it is in force before all is known; then all is, in one step.
+    public func clusterChanged(_ update: ClusterUpdate) {
+        noteLocalPods(update.events)
+        let events = update.events.compactMap { store.takeCluster($0) }
+        guard var gathering = cluster.gathering.take() else {
+            // Its failure is noted and retried.
+            try? advance { $0.apply(events) }
+            return
+        }
+        // Policies wait in the store: guardrails may come before them, or go, until then.
+        gathering.ingest(events.filter { !$0.isAboutPolicy })
+        guard update.stage == .complete else {
+            cluster.gathering = gathering
+            return
+        }
+        putInForce(gathering)
+    }
+
+    /// All of the cluster is known: the kernel gets it in place of what it held.
+    private func putInForce(_ gathered: consuming PolicyPipeline) {
+        gathered.ingest(store.policies.sorted { $0.key < $1.key }.map { .set($0) })
+        pipeline = gathered
+        cluster.keepsPrevious = false
+        // In the same step, so that no pod is without the guardrails for a moment.
+        unknown.inForce = [:]
+        noteCandidates()
+        pipeline.ingest(takeUnknown())
+        do {
+            _ = try pipeline.apply(pushed: try PushedPolicy(resolvedBody))
+        } catch {
+            logger.error("resolved policy is not accepted any more", metadata: ["error": "\(error)"])
+            _ = pipeline.apply([])
+        }
+        logger.notice(
+            "all of the cluster is known",
+            metadata: [
+                "pods": "\(pipeline.statistics.cluster.pods)", "policies": "\(store.policies.count)",
+                "endpoints": "\(pipeline.statistics.localEndpoints)",
+            ])
+        // Its failure is noted and retried.
+        _ = try? resyncNow()
+    }
+
+    private func noteLocalPods(_ events: [ObjectEvent]) {
+        for event in events {
+            switch event {
+            case .set(.pod(let pod)) where pod.nodeName == settings.nodeName:
+                let name = EndpointName(namespace: pod.metadata.namespace, name: pod.metadata.name)
+                cluster.uids[name] = pod.metadata.uid
+            case .removed(let key) where key.kind == .pod:
+                cluster.uids[EndpointName(namespace: key.namespace, name: key.name)] = nil
+            case .set, .removed: continue
+            }
+        }
+    }
+
+    func clusterStatus() -> ClusterStatus? {
+        guard let follower = settings.cluster else { return nil }
+        let now = ContinuousClock.now
+        let watches = follower.watches
+        return ClusterStatus(
+            server: "\(follower.connection.access.server)", complete: cluster.gathering == nil,
+            keepsPrevious: cluster.keepsPrevious,
+            watches: watches.map { watch in
+                let version = watch.status?.resourceVersion ?? ""
+                return WatchAnswer(
+                    resource: watch.resource.name, phase: (watch.status?.phase ?? .idle).rawValue,
+                    objects: watch.status?.objects ?? 0,
+                    secondsSinceSign: ((now - watch.lastSign) / .seconds(1) * 1000).rounded() / 1000,
+                    failures: watch.status?.failures ?? 0, error: watch.status?.lastFailure?.description,
+                    resourceVersion: version.isEmpty ? nil : version)
+            }, problems: clusterProblems(watches))
+    }
+
+    private func clusterProblems(_ watches: [FollowedWatch]) -> [Problem] {
+        let refused = watches.flatMap { $0.status?.refused ?? [:] }.sorted { $0.key < $1.key }
+        return refused.map { Problem(object: "\($0.key)", field: "", reason: $0.value) }
+            + store.shadowedInCluster.map { key in
+                Problem(
+                    object: "\(key)", field: "",
+                    reason: "a static guardrail of this node has its name: this one has no effect here",
+                    hint: "change the guardrail, or give the object another name")
+            }
+    }
+}
+
+extension ObjectEvent {
+    fileprivate var isAboutPolicy: Bool {
+        switch self {
+        case .set(let object): object.kind.isPolicy
+        case .removed(let key): key.kind.isPolicy
+        }
+    }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension ClusterAccess {
+    /// Where the kubelet puts what a pod's service account needs.
+    public static let serviceAccountDirectory = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+    /// What a pod is given to reach the API server of its cluster. Token and authorities are read again for each
+    /// request, as the kubelet replaces them.
+    ///
+    /// - Parameters:
+    ///   - environment: of `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`.
+    ///   - directory: of `token` and `ca.crt`.
+    public static func inCluster(
+        environment: [String: String], directory: String = serviceAccountDirectory
+    ) throws(AccessError) -> ClusterAccess {
+        let name = "KUBERNETES_SERVICE_HOST"
+        guard let host = environment[name], !host.isEmpty else {
+            throw AccessError(
+                source: "environment", field: name,
+                reason: "is not set: this is no pod of a cluster; name a kubeconfig with --kubeconfig")
+        }
+        var port = 443
+        if let text = environment["KUBERNETES_SERVICE_PORT"], !text.isEmpty {
+            guard let number = UInt16(text), number > 0 else {
+                throw AccessError(
+                    source: "environment", field: "KUBERNETES_SERVICE_PORT", reason: "'\(text)' is no port")
+            }
+            port = Int(number)
+        }
+        var access = ClusterAccess(source: directory, server: Server(host: host, port: port))
+        access.token = .file("\(directory)/token")
+        access.authorities = .file("\(directory)/ca.crt")
+        for content in [access.token, access.authorities] { _ = try content?.read() }
+        return access
+    }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import NIOCore
+
+/// Lets the kernel find out that the other side of a connection is gone, within about half a minute.
+enum KeepAlive {
+    /// tcp(7).
+    private static let options: [(name: NIOBSDSocket.Option, value: ChannelOptions.Types.SocketOption.Value)] = [
+        // Seconds of quiet before the first probe, between probes, and how many.
+        (NIOBSDSocket.Option(rawValue: TCP_KEEPIDLE), 15),
+        (NIOBSDSocket.Option(rawValue: TCP_KEEPINTVL), 5),
+        (NIOBSDSocket.Option(rawValue: TCP_KEEPCNT), 3),
+        // Milliseconds that what was sent may stay unanswered.
+        (NIOBSDSocket.Option(rawValue: TCP_USER_TIMEOUT), 30_000),
+    ]
+
+    static func set(on channel: any Channel) -> EventLoopFuture<Void> {
+        let socket = channel.setOption(.socketOption(.so_keepalive), value: 1)
+        return options.reduce(socket) { before, option in
+            before.flatMap {
+                channel.setOption(
+                    ChannelOptions.Types.SocketOption(level: .tcp, name: option.name), value: option.value)
+            }
+        }
+    }
+}

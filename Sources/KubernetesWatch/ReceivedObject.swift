@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+
+/// One object as it came from the server.
+struct ReceivedObject: Sendable {
+    var key: ObjectKey
+    /// metadata.resourceVersion.
+    var version: String
+    /// Nil: not understood, `refusal` says why.
+    var object: KubernetesObject?
+    var refusal: String?
+}
+
+/// One page of a list.
+struct ReceivedPage: Sendable {
+    var resourceVersion: String
+    /// Empty on the last page.
+    var continueToken: String
+    var objects: [ReceivedObject]
+    /// Items that cannot even be told apart by name.
+    var nameless: Int
+}
+
+/// A metav1.Status: why something failed.
+struct ReceivedStatus: Sendable, Hashable {
+    var code: Int
+    var reason: String
+    var message: String
+    var retryAfter: Int?
+}
+
+/// One event of a watch.
+enum ReceivedEvent: Sendable {
+    case set(ReceivedObject)
+    case removed(ReceivedObject)
+    case bookmark(resourceVersion: String)
+    case failure(ReceivedStatus)
+}
+
+/// Why what came cannot be read.
+struct UnreadableAnswer: Error {
+    var reason: String
+}

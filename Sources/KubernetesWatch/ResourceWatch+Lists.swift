@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+
+extension ResourceWatch {
+    /// The page is whole, as far as can be told; one that was cut cannot be read.
+    mutating func takePage() {
+        let page: ReceivedPage
+        do {
+            page = try answer.format.page(answer.body, of: resource)
+        } catch {
+            return fail(.malformed(error.reason))
+        }
+        answer = Answer()
+        absentAnswers = 0
+        isAbsent = false
+        if expirations == 0 { delay.succeeded() }
+        take(page.objects)
+        if page.nameless > 0 {
+            lastFailure = .malformed("\(page.nameless) objects without a name")
+            actions.append(.failure(lastFailure!))
+        }
+        listing?.continueToken = page.continueToken
+        guard page.continueToken.isEmpty else { return askForPage() }
+        finishList()
+        version = page.resourceVersion
+        watch()
+    }
+
+    private mutating func take(_ objects: [ReceivedObject]) {
+        var events: [ObjectEvent] = []
+        for received in objects {
+            known.mark(received.key, round: round)
+            guard known.version(received.key) != received.version else { continue }
+            if isComplete {
+                listing?.pending.append(received)
+            } else if let event = event(setting: received) {
+                events.append(event)
+            }
+        }
+        if !events.isEmpty { actions.append(.deliver(events)) }
+    }
+
+    /// All of the list is there: what it does not have is gone.
+    mutating func finishList() {
+        var events: [ObjectEvent] = []
+        for received in listing?.pending ?? [] {
+            if let event = event(setting: received) { events.append(event) }
+        }
+        listing = nil
+        events += known.removeUnmarked(round: round).map { .removed($0) }
+        if !events.isEmpty { actions.append(.deliver(events)) }
+        signs += 1
+        failedAnswers = 0
+        expirations = 0
+        delay.succeeded()
+        guard !isComplete else { return }
+        isComplete = true
+        actions.append(.complete)
+    }
+
+    /// Takes a version of an object as the one that is known. Nil: it cannot be read; what was known holds on.
+    mutating func event(setting received: ReceivedObject) -> ObjectEvent? {
+        guard let object = received.object else {
+            if refused.count < Self.refusedLimit || refused[received.key] != nil {
+                refused[received.key] = received.refusal ?? "cannot be read"
+            }
+            if known.version(received.key) != nil {
+                known.set(received.key, version: received.version, round: round)
+            }
+            return nil
+        }
+        refused[received.key] = nil
+        known.set(received.key, version: received.version, round: round)
+        return .set(object)
+    }
+
+    // MARK: No such resource
+
+    /// The server says that there is no such custom resource. It may say so wrongly while it starts, so what is known
+    /// is let go only after it has said so several times.
+    mutating func absent() {
+        absentAnswers += 1
+        listing = nil
+        version = ""
+        delay.succeeded()
+        guard known.count == 0 || absentAnswers >= settings.absentAnswers else {
+            return wait(delay.jittered(settings.absentPause))
+        }
+        isAbsent = true
+        // A new list that nothing is in.
+        round &+= 1
+        refused = [:]
+        finishList()
+        wait(delay.jittered(settings.absentInterval))
+    }
+}

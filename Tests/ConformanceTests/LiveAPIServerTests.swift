@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import NetworkTypes
+import TestKit
+import Testing
+
+extension Live {
+    /// The real daemon follows an API server.
+    @Suite struct APIServerTests {
+        /// From the moment at which the server has a policy to the first packet with the new verdict.
+        @Test(arguments: NetDatapath.allCases) func aPolicyIsInForceAtOnce(datapath: NetDatapath) throws {
+            try LiveCluster.with(datapath, followsAPI: true) { cluster in
+                let api = try #require(cluster.api)
+                let hammer = try cluster.hammer("api", "idle", .udp, 5353, .ipv4, everyMicroseconds: 500)
+                var milliseconds: [Double] = []
+                for round in 0..<20 {
+                    let isOpen = round % 2 == 1
+                    let written = NetClock.now
+                    try api.apply(LiveCluster.gate(open: isOpen))
+                    NetClock.sleep(milliseconds: 300)
+                    let packets = hammer.packets.filter { $0.sent > written }
+                    let first = try #require(packets.first { ($0.answered != nil) == isOpen })
+                    milliseconds.append(Double(first.sent - written) / 1e6)
+                }
+                _ = hammer.stop()
+                #expect(milliseconds.sorted()[milliseconds.count / 2] < 50, "\(milliseconds)")
+            }
+        }
+
+        /// The server goes, the daemon is killed and starts again: what was enforced stays, until all is known anew.
+        @Test(arguments: NetDatapath.allCases) func enforcementOutlivesServerAndDaemon(datapath: NetDatapath) throws {
+            try LiveCluster.with(datapath, followsAPI: true) { cluster in
+                let api = try #require(cluster.api)
+                func check(_ when: String) throws {
+                    let probe = NetProbe(.tcp, to: cluster.world.pod("api").v4, port: 8080)
+                    #expect(try cluster.ask(probe, from: "web") == .answered, "\(when)")
+                    #expect(try cluster.ask(probe, from: "idle") == .timeout, "\(when)")
+                }
+                try check("at first")
+                #expect(!cluster.daemon.log.contains("what a previous run left"), "there was none")
+                api.stop()
+                try check("without server")
+                #expect(try cluster.daemon.get("/v1/status").contains(#""complete":true"#))
+                try cluster.daemon.stop(SIGKILL)
+                try cluster.daemon.start()
+                let status = try cluster.daemon.get("/v1/status")
+                #expect(status.contains(#""complete":false"#) && status.contains(#""keepsPrevious":true"#))
+                try check("after a restart without server")
+                try api.apply(
+                    """
+                    apiVersion: networking.k8s.io/v1
+                    kind: NetworkPolicy
+                    metadata: {name: more, namespace: shop}
+                    spec: {podSelector: {matchLabels: {app: api}}, ingress: [{ports: [{port: 6379}]}]}
+                    """)
+                try api.start()
+                try cluster.waitUntilKnown()
+                try check("with the server again")
+                let probe = NetProbe(.tcp, to: cluster.world.pod("api").v4, port: 6379)
+                #expect(try cluster.ask(probe, from: "idle") == .answered, "what has changed meanwhile")
+            }
+        }
+    }
+}
