@@ -46,6 +46,8 @@ import Testing
         _ = network.apply(.link(Link(index: 5, name: "veth5", kind: "veth", peerNamespace: 1)))
         let route = Route(destination: CIDR(host: try IPAddress("10.1.0.1")), links: [5])
         _ = network.apply(.route(route, replaces: false))
+        let gateway = LinkAddress(link: 5, address: try IPAddress("10.1.0.254"), prefixLength: 32)
+        _ = network.apply(.address(gateway))
         return network
     }
 
@@ -70,9 +72,9 @@ import Testing
         #expect(fixture.kernel.calls.filter { $0 == "resync" || $0 == "program" } == ["resync"])
         #expect(fixture.kernel.policy.endpoints.count == 2)
         #expect(
-            try await fixture.verdicts(of: [("shop/web", 6379), ("shop/web", 80)], to: "shop/redis") == [
-                "allow", "deny",
-            ])
+            try await fixture.verdicts(
+                of: [("shop/web", 6379), ("shop/web", 80), ("10.1.0.254", 80), ("10.1.0.253", 80)], to: "shop/redis")
+                == ["allow", "deny", "allow", "deny"], "the node's own address is known from its interface")
         status = await fixture.agent.status()
         #expect(status.cluster?.complete == true && status.cluster?.keepsPrevious == false && status.healthy)
         #expect(status.policies.count == 2)
