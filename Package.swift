@@ -33,6 +33,7 @@ let package = Package(
     products: [
         .executable(name: "bulkheadd", targets: ["bulkheadd"]),
         .executable(name: "bulkheadctl", targets: ["bulkheadctl"]),
+        .executable(name: "bulkhead-cni", targets: ["bulkhead-cni"]),
     ],
     dependencies: [
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
@@ -83,6 +84,12 @@ let package = Package(
             "DatapathNFTables",
             ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLinuxShim", "CLibNFTNL"]),
 
+        // The chained CNI plugin. It is copied to places where nothing else of ours is, and starts for each pod.
+        module("ChainedCNI", ["NetworkTypes", "KubernetesObjects"]),
+        .executableTarget(
+            name: "bulkhead-cni", dependencies: ["ChainedCNI", "KubernetesObjects"], swiftSettings: strict,
+            linkerSettings: [.unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "-s"])]),
+
         // Input and output.
         module("NodeNetwork", ["NetworkTypes", "CLinuxShim"]),
         module("PolicySources", ["KubernetesObjects", yams]),
@@ -92,6 +99,7 @@ let package = Package(
                 "KubernetesWatch", "KubernetesObjects", "PolicySources", httpClient, nioCore, nioPosix, nioSSL,
                 nioHTTP1, logging,
             ]),
+        module("CNIInstallation", ["ChainedCNI", "PolicySources", "CLinuxShim"]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
         module("PrometheusText"),
         module("ControlProtocol", ["PolicyModel", "KubernetesObjects"]),
@@ -107,16 +115,16 @@ let package = Package(
             name: "bulkheadd",
             dependencies: [
                 "NetworkTypes", "KubernetesObjects", "PolicyResolver", "Agent", "ControlProtocol", "Datapath",
-                "DatapathEBPF", "DatapathNFTables", "PolicySources", "KubernetesClient", "CLinuxShim", argumentParser,
-                logging, lifecycle, nioCore,
+                "DatapathEBPF", "DatapathNFTables", "PolicySources", "KubernetesClient", "NodeNetwork", "ChainedCNI",
+                "CNIInstallation", "CLinuxShim", argumentParser, logging, lifecycle, nioCore,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "bulkheadctl",
             dependencies: [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyPipeline", "PolicySources",
-                "ControlProtocol", "DatapathEBPF", "DatapathNFTables", argumentParser, yams, nioCore, nioPosix,
-                nioHTTP1,
+                "ControlProtocol", "CNIInstallation", "DatapathEBPF", "DatapathNFTables", argumentParser, yams, nioCore,
+                nioPosix, nioHTTP1,
             ],
             swiftSettings: strict),
 
@@ -190,6 +198,8 @@ let package = Package(
                 "NodeNetwork", "KubernetesClient", "KubernetesObjects", "PolicyModel", "NetworkTypes", logging,
                 lifecycle,
             ]),
+        tests("ChainedCNITests", ["ChainedCNI", "NetworkTypes"]),
+        tests("CNIInstallationTests", ["CNIInstallation", "ChainedCNI"]),
         tests("NodeNetworkTests", ["NodeNetwork", "NetworkTypes", "TestKit"]),
         tests("TidyTests", []),
     ]

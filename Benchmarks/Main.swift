@@ -11,6 +11,7 @@ enum Main {
         ("nftables", benchNFTables),
         ("objects", benchObjects),
         ("tiers", benchTiers),
+        ("plugin", benchPlugin),
     ]
 
     static func main() throws {

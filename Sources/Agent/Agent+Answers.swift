@@ -36,7 +36,8 @@ extension Agent where Plane: ~Copyable {
             limits: LimitStatus(
                 unprotected: pipeline.endpointsOverLimit.map(\.description),
                 deniedPrograms: pipeline.statistics.programsOverLimit),
-            followers: followers.count, bridges: bridgeStatus(), cluster: clusterStatus())
+            followers: followers.count, bridges: bridgeStatus(), cluster: clusterStatus(),
+            attachments: attachmentStatus(), plugin: settings.pluginStatus?())
     }
 
     public func endpoints() -> EndpointsAnswer {
@@ -50,7 +51,8 @@ extension Agent where Plane: ~Copyable {
                 ingress: direction(endpoint.ingress, summary.ingressPolicies),
                 egress: direction(endpoint.egress, summary.egressPolicies),
                 interface: (interfaces[id] ?? nil).map { InterfaceAnswer(index: Int($0.index), name: $0.name) },
-                unknown: summary.name.namespace == PolicyPipeline.unknownNamespace ? true : nil)
+                unknown: summary.name.namespace == PolicyPipeline.unknownNamespace ? true : nil,
+                held: summary.name.isHeld ? true : nil)
         }
         return EndpointsAnswer(endpoints: answers)
     }

@@ -34,6 +34,7 @@ extension Agent where Plane: ~Copyable {
     public func endFollowing() {
         isEnding = true
         for follower in followers { follower.finish() }
+        wakeAttaching()
     }
 
     private func pumpEvents() async {

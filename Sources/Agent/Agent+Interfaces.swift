@@ -14,13 +14,17 @@ extension Agent where Plane: ~Copyable {
 
     public func networkChanged(_ state: Result<NetworkState, NodeNetworkError>) {
         switch state {
-        case .success(let state):
+        case .success(let told):
+            // What was told may be older than an attachment: the kernel is asked before one is forgotten.
+            let fresh = hasVanished(in: told) ? try? settings.readNetwork?() : nil
+            let state = fresh ?? told
             network = state
             updateLocalAddresses(state)
             bridging.found = state.bridgePorts
             noteCandidates()
             updateUnknown()
             updateInterfaces(of: pipeline.compiled.endpoints.keys)
+            if fresh != nil { forgetVanished(state) }
         case .failure(let error):
             // What was known stays: forgetting it would end the check of source addresses.
             logger.warning("the node's interfaces cannot be read", metadata: ["error": "\(error)"])
@@ -48,6 +52,16 @@ extension Agent where Plane: ~Copyable {
         localAddresses = addresses
         // A failure is noted and retried.
         try? advance { $0.apply(localAddresses: addresses.sorted()) }
+    }
+
+    /// Does not wait for what ``followNetwork(_:)`` tells: the kernel knows more than has been told.
+    func readNetwork() {
+        guard let read = settings.readNetwork else { return }
+        do {
+            networkChanged(.success(try read()))
+        } catch {
+            networkChanged(.failure(error))
+        }
     }
 
     /// Tells the datapath the interface of each endpoint where it differs from what it was told, or nothing was told.

@@ -70,6 +70,7 @@ extension Agent where Plane: ~Copyable {
         for id in delta.removedEndpoints { interfaces[id] = nil }
         updateInterfaces(of: delta.addedEndpoints)
         updateUnknown()
+        wakeAttaching()
     }
 
     /// Compares all that is programmed with what is compiled, and writes the difference.
@@ -79,6 +80,7 @@ extension Agent where Plane: ~Copyable {
         pipeline.releaseNumbering()
         interfaces = [:]
         updateInterfaces(of: pipeline.compiled.endpoints.keys)
+        wakeAttaching()
         return programming.last
     }
 
@@ -141,11 +143,7 @@ extension Agent where Plane: ~Copyable {
     ///
     /// - Returns: what still stands in the way of the kernel holding the policy, in words.
     public func settle() -> String? {
-        do {
-            networkChanged(.success(try NetworkFollower.snapshot()))
-        } catch {
-            networkChanged(.failure(error))
-        }
+        readNetwork()
         tidyUp()
         return programming.lastError?.description ?? replacement.lastError
     }

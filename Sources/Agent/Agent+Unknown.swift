@@ -55,15 +55,15 @@ extension Agent where Plane: ~Copyable {
     }
 
     private func wantedUnknown() -> [String: Set<IPAddress>] {
-        guard !unknown.candidates.isEmpty else { return [:] }
+        guard !unknown.candidates.isEmpty, store.hasPolicyForAll else { return [:] }
+        let held = attached.heldAddresses
         let pushed = Set(resolvedBody.endpoints.flatMap(\.addresses).compactMap { try? IPAddress($0) })
-        let wanted = unknown.candidates.filter { _, addresses in
+        return unknown.candidates.filter { _, addresses in
             !addresses.contains { address in
-                pushed.contains(address)
+                pushed.contains(address) || held.contains(address)
                     || pipeline.pod(owning: address).map { $0.namespace != PolicyPipeline.unknownNamespace } ?? false
             }
         }
-        return wanted.isEmpty || !store.hasPolicyForAll ? [:] : wanted
     }
 
     /// Takes back stand-ins for whose addresses resolved policy is about to come, which no pod may have.

@@ -24,7 +24,7 @@ extension Agent where Plane: ~Copyable {
     /// One of our nftables tables has changed, by ourselves or by somebody else.
     public func rulesetChanged() { lookForChanges() }
 
-    private func lookForChanges() {
+    func lookForChanges() {
         // Nothing was written yet.
         guard !cluster.keepsPrevious else { return }
         repairBridges()

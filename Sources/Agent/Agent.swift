@@ -37,6 +37,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var bridging = Bridging()
     var unknown = UnknownPods()
     var cluster = ClusterView()
+    var attached = Attachments()
     var followers: Set<EventFollower> = []
     var pump: Task<Void, Never>?
     var isEnding = false
@@ -82,11 +83,17 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         } catch {
             throw .datapath(error)
         }
+        do {
+            attached.records = try settings.attachmentFile?.read() ?? [:]
+        } catch {
+            throw .attachments(error)
+        }
         let read = take(guardrails, from: .guardrails) + take(first, from: .manifests)
         do {
             let (events, _) = try store.push(kept.objects.filter { store.origin(of: $0.key) == nil })
             // One step for all, so that things get the numbers back that the kernel knows them by.
             pipeline.ingest(localAddresses: readLocalAddresses())
+            pipeline.ingest(attachments: attached.pods)
             pipeline.ingest(read + events)
             _ = try pipeline.apply(pushed: try PushedPolicy(kept.resolved))
             resolvedBody = kept.resolved
@@ -154,12 +161,15 @@ public enum AgentStartError: Error, CustomStringConvertible {
     case datapath(DatapathError)
     /// What was pushed before the restart is not accepted now.
     case keptPushes(String)
+    /// What the container runtime has told of this node's pods cannot be read.
+    case attachments(KeptFileError)
 
     public var description: String {
         switch self {
         case .datapath(let error): "\(error)"
         case .keptPushes(let reason):
             "what was pushed before is not accepted now: \(reason); remove the file beside the socket to go on without it"
+        case .attachments(let error): "\(error)"
         }
     }
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
 import KubernetesClient
+import NodeNetwork
 import PolicyResolver
 
 /// What the agent is told once, at its start.
@@ -24,13 +26,22 @@ public struct AgentSettings: Sendable {
     public var pushedFile: PushedFile?
     /// What tells of the cluster, for answers; nil where no API server is followed.
     public var cluster: ClusterFollower?
+    /// Where it is kept what the container runtime has told of this node's pods; nil: nowhere.
+    public var attachmentFile: AttachmentFile?
+    /// Reads the node's links and routes afresh, on the thread that the agent runs on; nil: they are told alone.
+    public var readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)?
+    /// How the chained CNI plugin's installation stands, for the status.
+    public var pluginStatus: (@Sendable () -> PluginStatus?)?
 
     public init(
         nodeName: String, manifestDirectory: String? = nil, guardrailDirectory: String? = nil,
         policy: PolicySettings = PolicySettings(), datapathKind: String = "ebpf",
         datapathReason: String = "", watchInterval: Duration = .seconds(5),
         removeOther: (@Sendable () throws -> [String])? = nil, pushedFile: PushedFile? = nil,
-        cluster: ClusterFollower? = nil
+        cluster: ClusterFollower? = nil,
+        attachmentFile: AttachmentFile? = nil,
+        readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil,
+        pluginStatus: (@Sendable () -> PluginStatus?)? = nil
     ) {
         self.nodeName = nodeName
         self.manifestDirectory = manifestDirectory
@@ -42,5 +53,8 @@ public struct AgentSettings: Sendable {
         self.removeOther = removeOther
         self.pushedFile = pushedFile
         self.cluster = cluster
+        self.attachmentFile = attachmentFile
+        self.readNetwork = readNetwork
+        self.pluginStatus = pluginStatus
     }
 }

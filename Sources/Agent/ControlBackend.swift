@@ -26,6 +26,13 @@ public protocol ControlBackend: Sendable {
     func resolved() async -> ResolvedBody
     /// Nil takes back all resolved policy.
     func setResolved(_ body: ResolvedBody?) async throws(ErrorAnswer) -> ResolvedAnswer
+    /// Takes in a pod that the container runtime tells of; answers when its policy is in the kernel.
+    func attach(_ body: AttachmentBody) async throws(ErrorAnswer) -> AttachmentAnswer
+    /// Forgets it; no error where it is not known.
+    func detach(container: String, ifname: String) async throws(ErrorAnswer) -> DetachAnswer
+    /// Forgets all of a network that the runtime has not got any more.
+    func collect(_ body: CollectBody) async throws(ErrorAnswer) -> DetachAnswer
+    func attachments() async -> AttachmentsAnswer
     func resync() async throws(ErrorAnswer) -> ResyncAnswer
 }
 
@@ -49,7 +56,7 @@ public protocol RunningAgent: ControlBackend, MetricsBackend {
     func reports() async -> [ObjectReport]
     /// For a run that ends at once: brings all to rest, and answers what still stands in the way.
     func settle() async -> String?
-    /// Ends all streams of events, and those that begin later.
+    /// Ends all streams of events and all waits for a pod's policy, and those that begin later.
     func endFollowing() async
     /// Stops the agent's own work; the kernel goes on enforcing.
     func stop() async

@@ -12,6 +12,19 @@ enum ControlJSON {
         return Array(try encoder.encode(value))
     }
 
+    /// A body of ours.
+    ///
+    /// - Throws: an ``ErrorAnswer`` that says which field is wrong.
+    static func decode<Body: Decodable>(_ bytes: [UInt8], _ what: String) throws(ErrorAnswer) -> Body {
+        do {
+            return try JSONDecoder().decode(Body.self, from: Data(bytes))
+        } catch let error as DecodingError {
+            throw ErrorAnswer(.invalidBody, "nothing was changed: \(what) is not valid", problems: [Problem(error)])
+        } catch {
+            throw ErrorAnswer(.invalidBody, "the body is not JSON")
+        }
+    }
+
     /// A batch of records, one a line, and a last one if some were lost.
     static func lines(_ batch: Backlog<FlowRecord>.Batch) throws -> ByteBuffer {
         var records = batch.elements
@@ -22,18 +35,5 @@ enum ControlJSON {
             buffer.writeInteger(UInt8(ascii: "\n"))
         }
         return buffer
-    }
-}
-
-extension ResolvedBody {
-    init(json bytes: [UInt8]) throws(ErrorAnswer) {
-        do {
-            self = try JSONDecoder().decode(ResolvedBody.self, from: Data(bytes))
-        } catch let error as DecodingError {
-            throw ErrorAnswer(
-                .invalidBody, "nothing was changed: the resolved policy is not valid", problems: [Problem(error)])
-        } catch {
-            throw ErrorAnswer(.invalidBody, "the body is not JSON")
-        }
     }
 }

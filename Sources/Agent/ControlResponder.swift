@@ -56,12 +56,30 @@ struct ControlResponder: Sendable {
             return try json(answer)
         case (.objects, _): return try json(await backend.delete(try await keysToDelete(request)))
         case (.resolved, .put):
-            let policy = try ResolvedBody(json: try await body(of: request))
+            let policy: ResolvedBody = try ControlJSON.decode(try await body(of: request), "the resolved policy")
             return try json(await backend.setResolved(policy))
         case (.resolved, .delete): return try json(await backend.setResolved(nil))
         case (.resolved, _): return try json(await backend.resolved())
+        case (.attachments, .get): return try json(await attachments(try Query(request)))
+        case (.attachments, .put):
+            return try json(await backend.attach(try ControlJSON.decode(try await body(of: request), "the attachment")))
+        case (.attachments, _):
+            let query = try Query(request)
+            try query.allow(only: ["container", "ifname"])
+            return try json(
+                await backend.detach(container: query.required("container"), ifname: query.required("ifname")))
+        case (.collect, _):
+            return try json(await backend.collect(try ControlJSON.decode(try await body(of: request), "the list")))
         case (.resync, _): return try json(await backend.resync())
         }
+    }
+
+    private func attachments(_ query: Query) async throws(ErrorAnswer) -> AttachmentsAnswer {
+        try query.allow(only: ["container", "ifname"])
+        var answer = await backend.attachments()
+        if let container = query.optional("container") { answer.attachments.removeAll { $0.container != container } }
+        if let ifname = query.optional("ifname") { answer.attachments.removeAll { $0.ifname != ifname } }
+        return answer
     }
 
     private func keysToDelete(_ request: Request) async throws(ErrorAnswer) -> [ObjectKey] {

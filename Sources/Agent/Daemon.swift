@@ -18,6 +18,7 @@ public struct Daemon: Service {
     private let metrics: MetricsAddress?
     private let logger: Logger
     private let notifier: ServiceNotifier
+    private let onReady: @Sendable () -> Void
 
     /// - Parameters:
     ///   - agent: started already.
@@ -25,11 +26,12 @@ public struct Daemon: Service {
     ///   - cluster: as in the agent's settings.
     ///   - recorder: tells of objects what the agent reports; nil: nobody does.
     ///   - metrics: where metrics and probes are answered; nil: nowhere.
+    ///   - onReady: runs once the control socket answers.
     public init(
         agent: any RunningAgent, manifests: ManifestDirectory?, guardrails: ManifestDirectory? = nil,
         cluster: ClusterFollower? = nil, recorder: EventRecorder? = nil, socket: SocketFile,
         metrics: MetricsAddress? = nil, logger: Logger,
-        notifier: ServiceNotifier = ServiceNotifier()
+        notifier: ServiceNotifier = ServiceNotifier(), onReady: @escaping @Sendable () -> Void = {}
     ) {
         self.agent = agent
         self.manifests = manifests
@@ -40,6 +42,7 @@ public struct Daemon: Service {
         self.metrics = metrics
         self.logger = logger
         self.notifier = notifier
+        self.onReady = onReady
     }
 
     /// Runs until it is told to stop, or cannot go on. What is enforced stays so.
@@ -84,6 +87,7 @@ public struct Daemon: Service {
             try await ControlServer(file: socket, backend: agent, logger: logger) {
                 logger.info("ready", metadata: ["socket": "\(socket.path)"])
                 notifier.tell(.ready)
+                onReady()
                 // Two thirds of the memory are pages of code and metadata that only the start needed.
                 bh_forget_start()
             }.run()

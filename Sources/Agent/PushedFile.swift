@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControlProtocol
 import FoundationEssentials
-import Glibc
 import KubernetesObjects
 import PolicySources
 
-/// The file in which pushes outlive the daemon. It lies beside the control socket, on a file system in memory like the
-/// pinned tables, so that both go with a reboot.
+/// The file in which pushes outlive the daemon.
 public struct PushedFile: Sendable {
     public let path: String
     public init(path: String) { self.path = path }
@@ -20,59 +18,37 @@ public struct PushedFile: Sendable {
     /// The layout that is written and read.
     private static let version = 1
 
+    private var file: KeptFile { KeptFile(path: path, content: "what was pushed") }
+
     /// What was kept; nothing where there is no file.
     ///
-    /// - Throws: ``PushedFileError``: going on without would take policy out of force that somebody relies on.
-    public func read() throws(PushedFileError) -> KeptPushes {
-        guard access(path, F_OK) == 0 else { return KeptPushes() }
+    /// - Throws: ``KeptFileError``: going on without would take policy out of force that somebody relies on.
+    public func read() throws(KeptFileError) -> KeptPushes {
+        guard file.exists else { return KeptPushes() }
         do {
             let content = try JSONDecoder().decode(Content.self, from: try Data(contentsOf: URL(filePath: path)))
-            guard content.version == Self.version else {
-                throw PushedFileError(path: path, reason: "is of version \(content.version)")
-            }
+            guard content.version == Self.version else { throw file.failure("is of version \(content.version)") }
             var list = Array(#"{"apiVersion":"v1","kind":"List","items":"#.utf8)
             list += try ControlJSON.encode(content.objects) + Array("}".utf8)
             return KeptPushes(objects: try ObjectBatch.decode(list, name: path).objects, resolved: content.resolved)
-        } catch let error as PushedFileError {
+        } catch let error as KeptFileError {
             throw error
         } catch {
-            throw PushedFileError(path: path, reason: "\(error)")
+            throw file.failure("\(error)")
         }
     }
 
     /// Replaces the file as a whole.
-    func write(_ pushes: KeptPushes) throws(PushedFileError) {
+    func write(_ pushes: KeptPushes) throws(KeptFileError) {
         let content = Content(
             version: Self.version, objects: pushes.objects.map { $0.json }, resolved: pushes.resolved)
         do {
-            let temporary = path + ".new"
-            let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-            guard descriptor >= 0 else { throw PushedFileError(path: path, reason: String(cString: strerror(errno))) }
-            defer { close(descriptor) }
-            var rest = try ControlJSON.encode(content)[...]
-            while !rest.isEmpty {
-                let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-                if count < 0, errno == EINTR { continue }
-                guard count > 0 else { throw PushedFileError(path: path, reason: String(cString: strerror(errno))) }
-                rest = rest.dropFirst(count)
-            }
-            guard fsync(descriptor) == 0, rename(temporary, path) == 0 else {
-                throw PushedFileError(path: path, reason: String(cString: strerror(errno)))
-            }
-        } catch let error as PushedFileError {
+            try file.replace(with: try ControlJSON.encode(content))
+        } catch let error as KeptFileError {
             throw error
         } catch {
-            throw PushedFileError(path: path, reason: "\(error)")
+            throw file.failure("\(error)")
         }
-    }
-}
-
-/// Why the kept pushes cannot be read or written.
-public struct PushedFileError: Error, CustomStringConvertible {
-    public var path: String
-    public var reason: String
-    public var description: String {
-        "the pushed policy kept in \(path): \(reason); remove the file to go on without what was pushed"
     }
 }
 

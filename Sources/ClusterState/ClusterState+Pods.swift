@@ -5,9 +5,10 @@ import PolicyModel
 
 extension ClusterState {
     mutating func set(_ pod: Pod) {
+        let isLocal = pod.nodeName == nodeName && !nodeName.isEmpty
+        let pod = withAttachedAddresses(pod, isLocal: isLocal)
         let namespace = retainNamespace(pod.metadata.namespace)
         let isFinished = pod.phase == .succeeded || pod.phase == .failed
-        let isLocal = pod.nodeName == nodeName && !nodeName.isEmpty
         let isOutside = isFinished || pod.hostNetwork
         var record = PodRecord(
             name: pod.metadata.name, namespace: namespace, group: PodRecord.noGroup,
@@ -39,6 +40,7 @@ extension ClusterState {
         guard let namespace = namespaceNumbers[namespace],
             let number = podNumbers.removeValue(forKey: ScopedName(namespace: namespace, name: name))
         else { return }
+        forget(object: endpointName(ofPod: number))
         leave(number)
         setHostAddresses([], of: number)
         released.pods.append(number)

@@ -55,6 +55,9 @@ public struct ClusterState: Sendable {
     /// How many pods of this node name each address as their host's.
     var hostAddressCounts: [IPAddress: Int] = [:]
 
+    /// What the container runtime has told of this node's pods.
+    var attached = AttachedPods()
+
     package internal(set) var changes = ClusterChanges()
     var released = Released()
 

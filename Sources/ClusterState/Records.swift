@@ -162,11 +162,14 @@ package struct ClusterChanges: Sendable {
     package var tierPolicies: Set<UInt32> = []
     /// Some node's labels or addresses.
     package var nodes = false
+    /// Attachments, or which of them have an object.
+    package var attachments = false
 
     package init() {}
 
     package var isEmpty: Bool {
         addresses.isEmpty && localPods.isEmpty && replacedPods.isEmpty && groups.isEmpty && namespaces.isEmpty
             && policies.isEmpty && portNames.isEmpty && !ownNode && tierPolicies.isEmpty && !nodes
+            && !attachments
     }
 }

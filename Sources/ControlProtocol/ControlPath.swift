@@ -11,6 +11,8 @@ public enum ControlPath: String, Sendable, CaseIterable {
     case dump = "/v1/dump"
     case objects = "/v1/objects"
     case resolved = "/v1/resolved"
+    case attachments = "/v1/attachments"
+    case collect = "/v1/attachments/collect"
     case resync = "/v1/resync"
 
     /// The HTTP methods that the path answers.
@@ -18,8 +20,8 @@ public enum ControlPath: String, Sendable, CaseIterable {
         switch self {
         case .status, .endpoints, .policies, .counters, .verdict, .events, .dump: [.get]
         case .objects: [.put, .delete]
-        case .resolved: [.get, .put, .delete]
-        case .resync: [.post]
+        case .resolved, .attachments: [.get, .put, .delete]
+        case .collect, .resync: [.post]
         }
     }
 }
@@ -41,6 +43,10 @@ public enum ControlDefaults {
     public static let socketPath = "/run/bulkhead/bulkheadd.sock"
     /// Where the kernel's objects are pinned unless told otherwise.
     public static let bpffs = "/sys/fs/bpf"
+    /// Where the node's CNI plugins are unless told otherwise.
+    public static let cniBinaries = "/opt/cni/bin"
+    /// Where the node's CNI configuration is unless told otherwise.
+    public static let cniConfigurations = "/etc/cni/net.d"
     /// Bytes that the body of one request may have.
     public static let bodyLimit = 32 << 20
     /// Bytes that a unix socket's path may have (`sun_path`, its final zero included, is 108).

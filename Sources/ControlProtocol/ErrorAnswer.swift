@@ -53,6 +53,10 @@ public enum ErrorCode: String, Codable, Sendable, CaseIterable {
     /// 503: the kernel keeps what a previous run left until all objects of the API server are known. A policy change is
     /// kept and comes into force then.
     case waitingForCluster = "waiting_for_cluster"
+    /// 503: the daemon is ending; ask the next one.
+    case stopping
+    /// 504: a pod's policy was not in the kernel in time; it is denied everything.
+    case deadlineExceeded = "deadline_exceeded"
 
     /// The HTTP status that goes with the code.
     public var status: Int {
@@ -65,7 +69,8 @@ public enum ErrorCode: String, Codable, Sendable, CaseIterable {
         case .bodyTooLarge: 413
         case .notAccepted: 422
         case .internalError: 500
-        case .datapathFailed, .waitingForCluster: 503
+        case .datapathFailed, .waitingForCluster, .stopping: 503
+        case .deadlineExceeded: 504
         }
     }
 }

@@ -20,10 +20,13 @@ public struct EndpointAnswer: Codable, Sendable, Hashable {
     /// True for an endpoint that is known by its interface alone, to no object: only guardrails that select all pods
     /// hold for it. Else nil.
     public var unknown: Bool?
+    /// True for an endpoint that stands for a pod of which the container runtime has told and no object has yet: it is
+    /// denied everything. Else nil.
+    public var held: Bool?
 
     public init(
         id: Int, namespace: String, name: String, addresses: [String], ingress: EndpointDirection,
-        egress: EndpointDirection, interface: InterfaceAnswer?, unknown: Bool? = nil
+        egress: EndpointDirection, interface: InterfaceAnswer?, unknown: Bool? = nil, held: Bool? = nil
     ) {
         self.id = id
         self.namespace = namespace
@@ -33,6 +36,7 @@ public struct EndpointAnswer: Codable, Sendable, Hashable {
         self.egress = egress
         self.interface = interface
         self.unknown = unknown
+        self.held = held
     }
 }
 

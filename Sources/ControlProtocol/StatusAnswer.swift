@@ -26,12 +26,16 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
     public var followers: Int
     /// Nil where no pod of this node is behind a bridge.
     public var bridges: BridgeStatus?
+    /// Nil where the container runtime has told of no pod.
+    public var attachments: AttachmentStatus?
+    /// Nil where the chained CNI plugin is not kept installed.
+    public var plugin: PluginStatus?
 
     public init(
         version: String, node: String, pid: Int, uptimeSeconds: Int, datapath: DatapathStatus,
         manifests: ManifestStatus, guardrails: ManifestStatus? = nil, policies: PolicyStatus, pushed: PushedStatus,
         tables: TableSizes, limits: LimitStatus, followers: Int, bridges: BridgeStatus? = nil,
-        cluster: ClusterStatus? = nil
+        cluster: ClusterStatus? = nil, attachments: AttachmentStatus? = nil, plugin: PluginStatus? = nil
     ) {
         self.version = version
         self.node = node
@@ -41,6 +45,7 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
             datapath.state == .programmed && datapath.notReplaced == nil && manifests.problems.isEmpty
             && guardrails?.problems.isEmpty ?? true && limits.unprotected.isEmpty
             && limits.deniedPrograms == 0 && bridges?.problems.isEmpty ?? true && cluster?.isHealthy ?? true
+            && plugin?.problem == nil
         self.datapath = datapath
         self.manifests = manifests
         self.guardrails = guardrails
@@ -51,6 +56,8 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
         self.followers = followers
         self.bridges = bridges
         self.cluster = cluster
+        self.attachments = attachments
+        self.plugin = plugin
     }
 }
 

@@ -21,4 +21,10 @@ extension NetworkState {
         for (address, found) in bridgePorts { note(address, at: found.port) }
         return found
     }
+
+    /// Of some interfaces by name, those at whose other ends pods can be.
+    public func podInterfaces(among names: [String]) -> [String] {
+        let known = Set(links.values.lazy.filter { Self.podKinds.contains($0.kind) }.map(\.name))
+        return names.filter { known.contains($0) }
+    }
 }

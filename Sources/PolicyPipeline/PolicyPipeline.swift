@@ -61,6 +61,16 @@ public struct PolicyPipeline: Sendable {
         state.set(localAddresses: Set(localAddresses).sorted())
     }
 
+    /// Takes in, without compiling, what the node's container runtime has told of its pods: as ``ingest(_:)``.
+    public mutating func ingest(attachments: [PodAttachment]) { state.set(attachments: attachments) }
+
+    /// Replaces what the node's container runtime has told of its pods, at most one attachment of a UID and of an
+    /// address. Pods whose object is known have these addresses from now on, others are denied everything until it is.
+    public mutating func apply(attachments: [PodAttachment]) -> CompiledDelta {
+        ingest(attachments: attachments)
+        return step()
+    }
+
     /// Replaces all that was pushed before by `pushed`; an empty value removes it.
     ///
     /// - Throws: ``PushedPolicyError``; nothing has changed then.

@@ -47,6 +47,10 @@ extension PolicyResolver {
             names.insert(endpoint.name)
             for address in endpoint.addresses { owners[address] = endpoint.name }
         }
+        for (name, addresses) in held {
+            names.insert(name)
+            for address in addresses { owners[address] = name }
+        }
         return (names, owners)
     }
 

@@ -14,7 +14,7 @@ public struct LocalEndpointSummary: Sendable, Hashable {
 }
 
 extension PolicyResolver {
-    /// All local endpoints, pods' and pushed ones, in order of name.
+    /// All local endpoints, pods', held and pushed ones, in order of name.
     public var localEndpoints: [LocalEndpointSummary] {
         var result = endpoints.values.map { endpoint in
             let policies = enforced(on: endpoint.group)
@@ -33,6 +33,11 @@ extension PolicyResolver {
                     name: name, addresses: addresses,
                     ingressPolicies: entry.ingress.tiers.isEmpty ? [] : reference,
                     egressPolicies: entry.egress.tiers.isEmpty ? [] : reference))
+        }
+        for (name, addresses) in held {
+            result.append(
+                LocalEndpointSummary(
+                    name: name, addresses: addresses, ingressPolicies: [.unknownPod], egressPolicies: [.unknownPod]))
         }
         return result.sorted { $0.name < $1.name }
     }
@@ -66,7 +71,7 @@ extension PolicyResolver {
         return result.mapValues { $0.sorted() }
     }
 
-    public var localEndpointCount: Int { endpoints.count + pushed.reported.count }
+    public var localEndpointCount: Int { endpoints.count + pushed.reported.count + held.count }
 
     /// Addresses of a pushed endpoint, as far as no pod has them.
     public func addresses(ofPushed name: EndpointName) -> [IPAddress]? { pushed.reported[name] }

@@ -35,6 +35,8 @@ public struct PolicyResolver: Sendable {
     var nodeDNS: PeerSetID?
     var judgesOwnNode = false
     var pushed = PushedState()
+    /// Endpoints that stand for pods whose object is not known yet, with their addresses as last reported.
+    var held: [EndpointName: [IPAddress]] = [:]
     let settings: PolicySettings
 
     public init(settings: PolicySettings = PolicySettings()) { self.settings = settings }
@@ -58,6 +60,7 @@ public struct PolicyResolver: Sendable {
             change.endpoints[endpoint.name] = ResolvedEndpoint(
                 name: endpoint.name, addresses: endpoint.addresses, ingress: group.ingress, egress: group.egress)
         }
+        resolveHeld(state, isNodeNew: isNodeNew, &change)
         if isNodeNew { pushed.isDirty = true }
         if !changes.localPods.isEmpty { pushed.isContested = true }
         resolvePushed(state, &change)
@@ -261,7 +264,7 @@ public struct PolicyResolver: Sendable {
     }
 
     /// What no policy keeps a pod from: an address by DHCP, and names by the node's resolver.
-    private func failsafeRules(ownNode isJudged: Bool) -> [ResolvedRule] {
+    func failsafeRules(ownNode isJudged: Bool) -> [ResolvedRule] {
         var rules: [ResolvedRule] = []
         if isJudged, let ownNode {
             rules.append(

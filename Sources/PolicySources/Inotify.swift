@@ -2,38 +2,38 @@
 import Glibc
 
 /// An inotify(7) instance, non-blocking. Its owner closes it.
-struct Inotify: Sendable {
-    struct Event: Sendable, Hashable {
-        var watch: Int32
-        var mask: UInt32
+package struct Inotify: Sendable {
+    package struct Event: Sendable, Hashable {
+        package var watch: Int32
+        package var mask: UInt32
         /// Ties the two halves of a rename together; 0 for other events.
-        var cookie: UInt32
+        package var cookie: UInt32
         /// Empty for events of the watched folder itself.
-        var name: String
+        package var name: String
 
-        func has(_ bits: Int32...) -> Bool { bits.contains { mask & UInt32(bitPattern: $0) != 0 } }
+        package func has(_ bits: Int32...) -> Bool { bits.contains { mask & UInt32(bitPattern: $0) != 0 } }
     }
 
-    let descriptor: Int32
+    package let descriptor: Int32
 
-    init(for path: String) throws(ManifestAccessError) {
+    package init(for path: String) throws(ManifestAccessError) {
         descriptor = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
         guard descriptor >= 0 else { throw ManifestAccessError(path, "inotify_init1") }
     }
 
-    func close() { _ = Glibc.close(descriptor) }
+    package func close() { _ = Glibc.close(descriptor) }
 
     /// Watches a folder; nil where it can't be.
-    func watch(_ path: String, _ mask: [Int32]) -> Int32? {
+    package func watch(_ path: String, _ mask: [Int32]) -> Int32? {
         let bits = mask.reduce(UInt32(IN_ONLYDIR)) { $0 | UInt32(bitPattern: $1) }
         let watch = inotify_add_watch(descriptor, path, bits)
         return watch >= 0 ? watch : nil
     }
 
-    func unwatch(_ watch: Int32) { _ = inotify_rm_watch(descriptor, watch) }
+    package func unwatch(_ watch: Int32) { _ = inotify_rm_watch(descriptor, watch) }
 
     /// All events that wait.
-    func drain() -> [Event] {
+    package func drain() -> [Event] {
         var events: [Event] = []
         let size = 64 << 10
         withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { buffer in

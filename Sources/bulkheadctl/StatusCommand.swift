@@ -50,6 +50,7 @@ struct StatusCommand: AsyncParsableCommand {
             table.add(
                 "bridges", "\(bridges.ports) ports with pods, \(bridges.spoofed) frames with foreign addresses dropped")
         }
+        for line in lines(status.attachments, status.plugin) { table.add("CNI", line) }
         table.add("followers", "\(status.followers)")
         return table.text + overLimit(status.limits) + problems(status.bridges)
             + [status.guardrails, status.manifests].compactMap { $0 }.map(problems).joined()
@@ -92,6 +93,24 @@ struct StatusCommand: AsyncParsableCommand {
         }
         let judged = policies.judgesOwnNode ? "judged" : "not judged"
         lines.append("from pods to their own node: \(judged), \(policies.ownNodeReason)")
+        return lines
+    }
+
+    private static func lines(_ attachments: AttachmentStatus?, _ plugin: PluginStatus?) -> [Table.Cell] {
+        var lines: [Table.Cell] = []
+        if let problem = plugin?.problem {
+            lines.append(.init("plugin not installed: \(problem)", .red))
+        } else if let plugin {
+            lines.append("plugin in \(plugin.configuration ?? "no configuration"), put in \(plugin.installs)x")
+        }
+        guard let attachments else { return lines }
+        lines.append("\(attachments.count) pods told of by the container runtime")
+        if attachments.held > 0 {
+            lines.append(.init("\(attachments.held) of them denied all, since no object tells of them", .yellow))
+        }
+        if attachments.unjudged > 0 {
+            lines.append(.init("\(attachments.unjudged) of them unprotected, since no object tells of them", .red))
+        }
         return lines
     }
 

@@ -7,7 +7,7 @@ import DatapathNFTables
 struct UninstallCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "uninstall",
-        abstract: "Removes all that Bulkhead has put into the kernel, and shows that nothing is left.",
+        abstract: "Removes all that Bulkhead has put into the kernel and the CNI, and shows that nothing is left.",
         discussion: """
             Works without a daemon, in the network namespace that it is started in. Pods are unprotected afterwards. \
             Refuses while a daemon runs, since that would put everything back.
@@ -18,6 +18,7 @@ struct UninstallCommand: ParsableCommand {
         completion: .directory)
     var bpffs: String = ControlDefaults.bpffs
 
+    @OptionGroup var directories: CNIDirectories
     @OptionGroup var output: OutputOptions
 
     /// What `-o json` prints.
@@ -28,10 +29,13 @@ struct UninstallCommand: ParsableCommand {
 
     func run() throws {
         try NFTablesDatapath.checkUnused()
+        // First of all: what starts now must not wait for a daemon that does not come.
         let removed =
-            try EBPFDatapath.uninstall(bpffs: bpffs) + NFTablesDatapath.uninstall() + BridgeSourceCheck.uninstall()
+            try directories.installation.remove() + EBPFDatapath.uninstall(bpffs: bpffs) + NFTablesDatapath.uninstall()
+            + BridgeSourceCheck.uninstall()
         let left =
-            try EBPFDatapath.installed(bpffs: bpffs) + NFTablesDatapath.installed() + BridgeSourceCheck.installed()
+            try directories.installation.installed() + EBPFDatapath.installed(bpffs: bpffs)
+            + NFTablesDatapath.installed() + BridgeSourceCheck.installed()
         let report = Report(removed: removed, left: left)
         try output.print(report, text: Self.text)
         if !report.left.isEmpty { throw ExitStatus.failure.error }

@@ -124,6 +124,8 @@ struct BulkheadD: ParsableCommand {
         completion: .directory)
     var bpffs: String = ControlDefaults.bpffs
 
+    @OptionGroup(title: "CNI plugin") var plugin: PluginOptions
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: LogLevel = .info
 
@@ -133,7 +135,7 @@ struct BulkheadD: ParsableCommand {
     @Flag(help: "Put the manifests in force once, and exit.")
     var once = false
 
-    @Flag(help: "Remove all that is in the kernel, and exit. Pods are unprotected afterwards.")
+    @Flag(help: "Remove all that is in the kernel and the CNI plugin, and exit. Pods are unprotected afterwards.")
     var cleanup = false
 
     private static func address(_ text: String) throws -> MetricsAddress {
@@ -159,6 +161,7 @@ struct BulkheadD: ParsableCommand {
             throw ValidationError("with --in-cluster or --kubeconfig there can be no --manifests, only --guardrails")
         }
         if followsCluster, once { throw ValidationError("--once is for directories; the API server is followed") }
+        if plugin.installCNI, once || cleanup { throw ValidationError("--install-cni needs a daemon that goes on") }
         if once, manifests == nil, guardrails == nil {
             throw ValidationError("--once needs --manifests or --guardrails")
         }

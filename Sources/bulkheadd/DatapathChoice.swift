@@ -5,6 +5,7 @@ import DatapathEBPF
 import DatapathNFTables
 import KubernetesClient
 import Logging
+import NodeNetwork
 
 /// Takes the datapath that was asked for, or the best that the kernel can, and starts an agent on it.
 struct DatapathChoice {
@@ -13,6 +14,7 @@ struct DatapathChoice {
     let logger: Logger
     let found: Found
     let cluster: ClusterFollower?
+    let plugin: PluginKeeping?
 
     /// What the directories hold at the start.
     struct Found {
@@ -71,7 +73,10 @@ struct DatapathChoice {
             guardrailDirectory: command.guardrails, policy: command.policySettings, datapathKind: kind.rawValue,
             datapathReason: reason,
             watchInterval: .seconds(command.watchInterval), removeOther: removeOther,
-            pushedFile: PushedFile(path: PushedFile.path(beside: command.socket)), cluster: cluster)
+            pushedFile: PushedFile(path: PushedFile.path(beside: command.socket)), cluster: cluster,
+            attachmentFile: AttachmentFile(path: AttachmentFile.path(beside: command.socket)),
+            readNetwork: { () throws(NodeNetworkError) in try NetworkFollower.snapshot() },
+            pluginStatus: { [plugin] in plugin?.status })
     }
 
     private func started<Plane: Datapath & ~Copyable>(

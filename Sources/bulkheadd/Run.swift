@@ -33,8 +33,10 @@ struct Run {
 
     private func cleanUp() throws -> Int32 {
         try NFTablesDatapath.checkUnused()
+        // First of all: what starts now must not wait for a daemon that does not come.
         let removed =
-            try EBPFDatapath.uninstall(bpffs: command.bpffs) + NFTablesDatapath.uninstall()
+            try command.plugin.directories.installation.remove() + EBPFDatapath.uninstall(bpffs: command.bpffs)
+            + NFTablesDatapath.uninstall()
             + BridgeSourceCheck.uninstall()
         for name in removed { logger.info("removed", metadata: ["object": "\(name)"]) }
         return 0
@@ -66,11 +68,14 @@ struct Run {
                 APIServerConnection(access, userAgent: "bulkheadd/\(BuildVersion.text)"), logger: logger)
         }
         let directories = try Directories(command)
-        let agent = try await start(directories, cluster)
+        let plugin = try PluginKeeping(command, logger)
+        defer { plugin?.stop() }
+        let agent = try await start(directories, cluster, plugin)
         let recorder = cluster.map { EventRecorder($0.connection, node: command.nodeName ?? "", logger: logger) }
         let daemon = Daemon(
             agent: agent, manifests: directories.manifests, guardrails: directories.guardrails, cluster: cluster,
-            recorder: recorder, socket: socket, metrics: command.metricsAddress, logger: logger)
+            recorder: recorder, socket: socket, metrics: command.metricsAddress, logger: logger,
+            onReady: { plugin?.start() })
         var configuration = ServiceGroupConfiguration(
             services: [daemon], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         // A client that stops half-way through a request is not waited for.
@@ -87,9 +92,11 @@ struct Run {
         return try ClusterAccess.inCluster(environment: ProcessInfo.processInfo.environment)
     }
 
-    private func start(_ directories: Directories, _ cluster: ClusterFollower? = nil) async throws -> any RunningAgent {
+    private func start(
+        _ directories: Directories, _ cluster: ClusterFollower? = nil, _ plugin: PluginKeeping? = nil
+    ) async throws -> any RunningAgent {
         try await DatapathChoice(
-            command: command, setUp: setUp, logger: logger, found: directories.found, cluster: cluster
+            command: command, setUp: setUp, logger: logger, found: directories.found, cluster: cluster, plugin: plugin
         ).start()
     }
 }

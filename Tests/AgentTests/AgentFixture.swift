@@ -6,6 +6,7 @@ import KubernetesClient
 import KubernetesObjects
 import Logging
 import NetworkTypes
+import NodeNetwork
 import PolicySources
 import Testing
 
@@ -17,7 +18,8 @@ struct AgentFixture {
 
     init(
         in directory: TemporaryDirectory? = nil, watchInterval: Duration = .seconds(3600),
-        removeOther: (@Sendable () throws -> [String])? = nil, cluster: ClusterFollower? = nil
+        removeOther: (@Sendable () throws -> [String])? = nil, cluster: ClusterFollower? = nil,
+        readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
@@ -26,7 +28,8 @@ struct AgentFixture {
                 nodeName: "node", manifestDirectory: "/manifests", guardrailDirectory: "/guardrails",
                 datapathKind: "fake", datapathReason: "for tests", watchInterval: watchInterval,
                 removeOther: removeOther, pushedFile: PushedFile(path: directory.path + "/pushed.json"),
-                cluster: cluster),
+                cluster: cluster, attachmentFile: AttachmentFile(path: directory.path + "/attachments.json"),
+                readNetwork: readNetwork),
             thread: try KernelThread(), datapath: FakeDatapath(kernel), logger: Self.silent)
     }
 

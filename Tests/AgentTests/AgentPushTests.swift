@@ -237,7 +237,7 @@ import Testing
         let path = directory.path + "/pushed.json"
         for text in ["", "{}", #"{"version":2,"objects":[],"resolved":{"endpoints":[]}}"#, "{\"version\":1"] {
             try write(text, to: path)
-            #expect(throws: PushedFileError.self) { try PushedFile(path: path).read() }
+            #expect(throws: KeptFileError.self) { try PushedFile(path: path).read() }
         }
     }
 }

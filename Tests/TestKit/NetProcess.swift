@@ -10,7 +10,13 @@ public final class NetProcess: Sendable {
     private let exitStatus = Mutex<Int32?>(nil)
 
     /// Starts `arguments[0]`, looked up in PATH; standard output and standard error go into ``output``.
-    public init(_ arguments: [String], input: String = "") throws {
+    ///
+    /// - Parameters:
+    ///   - environment: variables beside PATH.
+    ///   - keepsErrors: false: standard error goes nowhere.
+    public init(
+        _ arguments: [String], input: String = "", environment: [String: String] = [:], keepsErrors: Bool = true
+    ) throws {
         let inputFile = try Self.unnamedFile(holding: input)
         defer { close(inputFile) }
         outputFile = try Self.unnamedFile(holding: "")
@@ -19,13 +25,18 @@ public final class NetProcess: Sendable {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, inputFile, 0)
         posix_spawn_file_actions_adddup2(&actions, outputFile, 1)
-        posix_spawn_file_actions_adddup2(&actions, outputFile, 2)
+        if keepsErrors {
+            posix_spawn_file_actions_adddup2(&actions, outputFile, 2)
+        } else {
+            posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        }
         var started = pid_t()
         let vector = arguments.map { strdup($0) } + [nil]
         let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/sbin:/usr/bin:/sbin:/bin"
-        let environment = [strdup("PATH=\(path)"), nil]
-        let failure = posix_spawnp(&started, arguments[0], &actions, nil, vector, environment)
-        for text in vector + environment { free(text) }
+        let variables = ["PATH=\(path)"] + environment.map { "\($0.key)=\($0.value)" }
+        let texts = variables.map { strdup($0) } + [nil]
+        let failure = posix_spawnp(&started, arguments[0], &actions, nil, vector, texts)
+        for text in vector + texts { free(text) }
         guard failure == 0 else {
             close(outputFile)
             throw NetError.system("start \(arguments[0])", failure)
@@ -68,6 +79,18 @@ public final class NetProcess: Sendable {
 
     public func signal(_ number: Int32) {
         if status == nil { kill(pid, number) }
+    }
+
+    /// Waits for its end without looking now and then: as soon as it is over.
+    public func finish() -> Int32 {
+        exitStatus.withLock { known in
+            if known == nil {
+                var raw: Int32 = 0
+                while waitpid(pid, &raw, 0) < 0, errno == EINTR {}
+                known = raw & 0x7f == 0 ? raw >> 8 & 0xff : 128 + raw & 0x7f
+            }
+            return known!
+        }
     }
 
     /// Waits for its end.

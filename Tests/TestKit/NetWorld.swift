@@ -20,6 +20,7 @@ public final class NetWorld: Sendable {
 
     private let identity: String
     private let state: Mutex<[NetPod]>
+    private let bare = Mutex<[NetNamespace]>([])
     private static let serial = Atomic<Int>(0)
 
     /// - Parameters:
@@ -85,6 +86,16 @@ public final class NetWorld: Sendable {
         return pod
     }
 
+    /// Makes a namespace with nothing in it, as a container runtime does before it calls a CNI plugin.
+    public func addNamespace() throws -> NetNamespace {
+        let namespace = bare.withLock { bare in
+            bare.append(NetNamespace(name: "\(NetNamespace.prefix)\(identity)-bare\(bare.count)"))
+            return bare.last!
+        }
+        try makeNamespaces([namespace])
+        return namespace
+    }
+
     /// Removes a pod with its namespace and its interface.
     public func removePod(_ name: String) throws {
         let pod = pod(name)
@@ -95,7 +106,7 @@ public final class NetWorld: Sendable {
 
     /// Removes everything. May be called again.
     public func close() {
-        for namespace in pods.map(\.namespace) + nodes + [outside] { namespace.remove() }
+        for namespace in bare.withLock({ $0 }) + pods.map(\.namespace) + nodes + [outside] { namespace.remove() }
         Self.removeDirectory(directory)
     }
 

@@ -16,7 +16,7 @@ import Testing
 
     private static let pureModules: Set = [
         "NetworkTypes", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "ClusterState", "PolicyResolver",
-        "CompiledPolicy", "PolicyCompiler", "PolicyPipeline", "Datapath", "KubernetesWatch",
+        "CompiledPolicy", "PolicyCompiler", "PolicyPipeline", "Datapath", "KubernetesWatch", "ChainedCNI",
     ]
     /// Modules that come with the toolchain.
     private static let toolchain: Set = [

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import ControlProtocol
+import Datapath
+import NetworkTypes
+import NodeNetwork
+import PolicyModel
+import PolicyPipeline
+
+extension Agent where Plane: ~Copyable {
+    /// Takes in a pod whose network has just been made, and answers when its policy is in the kernel. From the first
+    /// step on it is denied everything until its object is known.
+    public func attach(_ body: AttachmentBody) async throws(ErrorAnswer) -> AttachmentAnswer {
+        let deadline = ContinuousClock.now + .milliseconds(body.deadlineMilliseconds)
+        var record = try Attachments.Record(body)
+        let key = Attachments.Key(container: body.container, ifname: body.ifname)
+        readNetwork()
+        if let network {
+            if let own = record.pod.addresses.first(where: { network.ownAddresses.contains($0) }) {
+                throw ErrorAnswer(.notAccepted, "\(own) is an address of this node itself, not of a pod")
+            }
+            record.hostInterfaces = network.podInterfaces(among: body.hostInterfaces ?? [])
+        }
+        try replaceAttachments(Attachments.adding(record, as: key, to: attached.records))
+        logger.debug("pod attached", metadata: ["pod": "\(body.namespace)/\(body.pod)", "uid": "\(body.uid)"])
+        let timer = Task {
+            try? await Task.sleep(until: deadline, clock: .continuous)
+            self.wakeAttaching()
+        }
+        defer { timer.cancel() }
+        while true {
+            guard attached.records[key] == record else {
+                throw ErrorAnswer(.notFound, "the pod was taken back before its policy was in the kernel")
+            }
+            let answer = answer(key, record)
+            switch answer.state {
+            case .programmed: return answer
+            case .overLimit:
+                throw ErrorAnswer(.notAccepted, "the tables have no room for another pod: it cannot be protected")
+            case .held, .unjudged, .outside: break
+            }
+            guard !isEnding else { throw ErrorAnswer(.stopping, "the daemon is ending") }
+            guard ContinuousClock.now < deadline else { break }
+            await withCheckedContinuation { attached.waiting.append($0) }
+        }
+        return try expire(key, record, body)
+    }
+
+    private func expire(
+        _ key: Attachments.Key, _ record: Attachments.Record, _ body: AttachmentBody
+    ) throws(ErrorAnswer) -> AttachmentAnswer {
+        let pod = "\(body.namespace)/\(body.pod) (UID \(body.uid))"
+        let reason = whyNot(record)
+        logger.warning(
+            "a pod's policy was not in the kernel in time",
+            metadata: ["pod": "\(pod)", "reason": "\(reason)", "then": "\(body.onDeadline.rawValue)"])
+        guard body.onDeadline == .allow else {
+            throw ErrorAnswer(
+                .deadlineExceeded,
+                "the policy of \(pod) is not in force after \(body.deadlineMilliseconds) ms: \(reason)")
+        }
+        var record = record
+        record.pod.isHeld = false
+        try replaceAttachments(Attachments.adding(record, as: key, to: attached.records))
+        return answer(key, record)
+    }
+
+    private func whyNot(_ record: Attachments.Record) -> String {
+        if let error = programming.lastError { return "the kernel could not be programmed: \(error)" }
+        if cluster.gathering != nil { return "not all of the cluster is known yet" }
+        return pipeline.localPod(withUID: record.pod.uid) == nil
+            ? "no object of it is known yet" : "its object says that policy is not for it"
+    }
+
+    public func detach(container: String, ifname: String) throws(ErrorAnswer) -> DetachAnswer {
+        try remove([Attachments.Key(container: container, ifname: ifname)])
+    }
+
+    public func collect(_ body: CollectBody) throws(ErrorAnswer) -> DetachAnswer {
+        let valid = Set(body.valid.map { Attachments.Key(container: $0.container, ifname: $0.ifname) })
+        return try remove(
+            attached.records.filter { $0.value.network == body.network }.keys.filter { !valid.contains($0) })
+    }
+
+    public func attachments() -> AttachmentsAnswer {
+        lookForChanges()
+        let answers = attached.records.map { answer($0.key, $0.value) }
+        return AttachmentsAnswer(
+            attachments: answers.sorted {
+                ($0.namespace, $0.pod, $0.container, $0.ifname) < ($1.namespace, $1.pod, $1.container, $1.ifname)
+            })
+    }
+
+    func attachmentStatus() -> AttachmentStatus? {
+        guard !attached.records.isEmpty else { return nil }
+        let states = attached.records.map { answer($0.key, $0.value).state }
+        return AttachmentStatus(
+            count: states.count, held: states.count { $0 == .held }, unjudged: states.count { $0 == .unjudged })
+    }
+
+    private func remove(_ keys: some Sequence<Attachments.Key>) throws(ErrorAnswer) -> DetachAnswer {
+        var records = attached.records
+        for key in keys { records[key] = nil }
+        let removed = attached.records.count - records.count
+        if removed > 0 { try replaceAttachments(records) }
+        return DetachAnswer(removed: removed)
+    }
+
+    /// Keeps them for the next start, then puts them in force. What the kernel refuses is noted and retried.
+    private func replaceAttachments(_ records: [Attachments.Key: Attachments.Record]) throws(ErrorAnswer) {
+        guard records != attached.records else { return }
+        do {
+            try settings.attachmentFile?.write(records)
+        } catch {
+            throw ErrorAnswer(.internalError, "it could not be kept for a restart and was not done: \(error)")
+        }
+        attached.records = records
+        // Others may stand for a pod of which nobody had told.
+        noteCandidates()
+        try? advance { $0.apply(attachments: attached.pods) }
+    }
+
+    /// Ends the waits that have come to their end, and lets the others look.
+    func wakeAttaching() {
+        let waiting = attached.waiting
+        attached.waiting = []
+        for continuation in waiting { continuation.resume() }
+    }
+
+    /// A pod whose interface is gone has no network any more, whether or not the runtime has said so.
+    func forgetVanished(_ network: NetworkState) { _ = try? remove(vanished(in: network)) }
+
+    func hasVanished(in network: NetworkState) -> Bool { !vanished(in: network).isEmpty }
+
+    private func vanished(in network: NetworkState) -> [Attachments.Key] {
+        let known = attached.records.filter { !$0.value.hostInterfaces.isEmpty }
+        guard !known.isEmpty else { return [] }
+        let names = Set(network.links.values.map(\.name))
+        return known.filter { names.isDisjoint(with: $0.value.hostInterfaces) }.map(\.key)
+    }
+
+    private func answer(_ key: Attachments.Key, _ record: Attachments.Record) -> AttachmentAnswer {
+        let name = pipeline.localPod(withUID: record.pod.uid)
+        let endpoint = name ?? EndpointName(heldFor: record.pod)
+        let ids = record.pod.addresses.map { pipeline.compiled.addresses.entry(of: $0).endpoint }
+        let hasAll = ids.allSatisfy { pipeline.compiled.endpoints[$0]?.name == endpoint }
+        let state: AttachmentAnswer.State
+        if pipeline.endpointsOverLimit.contains(endpoint) {
+            state = .overLimit
+        } else if name == nil {
+            state = record.pod.isHeld ? .held : .unjudged
+        } else if !hasAll {
+            state = .outside
+        } else {
+            state = programming.lastError == nil && !cluster.keepsPrevious ? .programmed : .held
+        }
+        return AttachmentAnswer(
+            container: key.container, ifname: key.ifname, network: record.network, namespace: record.pod.namespace,
+            pod: record.pod.name, uid: record.pod.uid, addresses: record.pod.addresses.map(\.description),
+            state: state,
+            interface: (ids.first.flatMap { interfaces[$0] } ?? nil).map {
+                InterfaceAnswer(index: Int($0.index), name: $0.name)
+            })
+    }
+}

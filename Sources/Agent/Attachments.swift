@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import FoundationEssentials
+import NetworkTypes
+import PolicyModel
+
+/// What the container runtime has told of this node's pods, and who waits for the policy of one.
+struct Attachments {
+    /// An interface of a sandbox.
+    struct Key: Codable, Hashable, Sendable, Comparable {
+        var container: String
+        var ifname: String
+        static func < (a: Self, b: Self) -> Bool { (a.container, a.ifname) < (b.container, b.ifname) }
+    }
+
+    struct Record: Hashable, Sendable {
+        var pod: PodAttachment
+        var network: String
+        /// Interfaces of the node at whose other ends the pod is. They are gone: so is the pod's network.
+        var hostInterfaces: [String] = []
+    }
+
+    var records: [Key: Record] = [:]
+    /// Those that wait for the next step.
+    var waiting: [CheckedContinuation<Void, Never>] = []
+
+    /// At most one of a UID and of an address.
+    var pods: [PodAttachment] {
+        var byUID: [String: PodAttachment] = [:]
+        for (_, record) in records.sorted(by: { $0.key < $1.key }) {
+            guard var pod = byUID[record.pod.uid] else {
+                byUID[record.pod.uid] = record.pod
+                continue
+            }
+            pod.addresses += record.pod.addresses
+            pod.isHeld = pod.isHeld || record.pod.isHeld
+            byUID[record.pod.uid] = pod
+        }
+        return byUID.values.sorted { $0.uid < $1.uid }
+    }
+
+    var heldAddresses: Set<IPAddress> {
+        Set(records.values.lazy.filter { $0.pod.isHeld }.flatMap(\.pod.addresses))
+    }
+
+    /// Adds one. Whoever had one of its addresses before has it no longer: the runtime has given it anew.
+    static func adding(_ record: Record, as key: Key, to records: [Key: Record]) -> [Key: Record] {
+        var records = records
+        for (other, var old) in records where other != key {
+            let count = old.pod.addresses.count
+            old.pod.addresses.removeAll { record.pod.addresses.contains($0) }
+            if old.pod.addresses.count < count { records[other] = old.pod.addresses.isEmpty ? nil : old }
+        }
+        records[key] = record
+        return records
+    }
+}
+
+/// The file in which attachments outlive the daemon.
+public struct AttachmentFile: Sendable {
+    public let path: String
+    public init(path: String) { self.path = path }
+
+    /// The file that belongs to a control socket.
+    public static func path(beside socket: String) -> String { socket + ".attachments.json" }
+
+    private struct Content: Codable {
+        var version: Int
+        var attachments: [Entry]
+    }
+
+    private struct Entry: Codable {
+        var container: String
+        var ifname: String
+        var network: String
+        var namespace: String
+        var pod: String
+        var uid: String
+        var addresses: [String]
+        var hostInterfaces: [String]
+        var held: Bool
+    }
+
+    /// The layout that is written and read.
+    private static let version = 1
+
+    private var file: KeptFile {
+        KeptFile(path: path, content: "what the container runtime has told of this node's pods")
+    }
+
+    /// - Throws: ``KeptFileError``: going on without would let pods pass that are not known yet.
+    func read() throws(KeptFileError) -> [Attachments.Key: Attachments.Record] {
+        guard file.exists else { return [:] }
+        do {
+            let content = try JSONDecoder().decode(Content.self, from: try Data(contentsOf: URL(filePath: path)))
+            guard content.version == Self.version else { throw file.failure("is of version \(content.version)") }
+            var records: [Attachments.Key: Attachments.Record] = [:]
+            for entry in content.attachments {
+                let pod = PodAttachment(
+                    uid: entry.uid, namespace: entry.namespace, name: entry.pod,
+                    addresses: try entry.addresses.map { try IPAddress($0) }, isHeld: entry.held)
+                records = Attachments.adding(
+                    Attachments.Record(pod: pod, network: entry.network, hostInterfaces: entry.hostInterfaces),
+                    as: Attachments.Key(container: entry.container, ifname: entry.ifname), to: records)
+            }
+            return records
+        } catch let error as KeptFileError {
+            throw error
+        } catch {
+            throw file.failure("\(error)")
+        }
+    }
+
+    func write(_ records: [Attachments.Key: Attachments.Record]) throws(KeptFileError) {
+        let entries = records.sorted { $0.key < $1.key }.map { key, record in
+            Entry(
+                container: key.container, ifname: key.ifname, network: record.network,
+                namespace: record.pod.namespace, pod: record.pod.name, uid: record.pod.uid,
+                addresses: record.pod.addresses.map(\.description), hostInterfaces: record.hostInterfaces,
+                held: record.pod.isHeld)
+        }
+        do {
+            try file.replace(with: try ControlJSON.encode(Content(version: Self.version, attachments: entries)))
+        } catch let error as KeptFileError {
+            throw error
+        } catch {
+            throw file.failure("\(error)")
+        }
+    }
+}

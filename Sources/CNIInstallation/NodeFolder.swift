@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// Why a file of the node's cannot be read or written.
+public struct InstallationError: Error, Sendable, Hashable, CustomStringConvertible {
+    public var path: String
+    public var reason: String
+    public var description: String { "\(path): \(reason)" }
+
+    init(_ path: String, _ reason: String) {
+        self.path = path
+        self.reason = reason
+    }
+
+    init(_ path: String, code: Int32) { self.init(path, String(cString: strerror(code))) }
+}
+
+/// A folder in which others have files too: read in whole files, and changed by renames alone, so that nobody ever
+/// sees half of a file.
+struct NodeFolder: Sendable {
+    let path: String
+
+    func path(of name: String) -> String { "\(path)/\(name)" }
+
+    /// Names of all entries, in the order in which runtimes go through them; none where there is no folder.
+    func names() throws(InstallationError) -> [String] {
+        guard let stream = opendir(path) else {
+            if errno == ENOENT { return [] }
+            throw InstallationError(path, code: errno)
+        }
+        defer { closedir(stream) }
+        var names: [[UInt8]] = []
+        while let entry = readdir(stream) {
+            names.append(
+                withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                    pointer.withMemoryRebound(to: UInt8.self, capacity: 256) { bytes in
+                        Array(UnsafeBufferPointer(start: bytes, count: 256).prefix { $0 != 0 })
+                    }
+                })
+        }
+        return names.sorted { $0.lexicographicallyPrecedes($1) }.compactMap { String(validating: $0, as: UTF8.self) }
+    }
+
+    func exists(_ name: String) -> Bool {
+        var status = stat()
+        return lstat(path(of: name), &status) == 0
+    }
+
+    /// A file's bytes; nil where there is none.
+    func read(_ name: String, limit: Int) throws(InstallationError) -> [UInt8]? {
+        let descriptor = open(path(of: name), O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return nil }
+            throw failure(name)
+        }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        while true {
+            let chunk = [UInt8](unsafeUninitializedCapacity: 256 << 10) { buffer, count in
+                count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+                if count < 0 { count = 0 }
+            }
+            if chunk.isEmpty { return bytes }
+            bytes += chunk
+            guard bytes.count <= limit else { throw InstallationError(path(of: name), "has more than \(limit) bytes") }
+        }
+    }
+
+    /// Makes the file this, in one step.
+    ///
+    /// - Parameter mode: nil: the one that it has, or that of a file that all may read.
+    func write(_ name: String, _ bytes: [UInt8], mode: mode_t? = nil) throws(InstallationError) {
+        var status = stat()
+        let mode = mode ?? (stat(path(of: name), &status) == 0 ? status.st_mode & 0o777 : 0o644)
+        // Runtimes look at certain extensions alone, and this is none of them.
+        let temporary = ".\(name).bulkhead-new"
+        let descriptor = open(path(of: temporary), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw failure(temporary) }
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { break }
+            rest = rest.dropFirst(count)
+        }
+        let isWritten = rest.isEmpty && fchmod(descriptor, mode) == 0 && fsync(descriptor) == 0
+        let error = isWritten ? nil : failure(temporary)
+        close(descriptor)
+        guard error == nil, rename(path(of: temporary), path(of: name)) == 0 else {
+            let error = error ?? failure(name)
+            unlink(path(of: temporary))
+            throw error
+        }
+        synchronise()
+    }
+
+    func rename(_ name: String, to new: String) throws(InstallationError) {
+        guard Glibc.rename(path(of: name), path(of: new)) == 0 else { throw failure(name) }
+        synchronise()
+    }
+
+    func remove(_ name: String) throws(InstallationError) {
+        guard unlink(path(of: name)) == 0 || errno == ENOENT else { throw failure(name) }
+        synchronise()
+    }
+
+    private func rename(_ old: String, _ new: String) -> Int32 { Glibc.rename(old, new) }
+
+    /// A rename outlives a crash once its folder is on the disk.
+    private func synchronise() {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
+    }
+
+    private func failure(_ name: String) -> InstallationError { InstallationError(path(of: name), code: errno) }
+}

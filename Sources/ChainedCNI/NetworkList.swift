@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+
+/// A node's CNI configuration: a list of plugins (`.conflist`), or one plugin alone (`.conf`, `.json`). All but the
+/// plugin's own entry stays as it was written, byte for byte.
+public struct NetworkList: Sendable, Hashable {
+    /// As it is now.
+    public private(set) var text: [UInt8]
+    /// Where the entries of `plugins` are, in order.
+    private var places: [Range<Int>]
+    /// Which of them is ours.
+    private var own: Int?
+
+    /// Reads a list.
+    ///
+    /// - Throws: ``NetworkListError``.
+    public init(_ text: [UInt8]) throws(NetworkListError) {
+        let node = try Self.object(text)
+        guard case .sequence(let entries) = node["plugins"]?.value, !entries.isEmpty else {
+            throw NetworkListError.invalid("'plugins' is no list with an entry")
+        }
+        for (index, entry) in entries.enumerated() where entry["type"]?.string == nil {
+            throw NetworkListError.invalid("plugins[\(index)] has no type")
+        }
+        try Self.checkVersion(node)
+        self.text = text
+        let members = JSONText.members(of: JSONText.whole(text), in: text)
+        places = members.first { $0.key == "plugins" }.map { JSONText.items(of: $0.value, in: text) } ?? []
+        own = entries.firstIndex { $0["type"]?.string == PluginSettings.type }
+    }
+
+    /// A list of the one plugin that a configuration without a list is.
+    public init(ofPlugin text: [UInt8]) throws(NetworkListError) {
+        let node = try Self.object(text)
+        guard node["type"]?.string != nil else { throw NetworkListError.invalid("it has no type") }
+        try Self.checkVersion(node)
+        guard let version = node["cniVersion"]?.string, let name = node["name"]?.string
+        else { throw NetworkListError.unsuitable("it has no name") }
+        let plugin = String(decoding: text[JSONText.whole(text)], as: UTF8.self)
+        let list = """
+            {
+              "cniVersion": \(JSONText.quoted(version)),
+              "name": \(JSONText.quoted(name)),
+              "plugins": [
+                \(plugin)
+              ]
+            }
+
+            """
+        try self.init(Array(list.utf8))
+    }
+
+    /// Whether the plugin has an entry.
+    public var hasPlugin: Bool { own != nil }
+    /// How many entries others have.
+    public var othersCount: Int { places.count - (own == nil ? 0 : 1) }
+
+    /// Puts the plugin behind all others, or its entry right where it is.
+    ///
+    /// - Returns: whether that changed anything.
+    public mutating func put(_ settings: PluginSettings) throws(NetworkListError) -> Bool {
+        let entry = Array(settings.json.utf8)
+        if let own {
+            if (try? JSONReader.read(Array(text[places[own]])).withoutPlaces)
+                == (try? JSONReader.read(entry).withoutPlaces)
+            {
+                return false
+            }
+            try replace(places[own], with: entry)
+            return true
+        }
+        guard let last = places.last else { return false }
+        guard othersCount > 0 else {
+            throw NetworkListError.unsuitable("there is no other plugin before which it could work")
+        }
+        try replace(last.upperBound..<last.upperBound, with: Array(",".utf8) + space(before: last) + entry)
+        return true
+    }
+
+    /// Takes the plugin out.
+    ///
+    /// - Returns: whether it was in.
+    public mutating func remove() throws(NetworkListError) -> Bool {
+        guard let own else { return false }
+        let place = places[own]
+        if own > 0 {
+            try replace(places[own - 1].upperBound..<place.upperBound, with: [])
+        } else if places.count > 1 {
+            try replace(place.lowerBound..<places[1].lowerBound, with: [])
+        } else {
+            throw NetworkListError.unsuitable("it has no other plugin")
+        }
+        return true
+    }
+
+    private mutating func replace(_ range: Range<Int>, with bytes: [UInt8]) throws(NetworkListError) {
+        self = try NetworkList(Array(text[..<range.lowerBound]) + bytes + Array(text[range.upperBound...]))
+    }
+
+    /// The space, with a line's end in it, before an entry, so that the next one is written likewise.
+    private func space(before place: Range<Int>) -> [UInt8] {
+        let before = text[..<place.lowerBound]
+        let space = before.suffix(while: { $0 <= 32 })
+        return Array(space.lastIndex(of: UInt8(ascii: "\n")).map { space[$0...] } ?? [])
+    }
+
+    private static func object(_ text: [UInt8]) throws(NetworkListError) -> DocumentNode {
+        let node: DocumentNode
+        do {
+            node = try JSONReader.read(text, limits: JSONText.limits)
+        } catch {
+            throw NetworkListError.invalid("it is not valid JSON: \(error)")
+        }
+        guard case .mapping = node.value else { throw NetworkListError.invalid("it is no JSON object") }
+        return node
+    }
+
+    /// In a network of another version each call of the plugin would fail.
+    private static func checkVersion(_ node: DocumentNode) throws(NetworkListError) {
+        let version = node["cniVersion"]?.string
+        guard let version, CNIVersion.supported.contains(version) else {
+            throw NetworkListError.unsuitable(
+                "its cniVersion is \(version ?? "missing"); there are \(CNIVersion.supported.joined(separator: ", "))")
+        }
+    }
+}
+
+/// Why a CNI configuration cannot have the plugin.
+public enum NetworkListError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// No runtime takes it.
+    case invalid(String)
+    /// A runtime takes it, but the plugin cannot work in it.
+    case unsuitable(String)
+
+    public var description: String {
+        switch self {
+        case .invalid(let reason), .unsuitable(let reason): reason
+        }
+    }
+}
+
+extension Collection {
+    fileprivate func suffix(while condition: (Element) -> Bool) -> SubSequence where Self: BidirectionalCollection {
+        var start = endIndex
+        while start > startIndex {
+            let before = index(before: start)
+            guard condition(self[before]) else { break }
+            start = before
+        }
+        return self[start...]
+    }
+}
+
+extension DocumentNode {
+    /// What is written, wherever it is.
+    fileprivate var withoutPlaces: DocumentNode {
+        switch value {
+        case .mapping(let entries):
+            DocumentNode(
+                .mapping(
+                    entries.sorted { $0.key < $1.key }.map {
+                        Entry(key: $0.key, line: 1, column: 1, value: $0.value.withoutPlaces)
+                    }))
+        case .sequence(let items): DocumentNode(.sequence(items.map(\.withoutPlaces)))
+        default: DocumentNode(value)
+        }
+    }
+}

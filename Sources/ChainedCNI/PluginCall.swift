@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+import NetworkTypes
+
+/// Asks the daemon, and waits at most so long for its answer.
+///
+/// - Throws: ``Unreachable`` where there is no daemon, or it left before its answer was whole; ``CNIError`` where what
+///   answers is not the daemon.
+public typealias Exchange = (_ call: ControlCall, _ socket: String, _ milliseconds: Int) throws -> ControlReply
+
+/// Nobody answers on the socket.
+public struct Unreachable: Error, Sendable, Hashable {
+    public var reason: String
+    public init(_ reason: String) { self.reason = reason }
+}
+
+/// The clock by which deadlines are counted.
+public struct PluginClock {
+    /// Milliseconds since some moment.
+    public var now: () -> Int
+    public var sleep: (_ milliseconds: Int) -> Void
+    public init(now: @escaping () -> Int, sleep: @escaping (_ milliseconds: Int) -> Void) {
+        self.now = now
+        self.sleep = sleep
+    }
+}
+
+/// What the plugin does for one call.
+public struct PluginCall {
+    let request: CNIRequest
+    let exchange: Exchange
+    let clock: PluginClock
+    /// For the runtime's log.
+    let warn: (String) -> Void
+
+    public init(
+        _ request: CNIRequest, exchange: @escaping Exchange, clock: PluginClock, warn: @escaping (String) -> Void
+    ) {
+        self.request = request
+        self.exchange = exchange
+        self.clock = clock
+        self.warn = warn
+    }
+
+    /// How long DEL, CHECK, STATUS and GC wait.
+    private static let patience = 5000
+    /// How soon a daemon that was not there is looked for again.
+    private static let retry = 20
+
+    /// - Returns: what to print.
+    /// - Throws: ``CNIError``.
+    public func run() throws -> [UInt8] {
+        switch request.command {
+        case .add: return try add()
+        case .delete: try delete()
+        case .check: try check()
+        case .status: try status()
+        case .collect: try collect()
+        case .version: break
+        }
+        return []
+    }
+
+    /// Nothing of the result is changed; it comes when the pod's policy is in the kernel.
+    private func add() throws -> [UInt8] {
+        guard let pod = request.pod, let previous = request.previous else { return [] }
+        let settings = request.settings
+        let end = clock.now() + settings.deadlineMilliseconds
+        var reason = "bulkheadd was not asked"
+        while true {
+            let left = end - clock.now()
+            guard left > 0 else { return try expired(reason, previous) }
+            let call = ControlCall.attach(
+                request.attachment, pod: pod, network: request.network, result: previous,
+                deadlineMilliseconds: left, onDeadline: settings.onDeadline)
+            do {
+                // The daemon keeps the deadline; it gets a moment to say so.
+                let reply = try exchange(call, settings.socket, left + 1000)
+                guard let failure = try reply.failure() else { return previous.text }
+                guard failure.code == "stopping" else { throw failure.error() }
+                reason = failure.message
+            } catch let error as Unreachable {
+                reason = error.reason
+            }
+            clock.sleep(min(Self.retry, max(0, end - clock.now())))
+        }
+    }
+
+    private func expired(_ reason: String, _ previous: PreviousResult) throws -> [UInt8] {
+        let settings = request.settings
+        let what = "no answer of bulkheadd on \(settings.socket) within \(settings.deadlineMilliseconds) ms"
+        guard settings.onDeadline == .allow else { throw CNIError(.tryAgainLater, what, details: reason) }
+        warn("\(what) (\(reason)): the pod starts unprotected, as onDeadline says")
+        return previous.text
+    }
+
+    /// A pod has to go when the daemon is away too: it finds out by itself that the pod's interface is gone.
+    private func delete() throws {
+        do {
+            let reply = try exchange(.detach(request.attachment), request.settings.socket, Self.patience)
+            if let failure = try reply.failure() { throw failure.error() }
+        } catch let error as Unreachable {
+            warn("bulkheadd was not told that the pod is gone: \(error.reason)")
+        }
+    }
+
+    private func check() throws {
+        let reply = try ask(.look(at: request.attachment))
+        guard case .sequence(let found) = try reply.json()["attachments"]?.value else {
+            throw ControlReply.malformed("it has no list of attachments")
+        }
+        guard let attachment = found.first else {
+            throw CNIError(.unknownContainer, "bulkheadd knows nothing of container \(request.attachment.container)")
+        }
+        guard let state = attachment["state"]?.string, case .sequence(let texts) = attachment["addresses"]?.value else {
+            throw ControlReply.malformed("an attachment without state and addresses")
+        }
+        guard state == "programmed" else {
+            throw CNIError(.notProgrammed, "the pod's policy is not in the kernel", details: "it is \(state)")
+        }
+        let programmed = Set(texts.compactMap { $0.string.flatMap { try? IPAddress($0) } })
+        let expected = Set(request.previous?.addresses ?? [])
+        guard programmed == expected else {
+            let names = programmed.map(\.description).sorted().joined(separator: ", ")
+            throw CNIError(.notProgrammed, "the pod has other addresses than its policy", details: "it is for \(names)")
+        }
+    }
+
+    private func status() throws {
+        let reply: ControlReply
+        do {
+            reply = try exchange(.status, request.settings.socket, Self.patience)
+        } catch let error as Unreachable {
+            throw CNIError(.notAvailable, "bulkheadd does not answer", details: error.reason)
+        }
+        if let failure = try reply.failure() { throw CNIError(.notAvailable, failure.message) }
+        guard let datapath = try reply.json()["datapath"], let state = datapath["state"]?.string else {
+            throw ControlReply.malformed("a status without the datapath's state")
+        }
+        guard state == "programmed" else {
+            throw CNIError(
+                .notAvailableLimited, "the kernel does not hold the policy in force",
+                details: datapath["error"]?.string ?? state)
+        }
+    }
+
+    private func collect() throws {
+        _ = try ask(.collect(network: request.network, valid: request.valid))
+    }
+
+    private func ask(_ call: ControlCall) throws -> ControlReply {
+        do {
+            let reply = try exchange(call, request.settings.socket, Self.patience)
+            if let failure = try reply.failure() { throw failure.error() }
+            return reply
+        } catch let error as Unreachable {
+            throw CNIError(.tryAgainLater, "bulkheadd does not answer", details: error.reason)
+        }
+    }
+}

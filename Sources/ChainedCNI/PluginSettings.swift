@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+
+/// The plugin's entry in a node's CNI configuration.
+public struct PluginSettings: Sendable, Hashable {
+    /// What to do when a pod's policy is not in the kernel in time.
+    public enum Expiry: String, Sendable, CaseIterable {
+        /// ADD fails, and the kubelet tries again.
+        case deny
+        /// The pod starts, and passes unjudged until its object is known.
+        case allow
+    }
+
+    /// The entry's `type`, which is the program's name.
+    public static let type = "bulkhead-cni"
+
+    /// The daemon's control socket.
+    public var socket: String
+    /// How long ADD waits for the pod's policy.
+    public var deadlineMilliseconds: Int
+    public var onDeadline: Expiry
+
+    /// Milliseconds that a deadline may have.
+    public static let deadlines = 100...25000
+    public static let defaultDeadlineMilliseconds = 10000
+
+    public init(
+        socket: String, deadlineMilliseconds: Int = Self.defaultDeadlineMilliseconds, onDeadline: Expiry = .deny
+    ) {
+        self.socket = socket
+        self.deadlineMilliseconds = deadlineMilliseconds
+        self.onDeadline = onDeadline
+    }
+
+    /// The entry as JSON, in one line.
+    public var json: String {
+        """
+        {"type":"\(Self.type)","socket":\(JSONText.quoted(socket)),\
+        "deadlineMilliseconds":\(deadlineMilliseconds),"onDeadline":"\(onDeadline.rawValue)"}
+        """
+    }
+
+    init(_ entry: DocumentNode) throws(CNIError) {
+        guard let socket = entry["socket"]?.string, socket.hasPrefix("/") else {
+            throw CNIError(.invalidConfiguration, "'socket' has to be the path of bulkheadd's control socket")
+        }
+        self.init(socket: socket)
+        if let node = entry["deadlineMilliseconds"] {
+            guard case .integer(let number) = node.value, let value = Int(exactly: number),
+                Self.deadlines.contains(value)
+            else {
+                let range = Self.deadlines
+                throw CNIError(
+                    .invalidConfiguration,
+                    "'deadlineMilliseconds' is no whole number from \(range.lowerBound) to \(range.upperBound)")
+            }
+            deadlineMilliseconds = value
+        }
+        if let node = entry["onDeadline"] {
+            guard let value = node.string.flatMap({ Expiry(rawValue: $0) }) else {
+                throw CNIError(.invalidConfiguration, "'onDeadline' is neither deny nor allow")
+            }
+            onDeadline = value
+        }
+    }
+}

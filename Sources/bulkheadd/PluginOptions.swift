@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import CNIInstallation
+import ChainedCNI
+import ControlProtocol
+
+/// Where the node's CNI is.
+struct CNIDirectories: ParsableArguments {
+    @Option(help: ArgumentHelp("Where the node's CNI plugins are.", valueName: "dir"), completion: .directory)
+    var cniBinDir: String = ControlDefaults.cniBinaries
+
+    @Option(help: ArgumentHelp("Where the node's CNI configuration is.", valueName: "dir"), completion: .directory)
+    var cniConfDir: String = ControlDefaults.cniConfigurations
+
+    var installation: PluginInstallation {
+        PluginInstallation(binaryDirectory: cniBinDir, configurationDirectory: cniConfDir)
+    }
+}
+
+/// How the chained CNI plugin is installed.
+struct PluginOptions: ParsableArguments {
+    @Flag(
+        help: ArgumentHelp(
+            "Install the chained CNI plugin, so that a pod starts when its policy is in force.",
+            discussion: """
+                The plugin is copied into --cni-bin-dir and put into the first configuration of --cni-conf-dir, and \
+                put back when that is written anew. It stays when the daemon ends, until --cleanup or \
+                'bulkheadctl uninstall' takes it out.
+                """))
+    var installCNI = false
+
+    @OptionGroup var directories: CNIDirectories
+
+    @Option(
+        help: ArgumentHelp("How long a pod's start waits for its policy, from 0.1 to 25.", valueName: "seconds"))
+    var cniDeadline: Double = 10
+
+    @Option(help: "What then: deny, so that the start fails and is tried again, or allow, unprotected.")
+    var cniOnDeadline: PluginSettings.Expiry = .deny
+
+    @Option(
+        help: ArgumentHelp(
+            "The plugin to copy; bulkhead-cni beside this program where it is left out.", valueName: "path"),
+        completion: .file())
+    var cniPlugin: String?
+
+    private var deadlineMilliseconds: Int { Int((min(max(cniDeadline, 0), 1000) * 1000).rounded()) }
+
+    func validate() throws {
+        guard PluginSettings.deadlines.contains(deadlineMilliseconds) else {
+            throw ValidationError("--cni-deadline is from 0.1 to 25 seconds")
+        }
+    }
+
+    func settings(socket: String) -> PluginSettings {
+        PluginSettings(socket: socket, deadlineMilliseconds: deadlineMilliseconds, onDeadline: cniOnDeadline)
+    }
+}
+
+extension PluginSettings.Expiry: ExpressibleByArgument {}

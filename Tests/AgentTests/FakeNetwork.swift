@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+import NodeNetwork
+import Synchronization
+
+/// The node's network as the kernel would tell it when asked.
+final class FakeNetwork: Sendable {
+    private let value = Mutex(NetworkState())
+
+    var state: NetworkState { value.withLock { $0 } }
+
+    /// A pair whose other end is a pod's, with a route to it; or a device with an address of the node's own.
+    func add(_ name: String, index: UInt32, address: String?, own: String? = nil) {
+        value.withLock { state in
+            _ = state.apply(.link(Link(index: index, name: name, kind: own == nil ? "veth" : "", peerNamespace: 1)))
+            if let address = address.flatMap({ try? IPAddress($0) }) {
+                _ = state.apply(.route(Route(destination: CIDR(host: address), links: [index]), replaces: false))
+            }
+            if let own = own.flatMap({ try? IPAddress($0) }) {
+                _ = state.apply(.address(LinkAddress(link: index, address: own, prefixLength: 24)))
+            }
+        }
+    }
+
+    func removeAll() { value.withLock { $0 = NetworkState() } }
+}
