@@ -21,10 +21,13 @@ let package = Package(
         .target(name: "KubernetesObjects", dependencies: ["NetworkTypes"], swiftSettings: counted),
         .target(
             name: "KubernetesProtobuf", dependencies: ["KubernetesObjects", "NetworkTypes"], swiftSettings: counted),
+        .target(
+            name: "KubernetesWatch", dependencies: ["KubernetesObjects", "KubernetesProtobuf"], swiftSettings: counted),
         .target(name: "PolicySources", dependencies: ["KubernetesObjects", yams], swiftSettings: counted),
         .target(name: "FuzzDriver", path: "Targets/FuzzDriver", swiftSettings: strict),
         fuzzer("ManifestFuzz", ["PolicySources", "KubernetesObjects"]),
         fuzzer("JSONFuzz", ["KubernetesObjects"]),
         fuzzer("ProtobufFuzz", ["KubernetesProtobuf", "KubernetesObjects"]),
+        fuzzer("WatchFuzz", ["KubernetesWatch", "KubernetesObjects"]),
     ]
 )
