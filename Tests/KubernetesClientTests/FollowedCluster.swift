@@ -89,8 +89,11 @@ final class FollowedCluster: Sendable {
         _ condition: (FollowedCluster) -> Bool
     ) async throws {
         let deadline = ContinuousClock.now + .seconds(seconds)
+        var tries = 0
         while !condition(self) {
-            guard ContinuousClock.now < deadline else {
+            tries += 1
+            // Where threads are held for seconds, whom this waits for is as late.
+            guard ContinuousClock.now < deadline || tries < 200 else {
                 let watches = follower.watches.map { "\($0.resource): \($0.status.map { "\($0)" } ?? "not begun")" }
                 Issue.record(
                     "waited in vain for: \(what); \(watches.joined(separator: "\n"))", sourceLocation: sourceLocation)
