@@ -201,6 +201,7 @@ let package = Package(
         tests("ChainedCNITests", ["ChainedCNI", "NetworkTypes"]),
         tests("CNIInstallationTests", ["CNIInstallation", "ChainedCNI"]),
         tests("NodeNetworkTests", ["NodeNetwork", "NetworkTypes", "TestKit"]),
+        tests("DeployTests", ["KubernetesWatch", "TestKit", yams]),
         tests("TidyTests", []),
     ]
 )

@@ -185,8 +185,10 @@ int bh_program_info(int program, uint32_t *translated_bytes, uint32_t *verified_
 
 int bh_keep_capabilities(uint64_t keep)
 {
+	/* Without CAP_SETPCAP, as in a container, the bounding set is what it is; what is not permitted stays so. */
 	for (int capability = 0; capability < 64; capability++)
-		if (!(keep >> capability & 1) && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) && errno != EINVAL)
+		if (!(keep >> capability & 1) && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) && errno != EINVAL
+		    && errno != EPERM)
 			return -errno;
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
 	struct __user_cap_data_struct data[2] = {0};

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Agent
+import CompiledPolicy
 import ControlProtocol
 import Glibc
+import KubernetesClient
 import KubernetesObjects
 import NetworkTypes
 import NodeNetwork
@@ -161,6 +163,25 @@ import Testing
         try write("{\"version\":1}", to: directory.path + "/attachments.json")
         let third = try AgentFixture(in: directory)
         await #expect(throws: AgentStartError.self) { try await third.start() }
+    }
+
+    /// Nothing is promised before the kernel has it; what was told meanwhile is in force with the rest.
+    @Test func itWaitsUntilAllOfTheClusterIsKnown() async throws {
+        let fixture = try AgentFixture(cluster: ClusterTests.follower())
+        fixture.kernel.state.withLock { $0.numbering.endpoints[StableKey(high: 1, low: 2)] = EndpointID(rawValue: 3) }
+        try await fixture.agent.start(ManifestChange())
+        await fixture.agent.clusterChanged(ClusterUpdate(stage: .gathering, events: [.set(Self.object())]))
+        let answer = attaching(fixture, Self.body())
+        let isHeld = try await isHeld(fixture)
+        let early = await refusal(
+            fixture, Self.body("other", uid: "u-2", container: "c2", address: "10.1.0.9", milliseconds: 5))
+        await fixture.agent.clusterChanged(ClusterUpdate(stage: .complete, events: []))
+        let attached = try await answer.value
+        let verdicts = try await verdicts(fixture, [("10.1.0.3", "8.8.8.8", 80), ("10.1.0.9", "8.8.8.8", 80)])
+        #expect(isHeld && early?.code == .deadlineExceeded)
+        #expect(early?.message.contains("not all of the cluster") == true)
+        #expect(attached.state == .programmed && verdicts == ["allow", "deny"])
+        await fixture.agent.stop()
     }
 
     /// The runtime gives an address anew: whoever had it is not there any more.

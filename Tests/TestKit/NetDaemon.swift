@@ -13,17 +13,23 @@ public enum NetDatapath: String, Sendable, CaseIterable {
 public final class NetDaemon: Sendable {
     private let world: NetWorld
     private let options: [String]
+    private let wrapper: [String]
     private let process = Mutex<NetProcess?>(nil)
     private let started: Mutex<NetDatapath>
 
     /// The node's name in objects.
     public static let nodeName = "node"
 
-    /// - Parameter options: more options of `bulkheadd`, such as `--manifests`.
-    public init(in world: NetWorld, datapath: NetDatapath = .ebpf, options: [String] = []) throws {
+    /// - Parameters:
+    ///   - options: more options of `bulkheadd`, such as `--manifests`.
+    ///   - wrapper: what starts it, to be followed by its own arguments; it must become the daemon.
+    public init(
+        in world: NetWorld, datapath: NetDatapath = .ebpf, options: [String] = [], wrapper: [String] = []
+    ) throws {
         self.world = world
         started = Mutex(datapath)
         self.options = options
+        self.wrapper = wrapper
         try start()
     }
 
@@ -43,7 +49,7 @@ public final class NetDaemon: Sendable {
             try Self.executable("bulkheadd"), "--node-name", Self.nodeName, "--bpffs", world.bpffs, "--socket", socket,
             "--datapath", self.datapath.rawValue,
         ]
-        let started = try world.node.start(arguments + options)
+        let started = try world.node.start(wrapper + arguments + options)
         process.withLock { $0 = started }
         try NetClock.wait("bulkheadd to answer; its log:\n\(started.output)", seconds: 20) {
             if let status = started.status {

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import KubernetesWatch
+import TestKit
+import Testing
+import Yams
+
+/// What `kubectl apply -k deploy/` applies, and what takes it away again.
+@Suite struct DeployTests {
+    private static let root = URL(filePath: #filePath).resolvingSymlinksInPath()
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    private let deploy: Kustomization
+    private let uninstall: Kustomization
+
+    init() throws {
+        deploy = try Kustomization(Self.root.appending(path: "deploy"))
+        uninstall = try Kustomization(Self.root.appending(path: "deploy/uninstall"))
+    }
+
+    private func only(_ kind: String, of kustomization: Kustomization) throws -> Kustomization.Document {
+        let found = kustomization.documents.filter { $0.kind == kind }
+        try #require(found.count == 1, "\(kind)")
+        return found[0]
+    }
+
+    private func pod(_ kustomization: Kustomization) throws -> Node {
+        try #require(try only("DaemonSet", of: kustomization).node["spec"]?["template"]?["spec"])
+    }
+
+    private func containers(_ pod: Node) -> [Node] {
+        [pod["initContainers"], pod["containers"]].flatMap { $0?.sequence.map(Array.init) ?? [] }
+    }
+
+    private func texts(_ node: Node?) -> [String] { node?.sequence?.compactMap(\.string) ?? [] }
+
+    @Test func everyDocumentIsOfItsKind() throws {
+        #expect(deploy.documents.map(\.kind) == ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "DaemonSet"])
+        #expect(uninstall.documents.map(\.kind) == ["DaemonSet"])
+        for document in deploy.documents + uninstall.documents {
+            let kind = "\(document.kind) \(document.node["apiVersion"]?.string ?? "")"
+            let shape = try #require(Shape.kinds[kind], "\(document.file): \(kind)")
+            #expect(shape.problems(document.node, at: document.file) == [])
+        }
+    }
+
+    @Test func misspelledFieldsAreFound() throws {
+        var document = try only("DaemonSet", of: deploy).node
+        let shape = try #require(Shape.kinds["DaemonSet apps/v1"])
+        document["spec"]?["template"]?["spec"]?["hostNetworking"] = Node("true")
+        document["spec"]?["template"]?["spec"]?["hostNetwork"] = Node("maybe")
+        #expect(shape.problems(document, at: "x").count == 2)
+    }
+
+    @Test func whatRefersToSomethingFindsIt() throws {
+        let account = try only("ServiceAccount", of: deploy)
+        let role = try only("ClusterRole", of: deploy)
+        let binding = try only("ClusterRoleBinding", of: deploy).node
+        let set = try only("DaemonSet", of: deploy)
+        #expect(binding["roleRef"]?["kind"]?.string == "ClusterRole")
+        #expect(binding["roleRef"]?["name"]?.string == role.name)
+        let subject = try #require(binding["subjects"]?.sequence?.first)
+        #expect(subject["name"]?.string == account.name && subject["namespace"]?.string == account.namespace)
+        #expect(try pod(deploy)["serviceAccountName"]?.string == account.name && set.namespace == account.namespace)
+        // The one that takes it away stands in its place.
+        let other = try only("DaemonSet", of: uninstall)
+        #expect(other.name == set.name && other.namespace == set.namespace)
+        for document in [set.node, other.node] {
+            let labels = document["spec"]?["template"]?["metadata"]?["labels"]
+            #expect(document["spec"]?["selector"]?["matchLabels"] == labels && labels != nil)
+        }
+        for pod in [try pod(deploy), try pod(uninstall)] {
+            let volumes = Set((pod["volumes"]?.sequence ?? []).compactMap { $0["name"]?.string })
+            let mounts = containers(pod).flatMap { $0["volumeMounts"]?.sequence.map(Array.init) ?? [] }
+            #expect(Set(mounts.compactMap { $0["name"]?.string }) == volumes)
+            for mount in mounts {
+                let volume = pod["volumes"]?.sequence?.first { $0["name"]?.string == mount["name"]?.string }
+                #expect(volume?["hostPath"]?["path"]?.string == mount["mountPath"]?.string, "the plugin's paths")
+            }
+            for container in containers(pod) { #expect(container["image"]?.string == "bulkhead:0.1.0") }
+        }
+    }
+
+    /// What the client follows, and no more.
+    @Test func rightsAreTheLeast() throws {
+        var granted: [String: Set<String>] = [:]
+        for rule in try only("ClusterRole", of: deploy).node["rules"]?.sequence ?? [] {
+            for group in texts(rule["apiGroups"]) {
+                for resource in texts(rule["resources"]) {
+                    granted["\(group)/\(resource)", default: []].formUnion(texts(rule["verbs"]))
+                }
+            }
+        }
+        var needed = Dictionary(
+            uniqueKeysWithValues: APIResource.all.map { ("\($0.group)/\($0.name)", Set(["list", "watch"])) })
+        needed["/events"] = ["create"]
+        #expect(granted == needed)
+    }
+
+    @Test func privilegesAreTheThreeCapabilities() throws {
+        for pod in [try pod(deploy), try pod(uninstall)] {
+            #expect(pod["hostNetwork"]?.bool == true && pod["priorityClassName"]?.string == "system-node-critical")
+            #expect(pod["securityContext"]?["seccompProfile"]?["type"]?.string == "RuntimeDefault")
+            for container in containers(pod) {
+                let context = try #require(container["securityContext"])
+                #expect(context["privileged"]?.bool == false && context["readOnlyRootFilesystem"]?.bool == true)
+                #expect(context["allowPrivilegeEscalation"]?.bool == false)
+                #expect(texts(context["capabilities"]?["drop"]) == ["ALL"])
+                let runsDaemon = texts(container["command"]) == ["/usr/bin/bulkheadd"]
+                let added = texts(context["capabilities"]?["add"])
+                #expect(added == (runsDaemon ? ["BPF", "NET_ADMIN", "PERFMON"] : []))
+            }
+        }
+    }
+
+    @Test func optionsAreThoseOfTheDaemon() throws {
+        let known = try DaemonOptions()
+        for pod in [try pod(deploy), try pod(uninstall)] {
+            for container in containers(pod) where texts(container["command"]) == ["/usr/bin/bulkheadd"] {
+                for argument in texts(container["args"]) {
+                    let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
+                    #expect(known.takesValue[parts[0]] == (parts.count == 2), "\(argument)")
+                }
+            }
+        }
+        #expect(known.takesValue["--no-such-option"] == nil && known.takesValue["--in-cluster"] == false)
+    }
+
+    /// Probes ask where the daemon answers; its node's name is the pod's.
+    @Test func probesAndEnvironmentFit() throws {
+        let daemon = try #require(containers(try pod(deploy)).first)
+        let arguments = texts(daemon["args"])
+        #expect(arguments.contains("--metrics-address=127.0.0.1:9105"))
+        let probes = ["startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz"]
+        for (name, path) in probes {
+            let get = daemon[name]?["httpGet"]
+            #expect(get?["host"]?.string == "127.0.0.1" && get?["port"]?.int == 9105 && get?["path"]?.string == path)
+        }
+        let variable = try #require(daemon["env"]?.sequence?.first)
+        #expect(arguments.contains("--node-name=$(\(variable["name"]?.string ?? ""))"))
+        #expect(variable["valueFrom"]?["fieldRef"]?["fieldPath"]?.string == "spec.nodeName")
+    }
+
+    /// The image has the programs that manifests name, and the libraries that these are linked to.
+    @Test func theImageHasWhatIsRun() throws {
+        let text = try String(contentsOf: Self.root.appending(path: "deploy/Containerfile"), encoding: .utf8)
+        let manifest = try String(contentsOf: Self.root.appending(path: "Package.swift"), encoding: .utf8)
+        let final = try #require(text.components(separatedBy: "\nFROM ").last)
+        for product in ["bulkheadd", "bulkheadctl", "bulkhead-cni"] {
+            #expect(manifest.contains(".executable(name: \"\(product)\"") && final.contains("/out/\(product)"))
+        }
+        let libraries = try NetProcess.run(["ldd", try NetDaemon.executable("bulkheadd")])
+        for (library, package) in [
+            ("libbpf.so.1", "libbpf1"), ("libmnl.so.0", "libmnl0"), ("libnftnl.so.11", "libnftnl11"),
+        ] {
+            #expect(libraries.contains(library) && final.contains(package))
+        }
+        let copied = text.components(separatedBy: "\n").filter { $0.hasPrefix("COPY ") && !$0.contains("--from") }
+        for name in copied.flatMap({ $0.split(separator: " ").dropFirst().dropLast() }) {
+            #expect(FileManager.default.fileExists(atPath: Self.root.appending(path: String(name)).path), "\(name)")
+        }
+    }
+}
+
+/// The options of the daemon, as its parser tells them.
+private struct DaemonOptions {
+    /// By long name.
+    var takesValue: [String: Bool] = [:]
+
+    private struct Help: Decodable {
+        struct Command: Decodable { var arguments: [Argument] }
+        struct Argument: Decodable {
+            struct Name: Decodable {
+                var kind: String
+                var name: String
+            }
+            var kind: String
+            var names: [Name]?
+        }
+        var command: Command
+    }
+
+    init() throws {
+        let text = try NetProcess.run([try NetDaemon.executable("bulkheadd"), "--experimental-dump-help"])
+        for argument in try JSONDecoder().decode(Help.self, from: Data(text.utf8)).command.arguments {
+            for name in argument.names ?? [] where name.kind == "long" {
+                takesValue["--\(name.name)"] = argument.kind == "option"
+            }
+        }
+    }
+}
