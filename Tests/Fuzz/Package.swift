@@ -24,10 +24,12 @@ let package = Package(
         .target(
             name: "KubernetesWatch", dependencies: ["KubernetesObjects", "KubernetesProtobuf"], swiftSettings: counted),
         .target(name: "PolicySources", dependencies: ["KubernetesObjects", yams], swiftSettings: counted),
+        .target(name: "ChainedCNI", dependencies: ["KubernetesObjects", "NetworkTypes"], swiftSettings: counted),
         .target(name: "FuzzDriver", path: "Targets/FuzzDriver", swiftSettings: strict),
         fuzzer("ManifestFuzz", ["PolicySources", "KubernetesObjects"]),
         fuzzer("JSONFuzz", ["KubernetesObjects"]),
         fuzzer("ProtobufFuzz", ["KubernetesProtobuf", "KubernetesObjects"]),
         fuzzer("WatchFuzz", ["KubernetesWatch", "KubernetesObjects"]),
+        fuzzer("CNIFuzz", ["ChainedCNI"]),
     ]
 )
