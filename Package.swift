@@ -72,6 +72,7 @@ let package = Package(
             name: "CLibNFTNL", path: "Sources/CLibNFTNL", pkgConfig: "libnftnl libmnl",
             providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
         .target(name: "CLinuxShim", dependencies: ["CLibBPF", "CLibNFTNL"], cSettings: strictC),
+        module("PolledThread", ["CLinuxShim"]),
         .executableTarget(name: "bpf-embed", path: "Plugins/bpf-embed", swiftSettings: strict),
         .plugin(name: "EmbedBPF", capability: .buildTool(), dependencies: ["bpf-embed"]),
         .target(
@@ -82,7 +83,7 @@ let package = Package(
             swiftSettings: strict, plugins: ["EmbedBPF"]),
         module(
             "DatapathNFTables",
-            ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLinuxShim", "CLibNFTNL"]),
+            ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLinuxShim", "CLibNFTNL", "PolledThread"]),
 
         // The chained CNI plugin. It is copied to places where nothing else of ours is, and starts for each pod.
         module("ChainedCNI", ["NetworkTypes", "KubernetesObjects"]),
@@ -91,7 +92,7 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "-s"])]),
 
         // Input and output.
-        module("NodeNetwork", ["NetworkTypes", "CLinuxShim"]),
+        module("NodeNetwork", ["NetworkTypes", "CLinuxShim", "PolledThread"]),
         module("PolicySources", ["KubernetesObjects", yams]),
         module(
             "KubernetesClient",
@@ -99,7 +100,7 @@ let package = Package(
                 "KubernetesWatch", "KubernetesObjects", "PolicySources", httpClient, nioCore, nioPosix, nioSSL,
                 nioHTTP1, logging,
             ]),
-        module("CNIInstallation", ["ChainedCNI", "PolicySources", "CLinuxShim"]),
+        module("CNIInstallation", ["ChainedCNI", "PolicySources", "CLinuxShim", "PolledThread"]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
         module("PrometheusText"),
         module("ControlProtocol", ["PolicyModel", "KubernetesObjects"]),

@@ -3,6 +3,7 @@ import CLinuxShim
 import ChainedCNI
 import Glibc
 import PolicySources
+import PolledThread
 import Synchronization
 
 /// Keeps the plugin installed, on a thread of its own: looks whenever a file of the two folders changes, since the CNI
@@ -22,16 +23,7 @@ public final class InstallationKeeper: Sendable {
     public typealias Receiver = @Sendable (_ text: String, _ isProblem: Bool) -> Void
 
     private let current = Mutex(State())
-    private let wake: Int32
-    private let thread = Mutex<pthread_t?>(nil)
-
-    private struct Work {
-        let keeper: InstallationKeeper
-        let installation: PluginInstallation
-        let program: String
-        let settings: PluginSettings
-        let receiver: Receiver
-    }
+    private let thread = Mutex<PolledThread?>(nil)
 
     /// Starts with a first look.
     ///
@@ -40,42 +32,28 @@ public final class InstallationKeeper: Sendable {
         _ installation: PluginInstallation, program: String, settings: PluginSettings,
         receiver: @escaping Receiver
     ) throws(InstallationError) {
-        wake = eventfd(0, Int32(EFD_CLOEXEC))
-        guard wake >= 0 else { throw InstallationError("eventfd", code: errno) }
         let loop = KeeperLoop(
             keeper: self, installation: installation, program: program, settings: settings, receiver: receiver)
-        var thread = pthread_t()
-        let failure = pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<KeeperLoop>.fromOpaque(argument!).takeRetainedValue().run()
-                return nil
-            }, Unmanaged.passRetained(loop).toOpaque())
-        guard failure == 0 else {
-            Unmanaged.passUnretained(loop).release()
-            close(wake)
-            throw InstallationError("thread", code: failure)
+        let started: PolledThread
+        do throws(PolledThreadError) {
+            started = try PolledThread { loop.run(until: $0) }
+        } catch {
+            throw InstallationError(error.operation, code: error.code)
         }
-        self.thread.withLock { $0 = thread }
+        thread.withLock { $0 = started }
     }
 
     public var state: State { current.withLock { $0 } }
 
     /// Ends the thread and waits for it. What is installed stays. Further calls do nothing.
     public func stop() {
-        guard
-            let thread = thread.withLock({ thread in
-                defer { thread = nil }
-                return thread
-            })
-        else { return }
-        var one: UInt64 = 1
-        _ = write(wake, &one, MemoryLayout<UInt64>.size)
-        pthread_join(thread, nil)
-        close(wake)
+        let running = thread.withLock { thread in
+            defer { thread = nil }
+            return thread
+        }
+        running?.stop()
     }
 
-    fileprivate var wakeDescriptor: Int32 { wake }
     fileprivate func set(_ state: State) { current.withLock { $0 = state } }
 }
 
@@ -111,14 +89,14 @@ private final class KeeperLoop {
         self.receiver = receiver
     }
 
-    func run() {
+    func run(until wake: Int32) {
         defer { inotify?.close() }
         while true {
             // Watched first, looked at then: nothing falls between.
             watch()
             look()
-            guard wait(whole: isWatched.count == installation.folders.count ? -1 : Self.retry) else { return }
-            guard rest(pause) else { return }
+            let whole = isWatched.count == installation.folders.count
+            guard wait(wake, inotify?.descriptor, whole ? -1 : Self.retry), wait(wake, nil, pause) else { return }
             _ = inotify?.drain()
         }
     }
@@ -157,20 +135,11 @@ private final class KeeperLoop {
         keeper.set(state)
     }
 
-    /// Waits for a change. False when it is time to stop.
-    private func wait(whole milliseconds: Int32) -> Bool {
-        var polled = [
-            pollfd(fd: keeper.wakeDescriptor, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: inotify?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
-        ]
-        _ = poll(&polled, 2, milliseconds)
-        return polled[0].revents == 0
-    }
-
-    /// Lets time pass. False when it is time to stop.
-    private func rest(_ milliseconds: Int32) -> Bool {
-        var polled = [pollfd(fd: keeper.wakeDescriptor, events: Int16(POLLIN), revents: 0)]
-        _ = poll(&polled, 1, milliseconds)
+    /// Waits for a change at the second descriptor; without one, lets the time pass. False when it is time to stop.
+    private func wait(_ wake: Int32, _ changes: Int32?, _ milliseconds: Int32) -> Bool {
+        // poll(2) passes over descriptors below 0.
+        var polled = [wake, changes ?? -1].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        _ = poll(&polled, nfds_t(polled.count), milliseconds)
         return polled[0].revents == 0
     }
 }

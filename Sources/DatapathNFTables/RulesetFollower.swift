@@ -3,13 +3,13 @@ import CLibNFTNL
 import CLinuxShim
 import Datapath
 import Glibc
+import PolledThread
 
 /// Hears of changes of our tables in one network namespace, ours and others' alike, on a thread of its own.
 ///
 /// The namespace is the one that the thread which makes the follower is in.
 public final class RulesetFollower: Sendable {
-    private let wake: Int32
-    private let thread: pthread_t
+    private let thread: PolledThread
 
     /// Starts to follow.
     ///
@@ -22,32 +22,16 @@ public final class RulesetFollower: Sendable {
         let joined = setsockopt(
             socket.descriptor, SocketOption.level, SocketOption.addMembership, &group, socklen_t(4))
         guard joined == 0 else { throw .system(operation: "follow the ruleset", code: errno, detail: "") }
-        let wake = eventfd(0, Int32(EFD_CLOEXEC))
-        guard wake >= 0 else { throw .system(operation: "make an eventfd", code: errno, detail: "") }
-        let loop = RulesetLoop(socket: socket, wake: wake, receiver: receiver)
-        var thread = pthread_t()
-        let failure = pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<RulesetLoop>.fromOpaque(argument!).takeRetainedValue().run()
-                return nil
-            }, Unmanaged.passRetained(loop).toOpaque())
-        guard failure == 0 else {
-            Unmanaged.passUnretained(loop).release()
-            close(wake)
-            throw .system(operation: "start a thread", code: failure, detail: "")
+        let loop = RulesetLoop(socket: socket, receiver: receiver)
+        do throws(PolledThreadError) {
+            thread = try PolledThread { loop.run(until: $0) }
+        } catch {
+            throw .system(operation: error.operation, code: error.code, detail: "")
         }
-        self.wake = wake
-        self.thread = thread
     }
 
     /// Ends the thread and waits for it. The receiver is not called after this. Call once, not from the receiver.
-    public func stop() {
-        var one: UInt64 = 1
-        _ = write(wake, &one, MemoryLayout<UInt64>.size)
-        pthread_join(thread, nil)
-        close(wake)
-    }
+    public func stop() { thread.stop() }
 
     /// SOL_NETLINK and NETLINK_ADD_MEMBERSHIP (linux/socket.h, linux/netlink.h).
     private enum SocketOption {
@@ -59,16 +43,14 @@ public final class RulesetFollower: Sendable {
 /// The thread's own: used by nobody else once the thread runs.
 private final class RulesetLoop {
     private let socket: NetfilterSocket
-    private let wake: Int32
     private let receiver: @Sendable () -> Void
 
-    init(socket: NetfilterSocket, wake: Int32, receiver: @escaping @Sendable () -> Void) {
+    init(socket: NetfilterSocket, receiver: @escaping @Sendable () -> Void) {
         self.socket = socket
-        self.wake = wake
         self.receiver = receiver
     }
 
-    func run() {
+    func run(until wake: Int32) {
         var waiting = [
             pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
             pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0),

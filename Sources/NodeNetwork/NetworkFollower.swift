@@ -2,6 +2,7 @@
 import CLinuxShim
 import Glibc
 import NetworkTypes
+import PolledThread
 
 /// Follows devices, addresses and routes of one network namespace on a thread of its own.
 ///
@@ -11,40 +12,23 @@ public final class NetworkFollower: Sendable {
     /// tried again each second. Called on the follower's thread, in order, never twice at once.
     public typealias Receiver = @Sendable (Result<NetworkState, NodeNetworkError>) -> Void
 
-    private let wake: Int32
-    private let thread: pthread_t
+    private let thread: PolledThread
 
     /// Starts to follow.
     ///
     /// - Throws: ``NodeNetworkError/system(operation:code:)`` when no socket or thread is to be had.
     public init(_ receiver: @escaping Receiver) throws(NodeNetworkError) {
         let socket = try NetlinkSocket(groups: NetlinkSocket.changes)
-        let wake = eventfd(0, Int32(EFD_CLOEXEC))
-        guard wake >= 0 else { throw .system(operation: "make an eventfd", code: errno) }
-        let loop = FollowLoop(socket: socket, wake: wake, receiver: receiver)
-        var thread = pthread_t()
-        let failure = pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<FollowLoop>.fromOpaque(argument!).takeRetainedValue().run()
-                return nil
-            }, Unmanaged.passRetained(loop).toOpaque())
-        guard failure == 0 else {
-            Unmanaged.passUnretained(loop).release()
-            close(wake)
-            throw .system(operation: "start a thread", code: failure)
+        let loop = FollowLoop(socket: socket, receiver: receiver)
+        do throws(PolledThreadError) {
+            thread = try PolledThread { loop.run(until: $0) }
+        } catch {
+            throw .system(operation: error.operation, code: error.code)
         }
-        self.wake = wake
-        self.thread = thread
     }
 
     /// Ends the thread and waits for it. Nothing is delivered after this. Call once, not from the receiver.
-    public func stop() {
-        var one: UInt64 = 1
-        _ = write(wake, &one, MemoryLayout<UInt64>.size)
-        pthread_join(thread, nil)
-        close(wake)
-    }
+    public func stop() { thread.stop() }
 
     /// The state of the calling thread's network namespace at this moment.
     ///
@@ -55,7 +39,6 @@ public final class NetworkFollower: Sendable {
 /// The thread's own: used by nobody else once the thread runs.
 private final class FollowLoop {
     private let socket: NetlinkSocket
-    private let wake: Int32
     private let receiver: NetworkFollower.Receiver
     private var state = NetworkState()
     private var delivered: NetworkState?
@@ -69,13 +52,12 @@ private final class FollowLoop {
     private static let datagramsPerDiscard = 1 << 17
     private static let retryMilliseconds: Int32 = 1000
 
-    init(socket: consuming NetlinkSocket, wake: Int32, receiver: @escaping NetworkFollower.Receiver) {
+    init(socket: consuming NetlinkSocket, receiver: @escaping NetworkFollower.Receiver) {
         self.socket = socket
-        self.wake = wake
         self.receiver = receiver
     }
 
-    func run() {
+    func run(until wake: Int32) {
         var waiting = [
             pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
             pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0),
