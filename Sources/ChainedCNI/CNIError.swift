@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
 
 /// Why a call of the plugin fails, as the runtime is told (CNI specification, section 5, "Error").
 public struct CNIError: Error, Sendable, Hashable, CustomStringConvertible {
@@ -45,9 +46,9 @@ public struct CNIError: Error, Sendable, Hashable, CustomStringConvertible {
     ///
     /// - Parameter version: the configuration's `cniVersion`, where that could be read.
     public func json(version: String?) -> String {
-        var fields = ["\"cniVersion\":\(JSONText.quoted(version ?? CNIVersion.newest))", "\"code\":\(code.rawValue)"]
-        fields.append("\"msg\":\(JSONText.quoted(message))")
-        if !details.isEmpty { fields.append("\"details\":\(JSONText.quoted(details))") }
+        var fields = ["\"cniVersion\":\(JSONString.quoted(version ?? CNIVersion.newest))", "\"code\":\(code.rawValue)"]
+        fields.append("\"msg\":\(JSONString.quoted(message))")
+        if !details.isEmpty { fields.append("\"details\":\(JSONString.quoted(details))") }
         return "{\(fields.joined(separator: ","))}\n"
     }
 }
@@ -60,7 +61,7 @@ public enum CNIVersion {
 
     /// The answer to VERSION.
     public static func answer(to version: String?) -> String {
-        let all = supported.map { JSONText.quoted($0) }.joined(separator: ",")
-        return "{\"cniVersion\":\(JSONText.quoted(version ?? newest)),\"supportedVersions\":[\(all)]}\n"
+        let all = supported.map { JSONString.quoted($0) }.joined(separator: ",")
+        return "{\"cniVersion\":\(JSONString.quoted(version ?? newest)),\"supportedVersions\":[\(all)]}\n"
     }
 }

@@ -86,7 +86,7 @@ public struct CNIRequest: Sendable, Hashable {
         }
         guard CNIVersion.supported.contains(version) else {
             throw CNIError(
-                .incompatibleVersion, "cniVersion \(JSONText.quoted(String(version.prefix(64)))) is not supported",
+                .incompatibleVersion, "cniVersion \(JSONString.quoted(String(version.prefix(64)))) is not supported",
                 details: "supported: \(CNIVersion.supported.joined(separator: ", "))")
         }
         return node

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
 
 /// A request to the daemon's control socket (HTTP/1.1), as bytes.
 public struct ControlCall: Sendable, Hashable {
@@ -26,12 +27,12 @@ extension ControlCall {
         deadlineMilliseconds: Int, onDeadline: PluginSettings.Expiry
     ) -> ControlCall {
         let fields = [
-            ("container", JSONText.quoted(attachment.container)), ("ifname", JSONText.quoted(attachment.ifname)),
-            ("network", JSONText.quoted(network)), ("namespace", JSONText.quoted(pod.namespace)),
-            ("pod", JSONText.quoted(pod.name)), ("uid", JSONText.quoted(pod.uid)),
+            ("container", JSONString.quoted(attachment.container)), ("ifname", JSONString.quoted(attachment.ifname)),
+            ("network", JSONString.quoted(network)), ("namespace", JSONString.quoted(pod.namespace)),
+            ("pod", JSONString.quoted(pod.name)), ("uid", JSONString.quoted(pod.uid)),
             ("addresses", JSONText.list(result.addresses.map(\.description))),
             ("hostInterfaces", JSONText.list(result.hostInterfaces)),
-            ("deadlineMilliseconds", "\(deadlineMilliseconds)"), ("onDeadline", JSONText.quoted(onDeadline.rawValue)),
+            ("deadlineMilliseconds", "\(deadlineMilliseconds)"), ("onDeadline", JSONString.quoted(onDeadline.rawValue)),
         ]
         let body = fields.map { "\"\($0)\":\($1)" }.joined(separator: ",")
         return ControlCall("PUT", "/v1/attachments", body: "{\(body)}")
@@ -59,11 +60,11 @@ extension ControlCall {
 
     public static func collect(network: String, valid: [CNIRequest.Attachment]) -> ControlCall {
         let valid = valid.map {
-            "{\"container\":\(JSONText.quoted($0.container)),\"ifname\":\(JSONText.quoted($0.ifname))}"
+            "{\"container\":\(JSONString.quoted($0.container)),\"ifname\":\(JSONString.quoted($0.ifname))}"
         }
         return ControlCall(
             "POST", "/v1/attachments/collect",
-            body: "{\"network\":\(JSONText.quoted(network)),\"valid\":[\(valid.joined(separator: ","))]}")
+            body: "{\"network\":\(JSONString.quoted(network)),\"valid\":[\(valid.joined(separator: ","))]}")
     }
 
     public static let status = ControlCall("GET", "/v1/status")

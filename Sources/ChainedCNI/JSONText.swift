@@ -1,30 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 
-/// JSON as text: written, and taken apart without a change to what others wrote.
+/// JSON as text: taken apart without a change to what others wrote.
 public enum JSONText {
     /// Bytes of a configuration, a result or an answer that are read.
     public static let limits = JSONReader.Limits(depth: 32, size: 4 << 20)
 
-    /// A JSON string (RFC 8259, 7), in one line.
-    public static func quoted(_ text: String) -> String {
-        var quoted = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
-            case "\n": quoted += "\\n"
-            case "\t": quoted += "\\t"
-            case "\u{0}"..."\u{1f}", "\u{7f}"..."\u{9f}":
-                let digits = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return quoted + "\""
-    }
-
-    static func list(_ items: [String]) -> String { "[\(items.map(quoted).joined(separator: ","))]" }
+    static func list(_ items: [String]) -> String { "[\(items.map(JSONString.quoted).joined(separator: ","))]" }
 
     /// Where the values of an object's keys are.
     ///

@@ -39,8 +39,8 @@ public struct NetworkList: Sendable, Hashable {
         let plugin = String(decoding: text[JSONText.whole(text)], as: UTF8.self)
         let list = """
             {
-              "cniVersion": \(JSONText.quoted(version)),
-              "name": \(JSONText.quoted(name)),
+              "cniVersion": \(JSONString.quoted(version)),
+              "name": \(JSONString.quoted(name)),
               "plugins": [
                 \(plugin)
               ]

@@ -35,7 +35,7 @@ public struct PluginSettings: Sendable, Hashable {
     /// The entry as JSON, in one line.
     public var json: String {
         """
-        {"type":"\(Self.type)","socket":\(JSONText.quoted(socket)),\
+        {"type":"\(Self.type)","socket":\(JSONString.quoted(socket)),\
         "deadlineMilliseconds":\(deadlineMilliseconds),"onDeadline":"\(onDeadline.rawValue)"}
         """
     }

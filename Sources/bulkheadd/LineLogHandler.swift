@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Agent
 import Glibc
+import KubernetesObjects
 import Logging
 
 /// Writes one line an entry to standard error, as text for people or JSON for programs. Small, because the formatters
@@ -35,7 +36,7 @@ struct LineLogHandler: LogHandler {
     ) -> String {
         let fields = metadata.map { key, value in
             let value = "\(value)"
-            return value.contains(" ") ? " \(key)=\(Self.quoted(value))" : " \(key)=\(Self.visible(value))"
+            return value.contains(" ") ? " \(key)=\(JSONString.quoted(value))" : " \(key)=\(Self.visible(value))"
         }
         return "\(RFC3339.now()) \(level.rawValue.uppercased()) \(Self.visible(message))\(fields.joined())\n"
     }
@@ -46,30 +47,12 @@ struct LineLogHandler: LogHandler {
         var fields = [("time", RFC3339.now()), ("level", level.rawValue), ("message", message)]
         let reserved = Set(fields.map(\.0))
         fields += metadata.map { (reserved.contains($0.key) ? "field_\($0.key)" : $0.key, "\($0.value)") }
-        return "{" + fields.map { "\(Self.quoted($0)):\(Self.quoted($1))" }.joined(separator: ",") + "}\n"
-    }
-
-    /// A JSON string (RFC 8259, 7).
-    static func quoted(_ text: String) -> String {
-        var quoted = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
-            case "\n": quoted += "\\n"
-            case "\t": quoted += "\\t"
-            case "\u{0}"..."\u{1f}", "\u{7f}"..."\u{9f}":
-                let digits = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return quoted + "\""
+        return "{" + fields.map { "\(JSONString.quoted($0)):\(JSONString.quoted($1))" }.joined(separator: ",") + "}\n"
     }
 
     /// Control characters must not let a message pass for another line.
     static func visible(_ text: String) -> String {
         text.unicodeScalars.contains { $0.value < 32 || (127..<160).contains($0.value) }
-            ? String(quoted(text).dropFirst().dropLast()) : text
+            ? String(JSONString.quoted(text).dropFirst().dropLast()) : text
     }
 }

@@ -29,31 +29,13 @@ extension DocumentNode {
     public var json: String {
         switch value {
         case .mapping(let entries):
-            "{" + entries.map { "\(Self.quoted($0.key)):\($0.value.json)" }.joined(separator: ",") + "}"
+            "{" + entries.map { "\(JSONString.quoted($0.key)):\($0.value.json)" }.joined(separator: ",") + "}"
         case .sequence(let items): "[" + items.map(\.json).joined(separator: ",") + "]"
-        case .string(let text): Self.quoted(text)
+        case .string(let text): JSONString.quoted(text)
         case .integer(let number): "\(number)"
         case .float(let number): "\(number)"
         case .bool(let flag): "\(flag)"
         case .null: "null"
         }
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"", "\\": result += "\\\(scalar)"
-            case "\n": result += "\\n"
-            default:
-                if scalar.value < 0x20 {
-                    let digits = String(scalar.value, radix: 16)
-                    result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-                } else {
-                    result.unicodeScalars.append(scalar)
-                }
-            }
-        }
-        return result + "\""
     }
 }
