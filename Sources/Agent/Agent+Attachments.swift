@@ -15,12 +15,10 @@ extension Agent where Plane: ~Copyable {
         var record = try Attachments.Record(body)
         let key = Attachments.Key(container: body.container, ifname: body.ifname)
         readNetwork()
-        if let network {
-            if let own = record.pod.addresses.first(where: { network.ownAddresses.contains($0) }) {
-                throw ErrorAnswer(.notAccepted, "\(own) is an address of this node itself, not of a pod")
-            }
-            record.hostInterfaces = network.podInterfaces(among: body.hostInterfaces ?? [])
+        if let own = record.pod.addresses.first(where: localAddresses.contains) {
+            throw ErrorAnswer(.notAccepted, "\(own) is an address of this node itself, not of a pod")
         }
+        if let network { record.hostInterfaces = network.podInterfaces(among: body.hostInterfaces ?? []) }
         try replaceAttachments(Attachments.adding(record, as: key, to: attached.records))
         logger.debug("pod attached", metadata: ["pod": "\(body.namespace)/\(body.pod)", "uid": "\(body.uid)"])
         let timer = Task {

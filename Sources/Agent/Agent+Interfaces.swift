@@ -27,7 +27,7 @@ extension Agent where Plane: ~Copyable {
             if fresh != nil { forgetVanished(state) }
         case .failure(let error):
             // What was known stays: forgetting it would end the check of source addresses.
-            logger.warning("the node's interfaces cannot be read", metadata: ["error": "\(error)"])
+            tellUnread(error)
         }
         replacement.isDue = true
         replaceOther()
@@ -37,13 +37,15 @@ extension Agent where Plane: ~Copyable {
     /// the Node object says of them is known all the same.
     func readLocalAddresses() -> [IPAddress] {
         do {
-            let addresses = try NetworkFollower.snapshot().ownAddresses
-            localAddresses = addresses
-            return addresses.sorted()
+            localAddresses = try settings.readNetwork?().ownAddresses ?? []
         } catch {
-            logger.warning("the node's interfaces cannot be read", metadata: ["error": "\(error)"])
-            return []
+            tellUnread(error)
         }
+        return localAddresses.sorted()
+    }
+
+    private func tellUnread(_ error: NodeNetworkError) {
+        logger.warning("the node's interfaces cannot be read", metadata: ["error": "\(error)"])
     }
 
     private func updateLocalAddresses(_ state: NetworkState) {

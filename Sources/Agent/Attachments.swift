@@ -91,7 +91,7 @@ public struct AttachmentFile: Sendable {
     /// - Throws: ``KeptFileError``: going on without would let pods pass that are not known yet.
     func read() throws(KeptFileError) -> [Attachments.Key: Attachments.Record] {
         guard file.exists else { return [:] }
-        do {
+        return try file.attempt {
             let content = try JSONDecoder().decode(Content.self, from: try Data(contentsOf: URL(filePath: path)))
             guard content.version == Self.version else { throw file.failure("is of version \(content.version)") }
             var records: [Attachments.Key: Attachments.Record] = [:]
@@ -104,10 +104,6 @@ public struct AttachmentFile: Sendable {
                     as: Attachments.Key(container: entry.container, ifname: entry.ifname), to: records)
             }
             return records
-        } catch let error as KeptFileError {
-            throw error
-        } catch {
-            throw file.failure("\(error)")
         }
     }
 
@@ -119,12 +115,8 @@ public struct AttachmentFile: Sendable {
                 addresses: record.pod.addresses.map(\.description), hostInterfaces: record.hostInterfaces,
                 held: record.pod.isHeld)
         }
-        do {
+        try file.attempt {
             try file.replace(with: try ControlJSON.encode(Content(version: Self.version, attachments: entries)))
-        } catch let error as KeptFileError {
-            throw error
-        } catch {
-            throw file.failure("\(error)")
         }
     }
 }

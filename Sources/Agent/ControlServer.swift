@@ -35,7 +35,7 @@ public struct ControlServer: Service {
         )
         .buildServer(
             configuration: .init(address: .unixDomainSocket(path: file.path)),
-            eventLoopGroup: .singletonMultiThreadedEventLoopGroup, logger: quiet(logger), responder: respond,
+            eventLoopGroup: .singletonMultiThreadedEventLoopGroup, logger: logger.quietForServer, responder: respond,
             onServerRunning: { [file, logger, onReady] _ in
                 do {
                     try file.restrict()
@@ -54,10 +54,12 @@ public struct ControlServer: Service {
         let response = await responder.respond(to: request, channel: channel)
         try await writer.write(response: response.head, body: response.body)
     }
+}
 
-    /// The HTTP server tells of each start and stop at a level that is ours to use.
-    private func quiet(_ logger: Logger) -> Logger {
-        var logger = logger
+extension Logger {
+    /// For an HTTP server, which tells of each start and stop at a level that is ours to use.
+    var quietForServer: Logger {
+        var logger = self
         if logger.logLevel > .debug { logger.logLevel = max(logger.logLevel, .warning) }
         return logger
     }

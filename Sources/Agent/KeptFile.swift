@@ -26,6 +26,17 @@ struct KeptFile {
         guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw failure() }
     }
 
+    /// Does what reads or writes the file, and says of any other error that the file has it.
+    func attempt<Value>(_ body: () throws -> Value) throws(KeptFileError) -> Value {
+        do {
+            return try body()
+        } catch let error as KeptFileError {
+            throw error
+        } catch {
+            throw failure("\(error)")
+        }
+    }
+
     private func failure() -> KeptFileError { failure(String(cString: strerror(errno))) }
 
     func failure(_ reason: String) -> KeptFileError { KeptFileError(path: path, content: content, reason: reason) }

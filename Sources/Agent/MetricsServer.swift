@@ -83,12 +83,10 @@ public struct MetricsServer: Service {
     }
 
     private func serve() async throws {
-        var quiet = logger
-        if quiet.logLevel > .debug { quiet.logLevel = max(quiet.logLevel, .warning) }
         let server = try HTTPServerBuilder.http1(configuration: .init(idleTimeout: .seconds(Self.idleSeconds)))
             .buildServer(
                 configuration: .init(address: .hostname(address.host, port: Int(address.port))),
-                eventLoopGroup: .singletonMultiThreadedEventLoopGroup, logger: quiet,
+                eventLoopGroup: .singletonMultiThreadedEventLoopGroup, logger: logger.quietForServer,
                 responder: { request, writer, _ in
                     let response = await respond(to: request)
                     try await writer.write(response: response.head, body: response.body)

@@ -168,22 +168,19 @@ struct ObjectStore {
                 .invalidBody, "an object comes more than once",
                 problems: twice.map { Problem(object: "\($0)", field: "", reason: "comes more than once") })
         }
-        let guarded = keys.filter { origin(of: $0) == .guardrail }
-        let owned = keys.filter { origin(of: $0) == .manifest }
-        let told = keys.filter { origin(of: $0) == .cluster }
-        let problems =
-            guarded.map { Self.refusal($0, reason: "is a static guardrail of this node") }
-            + owned.map { Self.refusal($0, reason: "is owned by a manifest file") }
-            + told.map { Self.refusal($0, reason: "is for the API server to tell of") }
-        if !guarded.isEmpty {
-            throw ErrorAnswer(.ownedByGuardrail, "a guardrail has the name of an object", problems: problems)
+        let owners: [(origin: Origin, reason: String, code: ErrorCode, message: String)] = [
+            (
+                .guardrail, "is a static guardrail of this node", .ownedByGuardrail,
+                "a guardrail has the name of an object"
+            ),
+            (.manifest, "is owned by a manifest file", .ownedByFile, "a manifest file owns an object of that name"),
+            (.cluster, "is for the API server to tell of", .ownedByCluster, "the API server tells of an object"),
+        ]
+        let problems = owners.map { owner in
+            keys.filter { origin(of: $0) == owner.origin }.map { Self.refusal($0, reason: owner.reason) }
         }
-        if !owned.isEmpty {
-            throw ErrorAnswer(.ownedByFile, "a manifest file owns an object of that name", problems: problems)
-        }
-        if !told.isEmpty {
-            throw ErrorAnswer(.ownedByCluster, "the API server tells of an object", problems: problems)
-        }
+        guard let first = problems.firstIndex(where: { !$0.isEmpty }) else { return }
+        throw ErrorAnswer(owners[first].code, owners[first].message, problems: problems.flatMap { $0 })
     }
 
     private static func refusal(_ key: ObjectKey, reason: String) -> Problem {

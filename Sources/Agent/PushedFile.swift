@@ -25,16 +25,12 @@ public struct PushedFile: Sendable {
     /// - Throws: ``KeptFileError``: going on without would take policy out of force that somebody relies on.
     public func read() throws(KeptFileError) -> KeptPushes {
         guard file.exists else { return KeptPushes() }
-        do {
+        return try file.attempt {
             let content = try JSONDecoder().decode(Content.self, from: try Data(contentsOf: URL(filePath: path)))
             guard content.version == Self.version else { throw file.failure("is of version \(content.version)") }
             var list = Array(#"{"apiVersion":"v1","kind":"List","items":"#.utf8)
             list += try ControlJSON.encode(content.objects) + Array("}".utf8)
             return KeptPushes(objects: try ObjectBatch.decode(list, name: path).objects, resolved: content.resolved)
-        } catch let error as KeptFileError {
-            throw error
-        } catch {
-            throw file.failure("\(error)")
         }
     }
 
@@ -42,13 +38,7 @@ public struct PushedFile: Sendable {
     func write(_ pushes: KeptPushes) throws(KeptFileError) {
         let content = Content(
             version: Self.version, objects: pushes.objects.map { $0.json }, resolved: pushes.resolved)
-        do {
-            try file.replace(with: try ControlJSON.encode(content))
-        } catch let error as KeptFileError {
-            throw error
-        } catch {
-            throw file.failure("\(error)")
-        }
+        try file.attempt { try file.replace(with: try ControlJSON.encode(content)) }
     }
 }
 

@@ -61,8 +61,7 @@ struct DatapathTests {
             try await agent.start(try AgentFixture.change(AgentFixture.shop))
         }
         try await agent.start(try AgentFixture.change(AgentFixture.shop))
-        // News of the network, which changes the node's own addresses, is a reason to try again.
-        fixture.kernel.failNext(2)
+        fixture.kernel.failNext(1)
         await agent.manifestsChanged(
             ManifestChange(events: [.removed(try AgentFixture.objects(AgentFixture.policy)[0].key)]))
         await agent.networkChanged(.success(.init()))
