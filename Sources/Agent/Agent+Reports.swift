@@ -27,7 +27,7 @@ extension Agent where Plane: ~Copyable {
     private func policyReports() -> [ObjectReport] {
         var reports: [ObjectReport] = []
         for (key, policy) in store.clusterPolicies {
-            let unknown = policy.notUnderstood
+            let unknown = policy.unknownParts
             if !unknown.isEmpty {
                 reports.append(
                     ObjectReport(
@@ -78,16 +78,5 @@ extension Agent where Plane: ~Copyable {
             return endpoint.name
         }
         return Set(names)
-    }
-}
-
-extension KubernetesObject {
-    /// Of a policy, in sentences.
-    fileprivate var notUnderstood: [String] {
-        switch self {
-        case .networkPolicy(let policy): policy.unknown
-        case .tierPolicy(let policy): policy.allUnknown
-        case .pod, .namespace, .node: []
-        }
     }
 }

@@ -13,11 +13,13 @@ extension KubernetesObject {
         }
     }
 
-    /// Parts of a policy that are not understood, as sentences, each once.
+    /// Parts of a policy that are not understood, as sentences.
     var unknownParts: [String] {
-        guard case .tierPolicy(let policy) = self else { return [] }
-        var seen: Set<String> = []
-        return (policy.ingress + policy.egress).flatMap(\.unknown).filter { seen.insert($0).inserted }
+        switch self {
+        case .networkPolicy(let policy): policy.unknown
+        case .tierPolicy(let policy): policy.allUnknown
+        case .pod, .namespace, .node: []
+        }
     }
 }
 

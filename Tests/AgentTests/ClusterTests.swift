@@ -144,6 +144,31 @@ import Testing
         #expect(await fixture.agent.status().healthy)
     }
 
+    /// Policies of every kind that a newer API has parts for: counted, listed with what it is, and reported.
+    @Test func whatIsNotUnderstoodIsTold() async throws {
+        let fixture = try AgentFixture(cluster: Self.follower())
+        try await fixture.agent.start(ManifestChange())
+        let policies: [KubernetesObject] = [
+            .networkPolicy(
+                NetworkPolicy(
+                    metadata: ObjectMeta(name: "new", namespace: "shop"), podSelector: LabelSelector(),
+                    policyTypes: [.ingress], unknown: ["spec.ingress[0].from[0]: unknown field"])),
+            .tierPolicy(
+                TierPolicy(
+                    metadata: ObjectMeta(name: "newer"), tier: .admin, subject: PodSelection(),
+                    egress: [TierRule(action: .deny, peers: [], unknown: ["spec.egress[0].to[0]: unknown field"])])),
+            Self.guardrail,
+        ]
+        await fixture.agent.clusterChanged(try update(.gathering, AgentFixture.shop))
+        await fixture.agent.clusterChanged(ClusterUpdate(stage: .complete, events: policies.map { .set($0) }))
+        #expect(await fixture.agent.status().policies.partial == 2)
+        let partial = await fixture.agent.policies().policies.compactMap { $0.partial.map { $0.joined() } }
+        #expect(
+            Set(partial) == ["spec.ingress[0].from[0]: unknown field", "spec.egress[0].to[0]: unknown field"])
+        #expect(await fixture.agent.reports().map(\.reason) == ["PartlyUnderstood", "PartlyUnderstood"])
+        await fixture.agent.stop()
+    }
+
     /// Guardrails may go while the cluster is gathered: what they stood before is in force with the rest.
     @Test func aGuardrailGoesWhileGathering() async throws {
         let fixture = try AgentFixture(cluster: Self.follower())
