@@ -56,11 +56,16 @@ struct NodeFolder: Sendable {
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         while true {
+            var got = 0
             let chunk = [UInt8](unsafeUninitializedCapacity: 256 << 10) { buffer, count in
-                count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
-                if count < 0 { count = 0 }
+                got = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+                count = max(got, 0)
             }
-            if chunk.isEmpty { return bytes }
+            if got < 0, errno == EINTR { continue }
+            if got < 0, errno == EISDIR { return nil }
+            // What was read so far must not pass for the whole.
+            guard got >= 0 else { throw failure(name) }
+            if got == 0 { return bytes }
             bytes += chunk
             guard bytes.count <= limit else { throw InstallationError(path(of: name), "has more than \(limit) bytes") }
         }

@@ -1,5 +1,5 @@
-import CNIInstallation
 // SPDX-License-Identifier: Apache-2.0
+import CNIInstallation
 import ChainedCNI
 import Glibc
 import Testing
@@ -74,6 +74,23 @@ import Testing
         try node.put("10-kindnet.conflist", NodeDirectory.list)
         let outcome = try node.install()
         #expect(outcome.configuration?.hasSuffix("10-kindnet.conflist") == true && outcome.skipped.count == 2)
+    }
+
+    @Test func aFolderIsNoConfiguration() throws {
+        let folder = "\(node.configurations)/00-folder.conflist"
+        try #require(mkdir(folder, 0o755) == 0)
+        defer { rmdir(folder) }
+        try node.put("10-kindnet.conflist", NodeDirectory.list)
+        #expect(try node.install().configuration?.hasSuffix("10-kindnet.conflist") == true)
+    }
+
+    /// A file that can be opened and not read, as on a disk that fails.
+    @Test func halfOfAProgramIsNotCopied() throws {
+        let error = #expect(throws: InstallationError.self) {
+            _ = try node.installation.install(program: "/proc/self/mem", settings: node.settings)
+        }
+        #expect(error?.path == "/proc/self/mem" && error?.reason == String(cString: strerror(EIO)))
+        #expect(try node.installation.installed().isEmpty)
     }
 
     /// Another file would have no effect, and this one would have a bad one.

@@ -1,5 +1,5 @@
-import CNIInstallation
 // SPDX-License-Identifier: Apache-2.0
+import CNIInstallation
 import ChainedCNI
 import Glibc
 import Testing
