@@ -42,10 +42,16 @@ public struct PluginCall {
         self.warn = warn
     }
 
-    /// How long DEL, CHECK, STATUS and GC wait.
+    /// How long DEL, CHECK and GC wait.
     private static let patience = 5000
-    /// How soon a daemon that was not there is looked for again.
+    /// How long STATUS waits for a daemon that restarts, or that the kernel does not obey yet. When it fails, the kubelet
+    /// makes the Node not ready, and the node controller all pods on it. The kubelet asks 5 s after the last answer, and
+    /// holds the runtime for dead after 30 s without one (`maxWaitForContainerRuntime` and `updateRuntimeUp` in
+    /// pkg/kubelet/kubelet.go): of these it uses half.
+    private static let statusPatience = 10000
+    /// How soon a daemon that was not there is looked for again, by ADD, and by STATUS, which nobody waits for.
     private static let retry = 20
+    private static let statusRetry = 100
 
     /// - Returns: what to print.
     /// - Throws: ``CNIError``.
@@ -127,21 +133,34 @@ public struct PluginCall {
     }
 
     private func status() throws {
+        let end = clock.now() + Self.statusPatience
+        var left = Self.statusPatience
+        while let problem = try problem(within: max(1, left)) {
+            left = end - clock.now()
+            guard left > 0 else { throw problem }
+            clock.sleep(min(Self.statusRetry, left))
+            left = end - clock.now()
+        }
+    }
+
+    /// What time may mend; nil: pods can be started.
+    ///
+    /// - Throws: ``CNIError`` for what it does not mend.
+    private func problem(within milliseconds: Int) throws -> CNIError? {
         let reply: ControlReply
         do {
-            reply = try exchange(.status, request.settings.socket, Self.patience)
+            reply = try exchange(.status, request.settings.socket, milliseconds)
         } catch let error as Unreachable {
-            throw CNIError(.notAvailable, "bulkheadd does not answer", details: error.reason)
+            return CNIError(.notAvailable, "bulkheadd does not answer", details: error.reason)
         }
-        if let failure = try reply.failure() { throw CNIError(.notAvailable, failure.message) }
+        if let failure = try reply.failure() { return CNIError(.notAvailable, failure.message) }
         guard let datapath = try reply.json()["datapath"], let state = datapath["state"]?.string else {
             throw ControlReply.malformed("a status without the datapath's state")
         }
-        guard state == "programmed" else {
-            throw CNIError(
-                .notAvailableLimited, "the kernel does not hold the policy in force",
-                details: datapath["error"]?.string ?? state)
-        }
+        guard state != "programmed" else { return nil }
+        return CNIError(
+            .notAvailableLimited, "the kernel does not hold the policy in force",
+            details: datapath["error"]?.string ?? state)
     }
 
     private func collect() throws {

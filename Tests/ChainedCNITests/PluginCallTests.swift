@@ -123,6 +123,40 @@ import Testing
         #expect(failure(request)?.code == .notAvailable)
     }
 
+    /// A Node whose network is not ready has pods that are not ready: a restart is waited for.
+    @Test func statusWaitsForTheDaemon() throws {
+        let request = try CNIRequest(.status, [:], Array(Requests.configuration(result: nil).utf8))
+        daemon.leave()
+        daemon.leave()
+        daemon.answer(503, #"{"error":{"code":"stopping","message":"the daemon is ending"}}"#)
+        daemon.answer(200, #"{"datapath":{"state":"retrying","error":"no memory"}}"#)
+        daemon.answer(200, #"{"datapath":{"state":"programmed"}}"#)
+        #expect(try daemon.run(request) == "" && daemon.calls.count == 5 && daemon.now == 405)
+        // An answer may take all the time that is left, and no more.
+        #expect(daemon.calls.map(\.milliseconds) == [10000, 9899, 9798, 9697, 9596])
+    }
+
+    /// The kubelet would hold the runtime for dead after 30 s, of which 5 s are its own.
+    @Test func statusFailsInTime() throws {
+        let request = try CNIRequest(.status, [:], Array(Requests.configuration(result: nil).utf8))
+        let rows: [(String?, CNIError.Code, String)] = [
+            (nil, .notAvailable, "nobody there"),
+            (#"{"datapath":{"state":"retrying","error":"no memory"}}"#, .notAvailableLimited, "no memory"),
+        ]
+        for (body, code, details) in rows {
+            let daemon = ScriptedDaemon()
+            if let body { daemon.answer(200, body) } else { daemon.leave() }
+            let error = #expect(throws: CNIError.self) { _ = try daemon.run(request) }
+            #expect(error?.code == code && error?.details == details)
+            #expect((10000...10200).contains(daemon.now))
+        }
+        // What is not the daemon does not become it.
+        let other = ScriptedDaemon()
+        other.answer(200, "{}")
+        #expect(throws: CNIError.self) { _ = try other.run(request) }
+        #expect(other.calls.count == 1)
+    }
+
     @Test func collect() throws {
         let text = Requests.configuration(
             #","cni.dev/valid-attachments":[{"containerID":"a","ifname":"eth0"}]"#, result: nil)
