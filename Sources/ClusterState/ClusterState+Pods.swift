@@ -6,7 +6,21 @@ import PolicyModel
 extension ClusterState {
     mutating func set(_ pod: Pod) {
         let isLocal = pod.nodeName == nodeName && !nodeName.isEmpty
-        let pod = withAttachedAddresses(pod, isLocal: isLocal)
+        let uids =
+            isLocal
+            ? note(object: pod)
+            : forget(object: EndpointName(namespace: pod.metadata.namespace, name: pod.metadata.name))
+        place(isLocal ? withAttachedAddresses(pod) : pod, isLocal: isLocal)
+        placeMirrors(ofUIDs: uids)
+    }
+
+    private mutating func placeMirrors(ofUIDs uids: [String]) {
+        for mirror in uids.compactMap({ attachedMirror(ofUID: $0) }) {
+            place(withAttachedAddresses(mirror), isLocal: true)
+        }
+    }
+
+    private mutating func place(_ pod: Pod, isLocal: Bool) {
         let namespace = retainNamespace(pod.metadata.namespace)
         let isFinished = pod.phase == .succeeded || pod.phase == .failed
         let isOutside = isFinished || pod.hostNetwork
@@ -40,11 +54,12 @@ extension ClusterState {
         guard let namespace = namespaceNumbers[namespace],
             let number = podNumbers.removeValue(forKey: ScopedName(namespace: namespace, name: name))
         else { return }
-        forget(object: endpointName(ofPod: number))
+        let uids = forget(object: endpointName(ofPod: number))
         leave(number)
         setHostAddresses([], of: number)
         released.pods.append(number)
         releaseNamespace(namespace)
+        placeMirrors(ofUIDs: uids)
     }
 
     private mutating func replace(_ number: UInt32, with record: PodRecord) {

@@ -12,6 +12,13 @@ extension Pod {
     }
 
     private mutating func decodeFields(_ document: DocumentNode, in context: inout DecodingContext) {
+        staticUID =
+            context.field("metadata", of: document) { context, metadata in
+                context.field("annotations", of: metadata) { context, annotations -> String? in
+                    guard context.mapping(annotations) != nil else { return nil }
+                    return context.field("\(Self.mirrorAnnotation)", of: annotations) { $0.string($1) }
+                }
+            } ?? ""
         _ = context.field("spec", of: document) { context, spec -> Void? in
             guard context.mapping(spec) != nil else { return nil }
             nodeName = context.field("nodeName", of: spec) { $0.string($1) } ?? ""

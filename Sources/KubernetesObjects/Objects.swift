@@ -59,9 +59,17 @@ public struct Pod: Sendable, Hashable {
     public var podIPs: [IPAddress]
     /// status.hostIPs, or status.hostIP alone.
     public var hostIPs: [IPAddress]
+    /// Of the object that a kubelet makes of a static pod: the static pod's UID, by which the node's container runtime
+    /// knows it, and which is not the object's own (the annotation ``mirrorAnnotation``; Kubernetes lets nobody change
+    /// it later). Empty for all others.
+    public var staticUID: String
+
+    /// What a kubelet marks mirrors of static pods with (`MirrorPodAnnotationKey` of k8s.io/api/core/v1).
+    public static let mirrorAnnotation: StaticString = "kubernetes.io/config.mirror"
+
     public init(
         metadata: ObjectMeta, nodeName: String = "", hostNetwork: Bool = false, namedPorts: [NamedPort] = [],
-        phase: PodPhase = .running, podIPs: [IPAddress] = [], hostIPs: [IPAddress] = []
+        phase: PodPhase = .running, podIPs: [IPAddress] = [], hostIPs: [IPAddress] = [], staticUID: String = ""
     ) {
         self.metadata = metadata
         self.nodeName = nodeName
@@ -70,6 +78,7 @@ public struct Pod: Sendable, Hashable {
         self.phase = phase
         self.podIPs = podIPs
         self.hostIPs = hostIPs
+        self.staticUID = staticUID
     }
 }
 

@@ -66,6 +66,10 @@ extension MessageSchema {
         Field(number: 11, name: "labels", value: .textMap),
     ])
 
+    /// Annotations tell how a policy is carried out, and which static pod a pod is the mirror of.
+    private static let annotated = MessageSchema(
+        fields: metadata.fields + [Field(number: 12, name: "annotations", value: .textMap)])
+
     private static let pod: MessageSchema = {
         let port = MessageSchema(fields: [
             .optionalText(1, "name"), Field(number: 3, name: "containerPort", value: .integer),
@@ -82,7 +86,7 @@ extension MessageSchema {
             .messages(12, "podIPs", address), .messages(16, "hostIPs", address),
         ])
         return MessageSchema(fields: [
-            .message(1, "metadata", metadata), .message(2, "spec", spec), .message(3, "status", status),
+            .message(1, "metadata", annotated), .message(2, "spec", spec), .message(3, "status", status),
         ])
     }()
 
@@ -119,9 +123,6 @@ extension MessageSchema {
                 .message(1, "podSelector", selector), .messages(2, "ingress", rule("from")),
                 .messages(3, "egress", rule("to")), .texts(4, "policyTypes"),
             ], tellsUnknown: true)
-        // Annotations tell how a policy is carried out.
-        let annotations = Field(number: 12, name: "annotations", value: .textMap)
-        let annotated = MessageSchema(fields: metadata.fields + [annotations])
         return MessageSchema(fields: [.message(1, "metadata", annotated), .message(2, "spec", spec)])
     }()
 }

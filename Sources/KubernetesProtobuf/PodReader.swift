@@ -65,6 +65,9 @@ struct PodReader {
                 draft.pod.metadata.createdAt = try ObjectStamp.seconds(
                     try reader.message(tag), draft.pod.metadata.createdAt)
             case 11: try readLabels(&reader, tag, &draft)
+            case 12:
+                let entry = try reader.message(tag)
+                try inside(.field("annotations")) { () throws(ProtobufError) in try readAnnotation(entry, &draft) }
             default: try reader.skip(tag)
             }
         }
@@ -95,6 +98,20 @@ struct PodReader {
         } else {
             draft.pod.metadata.labels.merge(labels) { _, new in new }
         }
+    }
+
+    /// Of all annotations one is kept; what the others say stays where it is.
+    private func readAnnotation(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {
+        var (reader, key, value) = (message, 0..<0, 0..<0)
+        while let tag = try reader.next() {
+            switch tag.number {
+            case 1: key = try reader.content(tag)
+            case 2: value = try reader.content(tag)
+            default: try reader.skip(tag)
+            }
+        }
+        guard bytes.isText(key, Pod.mirrorAnnotation) else { return }
+        draft.pod.staticUID = reader.text(in: value)
     }
 
     private func readSpec(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {

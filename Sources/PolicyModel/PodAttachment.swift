@@ -4,7 +4,8 @@ import NetworkTypes
 /// A pod of this node as its container runtime tells of it, through the chained CNI plugin: before the API server says
 /// which addresses it has, and often before its object is known at all.
 public struct PodAttachment: Sendable, Hashable {
-    /// The pod's identity. Neither its name nor an address is one: both are used again.
+    /// The pod's identity. Neither its name nor an address is one: both are used again. A static pod's is its own, not
+    /// that of the object which the API server has of it.
     public var uid: String
     public var namespace: String
     public var name: String

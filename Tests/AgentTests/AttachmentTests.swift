@@ -22,11 +22,13 @@ import Testing
     }
 
     /// A pod of this node that has no address yet.
-    private static func object(_ name: String = "api", uid: String = "u-1") -> KubernetesObject {
+    private static func object(
+        _ name: String = "api", uid: String = "u-1", staticUID: String = ""
+    ) -> KubernetesObject {
         .pod(
             Pod(
                 metadata: ObjectMeta(name: name, namespace: "shop", uid: uid, labels: ["app": "web"]), nodeName: "node",
-                phase: .pending))
+                phase: .pending, staticUID: staticUID))
     }
 
     /// Why an attachment is refused; nil: it is not.
@@ -85,6 +87,25 @@ import Testing
         #expect(attached.state == .programmed && attached.addresses == ["10.1.0.3"])
         #expect(after == ["allow", "allow", "deny"])
         #expect(status == AttachmentStatus(count: 1, held: 0, unjudged: 0))
+        await fixture.agent.stop()
+    }
+
+    /// A static pod's ADD has its own UID; the API server has a mirror of it, with another.
+    @Test func aStaticPodWaitsForItsMirror() async throws {
+        let fixture = try AgentFixture()
+        try await fixture.start()
+        let answer = attaching(fixture, Self.body(uid: "static"))
+        let isHeld = try await isHeld(fixture)
+        // That of the static pod before, and of another pod.
+        _ = try await fixture.agent.apply([Self.object(uid: "m-1", staticUID: "before")])
+        _ = try await fixture.agent.apply([Self.object("thief", uid: "m-2", staticUID: "static")])
+        let isHeldStill = await fixture.agent.status().attachments?.held == 1
+        _ = try await fixture.agent.apply([Self.object(uid: "m-3", staticUID: "static")])
+        let attached = try await answer.value
+        #expect(isHeld && isHeldStill && attached.state == .programmed && attached.uid == "static")
+        let endpoints = await fixture.agent.endpoints().endpoints
+        #expect(endpoints.first { $0.name == "api" }?.addresses == ["10.1.0.3"])
+        #expect(endpoints.first { $0.name == "thief" } == nil && endpoints.allSatisfy { $0.held == nil })
         await fixture.agent.stop()
     }
 

@@ -37,6 +37,22 @@ import Testing
         #expect(pod.hostIPs == [try IPAddress("192.0.2.1")])
     }
 
+    /// Of a pod's annotations one is read: which static pod it is the mirror of.
+    @Test(arguments: [
+        (#"{"kubernetes.io/config.mirror": "6f1c", "kubernetes.io/config.hash": "77"}"#, "6f1c"),
+        (#"{"kubernetes.io/config.hash": "77"}"#, ""), (#"{"kubernetes.io/config.mirror": ""}"#, ""),
+        (#"{"kubernetes.io/config.mirror": null}"#, ""), ("null", ""), ("{}", ""),
+    ])
+    func mirrorOfAStaticPod(annotations: String, uid: String) throws {
+        let document = try decode(
+            """
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "uid": "own", "annotations": \(annotations)}}
+            """)
+        #expect(document.errors.map(\.description) == [])
+        guard case .pod(let pod)? = document.objects.first else { throw UnexpectedKind() }
+        #expect(pod.staticUID == uid && pod.metadata.uid == "own")
+    }
+
     @Test(arguments: [
         (#""status": {}"#, [], PodPhase.pending), (#""status": null"#, [], .pending),
         (#""status": {"podIP": "10.0.0.1"}"#, ["10.0.0.1"], .running),

@@ -27,13 +27,15 @@ import Testing
             .pod,
             [
                 """
-                {"metadata": {"name": "a", "namespace": "x", "uid": "1", "labels": {"k": "1", "l": "1"}},
+                {"metadata": {"name": "a", "namespace": "x", "uid": "1", "labels": {"k": "1", "l": "1"},
+                  "annotations": {"kubernetes.io/config.mirror": "s1", "kubernetes.io/config.hash": "s1"}},
                  "spec": {"nodeName": "n1", "hostNetwork": true, "containers": [
                   {"ports": [{"name": "http", "containerPort": 80}]}]},
                  "status": {"phase": "Failed", "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}]}}
                 """,
                 """
-                {"metadata": {"name": "b", "namespace": "y", "uid": "2", "labels": {"k": "2", "m": "2"}},
+                {"metadata": {"name": "b", "namespace": "y", "uid": "2", "labels": {"k": "2", "m": "2"},
+                  "annotations": {"kubernetes.io/config.mirror": "s2", "note": "s3"}},
                  "spec": {"nodeName": "n2", "containers": [{"ports": [{"name": "dns", "containerPort": 53}]}]},
                  "status": {"phase": "\(phase)", "podIP": "10.0.0.2", "podIPs": [{"ip": "10.0.0.3"}]}}
                 """,
@@ -43,7 +45,7 @@ import Testing
             metadata: ObjectMeta(name: "b", namespace: "y", uid: "2", labels: ["k": "2", "l": "1", "m": "2"]),
             nodeName: "n2", hostNetwork: false,
             namedPorts: [NamedPort(name: "dns", number: 53), NamedPort(name: "http", number: 80)], phase: .running,
-            podIPs: addresses)
+            podIPs: addresses, staticUID: "s2")
         #expect(object.object == .pod(pod))
         #expect(object.notUnderstood.count == (phase == "Running" ? 0 : 1))
     }
@@ -79,6 +81,33 @@ import Testing
         let body = try ProtobufWriter.list(of: .pod, nodes, metadata: try json("{}"))
         #expect(try ProtobufList.decode(body, kind: .pod).objects.map(\.object.metadata.labels) == labels)
     }
+
+    /// An annotation's key may come behind its value, and twice; a name that only begins alike is another.
+    @Test func theAnnotationOfAMirror() throws {
+        let object = try ProtobufWatchEvent.decode(
+            ProtobufWriter.watchEvent(
+                type: "ADDED",
+                object: ProtobufWriter.envelope(apiVersion: "v1", kind: "Pod", raw: annotated(Self.mirror))),
+            kind: .pod)
+        let pod = Pod(metadata: ObjectMeta(name: "p", namespace: "default"), phase: .pending, staticUID: "6f1c")
+        #expect(object == .added(DecodedObject(object: .pod(pod), resourceVersion: "")))
+    }
+
+    private static let mirror = """
+        0a 73                                       # metadata
+          0a 01 "p"                                 # name
+          62 26                                     # annotations
+            12 04 "6f1c"                            # value
+            0a 01 "x"                               # key
+            0a 1b "kubernetes.io/config.mirror"     # key: the last counts
+          62 22                                     # annotations
+            0a 1c "kubernetes.io/config.mirrors"    # key
+            12 02 "77"                              # value
+          62 20                                     # annotations
+            0a 1a "kubernetes.io/config.mirro"      # key
+            12 02 "78"                              # value
+          62 00                                     # annotations: no key and no value
+        """
 
     /// Whatever bytes somebody put into an annotation, the list stays readable, as JSON does.
     @Test func textsThatAreNotUTF8() throws {

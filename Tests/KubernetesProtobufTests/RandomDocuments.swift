@@ -63,12 +63,26 @@ struct RandomDocuments {
             fields.append(("creationTimestamp", text("20\(random.between(10, 60))-02-1\(random.below(10))T01:02:03Z")))
         }
         if often { fields.append(("labels", labels())) }
-        if half {
-            let value = random.pick(["audit", "enforce", "Audit", "off"])
-            let key = random.pick(["bulkhead.dev/enforcement", "bulkhead.dev/enforcment", "note"])
-            fields.append(("annotations", mapping([(key, text(value))])))
-        }
+        if half { fields.append(("annotations", kind == .pod ? podAnnotations() : policyAnnotations())) }
         future(&fields)
+        return mapping(fields)
+    }
+
+    private mutating func policyAnnotations() -> DocumentNode {
+        let value = random.pick(["audit", "enforce", "Audit", "off"])
+        let key = random.pick(["bulkhead.dev/enforcement", "bulkhead.dev/enforcment", "note"])
+        return mapping([(key, text(value))])
+    }
+
+    private mutating func podAnnotations() -> DocumentNode {
+        let keys = [
+            "", "kubernetes.io/config.hash", "kubernetes.io/config.mirror", "kubernetes.io/config.mirro",
+            "kubernetes.io/config.mirrors", "note",
+        ]
+        var fields: [(String, DocumentNode)] = []
+        for key in random.some(of: keys, percent: 45) {
+            fields.append((key, text(random.pick(["", "6f1c0de5a7b94d3c8e21f4a6b7c8d9e0", "ü-a-longer-value"]))))
+        }
         return mapping(fields)
     }
 

@@ -154,6 +154,71 @@ import Testing
         #expect(names(pipeline) == ["vm", "shop/api"])
     }
 
+    /// What the API server has of a static pod has another UID than the runtime tells.
+    @Test func aStaticPodIsFoundByItsMirror() {
+        var pipeline = PolicyPipeline(Self.cluster)
+        _ = pipeline.apply(attachments: [Self.attachment("static", "web", "10.0.0.1")])
+        _ = pipeline.apply([pod("web", ["app": "web"], uid: "mirror", staticUID: "static")])
+        #expect(names(pipeline) == ["shop/api", "shop/web"])
+        #expect(pipeline.allows("10.0.0.1", "10.0.0.2", 80))
+        #expect(pipeline.localPod(withUID: "static") == EndpointName(namespace: "shop", name: "web"))
+        // Its file has changed: another static pod, which the old one's object is not for.
+        _ = pipeline.apply(attachments: [Self.attachment("next", "web", "10.0.0.3")])
+        #expect(names(pipeline) == ["(held)/shop/web next", "shop/api"])
+        #expect(!pipeline.allows("10.0.0.3", "10.0.0.2", 80) && pipeline.localPod(withUID: "static") == nil)
+        _ = pipeline.apply([pod("web", ["app": "web"], uid: "mirror2", staticUID: "next")])
+        #expect(names(pipeline) == ["shop/api", "shop/web"])
+        #expect(pipeline.allows("10.0.0.3", "10.0.0.2", 80))
+        // The annotation alone tells nothing of a pod that the runtime knows by the object's own UID.
+        _ = pipeline.apply(attachments: [Self.attachment("mirror2", "web", "10.0.0.4")])
+        #expect(pipeline.allows("10.0.0.4", "10.0.0.2", 80) && !pipeline.allows("10.0.0.3", "10.0.0.2", 80))
+    }
+
+    /// Whoever makes a pod may write the annotation: it takes nothing that is another pod's.
+    @Test func aMirrorClaimsNoOtherPod() {
+        let attached = Self.attachment("one", "web", "10.0.0.1")
+        let thieves = [
+            pod("thief", ["app": "web"], uid: "t", staticUID: "one"),
+            pod("web", in: "other", ["app": "web"], uid: "t", staticUID: "one"),
+            pod("web", ["app": "web"], node: "n2", uid: "t", staticUID: "one"),
+            pod("web", ["app": "web"], uid: "t", staticUID: "on"), pod("web", ["app": "web"], uid: "t"),
+        ]
+        for thief in thieves {
+            var pipeline = PolicyPipeline(Self.cluster + [thief])
+            _ = pipeline.apply(attachments: [attached])
+            #expect(names(pipeline) == ["(held)/shop/web one", "shop/api"], "\(thief)")
+            #expect(!pipeline.allows("10.0.0.1", "10.0.0.2", 80))
+        }
+    }
+
+    /// The UID is that of an object: the mirror has it neither before that comes nor after, and when it goes again.
+    @Test func aPodsOwnUIDComesFirst() {
+        let mirror = pod("web", ["app": "web"], uid: "mirror", staticUID: "one")
+        let own = pod("real", ["app": "other"], uid: "one")
+        let far = pod("real", ["app": "other"], node: "n2", uid: "one")
+        let another = pod("real", ["app": "other"], uid: "two")
+        let gone = ObjectEvent.removed(ObjectKey(kind: .pod, namespace: "shop", name: "real"))
+        let attached = [Self.attachment("one", "web", "10.0.0.1")]
+        for events in [[mirror, own], [own, mirror]] {
+            for after in [gone, far, another] {
+                var pipeline = PolicyPipeline(Self.cluster)
+                _ = pipeline.apply(attachments: attached)
+                for event in events { _ = pipeline.apply([event]) }
+                #expect(names(pipeline) == ["shop/api", "shop/real"])
+                #expect(!pipeline.allows("10.0.0.1", "10.0.0.2", 80) && pipeline.allows("10.0.0.1", "8.8.8.8", 80))
+                #expect(pipeline.localPod(withUID: "one") == EndpointName(namespace: "shop", name: "real"))
+                _ = pipeline.apply([after])
+                #expect(names(pipeline) == ["shop/api", "shop/web"])
+                #expect(pipeline.allows("10.0.0.1", "10.0.0.2", 80))
+                // As from scratch.
+                var fresh = PolicyPipeline(Self.cluster + events + [after])
+                _ = fresh.apply(attachments: attached)
+                #expect(names(fresh) == names(pipeline))
+                #expect(fresh.allows("10.0.0.1", "10.0.0.2", 80))
+            }
+        }
+    }
+
     /// The same whatever comes first.
     @Test func orderDoesNotMatter() {
         let steps: [(inout PolicyPipeline) -> Void] = [

@@ -17,7 +17,7 @@ func cidr(_ text: String) -> CIDR {
 func pod(
     _ name: String, in namespace: String = "shop", _ labels: [String: String] = [:], _ addresses: String...,
     node: String = "n1", ports: [NamedPort] = [], phase: PodPhase = .running, hostNetwork: Bool = false,
-    uid: String = "", createdAt: Int64 = 0
+    uid: String = "", createdAt: Int64 = 0, staticUID: String = ""
 ) -> ObjectEvent {
     .set(
         .pod(
@@ -25,7 +25,7 @@ func pod(
                 metadata: ObjectMeta(
                     name: name, namespace: namespace, uid: uid, labels: labels, createdAt: createdAt),
                 nodeName: node, hostNetwork: hostNetwork, namedPorts: ports.sorted(), phase: phase,
-                podIPs: addresses.map { address($0) })))
+                podIPs: addresses.map { address($0) }, staticUID: staticUID)))
 }
 
 func namespace(_ name: String, _ labels: [String: String]) -> ObjectEvent {

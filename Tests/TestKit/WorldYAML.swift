@@ -35,20 +35,26 @@ public enum KubernetesYAML {
         lines.add("kind: \(object.kind.rawValue)")
         switch object {
         case .pod(let pod):
-            lines.add(metadata: pod.metadata)
+            lines.add(
+                metadata: pod.metadata,
+                annotations: pod.staticUID.isEmpty ? [:] : ["\(Pod.mirrorAnnotation)": pod.staticUID])
             lines.add(pod: pod)
         case .namespace(let namespace): lines.add(metadata: namespace.metadata)
         case .node(let node):
             lines.add(metadata: node.metadata)
             lines.add(node: node)
         case .networkPolicy(let policy):
-            lines.add(metadata: policy.metadata, policy.enforcement)
+            lines.add(metadata: policy.metadata, annotations: annotations(policy.enforcement))
             lines.add(policy: policy)
         case .tierPolicy(let policy):
-            lines.add(metadata: policy.metadata, policy.enforcement)
+            lines.add(metadata: policy.metadata, annotations: annotations(policy.enforcement))
             lines.add(tierPolicy: policy)
         }
         return lines.text
+    }
+
+    private static func annotations(_ enforcement: Enforcement) -> [String: String] {
+        enforcement == .audit ? [Enforcement.annotation: enforcement.rawValue] : [:]
     }
 }
 
@@ -64,16 +70,14 @@ struct YAMLLines {
 
     func list(_ words: [String]) -> String { "[\(words.map(quoted).joined(separator: ", "))]" }
 
-    mutating func add(metadata: ObjectMeta, _ enforcement: Enforcement = .enforce) {
+    mutating func add(metadata: ObjectMeta, annotations: [String: String] = [:]) {
         add("metadata:")
         add("name: \(quoted(metadata.name))", 1)
         if !metadata.namespace.isEmpty { add("namespace: \(quoted(metadata.namespace))", 1) }
         if !metadata.uid.isEmpty { add("uid: \(quoted(metadata.uid))", 1) }
         if metadata.createdAt != 0 { add("creationTimestamp: \(quoted(timestamp(metadata.createdAt)))", 1) }
-        if enforcement == .audit {
-            add("annotations:", 1)
-            add("\(quoted(Enforcement.annotation)): \(quoted(enforcement.rawValue))", 2)
-        }
+        if !annotations.isEmpty { add("annotations:", 1) }
+        for (key, value) in annotations { add("\(quoted(key)): \(quoted(value))", 2) }
         guard !metadata.labels.isEmpty else { return }
         add("labels:", 1)
         for (key, value) in metadata.labels.sorted(by: { $0.key < $1.key }) {
