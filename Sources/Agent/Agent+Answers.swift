@@ -51,6 +51,7 @@ extension Agent where Plane: ~Copyable {
                 ingress: direction(endpoint.ingress, summary.ingressPolicies),
                 egress: direction(endpoint.egress, summary.egressPolicies),
                 interface: (interfaces[id] ?? nil).map { InterfaceAnswer(index: Int($0.index), name: $0.name) },
+                bridgePort: bridging.places[id].map { InterfaceAnswer(index: Int($0.index), name: $0.name) },
                 unknown: summary.name.namespace == PolicyPipeline.unknownNamespace ? true : nil,
                 held: summary.name.isHeld ? true : nil)
         }

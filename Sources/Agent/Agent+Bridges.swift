@@ -12,6 +12,8 @@ import PolicyPipeline
 struct Bridging: ~Copyable {
     /// By address of a pod, as the network tells it.
     var found: [IPAddress: BridgePort] = [:]
+    /// The port that each endpoint is behind, of those that are.
+    var places: [EndpointID: PodInterface] = [:]
     /// Addresses of the endpoints behind each port.
     var ports: [UInt32: Set<IPAddress>] = [:]
     var filtering = BridgeFiltering.on
@@ -24,15 +26,18 @@ extension Agent where Plane: ~Copyable {
     func updateBridges() {
         guard network != nil else { return }
         var ports: [UInt32: Set<IPAddress>] = [:]
+        var places: [EndpointID: PodInterface] = [:]
         if !bridging.found.isEmpty {
-            for endpoint in pipeline.compiled.endpoints.values
+            for (id, endpoint) in pipeline.compiled.endpoints
             where endpoint.name.namespace != PolicyPipeline.unknownNamespace {
-                let found = Set(endpoint.addresses.compactMap { bridging.found[$0]?.port.index })
+                let found = Set(endpoint.addresses.compactMap { bridging.found[$0]?.port })
                 // Of two answers neither is believed.
                 guard found.count == 1, let port = found.first else { continue }
-                ports[port, default: []].formUnion(endpoint.addresses)
+                places[id] = port
+                ports[port.index, default: []].formUnion(endpoint.addresses)
             }
         }
+        bridging.places = places
         bridging.ports = ports
         ensureFiltering()
         setBridges { check throws(DatapathError) in try check.set(ports) }

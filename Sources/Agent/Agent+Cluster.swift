@@ -16,8 +16,9 @@ struct ClusterView {
     var keepsPrevious = false
     /// UIDs of this node's pods, for what is told about them.
     var uids: [EndpointName: String] = [:]
-    /// Since when no interface leads to a pod of this node.
-    var unreachable: [EndpointName: ContinuousClock.Instant] = [:]
+    /// Since when no interface leads to a pod of this node, by what is to be told of it: a pod's successor under its name
+    /// has another UID, and a time of its own.
+    var unreachable: [ObjectReport: ContinuousClock.Instant] = [:]
 }
 
 extension Agent where Plane: ~Copyable {

@@ -84,6 +84,15 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
+    /// Endpoints that neither an interface nor a bridge port of this node leads to, as far as is known: policy may not hold
+    /// for them. Those that are known by their interface alone are none.
+    var endpointsWithoutInterface: [EndpointID] {
+        pipeline.compiled.endpoints.compactMap { id, endpoint in
+            (interfaces[id] ?? nil) == nil && bridging.places[id] == nil
+                && endpoint.name.namespace != PolicyPipeline.unknownNamespace ? id : nil
+        }
+    }
+
     /// The interface that the routes to all of the endpoint's addresses that have one agree on.
     private static func interface(of endpoint: CompiledEndpoint, in network: NetworkState) -> EndpointInterface? {
         // Of one that no object tells of it is not known what else it may send.

@@ -95,7 +95,6 @@ extension Agent where Plane: ~Copyable {
 
     private func policyMetrics(_ status: StatusAnswer) -> [MetricFamily] {
         let policies = status.policies
-        let withoutInterface = pipeline.compiled.endpoints.keys.count { (interfaces[$0] ?? nil) == nil }
         return [
             .gauges(
                 "bulkhead_policies", "Policies in force, and in audit.", by: "enforcement",
@@ -121,8 +120,8 @@ extension Agent where Plane: ~Copyable {
                 policies.unknownEndpoints),
             .gauge(
                 "bulkhead_endpoints_without_interface",
-                "Pods of this node whose interface is not found: their source addresses are not checked.",
-                withoutInterface),
+                "Pods of this node that no interface of it leads to: policy may not hold for them, and their source"
+                    + " addresses are not checked.", endpointsWithoutInterface.count),
             .gauge(
                 "bulkhead_bridge_problems", "What keeps policy from pods behind bridges.",
                 status.bridges?.problems.count ?? 0),

@@ -6,9 +6,6 @@ import PolicyModel
 import PolicyPipeline
 
 extension Agent where Plane: ~Copyable {
-    /// How long a pod may be without an interface of this node before that is told: its network is being made.
-    private static var interfaceGrace: Duration { .seconds(15) }
-
     /// What is to be told about objects of the cluster, in order: policies that are refused, understood in part or
     /// without effect, and pods of this node that policy does not hold for.
     public func reports() -> [ObjectReport] {
@@ -45,38 +42,34 @@ extension Agent where Plane: ~Copyable {
     }
 
     private func podReports() -> [ObjectReport] {
-        var reports = pipeline.endpointsOverLimit.map { name in
+        let unprotected = pipeline.endpointsOverLimit.compactMap { name in
             report(name, "NotProtected", "is not protected: this node has more pods than the tables hold")
         }
+        return unprotected + unreachableReports()
+    }
+
+    /// Pods that have been without an interface for longer than it takes to make one.
+    private func unreachableReports() -> [ObjectReport] {
+        // Nothing is told before the network is known, and of pods whose interface could not be set.
+        let without = endpointsWithoutInterface.filter { interfaces[$0] != nil }
+        let found = without.compactMap { id in
+            report(
+                pipeline.compiled.endpoints[id]?.name, "NotEnforceable",
+                "policy may not hold for it: no interface of this node leads to its addresses, as for macvlan, ipvlan "
+                    + "and SR-IOV")
+        }
         let now = ContinuousClock.now
-        let without = endpointsWithoutInterface
-        cluster.unreachable = cluster.unreachable.filter { without.contains($0.key) }
-        for name in without {
-            let since = cluster.unreachable[name] ?? now
-            cluster.unreachable[name] = since
-            guard now - since >= Self.interfaceGrace else { continue }
-            reports.append(
-                report(
-                    name, "NotEnforceable",
-                    "policy may not hold for it: no interface of this node leads to its addresses, as for macvlan, "
-                        + "ipvlan and SR-IOV"))
-        }
-        return reports
+        var since: [ObjectReport: ContinuousClock.Instant] = [:]
+        for report in found { since[report] = cluster.unreachable[report] ?? now }
+        cluster.unreachable = since
+        return found.filter { since[$0].map { now - $0 >= settings.interfaceGrace } ?? false }
     }
 
-    private func report(_ pod: EndpointName, _ reason: String, _ message: String) -> ObjectReport {
-        ObjectReport(
-            object: ObjectKey(kind: .pod, namespace: pod.namespace, name: pod.name), uid: cluster.uids[pod] ?? "",
-            reason: reason, message: message)
-    }
-
-    /// Local pods to which no route leads through an interface, as far as the network is known.
-    private var endpointsWithoutInterface: Set<EndpointName> {
-        guard network != nil else { return [] }
-        let names = pipeline.compiled.endpoints.compactMap { id, endpoint -> EndpointName? in
-            guard case .some(.none) = interfaces[id], cluster.uids[endpoint.name] != nil else { return nil }
-            return endpoint.name
-        }
-        return Set(names)
+    /// Nil for endpoints that are no pod with an object: nobody could find the Event.
+    private func report(_ pod: EndpointName?, _ reason: String, _ message: String) -> ObjectReport? {
+        guard let pod, let uid = cluster.uids[pod] else { return nil }
+        return ObjectReport(
+            object: ObjectKey(kind: .pod, namespace: pod.namespace, name: pod.name), uid: uid, reason: reason,
+            message: message)
     }
 }

@@ -20,6 +20,8 @@ public struct AgentSettings: Sendable {
     public var datapathReason: String
     /// How often it is looked whether somebody else has changed what is programmed, where others can.
     public var watchInterval: Duration
+    /// How long a pod may be without an interface of this node before that is told: its network is being made.
+    public var interfaceGrace: Duration
     /// Removes what another datapath enforces in this node's kernel, once this one does; answers what it removed.
     public var removeOther: (@Sendable () throws -> [String])?
     /// Where what was pushed is kept over a restart; nil: nowhere.
@@ -37,6 +39,7 @@ public struct AgentSettings: Sendable {
         nodeName: String, manifestDirectory: String? = nil, guardrailDirectory: String? = nil,
         policy: PolicySettings = PolicySettings(), datapathKind: String = "ebpf",
         datapathReason: String = "", watchInterval: Duration = .seconds(5),
+        interfaceGrace: Duration = .seconds(15),
         removeOther: (@Sendable () throws -> [String])? = nil, pushedFile: PushedFile? = nil,
         cluster: ClusterFollower? = nil,
         attachmentFile: AttachmentFile? = nil,
@@ -50,6 +53,7 @@ public struct AgentSettings: Sendable {
         self.datapathKind = datapathKind
         self.datapathReason = datapathReason
         self.watchInterval = watchInterval
+        self.interfaceGrace = interfaceGrace
         self.removeOther = removeOther
         self.pushedFile = pushedFile
         self.cluster = cluster

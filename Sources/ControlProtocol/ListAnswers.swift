@@ -15,8 +15,11 @@ public struct EndpointAnswer: Codable, Sendable, Hashable {
     public var addresses: [String]
     public var ingress: EndpointDirection
     public var egress: EndpointDirection
-    /// The interface by which its packets enter the node. Nil: not found, so sources are not checked.
+    /// The interface by which its packets enter the node. Nil: not found, or behind a bridge.
     public var interface: InterfaceAnswer?
+    /// The port of a bridge of the node by which its packets come, whose sources are checked there. Where this and
+    /// ``interface`` are nil, policy may not hold for it.
+    public var bridgePort: InterfaceAnswer?
     /// True for an endpoint that is known by its interface alone, to no object: only guardrails that select all pods
     /// hold for it. Else nil.
     public var unknown: Bool?
@@ -26,7 +29,8 @@ public struct EndpointAnswer: Codable, Sendable, Hashable {
 
     public init(
         id: Int, namespace: String, name: String, addresses: [String], ingress: EndpointDirection,
-        egress: EndpointDirection, interface: InterfaceAnswer?, unknown: Bool? = nil, held: Bool? = nil
+        egress: EndpointDirection, interface: InterfaceAnswer?, bridgePort: InterfaceAnswer? = nil,
+        unknown: Bool? = nil, held: Bool? = nil
     ) {
         self.id = id
         self.namespace = namespace
@@ -35,6 +39,7 @@ public struct EndpointAnswer: Codable, Sendable, Hashable {
         self.ingress = ingress
         self.egress = egress
         self.interface = interface
+        self.bridgePort = bridgePort
         self.unknown = unknown
         self.held = held
     }

@@ -25,7 +25,7 @@ struct EndpointsCommand: AsyncParsableCommand {
     }
 
     private static func interface(_ endpoint: EndpointAnswer) -> String {
-        let name = endpoint.interface?.name ?? "-"
+        let name = endpoint.interface?.name ?? endpoint.bridgePort.map { "\($0.name) (bridge port)" } ?? "-"
         return endpoint.unknown == true ? "\(name) (unknown pod)" : name
     }
 

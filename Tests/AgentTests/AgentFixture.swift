@@ -18,6 +18,7 @@ struct AgentFixture {
 
     init(
         in directory: TemporaryDirectory? = nil, watchInterval: Duration = .seconds(3600),
+        interfaceGrace: Duration = .seconds(15), thread: KernelThread? = nil,
         removeOther: (@Sendable () throws -> [String])? = nil, cluster: ClusterFollower? = nil,
         readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil
     ) throws {
@@ -27,10 +28,11 @@ struct AgentFixture {
             settings: AgentSettings(
                 nodeName: "node", manifestDirectory: "/manifests", guardrailDirectory: "/guardrails",
                 datapathKind: "fake", datapathReason: "for tests", watchInterval: watchInterval,
-                removeOther: removeOther, pushedFile: PushedFile(path: directory.path + "/pushed.json"),
+                interfaceGrace: interfaceGrace, removeOther: removeOther,
+                pushedFile: PushedFile(path: directory.path + "/pushed.json"),
                 cluster: cluster, attachmentFile: AttachmentFile(path: directory.path + "/attachments.json"),
                 readNetwork: readNetwork),
-            thread: try KernelThread(), datapath: FakeDatapath(kernel), logger: Self.silent)
+            thread: try thread ?? KernelThread(), datapath: FakeDatapath(kernel), logger: Self.silent)
     }
 
     static var silent: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }

@@ -22,5 +22,17 @@ final class FakeNetwork: Sendable {
         }
     }
 
+    /// A bridge with a port whose other end is a pod's.
+    func addBridge(_ name: String, index: UInt32, port: String, portIndex: UInt32, address: String) throws {
+        let address = LinkAddress(link: 2, address: try IPAddress(address), prefixLength: 24)
+        value.withLock { state in
+            _ = state.apply(.link(Link(index: index, name: name, kind: "bridge")))
+            _ = state.apply(
+                .link(
+                    Link(index: portIndex, name: port, kind: "veth", master: index, peerIndex: 2, peerNamespace: 9)))
+            _ = state.apply(.peerAddress(namespace: 9, address))
+        }
+    }
+
     func removeAll() { value.withLock { $0 = NetworkState() } }
 }

@@ -47,6 +47,20 @@ import Testing
         }
     }
 
+    /// What no interface of the node leads to is told from the rest.
+    @Test func interfaces() async throws {
+        try await SocketFixture.serve { fixture in
+            let network = FakeNetwork()
+            network.add("veth1", index: 5, address: "10.1.0.1")
+            await fixture.agent.networkChanged(.success(network.state))
+            let endpoints = try await control(fixture, "endpoints")
+            #expect(
+                endpoints.output.split(separator: "\n").dropFirst().map { $0.split(separator: " ")[2...4] } == [
+                    ["redis", "10.1.0.2", "-"], ["web", "10.1.0.1", "veth1"],
+                ])
+        }
+    }
+
     @Test func programsGetJSONAndYAML() async throws {
         try await SocketFixture.serve { fixture in
             let json = try await control(fixture, "endpoints", "-o", "json")
