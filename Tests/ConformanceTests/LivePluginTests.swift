@@ -22,7 +22,7 @@ extension Live {
         @Test(arguments: settings) func heldUntilItsObjectComes(setting: Setting) throws {
             try LivePluginNode.with(setting) { node in
                 let sandbox = try node.sandbox("web", uid: "u-1")
-                let adding = Adding(node.chain, sandbox)
+                let adding = Calling(node.chain, adding: sandbox)
                 try node.waitUntil("held")
                 // Not even before ADD has come to its end does anything pass.
                 let outside = NetAddressing.outside
@@ -59,7 +59,9 @@ extension Live {
                 switch setting.links {
                 case .routed:
                     #expect(try node.daemon.get("/v1/endpoints").contains(/"interface":\{[^}]*\},"name":"web"/))
-                case .bridged: #expect(try node.daemon.get("/v1/status").contains(/"bridges":\{[^}]*"ports":2/))
+                case .bridged:
+                    #expect(try node.daemon.get("/v1/status").contains(/"bridges":\{[^}]*"ports":2/))
+                    #expect(try node.daemon.get("/v1/endpoints").firstMatch(of: /"bridgePort":\{[^}]*\}/) != nil)
                 }
                 try node.chain.check(sandbox, result)
                 try node.chain.delete(sandbox)
@@ -78,6 +80,40 @@ extension Live {
                     #expect(try sandbox.namespace.run { try NetProbe.runTogether(probes) } == [.timeout])
                 }
                 #expect(node.server.arrivals.isEmpty)
+            }
+        }
+
+        /// The runtime tells a static pod's UID, and the API server a mirror's.
+        @Test func aStaticPod() throws {
+            try LivePluginNode.with(Setting(datapath: .ebpf, links: .routed)) { node in
+                try node.daemon.apply([LivePluginNode.object("web", uid: "mirror", app: "web", staticUID: "6f1c0de5")])
+                let sandbox = try node.sandbox("web", uid: "6f1c0de5")
+                let result = try node.chain.add(sandbox)
+                let probe = NetProbe(.udp, to: node.world.pod("api").v4, port: 5353, milliseconds: 500)
+                #expect(try sandbox.namespace.run { try probe.run() } == .answered)
+                try node.chain.check(sandbox, result)
+                try node.chain.delete(sandbox)
+            }
+        }
+
+        /// While the daemon restarts pods can be started: later.
+        @Test func statusOutlivesARestart() throws {
+            try LivePluginNode.with(Setting(datapath: .ebpf, links: .routed)) { node in
+                let sandbox = try node.sandbox("web", uid: "u-1")
+                try node.chain.status(sandbox)
+                try node.daemon.stop(SIGKILL)
+                let asking = Calling { [chain = node.chain] in
+                    try chain.status(sandbox)
+                    return ""
+                }
+                NetClock.sleep(milliseconds: 300)
+                #expect(!asking.isOver)
+                try node.daemon.start()
+                try asking.wait()
+                // Without one it has its end.
+                try node.daemon.stop()
+                let failure = #expect(throws: NetChain.Failure.self) { try node.chain.status(sandbox) }
+                #expect(failure?.code == 50 && failure?.answer.contains("does not answer") == true)
             }
         }
 
@@ -117,7 +153,7 @@ extension Live {
                 try node.daemon.apply([LivePluginNode.object("web", uid: "u-2", app: "web")])
                 try node.daemon.stop()
                 let third = try node.sandbox("web", uid: "u-2")
-                let adding = Adding(node.chain, third)
+                let adding = Calling(node.chain, adding: third)
                 try node.daemon.start()
                 _ = try adding.wait()
                 try node.chain.delete(third)
@@ -173,21 +209,23 @@ extension Live {
     }
 }
 
-/// An ADD that is under way on a thread of its own.
-private final class Adding: Sendable {
+/// A call of the plugin that is under way on a thread of its own.
+private final class Calling: Sendable {
     private let result = Mutex<Result<String, any Error>?>(nil)
 
-    init(_ chain: NetChain, _ sandbox: NetChain.Sandbox) {
+    convenience init(_ chain: NetChain, adding sandbox: NetChain.Sandbox) { self.init { try chain.add(sandbox) } }
+
+    init(_ call: @escaping @Sendable () throws -> String) {
         _ = try? NetThread.start { [self] in
-            let outcome = Result { try chain.add(sandbox) }
+            let outcome = Result { try call() }
             result.withLock { $0 = outcome }
         }
     }
 
     var isOver: Bool { result.withLock { $0 != nil } }
 
-    func wait() throws -> String {
-        try NetClock.wait("the end of ADD", seconds: 15) { isOver }
+    @discardableResult func wait() throws -> String {
+        try NetClock.wait("the end of the plugin's call", seconds: 15) { isOver }
         return try result.withLock { $0 }!.get()
     }
 }
@@ -258,11 +296,14 @@ private final class LivePluginNode {
         }
     }
 
-    static func object(_ name: String, uid: String, app: String, _ addresses: [IPAddress] = []) -> KubernetesObject {
+    static func object(
+        _ name: String, uid: String, app: String, _ addresses: [IPAddress] = [], staticUID: String = ""
+    ) -> KubernetesObject {
         .pod(
             Pod(
                 metadata: ObjectMeta(name: name, namespace: "shop", uid: uid, labels: ["app": app]),
-                nodeName: NetDaemon.nodeName, phase: addresses.isEmpty ? .pending : .running, podIPs: addresses))
+                nodeName: NetDaemon.nodeName, phase: addresses.isEmpty ? .pending : .running, podIPs: addresses,
+                staticUID: staticUID))
     }
 
     private static let policies = """

@@ -98,6 +98,12 @@ public struct NetChain: Sendable {
         for plugin in try plugins().reversed() { try call("DEL", plugin, sandbox, nil) }
     }
 
+    /// Asks the last plugin whether pods can be started.
+    public func status(_ sandbox: Sandbox) throws {
+        guard let last = try plugins().last else { throw NetError.missing("plugins in \(configuration)") }
+        try call("STATUS", last, sandbox, nil)
+    }
+
     /// The pod's addresses as a result tells them.
     public static func addresses(_ result: String) throws -> [IPAddress] {
         let node = try JSONReader.read(Array(result.utf8))
