@@ -11,9 +11,13 @@ import Yams
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     private let deploy: Kustomization
     private let uninstall: Kustomization
+    /// With what the Prometheus operator is told.
+    private let monitored: Kustomization
 
     init() throws {
-        deploy = try Kustomization(Self.root.appending(path: "deploy"))
+        let folder = Self.root.appending(path: "deploy")
+        deploy = try Kustomization(folder)
+        monitored = try Kustomization(folder, adding: [folder.appending(path: "monitoring")])
         uninstall = try Kustomization(Self.root.appending(path: "deploy/uninstall"))
     }
 
@@ -36,7 +40,8 @@ import Yams
     @Test func everyDocumentIsOfItsKind() throws {
         #expect(deploy.documents.map(\.kind) == ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "DaemonSet"])
         #expect(uninstall.documents.map(\.kind) == ["DaemonSet"])
-        for document in deploy.documents + uninstall.documents {
+        #expect(monitored.documents.map(\.kind) == deploy.documents.map(\.kind) + ["PodMonitor", "PrometheusRule"])
+        for document in deploy.documents + uninstall.documents + monitored.documents {
             let kind = "\(document.kind) \(document.node["apiVersion"]?.string ?? "")"
             let shape = try #require(Shape.kinds[kind], "\(document.file): \(kind)")
             #expect(shape.problems(document.node, at: document.file) == [])
@@ -112,9 +117,35 @@ import Yams
         }
     }
 
+    /// The operator finds the pods, and on them the port where the daemon answers.
+    @Test func metricsAreFound() throws {
+        let monitor = try only("PodMonitor", of: monitored).node["spec"]
+        let set = try only("DaemonSet", of: monitored)
+        #expect(monitor?["selector"]?["matchLabels"] == set.node["spec"]?["template"]?["metadata"]?["labels"])
+        #expect(texts(monitor?["namespaceSelector"]?["matchNames"]) == [set.namespace])
+        let endpoints = try #require(monitor?["podMetricsEndpoints"]?.sequence)
+        try #require(endpoints.count == 1)
+        // Else Prometheus would rename the label `namespace` of our metrics, which says whose policy it was.
+        #expect(endpoints[0]["path"]?.string == "/metrics" && endpoints[0]["honorLabels"]?.bool == true)
+        let daemon = try #require(containers(try pod(monitored)).first)
+        let port = try #require(daemon["ports"]?.sequence?.first { $0["name"] == endpoints[0]["port"] })
+        let number = try #require(port["containerPort"]?.int)
+        let before = texts(try #require(containers(try pod(deploy)).first)["args"])
+        let local = "--metrics-address=127.0.0.1:"
+        #expect(before.count { $0.hasPrefix(local) } == 1)
+        #expect(
+            texts(daemon["args"]) == before.map { $0.hasPrefix(local) ? "--metrics-address=:\(number)" : $0 })
+        let rules = try only("PrometheusRule", of: monitored)
+        #expect(rules.namespace == set.namespace)
+        // A patch that does not fit any more is found.
+        let folder = Self.root.appending(path: "deploy")
+        let component = folder.appending(path: "monitoring")
+        #expect(throws: Kustomization.Failure.self) { _ = try Kustomization(folder, adding: [component, component]) }
+    }
+
     @Test func optionsAreThoseOfTheDaemon() throws {
         let known = try DaemonOptions()
-        for pod in [try pod(deploy), try pod(uninstall)] {
+        for pod in [try pod(deploy), try pod(uninstall), try pod(monitored)] {
             for container in containers(pod) where texts(container["command"]) == ["/usr/bin/bulkheadd"] {
                 for argument in texts(container["args"]) {
                     let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)

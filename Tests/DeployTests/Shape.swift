@@ -50,7 +50,37 @@ indirect enum Shape: Sendable {
                 "subjects": .list(.object(["kind": .text, "name": .text, "namespace": .text])),
             ]) { $1 }, required: ["metadata", "roleRef", "subjects"]),
         "DaemonSet apps/v1": .object(head.merging(["spec": daemonSet]) { $1 }, required: ["metadata", "spec"]),
+        "PodMonitor monitoring.coreos.com/v1": .object(
+            head.merging(["spec": podMonitor]) { $1 }, required: ["metadata", "spec"]),
+        "PrometheusRule monitoring.coreos.com/v1": .object(
+            head.merging(["spec": prometheusRule]) { $1 }, required: ["metadata", "spec"]),
     ]
+
+    // Of the Prometheus operator's API (monitoring.coreos.com/v1).
+
+    private static let podMonitor = Shape.object(
+        [
+            "namespaceSelector": .object(["matchNames": .list(.text)], required: ["matchNames"]),
+            "selector": .object(["matchLabels": .map(.text)], required: ["matchLabels"]),
+            "podMetricsEndpoints": .list(
+                .object(
+                    ["port": .text, "path": .text, "interval": .text, "honorLabels": .flag], required: ["port"])),
+        ], required: ["selector", "podMetricsEndpoints"])
+
+    private static let prometheusRule = Shape.object(
+        [
+            "groups": .list(
+                .object(
+                    [
+                        "name": .text,
+                        "rules": .list(
+                            .object(
+                                [
+                                    "alert": .text, "expr": .text, "for": .text, "labels": .map(.text),
+                                    "annotations": .map(.text),
+                                ], required: ["alert", "expr"])),
+                    ], required: ["name", "rules"]))
+        ], required: ["groups"])
 
     private static let head: [String: Shape] = ["apiVersion": .text, "kind": .text, "metadata": metadata]
     private static let metadata = Shape.object(
@@ -98,6 +128,10 @@ indirect enum Shape: Sendable {
                 "readOnlyRootFilesystem": .flag,
                 "capabilities": .object(["drop": .list(.text), "add": .list(.text)]),
             ]),
+            "ports": .list(
+                .object(
+                    ["name": .text, "containerPort": .number, "protocol": .word(["TCP", "UDP", "SCTP"])],
+                    required: ["containerPort"])),
             "startupProbe": probe, "livenessProbe": probe, "readinessProbe": probe,
             "resources": .object(["requests": .map(.text), "limits": .map(.text)]),
             "volumeMounts": .list(
