@@ -97,8 +97,8 @@ let package = Package(
         module(
             "KubernetesClient",
             [
-                "KubernetesWatch", "KubernetesObjects", "PolicySources", httpClient, nioCore, nioPosix, nioSSL,
-                nioHTTP1, logging,
+                "KubernetesWatch", "KubernetesObjects", "PolicySources", "CLinuxShim", httpClient, nioCore, nioPosix,
+                nioSSL, nioHTTP1, logging,
             ]),
         module("CNIInstallation", ["ChainedCNI", "PolicySources", "CLinuxShim", "PolledThread"]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),

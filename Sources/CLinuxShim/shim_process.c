@@ -4,6 +4,7 @@
 
 #include <malloc.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -62,4 +63,25 @@ void bh_forget_start(void)
 void bh_name_thread(const char *name)
 {
 	pthread_setname_np(pthread_self(), name);
+}
+
+int bh_spawn(pid_t *child, posix_spawn_file_actions_t *actions, char *const arguments[], char *const environment[])
+{
+	posix_spawnattr_t attributes;
+	sigset_t all, none;
+	int failure = posix_spawn_file_actions_addclosefrom_np(actions, 3);
+
+	if (failure)
+		return failure;
+	failure = posix_spawnattr_init(&attributes);
+	if (failure)
+		return failure;
+	sigfillset(&all);
+	sigemptyset(&none);
+	posix_spawnattr_setsigdefault(&attributes, &all);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+	failure = posix_spawnp(child, arguments[0], actions, &attributes, arguments, environment);
+	posix_spawnattr_destroy(&attributes);
+	return failure;
 }

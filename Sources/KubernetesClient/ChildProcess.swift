@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinuxShim
 import Glibc
 
 /// Runs a program and takes what it prints.
@@ -55,7 +56,7 @@ enum ChildProcess {
         var child = pid_t()
         let vector = arguments.map { strdup($0) } + [nil]
         let variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
-        let code = posix_spawnp(&child, arguments[0], &actions, nil, vector, variables)
+        let code = bh_spawn(&child, &actions, vector, variables)
         for text in vector + variables { free(text) }
         guard code == 0 else { throw .notStarted(code) }
         return child

@@ -131,6 +131,30 @@ import Testing
         }
     }
 
+    /// Whatever this process does with signals and descriptors, a program of its own finds as usual.
+    @Test func aPluginInheritsNothing() async throws {
+        let server = try APIServer()
+        server.accept(tokens: ["one-two"])
+        let files = try TemporaryFiles()
+        let usual = """
+            ls /proc/self/fd > \(files.path)/descriptors
+            sleep 0.01 &
+            wait
+            grep -E '^Sig(Blk|Ign)' /proc/self/status > \(files.path)/signals
+            """
+        let script = Self.script(files.path).replacing("echo run >>", with: "\(usual)\necho run >>")
+        try files.write(script, "plugin", executable: true)
+        try await complete(try access(server, user: Self.plugin(files.path)))
+        let descriptors = try String(contentsOfFile: "\(files.path)/descriptors", encoding: .utf8)
+        // The fourth is the folder that is being read.
+        #expect(descriptors == "0\n1\n2\n3\n")
+        let signals = try String(contentsOfFile: "\(files.path)/signals", encoding: .utf8).split(separator: "\n")
+        #expect(signals.count == 2 && signals[0].hasSuffix("\t0000000000000000"), "\(signals)")
+        // SIGPIPE is the thirteenth.
+        let ignored = try #require(signals.last?.split(separator: "\t").last.flatMap { UInt64($0, radix: 16) })
+        #expect(ignored & 1 << 12 == 0)
+    }
+
     @Test func aRefusedTokenRunsThePluginAgain() async throws {
         let server = try APIServer()
         server.accept(tokens: [])

@@ -7,7 +7,9 @@ final class TemporaryFiles: Sendable {
 
     init(_ files: [String: String] = [:]) throws {
         path = FileManager.default.temporaryDirectory.appending(path: "bulkhead-test-\(UUID().uuidString)").path()
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        // There may be secrets among them.
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         for (name, text) in files { try write(text, name) }
     }
 

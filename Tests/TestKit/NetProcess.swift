@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinuxShim
 import Glibc
 import Synchronization
 
@@ -12,10 +13,12 @@ public final class NetProcess: Sendable {
     /// Starts `arguments[0]`, looked up in PATH; standard output and standard error go into ``output``.
     ///
     /// - Parameters:
+    ///   - inputDescriptor: is its standard input in place of `input`; it stays the caller's to close.
     ///   - environment: variables beside PATH.
     ///   - keepsErrors: false: standard error goes nowhere.
     public init(
-        _ arguments: [String], input: String = "", environment: [String: String] = [:], keepsErrors: Bool = true
+        _ arguments: [String], input: String = "", inputDescriptor: Int32? = nil, environment: [String: String] = [:],
+        keepsErrors: Bool = true
     ) throws {
         let inputFile = try Self.unnamedFile(holding: input)
         defer { close(inputFile) }
@@ -23,7 +26,7 @@ public final class NetProcess: Sendable {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, inputFile, 0)
+        posix_spawn_file_actions_adddup2(&actions, inputDescriptor ?? inputFile, 0)
         posix_spawn_file_actions_adddup2(&actions, outputFile, 1)
         if keepsErrors {
             posix_spawn_file_actions_adddup2(&actions, outputFile, 2)
@@ -35,7 +38,7 @@ public final class NetProcess: Sendable {
         let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/sbin:/usr/bin:/sbin:/bin"
         let variables = ["PATH=\(path)"] + environment.map { "\($0.key)=\($0.value)" }
         let texts = variables.map { strdup($0) } + [nil]
-        let failure = posix_spawnp(&started, arguments[0], &actions, nil, vector, texts)
+        let failure = bh_spawn(&started, &actions, vector, texts)
         for text in vector + texts { free(text) }
         guard failure == 0 else {
             close(outputFile)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The process itself: what Glibc's module hides from Swift. */
 #pragma once
+#include <spawn.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* One heap for all threads, and free memory goes back to the system early. */
 void bh_bound_heap(void);
@@ -12,6 +14,10 @@ void bh_forget_start(void);
 
 /* Names the calling thread, for ps and debuggers; at most 15 bytes. */
 void bh_name_thread(const char *name);
+
+/* posix_spawnp of a program that inherits nothing by accident: of descriptors it has 0, 1 and 2 alone, no signal is
+ * blocked (threads that run tasks block them: a shell would never hear of the end of its children) and none ignored. */
+int bh_spawn(pid_t *child, posix_spawn_file_actions_t *actions, char *const arguments[], char *const environment[]);
 
 /* What SO_PEERCRED gives (struct ucred): who was at a unix socket's other end when it was connected. */
 struct bh_peer {
