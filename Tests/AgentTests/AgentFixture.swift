@@ -125,7 +125,7 @@ final class TemporaryDirectory: Sendable {
 }
 
 /// Waits until `condition` holds, asking every 5 ms, for at most `seconds`.
-func eventually(seconds: Double = 10, _ condition: () async throws -> Bool) async throws -> Bool {
+func eventually(seconds: Double = 60, _ condition: () async throws -> Bool) async throws -> Bool {
     let end = ContinuousClock.now + .seconds(seconds)
     var tries = 0
     // Other tests may hold all threads for seconds: whom this waits for sleeps as long then.

@@ -148,9 +148,12 @@ import Testing
             let after: [String: Double] = try await fixture.metrics()
             #expect(after["bulkhead_programming_latency_seconds_count"] == 2)
             #expect(after["bulkhead_in_step"] == 1)
-            #expect(after["bulkhead_programming_latency_seconds_sum"]! < 10)
-            // The retry comes after a tenth of a second at least.
-            #expect(after[#"bulkhead_programming_latency_seconds_bucket{le="0.05"}"#] == 1)
+            // The retry comes after a tenth of a second at least; how long the rest took is the machine's affair.
+            let latency = "bulkhead_programming_latency_seconds"
+            #expect(after["\(latency)_sum"]! - failed["\(latency)_sum"]! > 0.05)
+            #expect(after["\(latency)_sum"]! < 600)
+            let quick = "\(latency)_bucket{le=\"0.05\"}"
+            #expect(after[quick] != nil && after[quick] == failed[quick])
         }
     }
 
