@@ -159,7 +159,10 @@ let package = Package(
         tests("NetworkTypesTests", ["NetworkTypes", "TestKit"]),
         tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes", "TestKit"]),
         tests(
-            "KubernetesClientTests", ["KubernetesClient", "KubernetesWatch", "KubernetesObjects", "TestKit", logging]),
+            "KubernetesClientTests",
+            [
+                "KubernetesClient", "KubernetesWatch", "KubernetesObjects", "PolicySources", "TestKit", logging,
+            ]),
         tests("KubernetesWatchTests", ["KubernetesWatch", "KubernetesObjects", "TestKit"]),
         tests("KubernetesProtobufTests", ["KubernetesProtobuf", "KubernetesObjects", "NetworkTypes", "TestKit"]),
         tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "TestKit"]),

@@ -17,12 +17,14 @@ final class FollowedCluster: Sendable {
         var removed: [ObjectKey] = []
     }
 
+    /// By which a server's records tell the client under test.
+    static let userAgent = "bulkhead-test"
     let follower: ClusterFollower
     private let state = Mutex(State())
 
     init(_ access: ClusterAccess, settings: WatchSettings = FollowedCluster.quick) {
         follower = ClusterFollower(
-            APIServerConnection(access, userAgent: "test"), settings: settings,
+            APIServerConnection(access, userAgent: Self.userAgent), settings: settings,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
@@ -36,6 +38,14 @@ final class FollowedCluster: Sendable {
         settings.listSilence = .milliseconds(600)
         settings.absentInterval = .milliseconds(100)
         settings.absentPause = .milliseconds(50)
+        return settings
+    }
+
+    /// The same for servers that do nothing wrong: none is given up because it is slow.
+    static var patient: WatchSettings {
+        var settings = quick
+        let usual = WatchSettings()
+        (settings.watchSilence, settings.listSilence) = (usual.watchSilence, usual.listSilence)
         return settings
     }
 
@@ -80,12 +90,13 @@ final class FollowedCluster: Sendable {
     var current: State { state.withLock { $0 } }
     var isComplete: Bool { current.atCompletion != nil }
     func has(_ name: String) -> Bool { current.objects.keys.contains { $0.name == name } }
+    subscript(key: ObjectKey) -> KubernetesObject? { current.objects[key] }
 
     func watch(_ resource: String) -> FollowedWatch? { follower.watches.first { $0.resource.name == resource } }
 
     /// Waits until `condition` holds.
     func wait(
-        _ what: Comment, seconds: Double = 15, sourceLocation: SourceLocation = #_sourceLocation,
+        _ what: Comment, seconds: Double = 60, sourceLocation: SourceLocation = #_sourceLocation,
         _ condition: (FollowedCluster) -> Bool
     ) async throws {
         let deadline = ContinuousClock.now + .seconds(seconds)

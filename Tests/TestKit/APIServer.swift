@@ -146,6 +146,13 @@ public final class APIServer: Sendable {
     public func accept(tokens: Set<String>?) { change { $0.tokens = tokens } }
     /// `list pods`, `watch pods`, `create events`: what nobody may.
     public func forbid(_ what: Set<String>) { change { $0.forbidden = what } }
+    /// Who has this token is known, and may do nothing but this, each a verb and a resource as for ``forbid(_:)``.
+    public func grant(_ what: Set<String>, toToken token: String) {
+        change { state in
+            state.tokens?.insert(token)
+            state.granted[token] = what
+        }
+    }
 
     /// Method and target of each request so far.
     public var requests: [String] { read(\.requests) }
@@ -191,22 +198,26 @@ public final class APIServer: Sendable {
     ///
     /// - Parameter user: the lines of its user, such as `token: secret`.
     public func kubeconfig(user: String = "token: any", host: String = "127.0.0.1") -> String {
-        let authority = APIServerCertificates.authority.base64
-        return """
-            apiVersion: v1
-            kind: Config
-            current-context: test
-            contexts: [{name: test, context: {cluster: stand-in, user: somebody}}]
-            clusters:
-            - name: stand-in
-              cluster:
-                server: https://\(host):\(port)
-                certificate-authority-data: \(authority)
-            users:
-            - name: somebody
-              user:
-                \(user.split(separator: "\n").joined(separator: "\n    "))
-            """
+        Self.kubeconfig(user: user, host: host, port: port)
+    }
+
+    /// A kubeconfig that leads to a server with a certificate of ``APIServerCertificates/authority``.
+    static func kubeconfig(user: String, host: String, port: Int) -> String {
+        """
+        apiVersion: v1
+        kind: Config
+        current-context: test
+        contexts: [{name: test, context: {cluster: stand-in, user: somebody}}]
+        clusters:
+        - name: stand-in
+          cluster:
+            server: https://\(host):\(port)
+            certificate-authority-data: \(APIServerCertificates.authority.base64)
+        users:
+        - name: somebody
+          user:
+            \(user.split(separator: "\n").joined(separator: "\n    "))
+        """
     }
 }
 

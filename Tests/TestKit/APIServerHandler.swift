@@ -87,8 +87,9 @@ final class APIServerHandler: ChannelInboundHandler {
         let isEvent = head.method == .POST && url.path.hasSuffix("/events")
         let verb: APIServerFault.Verb = isEvent ? .create : query["watch"] == nil ? .list : .watch
         let resource = url.path.split(separator: "/").last.map { String($0) } ?? ""
-        if server.read(\.forbidden).contains("\(verb.rawValue) \(resource)") {
-            return status(403, "Forbidden", context)
+        guard server.read({ $0.mayDo("\(verb.rawValue) \(resource)", token: token) }) else {
+            return status(
+                403, "Forbidden", context, message: "\(resource) is forbidden: you cannot \(verb.rawValue) it")
         }
         let fault = server.change { $0.takeFault(verb, resource) }
         switch fault {
@@ -235,17 +236,18 @@ final class APIServerHandler: ChannelInboundHandler {
     }
 
     private func status(
-        _ code: Int, _ reason: String, _ context: ChannelHandlerContext, _ retryAfter: Int? = nil
+        _ code: Int, _ reason: String, _ context: ChannelHandlerContext, _ retryAfter: Int? = nil,
+        message: String? = nil
     ) {
         begin(code, "application/json", context, retryAfter)
-        write(Array(Self.status(code, reason).json.utf8), context)
+        write(Array(Self.status(code, reason, message).json.utf8), context)
         end(context)
     }
 
-    private static func status(_ code: Int, _ reason: String) -> DocumentNode {
+    private static func status(_ code: Int, _ reason: String, _ message: String? = nil) -> DocumentNode {
         DocumentNode.object([
             ("kind", .text("Status")), ("apiVersion", .text("v1")), ("status", .text("Failure")),
-            ("reason", .text(reason)), ("message", .text("the stand-in says \(reason)")),
+            ("reason", .text(reason)), ("message", .text(message ?? "the stand-in says \(reason)")),
             ("code", DocumentNode(.integer(Int64(code)))),
         ])
     }

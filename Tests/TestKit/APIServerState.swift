@@ -32,6 +32,8 @@ struct APIServerState {
     var tokens: Set<String>?
     /// `verb resource` that nobody may.
     var forbidden: Set<String> = []
+    /// By token: `verb resource` that alone are allowed to who has it.
+    var granted: [String: Set<String>] = [:]
     /// Events of Kubernetes that were created.
     var events: [DocumentNode] = []
     /// Method and target of each request.
@@ -42,6 +44,10 @@ struct APIServerState {
     var nextChannel = 0
     /// Channels that say nothing any more.
     var frozen: Set<Int> = []
+
+    func mayDo(_ what: String, token: String) -> Bool {
+        !forbidden.contains(what) && granted[token]?.contains(what) ?? true
+    }
 
     mutating func takeFault(_ verb: APIServerFault.Verb, _ resource: String) -> APIServerFault.Kind? {
         let index = faults.firstIndex { $0.verb == verb && ($0.resource ?? resource) == resource && $0.times > 0 }

@@ -20,7 +20,8 @@ extension DocumentNode {
         return DocumentNode(.mapping(entries))
     }
 
-    func removing(_ keys: Set<String>) -> DocumentNode {
+    /// The same mapping without these keys.
+    public func removing(_ keys: Set<String>) -> DocumentNode {
         guard case .mapping(let entries) = value else { return self }
         return DocumentNode(.mapping(entries.filter { !keys.contains($0.key) }))
     }
