@@ -179,14 +179,16 @@ extension Generation {
     private func writeAddresses(_ table: AddressTable) throws(HeapFull) {
         var v4 = AddressTable4()
         var v6 = AddressTree6()
-        func note(_ prefix: CIDR, _ entry: AddressEntry) {
+        // In order, each goes to the end of what is there; in another order, half of it would move each time.
+        var entries = table.prefixes.map { (prefix: $0, entry: $1) }
+        entries += table.hosts.map { (prefix: CIDR(host: $0), entry: $1) }
+        entries.sort { $0.prefix < $1.prefix }
+        for (prefix, entry) in entries {
             switch prefix.family {
             case .ipv4: v4.note(prefix, entry)
             case .ipv6: v6.note(prefix, entry)
             }
         }
-        for (prefix, entry) in table.prefixes { note(prefix, entry) }
-        for (address, entry) in table.hosts { note(CIDR(host: address), entry) }
         try v4.write(to: &memory)
         try v6.write(to: &memory)
         addresses4 = v4
