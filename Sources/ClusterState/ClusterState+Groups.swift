@@ -6,6 +6,17 @@ import PolicyModel
 extension ClusterState {
     /// The group of pods like this one; made, still without members, where it is new.
     mutating func group(of pod: Pod, in namespace: UInt32) -> UInt32 {
+        if let lastGroup, lastGroup.namespace == namespace, lastGroup.labels == pod.metadata.labels,
+            lastGroup.ports == pod.namedPorts
+        {
+            return lastGroup.group
+        }
+        let group = findGroup(of: pod, in: namespace)
+        lastGroup = (namespace, pod.metadata.labels, pod.namedPorts, group)
+        return group
+    }
+
+    private mutating func findGroup(of pod: Pod, in namespace: UInt32) -> UInt32 {
         let isUnknown = pod.metadata.namespace == Self.unknownNamespace
         let labels = isUnknown ? retainUnknownLabels() : retainLabels(pod.metadata.labels)
         var ports: [IndexedPort] = []

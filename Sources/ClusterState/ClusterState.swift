@@ -23,6 +23,9 @@ public struct ClusterState: Sendable {
     package internal(set) var groups: [PodGroup] = []
     var groupNumbers: [GroupKey: UInt32] = [:]
     var freeGroups: [UInt32] = []
+    /// What pod was last asked for the group of: lists come in order of names, so that pods of one template follow one
+    /// another, and share their labels in memory. Nil after each commit, which frees groups.
+    var lastGroup: (namespace: UInt32, labels: [String: String], ports: [NamedPort], group: UInt32)?
     /// Active groups by label, sorted.
     var groupsByPair: [LabelPair: [UInt32]] = [:]
     /// How many active groups have a named port with this number.
@@ -98,6 +101,7 @@ public struct ClusterState: Sendable {
     package mutating func commit() {
         for group in changes.groups where !groups[Int(group)].isActive { free(group: group) }
         changes = ClusterChanges()
+        lastGroup = nil
         for number in released.namespaces where namespaces[Int(number)].references == 0 { free(namespace: number) }
         freePods += released.pods
         freePolicies += released.policies
