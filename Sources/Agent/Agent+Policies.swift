@@ -33,11 +33,11 @@ extension Agent where Plane: ~Copyable {
     }
 
     func policyStatus() -> PolicyStatus {
-        let policies = store.policies
+        let policies = store.countPolicies()
         return PolicyStatus(
-            count: policies.count, audited: policies.count { $0.enforcement == .audit },
+            count: policies.all, audited: policies.audited,
             wouldDeny: (try? datapath.counters().audited) ?? 0,
-            partial: policies.count { !$0.unknownParts.isEmpty },
+            partial: policies.partial,
             judgesOwnNode: pipeline.compiled.judgesOwnNode, ownNodeReason: ownNodeReason,
             unknownEndpoints: unknown.inForce.count)
     }

@@ -21,15 +21,25 @@ struct ObjectStore {
         case manifests
     }
 
-    private(set) var guardrails: [ObjectKey: KubernetesObject] = [:]
+    /// Of the policies in force.
+    struct PolicyCounts {
+        var all = 0
+        var audited = 0
+        /// With parts that are not understood.
+        var partial = 0
+    }
+
+    private(set) var guardrails: [ObjectKey: KubernetesObject] = [:] { didSet { counts = nil } }
     private(set) var files: Set<ObjectKey> = []
     /// Policies of manifest files, which a guardrail may stand before.
-    private var filePolicies: [ObjectKey: KubernetesObject] = [:]
+    private var filePolicies: [ObjectKey: KubernetesObject] = [:] { didSet { counts = nil } }
     /// Policies that the API server tells of.
-    private(set) var clusterPolicies: [ObjectKey: KubernetesObject] = [:]
+    private(set) var clusterPolicies: [ObjectKey: KubernetesObject] = [:] { didSet { counts = nil } }
     /// Whether an API server tells of all pods, namespaces and nodes. Their keys are not kept.
     var followsCluster = false
-    private(set) var pushed: [ObjectKey: KubernetesObject] = [:]
+    private(set) var pushed: [ObjectKey: KubernetesObject] = [:] { didSet { counts = nil } }
+    /// Nil: to be counted anew. Probes ask every few seconds.
+    private var counts: PolicyCounts?
 
     /// In order, so that the same pushes give the same file.
     var pushedObjects: [KubernetesObject] { pushed.sorted { $0.key < $1.key }.map(\.value) }
@@ -59,6 +69,18 @@ struct ObjectStore {
         Array(guardrails.values)
             + (Array(filePolicies) + Array(clusterPolicies)).filter { guardrails[$0.key] == nil }.map(\.value)
             + pushed.values.filter(\.kind.isPolicy)
+    }
+
+    mutating func countPolicies() -> PolicyCounts {
+        if let counts { return counts }
+        var new = PolicyCounts()
+        for policy in policies {
+            new.all += 1
+            if policy.enforcement == .audit { new.audited += 1 }
+            if !policy.unknownParts.isEmpty { new.partial += 1 }
+        }
+        counts = new
+        return new
     }
 
     /// Whether a policy of the Admin or Baseline tier is in force that holds for every pod, whatever its labels are.
