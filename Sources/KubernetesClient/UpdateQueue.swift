@@ -49,7 +49,12 @@ final class UpdateQueue: Sendable {
                     uniqueKeysWithValues: resources.map { ($0.kind, FollowedWatch(resource: $0, lastSign: now)) })))
     }
 
-    func append(_ events: [ObjectEvent]) { change { $0.events += events } }
+    func append(_ events: [ObjectEvent]) {
+        change { state in
+            // Taken over as they are, without copying one by one, as long as each is taken before the next comes.
+            if state.events.isEmpty { state.events = events } else { state.events += events }
+        }
+    }
 
     func complete(_ kind: ObjectKind) {
         change { state in

@@ -19,10 +19,12 @@ struct KnownObjects: Sendable {
 
     func version(_ key: ObjectKey) -> String? { entries[key.namespace]?[key.name]?.version }
 
-    mutating func set(_ key: ObjectKey, version: String, round: UInt32) {
+    /// Answers which version was known.
+    @discardableResult mutating func set(_ key: ObjectKey, version: String, round: UInt32) -> String? {
         let old = entries[key.namespace, default: [:]].updateValue(
             Entry(version: version, round: round), forKey: key.name)
         if old == nil { count += 1 }
+        return old?.version
     }
 
     /// Notes that a list has it.

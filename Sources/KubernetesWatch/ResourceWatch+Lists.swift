@@ -10,6 +10,7 @@ extension ResourceWatch {
         } catch {
             return fail(.malformed(error.reason))
         }
+        listing?.pageBytes = answer.body.count
         answer = Answer()
         absentAnswers = 0
         isAbsent = false
@@ -28,7 +29,14 @@ extension ResourceWatch {
 
     private mutating func take(_ objects: [ReceivedObject]) {
         var events: [ObjectEvent] = []
+        events.reserveCapacity(isComplete ? 0 : objects.count)
         for received in objects {
+            if !isComplete, let object = received.object, refused.isEmpty {
+                // A first list, most of a large cluster's work: one look-up an object.
+                let old = known.set(received.key, version: received.version, round: round)
+                if old != received.version { events.append(.set(object)) }
+                continue
+            }
             known.mark(received.key, round: round)
             guard known.version(received.key) != received.version else { continue }
             if isComplete {

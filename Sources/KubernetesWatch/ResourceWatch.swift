@@ -51,6 +51,8 @@ public struct ResourceWatch: Sendable {
         var continueToken = ""
         /// What the list says that is not known yet; kept until all of it has come.
         var pending: [ReceivedObject] = []
+        /// Of the last page.
+        var pageBytes = 0
     }
 
     /// The answer to the request under way.
@@ -223,7 +225,8 @@ public struct ResourceWatch: Sendable {
         isHeard = true
         if answer.isFailure {
             answer.body += bytes.prefix(Self.errorBodyLimit - answer.body.count)
-        } else if listing != nil {
+        } else if let listing {
+            if answer.body.isEmpty { answer.body.reserveCapacity(listing.pageBytes + listing.pageBytes / 8) }
             guard answer.body.count + bytes.count <= settings.bodyLimit else {
                 return fail(.tooLarge(limit: settings.bodyLimit))
             }
