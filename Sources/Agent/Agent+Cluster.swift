@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinuxShim
 import ControlProtocol
 import KubernetesClient
 import KubernetesObjects
@@ -25,14 +26,19 @@ extension Agent where Plane: ~Copyable {
     /// Takes in what changed in the cluster. Nothing of it is in force before all is known; then all is, in one step.
     public func clusterChanged(_ update: ClusterUpdate) {
         noteLocalPods(update.events)
-        let events = update.events.compactMap { store.takeCluster($0) }
+        var others = update.events
+        var policies: [ObjectEvent] = []
+        if others.contains(where: { $0.isAboutPolicy }) {
+            policies = others.filter { $0.isAboutPolicy }.compactMap { store.takeCluster($0) }
+            others.removeAll { $0.isAboutPolicy }
+        }
         guard var gathering = cluster.gathering.take() else {
             // Its failure is noted and retried.
-            try? advance { $0.apply(events) }
+            try? advance { $0.apply(others + policies) }
             return
         }
         // Policies wait in the store: guardrails may come before them, or go, until then.
-        gathering.ingest(events.filter { !$0.isAboutPolicy })
+        gathering.ingest(others)
         guard update.stage == .complete else {
             cluster.gathering = gathering
             return
@@ -65,6 +71,9 @@ extension Agent where Plane: ~Copyable {
             ])
         // Its failure is noted and retried.
         _ = try? resyncNow()
+        // The lists have come and gone, and so has what read them.
+        bh_trim_heap()
+        bh_forget_start()
     }
 
     private func noteLocalPods(_ events: [ObjectEvent]) {

@@ -16,7 +16,15 @@ _Static_assert(offsetof(struct bh_peer, user) == offsetof(struct ucred, uid), "s
 void bh_bound_heap(void)
 {
 	mallopt(M_ARENA_MAX, 1);
-	mallopt(M_TRIM_THRESHOLD, 128 << 10);
+	/* A page of a list and what is made of it come and go in pieces of up to some megabytes: given back to the kernel
+	 * each time, they would be faulted in again page by page. */
+	mallopt(M_MMAP_THRESHOLD, 8 << 20);
+	mallopt(M_TRIM_THRESHOLD, 8 << 20);
+}
+
+void bh_trim_heap(void)
+{
+	malloc_trim(0);
 }
 
 struct mapping {

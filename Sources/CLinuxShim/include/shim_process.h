@@ -5,8 +5,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* One heap for all threads, and free memory goes back to the system early. */
+/* One heap for all threads; of what is free, some megabytes at most are kept. */
 void bh_bound_heap(void);
+
+/* All memory that is free goes back to the system. */
+void bh_trim_heap(void);
 
 /* Unmaps the pages of programs and libraries that were only read so far. Most were touched by the start alone; what is
  * needed again comes back from the page cache. */
