@@ -17,6 +17,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 
 /// A library module of ours: every arrow to another module is named here and checked by the tidy test.
@@ -162,6 +163,7 @@ let package = Package(
             "KubernetesClientTests",
             [
                 "KubernetesClient", "KubernetesWatch", "KubernetesObjects", "PolicySources", "TestKit", logging,
+                nioCore, nioEmbedded,
             ]),
         tests("KubernetesWatchTests", ["KubernetesWatch", "KubernetesObjects", "TestKit"]),
         tests("KubernetesProtobufTests", ["KubernetesProtobuf", "KubernetesObjects", "NetworkTypes", "TestKit"]),

@@ -73,7 +73,7 @@ public actor APIServerConnection {
         // Who asks waits by its own rules.
         configuration.connectionPool.retryConnectionEstablishment = false
         if let name = access.serverName { configuration.dnsOverride[name] = access.server.host }
-        configuration.http1_1ConnectionDebugInitializer = { channel in KeepAlive.set(on: channel) }
+        configuration.http1_1ConnectionDebugInitializer = { channel in Self.setUp(channel) }
         let old = client
         let new = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         client = new
@@ -81,6 +81,14 @@ public actor APIServerConnection {
         // Watches over the old one break off and go on over the new one.
         if let old { Task { try? await old.shutdown() } }
         return new
+    }
+
+    private static func setUp(_ channel: any Channel) -> EventLoopFuture<Void> {
+        // Lists are large.
+        let allocator = AdaptiveRecvByteBufferAllocator(minimum: 1 << 10, initial: 4 << 10, maximum: 256 << 10)
+        return KeepAlive.set(on: channel)
+            .flatMap { channel.setOption(.recvAllocator, value: allocator) }
+            .flatMapThrowing { try channel.pipeline.syncOperations.addHandler(ReadPacing(), position: .first) }
     }
 
     private static func tls(_ trust: Credentials.Trust, _ access: ClusterAccess) throws(AccessError) -> TLSConfiguration
