@@ -4,8 +4,10 @@
 @main
 enum Main {
     static let benchmarks: [(name: String, run: @Sendable () throws -> Void)] = [
+        ("cluster", benchCluster),
         ("compile", benchCompile),
         ("hotpath", benchHotPath),
+        ("latency", benchLatency),
         ("live", benchLive),
         ("livetable", benchLiveTable),
         ("nftables", benchNFTables),

@@ -4,7 +4,7 @@ import KubernetesObjects
 import KubernetesProtobuf
 import TestKit
 
-private struct WrongCount: Error {}
+struct WrongCount: Error {}
 
 private func page(_ texts: [String]) throws -> (protobuf: [UInt8], json: [UInt8]) {
     let nodes = try texts.map { try JSONReader.read(Array($0.utf8)) }

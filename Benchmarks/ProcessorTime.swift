@@ -14,3 +14,19 @@ func processorMilliseconds(_ work: () throws -> Void) rethrows -> Double {
     try work()
     return processorMilliseconds() - start
 }
+
+/// Processor time that another process has used so far, in milliseconds.
+func processorMilliseconds(of process: pid_t) -> Double? {
+    var clock = clockid_t()
+    var time = timespec()
+    guard clock_getcpuclockid(process, &clock) == 0, clock_gettime(clock, &time) == 0 else { return nil }
+    return Double(time.tv_sec) * 1e3 + Double(time.tv_nsec) / 1e6
+}
+
+/// Processor time of all child processes that have ended, in milliseconds.
+func childrensMilliseconds() -> Double {
+    var usage = rusage()
+    getrusage(Int32(truncatingIfNeeded: RUSAGE_CHILDREN.rawValue), &usage)
+    func milliseconds(_ time: timeval) -> Double { Double(time.tv_sec) * 1e3 + Double(time.tv_usec) / 1e3 }
+    return milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime)
+}

@@ -136,6 +136,18 @@ public final class APIServer: Sendable {
         if !isServed { breakConnections() }
     }
 
+    // MARK: Answers made beforehand
+
+    /// Answers lists of a kind with these pages: a cluster too large to be kept as objects. Page `n` of a list of more
+    /// must name its continuation `prepared.n+1`, from 1.
+    public func serve(_ kind: ObjectKind, pages: [[UInt8]]) { change { $0.prepared[Self.path(kind)] = pages } }
+
+    /// Sends bytes to all who watch a kind: frames of events as they are.
+    public func send(_ frames: [UInt8], to kind: ObjectKind) {
+        let told = APIServerHandler.Prepared(path: Self.path(kind), bytes: frames)
+        for watcher in read({ Array($0.watchers.values) }) { watcher.pipeline.fireUserInboundEventTriggered(told) }
+    }
+
     /// Forgets what was before now: what goes on from there is answered with 410.
     public func compact() { change { $0.compacted = $0.version } }
 

@@ -12,6 +12,12 @@ final class APIServerHandler: ChannelInboundHandler {
     /// Objects may have changed.
     struct Look: Sendable {}
 
+    /// Bytes for those who watch `path`.
+    struct Prepared: Sendable {
+        var path: String
+        var bytes: [UInt8]
+    }
+
     private struct Watch {
         var path: String
         var sent: Int
@@ -70,7 +76,11 @@ final class APIServerHandler: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is Look { look(context) } else { context.fireUserInboundEventTriggered(event) }
+        switch event {
+        case is Look: look(context)
+        case let prepared as Prepared: if watch?.path == prepared.path { write(prepared.bytes, context) }
+        default: context.fireUserInboundEventTriggered(event)
+        }
     }
 
     private var isFrozen: Bool { isSilent || server.read { [number] in $0.frozen.contains(number) } }
@@ -113,6 +123,13 @@ final class APIServerHandler: ChannelInboundHandler {
     private func list(
         _ path: String, _ query: [String: String], _ writer: APIServerWriter, _ context: ChannelHandlerContext
     ) {
+        if let pages = server.read({ $0.prepared[path] }) {
+            let number = query["continue"].flatMap { Int($0.drop { $0 != "." }.dropFirst()) } ?? 0
+            guard pages.indices.contains(number) else { return status(410, "Expired", context) }
+            begin(200, writer.listType, context)
+            write(pages[number], context)
+            return end(context)
+        }
         let page = server.change { state in
             state.page(path, limit: Int(query["limit"] ?? "") ?? 0, token: query["continue"] ?? "")
         }

@@ -21,6 +21,8 @@ struct APIServerState {
     var version = 1000
     /// By path of the collection; what is not here is not served.
     var collections: [String: [String: Stored]] = [:]
+    /// Pages of lists by path, in place of the objects.
+    var prepared: [String: [[UInt8]]] = [:]
     var history: [Change] = []
     /// Versions below this are forgotten.
     var compacted = 0

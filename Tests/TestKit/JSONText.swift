@@ -3,14 +3,15 @@ import KubernetesObjects
 
 extension DocumentNode {
     /// A mapping of `pairs`, in order.
-    static func object(_ pairs: [(String, DocumentNode)]) -> DocumentNode {
+    public static func object(_ pairs: [(String, DocumentNode)]) -> DocumentNode {
         DocumentNode(.mapping(pairs.map { Entry(key: $0.0, line: 1, column: 1, value: $0.1) }))
     }
 
-    static func text(_ text: String) -> DocumentNode { DocumentNode(.string(text)) }
+    /// A string.
+    public static func text(_ text: String) -> DocumentNode { DocumentNode(.string(text)) }
 
     /// The same mapping with a value put in place, or at its end.
-    func setting(_ key: String, to value: DocumentNode) -> DocumentNode {
+    public func setting(_ key: String, to value: DocumentNode) -> DocumentNode {
         guard case .mapping(var entries) = self.value else { return self }
         if let index = entries.firstIndex(where: { $0.key == key }) {
             entries[index].value = value

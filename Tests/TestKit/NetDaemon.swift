@@ -14,6 +14,7 @@ public final class NetDaemon: Sendable {
     private let world: NetWorld
     private let options: [String]
     private let wrapper: [String]
+    private let name: String
     private let process = Mutex<NetProcess?>(nil)
     private let started: Mutex<NetDatapath>
 
@@ -22,11 +23,14 @@ public final class NetDaemon: Sendable {
 
     /// - Parameters:
     ///   - options: more options of `bulkheadd`, such as `--manifests`.
+    ///   - name: its node's, in objects.
     ///   - wrapper: what starts it, to be followed by its own arguments; it must become the daemon.
     public init(
-        in world: NetWorld, datapath: NetDatapath = .ebpf, options: [String] = [], wrapper: [String] = []
+        in world: NetWorld, datapath: NetDatapath = .ebpf, options: [String] = [],
+        name: String = NetDaemon.nodeName, wrapper: [String] = []
     ) throws {
         self.world = world
+        self.name = name
         started = Mutex(datapath)
         self.options = options
         self.wrapper = wrapper
@@ -46,7 +50,7 @@ public final class NetDaemon: Sendable {
     public func start(_ datapath: NetDatapath? = nil) throws {
         if let datapath { started.withLock { $0 = datapath } }
         let arguments = [
-            try Self.executable("bulkheadd"), "--node-name", Self.nodeName, "--bpffs", world.bpffs, "--socket", socket,
+            try Self.executable("bulkheadd"), "--node-name", name, "--bpffs", world.bpffs, "--socket", socket,
             "--datapath", self.datapath.rawValue,
         ]
         let started = try world.node.start(wrapper + arguments + options)

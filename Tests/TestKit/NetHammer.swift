@@ -39,6 +39,14 @@ public final class NetHammer: Sendable {
     /// The packets sent so far.
     public var packets: [Packet] { record.packets.withLock { $0 } }
 
+    /// Those of the packets sent so far that were sent after `time`.
+    public func packets(since time: UInt64) -> ArraySlice<Packet> {
+        record.packets.withLock { packets in
+            let first = packets.lastIndex { $0.sent <= time }.map { $0 + 1 } ?? 0
+            return ArraySlice(Array(packets[first...]))
+        }
+    }
+
     /// Sends no more, waits for late answers, and returns all packets. Call once.
     public func stop() -> [Packet] {
         record.isStopping.store(true, ordering: .relaxed)

@@ -21,7 +21,7 @@ public enum ProtobufPod {
               "uid": "8a5d3f1e-77a0-4c0e-9b1f-\(100_000_000_000 + number)",
               "creationTimestamp": "2026-03-0\(1 + number % 9)T11:22:3\(number % 10)Z",
               "labels": {
-               "app.kubernetes.io/component": "api", "app.kubernetes.io/instance": "\(name)-prod",
+               "app.kubernetes.io/component": "\(["web", "api", "worker", "db"][application % 4])", "app.kubernetes.io/instance": "\(name)-prod",
                "app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/name": "\(name)",
                "app.kubernetes.io/version": "1.\(application % 40).2", "pod-template-hash": "\(hash)",
                "team": "team-\(application % 40)"},
