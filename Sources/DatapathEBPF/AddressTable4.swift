@@ -6,6 +6,12 @@ import NetworkTypes
 extension AddressEntry {
     /// The leaf word that the BPF program reads.
     package var word: UInt32 { UInt32(endpoint.rawValue) << UInt32(BH_ENDPOINT_SHIFT) | addressClass.rawValue }
+
+    init(word: UInt32) {
+        self.init(
+            addressClass: AddressClassID(rawValue: word & UInt32(BH_CLASS_MASK)),
+            endpoint: EndpointID(rawValue: UInt16(truncatingIfNeeded: word >> UInt32(BH_ENDPOINT_SHIFT))))
+    }
 }
 
 /// IPv4 prefixes, and how they stand in the tables: a word for each /16, a window under it where it is not uniform.

@@ -97,7 +97,7 @@ extension Generation {
             in: &memory)
     }
 
-    private func write(_ change: AddressChange) throws(HeapFull) {
+    func write(_ change: AddressChange) throws(HeapFull) {
         switch change.prefix.family {
         case .ipv4: try addresses4.set(change.prefix, change.entry, in: &memory)
         case .ipv6: try addresses6.set(change.prefix, change.entry, in: &memory)

@@ -21,14 +21,17 @@ extension EBPFDatapath {
         } catch {
             return try rebuild(policy)
         }
-        switch start {
-        case .done(let removed): retired.add(removed)
-        case .impossible: return try rebuild(policy)
-        case .classesPublished(let transition):
-            // A packet that read its classes before must not meet the programs to come.
-            if !transition.turning.isEmpty { report.gracePeriods += try gracePeriod() }
-            retired.add(generation.turn(transition, policy))
+        guard case .classesPublished(let transition, let newcomers) = start else { return try rebuild(policy) }
+        // A packet that read its classes before must not meet the programs to come.
+        if !newcomers.isEmpty || transition.map({ !$0.turning.isEmpty }) ?? false {
+            report.gracePeriods += try gracePeriod()
         }
+        do {
+            for change in newcomers { try generation.write(change) }
+        } catch {
+            return try rebuild(policy)
+        }
+        retired.add(generation.finish(transition, policy))
         generation.setJudgesOwnNode(policy.judgesOwnNode)
         if !policy.judgesOwnNode { try generation.detachOwnNode() }
         try removeSuperseded()
@@ -47,7 +50,7 @@ extension EBPFDatapath {
         while true {
             let new = try create(number: nextNumber(), capacities)
             do {
-                _ = try new.write(policy)
+                _ = try new.write(policy, isLive: false)
             } catch {
                 try Pins.removeTree(new.directory)
                 capacities = capacities.withDoubleHeap
@@ -107,29 +110,35 @@ extension Generation {
     }
 
     fileprivate enum ResyncStart {
-        case done(CompiledDelta)
-        case classesPublished(Transition)
+        /// Nil: no endpoint turns to other programs. The changes bring addresses to other endpoints.
+        case classesPublished(Transition?, newcomers: [AddressChange])
         case impossible
     }
 
-    /// Writes all of `policy`, or all up to the endpoints' turn to their new programs.
+    /// Writes all of `policy` but what brings other programs: the endpoints' turn to theirs, and addresses that get
+    /// another endpoint.
     fileprivate func start(_ policy: borrowing CompiledPolicy) throws(HeapFull) -> ResyncStart {
-        if programsStay(in: policy) { return .done(try write(policy)) }
+        if programsStay(in: policy) {
+            return .classesPublished(nil, newcomers: try write(policy, isLive: true))
+        }
         guard let transition = Transition(self, to: policy), try transition.add(policy, to: self) else {
             return .impossible
         }
         writePorts(policy.portSegments)
-        try writeAddresses(policy.addresses)
-        return .classesPublished(transition)
+        return .classesPublished(transition, newcomers: try writeAddresses(policy.addresses, isLive: true))
     }
 
     /// Turns the endpoints to their new programs and takes out of use what is left.
-    fileprivate func turn(_ transition: Transition, _ policy: borrowing CompiledPolicy) -> CompiledDelta {
-        for id in transition.turning { writeEndpoint(id, policy) }
+    fileprivate func finish(_ transition: Transition?, _ policy: borrowing CompiledPolicy) -> CompiledDelta {
         var removed = numbersToRemove(policy)
-        removed.removedPortClasses = transition.removedPorts(policy)
-        removed.changedEndpoints = transition.turning
-        retire(removed)
+        if let transition {
+            for id in transition.turning { writeEndpoint(id, policy) }
+            removed.removedPortClasses = transition.removedPorts(policy)
+            removed.changedEndpoints = transition.turning
+        }
+        retireAll(removed)
+        for block in strayPrograms { memory.retire(block) }
+        strayPrograms = []
         return removed
     }
 
@@ -143,11 +152,11 @@ extension Generation {
     }
 
     /// Makes the tables equal to `policy`, storing only what differs, in the order that keeps every packet's verdict
-    /// whole.
+    /// whole. Nothing is taken out of use.
     ///
-    /// - Returns: what was taken out of use.
-    fileprivate func write(_ policy: borrowing CompiledPolicy) throws(HeapFull) -> CompiledDelta {
-        let removed = numbersToRemove(policy)
+    /// - Parameter isLive: packets are judged meanwhile.
+    /// - Returns: what is left to be written: as of ``writeAddresses(_:isLive:)``.
+    fileprivate func write(_ policy: borrowing CompiledPolicy, isLive: Bool) throws(HeapFull) -> [AddressChange] {
         for (id, rule) in policy.rules { setKey(.rule, id.rawValue, rule.key) }
         try writePrograms(policy)
         for (id, addressClass) in policy.addressClasses { setKey(.addressClass, id.rawValue, addressClass.key) }
@@ -156,9 +165,7 @@ extension Generation {
             writeEndpoint(id, policy)
         }
         writePorts(policy.portSegments)
-        try writeAddresses(policy.addresses)
-        retire(removed)
-        return removed
+        return try writeAddresses(policy.addresses, isLive: isLive)
     }
 
     private func writePrograms(_ policy: borrowing CompiledPolicy) throws(HeapFull) {
@@ -176,14 +183,26 @@ extension Generation {
         }
     }
 
-    private func writeAddresses(_ table: AddressTable) throws(HeapFull) {
+    /// - Parameter isLive: addresses that get another endpoint stay as they are: its programs are made for the classes
+    ///   that all others are about to get.
+    /// - Returns: the changes of those addresses.
+    private func writeAddresses(_ table: AddressTable, isLive: Bool) throws(HeapFull) -> [AddressChange] {
+        var newcomers: [AddressChange] = []
         var v4 = AddressTable4()
         var v6 = AddressTree6()
         // In order, each goes to the end of what is there; in another order, half of it would move each time.
         var entries = table.prefixes.map { (prefix: $0, entry: $1) }
         entries += table.hosts.map { (prefix: CIDR(host: $0), entry: $1) }
         entries.sort { $0.prefix < $1.prefix }
-        for (prefix, entry) in entries {
+        for (prefix, wanted) in entries {
+            var entry = wanted
+            if isLive, wanted.endpoint != .none {
+                let now = AddressEntry(word: word(of: prefix.network))
+                if now.endpoint != wanted.endpoint {
+                    newcomers.append(AddressChange(prefix, wanted))
+                    entry = now
+                }
+            }
             switch prefix.family {
             case .ipv4: v4.note(prefix, entry)
             case .ipv6: v6.note(prefix, entry)
@@ -193,6 +212,7 @@ extension Generation {
         try v6.write(to: &memory)
         addresses4 = v4
         addresses6 = v6
+        return newcomers
     }
 
     private func numbersToRemove(_ policy: borrowing CompiledPolicy) -> CompiledDelta {
@@ -211,11 +231,5 @@ extension Generation {
             removed.removedRules.append(RuleID(rawValue: number))
         }
         return removed
-    }
-
-    private func retire(_ removed: CompiledDelta) {
-        retireAll(removed)
-        for block in strayPrograms { memory.retire(block) }
-        strayPrograms = []
     }
 }

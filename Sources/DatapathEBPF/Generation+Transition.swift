@@ -209,7 +209,7 @@ struct Transition {
 
 extension Generation {
     /// The leaf word of an address, as packets find it.
-    fileprivate func word(of address: IPAddress) -> UInt32 {
+    func word(of address: IPAddress) -> UInt32 {
         address.family == .ipv4 ? AddressTable4.find(address.v4, in: memory) : AddressTree6.find(address, in: memory)
     }
 

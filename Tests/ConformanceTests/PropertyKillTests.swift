@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import Foundation
+import KubernetesObjects
 import NetworkTypes
 import PolicyModel
 import PolicyPipeline
@@ -32,12 +33,55 @@ import Testing
         return (before, after)
     }
 
-    /// Verdicts that a packet may get while one policy becomes another: each direction by the one or by the other.
-    private static func possible(_ flow: Flow, _ old: CompiledPolicy, _ new: CompiledPolicy) -> Set<Verdict> {
-        let decisions = [old.evaluate(flow), new.evaluate(flow)]
+    /// Verdicts that a packet may get while policies become one another: each direction by one of them.
+    private static func possible(_ flow: Flow, _ policies: [CompiledPolicy]) -> Set<Verdict> {
+        let decisions = policies.map { $0.evaluate(flow) }
         let egress = decisions.map { $0.egress?.verdict ?? .allow }
         let ingress = decisions.map { $0.ingress?.verdict ?? .allow }
         return Set(egress.flatMap { out in ingress.map { out == .allow && $0 == .allow ? .allow : .deny } })
+    }
+
+    /// What was under way when the writer was killed: from one change of the world to the same or a later one.
+    private struct Interruption {
+        let old: WorldGenerator
+        let new: WorldGenerator
+        let policies: [CompiledPolicy]
+        private let events: [ObjectEvent]
+
+        init(_ seed: UInt64, _ changes: (before: Int, after: Int)) {
+            old = PropertyKillTests.world(seed, after: changes.before)
+            var generator = old
+            events = (changes.before..<changes.after).flatMap { _ in generator.change() }
+            new = generator
+            policies = [PropertyKillTests.compiled(old.world), PropertyKillTests.compiled(new.world)]
+        }
+
+        var after: CompiledPolicy { policies[1] }
+
+        func allows(_ found: Verdict, _ flow: Flow) -> Bool {
+            if possible(flow, policies).contains(found) { return true }
+            // Of several events, some may be in force before others.
+            let parts = (1..<1 << events.count).map { part in
+                var pipeline = PropertyComparison.pipeline(old.world)
+                _ = pipeline.apply(events.enumerated().filter { part >> $0.offset & 1 == 1 }.map(\.element))
+                return pipeline.compiled
+            }
+            return possible(flow, policies + parts).contains(found) || changesBothEnds(flow)
+        }
+
+        /// A namespace's labels change each of its pods by a store of its own: between two pods, one may have changed.
+        private func changesBothEnds(_ flow: Flow) -> Bool {
+            let names = events.compactMap { event in
+                switch event {
+                case .set(.namespace(let namespace)): namespace.metadata.name
+                case .removed(let key) where key.kind == .namespace: key.name
+                case .set, .removed: nil
+                }
+            }
+            let addresses = (old.world.pods + new.world.pods).filter { names.contains($0.metadata.namespace) }
+                .flatMap(\.podIPs)
+            return addresses.contains(flow.source) && addresses.contains(flow.destination)
+        }
     }
 
     @Test func killedAtAnyInstant() throws {
@@ -60,19 +104,24 @@ import Testing
                     NetClock.sleep(milliseconds: Double(random.between(0, 250)) / 10)
                     #expect(try process.stop(SIGKILL) == 128 + SIGKILL, "\(process.output)")
                     let (before, after) = Self.reached(process.output, from: last)
-                    let (old, new) = (Self.world(seed, after: before), Self.world(seed, after: after))
+                    let interruption = Interruption(seed, (before, after))
                     try kernel.open()
-                    var flows = new
-                    let (oldPolicy, newPolicy) = (Self.compiled(old.world), Self.compiled(new.world))
+                    var flows = interruption.new
                     for flow in flows.flows(150) {
                         let found = try kernel.verdict(Packet(flow: flow).bytes, flow.source.family)
-                        let possible = Self.possible(flow, oldPolicy, newPolicy)
-                        #expect(found.map(possible.contains) ?? true, "seed \(seed) \(before)-\(after): \(flow)")
+                        #expect(
+                            found.map { interruption.allows($0, flow) } ?? true,
+                            """
+                            seed \(seed) \(before)-\(after): \(flow): \(found.map { "\($0)" } ?? "nothing"), old and new say \
+                            \(interruption.policies.map { $0.evaluate(flow) })
+                            """)
                     }
-                    let (report, _) = try kernel.restart(new.world)
+                    let (report, _) = try kernel.restart(interruption.new.world)
                     for flow in flows.flows(150) {
                         let found = try kernel.verdict(Packet(flow: flow).bytes, flow.source.family)
-                        #expect(found ?? .allow == newPolicy.evaluate(flow).verdict, "seed \(seed) \(after): \(flow)")
+                        #expect(
+                            found ?? .allow == interruption.after.evaluate(flow).verdict,
+                            "seed \(seed) \(after): \(flow)")
                     }
                     #expect(try kernel.inconsistentPackets() == 0)
                     if before != after { underWay += 1 }
