@@ -7,8 +7,9 @@ import TestKit
 /// it, in turns on one node, and the plugin's own part of the second.
 @Sendable func benchPlugin() throws {
     let rounds = 300
-    for pods in [0, 1, 100] {
-        let node = try PluginBench(pods: pods)
+    let cases = NetDatapath.allCases.flatMap { datapath in [0, 1, 100].map { (datapath, $0) } }
+    for (datapath, pods) in cases {
+        let node = try PluginBench(datapath, pods: pods)
         defer { node.close() }
         var alone: [Double] = []
         var chained: [Double] = []
@@ -19,7 +20,8 @@ import TestKit
             chained.append(round.whole)
             own.append(round.plugin)
         }
-        print("ADD in ms, \(pods) pods there already, \(rounds) rounds of each".padded(to: 60) + "  p50     p99")
+        let what = "ADD in ms, \(datapath), \(pods) pods there already, \(rounds) rounds of each"
+        print(what.padded(to: 60) + "  p50     p99")
         for (name, values) in [("ptp", alone), ("ptp, bulkhead-cni", chained), ("of these, bulkhead-cni", own)] {
             print("  \(name.padded(to: 56)) \(values.quantile(0.5).text) \(values.quantile(0.99).text)")
         }
@@ -35,10 +37,10 @@ private final class PluginBench {
     private let binary: String
     private var count = 0
 
-    init(pods: Int) throws {
+    init(_ datapath: NetDatapath, pods: Int) throws {
         world = try NetWorld(pods: [])
         binary = try NetDaemon.executable("bulkhead-cni")
-        daemon = try NetDaemon(in: world)
+        daemon = try NetDaemon(in: world, datapath: datapath)
         let folder = binary.split(separator: "/").dropLast().joined(separator: "/")
         entry = "{\"type\":\"bulkhead-cni\",\"socket\":\"\(daemon.socket)\"}"
         let path = "\(world.directory)/pods.conflist"

@@ -50,7 +50,7 @@ extension NFTablesDatapath {
     private static let microsecondsUnderWay: UInt32 = 100_000
 
     /// Returns when every packet that was in the kernel's network code has left it.
-    private static func waitForPacketsUnderWay() {
+    static func waitForPacketsUnderWay() {
         if bh_grace_period() != 0 { usleep(microsecondsUnderWay) }
     }
 }

@@ -128,6 +128,14 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         let installed = try installed()
         guard !installed.isEmpty else { return [] }
         let socket = try NetfilterSocket()
+        // Packets under way need what their rules ask for to the end. A table that cannot be read goes as a whole.
+        let chains = (try? TableReader.read(socket))?.chains ?? [:]
+        var hooked = Transaction()
+        hooked.removedChains = TableName.baseChains.filter { chains[$0] != nil }
+        if !hooked.isEmpty {
+            try socket.commit(Batch(hooked, sequence: socket.reserve(Batch.sequenceNumbers)))
+            waitForPacketsUnderWay()
+        }
         var batch = Batch(sequence: socket.reserve(2))
         batch.removeTable()
         batch.finish()
@@ -156,6 +164,12 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
     /// Carries out a step; returns how many 32-bit words were written. After a failure the table is no longer known to
     /// be in step.
     @discardableResult mutating func commit(_ step: Transaction) throws(DatapathError) -> Int {
+        var words = 0
+        for part in step.parts { words += try commit(part: part) }
+        return words
+    }
+
+    private mutating func commit(part step: Transaction) throws(DatapathError) -> Int {
         let socket = try opened()
         let wasInStep = isInStep
         isInStep = false

@@ -189,7 +189,7 @@ package struct TableContents: Hashable, Sendable {
     package init() {}
 }
 
-/// What becomes of the table in one step, all or nothing. Carried out in the order of the properties.
+/// What becomes of the table in one step, in the order of the properties. Carried out in ``parts``.
 package struct Transaction: Sendable {
     /// The table is removed first and made anew.
     package var replacesTable = false
@@ -218,6 +218,28 @@ package struct Transaction: Sendable {
         let sets = (newSets + removedMembers + addedMembers).reduce(0) { $0 + $1.members.count }
         return newObjects.count + newSets.count + newChains.count + rewrittenChains.count + emptiedSets.count + sets
             + removedChains.count + removedSets.count + removedObjects.count
+    }
+
+    /// The step as transactions of the kernel's, of which one changes what packets meet. First comes what nothing leads
+    /// to yet, last what nothing leads to any more.
+    ///
+    /// The kernel puts a transaction in force by one store, and yet not for a packet under way: that goes on by the rules
+    /// that it began with, and finds the elements of sets as they are at the moment of each look-up. It would be led into
+    /// chains that are empty for it, or miss sets that its rules ask for. Sets of ranges, too, are filled only some time
+    /// after that store (nf_tables_commit, nft_pipapo_commit).
+    package var parts: [Transaction] {
+        guard !replacesTable else { return [self] }
+        var (before, after) = (Transaction(), Transaction())
+        var change = self
+        swap(&before.newObjects, &change.newObjects)
+        swap(&before.newSets, &change.newSets)
+        before.newChains = change.newChains.filter { !$0.isBase }
+        change.newChains.removeAll { !$0.isBase }
+        after.removedChains = change.removedChains.filter { !TableName.baseChains.contains($0) }
+        change.removedChains.removeAll { !TableName.baseChains.contains($0) }
+        swap(&after.removedSets, &change.removedSets)
+        swap(&after.removedObjects, &change.removedObjects)
+        return [before, change, after].filter { !$0.isEmpty }
     }
 
     /// Everything anew.

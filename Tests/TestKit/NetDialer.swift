@@ -25,12 +25,13 @@ public final class NetDialer: Sendable {
     public init(to destination: IPAddress, port: UInt16, patience: Int) throws {
         let started = try NetThread.start { [self] in
             while !isStopping.load(ordering: .relaxed) {
+                let begun = NetClock.now
                 let failure = Self.ask(destination, port, patience)
                 result.withLock { result in
                     result.asked += 1
                     result.answered += failure == nil ? 1 : 0
                     if let failure, result.failures.count < Self.failuresKept {
-                        result.failures.append("flow \(result.asked): \(failure)")
+                        result.failures.append("flow \(result.asked), begun at \(begun / 1000) µs: \(failure)")
                     }
                 }
             }
