@@ -26,7 +26,7 @@ public struct BridgeSourceCheck: ~Copyable {
         guard !isMade || ports != self.ports else { return }
         let socket = try open()
         if ports.isEmpty, !isMade {
-            try Self.remove(socket)
+            try KernelTable.remove(socket, family: Batch.bridgeFamily)
             return
         }
         let table = BridgeTable(ports: ports)
@@ -99,7 +99,7 @@ public struct BridgeSourceCheck: ~Copyable {
     /// - Returns: what was removed, by name; empty where nothing was there.
     @discardableResult public static func uninstall() throws(DatapathError) -> [String] {
         let installed = try installed()
-        try remove(NetfilterSocket())
+        try KernelTable.remove(NetfilterSocket(), family: Batch.bridgeFamily)
         return installed
     }
 
@@ -107,14 +107,6 @@ public struct BridgeSourceCheck: ~Copyable {
     public static func installed() throws(DatapathError) -> [String] {
         let isThere = try TableReader.exists(NetfilterSocket(), family: Batch.bridgeFamily)
         return isThere ? ["nftables table bridge \(TableName.table)"] : []
-    }
-
-    private static func remove(_ socket: NetfilterSocket) throws(DatapathError) {
-        guard try TableReader.exists(socket, family: Batch.bridgeFamily) else { return }
-        var batch = Batch(sequence: socket.reserve(2), family: Batch.bridgeFamily)
-        batch.removeTable()
-        batch.finish()
-        try socket.commit(batch)
     }
 
     private mutating func open() throws(DatapathError) -> NetfilterSocket {

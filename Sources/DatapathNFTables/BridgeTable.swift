@@ -53,7 +53,7 @@ struct BridgeTable {
 
     private var chains: [TableChain] {
         let entry = TableChain(
-            "prerouting", isBase: true, hook: .bridgePrerouting,
+            TableName.prerouting, isBase: true, hook: .bridgePrerouting,
             rules: [
                 TableRule([.member([.interface], of: TableName.podPorts), .verdict(.jump(TableName.sources))])
             ])

@@ -26,6 +26,26 @@ struct KernelTable: Equatable {
     }
 }
 
+extension KernelTable {
+    /// Removes our table of a family, where there is one. Packets under way need what their rules ask for to the end: no
+    /// more come in first, and those that are there leave.
+    static func remove(_ socket: NetfilterSocket, family: UInt16 = Batch.family) throws(DatapathError) {
+        guard try TableReader.exists(socket, family: family) else { return }
+        // A table that cannot be read goes as a whole.
+        let chains = (try? TableReader.read(socket, family: family))?.chains ?? [:]
+        var hooked = Transaction()
+        hooked.removedChains = TableName.baseChains.filter { chains[$0] != nil }
+        if !hooked.isEmpty {
+            try socket.commit(Batch(hooked, sequence: socket.reserve(Batch.sequenceNumbers), family: family))
+            PacketsUnderWay.wait()
+        }
+        var batch = Batch(sequence: socket.reserve(2), family: family)
+        batch.removeTable()
+        batch.finish()
+        try socket.commit(batch)
+    }
+}
+
 /// Texts and bytes that are equal when the kernel would do the same; counters' values are no part of them.
 enum Fingerprint {
     static func set(keyType: UInt32, keyBytes: UInt32, flags: UInt32, timeout: UInt64, userData: [UInt8]) -> String {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import CLinuxShim
 import CompiledPolicy
 import Datapath
-import Glibc
 import NetworkTypes
 
 extension NFTablesDatapath {
@@ -21,7 +19,7 @@ extension NFTablesDatapath {
     mutating func revoke(_ policy: borrowing CompiledPolicy) throws(DatapathError) {
         owesRevocation = true
         let socket = try opened()
-        Self.waitForPacketsUnderWay()
+        PacketsUnderWay.wait()
         let policy = copy policy
         var denied = try ConnectionTable.connections(socket) { flow in
             let isLocal =
@@ -44,13 +42,5 @@ extension NFTablesDatapath {
         if !step.isEmpty { try commit(step) }
         for connection in denied { try ConnectionTable.remove(connection, socket) }
         owesRevocation = false
-    }
-
-    /// How long it takes where the kernel cannot tell (nohz_full): many times what a packet needs through the hooks.
-    private static let microsecondsUnderWay: UInt32 = 100_000
-
-    /// Returns when every packet that was in the kernel's network code has left it.
-    static func waitForPacketsUnderWay() {
-        if bh_grace_period() != 0 { usleep(microsecondsUnderWay) }
     }
 }

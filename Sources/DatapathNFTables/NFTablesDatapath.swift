@@ -126,20 +126,7 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
     /// - Returns: what was removed, by name; empty where nothing was there.
     @discardableResult public static func uninstall() throws(DatapathError) -> [String] {
         let installed = try installed()
-        guard !installed.isEmpty else { return [] }
-        let socket = try NetfilterSocket()
-        // Packets under way need what their rules ask for to the end. A table that cannot be read goes as a whole.
-        let chains = (try? TableReader.read(socket))?.chains ?? [:]
-        var hooked = Transaction()
-        hooked.removedChains = TableName.baseChains.filter { chains[$0] != nil }
-        if !hooked.isEmpty {
-            try socket.commit(Batch(hooked, sequence: socket.reserve(Batch.sequenceNumbers)))
-            waitForPacketsUnderWay()
-        }
-        var batch = Batch(sequence: socket.reserve(2))
-        batch.removeTable()
-        batch.finish()
-        try socket.commit(batch)
+        try KernelTable.remove(NetfilterSocket())
         return installed
     }
 

@@ -8,8 +8,9 @@ package enum TableName {
     package static let forward = "forward"
     package static let input = "input"
     package static let output = "output"
-    /// Those that a hook calls.
-    package static let baseChains = [forward, input, output]
+    package static let prerouting = "prerouting"
+    /// Those that a hook calls, of the tables of both families.
+    package static let baseChains = [forward, input, output, prerouting]
     package static let sources = "source-addresses"
     package static let ownNodeSources = "source-addresses-to-own-node"
     package static let podPorts = "pod-ports"
