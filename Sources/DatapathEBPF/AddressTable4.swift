@@ -10,7 +10,8 @@ extension AddressEntry {
     init(word: UInt32) {
         self.init(
             addressClass: AddressClassID(rawValue: word & UInt32(BH_CLASS_MASK)),
-            endpoint: EndpointID(rawValue: UInt16(truncatingIfNeeded: word >> UInt32(BH_ENDPOINT_SHIFT))))
+            endpoint: EndpointID(
+                rawValue: UInt16(truncatingIfNeeded: word >> UInt32(BH_ENDPOINT_SHIFT) & BH_ENDPOINT_MASK)))
     }
 }
 

@@ -66,8 +66,9 @@ extension Generation {
     }
 
     private static func text(_ word: UInt32) -> String {
-        let endpoint = word >> UInt32(BH_ENDPOINT_SHIFT) & BH_ENDPOINT_MASK
-        return "class \(word & BH_CLASS_MASK)" + (endpoint == 0 ? "" : " endpoint \(endpoint)")
+        let entry = AddressEntry(word: word)
+        return "class \(entry.addressClass.rawValue)"
+            + (entry.endpoint == .none ? "" : " endpoint \(entry.endpoint.rawValue)")
     }
 
     private func dumpAddresses4(_ lines: inout [String]) {
