@@ -26,12 +26,9 @@ extension Agent where Plane: ~Copyable {
     /// Takes in what changed in the cluster. Nothing of it is in force before all is known; then all is, in one step.
     public func clusterChanged(_ update: ClusterUpdate) {
         noteLocalPods(update.events)
-        var others = update.events
-        var policies: [ObjectEvent] = []
-        if others.contains(where: { $0.isAboutPolicy }) {
-            policies = others.filter { $0.isAboutPolicy }.compactMap { store.takeCluster($0) }
-            others.removeAll { $0.isAboutPolicy }
-        }
+        let told = update.events.filter { $0.isAboutPolicy }
+        let policies = told.compactMap { store.takeClusterPolicy($0) }
+        let others = told.isEmpty ? update.events : update.events.filter { !$0.isAboutPolicy }
         guard var gathering = cluster.gathering.take() else {
             // Its failure is noted and retried.
             try? advance { $0.apply(others + policies) }

@@ -135,20 +135,21 @@ struct ObjectStore {
         return guardrails[key] == nil ? event : nil
     }
 
-    /// Takes in what an API server tells.
+    /// Takes in what an API server tells of a policy.
     ///
     /// - Returns: what changes in force; nil: a guardrail stands before it.
-    mutating func takeCluster(_ event: ObjectEvent) -> ObjectEvent? {
+    mutating func takeClusterPolicy(_ event: ObjectEvent) -> ObjectEvent? {
+        let key: ObjectKey
         switch event {
-        case .set(let object) where object.kind.isPolicy:
-            clusterPolicies[object.key] = object
-            pushed[object.key] = nil
-            return guardrails[object.key] == nil ? event : nil
-        case .removed(let key) where key.kind.isPolicy:
+        case .set(let object):
+            key = object.key
+            clusterPolicies[key] = object
+            pushed[key] = nil
+        case .removed(let removed):
+            key = removed
             clusterPolicies[key] = nil
-            return guardrails[key] == nil ? event : nil
-        case .set, .removed: return event
         }
+        return guardrails[key] == nil ? event : nil
     }
 
     /// Takes in a push of objects, all or none.

@@ -27,8 +27,12 @@ struct KnownObjects: Sendable {
         return old?.version
     }
 
-    /// Notes that a list has it.
-    mutating func mark(_ key: ObjectKey, round: UInt32) { entries[key.namespace]?[key.name]?.round = round }
+    /// Notes that a list has it, and answers which version is known.
+    mutating func mark(_ key: ObjectKey, round: UInt32) -> String? {
+        guard let version = version(key) else { return nil }
+        entries[key.namespace]?[key.name]?.round = round
+        return version
+    }
 
     /// Answers whether it was known.
     mutating func remove(_ key: ObjectKey) -> Bool {

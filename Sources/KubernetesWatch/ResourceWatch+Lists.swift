@@ -31,15 +31,8 @@ extension ResourceWatch {
         var events: [ObjectEvent] = []
         events.reserveCapacity(isComplete ? 0 : objects.count)
         for received in objects {
-            if !isComplete, let object = received.object, refused.isEmpty {
-                // A first list, most of a large cluster's work: one look-up an object.
-                let old = known.set(received.key, version: received.version, round: round)
-                if old != received.version { events.append(.set(object)) }
-                continue
-            }
-            known.mark(received.key, round: round)
-            guard known.version(received.key) != received.version else { continue }
             if isComplete {
+                guard known.mark(received.key, round: round) != received.version else { continue }
                 listing?.pending.append(received)
             } else if let event = event(setting: received) {
                 events.append(event)
@@ -66,7 +59,8 @@ extension ResourceWatch {
         actions.append(.complete)
     }
 
-    /// Takes a version of an object as the one that is known. Nil: it cannot be read; what was known holds on.
+    /// Takes a version of an object as the one that is known. Nil: it is already, or it cannot be read and what was known
+    /// holds on.
     mutating func event(setting received: ReceivedObject) -> ObjectEvent? {
         guard let object = received.object else {
             if refused.count < Self.refusedLimit || refused[received.key] != nil {
@@ -77,9 +71,9 @@ extension ResourceWatch {
             }
             return nil
         }
-        refused[received.key] = nil
-        known.set(received.key, version: received.version, round: round)
-        return .set(object)
+        if !refused.isEmpty { refused[received.key] = nil }
+        let old = known.set(received.key, version: received.version, round: round)
+        return old == received.version && !received.version.isEmpty ? nil : .set(object)
     }
 
     // MARK: No such resource
