@@ -134,12 +134,10 @@ public struct PluginCall {
 
     private func status() throws {
         let end = clock.now() + Self.statusPatience
-        var left = Self.statusPatience
-        while let problem = try problem(within: max(1, left)) {
-            left = end - clock.now()
+        while let problem = try problem(within: max(1, end - clock.now())) {
+            let left = end - clock.now()
             guard left > 0 else { throw problem }
             clock.sleep(min(Self.statusRetry, left))
-            left = end - clock.now()
         }
     }
 
