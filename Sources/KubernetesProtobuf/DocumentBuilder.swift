@@ -124,11 +124,17 @@ extension MessageSchema.Value {
 extension WireReader {
     /// Key and value of a `map<string, string>` entry; what is missing is empty.
     func mapEntry() throws(ProtobufError) -> (key: String, value: String) {
-        var (reader, key, value) = (self, "", "")
+        let places = try mapEntryPlaces()
+        return (text(in: places.key), text(in: places.value))
+    }
+
+    /// Where the two stand.
+    func mapEntryPlaces() throws(ProtobufError) -> (key: Range<Int>, value: Range<Int>) {
+        var (reader, key, value) = (self, 0..<0, 0..<0)
         while let tag = try reader.next() {
             switch tag.number {
-            case 1: key = try reader.text(tag)
-            case 2: value = try reader.text(tag)
+            case 1: key = try reader.content(tag)
+            case 2: value = try reader.content(tag)
             default: try reader.skip(tag)
             }
         }

@@ -102,16 +102,9 @@ struct PodReader {
 
     /// Of all annotations one is kept; what the others say stays where it is.
     private func readAnnotation(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {
-        var (reader, key, value) = (message, 0..<0, 0..<0)
-        while let tag = try reader.next() {
-            switch tag.number {
-            case 1: key = try reader.content(tag)
-            case 2: value = try reader.content(tag)
-            default: try reader.skip(tag)
-            }
-        }
+        let (key, value) = try message.mapEntryPlaces()
         guard bytes.isText(key, Pod.mirrorAnnotation) else { return }
-        draft.pod.staticUID = reader.text(in: value)
+        draft.pod.staticUID = message.text(in: value)
     }
 
     private func readSpec(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {
