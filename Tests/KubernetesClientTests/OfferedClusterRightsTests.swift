@@ -4,7 +4,6 @@ import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
 import Logging
-import PolicySources
 import TestKit
 import Testing
 
@@ -14,8 +13,7 @@ extension OfferedClusterTests {
     private static func deployed() throws -> Set<Right> {
         let root = URL(filePath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
         let file = root.appending(path: "../../deploy/base/rbac.yaml").standardizedFileURL
-        let documents = try String(contentsOf: file, encoding: .utf8).split(separator: "\n---")
-        let nodes = try documents.map { try DocumentReader.read(Array($0.utf8), file: file.path) }
+        let nodes = try DocumentNode.documents(of: String(contentsOf: file, encoding: .utf8))
         let role = try #require(nodes.first { $0["kind"]?.string == "ClusterRole" })
         var rights: Set<Right> = []
         for rule in items(role["rules"]) {
@@ -68,7 +66,8 @@ extension OfferedClusterTests {
                 try await followed.wait("the rest") { followed in
                     followed.follower.watches.filter { $0.status?.isComplete == true }.count == 6
                 }
-                #expect(followed[cluster.key(.pod, "p1")] != nil)
+                // Who takes the changes may be some behind the watch that has them.
+                try await followed.wait("the pod") { $0[cluster.key(.pod, "p1")] != nil }
                 #expect(!followed.isComplete && followed.watch("networkpolicies")?.status?.isComplete == false)
                 try await cluster.grant(rights, toToken: token)
                 try await followed.wait("all") { $0.isComplete }

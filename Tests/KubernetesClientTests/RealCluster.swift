@@ -2,7 +2,6 @@
 import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
-import PolicySources
 import Synchronization
 import TestKit
 import Testing
@@ -65,7 +64,7 @@ final class RealCluster: TestCluster {
     // MARK: Objects
 
     func apply(_ manifest: String) async throws {
-        for node in try documents(manifest) {
+        for node in try DocumentNode.documents(of: manifest) {
             let path = try path(node)
             try await put(node.removing(["status"]).json, at: path)
             guard let status = node["status"] else { continue }
@@ -75,7 +74,7 @@ final class RealCluster: TestCluster {
     }
 
     func delete(_ manifest: String) async throws {
-        for node in try documents(manifest) { try await remove(try path(node)) }
+        for node in try DocumentNode.documents(of: manifest) { try await remove(try path(node)) }
     }
 
     private func put(_ text: String, at path: String) async throws {
@@ -86,12 +85,6 @@ final class RealCluster: TestCluster {
     /// At once: no kubelet is there that would end a pod.
     private func remove(_ path: String) async throws {
         try await curl.send("DELETE", "\(path)?gracePeriodSeconds=0", orMissing: true)
-    }
-
-    private func documents(_ manifest: String) throws -> [DocumentNode] {
-        try "\n\(manifest)".split(separator: "\n---").filter { $0.contains(":") }.map {
-            try DocumentReader.read(Array($0.utf8), file: "manifest")
-        }
     }
 
     private func path(_ node: DocumentNode) throws -> String {

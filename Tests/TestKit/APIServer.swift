@@ -5,7 +5,6 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
-import PolicySources
 import Synchronization
 
 /// A stand-in for the API server of a cluster: lists in pages, watches with bookmarks, bearer tokens and refusals, over
@@ -192,10 +191,9 @@ public final class APIServer: Sendable {
 
     private static func documents(_ manifest: String) throws -> [(DocumentNode, path: String)] {
         var result: [(DocumentNode, path: String)] = []
-        for text in "\n\(manifest)".split(separator: "\n---") where text.contains(":") {
-            let node = try DocumentReader.read(Array(text.utf8), file: "manifest")
+        for node in try DocumentNode.documents(of: manifest) {
             guard let kind = node["kind"]?.string.flatMap({ ObjectKind(rawValue: $0) }) else {
-                throw NetError.missing("an object of a known kind in: \(text)")
+                throw NetError.missing("an object of a known kind in: \(node.json)")
             }
             // What cannot be written would be sent as nothing.
             if isBuiltIn(kind) { _ = try ProtobufWriter.object(node) }
