@@ -157,14 +157,9 @@ private final class FollowedNode {
         api = try APIServer(bookmarkMilliseconds: 60_000, in: world.node)
         api.serve(.pod, pages: cluster.pods)
         for (kind, pages) in cluster.others { api.serve(kind, pages: pages) }
-        let file = "\(world.directory)/kubeconfig"
-        try api.kubeconfig().write(toFile: file, atomically: true, encoding: .utf8)
-        daemon = try NetDaemon(in: world, options: ["--kubeconfig", file], name: PreparedCluster.nodeName)
-        let end = NetClock.now + 60_000_000_000
-        while try !daemon.get("/v1/status").contains(#""complete":true"#) {
-            guard NetClock.now < end else { throw NetError.timeout("the cluster to be known; \(daemon.log)") }
-            NetClock.sleep(milliseconds: 200)
-        }
+        daemon = try NetDaemon(in: world, following: api, name: PreparedCluster.nodeName)
+        // Answers are processor time of the daemon's, too.
+        try daemon.waitUntilClusterIsKnown(seconds: 60, every: 200)
     }
 
     func close() {
@@ -178,12 +173,9 @@ private final class FollowedNode {
     /// The daemon's, since its start.
     var usage: Usage {
         get throws {
-            let text = try String(contentsOfFile: "/proc/\(daemon.pid)/status", encoding: .utf8)
             func megabytes(_ name: String) throws -> Double {
-                guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("\(name):") }),
-                    let kilobytes = Double(line.split(separator: " ").dropFirst().first ?? "")
-                else { throw NetError.missing(name) }
-                return kilobytes * 1024 / 1e6
+                guard let megabytes = memoryMegabytes(name, of: "\(daemon.pid)") else { throw NetError.missing(name) }
+                return megabytes
             }
             return Usage(
                 milliseconds: try milliseconds, resident: try megabytes("VmRSS"), peak: try megabytes("VmHWM"))

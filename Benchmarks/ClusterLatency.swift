@@ -18,9 +18,8 @@ import TestKit
             ("API server, closed", told.closed), ("API server, opened", told.opened),
             ("control socket, closed", pushed.closed), ("control socket, opened", pushed.opened),
         ] {
-            let sorted = values.sorted()
-            let figures = [sorted[sorted.count / 2], sorted[sorted.count * 99 / 100], sorted[sorted.count - 1]]
-            print("latency:   \(name): \(figures.map(shown).joined(separator: "  ")) (target p99 50)")
+            let figures = [0.5, 0.99, 1].map { shown(values.quantile($0)) }
+            print("latency:   \(name): \(figures.joined(separator: "  ")) (target p99 50)")
         }
     }
 }
@@ -38,23 +37,12 @@ private final class WatchedFlow {
     init(_ datapath: NetDatapath) throws {
         world = try NetWorld(pods: ["client", "server"])
         api = try APIServer(in: world.node)
-        let pods = world.pods.map { pod in
-            KubernetesObject.pod(
-                Pod(
-                    metadata: ObjectMeta(name: pod.name, namespace: "default", labels: ["app": pod.name]),
-                    nodeName: NetDaemon.nodeName, podIPs: [pod.v4, pod.v6]))
-        }
         let namespace = KubernetesObject.namespace(Namespace(metadata: ObjectMeta(name: "default")))
-        try api.apply(KubernetesYAML.text(of: [namespace] + pods))
-        let file = "\(world.directory)/kubeconfig"
-        try api.kubeconfig().write(toFile: file, atomically: true, encoding: .utf8)
+        try api.apply(KubernetesYAML.text(of: [namespace] + LivePolicy.pods(world)))
         let target = world.pod("server")
         server = try target.namespace.run { try NetServer(at: [target.v4], [.init(.udp, 5353)]) }
-        let daemon = try NetDaemon(in: world, datapath: datapath, options: ["--kubeconfig", file])
-        self.daemon = daemon
-        try NetClock.wait("the cluster to be known; \(daemon.log)", seconds: 20) {
-            try daemon.get("/v1/status").contains(#""complete":true"#)
-        }
+        daemon = try NetDaemon(in: world, following: api, datapath: datapath)
+        try daemon.waitUntilClusterIsKnown()
         hammer = try world.pod("client").namespace.run {
             try NetHammer(.udp, to: target.v4, port: 5353, everyMicroseconds: 200)
         }

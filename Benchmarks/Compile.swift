@@ -88,11 +88,15 @@ private struct LargeCluster {
 }
 
 /// Memory that the kernel holds for this process; nil where /proc cannot be read.
-func residentMegabytes() -> Double? {
-    guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return nil }
-    let fields = text.split(separator: " ")
-    guard fields.count > 1, let pages = Double(fields[1]) else { return nil }
-    return pages * 4096 / 1e6
+func residentMegabytes() -> Double? { memoryMegabytes("VmRSS", of: "self") }
+
+/// What /proc says of a process under a name; nil where it cannot be read.
+func memoryMegabytes(_ name: String, of process: String) -> Double? {
+    let text = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+    let line = text?.split(separator: "\n").first { $0.hasPrefix("\(name):") }
+    guard let kilobytes = line.flatMap({ Double($0.split { $0 == " " || $0 == "\t" }.dropFirst().first ?? "") })
+    else { return nil }
+    return kilobytes * 1024 / 1e6
 }
 
 func shown(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }

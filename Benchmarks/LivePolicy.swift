@@ -19,7 +19,8 @@ enum LivePolicy {
     /// Leaves no program in the kernel.
     static func remove(_ world: NetWorld) throws { try NetDaemon.uninstall(from: world) }
 
-    private static func pods(_ world: NetWorld) -> [KubernetesObject] {
+    /// The world's pods, each with its name as label `app`.
+    static func pods(_ world: NetWorld) -> [KubernetesObject] {
         world.pods.map { pod in
             .pod(
                 Pod(

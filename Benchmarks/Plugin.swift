@@ -91,10 +91,6 @@ private final class PluginBench {
     }
 }
 
-extension [Double] {
-    fileprivate func quantile(_ part: Double) -> Double { sorted()[Int(Double(count - 1) * part)] }
-}
-
 extension Double {
     fileprivate var text: String { String(repeating: " ", count: 3) + "\((self * 100).rounded() / 100)" }
 }

@@ -2,11 +2,7 @@
 import Foundation
 
 /// Processor time that this process has used, in milliseconds: the machine may have other work.
-func processorMilliseconds() -> Double {
-    var time = timespec()
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-    return Double(time.tv_sec) * 1e3 + Double(time.tv_nsec) / 1e6
-}
+func processorMilliseconds() -> Double { milliseconds(of: CLOCK_PROCESS_CPUTIME_ID) }
 
 /// Processor time that `work` uses.
 func processorMilliseconds(_ work: () throws -> Void) rethrows -> Double {
@@ -15,11 +11,15 @@ func processorMilliseconds(_ work: () throws -> Void) rethrows -> Double {
     return processorMilliseconds() - start
 }
 
-/// Processor time that another process has used so far, in milliseconds.
+/// Processor time that another process has used so far, in milliseconds; nil: there is none.
 func processorMilliseconds(of process: pid_t) -> Double? {
     var clock = clockid_t()
+    return clock_getcpuclockid(process, &clock) == 0 ? milliseconds(of: clock) : nil
+}
+
+private func milliseconds(of clock: clockid_t) -> Double {
     var time = timespec()
-    guard clock_getcpuclockid(process, &clock) == 0, clock_gettime(clock, &time) == 0 else { return nil }
+    clock_gettime(clock, &time)
     return Double(time.tv_sec) * 1e3 + Double(time.tv_nsec) / 1e6
 }
 

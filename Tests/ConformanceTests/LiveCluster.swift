@@ -114,11 +114,9 @@ final class LiveCluster {
         let api = try APIServer(in: world.node)
         try api.apply(KubernetesYAML.text(of: Self.objects(world)))
         try api.apply(Self.policies)
-        let file = "\(world.directory)/kubeconfig"
-        try api.kubeconfig().write(toFile: file, atomically: true, encoding: .utf8)
         self.api = api
-        daemon = try NetDaemon(in: world, datapath: datapath, options: ["--kubeconfig", file] + options)
-        try waitUntilKnown()
+        daemon = try NetDaemon(in: world, following: api, datapath: datapath, options: options)
+        try daemon.waitUntilClusterIsKnown()
     }
 
     /// Runs `body` with a cluster and removes it, whatever happens.
@@ -130,13 +128,6 @@ final class LiveCluster {
             datapath, proxy: proxy, links: links, options: options, followsAPI: followsAPI)
         defer { cluster.close() }
         try body(cluster)
-    }
-
-    /// Waits until all that the API server holds is in force.
-    func waitUntilKnown() throws {
-        try NetClock.wait("the cluster to be known; log:\n\(daemon.log)", seconds: 20) {
-            try daemon.get("/v1/status").contains(#""complete":true"#)
-        }
     }
 
     func close() {

@@ -7,24 +7,29 @@ import Testing
 extension Live {
     /// A node goes from one datapath to the other and back while packets flow.
     @Suite struct SwitchTests {
-        /// Flows that go on, and flows that begin all the time.
+        /// From one pod to another: a flow that goes on, and flows that begin all the time.
         private struct Traffic {
-            var flows: [NetHammer] = []
-            var names: [String] = []
-            var beginnings: [NetDialer] = []
+            let name: String
+            let flow: NetHammer
+            let beginnings: NetDialer
 
-            init(_ cluster: LiveCluster, from pods: [(String, String)], patience: Int) throws {
-                for family in AddressFamily.allCases {
-                    for (source, target) in pods {
-                        names.append("\(source) to \(target), \(family)")
-                        flows.append(
-                            try cluster.hammer(source, target, .udp, 5353, family, everyMicroseconds: 2000))
-                        let destination = cluster.world.pod(target).address(family)
-                        beginnings.append(
-                            try cluster.world.pod(source).namespace.run {
-                                try NetDialer(to: destination, port: 5353, patience: patience)
-                            })
-                    }
+            init(_ cluster: LiveCluster, _ source: String, _ target: String, _ family: AddressFamily, patience: Int)
+                throws
+            {
+                name = "\(source) to \(target), \(family)"
+                flow = try cluster.hammer(source, target, .udp, 5353, family, everyMicroseconds: 2000)
+                let destination = cluster.world.pod(target).address(family)
+                beginnings = try cluster.world.pod(source).namespace.run {
+                    try NetDialer(to: destination, port: 5353, patience: patience)
+                }
+            }
+
+            /// Of both families.
+            static func start(
+                _ cluster: LiveCluster, from pods: [(String, String)], patience: Int
+            ) throws -> [Traffic] {
+                try AddressFamily.allCases.flatMap { family in
+                    try pods.map { try Traffic(cluster, $0, $1, family, patience: patience) }
                 }
             }
         }
@@ -38,8 +43,8 @@ extension Live {
         func theWayToTheOtherDatapathAndBackHasNoGap(first: NetDatapath, signal: Int32) throws {
             try LiveCluster.with(first) { cluster in
                 let second: NetDatapath = first == .ebpf ? .nftables : .ebpf
-                let allowed = try Traffic(cluster, from: [("api", "db"), ("web", "api")], patience: 1000)
-                let denied = try Traffic(cluster, from: [("idle", "db"), ("locked", "api")], patience: 3)
+                let allowed = try Traffic.start(cluster, from: [("api", "db"), ("web", "api")], patience: 1000)
+                let denied = try Traffic.start(cluster, from: [("idle", "db"), ("locked", "api")], patience: 3)
                 let connection = try cluster.hammer("api", "db", .tcp, 6379, .ipv4, everyMicroseconds: 2000)
                 NetClock.sleep(milliseconds: 300)
                 var marks: [(what: String, time: UInt64)] = []
@@ -58,20 +63,21 @@ extension Live {
                 }
                 mark("end")
                 var lost: [String] = []
-                for (flow, name) in zip(allowed.flows + [connection], allowed.names + ["the connection"]) {
+                for (flow, name) in zip(allowed.map(\.flow) + [connection], allowed.map(\.name) + ["the connection"]) {
                     let packets = flow.stop()
                     #expect(packets.count > 300)
                     lost += packets.filter { $0.answered == nil }.map { "\(name): sent at \($0.sent / 1000) µs" }
                 }
-                for (dialer, name) in zip(allowed.beginnings, allowed.names) {
-                    let result = dialer.stop()
+                for traffic in allowed {
+                    let result = traffic.beginnings.stop()
                     #expect(result.asked > 100)
-                    lost += Array(repeating: "\(name): \(result.failures)", count: result.asked - result.answered)
+                    lost += Array(
+                        repeating: "\(traffic.name): \(result.failures)", count: result.asked - result.answered)
                 }
                 #expect(lost.count <= Self.kernelsOwn, "\(lost); \(marks); \(cluster.daemon.log)")
-                for flow in denied.flows { #expect(flow.stop().allSatisfy { $0.answered == nil }) }
-                for dialer in denied.beginnings {
-                    let result = dialer.stop()
+                for traffic in denied { #expect(traffic.flow.stop().allSatisfy { $0.answered == nil }) }
+                for traffic in denied {
+                    let result = traffic.beginnings.stop()
                     #expect(result.asked > 100 && result.answered == 0, "\(result)")
                 }
                 // Not even the way there was open for a moment.

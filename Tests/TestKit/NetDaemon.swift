@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import Glibc
 import KubernetesObjects
 import Synchronization
@@ -35,6 +36,16 @@ public final class NetDaemon: Sendable {
         self.options = options
         self.wrapper = wrapper
         try start()
+    }
+
+    /// One that follows an API server. What that holds may come into force later.
+    public convenience init(
+        in world: NetWorld, following api: APIServer, datapath: NetDatapath = .ebpf, options: [String] = [],
+        name: String = NetDaemon.nodeName
+    ) throws {
+        let file = "\(world.directory)/kubeconfig"
+        try api.kubeconfig().write(toFile: file, atomically: true, encoding: .utf8)
+        try self.init(in: world, datapath: datapath, options: ["--kubeconfig", file] + options, name: name)
     }
 
     public var socket: String { "\(world.directory)/bulkheadd.sock" }
@@ -80,6 +91,16 @@ public final class NetDaemon: Sendable {
     /// Removes the objects that a manifest names; when this returns, they are gone.
     public func delete(_ manifest: String) throws {
         try curl(["-X", "DELETE", "--data-binary", "@-"], "/v1/objects", body: manifest)
+    }
+
+    /// Whether all that the API server held was in force once.
+    public var knowsCluster: Bool { get throws { try get("/v1/status").contains(#""complete":true"#) } }
+
+    /// - Parameter interval: milliseconds between two questions.
+    public func waitUntilClusterIsKnown(seconds: Double = 20, every interval: Double = 2) throws {
+        try NetClock.wait("the cluster to be known; log:\n\(log)", seconds: seconds, every: interval) {
+            try knowsCluster
+        }
     }
 
     public func get(_ path: String) throws -> String { try curl([], path, body: "") }

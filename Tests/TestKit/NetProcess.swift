@@ -148,12 +148,16 @@ public enum NetClock {
 
     public static func sleep(milliseconds: Double) { usleep(UInt32(milliseconds * 1000)) }
 
-    /// Looks every two milliseconds.
-    public static func wait(_ what: String, seconds: Double, until condition: () throws -> Bool) throws {
+    /// Looks again and again.
+    ///
+    /// - Parameter interval: milliseconds between two looks.
+    public static func wait(
+        _ what: String, seconds: Double, every interval: Double = 2, until condition: () throws -> Bool
+    ) throws {
         let end = now + UInt64(seconds * 1e9)
         while try !condition() {
             guard now < end else { throw NetError.timeout(what) }
-            sleep(milliseconds: 2)
+            sleep(milliseconds: interval)
         }
     }
 }
