@@ -4,6 +4,16 @@ import KubernetesObjects
 extension ClusterState {
     /// The namespace's number, with one more reference; made with its implied label where it is new.
     mutating func retainNamespace(_ name: String) -> UInt32 {
+        if let last = lastNamespace, last.name == name {
+            namespaces[Int(last.number)].references += 1
+            return last.number
+        }
+        let number = findNamespace(name)
+        lastNamespace = (name, number)
+        return number
+    }
+
+    private mutating func findNamespace(_ name: String) -> UInt32 {
         if let number = namespaceNumbers[name] {
             namespaces[Int(number)].references += 1
             return number

@@ -5,13 +5,14 @@ import PolicyModel
 
 extension ClusterState {
     mutating func set(_ pod: Pod) {
-        let isLocal = pod.nodeName == nodeName && !nodeName.isEmpty
-        let uids =
-            isLocal
-            ? note(object: pod)
-            : forget(object: EndpointName(namespace: pod.metadata.namespace, name: pod.metadata.name))
-        place(isLocal ? withAttachedAddresses(pod) : pod, isLocal: isLocal)
-        placeMirrors(ofUIDs: uids)
+        if pod.nodeName == nodeName, !nodeName.isEmpty {
+            let uids = note(object: pod)
+            place(withAttachedAddresses(pod), isLocal: true)
+            placeMirrors(ofUIDs: uids)
+        } else if place(pod, isLocal: false) {
+            let name = EndpointName(namespace: pod.metadata.namespace, name: pod.metadata.name)
+            placeMirrors(ofUIDs: forget(object: name))
+        }
     }
 
     private mutating func placeMirrors(ofUIDs uids: [String]) {
@@ -20,7 +21,8 @@ extension ClusterState {
         }
     }
 
-    private mutating func place(_ pod: Pod, isLocal: Bool) {
+    /// - Returns: whether it was local until now.
+    @discardableResult private mutating func place(_ pod: Pod, isLocal: Bool) -> Bool {
         let namespace = retainNamespace(pod.metadata.namespace)
         let isFinished = pod.phase == .succeeded || pod.phase == .failed
         let isOutside = isFinished || pod.hostNetwork
@@ -30,24 +32,20 @@ extension ClusterState {
             isLocal: isLocal, isOutsidePolicy: isOutside, isFinished: isFinished)
         if !isOutside, !record.addresses.isEmpty { record.group = group(of: pod, in: namespace) }
 
-        let key = ScopedName(namespace: namespace, name: pod.metadata.name)
-        if let number = podNumbers[key] {
+        let unused = freePods.last ?? UInt32(pods.count)
+        let number = podNumbers.value(
+            of: ScopedName(namespace: namespace, name: pod.metadata.name), orSetting: unused)
+        guard number == unused else {
+            let wasLocal = pods[Int(number)].isLocal
             releaseNamespace(namespace)
             replace(number, with: record)
-            setHostAddresses(isLocal ? pod.hostIPs : [], of: number)
-            return
+            if isLocal || wasLocal { setHostAddresses(isLocal ? pod.hostIPs : [], of: number) }
+            return wasLocal
         }
-        let number: UInt32
-        if let old = freePods.popLast() {
-            number = old
-            pods[Int(old)] = record
-        } else {
-            number = UInt32(pods.count)
-            pods.append(record)
-        }
-        podNumbers[key] = number
+        if freePods.popLast() != nil { pods[Int(number)] = record } else { pods.append(record) }
         enter(number)
-        setHostAddresses(isLocal ? pod.hostIPs : [], of: number)
+        if isLocal { setHostAddresses(pod.hostIPs, of: number) }
+        return false
     }
 
     mutating func removePod(namespace: String, name: String) {
@@ -120,10 +118,8 @@ extension ClusterState {
         guard pods[Int(number)].hasGroup else { return }
         for address in pods[Int(number)].addresses {
             changes.addresses.append(address)
-            guard let owner = owners[address] else {
-                owners[address] = number
-                continue
-            }
+            let owner = owners.value(of: address, orSetting: number)
+            guard owner != number else { continue }
             claims[address, default: [owner]].append(number)
             if precedes(owner, number) { owners[address] = number }
             noteLocal(owner)
@@ -184,5 +180,13 @@ extension ClusterState {
         var result = (nodes[nodeName]?.addresses ?? []) + localAddresses
         result += hostAddressCounts.keys
         return Set(result).sorted()
+    }
+}
+
+extension Dictionary {
+    /// The value of a key, which gets this one if it has none. Looks once.
+    fileprivate mutating func value(of key: Key, orSetting new: Value) -> Value {
+        func current(_ value: inout Value) -> Value { value }
+        return current(&self[key, default: new])
     }
 }

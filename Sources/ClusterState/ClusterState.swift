@@ -19,6 +19,8 @@ public struct ClusterState: Sendable {
     package internal(set) var namespaces: [NamespaceRecord] = []
     var namespaceNumbers: [String: UInt32] = [:]
     var freeNamespaces: [UInt32] = []
+    /// The one asked for last: lists come in order of namespaces. Nil after each commit, which frees namespaces.
+    var lastNamespace: (name: String, number: UInt32)?
 
     package internal(set) var groups: [PodGroup] = []
     var groupNumbers: [GroupKey: UInt32] = [:]
@@ -102,6 +104,7 @@ public struct ClusterState: Sendable {
         for group in changes.groups where !groups[Int(group)].isActive { free(group: group) }
         changes = ClusterChanges()
         lastGroup = nil
+        lastNamespace = nil
         for number in released.namespaces where namespaces[Int(number)].references == 0 { free(namespace: number) }
         freePods += released.pods
         freePolicies += released.policies

@@ -240,13 +240,13 @@ public enum ObjectKind: String, Sendable, Hashable, CaseIterable {
     var withArticle: String { self == .adminNetworkPolicy ? "an \(rawValue)" : "a \(rawValue)" }
 }
 
-/// One decoded, valid object.
+/// One decoded, valid object. Large ones are in boxes: an object is handed on many times before it is looked into.
 public enum KubernetesObject: Sendable, Hashable {
-    case pod(Pod)
+    indirect case pod(Pod)
     case namespace(Namespace)
     case node(Node)
-    case networkPolicy(NetworkPolicy)
-    case tierPolicy(TierPolicy)
+    indirect case networkPolicy(NetworkPolicy)
+    indirect case tierPolicy(TierPolicy)
 
     public var metadata: ObjectMeta {
         get {
