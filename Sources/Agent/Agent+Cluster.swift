@@ -45,6 +45,7 @@ extension Agent where Plane: ~Copyable {
 
     /// All of the cluster is known: the kernel gets it in place of what it held.
     private func putInForce(_ gathered: consuming PolicyPipeline) {
+        giveBackMemory()
         gathered.ingest(localAddresses: localAddresses.sorted())
         gathered.ingest(attachments: attached.pods)
         gathered.ingest(store.policies.sorted { $0.key < $1.key }.map { .set($0) })
@@ -68,7 +69,11 @@ extension Agent where Plane: ~Copyable {
             ])
         // Its failure is noted and retried.
         _ = try? resyncNow()
-        // The lists have come and gone, and so has what read them.
+        giveBackMemory()
+    }
+
+    /// The lists have come and gone, and so has what read them. Before and after the first compilation, which needs most.
+    private func giveBackMemory() {
         bh_trim_heap()
         bh_forget_start()
     }
