@@ -119,22 +119,24 @@ public struct PolicyCompiler: Sendable {
         for prefix in step.touchedPrefixes where !prefix.isHost {
             write(AddressChange(prefix, partition.entry(ofPrefix: prefix)), &delta)
         }
-        let hosts = step.touchedPrefixes.filter(\.isHost).map(\.network)
-        for address in hosts + step.touched {
-            let new = partition.entry(of: address)
-            let old = compiled.addresses.hosts[address]
-            guard new != old else { continue }
-            let change = AddressChange(CIDR(host: address), new)
-            let endpoint = new?.endpoint ?? .none
-            if endpoint == old?.endpoint ?? .none || endpoint == .none {
-                write(change, &delta)
-            } else {
-                later.append(change)
-            }
-        }
+        for prefix in step.touchedPrefixes where prefix.isHost { flush(prefix.network, &delta, &later) }
+        for address in step.touched { flush(address, &delta, &later) }
         for change in later { write(change, &delta) }
         step.touched.removeAll(keepingCapacity: true)
         step.touchedPrefixes.removeAll()
+    }
+
+    private mutating func flush(_ address: IPAddress, _ delta: inout CompiledDelta, _ later: inout [AddressChange]) {
+        let new = partition.entry(of: address)
+        let old = compiled.addresses.hosts[address]
+        guard new != old else { return }
+        let change = AddressChange(CIDR(host: address), new)
+        let endpoint = new?.endpoint ?? .none
+        if endpoint == old?.endpoint ?? .none || endpoint == .none {
+            write(change, &delta)
+        } else {
+            later.append(change)
+        }
     }
 
     private mutating func write(_ change: AddressChange, _ delta: inout CompiledDelta) {

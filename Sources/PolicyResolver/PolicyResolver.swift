@@ -72,6 +72,7 @@ public struct PolicyResolver: Sendable {
         }
 
         peerSets.finish(&change, in: state)
+        change.addresses.reserveCapacity(changes.addresses.count)
         for address in changes.addresses {
             let group = state.group(of: address).flatMap { peerSets.sets(ofGroup: $0).isEmpty ? nil : $0 }
             change.addresses.append(AddressGroup(address, group.map(PeerGroupID.init(rawValue:))))
