@@ -22,12 +22,12 @@ import TestKit
             own.append(round.plugin)
         }
         let what = "ADD in ms, \(datapath), \(pods) pods there already, only \(rounds) rounds of each"
-        print(what.padded(to: 64) + "  p50     p99")
+        print(what.padded(to: 68) + "  p50     p99")
         for (name, values) in [("ptp", alone), ("ptp, bulkhead-cni", chained), ("of these, bulkhead-cni", own)] {
-            print("  \(name.padded(to: 60)) \(values.quantile(0.5).text) \(values.quantile(0.99).text)")
+            print("  \(name.padded(to: 64)) \(values.quantile(0.5).text) \(values.quantile(0.99).text)")
         }
     }
-    print("  \("VERSION: the plugin's start and end alone".padded(to: 60)) \(try pluginStarts(300))")
+    print("  \("VERSION: the plugin's start and end alone".padded(to: 64)) \(try pluginStarts(300))")
 }
 
 private func pluginStarts(_ rounds: Int) throws -> String {
