@@ -136,12 +136,14 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     /// Waits until no packet can see what was retired, and frees it.
     @discardableResult
     mutating func gracePeriod() throws(DatapathError) -> Int {
-        let code = bh_grace_period()
+        let waitsForOutput = current?.mayJudgeOutput ?? true
+        let code = waitsForOutput ? bh_grace_period() : bh_forwarding_grace_period()
         guard code == 0 else {
             throw .unsupported(
                 what: "membarrier(MEMBARRIER_CMD_GLOBAL) failed with errno \(-code)",
                 remedy: "boot without nohz_full")
         }
+        if let current, waitsForOutput { current.mayJudgeOutput = current.judgesOwnNode }
         current?.memory.releaseRetired()
         retired = RetiredNumbers()
         return 1

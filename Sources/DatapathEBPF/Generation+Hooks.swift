@@ -163,7 +163,10 @@ extension Generation {
     var judgesOwnNode: Bool { memory.load(Self.headerWord(\.own_node)) != 0 }
 
     /// Says whether they are judged: one store, after all that judges them. The programs must be attached before.
-    func setJudgesOwnNode(_ judges: Bool) { memory.update(Self.headerWord(\.own_node), judges ? 1 : 0) }
+    func setJudgesOwnNode(_ judges: Bool) {
+        if judges { mayJudgeOutput = true }
+        memory.update(Self.headerWord(\.own_node), judges ? 1 : 0)
+    }
 
     /// Takes the programs away again once the tables say that they judge nothing: the node's own traffic is then as
     /// quick as without them.

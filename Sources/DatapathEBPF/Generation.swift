@@ -22,6 +22,9 @@ final class Generation {
     var endpoints = EndpointTable()
     /// Blocks found in use beside the one known for their program; retired by the next resync.
     var strayPrograms: [HeapBlock] = []
+    /// Whether the tables may be looked at for a packet that the node itself sends: only a grace period of RCU waits for
+    /// those.
+    var mayJudgeOutput = true
     let counters: Descriptor
     let stats: Descriptor
     private let hooks: HookPrograms

@@ -9,8 +9,8 @@ extension NFTablesDatapath {
     ///
     /// Why none is missed: a flow that the rules before let through is in the connection table, or its packet is on
     /// its way from our rules to the last hook, which enters it. Both happen in one run of the kernel's network code,
-    /// which a grace period of RCU waits for: afterwards every such flow is in the table, and what is entered later
-    /// was judged by the rules in force. Entries keep their place in the table while it is walked, except when it is
+    /// which is waited for: afterwards every such flow is in the table, and what is entered later was judged by the rules
+    /// in force. What the node itself sends need not be waited for, as it is never denied. Entries keep their place in the table while it is walked, except when it is
     /// made larger or smaller; then the walk is repeated. Only a packet that somebody's NFQUEUE holds all the time can
     /// come through later.
     ///
@@ -19,7 +19,7 @@ extension NFTablesDatapath {
     mutating func revoke(_ policy: borrowing CompiledPolicy) throws(DatapathError) {
         owesRevocation = true
         let socket = try opened()
-        PacketsUnderWay.wait()
+        PacketsUnderWay.waitForForwarded()
         let policy = copy policy
         var denied = try ConnectionTable.connections(socket) { flow in
             let isLocal =

@@ -11,4 +11,10 @@ enum PacketsUnderWay {
     static func wait() {
         if bh_grace_period() != 0 { usleep(microseconds) }
     }
+
+    /// Returns when every packet that was on its way through the node, or to it, has left its hooks; mostly in a fraction
+    /// of a millisecond. What the node itself sends is not waited for.
+    static func waitForForwarded() {
+        if bh_forwarding_grace_period() != 0 { usleep(microseconds) }
+    }
 }

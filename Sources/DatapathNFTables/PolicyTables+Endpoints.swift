@@ -41,7 +41,6 @@ extension PolicyTables {
         }
         let before = dispatch[address]
         guard before != after else { return }
-        noteShrink()
         for direction in Direction.allCases {
             let set = TableName.dispatch(direction, address.family)
             let key = address.networkBytes
@@ -49,8 +48,11 @@ extension PolicyTables {
                 let id = local.map { direction == .ingress ? $0.ingress : $0.egress }
                 return id.flatMap { programs[$0]?.entry }.map { SetElement(key: key, target: .jump($0)) }
             }
-            if let old = element(before) { changes.remove(old, from: set) }
-            if let new = element(after) { changes.add(new, to: set) }
+            let (old, new) = (element(before), element(after))
+            if let old { changes.remove(old, from: set) }
+            if let new { changes.add(new, to: set) }
+            // Without chains all is let through, and the same chains let the same through.
+            if new != nil, new != old { noteShrink() }
         }
         dispatch[address] = after
     }
@@ -70,8 +72,17 @@ extension PolicyTables {
             guard elementUses[set]![element] == 0 else { continue }
             elementUses[set]![element] = nil
             changes.remove(element, from: set)
+            // Two addresses that were of one pod are judged from now on, if either still has chains.
+            if Self.pairsAddresses(set, element) { noteShrink() }
         }
         endpoints[id] = EndpointTables(addresses: addresses, elements: new)
+    }
+
+    /// Whether an element lets one address reach another because both are one pod's.
+    private static func pairsAddresses(_ set: String, _ element: SetElement) -> Bool {
+        guard AddressFamily.allCases.contains(where: { set == TableName.samePod($0) }) else { return false }
+        let half = element.key.count / 2
+        return element.key.prefix(half) != element.key.suffix(half)
     }
 
     private static func elements(

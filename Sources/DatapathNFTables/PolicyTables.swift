@@ -52,7 +52,7 @@ package struct PolicyTables: Sendable {
     package mutating func apply(_ delta: CompiledDelta, of policy: borrowing CompiledPolicy) -> Transaction? {
         var step = Transaction()
         var changes = MemberChanges()
-        mayHaveShrunk = !delta.changedEndpoints.isEmpty || !delta.addedEndpoints.isEmpty
+        mayHaveShrunk = false
         let carried = carriedGroups(delta)
         var newGroups: Set<String> = []
         for id in delta.addedPrograms { addProgram(id, of: policy, carried, &step, &newGroups) }

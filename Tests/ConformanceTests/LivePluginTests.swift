@@ -175,6 +175,7 @@ extension Live {
                 try node.daemon.apply([LivePluginNode.object("web", uid: "u-1", app: "web")])
                 let addresses = try NetChain.addresses(node.chain.add(first))
                 #expect(try first.namespace.run { try api.run() } == .answered)
+                #expect(try node.isAnswered(first, at: addresses[0], milliseconds: 5000))
                 // The API server goes on to say that the first has it.
                 try node.daemon.apply([LivePluginNode.object("web", uid: "u-1", app: "web", addresses)])
                 try node.chain.delete(first)
@@ -186,6 +187,8 @@ extension Live {
                 let third = try node.sandbox("other", uid: "u-3")
                 try node.daemon.apply([LivePluginNode.object("other", uid: "u-3", app: "other")])
                 #expect(try NetChain.addresses(node.chain.add(third)) == addresses)
+                // Nor has it what the first had begun.
+                #expect(try !node.isAnswered(third, at: addresses[0], milliseconds: 400))
                 #expect(try third.namespace.run { try api.run() } == .timeout)
             }
         }
@@ -288,6 +291,22 @@ private final class LivePluginNode {
         count += 1
         return NetChain.Sandbox(
             container: "container\(count)", namespace: try world.addNamespace(), podName: podName, uid: uid)
+    }
+
+    /// Whether `api` answers within the time, asked from a port that is always the same.
+    func isAnswered(_ sandbox: NetChain.Sandbox, at source: IPAddress, milliseconds: Int) throws -> Bool {
+        let api = world.pod("api").v4
+        let interval = 100
+        return try sandbox.namespace.run {
+            let socket = try NetSocket(source.family, SOCK_DGRAM)
+            try socket.bind(source, 40_000)
+            for _ in 0..<milliseconds / interval {
+                _ = socket.send([1], to: api, 5353)
+                _ = socket.wait(POLLIN, milliseconds: interval)
+                if case .bytes(let bytes, _, _) = socket.receive(), !bytes.isEmpty { return true }
+            }
+            return false
+        }
     }
 
     func waitUntil(_ state: String) throws {

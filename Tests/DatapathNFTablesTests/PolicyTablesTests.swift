@@ -21,6 +21,11 @@ struct PolicyTablesTests {
             let delta = CompiledDelta(from: policy, to: next)
             let before = tables.contents
             let step = tables.apply(delta, of: next)
+            // Established flows are looked through only then.
+            if !tables.mayHaveShrunk {
+                let stopped = sampleFlows.filter { policy.allows($0) && !next.allows($0) }
+                #expect(stopped.isEmpty, "seed \(seed)")
+            }
             policy = next
             let scratch = PolicyTables(policy)
             guard let step else {
@@ -48,6 +53,49 @@ struct PolicyTablesTests {
         #expect(tables.contents == PolicyTables(without).contents)
         _ = tables.apply(CompiledDelta(from: without, to: policy), of: policy)
         #expect(tables.contents == bare)
+    }
+
+    /// Flows between the addresses that the changes are about.
+    private var sampleFlows: [Flow] {
+        let hosts = (0..<12).map { IPAddress(v4: address("10.0.0.0").v4 + UInt32($0)) } + [address("192.0.2.1")]
+        return hosts.flatMap { source in
+            hosts.flatMap { destination in
+                [80, 443, 8080, 5353].flatMap { port in
+                    [IPProtocol.tcp, .udp].map {
+                        Flow(source: source, destination: destination, ipProtocol: $0, destinationPort: port)
+                    }
+                }
+            }
+        }
+    }
+
+    /// What costs a look at all established flows, and what does not.
+    @Test func onlyWhatIsDeniedTakesSomethingAway() {
+        var compiler = PlanCompiler()
+        var plan = PolicyPlan.mixed
+        var policy = compiler.compile(plan)
+        var tables = PolicyTables(policy)
+        func takesAway(_ change: (inout PolicyPlan) -> Void) -> Bool {
+            change(&plan)
+            let next = compiler.compile(plan)
+            #expect(tables.apply(CompiledDelta(from: policy, to: next), of: next) != nil)
+            policy = next
+            return tables.mayHaveShrunk
+        }
+        let pair = [address("10.0.0.10"), address("10.0.0.11")]
+        #expect(!takesAway { $0.endpoints["new"] = .init(addresses: [pair[0]]) })
+        #expect(takesAway { $0.endpoints["new"]!.ingress = "in" })
+        #expect(!takesAway { $0.endpoints["new"]!.ingress = nil })
+        #expect(takesAway { $0.endpoints["other"] = .init(addresses: [pair[1]], ingress: "in") })
+        #expect(!takesAway { $0.endpoints["other"] = nil })
+        // One pod's addresses become two pods' that have its policy: they don't reach each other any more.
+        #expect(takesAway { $0.endpoints["new"] = .init(addresses: pair, ingress: "in") })
+        #expect(
+            takesAway {
+                $0.endpoints["new"] = nil
+                $0.endpoints["one"] = .init(addresses: [pair[0]], ingress: "in")
+                $0.endpoints["two"] = .init(addresses: [pair[1]], ingress: "in")
+            })
     }
 
     @Test func aNewMemberIsOneElement() {

@@ -4,4 +4,5 @@
 #include "shim_bpf.h"
 #include "shim_netlink.h"
 #include "shim_nftables.h"
+#include "shim_packets.h"
 #include "shim_process.h"
