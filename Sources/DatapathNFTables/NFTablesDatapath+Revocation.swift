@@ -10,9 +10,9 @@ extension NFTablesDatapath {
     /// Why none is missed: a flow that the rules before let through is in the connection table, or its packet is on
     /// its way from our rules to the last hook, which enters it. Both happen in one run of the kernel's network code,
     /// which is waited for: afterwards every such flow is in the table, and what is entered later was judged by the rules
-    /// in force. What the node itself sends need not be waited for, as it is never denied. Entries keep their place in the table while it is walked, except when it is
-    /// made larger or smaller; then the walk is repeated. Only a packet that somebody's NFQUEUE holds all the time can
-    /// come through later.
+    /// in force. What the node itself sends need not be waited for, as it is never denied. Entries keep their place in the
+    /// table while it is walked, except when it is made larger or smaller; then the walk is repeated. Only a packet that
+    /// somebody's NFQUEUE holds all the time can come through later.
     ///
     /// Why none comes back: the replies are denied before the entries go. A packet that found its entry before that
     /// is not entered again; one that finds none is judged by the rules, or is one of those replies.
