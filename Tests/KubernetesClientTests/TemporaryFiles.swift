@@ -16,10 +16,17 @@ final class TemporaryFiles: Sendable {
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
     func write(_ text: String, _ name: String, executable: Bool = false) throws {
-        try text.write(toFile: "\(path)/\(name)", atomically: true, encoding: .utf8)
-        if executable {
-            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: "\(path)/\(name)")
-        }
+        let file = "\(path)/\(name)"
+        guard executable else { return try text.write(toFile: file, atomically: true, encoding: .utf8) }
+        try text.write(toFile: "\(file).text", atomically: true, encoding: .utf8)
+        // Written by another process: what tests beside this one start would inherit a descriptor of ours that writes, and
+        // until they are programs of their own, this one could not be run ("Text file busy").
+        let install = Process()
+        install.executableURL = URL(filePath: "/usr/bin/install")
+        install.arguments = ["-m", "755", "\(file).text", file]
+        try install.run()
+        install.waitUntilExit()
+        guard install.terminationStatus == 0 else { throw CocoaError(.fileWriteUnknown) }
     }
 
     func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: "\(path)/\(name)") }
