@@ -57,25 +57,29 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
     }
 
     public mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
-        let isRepair = isInStep
+        // What the kernel holds unless somebody else has changed it; policy may have changed since.
+        let before = isInStep ? tables.contents : nil
         isInStep = false
         tables = PolicyTables(policy, interfaces: knownInterfaces(policy), options: TableOptions(settings))
         let socket = try opened()
         var report = ProgramReport()
-        var step = Transaction(replacing: tables.contents)
         // What others do from here on is found by the next comparison.
         generation = try TableReader.generation(socket)
-        if let kernel = try TableReader.read(socket) {
-            step = try Transaction.difference(from: kernel, to: tables.contents, socket)
-        }
+        let kernel = try TableReader.read(socket)
+        let step = try Transaction.difference(from: kernel, to: tables.contents, socket)
         if !step.isEmpty {
-            if isRepair { report.repaired = step.count }
+            if let before {
+                let repair =
+                    before == tables.contents
+                    ? step : try Transaction.difference(from: kernel, to: before, socket)
+                report.repaired = repair.count
+            }
             report.rebuilt = step.replacesTable
             report.wordsWritten = try commitOrReplace(step)
         }
         isInStep = true
         // Where nothing had changed, nothing that policy denies can have been established.
-        if !isRepair || !step.isEmpty || owesRevocation { try revoke(policy) }
+        if before == nil || !step.isEmpty || owesRevocation { try revoke(policy) }
         return report
     }
 
@@ -95,7 +99,11 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
     public mutating func program(
         _ delta: CompiledDelta, of policy: borrowing CompiledPolicy
     ) throws(DatapathError) -> ProgramReport {
-        guard isInStep, let step = tables.apply(delta, of: policy) else { return try resync(policy) }
+        guard isInStep, let step = tables.apply(delta, of: policy) else {
+            // The plan is changed by half: it does not say any more what the kernel holds.
+            isInStep = false
+            return try resync(policy)
+        }
         var report = ProgramReport()
         if !step.isEmpty {
             do {

@@ -5,11 +5,11 @@ import Datapath
 
 extension Transaction {
     /// What makes `kernel` into `contents`. Where sets, chains or objects exist but are made differently, everything is
-    /// made anew: it is one transaction either way.
+    /// made anew, as where there is no table: it is one transaction either way.
     static func difference(
-        from kernel: KernelTable, to contents: TableContents, _ socket: NetfilterSocket
+        from kernel: KernelTable?, to contents: TableContents, _ socket: NetfilterSocket
     ) throws(DatapathError) -> Transaction {
-        guard kernel.canBecome(contents) else { return Transaction(replacing: contents) }
+        guard let kernel, kernel.canBecome(contents) else { return Transaction(replacing: contents) }
         var step = Transaction()
         step.compareObjects(kernel, contents)
         try step.compareSets(kernel, contents, socket)

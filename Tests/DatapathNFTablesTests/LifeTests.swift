@@ -81,6 +81,26 @@ import Testing
         }
     }
 
+    /// As at a start, when the cluster comes to be known: nobody else has changed anything.
+    @Test func anotherPolicyIsNoRepair() throws {
+        try withNamespace("another") {
+            var compiler = PlanCompiler()
+            let policy = compiler.compile(.mixed)
+            var datapath = NFTablesDatapath()
+            _ = try datapath.open()
+            _ = try datapath.resync(CompiledPolicy())
+            let report = try datapath.resync(policy)
+            #expect(report.wordsWritten > 0 && report.repaired == 0)
+            // Both at once: the other's change alone is one.
+            try NetProcess.run(["nft", "add", "rule", "inet", "bulkhead", "forward", "accept"])
+            let both = try datapath.resync(CompiledPolicy())
+            #expect((1...2).contains(both.repaired) && both.wordsWritten > 0)
+            try NetProcess.run(["nft", "delete", "table", "inet", "bulkhead"])
+            #expect(try datapath.resync(policy).repaired > 0)
+            #expect(try datapath.resync(policy) == ProgramReport())
+        }
+    }
+
     @Test func aStepOnAChangedTableRepairsIt() throws {
         try withNamespace("step") {
             var compiler = PlanCompiler()

@@ -156,6 +156,27 @@ import Yams
         #expect(known.takesValue["--no-such-option"] == nil && known.takesValue["--in-cluster"] == false)
     }
 
+    /// What README.md says to patch where the CNI is elsewhere is what leads there.
+    @Test func patchesOfTheReadmeFit() throws {
+        let readme = try String(contentsOf: Self.root.appending(path: "deploy/README.md"), encoding: .utf8)
+        let block = try #require(readme.components(separatedBy: "```yaml\n").last?.components(separatedBy: "```").first)
+        let patch = try #require(try Yams.compose(yaml: block)?["patches"]?.sequence?.first)
+        let set = try only("DaemonSet", of: deploy)
+        #expect(patch["target"]?["kind"]?.string == set.kind && patch["target"]?["name"]?.string == set.name)
+        let steps = try #require(try Yams.compose(yaml: patch["patch"]?.string ?? "")?.sequence)
+        #expect(steps.compactMap { $0["op"]?.string } == ["add", "replace", "replace"])
+        for step in steps.dropFirst() {
+            let path = try #require(step["path"]?.string)
+            for (document, kind) in [(set, "containers"), (try only("DaemonSet", of: uninstall), "initContainers")] {
+                let place = path.replacing("/containers/", with: "/\(kind)/").split(separator: "/")
+                let value = place.reduce(document.node as Node?) { node, part in
+                    Int(part).map { node?.sequence?[$0] } ?? node?[String(part)]
+                }
+                #expect(value?.string == "/opt/cni/bin", "\(path)")
+            }
+        }
+    }
+
     /// Probes ask where the daemon answers; its node's name is the pod's.
     @Test func probesAndEnvironmentFit() throws {
         let daemon = try #require(containers(try pod(deploy)).first)
