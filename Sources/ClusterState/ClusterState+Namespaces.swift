@@ -4,23 +4,21 @@ import KubernetesObjects
 extension ClusterState {
     /// The namespace's number, with one more reference; made with its implied label where it is new.
     mutating func retainNamespace(_ name: String) -> UInt32 {
+        let number: UInt32
         if let last = lastNamespace, last.name == name {
-            namespaces[Int(last.number)].references += 1
-            return last.number
+            number = last.number
+        } else {
+            number = namespaceNumbers[name] ?? makeNamespace(name)
+            lastNamespace = (name, number)
         }
-        let number = findNamespace(name)
-        lastNamespace = (name, number)
+        namespaces[Int(number)].references += 1
         return number
     }
 
-    private mutating func findNamespace(_ name: String) -> UInt32 {
-        if let number = namespaceNumbers[name] {
-            namespaces[Int(number)].references += 1
-            return number
-        }
+    private mutating func makeNamespace(_ name: String) -> UInt32 {
         let labels =
             name == Self.unknownNamespace ? retainUnknownLabels() : retainLabels([Namespace.nameLabel: name])
-        let record = NamespaceRecord(name: name, labels: labels, references: 1)
+        let record = NamespaceRecord(name: name, labels: labels)
         let number: UInt32
         if let old = freeNamespaces.popLast() {
             number = old
