@@ -75,7 +75,7 @@ extension Agent where Plane: ~Copyable {
             let interface = Self.interface(of: endpoint, in: network)
             guard interfaces[id] != .some(interface) else { continue }
             do {
-                try datapath.setInterface(interface, of: id)
+                try datapath.setPlace(interface.map { EndpointPlace(interfaces: [$0]) }, of: id)
                 interfaces[id] = .some(interface)
             } catch {
                 logger.error(

@@ -23,6 +23,50 @@ public struct EndpointInterface: Sendable, Hashable {
     }
 }
 
+/// A bridge port behind which a local endpoint is: a frame that leaves by it reaches the endpoint, whatever its address.
+public struct EndpointBridgePort: Sendable, Hashable {
+    /// Interface index of the port.
+    public var index: UInt32
+    /// Interface index of the bridge, which netfilter's IP hooks take to be the device of the bridge's frames.
+    public var bridge: UInt32
+    /// The endpoint's hardware address: six bytes, the first one uppermost; 0: not known.
+    public var hardware: UInt64
+    public init(index: UInt32, bridge: UInt32, hardware: UInt64 = 0) {
+        self.index = index
+        self.bridge = bridge
+        self.hardware = hardware
+    }
+}
+
+/// Where a local endpoint's packets enter and leave the node.
+public struct EndpointPlace: Sendable, Hashable {
+    /// Routed interfaces that belong to the endpoint alone, sorted by index; more than one for a pod with further
+    /// networks.
+    public var interfaces: [EndpointInterface]
+    /// The bridge port behind which the endpoint is, of one that is not routed.
+    public var port: EndpointBridgePort?
+    public init(interfaces: [EndpointInterface] = [], port: EndpointBridgePort? = nil) {
+        self.interfaces = interfaces
+        self.port = port
+    }
+    public var isEmpty: Bool { interfaces.isEmpty && port == nil }
+}
+
+/// Tunnel packets that no endpoint may send to a node: they would come out of the node's tunnel device as anybody's.
+public struct TunnelGuard: Sendable, Hashable {
+    /// UDP destination ports of the node's tunnel devices (VXLAN, Geneve, WireGuard, FOU).
+    public var udpPorts: Set<UInt16>
+    /// IP protocols of the node's tunnel devices (IPIP 4, SIT 41, GRE 47).
+    public var protocols: Set<UInt8>
+    /// Addresses of the cluster's other nodes. The own node is whatever the `input` hook sees.
+    public var nodes: Set<IPAddress>
+    public init(udpPorts: Set<UInt16> = [], protocols: Set<UInt8> = [], nodes: Set<IPAddress> = []) {
+        self.udpPorts = udpPorts
+        self.protocols = protocols
+        self.nodes = nodes
+    }
+}
+
 /// Packets that the datapath stopped for a reason that is no rule.
 public struct DatapathCounters: Sendable, Hashable {
     /// Source address not the pod's own.
@@ -113,8 +157,11 @@ public protocol Datapath: ~Copyable {
     mutating func program(_ delta: CompiledDelta, of policy: borrowing CompiledPolicy) throws(DatapathError)
         -> ProgramReport
 
-    /// Sets (nil: forgets) the interface by which an endpoint's packets enter the node.
-    mutating func setInterface(_ interface: EndpointInterface?, of endpoint: EndpointID) throws(DatapathError)
+    /// Sets (nil: forgets) where an endpoint's packets enter and leave the node.
+    mutating func setPlace(_ place: EndpointPlace?, of endpoint: EndpointID) throws(DatapathError)
+
+    /// Sets which tunnel packets are dropped when an endpoint sends them to a node.
+    mutating func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError)
 
     /// Waits out a grace period and frees what was retired. Call when idle.
     mutating func reclaim() throws(DatapathError)
@@ -149,6 +196,7 @@ extension Datapath where Self: ~Copyable {
     public static var isExposed: Bool { false }
     public func tableUse() -> [TableUse] { [] }
     public func isUntouched() throws(DatapathError) -> Bool { true }
+    public mutating func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError) {}
 }
 
 /// Why the kernel could not be programmed. What was in force stays in force.

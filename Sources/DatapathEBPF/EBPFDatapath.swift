@@ -154,11 +154,9 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         try gracePeriod()
     }
 
-    public mutating func setInterface(
-        _ interface: EndpointInterface?, of endpoint: EndpointID
-    ) throws(DatapathError) {
+    public mutating func setPlace(_ place: EndpointPlace?, of endpoint: EndpointID) throws(DatapathError) {
         let generation = try opened()
-        if let interface, interface.index != 0 {
+        if let interface = place?.interfaces.first, interface.index != 0 {
             try generation.endpoints.setInterface(interface.index, of: endpoint, in: &generation.memory)
         } else {
             generation.endpoints.forgetInterface(of: endpoint, in: &generation.memory)

@@ -118,10 +118,8 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         return report
     }
 
-    public mutating func setInterface(
-        _ interface: EndpointInterface?, of endpoint: EndpointID
-    ) throws(DatapathError) {
-        let step = tables.setInterface(interface, of: endpoint)
+    public mutating func setPlace(_ place: EndpointPlace?, of endpoint: EndpointID) throws(DatapathError) {
+        let step = tables.setInterface(place?.interfaces.first, of: endpoint)
         guard isInStep, !step.isEmpty else { return }
         try commit(step)
     }

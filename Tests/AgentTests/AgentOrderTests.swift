@@ -106,7 +106,7 @@ import Testing
         let web = try #require(endpoints.first { $0.name == "web" })
         #expect(web.interface == InterfaceAnswer(index: 5, name: "vethweb"))
         #expect(endpoints.first { $0.name == "redis" }?.interface == nil)
-        #expect(fixture.kernel.calls.contains("setInterface \(web.id) vethweb"))
+        #expect(fixture.kernel.calls.contains("setPlace \(web.id) vethweb"))
 
         // The same again is no work; a link that is gone is told.
         let calls = fixture.kernel.calls.count
@@ -114,6 +114,6 @@ import Testing
         #expect(fixture.kernel.calls.count == calls)
         _ = network.apply(.linkRemoved(index: 5))
         await fixture.agent.networkChanged(.success(network))
-        #expect(fixture.kernel.calls.last == "setInterface \(web.id) -")
+        #expect(fixture.kernel.calls.last == "setPlace \(web.id) -")
     }
 }

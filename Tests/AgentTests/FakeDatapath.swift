@@ -28,8 +28,8 @@ struct FakeDatapath: Datapath, ~Copyable {
         return kernel.programmed(copy policy)
     }
 
-    mutating func setInterface(_ interface: EndpointInterface?, of endpoint: EndpointID) throws(DatapathError) {
-        try kernel.note("setInterface \(endpoint.rawValue) \(interface?.name ?? "-")")
+    mutating func setPlace(_ place: EndpointPlace?, of endpoint: EndpointID) throws(DatapathError) {
+        try kernel.note("setPlace \(endpoint.rawValue) \(place?.interfaces.first?.name ?? "-")")
     }
 
     mutating func reclaim() throws(DatapathError) { try kernel.note("reclaim") }

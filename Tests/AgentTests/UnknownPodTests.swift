@@ -42,7 +42,7 @@ import Testing
         #expect(await names(fixture) == Self.standIns)
         #expect(await fixture.agent.endpoints().endpoints.allSatisfy { $0.unknown == true && $0.interface == nil })
         #expect(await fixture.agent.status().policies.unknownEndpoints == 2)
-        #expect(!fixture.kernel.calls.contains { $0.hasPrefix("setInterface") && $0.contains("veth") })
+        #expect(!fixture.kernel.calls.contains { $0.hasPrefix("setPlace") && $0.contains("veth") })
 
         // The pods take over: web's address is never without an endpoint.
         await fixture.agent.manifestsChanged(try AgentFixture.change(AgentFixture.shop))

@@ -104,7 +104,8 @@ import Testing
         let index = if_nametoindex(client.hostInterface)
         #expect(index != 0)
         let pod = EndpointID(rawValue: 2)
-        try datapath.setInterface(EndpointInterface(index: index, name: client.hostInterface), of: pod)
+        try datapath.setPlace(
+            EndpointPlace(interfaces: [EndpointInterface(index: index, name: client.hostInterface)]), of: pod)
         _ = datapath.pollEvents(limit: 1000)
         #expect(try client.namespace.run { try NetProbe(.tcp, to: server.v4, port: 80).run() } == .refused)
         #expect(try datapath.counters().spoofed == 0)
@@ -121,7 +122,7 @@ import Testing
             try NetSpoof.send(from: server.v4, 1000, to: IPAddress(v4: 0x0808_0808), 80, payload: [1])
         }
         #expect(try datapath.counters().spoofed == 2)
-        try datapath.setInterface(nil, of: pod)
+        try datapath.setPlace(nil, of: pod)
         try client.namespace.run { try NetSpoof.send(from: foreign, 1000, to: server.v4, 80, payload: [1]) }
         #expect(try datapath.counters().spoofed == 2)
     }

@@ -195,7 +195,8 @@ import Testing
     private static func setInterface(_ client: NetPod, _ datapath: inout EBPFDatapath) throws {
         let index = if_nametoindex(client.hostInterface)
         #expect(index != 0)
-        try datapath.setInterface(EndpointInterface(index: index, name: client.hostInterface), of: pod)
+        try datapath.setPlace(
+            EndpointPlace(interfaces: [EndpointInterface(index: index, name: client.hostInterface)]), of: pod)
     }
 
     @Test func anothersSourceAddressIsDropped() throws {

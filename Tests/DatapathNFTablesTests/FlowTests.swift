@@ -164,7 +164,8 @@ import Testing
             _ = try datapath.resync(policy)
             let index = if_nametoindex(a.hostInterface)
             let endpoint = policy.endpoints.first { $0.value.name.name == "a" }!.key
-            try datapath.setInterface(EndpointInterface(index: index, name: a.hostInterface), of: endpoint)
+            try datapath.setPlace(
+                EndpointPlace(interfaces: [EndpointInterface(index: index, name: a.hostInterface)]), of: endpoint)
             try a.namespace.run {
                 try NetSpoof.send(from: c.v4, 999, to: b.v4, 53, payload: [1])
                 try NetSpoof.send(from: c.v6, 999, to: b.v6, 53, payload: [1])
@@ -173,7 +174,7 @@ import Testing
             }
             #expect(try datapath.counters().spoofed == 2)
             #expect(datapath.pollEvents(limit: 10).map(\.cause) == [.spoofed, .spoofed])
-            try datapath.setInterface(nil, of: endpoint)
+            try datapath.setPlace(nil, of: endpoint)
             #expect(try datapath.counters().spoofed == 2)
         }
     }

@@ -24,7 +24,8 @@ import Testing
                 _ = try first.open()
                 _ = try first.resync(policy)
                 let web = policy.endpoints.first { $0.value.name.name == "web" }!.key
-                try first.setInterface(EndpointInterface(index: 1, name: "lo"), of: web)
+                try first.setPlace(
+                    EndpointPlace(interfaces: [EndpointInterface(index: 1, name: "lo")]), of: web)
             }
             let before = try Self.table()
             var second = NFTablesDatapath()

@@ -109,7 +109,7 @@ import Testing
             _ = try datapath.resync(policy)
             let endpoint = policy.endpoints.first { $0.value.name.name == "a" }!.key
             let interface = EndpointInterface(index: if_nametoindex(a.hostInterface), name: a.hostInterface)
-            try datapath.setInterface(interface, of: endpoint)
+            try datapath.setPlace(EndpointPlace(interfaces: [interface]), of: endpoint)
             try a.namespace.run {
                 try NetSpoof.send(from: b.v4, 999, to: Self.gateway(.ipv4), 53, payload: [1])
                 try NetSpoof.send(from: b.v6, 999, to: Self.gateway(.ipv6), 53, payload: [1])
