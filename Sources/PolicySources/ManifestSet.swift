@@ -4,8 +4,9 @@ import KubernetesObjects
 /// What was found at a file's place.
 public enum ManifestFile: Sendable, Hashable {
     case content([UInt8])
-    /// The file is there and cannot be read: what was in force stays.
-    case unreadable(reason: String)
+    /// The file is there and cannot be read: what was in force stays. `mayPass`: for want of something that may be there
+    /// in a moment.
+    case unreadable(reason: String, mayPass: Bool = false)
     case removed
 }
 
@@ -58,7 +59,7 @@ public struct ManifestSet: Sendable {
             let old = files[name]
             switch file {
             case .removed: files[name] = nil
-            case .unreadable(let reason):
+            case .unreadable(let reason, _):
                 files[name, default: File()].unreadable = ManifestError(file: name, document: 0, reason: reason)
             case .content(let bytes):
                 files[name] = replacement(for: old, name: name, bytes: bytes)
