@@ -7,6 +7,14 @@ public struct FlowRecord: Codable, Sendable, Hashable {
         case drop
         /// A packet passed that policy in audit would deny; `audit` tells which and why.
         case audit
+        /// A tunnel packet from a pod to a node.
+        case tunnel
+        /// A source-routed packet from a pod.
+        case sourceRouted
+        /// An ICMP redirect from a pod, or an ICMP error from a pod about a flow of others.
+        case unrelatedError
+        /// The IP header cannot be read; the addresses are not known.
+        case malformed
         /// `lost` records were not sent to this follower, because it read too slowly.
         case lost
     }
