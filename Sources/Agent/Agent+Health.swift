@@ -29,6 +29,9 @@ extension Agent where Plane: ~Copyable {
         } catch {
             health.missing.append("\(error)")
         }
+        if let error = programming.repairError {
+            health.behind.append("what somebody else has removed cannot be put back: \(error)")
+        }
         if let error = programming.lastError { health.behind.append("the kernel could not be programmed: \(error)") }
         if cluster.gathering != nil { health.behind.append("not all objects of the API server are known yet") }
         if let error = replacement.lastError {
