@@ -10,6 +10,8 @@ import PrometheusText
 struct Programming {
     var backoff = RetryBackoff()
     var lastError: DatapathError?
+    /// What others have removed and could not be put back.
+    var repairError: DatapathError?
     /// The next attempt, while the last one failed.
     var retry: Task<Void, Never>?
     var retryAt: ContinuousClock.Instant?
@@ -40,6 +42,9 @@ struct Programming {
         latency.record((ContinuousClock.now - since) / .seconds(1))
         pendingSince = nil
     }
+
+    /// How often it is looked whether what enforces is in its place.
+    static let moment: Duration = .milliseconds(500)
 
     /// Quiet time after which retired space is freed.
     static let quiet: Duration = .milliseconds(500)

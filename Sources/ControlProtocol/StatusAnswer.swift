@@ -12,6 +12,8 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
     public var uptimeSeconds: Int
     /// Whether all is as it should be: the kernel holds the policy in force, no document is refused, no limit exceeded.
     public var healthy: Bool
+    /// What is wrong with enforcement itself, the worst first: what `/healthz` and `/readyz` report, and what was lost.
+    public var problems: [String]
     public var datapath: DatapathStatus
     public var manifests: ManifestStatus
     /// Nil where no API server is followed.
@@ -35,17 +37,19 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
         version: String, node: String, pid: Int, uptimeSeconds: Int, datapath: DatapathStatus,
         manifests: ManifestStatus, guardrails: ManifestStatus? = nil, policies: PolicyStatus, pushed: PushedStatus,
         tables: TableSizes, limits: LimitStatus, followers: Int, bridges: BridgeStatus? = nil,
-        cluster: ClusterStatus? = nil, attachments: AttachmentStatus? = nil, plugin: PluginStatus? = nil
+        cluster: ClusterStatus? = nil, attachments: AttachmentStatus? = nil, plugin: PluginStatus? = nil,
+        problems: [String] = []
     ) {
         self.version = version
         self.node = node
         self.pid = pid
         self.uptimeSeconds = uptimeSeconds
         healthy =
-            datapath.state == .programmed && datapath.notReplaced == nil && manifests.problems.isEmpty
+            problems.isEmpty && datapath.state == .programmed && datapath.notReplaced == nil && manifests.problems.isEmpty
             && guardrails?.problems.isEmpty ?? true && limits.unprotected.isEmpty
             && limits.deniedPrograms == 0 && bridges?.problems.isEmpty ?? true && cluster?.isHealthy ?? true
             && plugin?.problem == nil
+        self.problems = problems
         self.datapath = datapath
         self.manifests = manifests
         self.guardrails = guardrails

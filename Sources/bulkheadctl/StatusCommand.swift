@@ -20,6 +20,7 @@ struct StatusCommand: AsyncParsableCommand {
     static func text(_ status: StatusAnswer) -> String {
         var table = Table("NODE", status.node)
         table.add("healthy", .init(status.healthy ? "yes" : "no", status.healthy ? .green : .red))
+        for problem in status.problems { table.add("", .init(problem, .red)) }
         table.add("version", "\(status.version), pid \(status.pid), up \(duration(status.uptimeSeconds))")
         table.add("datapath", text(status.datapath))
         table.add("", "because \(status.datapath.reason)")
