@@ -13,7 +13,7 @@ enum OfflineCluster {
         for problem in check.problems { Terminal.complain("refused: \(Problem(problem.error))") }
         guard check.problems.isEmpty || ignoringProblems else {
             throw CommandFailure(
-                "\(check.problems.count) problems in the manifests: a policy could be missing from the verdict "
+                "\(Words.count(check.problems.count, "problem")) in the manifests: a policy could be missing from the verdict "
                     + "(--ignore-problems goes on without what is refused)")
         }
         return ClusterVerdict(objects: check.objects)

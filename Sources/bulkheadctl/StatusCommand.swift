@@ -6,7 +6,10 @@ struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
         abstract: "Shows whether the daemon runs, what it holds, and what is wrong.",
-        discussion: "Exits with 1 if something is wrong, so that it can serve as a health check.")
+        discussion: """
+            Exits with 1 if it is not healthy, so that it can serve as a health check: policy is not fully in force, a \
+            document is refused, or nothing is protected. Warnings alone leave it healthy.
+            """)
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
@@ -20,11 +23,23 @@ struct StatusCommand: AsyncParsableCommand {
     static func text(_ status: StatusAnswer) -> String {
         var table = Table("NODE", status.node)
         table.add("healthy", .init(status.healthy ? "yes" : "no", status.healthy ? .green : .red))
+        for condition in status.conditions {
+            table.add(
+                condition.isProblem ? "problem" : "warning",
+                .init(condition.message, condition.isProblem ? .red : .yellow))
+        }
+        let warnings = status.manifests.warnings.count + (status.guardrails?.warnings.count ?? 0)
+        if warnings > 0 {
+            let verb = warnings == 1 ? "is" : "are"
+            table.add(
+                "warning",
+                .init("\(Words.count(warnings, "policy", "policies")) \(verb) NOT enforced, see below", .yellow))
+        }
         table.add("version", "\(status.version), pid \(status.pid), up \(duration(status.uptimeSeconds))")
         table.add("datapath", text(status.datapath))
         table.add("", "because \(status.datapath.reason)")
         if status.datapath.repaired > 0 {
-            table.add("", .init("\(status.datapath.repaired) changes by others put right", .yellow))
+            table.add("", .init("\(Words.count(status.datapath.repaired, "change")) by others put right", .yellow))
         }
         if let reason = status.datapath.notReplaced {
             table.add("", .init("another datapath judges as well, it could not be removed: \(reason)", .red))
@@ -33,22 +48,33 @@ struct StatusCommand: AsyncParsableCommand {
         table.add(
             "tables",
             """
-            \(sizes.endpoints) endpoints, \(sizes.programs) programs, \(sizes.rules) rules, \
-            \(sizes.addresses) addresses in \(sizes.addressClasses) classes, \(sizes.portClasses) port classes
+            \(Words.count(sizes.endpoints, "endpoint")), \(Words.count(sizes.programs, "program")), \
+            \(Words.count(sizes.rules, "rule")), \(Words.count(sizes.addresses, "address", "addresses")) in \
+            \(Words.count(sizes.addressClasses, "class", "classes")), \
+            \(Words.count(sizes.portClasses, "port class", "port classes"))
             """)
         if let cluster = status.cluster { for line in lines(cluster) { table.add("cluster", line) } }
         table.add(
-            "manifests", "\(status.manifests.objects) objects from \(status.manifests.directory ?? "no directory")")
+            "manifests",
+            "\(Words.count(status.manifests.objects, "object")) from \(status.manifests.directory ?? "no directory")")
         if let guardrails = status.guardrails {
-            table.add("guardrails", "\(guardrails.objects) policies from \(guardrails.directory ?? "no directory")")
+            let count = Words.count(guardrails.objects, "policy", "policies")
+            table.add("guardrails", "\(count) from \(guardrails.directory ?? "no directory")")
         }
         for line in lines(status.policies) { table.add("policies", line) }
         table.add(
             "pushed",
-            "\(status.pushed.objects) objects, \(status.pushed.resolvedEndpoints) endpoints with resolved policy")
+            """
+            \(Words.count(status.pushed.objects, "object")), \
+            \(Words.count(status.pushed.resolvedEndpoints, "endpoint")) with resolved policy
+            """)
         if let bridges = status.bridges {
             table.add(
-                "bridges", "\(bridges.ports) ports with pods, \(bridges.spoofed) frames with foreign addresses dropped")
+                "bridges",
+                """
+                \(Words.count(bridges.ports, "port")) with pods, \
+                \(Words.count(Int(clamping: bridges.spoofed), "frame")) with foreign addresses dropped
+                """)
         }
         for line in lines(status.attachments, status.plugin) { table.add("CNI", line) }
         table.add("followers", "\(status.followers)")
@@ -76,7 +102,7 @@ struct StatusCommand: AsyncParsableCommand {
     private static func problems(_ cluster: ClusterStatus?) -> String {
         guard let problems = cluster?.problems, !problems.isEmpty else { return "" }
         let lines = problems.map { "  \(Terminal.paint("\($0)", .red))\n" }.joined()
-        return "\nof the API server, without effect:\n" + lines
+        return "\nobjects of the API server that have no effect:\n" + lines
     }
 
     private static func lines(_ policies: PolicyStatus) -> [Table.Cell] {
@@ -89,10 +115,11 @@ struct StatusCommand: AsyncParsableCommand {
         }
         if policies.unknownEndpoints > 0 {
             let count = policies.unknownEndpoints
-            lines.append(.init("guardrails hold for \(count) pods that no object tells of", .yellow))
+            let pods = Words.count(count, "pod")
+            lines.append(.init("guardrails that select all pods hold for \(pods) without a known Pod object", .yellow))
         }
-        let judged = policies.judgesOwnNode ? "judged" : "not judged"
-        lines.append("from pods to their own node: \(judged), \(policies.ownNodeReason)")
+        let filtered = policies.judgesOwnNode ? "filtered" : "not filtered"
+        lines.append("pod to own node: \(filtered) (\(policies.ownNodeReason))")
         return lines
     }
 
@@ -104,12 +131,14 @@ struct StatusCommand: AsyncParsableCommand {
             lines.append("plugin in \(plugin.configuration ?? "no configuration"), put in \(plugin.installs)x")
         }
         guard let attachments else { return lines }
-        lines.append("\(attachments.count) pods told of by the container runtime")
+        lines.append("\(Words.count(attachments.count, "pod")) reported by the container runtime")
         if attachments.held > 0 {
-            lines.append(.init("\(attachments.held) of them denied all, since no object tells of them", .yellow))
+            let text = "\(attachments.held) of them denied everything: their Pod objects are not known yet"
+            lines.append(.init(text, .yellow))
         }
         if attachments.unjudged > 0 {
-            lines.append(.init("\(attachments.unjudged) of them unprotected, since no object tells of them", .red))
+            let text = "\(attachments.unjudged) of them unprotected: their Pod objects are not known yet"
+            lines.append(.init(text, .red))
         }
         return lines
     }
@@ -139,12 +168,15 @@ struct StatusCommand: AsyncParsableCommand {
     private static func problems(_ manifests: ManifestStatus) -> String {
         var text = ""
         if !manifests.problems.isEmpty {
-            text += "\nrefused, what was in force before stays:\n"
+            text += "\nrefused; what was in force before stays:\n"
             text += manifests.problems.map { "  \(Terminal.paint("\($0)", .red))\n" }.joined()
         }
-        if !manifests.notices.isEmpty {
-            text += "\nnotices:\n" + manifests.notices.map { "  \(Terminal.paint($0, .yellow))\n" }.joined()
+        let isWarning = Set(manifests.warnings)
+        if !isWarning.isEmpty {
+            text += "\nNOT enforced:\n" + manifests.warnings.map { "  \(Terminal.paint($0, .yellow))\n" }.joined()
         }
+        let notices = manifests.notices.filter { !isWarning.contains($0) }
+        if !notices.isEmpty { text += "\nnotices:\n" + notices.map { "  \($0)\n" }.joined() }
         return text
     }
 
