@@ -108,8 +108,9 @@ extension DatapathCountersAnswer {
     init(_ counters: DatapathCounters) {
         self.init(
             spoofed: counters.spoofed, unparsable: counters.unparsable, inconsistent: counters.inconsistent,
-            audited: counters.audited,
-            suppressedEvents: counters.suppressedEvents, lostEvents: counters.lostEvents)
+            tunnel: counters.tunnel, sourceRouted: counters.sourceRouted, unrelatedErrors: counters.unrelatedErrors,
+            malformed: counters.malformed, audited: counters.audited, suppressedEvents: counters.suppressedEvents,
+            lostEvents: counters.lostEvents)
     }
 }
 

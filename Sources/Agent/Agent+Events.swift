@@ -84,6 +84,10 @@ extension DroppedPacket.Cause {
         case .unparsable: self = .unparsable
         case .inconsistent: self = .inconsistent
         case .audit: self = .audit
+        case .tunnel: self = .tunnel
+        case .sourceRouted: self = .sourceRouted
+        case .unrelatedError: self = .unrelatedError
+        case .malformed: self = .malformed
         }
     }
 }

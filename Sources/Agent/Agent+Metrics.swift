@@ -39,11 +39,14 @@ extension Agent where Plane: ~Copyable {
             .counters(
                 "bulkhead_invalid_packets_total",
                 "Packets dropped for a reason that is no rule: source address not the pod's own (at the hook, at a"
-                    + " bridge port), no transport header found, tables that contradict themselves.",
+                    + " bridge port), no transport header found, tables that contradict themselves, tunnel packets to a"
+                    + " node, source routing, ICMP errors about flows of others, no IP header found.",
                 by: "reason",
                 [
                     ("spoofed", counters.spoofed), ("spoofed_at_bridge", status.bridges?.spoofed ?? 0),
                     ("unparsable", counters.unparsable), ("inconsistent", counters.inconsistent),
+                    ("tunnel", counters.tunnel), ("source_routed", counters.sourceRouted),
+                    ("unrelated_error", counters.unrelatedErrors), ("malformed", counters.malformed),
                 ]),
             .counter(
                 "bulkhead_events_lost_total", "Drop events lost because nobody fetched them in time.",

@@ -169,6 +169,14 @@ public struct DatapathCountersAnswer: Codable, Sendable, Hashable {
     public var unparsable: UInt64
     /// Tables that contradicted themselves; the packet was dropped.
     public var inconsistent: UInt64
+    /// Tunnel packets from a pod to a node.
+    public var tunnel: UInt64
+    /// Source-routed packets from a pod.
+    public var sourceRouted: UInt64
+    /// ICMP redirects, and ICMP errors about flows of others, from a pod.
+    public var unrelatedErrors: UInt64
+    /// Packets whose IP header cannot be read.
+    public var malformed: UInt64
     /// Passed, and policies in audit would have denied it. nftables counts flows.
     public var audited: UInt64
     /// Drop events not told: rate limit, or the same flow again.
@@ -176,12 +184,16 @@ public struct DatapathCountersAnswer: Codable, Sendable, Hashable {
     /// Drop events lost on the way out of the kernel.
     public var lostEvents: UInt64
     public init(
-        spoofed: UInt64, unparsable: UInt64, inconsistent: UInt64, audited: UInt64, suppressedEvents: UInt64,
-        lostEvents: UInt64
+        spoofed: UInt64, unparsable: UInt64, inconsistent: UInt64, tunnel: UInt64, sourceRouted: UInt64,
+        unrelatedErrors: UInt64, malformed: UInt64, audited: UInt64, suppressedEvents: UInt64, lostEvents: UInt64
     ) {
         self.spoofed = spoofed
         self.unparsable = unparsable
         self.inconsistent = inconsistent
+        self.tunnel = tunnel
+        self.sourceRouted = sourceRouted
+        self.unrelatedErrors = unrelatedErrors
+        self.malformed = malformed
         self.audited = audited
         self.suppressedEvents = suppressedEvents
         self.lostEvents = lostEvents

@@ -31,11 +31,16 @@ struct CountersCommand: AsyncParsableCommand {
         others.add("spoofed source address", "\(datapath.spoofed)")
         others.add("transport header not found", "\(datapath.unparsable)")
         others.add("inconsistent tables (a bug: please report)", "\(datapath.inconsistent)")
+        others.add("tunnel packet from a pod to a node", "\(datapath.tunnel)")
+        others.add("source-routed packet from a pod", "\(datapath.sourceRouted)")
+        others.add("ICMP error about a flow of others", "\(datapath.unrelatedErrors)")
+        others.add("IP header not readable", "\(datapath.malformed)")
         others.add("passed, but a policy in audit would deny it", "\(datapath.audited)")
         others.add("events suppressed (same flow, rate limit)", "\(datapath.suppressedEvents)")
         others.add("events lost", "\(datapath.lostEvents)")
         return (isWide ? rules.text(width: nil) : rules.text) + "\n" + others.text
     }
+
     /// Without most of the policies that isolate a pod.
     private static func short(_ rule: RuleAnswer) -> String {
         guard rule.kind == .isolation, let by = rule.by, by.count > 2 else { return "\(rule)" }
