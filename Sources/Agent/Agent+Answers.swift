@@ -37,7 +37,8 @@ extension Agent where Plane: ~Copyable {
                 unprotected: pipeline.endpointsOverLimit.map(\.description),
                 deniedPrograms: pipeline.statistics.programsOverLimit),
             followers: followers.count, bridges: bridgeStatus(), cluster: clusterStatus(),
-            attachments: attachmentStatus(), plugin: settings.pluginStatus?(), conditions: conditions())
+            attachments: attachmentStatus(), plugin: settings.pluginStatus?(), problems: health().problems,
+            conditions: conditions())
     }
 
     public func endpoints() -> EndpointsAnswer {

@@ -85,7 +85,7 @@ extension Agent where Plane: ~Copyable {
                 }),
             .gauge(
                 "bulkhead_in_place", "Whether what enforces is where it has to be in the kernel.",
-                health.missing == nil),
+                health.missing.isEmpty),
             .gauge(
                 "bulkhead_in_step", "Whether the kernel holds the policy that was compiled last, and nothing older.",
                 health.behind.isEmpty),

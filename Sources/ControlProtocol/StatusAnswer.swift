@@ -13,6 +13,8 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
     /// Whether all is as it should be: what enforces is in its place and holds the newest policy, no document is
     /// refused, no limit is exceeded, and none of ``conditions`` is a problem.
     public var healthy: Bool
+    /// What is wrong with enforcement itself, the worst first: what `/healthz` and `/readyz` report, and what was lost.
+    public var problems: [String]
     /// What holds for the node as a whole and must not be overlooked; problems first.
     public var conditions: [StatusCondition]
     public var datapath: DatapathStatus
@@ -39,17 +41,19 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
         manifests: ManifestStatus, guardrails: ManifestStatus? = nil, policies: PolicyStatus, pushed: PushedStatus,
         tables: TableSizes, limits: LimitStatus, followers: Int, bridges: BridgeStatus? = nil,
         cluster: ClusterStatus? = nil, attachments: AttachmentStatus? = nil, plugin: PluginStatus? = nil,
-        conditions: [StatusCondition] = []
+        problems: [String] = [], conditions: [StatusCondition] = []
     ) {
         self.version = version
         self.node = node
         self.pid = pid
         self.uptimeSeconds = uptimeSeconds
         healthy =
-            datapath.state == .programmed && datapath.notReplaced == nil && manifests.problems.isEmpty
+            problems.isEmpty && datapath.state == .programmed && datapath.notReplaced == nil
+            && manifests.problems.isEmpty
             && guardrails?.problems.isEmpty ?? true && limits.unprotected.isEmpty
             && limits.deniedPrograms == 0 && bridges?.problems.isEmpty ?? true && cluster?.isHealthy ?? true
             && plugin?.problem == nil && !conditions.contains(where: \.isProblem)
+        self.problems = problems
         self.conditions = conditions.filter(\.isProblem) + conditions.filter { !$0.isProblem }
         self.datapath = datapath
         self.manifests = manifests

@@ -23,6 +23,7 @@ struct StatusCommand: AsyncParsableCommand {
     static func text(_ status: StatusAnswer) -> String {
         var table = Table("NODE", status.node)
         table.add("healthy", .init(status.healthy ? "yes" : "no", status.healthy ? .green : .red))
+        for problem in status.problems { table.add("problem", .init(problem, .red)) }
         for condition in status.conditions {
             table.add(
                 condition.isProblem ? "problem" : "warning",
