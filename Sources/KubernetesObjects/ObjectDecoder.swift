@@ -26,6 +26,8 @@ public struct DecodedDocument: Sendable, Hashable {
     /// the same as in their `unknown`.
     public var notUnderstood: [ManifestError] = []
     public var notices: [ManifestNotice] = []
+    /// Services among those of the notices: nothing is enforced by them, but questions may name them.
+    public var services: [Service] = []
 
     public init() {}
 
@@ -190,6 +192,7 @@ public struct ObjectDecoder {
                     hint: mistake.hint)
             }
         }
+        if type.kind == "Service", type.group.isEmpty, let service = Service(node) { result.services.append(service) }
         let metadata = node["metadata"]
         let name = [metadata?["namespace"]?.string, metadata?["name"]?.string].compactMap(\.self).joined(separator: "/")
         result.notices.append(

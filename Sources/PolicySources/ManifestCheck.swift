@@ -10,6 +10,8 @@ public struct ManifestCheck: Sendable {
     public var objects: [KubernetesObject]
     public var problems: [ManifestProblem]
     public var notices: [ManifestNotice]
+    /// Nothing is enforced by them, but questions may name them.
+    public var services: [Service]
 
     /// Objects of each kind that there is.
     public var counts: [ObjectKind: Int] { Dictionary(grouping: objects, by: \.kind).mapValues(\.count) }
@@ -28,7 +30,8 @@ public struct ManifestCheck: Sendable {
         _ = set.apply(Dictionary(inputs.map { ($0.name, $0.file) }, uniquingKeysWith: { first, _ in first }))
         var check = ManifestCheck(
             fileCount: Set(inputs.lazy.filter { !$0.isDirectory }.map(\.name)).count,
-            documentCount: set.documentCount, objects: set.objects, problems: set.problems, notices: set.notices)
+            documentCount: set.documentCount, objects: set.objects, problems: set.problems, notices: set.notices,
+            services: set.services)
         if check.documentCount == 0, check.problems.isEmpty {
             let names = Set(inputs.map(\.name)).sorted().joined(separator: ", ")
             check.problems.append(

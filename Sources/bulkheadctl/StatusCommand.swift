@@ -23,44 +23,14 @@ struct StatusCommand: AsyncParsableCommand {
     static func text(_ status: StatusAnswer) -> String {
         var table = Table("NODE", status.node)
         table.add("healthy", .init(status.healthy ? "yes" : "no", status.healthy ? .green : .red))
-        for problem in status.problems { table.add("problem", .init(problem, .red)) }
-        for condition in status.conditions {
-            table.add(
-                condition.isProblem ? "problem" : "warning",
-                .init(condition.message, condition.isProblem ? .red : .yellow))
-        }
-        let warnings = status.manifests.warnings.count + (status.guardrails?.warnings.count ?? 0)
-        if warnings > 0 {
-            let verb = warnings == 1 ? "is" : "are"
-            table.add(
-                "warning",
-                .init("\(Words.count(warnings, "policy", "policies")) \(verb) NOT enforced, see below", .yellow))
-        }
+        for line in warnings(status) { table.add(line.title, line.text) }
         table.add("version", "\(status.version), pid \(status.pid), up \(duration(status.uptimeSeconds))")
-        table.add("datapath", text(status.datapath))
-        table.add("", "because \(status.datapath.reason)")
-        if status.datapath.repaired > 0 {
-            table.add("", .init("\(Words.count(status.datapath.repaired, "change")) by others put right", .yellow))
-        }
-        if let reason = status.datapath.notReplaced {
-            table.add("", .init("another datapath judges as well, it could not be removed: \(reason)", .red))
-        }
-        let sizes = status.tables
-        table.add(
-            "tables",
-            """
-            \(Words.count(sizes.endpoints, "endpoint")), \(Words.count(sizes.programs, "program")), \
-            \(Words.count(sizes.rules, "rule")), \(Words.count(sizes.addresses, "address", "addresses")) in \
-            \(Words.count(sizes.addressClasses, "class", "classes")), \
-            \(Words.count(sizes.portClasses, "port class", "port classes"))
-            """)
+        for (number, line) in lines(status.datapath).enumerated() { table.add(number == 0 ? "datapath" : "", line) }
+        table.add("tables", .init(text(status.tables)))
         if let cluster = status.cluster { for line in lines(cluster) { table.add("cluster", line) } }
-        table.add(
-            "manifests",
-            "\(Words.count(status.manifests.objects, "object")) from \(status.manifests.directory ?? "no directory")")
+        table.add("manifests", .init(source(status.manifests, Words.count(status.manifests.objects, "object"))))
         if let guardrails = status.guardrails {
-            let count = Words.count(guardrails.objects, "policy", "policies")
-            table.add("guardrails", "\(count) from \(guardrails.directory ?? "no directory")")
+            table.add("guardrails", .init(source(guardrails, Words.count(guardrails.objects, "policy", "policies"))))
         }
         for line in lines(status.policies) { table.add("policies", line) }
         table.add(
@@ -82,6 +52,35 @@ struct StatusCommand: AsyncParsableCommand {
         return table.text + overLimit(status.limits) + problems(status.bridges)
             + [status.guardrails, status.manifests].compactMap { $0 }.map(problems).joined()
             + problems(status.cluster)
+    }
+
+    /// What nobody may overlook: right below the answer to "healthy?".
+    private static func warnings(_ status: StatusAnswer) -> [(title: Table.Cell, text: Table.Cell)] {
+        var lines: [(title: Table.Cell, text: Table.Cell)] = status.problems.map { ("problem", .init($0, .red)) }
+        for condition in status.conditions {
+            lines.append(
+                condition.isProblem
+                    ? ("problem", .init(condition.message, .red)) : ("warning", .init(condition.message, .yellow)))
+        }
+        let count = status.manifests.warnings.count + (status.guardrails?.warnings.count ?? 0)
+        if count > 0 {
+            let policies = "\(Words.count(count, "policy", "policies")) \(count == 1 ? "is" : "are")"
+            lines.append(("warning", .init("\(policies) NOT enforced, see below", .yellow)))
+        }
+        return lines
+    }
+
+    private static func text(_ sizes: TableSizes) -> String {
+        """
+        \(Words.count(sizes.endpoints, "endpoint")), \(Words.count(sizes.programs, "program")), \
+        \(Words.count(sizes.rules, "rule")), \(Words.count(sizes.addresses, "address", "addresses")) in \
+        \(Words.count(sizes.addressClasses, "class", "classes")), \
+        \(Words.count(sizes.portClasses, "port class", "port classes"))
+        """
+    }
+
+    private static func source(_ manifests: ManifestStatus, _ count: String) -> String {
+        "\(count) from \(manifests.directory ?? "no directory")"
     }
 
     private static func lines(_ cluster: ClusterStatus) -> [Table.Cell] {
@@ -144,11 +143,27 @@ struct StatusCommand: AsyncParsableCommand {
         return lines
     }
 
-    private static func text(_ datapath: DatapathStatus) -> Table.Cell {
+    private static func lines(_ datapath: DatapathStatus) -> [Table.Cell] {
+        var lines: [Table.Cell] = [state(datapath), .init(because(datapath.reason))]
+        if datapath.repaired > 0 {
+            lines.append(.init("\(Words.count(datapath.repaired, "change")) by others put right", .yellow))
+        }
+        if let reason = datapath.notReplaced {
+            lines.append(.init("another datapath judges as well, it could not be removed: \(reason)", .red))
+        }
+        return lines
+    }
+
+    private static func because(_ reason: String) -> String {
+        reason.hasPrefix("--") ? "because of \(reason)" : "because \(reason)"
+    }
+
+    private static func state(_ datapath: DatapathStatus) -> Table.Cell {
         switch datapath.state {
         case .programmed:
             let last = "last \(datapath.lastWords) words in \(datapath.lastMicroseconds) µs"
-            return .init("\(datapath.kind), programmed, \(datapath.batches) batches, \(last)", .green)
+            let batches = Words.count(datapath.batches, "batch", "batches")
+            return .init("\(datapath.kind), programmed, \(batches), \(last)", .green)
         case .retrying:
             let again = datapath.retryInSeconds.map { ", again in \(Int($0.rounded(.up))) s" } ?? ""
             return .init("\(datapath.kind), failed \(datapath.failures)x\(again): \(datapath.error ?? "")", .red)

@@ -16,8 +16,9 @@ struct VerdictCommand: AsyncParsableCommand {
             """,
         discussion: """
             FROM and TO are namespace/pod, pod (in the namespace of -n), or an address. PORT/PROTOCOL is 80/tcp, \
-            53/udp, 80 (tcp), icmp, or /47 for protocol number 47. Names of Services and ports are not looked up: \
-            policy judges backend pods and port numbers.
+            53/udp, 80 (tcp), icmp, or /47 for protocol number 47. Names of ports are not looked up. Policy judges the \
+            backend pod that a Service's packet goes to: with --manifests, TO may be svc/NAME or a Service's address, \
+            and its pods are asked; the daemon knows of no Services.
 
             Asks the daemon. It decides both sides, each as its pod's node decides it; for pods of other nodes it \
             goes by the policies that it knows itself. With --manifests no daemon is needed. A refused document ends \
@@ -72,7 +73,7 @@ struct VerdictCommand: AsyncParsableCommand {
 
     func run() async throws {
         if let queries {
-            var bulk = BulkVerdict(cluster: try cluster())
+            var bulk = BulkVerdict(cluster: try cluster().verdicts)
             try bulk.run(queries)
             if bulk.errors > 0 {
                 Terminal.complain("\(Words.count(bulk.errors, "line")) could not be answered")
@@ -92,7 +93,10 @@ struct VerdictCommand: AsyncParsableCommand {
     private func question() throws -> VerdictQuery {
         guard let from, let to, let port else { throw ValidationError("FROM, TO and PORT/PROTOCOL are needed") }
         do {
-            return try VerdictQuery(from: from, to: to, port: port, namespace: namespace)
+            let query = try VerdictQuery(from: from, to: to, port: port, namespace: namespace)
+            // The daemon knows of no Services.
+            if manifests.isEmpty, query.to.flow == nil { throw query.serviceError }
+            return query
         } catch {
             throw ValidationError("\(error)")
         }
@@ -100,22 +104,21 @@ struct VerdictCommand: AsyncParsableCommand {
 
     private func decide(_ question: VerdictQuery) throws -> VerdictAnswer {
         var cluster = try cluster()
-        return VerdictAnswer(
-            try cluster.answer(
-                from: question.from, to: question.to, ipProtocol: question.ipProtocol, port: question.port))
+        return try cluster.answer(question)
     }
 
     private func ask(_ question: VerdictQuery) async throws -> VerdictAnswer {
+        guard let from = question.from.flow, let to = question.to.flow else { throw question.serviceError }
         var query = [
-            ("from", "\(question.from)"), ("to", "\(question.to)"),
+            ("from", "\(from)"), ("to", "\(to)"),
             ("protocol", "\(question.ipProtocol.rawValue)"),
         ]
         if let port = question.port { query.append(("port", "\(port)")) }
         return try await socket.client.ask(VerdictAnswer.self, .get, .verdict, query: query)
     }
 
-    private func cluster() throws -> ClusterVerdict {
-        try OfflineCluster.read(manifests, ignoringProblems: ignoreProblems)
+    private func cluster() throws -> OfflineCluster {
+        try OfflineCluster(manifests, ignoringProblems: ignoreProblems)
     }
 
     static func text(_ answer: VerdictAnswer) -> String {

@@ -25,18 +25,40 @@ extension VerdictQuery {
         return .pod(namespace: namespace, name: String(text))
     }
 
+    /// The end that receives may be a Service: `svc/NAME`, `NAMESPACE/svc/NAME`, `NAME.NAMESPACE.svc`.
+    static func serviceOrEnd(_ text: String, namespace: String) throws(QueryError) -> End {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        if parts.count == 2, serviceWords.contains(parts[0].lowercased()), isName(parts[1]) {
+            return .service(namespace: namespace, name: parts[1])
+        }
+        if parts.count == 3, serviceWords.contains(parts[1].lowercased()), isName(parts[0]), isName(parts[2]) {
+            return .service(namespace: parts[0], name: parts[2])
+        }
+        let labels = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        if parts.count == 1, labels.count > 2, labels[2] == "svc" {
+            return .service(namespace: labels[1], name: labels[0])
+        }
+        return .flow(try end(text, namespace: namespace))
+    }
+
     /// Services have no verdict: netfilter puts a backend's address in place of theirs before a packet is judged.
+    var serviceError: QueryError {
+        var name = "that"
+        if case .service(let namespace, let service) = to { name = "\(namespace)/\(service)" }
+        return Self.serviceError(name)
+    }
+
+    private static func serviceError(_ name: some StringProtocol) -> QueryError {
+        QueryError(
+            "'\(name)' is a Service: policy judges the backend pod that a packet goes to; ask for one of its pods, which "
+                + "'kubectl get endpointslices' lists, or give the Service and its pods with --manifests")
+    }
+
     private static func refuseService(_ text: some StringProtocol) throws(QueryError) {
         let parts = text.split(separator: "/")
-        let isService =
-            parts.count > 1 && parts.dropLast().contains { serviceWords.contains($0.lowercased()) }
-        let isServiceName =
-            parts.count == 1
-            && (text.hasSuffix(".svc") || text.contains(".svc.") || text.hasPrefix("svc."))
-        guard isService || isServiceName else { return }
-        throw QueryError(
-            "'\(text)' is a Service: policy judges the backend pod that a packet goes to; ask for one of its pods, which "
-                + "'kubectl get endpointslices' lists")
+        let isService = parts.count > 1 && parts.dropLast().contains { serviceWords.contains($0.lowercased()) }
+        let isServiceName = parts.count == 1 && (text.hasSuffix(".svc") || text.contains(".svc."))
+        if isService || isServiceName { throw serviceError(text) }
     }
 
     private static func refuseAddress(_ text: some StringProtocol) throws(QueryError) {

@@ -4,14 +4,24 @@ import PolicyPipeline
 
 /// One question as given on the command line or in a line of a file.
 struct VerdictQuery {
-    var from: FlowEnd
-    var to: FlowEnd
+    /// One end as it is written.
+    enum End {
+        case flow(FlowEnd)
+        /// Only manifests tell of Services.
+        case service(namespace: String, name: String)
+
+        /// Nil for a Service.
+        var flow: FlowEnd? { if case .flow(let end) = self { end } else { nil } }
+    }
+
+    var from: End
+    var to: End
     var ipProtocol: IPProtocol
     var port: UInt16?
 
     init(from: FlowEnd, to: FlowEnd, ipProtocol: IPProtocol, port: UInt16?) {
-        self.from = from
-        self.to = to
+        self.from = .flow(from)
+        self.to = .flow(to)
         self.ipProtocol = ipProtocol
         self.port = port
     }
@@ -20,8 +30,8 @@ struct VerdictQuery {
     ///   - port: `80/tcp`, `80`, `icmp`, `/47`.
     ///   - namespace: of pods that are named without one.
     init(from: String, to: String, port text: String, namespace: String = "default") throws(QueryError) {
-        self.from = try Self.end(from, namespace: namespace)
-        self.to = try Self.end(to, namespace: namespace)
+        self.from = .flow(try Self.end(from, namespace: namespace))
+        self.to = try Self.serviceOrEnd(to, namespace: namespace)
         (ipProtocol, port) = try Self.protocolAndPort(text)
         guard ipProtocol.hasPorts == (port != nil) else {
             let name = "\(ipProtocol)".lowercased()

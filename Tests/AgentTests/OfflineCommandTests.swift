@@ -171,6 +171,33 @@ import Testing
         #expect(json.status == 1 && json.output.contains(#""field" : "spec.policyTypes[0]""#))
     }
 
+    private static let service = """
+
+        ---
+        apiVersion: v1
+        kind: Service
+        metadata: {name: redis, namespace: shop}
+        spec: {clusterIP: 10.96.0.10, selector: {app: redis}, ports: [{port: 80, targetPort: 6379}, {port: 81}]}
+        """
+
+    /// A Service's packets are judged at its backends.
+    @Test(arguments: [
+        (
+            "svc/redis", "80", 0, "allow  10.1.0.1 -> 10.1.0.2 6379/TCP\n",
+            "note: Service shop/redis has 1 backend pod\n"
+        ),
+        ("shop/svc/redis", "80", 0, "allow", "1 backend pod"), ("redis.shop.svc", "81", 3, "deny", "10.1.0.2 81/TCP"),
+        ("10.96.0.10", "80", 0, "allow", "Service shop/redis"), ("10.96.0.10", "82", 1, "", "it has 80/tcp, 81/tcp"),
+        ("svc/nobody", "80", 1, "", "no Service shop/nobody in the manifests"),
+    ])
+    func aServicesBackendsAreAsked(to: String, port: String, status: Int32, start: String, text: String) async throws {
+        let directory = try manifests(AgentFixture.shop + Self.service)
+        let answer = try await control(
+            "verdict", "--manifests", directory.path, "--exit-code", "-n", "shop", "web", to, port)
+        #expect(answer.status == status && answer.output.hasPrefix(start))
+        #expect((answer.output + answer.complaints).contains(text), "\(answer)")
+    }
+
     /// As a pipeline of `kustomize build` and `check -` has it, or a shell's `<(…)`.
     @Test(arguments: ["-", "/dev/stdin", "/proc/self/fd/0"])
     func checkReadsWhatIsPiped(path: String) async throws {
