@@ -24,11 +24,11 @@ extension Agent where Plane: ~Copyable {
                 notReplaced: replacement.lastError),
             manifests: ManifestStatus(
                 directory: settings.manifestDirectory, objects: store.files.count, problems: manifestProblems,
-                notices: manifests.notices),
+                notices: manifests.notices, warnings: manifests.warnings),
             guardrails: settings.guardrailDirectory.map { directory in
                 ManifestStatus(
                     directory: directory, objects: store.guardrails.count, problems: guardrails.problems,
-                    notices: guardrails.notices)
+                    notices: guardrails.notices, warnings: guardrails.warnings)
             },
             policies: policyStatus(),
             pushed: PushedStatus(objects: store.pushed.count, resolvedEndpoints: resolvedBody.endpoints.count),
@@ -37,8 +37,8 @@ extension Agent where Plane: ~Copyable {
                 unprotected: pipeline.endpointsOverLimit.map(\.description),
                 deniedPrograms: pipeline.statistics.programsOverLimit),
             followers: followers.count, bridges: bridgeStatus(), cluster: clusterStatus(),
-            attachments: attachmentStatus(), plugin: settings.pluginStatus?(),
-            problems: health().problems)
+            attachments: attachmentStatus(), plugin: settings.pluginStatus?(), problems: health().problems,
+            conditions: conditions())
     }
 
     public func endpoints() -> EndpointsAnswer {

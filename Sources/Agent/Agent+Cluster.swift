@@ -115,7 +115,7 @@ extension Agent where Plane: ~Copyable {
             + store.shadowedInCluster.map { key in
                 Problem(
                     object: "\(key)", field: "",
-                    reason: "a static guardrail of this node has its name: this one has no effect here",
+                    reason: "overridden on this node by the static guardrail of the same name",
                     hint: "change the guardrail, or give the object another name")
             }
     }

@@ -76,6 +76,14 @@ extension Agent where Plane: ~Copyable {
         let health = health()
         return [
             .gauge(
+                "bulkhead_healthy", "Whether all is as it should be, as 'bulkheadctl status' says.", status.healthy),
+            .gauges(
+                "bulkhead_condition",
+                "What must not be overlooked of the node as a whole: 0 not so, 1 a warning, 2 a problem.", by: "kind",
+                StatusCondition.Kind.allCases.map { kind in
+                    (kind.rawValue, status.conditions.first { $0.kind == kind }.map { $0.isProblem ? 2 : 1 } ?? 0)
+                }),
+            .gauge(
                 "bulkhead_in_place", "Whether what enforces is where it has to be in the kernel.",
                 health.missing.isEmpty),
             .gauge(
@@ -119,7 +127,7 @@ extension Agent where Plane: ~Copyable {
                 "bulkhead_endpoints_unprotected", "Pods of this node that the tables have no room for.",
                 status.limits.unprotected.count),
             .gauge(
-                "bulkhead_endpoints_unknown", "Containers of this node that no object tells of.",
+                "bulkhead_endpoints_unknown", "Containers on this node without a known Pod object.",
                 policies.unknownEndpoints),
             .gauge(
                 "bulkhead_endpoints_without_interface",

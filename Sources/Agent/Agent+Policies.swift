@@ -45,12 +45,12 @@ extension Agent where Plane: ~Copyable {
     private var ownNodeReason: String {
         let isEnforced = settings.policy.enforcesNetworkPolicyOnOwnNode
         guard pipeline.compiled.judgesOwnNode else {
-            return "no egress rule of the Admin or Baseline tier selects a pod of this node"
+            return "no Admin or Baseline egress rule selects a pod here"
                 + (isEnforced ? ", and no NetworkPolicy isolates one" : "")
         }
         return isEnforced
             ? "NetworkPolicy is enforced on it (--enforce-own-node), and tiers"
-            : "egress rules of the Admin or Baseline tier select pods of this node"
+            : "Admin or Baseline egress rules select pods here"
     }
 
     /// Whether what decides is only there because of policies in audit.

@@ -36,6 +36,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var interfaces: [EndpointID: EndpointInterface?] = [:]
     var bridging = Bridging()
     var unknown = UnknownPods()
+    var mismatches = Mismatches()
     var cluster = ClusterView()
     var attached = Attachments()
     var followers: Set<EventFollower> = []
@@ -123,13 +124,17 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     private func take(_ change: ManifestChange, from directory: ObjectStore.Directory) -> [ObjectEvent] {
         let before = Set(problems)
         let events = store.take(change.events, from: directory)
-        let told = ManifestChange(problems: change.problems, notices: change.notices)
+        let told = ManifestChange(problems: change.problems, notices: change.notices, warnings: change.warnings)
+        let warned = Set(guardrails.warnings + manifests.warnings)
         switch directory {
         case .guardrails: guardrails = told
         case .manifests: manifests = told
         }
         for problem in problems where !before.contains(problem) {
             logger.error("document refused; what it replaces stays in force", metadata: ["problem": "\(problem)"])
+        }
+        for warning in told.warnings where !warned.contains(warning) {
+            logger.warning("policy not enforced", metadata: ["document": "\(warning)"])
         }
         return events
     }
@@ -143,7 +148,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
             + store.shadowed.map { key in
                 Problem(
                     file: settings.manifestDirectory, object: "\(key)", field: "",
-                    reason: "a static guardrail has its name: this one has no effect",
+                    reason: "overridden by the static guardrail of the same name",
                     hint: "change the guardrail, or give the object another name")
             }
     }

@@ -173,6 +173,11 @@ public struct ManifestSet: Sendable {
         }
     }
 
+    /// All Services, by file name.
+    public var services: [Service] {
+        files.sorted { $0.key < $1.key }.flatMap { $0.value.documents.flatMap(\.source.decoded.services) }
+    }
+
     /// Documents that have no effect here, by file name.
     public var notices: [ManifestNotice] {
         files.sorted { $0.key < $1.key }.flatMap { $0.value.documents.flatMap(\.source.decoded.notices) }

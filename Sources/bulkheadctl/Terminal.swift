@@ -10,6 +10,16 @@ enum Terminal {
         return isatty(STDOUT_FILENO) == 1 && refused.isEmpty
     }()
 
+    /// Columns that the output has: what COLUMNS says, or the terminal. Nil where neither does.
+    static let width: Int? = {
+        if let columns = getenv("COLUMNS").flatMap({ Int(String(cString: $0)) }) { return columns > 0 ? columns : nil }
+        var size = winsize()
+        guard isatty(STDOUT_FILENO) == 1, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
+            return nil
+        }
+        return Int(size.ws_col)
+    }()
+
     enum Colour: Int {
         case red = 31
         case green = 32

@@ -26,7 +26,7 @@ struct Run {
             if command.cleanup { return try cleanUp() }
             return command.once ? try await once() : try await serve()
         } catch {
-            logger.critical("cannot go on", metadata: ["error": "\(error)"])
+            logger.critical("bulkheadd cannot start", metadata: ["error": "\(error)"])
             return 1
         }
     }
