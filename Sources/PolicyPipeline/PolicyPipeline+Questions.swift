@@ -68,9 +68,6 @@ extension PolicyPipeline {
     /// Names of all Node objects, in order.
     public var nodeNames: [String] { state.nodeNames }
 
-    /// This node's addresses, from its Node object and from its pods' hostIPs; sorted.
-    public var ownNodeAddresses: [IPAddress] { state.ownNodeAddresses }
-
     /// Local endpoints that the tables have no room for and do not protect; sorted.
     public var endpointsOverLimit: [EndpointName] { compiled.endpointsOverLimit }
 
