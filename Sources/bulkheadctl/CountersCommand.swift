@@ -18,12 +18,18 @@ struct CountersCommand: AsyncParsableCommand {
         try output.print(answer, text: Self.text)
     }
 
+    private static func rule(_ counter: RuleCounterAnswer) -> Table.Cell {
+        let end = counter.gone == true ? " (no longer in force)" : ""
+        return counter.audit == true
+            ? .init("would deny: \(counter.rule)\(end)", .yellow) : .init("\(counter.rule)\(end)")
+    }
+
     static func text(_ answer: CountersAnswer) -> String {
         var rules = Table("PACKETS", "BYTES", "DIRECTION", "DECIDED BY")
         for counter in answer.rules {
             rules.add(
                 "\(counter.packets)", "\(counter.bytes)", .init(counter.rule.direction ?? "both"),
-                counter.audit == true ? .init("would deny: \(counter.rule)", .yellow) : .init("\(counter.rule)"))
+                Self.rule(counter))
         }
         let datapath = answer.datapath
         var others = Table("FOR ANOTHER REASON, OR NOT TOLD", "COUNT")
