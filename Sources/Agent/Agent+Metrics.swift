@@ -185,21 +185,59 @@ extension Agent where Plane: ~Copyable {
     /// Brings the sums up to what the kernel has counted. Rules that have denied nothing yet count zero, so that their
     /// first packet is an increase.
     private func takeCounts() {
-        guard let counters = try? datapath.ruleCounters() else { return }
-        var tiers: [RuleID: (tier: Tier, denies: Bool)] = [:]
-        for program in pipeline.compiled.programs.values {
-            for rule in program.rules + program.auditRules { tiers[rule.rule] = (rule.tier, rule.action == .deny) }
-        }
-        var (denials, audits) = ([PacketLedger.Count](), [PacketLedger.Count]())
-        for (id, rule) in pipeline.compiled.rules {
-            guard let series = PacketLedger.Series(rule.identity, tiers[id]) else { continue }
-            let count = PacketLedger.Count(
-                rule: rule.identity, series: series, packets: counters[id]?.packets ?? 0)
-            if isAudit(rule.identity) { audits.append(count) } else { denials.append(count) }
-        }
-        denied.take(denials)
-        wouldDeny.take(audits)
+        guard let reading = try? datapath.ruleCounters() else { return }
+        takeCounts(reading)
     }
+
+    /// Rules that go take their counters with them: what these have reached is read before.
+    func keepCounts(before delta: CompiledDelta) {
+        if !delta.removedRules.isEmpty { takeCounts() }
+        counts.note(delta, of: pipeline.compiled)
+        noteDenials(delta.addedPrograms)
+    }
+
+    /// The same before the kernel is brought to a whole policy.
+    func keepCountsBeforeResync() {
+        takeCounts()
+        counts.note(all: pipeline.compiled)
+        denials = [:]
+        noteDenials(pipeline.compiled.programs.keys)
+    }
+
+    /// Notes which series the rules of some programs count for, while it is known what their policies are.
+    private func noteDenials(_ programs: some Sequence<ProgramID>) {
+        for program in programs.lazy.compactMap({ self.pipeline.compiled.programs[$0] }) {
+            for rule in program.rules + program.auditRules {
+                noteDenial(rule.rule, (rule.tier, rule.action == .deny))
+            }
+            for rule in [program.tierEnds, program.auditTierEnds ?? [:]].flatMap(\.values) { noteDenial(rule, nil) }
+        }
+    }
+
+    private func noteDenial(_ rule: RuleID, _ known: (tier: Tier, denies: Bool)?) {
+        guard let identity = pipeline.compiled.rules[rule]?.identity else { return }
+        denials[identity] = PacketLedger.Series(identity, known)
+            .map { Denial(series: $0, isAudit: isAudit(identity)) }
+    }
+
+    private func takeCounts(_ reading: [RuleID: RuleCounter]) {
+        counts.take(reading)
+        var (denied, wouldDeny) = ([PacketLedger.Count](), [PacketLedger.Count]())
+        for (rule, denial) in denials where counts.isPresent(rule) {
+            let count = PacketLedger.Count(
+                rule: rule, series: denial.series, packets: counts.sinceReset(rule).packets)
+            if denial.isAudit { wouldDeny.append(count) } else { denied.append(count) }
+        }
+        self.denied.take(denied)
+        self.wouldDeny.take(wouldDeny)
+        denials = denials.filter { counts.isPresent($0.key) }
+    }
+}
+
+/// What a rule that denies counts for in the metrics.
+struct Denial {
+    var series: PacketLedger.Series
+    var isAudit: Bool
 }
 
 extension PacketLedger.Series {

@@ -10,21 +10,13 @@ extension Agent where Plane: ~Copyable {
             let policy = reference.objectKey.flatMap { store.policy($0) }
             return PolicyAnswer(
                 kind: reference.kind, namespace: reference.namespace, name: reference.name,
-                origin: origin(of: reference), tier: policy?.tier, priority: policy?.priority,
+                origin: reference.objectKey.map { source(of: $0) } ?? "socket", tier: policy?.tier,
+                priority: policy?.priority,
                 enforcement: (policy?.enforcement ?? .enforce).rawValue, subject: policy?.subject,
                 partial: policy.flatMap { $0.unknownParts.isEmpty ? nil : $0.unknownParts },
                 endpoints: endpoints.map(\.description), problems: problems(of: reference))
         }
         return PoliciesAnswer(policies: answers, problems: problems)
-    }
-
-    private func origin(of policy: PolicyReference) -> String {
-        switch policy.objectKey.flatMap({ store.origin(of: $0) }) {
-        case .guardrail: settings.guardrailDirectory ?? "guardrails"
-        case .manifest: settings.manifestDirectory ?? "manifests"
-        case .cluster: settings.cluster.map { "\($0.connection.access.server)" } ?? "cluster"
-        case .socket, nil: "socket"
-        }
     }
 
     private func problems(of policy: PolicyReference) -> [Problem] {

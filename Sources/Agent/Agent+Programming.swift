@@ -70,6 +70,7 @@ extension Agent where Plane: ~Copyable {
             // What is programmed is not known: the whole is compared.
             try resyncNow()
         } else if !delta.isEmpty {
+            keepCounts(before: delta)
             try write { plane, policy throws(DatapathError) in try plane.program(delta, of: policy) }
         }
         for id in delta.removedEndpoints { interfaces[id] = nil }
@@ -81,6 +82,7 @@ extension Agent where Plane: ~Copyable {
     /// Compares all that is programmed with what is compiled, and writes the difference.
     @discardableResult
     func resyncNow() throws(DatapathError) -> ProgramReport {
+        keepCountsBeforeResync()
         try write { plane, policy throws(DatapathError) in try plane.resync(policy) }
         pipeline.releaseNumbering()
         interfaces = [:]

@@ -6,6 +6,7 @@ import KubernetesObjects
 import Logging
 import NetworkTypes
 import NodeNetwork
+import PolicyModel
 import PolicyPipeline
 import PolicyResolver
 import PolicySources
@@ -39,6 +40,10 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var mismatches = Mismatches()
     var cluster = ClusterView()
     var attached = Attachments()
+    var history = PolicyHistory()
+    var counts = RuleCounts()
+    /// Of the rules that deny, as they were when they were last compiled.
+    var denials: [RuleIdentity: Denial] = [:]
     var followers: Set<EventFollower> = []
     var pump: Task<Void, Never>?
     var isEnding = false
@@ -101,6 +106,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         } catch {
             throw .keptPushes("\(error)")
         }
+        logFirst()
         if cluster.keepsPrevious {
             logger.notice("what a previous run left stays in force until all of the cluster is known")
         } else {
@@ -112,12 +118,16 @@ public actor Agent<Plane: Datapath & ~Copyable> {
 
     public func manifestsChanged(_ change: ManifestChange) {
         let events = take(change, from: .manifests)
+        // A failure is noted and retried.
         try? advance { $0.apply(events) }
+        logChanges(events, source: settings.manifestDirectory ?? "manifests")
     }
 
     public func guardrailsChanged(_ change: ManifestChange) {
         let events = take(change, from: .guardrails)
+        // A failure is noted and retried.
         try? advance { $0.apply(events) }
+        logChanges(events, source: settings.guardrailDirectory ?? "guardrails")
     }
 
     /// What changes in force.
@@ -156,6 +166,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     public func stop() {
         endFollowing()
         pump?.cancel()
+        history.summary?.cancel()
         programming.stop()
         replacement.retry?.cancel()
     }

@@ -40,7 +40,7 @@ extension Query {
     func eventKinds() throws(ErrorAnswer) -> Set<FlowRecord.Kind> {
         try allow(only: ["kind"])
         guard let text = optional("kind") else { return [.drop, .audit] }
-        guard let kind = FlowRecord.Kind(rawValue: text), kind != .lost else {
+        guard let kind = FlowRecord.Kind(rawValue: text), [.drop, .audit].contains(kind) else {
             throw ErrorAnswer(.badRequest, "'kind' is neither drop nor audit")
         }
         return [kind]

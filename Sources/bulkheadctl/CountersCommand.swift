@@ -18,13 +18,18 @@ struct CountersCommand: AsyncParsableCommand {
         try output.print(answer) { Self.text($0, isWide: output.isWide) }
     }
 
+    private static func cell(_ counter: RuleCounterAnswer, isWide: Bool) -> Table.Cell {
+        let decider = isWide ? "\(counter.rule)" : short(counter.rule)
+        let end = counter.gone == true ? " (no longer in force)" : ""
+        return counter.audit == true ? .init("would deny: \(decider)\(end)", .yellow) : .init("\(decider)\(end)")
+    }
+
     static func text(_ answer: CountersAnswer, isWide: Bool = false) -> String {
         var rules = Table("PACKETS", "BYTES", "DIRECTION", "DECIDED BY")
         for counter in answer.rules {
-            let decider = isWide ? "\(counter.rule)" : short(counter.rule)
             rules.add(
                 "\(counter.packets)", "\(counter.bytes)", .init(counter.rule.direction ?? "both"),
-                counter.audit == true ? .init("would deny: \(decider)", .yellow) : .init(decider))
+                cell(counter, isWide: isWide))
         }
         let datapath = answer.datapath
         var others = Table("OTHER DROPS, AND EVENTS NOT REPORTED", "COUNT")

@@ -25,7 +25,7 @@ struct OutputOptions: ParsableArguments {
     func print<Value: Encodable>(_ value: Value, text: (Value) -> String) throws {
         switch output {
         case .text, .wide: Terminal.write(text(value))
-        case .json: Terminal.write(try JSON.pretty(value) + [UInt8(ascii: "\n")])
+        case .json: Terminal.writeJSON(try JSON.pretty(value) + [UInt8(ascii: "\n")])
         case .yaml: Terminal.write(try YAMLEncoder().encode(value))
         }
     }

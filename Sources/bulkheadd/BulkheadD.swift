@@ -65,6 +65,16 @@ struct BulkheadD: ParsableCommand {
     var guardrails: String?
 
     @Flag(
+        inversion: .prefixedNo,
+        help: ArgumentHelp(
+            "Keep what a directory or a file of it held in force when it becomes empty.",
+            discussion: """
+                A full disk, a crash or a missing volume look like that. The status reports it as a problem. A file \
+                that holds only a comment is empty on purpose.
+                """))
+    var keepLastOnEmpty = true
+
+    @Flag(
         help: ArgumentHelp(
             "Follow the API server of the cluster that this is a pod of.",
             discussion: "With the token and the authorities of the pod's service account."))

@@ -108,9 +108,12 @@ private struct Directories {
 
     init(_ command: BulkheadD) throws {
         guardrails = try command.guardrails.map { path throws in
-            try ManifestDirectory(path: path, kinds: ObjectKind.policies)
+            try ManifestDirectory(
+                path: path, kinds: ObjectKind.policies, keepsLastOnEmpty: command.keepLastOnEmpty)
         }
-        manifests = try command.manifests.map { path throws in try ManifestDirectory(path: path) }
+        manifests = try command.manifests.map { path throws in
+            try ManifestDirectory(path: path, keepsLastOnEmpty: command.keepLastOnEmpty)
+        }
     }
 
     var found: DatapathChoice.Found {

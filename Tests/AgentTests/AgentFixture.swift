@@ -20,7 +20,8 @@ struct AgentFixture {
         in directory: TemporaryDirectory? = nil, watchInterval: Duration = .seconds(3600),
         interfaceGrace: Duration = .seconds(15), thread: KernelThread? = nil,
         removeOther: (@Sendable () throws -> [String])? = nil, cluster: ClusterFollower? = nil,
-        readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil, withDirectories: Bool = true
+        readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil, logger: Logger? = nil,
+        withDirectories: Bool = true
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
@@ -33,7 +34,7 @@ struct AgentFixture {
                 pushedFile: PushedFile(path: directory.path + "/pushed.json"),
                 cluster: cluster, attachmentFile: AttachmentFile(path: directory.path + "/attachments.json"),
                 readNetwork: readNetwork),
-            thread: try thread ?? KernelThread(), datapath: FakeDatapath(kernel), logger: Self.silent)
+            thread: try thread ?? KernelThread(), datapath: FakeDatapath(kernel), logger: logger ?? Self.silent)
     }
 
     static var silent: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }

@@ -111,10 +111,24 @@ import Testing
             async let followed = control(fixture, "events", "-f", "--count", "2")
             #expect(try await eventually { await fixture.agent.status().followers == 1 })
             fixture.kernel.tell([event, event])
-            let lines = try await followed.output.split(separator: "\n")
-            #expect(lines.count == 2)
+            let result = try await followed
+            let lines = result.output.split(separator: "\n")
+            #expect(lines.count == 2 && result.status == 0)
+            #expect(result.complaints.hasPrefix("Watching dropped packets"))
             #expect(
                 lines[0].contains("  drop  ingress  shop/web (10.1.0.1:4000) -> shop/redis (10.1.0.2:80) TCP  "))
+        }
+    }
+
+    @Test func aStreamThatTheDaemonEndsIsAFailure() async throws {
+        try await SocketFixture.serve { fixture in
+            async let followed = control(fixture, "events", "-f")
+            #expect(try await eventually { await fixture.agent.status().followers == 1 })
+            await fixture.agent.endFollowing()
+            let result = try await followed
+            #expect(result.status == 1)
+            #expect(result.output.contains("the daemon stops"))
+            #expect(result.complaints.contains("error: the daemon ended the stream"))
         }
     }
 
