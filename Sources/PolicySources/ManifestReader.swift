@@ -114,7 +114,9 @@ public struct ManifestReader: Sendable {
     /// odd there, such as lists as keys, must not keep others from being enforced. Nil: it may be one of ours.
     private func foreign(_ failure: YAMLReader.Failure, file: String, index: Int) -> DecodedDocument? {
         guard let head = failure.head, let kind = head["kind"]?.string, !kind.hasSuffix("List") else { return nil }
-        let decoded = ObjectDecoder.decode(head, file: file, index: index)
+        var decoded = ObjectDecoder.decode(head, file: file, index: index)
+        // Of which no more than the name is known.
+        decoded.services = []
         let isForeign =
             decoded.errors.isEmpty && decoded.items.isEmpty && decoded.keys.isEmpty && !decoded.hasUnknownObjects
             && !decoded.notices.isEmpty

@@ -22,7 +22,7 @@ typedef uint64_t bh_u64;
 #endif
 
 /* Part of the pins' path: programs and tables of different versions never meet. */
-#define BH_LAYOUT_VERSION 2
+#define BH_LAYOUT_VERSION 3
 #define BH_MAGIC 0x424c4b48u
 
 #define BH_ENDPOINTS 2048
@@ -46,11 +46,14 @@ typedef uint64_t bh_u64;
 #define BH_ENDPOINT_SHIFT 20
 #define BH_ENDPOINT_MASK 0x7ffu
 
-/* A matrix cell: bits 25..24 the action (0 is never written), bits 23..0 the rule. */
+/* A matrix cell: bit 26 BH_CELL_NETWORK_POLICY, bits 25..24 the action (0 is never written), bits 23..0 the rule. */
 #define BH_CELL_ALLOW 0x01000000u
 #define BH_CELL_DENY 0x02000000u
 /* Allowed, counted and told of: the rule, in audit, would deny it. */
 #define BH_CELL_AUDIT 0x03000000u
+#define BH_CELL_ACTION_MASK 0x03000000u
+/* Or'd to the action: the NetworkPolicy tier decided. Its deny is an allow for a pod that reaches itself through a Service. */
+#define BH_CELL_NETWORK_POLICY 0x04000000u
 #define BH_CELL_RULE_MASK 0x00ffffffu
 
 /* bh_program.flags: no policy in force has a say, so that packets without a transport header pass. */
@@ -168,7 +171,11 @@ enum bh_stat {
 	BH_STAT_LOST = 3,
 	BH_STAT_INCONSISTENT = 4,
 	BH_STAT_AUDITED = 5,
-	BH_STATS = 8,
+	BH_STAT_TUNNEL = 6,
+	BH_STAT_SOURCE_ROUTED = 7,
+	BH_STAT_UNRELATED_ERROR = 8,
+	BH_STAT_MALFORMED = 9,
+	BH_STATS = 16,
 };
 
 enum bh_cause {
@@ -177,6 +184,10 @@ enum bh_cause {
 	BH_CAUSE_UNPARSABLE = 3,
 	BH_CAUSE_INCONSISTENT = 4,
 	BH_CAUSE_AUDIT = 5,
+	BH_CAUSE_TUNNEL = 6,
+	BH_CAUSE_SOURCE_ROUTED = 7,
+	BH_CAUSE_UNRELATED_ERROR = 8,
+	BH_CAUSE_MALFORMED = 9,
 };
 
 enum bh_direction {
