@@ -40,8 +40,8 @@ final class ConnectionGate: Sendable {
     }
 
     let limits: ListenerLimits
-    private let listener: String
-    private let logger: Logger
+    let listener: String
+    let logger: Logger
     private let state = Mutex(State())
     private static let tellInterval = TimeAmount.seconds(60)
 

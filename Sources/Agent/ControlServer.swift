@@ -45,7 +45,8 @@ public struct ControlServer: Service {
                 let response = await responder.respond(to: request, channel: channel)
                 try await writer.write(response: response.head, body: response.body)
             },
-            onServerRunning: { [file, logger, onReady] _ in
+            onServerRunning: { [file, logger, onReady] channel in
+                await gate.watch(channel)
                 do {
                     try file.restrict()
                 } catch {
@@ -64,6 +65,16 @@ extension ConnectionGate {
         .http1(
             configuration: .init(
                 additionalChannelHandlers: [ConnectionGuard(self)], httpDecoderConfiguration: ListenerLimits.head))
+    }
+
+    /// - Parameter channel: the listener's, which takes connections.
+    func watch(_ channel: any Channel) async {
+        let added = channel.eventLoop.submit { [listener, logger] in
+            try channel.pipeline.syncOperations.addHandler(
+                AcceptPause(listener: listener, logger: logger), position: .first)
+        }
+        // Without an event loop there is no listener any more.
+        try? await added.get()
     }
 }
 

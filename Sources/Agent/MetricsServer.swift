@@ -95,6 +95,7 @@ public struct MetricsServer: Service {
                 try await writer.write(response: response.head, body: response.body)
             },
             onServerRunning: { [logger, address, onReady] channel in
+                await gate.watch(channel)
                 logger.info("metrics and probes", metadata: ["address": "\(address)"])
                 await onReady(channel.localAddress?.port ?? 0)
             })

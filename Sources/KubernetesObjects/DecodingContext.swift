@@ -232,6 +232,11 @@ struct DecodingContext {
     ) {
         guard case .mapping(let entries) = node.value else { return }
         for entry in entries where !known.contains(entry.key) {
+            guard errors.count < Self.errorLimit else {
+                // Counted alone: to look for what was meant costs more than to read.
+                fail(line: entry.line, column: entry.column, "unknown field")
+                continue
+            }
             let explained = explain(entry)
             let nearest = NearestName.find(entry.key, among: known).map { "did you mean \($0)?" }
             at(entry.key) {
