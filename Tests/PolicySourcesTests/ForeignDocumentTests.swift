@@ -7,8 +7,10 @@ import Testing
 @Suite struct ForeignDocumentTests {
     /// What no manifest can hold, though it is well-formed YAML.
     static let oddities = [
-        "data:\n  ? [a, b]\n  : c\n", "data: {~: x}\n", "data: !Ref x\n", "data: !!binary aGk=\n", "data: !!set {a, b}\n",
-        "data:\n  ? {a: b}\n  : c\n", "? [top, level]\n: x\n", "data: " + String(repeating: "[", count: 80)
+        "data:\n  ? [a, b]\n  : c\n", "data: {~: x}\n", "data: !Ref x\n", "data: !!binary aGk=\n",
+        "data: !!set {a, b}\n",
+        "data:\n  ? {a: b}\n  : c\n", "? [top, level]\n: x\n",
+        "data: " + String(repeating: "[", count: 80)
             + String(repeating: "]", count: 80) + "\n", "data: {<<: text}\n",
     ]
 

@@ -34,7 +34,9 @@ import Testing
         ]
         for head in heads {
             for line in ["    l%: v\n", "    l%: &a% v\n", "    ? l%\n    : [v]\n", "    l%: {a: b, c: d}\n"] {
-                let body = (0..<600_000).map { line.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "\($0)") }
+                let body = (0..<600_000).map {
+                    line.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "\($0)")
+                }
                 let text = head + body.joined()
                 let duration = try took { #expect(try refusal(text).contains("has too many values")) }
                 #expect(duration < .seconds(20), "\(line)")
@@ -61,7 +63,8 @@ import Testing
     @Test func manyProblemsRefuseTheWholeText() throws {
         let bad = policy("bad", types: "[Sideways]")
         let some = ManifestReader(limits: .body).read(
-            Array(([policy("good")] + Array(repeating: bad, count: 400)).joined(separator: "---\n").utf8), file: "t.yaml")
+            Array(([policy("good")] + Array(repeating: bad, count: 400)).joined(separator: "---\n").utf8),
+            file: "t.yaml")
         #expect(some.count == 401 && some.flatMap(\.decoded.items).count == 1)
         let text = ([policy("good")] + Array(repeating: bad, count: 20_000 - 1)).joined(separator: "---\n")
         let documents = ManifestReader(limits: .body).read(Array(text.utf8), file: "t.yaml")
@@ -75,7 +78,8 @@ import Testing
     /// What is refused as a whole leaves in force what was.
     @Test func aTextOverALimitKeepsWhatWas() {
         var manifests = ManifestSet()
-        #expect(manifests.apply(["f.yaml": .content(Array(policy("p").utf8))]).map(\.summary) == ["+ NetworkPolicy shop/p"])
+        #expect(
+            manifests.apply(["f.yaml": .content(Array(policy("p").utf8))]).map(\.summary) == ["+ NetworkPolicy shop/p"])
         let flood = String(repeating: "---\n", count: 200_000) + policy("q")
         #expect(manifests.apply(["f.yaml": .content(Array(flood.utf8))]).isEmpty)
         #expect(manifests.problems.count == 1)
@@ -85,7 +89,8 @@ import Testing
 
     /// Twice the text takes about twice the time.
     @Test(arguments: [
-        "l%: v\n", "l%: &a% v\n", "l%: [*z, *z]\n", "? [a, b%]\n: v\n", "l%: !x v\n", "l%: \"\\x41\\x42\"\n", "l%: |\n  x\n",
+        "l%: v\n", "l%: &a% v\n", "l%: [*z, *z]\n", "? [a, b%]\n: v\n", "l%: !x v\n", "l%: \"\\x41\\x42\"\n",
+        "l%: |\n  x\n",
     ])
     func timeIsInProportion(line: String) {
         func text(_ count: Int) -> [UInt8] {

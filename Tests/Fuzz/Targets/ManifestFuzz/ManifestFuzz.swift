@@ -46,7 +46,9 @@ private func fuzzLimits(_ bytes: [UInt8], _ unbounded: [ManifestDocument]) {
     precondition(documents.flatMap(\.decoded.objects).allSatisfy(objects.contains))
     // What was passed over for its kind holds nothing of ours.
     precondition(
-        unbounded.allSatisfy { $0.decoded.notices.isEmpty || !$0.decoded.hasUnknownObjects || !$0.decoded.errors.isEmpty })
+        unbounded.allSatisfy {
+            $0.decoded.notices.isEmpty || !$0.decoded.hasUnknownObjects || !$0.decoded.errors.isEmpty
+        })
 }
 
 @main enum ManifestFuzz {
