@@ -34,7 +34,7 @@ import Testing
         ]
         for head in heads {
             for line in ["    l%: v\n", "    l%: &a% v\n", "    ? l%\n    : [v]\n", "    l%: {a: b, c: d}\n"] {
-                let body = (0..<600_000).map {
+                let body = (0..<260_000).map {
                     line.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "\($0)")
                 }
                 let text = head + body.joined()
