@@ -77,6 +77,7 @@ extension Agent where Plane: ~Copyable {
         updateInterfaces(of: delta.addedEndpoints)
         updateUnknown()
         wakeAttaching()
+        if !delta.addedEndpoints.isEmpty || !delta.removedEndpoints.isEmpty { noteMismatches() }
     }
 
     /// Compares all that is programmed with what is compiled, and writes the difference.
