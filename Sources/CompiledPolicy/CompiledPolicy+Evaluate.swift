@@ -64,6 +64,18 @@ extension CompiledPolicy {
             Question(flow: flow, portClass: portClass(of: flow), isHairpin: isHairpin))
     }
 
+    /// The answer for a packet that an endpoint sends to its node, whatever source address it bears and whether or not
+    /// the destination is known as the node's.
+    ///
+    /// Nil: there is no such endpoint.
+    public func evaluate(_ flow: Flow, toOwnNodeFrom endpoint: EndpointID) -> DirectionDecision? {
+        let entry = addresses.entry(of: flow.destination)
+        let isKnown = (1..<AddressClassID.ownNodeLimit).contains(entry.addressClass.rawValue)
+        return decide(
+            .egress, at: endpoint, peer: AddressEntry(addressClass: isKnown ? entry.addressClass : ownNodeClass),
+            Question(flow: flow, portClass: portClass(of: flow), isHairpin: false))
+    }
+
     private struct Question {
         var flow: Flow
         var portClass: PortClassID

@@ -57,7 +57,7 @@ extension Decision {
     /// tell as well.
     var toItself: Decision {
         func always(_ decision: DirectionDecision, _ direction: Direction) -> DirectionDecision {
-            let reason = "\(decision.endpoint) to its own address: always allowed"
+            let reason = "\(decision.endpoint) to its own address is always allowed"
             return DirectionDecision(
                 verdict: .allow, endpoint: decision.endpoint, rule: .noPolicy, identity: .noPolicy(direction),
                 reason: "\(reason) (through a Service: \(decision.reason))")

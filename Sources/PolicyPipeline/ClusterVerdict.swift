@@ -206,7 +206,7 @@ extension ClusterDirection {
     fileprivate init(samePod pod: EndpointName, _ decision: DirectionDecision?) {
         self.init(
             verdict: .allow, decided: false, kind: .samePod,
-            reason: decision?.reason ?? "\(pod) to its own address: always allowed", endpoint: pod)
+            reason: decision?.reason ?? "\(pod) to its own address is always allowed", endpoint: pod)
     }
 
     fileprivate init(hostNetworkPod pod: EndpointName) {

@@ -91,6 +91,20 @@ import Testing
         #expect(pipeline.compiled.addressClasses[new]?.peerSets.count == 3, "own node, all nodes, the ipBlock")
     }
 
+    /// What comes to the node is judged as to the node, whatever its addresses.
+    @Test func toTheNodeFromAnyAddressToAny() throws {
+        let pipeline = PolicyPipeline(Self.cluster)
+        let endpoint = pipeline.compiled.addresses.entry(of: address("10.0.0.1")).endpoint
+        for (source, destination) in [("fe80::77", "fe80::1"), ("10.0.0.1", "198.51.100.1"), ("10.0.0.1", "127.0.0.1")]
+        {
+            let flow = Flow(
+                source: address(source), destination: address(destination), ipProtocol: .tcp, destinationPort: 22)
+            let decision = pipeline.compiled.evaluate(flow, toOwnNodeFrom: endpoint)
+            #expect(decision?.verdict == .deny && decision?.reason == "denied by guard rule 1")
+            #expect(pipeline.compiled.evaluate(flow, toOwnNodeFrom: .none) == nil)
+        }
+    }
+
     /// An address that becomes the node's, or is no more, gets a class of the other range, in whatever class it was.
     @Test func theNumberFollowsTheAddress() {
         var pipeline = PolicyPipeline(

@@ -155,7 +155,7 @@ import Testing
         let pipeline = PolicyPipeline(Self.cluster + [policy("deny", [.ingress, .egress])])
         let own = pipeline.decide("10.0.0.2", "10.0.0.2", 80)
         #expect(own.isSelf && own.verdict == .allow)
-        #expect(own.egress?.reason.hasPrefix("shop/api to its own address: always allowed") == true)
+        #expect(own.egress?.reason.hasPrefix("shop/api to its own address is always allowed") == true)
         let probe = pipeline.decide("192.168.0.1", "10.0.0.2", 80)
         #expect(probe.verdict == .allow)
         #expect(probe.ingress?.reason == "allowed: own node")
