@@ -47,6 +47,14 @@ static __always_inline void orient(struct bpf_nf_ctx *ctx, struct judged *j)
 	}
 }
 
+/* The same off the fast path. */
+__noinline int orient_apart(struct bpf_nf_ctx *ctx, struct judged *j)
+{
+	if (j)
+		orient(ctx, j);
+	return 0;
+}
+
 /* Whether connection tracking says that the packet answers one in its flow's original direction. */
 static __always_inline int is_reply(const struct sk_buff *skb)
 {

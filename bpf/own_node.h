@@ -93,7 +93,7 @@ __noinline int judge_sender(struct bpf_nf_ctx *ctx, struct judged *j)
 		return tell_forged(ctx, j);
 	if (!j->from && known != SENDER_HIDDEN)
 		return -1;
-	orient(ctx, j);
+	orient_apart(ctx, j);
 	j->source = find_apart(&j->flow.source, j->family);
 	j->destination = find_apart(&j->flow.destination, j->family);
 	__u32 cause = find_offense(ctx, j);
@@ -130,7 +130,7 @@ static __always_inline int judge_input(struct bpf_nf_ctx *ctx, __u32 family)
 		return NF_ACCEPT;
 	if (!j.from) {
 		/* An error about the node's own answer. */
-		orient(ctx, &j);
+		orient_apart(ctx, &j);
 		j.source = find_apart(&j.flow.source, family);
 	} else if (!(j.turned & TURNED_QUOTE) || !endpoint_of(j.source)) {
 		j.source = with_endpoint(j.source, j.from);
@@ -149,7 +149,7 @@ static __always_inline int judge_output(struct bpf_nf_ctx *ctx, __u32 family)
 	j.family = family;
 	if (family == 4 ? parse4(skb, &j.flow) : parse6(ctx, &j.flow))
 		return tell_malformed(&j);
-	orient(ctx, &j);
+	orient_apart(ctx, &j);
 	j.source = find_apart(&j.flow.source, family);
 	/* An answer to an address that is nobody's goes to whoever is behind the interface. */
 	if (!endpoint_of(j.source) && is_unbound(j.flow.source, family)) {

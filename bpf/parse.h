@@ -127,7 +127,7 @@ static __always_inline void parse4_words(
 /* 20 bytes into words[0..2]. */
 static __noinline int copy4_header(struct sk_buff *skb, __u32 start, __u64 words[3])
 {
-	__u8 bytes[IPV4_HEADER];
+	__u8 bytes[IPV4_HEADER] = {};
 	if (copy(skb, start, bytes, IPV4_HEADER))
 		return -1;
 	words[2] = 0;
@@ -210,7 +210,7 @@ static __always_inline void set_addresses6(struct tuple *t, const __u64 words[4]
 __noinline int parse_anywhere(struct bpf_nf_ctx *ctx, __u32 family, __u32 start, struct tuple *t)
 {
 	struct sk_buff *skb = ctx->skb;
-	__u64 words[5];
+	__u64 words[5] = {};
 	if (!t)
 		return -1;
 	if (family == 4) {

@@ -27,16 +27,17 @@ final class Generation {
     var mayJudgeOutput = true
     let counters: Descriptor
     let stats: Descriptor
+    let tunnelNodes: Descriptor
     private let hooks: HookPrograms
     private let ring: OpaquePointer
 
-    static let mapNames = ["tables", "keys", "counters", "stats", "events"]
+    static let mapNames = ["tables", "keys", "counters", "stats", "events", "tunnel_nodes"]
     static let ringBytes = 256 * 1024
 
     private init(
         number: Int, directory: String, capacities: Capacities, tables: borrowing Descriptor,
         keys keyMap: borrowing Descriptor, counters: consuming Descriptor, stats: consuming Descriptor,
-        events: borrowing Descriptor, hooks: consuming HookPrograms
+        events: borrowing Descriptor, tunnelNodes: consuming Descriptor, hooks: consuming HookPrograms
     ) throws(DatapathError) {
         let tableBase = try Self.map(tables, bytes: capacities.tableBytes)
         let keyBase = try Self.map(keyMap, bytes: capacities.keyBytes)
@@ -50,6 +51,7 @@ final class Generation {
         keys = KeyMemory(mapped: keyBase, capacities)
         self.counters = counters
         self.stats = stats
+        self.tunnelNodes = tunnelNodes
         self.hooks = hooks
         self.ring = ring
     }
@@ -83,7 +85,7 @@ final class Generation {
         let generation = try Generation(
             number: number, directory: directory, capacities: capacities, tables: object.map("tables"),
             keys: object.map("keys"), counters: object.map("counters"), stats: object.map("stats"),
-            events: object.map("events"),
+            events: object.map("events"), tunnelNodes: object.map("tunnel_nodes"),
             hooks: HookPrograms { name throws(DatapathError) in try object.program(name) })
         generation.writeHeader(settings)
         return generation
@@ -142,7 +144,7 @@ final class Generation {
         let generation = try Generation(
             number: number, directory: directory, capacities: capacities, tables: tables,
             keys: keys, counters: Pins.get(directory + "/counters"), stats: Pins.get(directory + "/stats"),
-            events: Pins.get(directory + "/events"),
+            events: Pins.get(directory + "/events"), tunnelNodes: Pins.get(directory + "/tunnel_nodes"),
             hooks: HookPrograms { name throws(DatapathError) in try Pins.get(directory + "/" + name) })
         try generation.recover()
         return generation

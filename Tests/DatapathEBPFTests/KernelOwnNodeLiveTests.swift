@@ -47,6 +47,7 @@ import Testing
                 try world.node.command("nft", "flush", "ruleset")
                 var datapath = EBPFDatapath(bpffs: world.bpffs)
                 _ = try datapath.open()
+                try datapath.setListening(true)
                 try body(world, world.pod("client"), &datapath)
                 #expect(try datapath.counters().inconsistent == 0)
             }
