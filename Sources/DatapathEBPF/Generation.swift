@@ -29,7 +29,7 @@ final class Generation {
     var held: HeldObjects
     private let ring: OpaquePointer
 
-    static let mapNames = ["tables", "keys", "counters", "stats", "events"]
+    static let mapNames = ["tables", "keys", "counters", "stats", "events", "tunnel_nodes"]
     static let ringBytes = 256 * 1024
 
     private init(
@@ -55,6 +55,7 @@ final class Generation {
     struct MapReference { let raw: Int32 }
     var counters: MapReference { MapReference(raw: held.raw("counters")) }
     var stats: MapReference { MapReference(raw: held.raw("stats")) }
+    var tunnelNodes: MapReference { MapReference(raw: held.raw("tunnel_nodes")) }
 
     /// A program's descriptor, which stays this object's.
     func program(at hook: PacketHook, _ family: AddressFamily) -> Int32 { held.raw(hook.program(family)) }
