@@ -82,7 +82,7 @@ static __always_inline int judge_direction(
 	__u32 rule = cell & BH_CELL_RULE_MASK;
 	if (count_rule(rule, j->bytes))
 		return tell(j, BH_CAUSE_INCONSISTENT, direction, rule);
-	cell &= ~BH_CELL_RULE_MASK;
+	cell &= BH_CELL_ACTION_MASK;
 	if (cell == BH_CELL_ALLOW)
 		return NF_ACCEPT;
 	if (cell == BH_CELL_AUDIT)

@@ -35,13 +35,13 @@ extension Agent where Plane: ~Copyable {
 
     /// The addresses of this node's own interfaces, before anything follows them. None where they cannot be read: what
     /// the Node object says of them is known all the same.
-    func readLocalAddresses() -> [IPAddress] {
+    func readLocalAddresses() -> [CIDR] {
         do {
             localAddresses = try settings.readNetwork?().ownAddresses ?? []
         } catch {
             tellUnread(error)
         }
-        return localAddresses.sorted()
+        return localAddresses.sorted().map(CIDR.init(host:))
     }
 
     private func tellUnread(_ error: NodeNetworkError) {
@@ -53,7 +53,7 @@ extension Agent where Plane: ~Copyable {
         guard addresses != localAddresses else { return }
         localAddresses = addresses
         // A failure is noted and retried.
-        try? advance { $0.apply(localAddresses: addresses.sorted()) }
+        try? advance { $0.apply(localAddresses: addresses.sorted().map(CIDR.init(host:))) }
     }
 
     /// Does not wait for what ``followNetwork(_:)`` tells: the kernel knows more than has been told.

@@ -27,23 +27,15 @@ extension ClusterState {
         if name == nodeName { changes.ownNode = true }
     }
 
-    /// Takes in which addresses the node's own interfaces have.
-    package mutating func set(localAddresses: [IPAddress]) {
-        guard localAddresses != self.localAddresses else { return }
-        self.localAddresses = localAddresses
-        changes.ownNode = true
-        changes.nodes = true
-    }
-
-    /// The addresses of all nodes whose labels match; sorted, without duplicates. The own node has those of its
-    /// interfaces too: a rule about it would be no rule if the pods' gateway were left out. As long as no object tells
-    /// its labels, only the empty selector matches it.
-    package func nodeAddresses(matching selector: IndexedSelector) -> [IPAddress] {
-        var result: Set<IPAddress> = []
-        if nodes[nodeName] == nil, selector.requirements.isEmpty { result.formUnion(localAddresses) }
+    /// The addresses of all nodes whose labels match; sorted, without duplicates. The own node has all that it takes in
+    /// itself: a rule about it would be no rule if the pods' gateway were left out. As long as no object tells its
+    /// labels, only the empty selector matches it.
+    package func nodeAddresses(matching selector: IndexedSelector) -> [CIDR] {
+        var result: Set<CIDR> = []
+        if nodes[nodeName] == nil, selector.requirements.isEmpty { result.formUnion(local.prefixes) }
         for (name, node) in nodes where selector.matches(labelSets[node.labels]) {
-            result.formUnion(node.addresses)
-            if name == nodeName { result.formUnion(localAddresses) }
+            result.formUnion(node.addresses.map(CIDR.init(host:)))
+            if name == nodeName { result.formUnion(local.prefixes) }
         }
         return result.sorted()
     }

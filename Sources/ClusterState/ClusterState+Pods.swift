@@ -119,7 +119,10 @@ extension ClusterState {
         for address in pods[Int(number)].addresses {
             changes.addresses.append(address)
             let owner = owners.value(of: address, orSetting: number)
-            guard owner != number else { continue }
+            guard owner != number else {
+                note(endpointAt: address, 1)
+                continue
+            }
             claims[address, default: [owner]].append(number)
             if precedes(owner, number) { owners[address] = number }
             noteLocal(owner)
@@ -132,6 +135,7 @@ extension ClusterState {
             changes.addresses.append(address)
             guard var rest = claims[address] else {
                 owners[address] = nil
+                note(endpointAt: address, -1)
                 continue
             }
             rest.removeAll { $0 == number }
@@ -172,14 +176,6 @@ extension ClusterState {
                 changes.ownNode = true
             }
         }
-    }
-
-    /// This node's addresses: those of its Node object, those that its pods name as their host's, and those of its
-    /// interfaces; sorted.
-    public var ownNodeAddresses: [IPAddress] {
-        var result = (nodes[nodeName]?.addresses ?? []) + localAddresses
-        result += hostAddressCounts.keys
-        return Set(result).sorted()
     }
 }
 

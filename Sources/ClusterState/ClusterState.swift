@@ -53,8 +53,10 @@ public struct ClusterState: Sendable {
     package internal(set) var orderedTierPolicies: [UInt32] = []
 
     var nodes: [String: NodeRecord] = [:]
-    /// Addresses of the node's own interfaces, beside those that objects tell.
-    var localAddresses: [IPAddress] = []
+    /// What the node takes in itself, beside the addresses that objects tell.
+    var local = LocalPrefixes()
+    /// Addresses of endpoints that are no pods of the cluster.
+    var pushedAddresses: [IPAddress] = []
     /// status.hostIPs of each pod of this node.
     var hostAddresses: [UInt32: [IPAddress]] = [:]
     /// How many pods of this node name each address as their host's.

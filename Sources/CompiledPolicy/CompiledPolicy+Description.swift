@@ -32,6 +32,7 @@ extension CompiledPolicy: CustomStringConvertible {
                 "  \(id.rawValue)  \(endpoint.name)  \(addresses)  ingress \(endpoint.ingress.rawValue)"
                     + "  egress \(endpoint.egress.rawValue)")
         }
+        if ownNodeClass != .none { lines.append("own node: class \(ownNodeClass.rawValue)") }
         if judgesOwnNode { lines.append("traffic to the own node is judged") }
         for name in endpointsOverLimit { lines.append("  not protected, over the limit: \(name)") }
         return lines.joined(separator: "\n") + "\n"

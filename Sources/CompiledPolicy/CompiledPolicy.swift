@@ -20,10 +20,14 @@ public struct Cell: Sendable, Hashable {
     public var rule: RuleID
     /// Allowed by the policies in force and denied by those in audit.
     public var wouldDeny: Bool
-    public init(_ verdict: Verdict, by rule: RuleID, wouldDeny: Bool = false) {
+    /// Whether the NetworkPolicy tier decided. It never denies a pod to itself: where one reaches itself through a
+    /// Service, a deny of this tier is an allow.
+    public var isNetworkPolicy: Bool
+    public init(_ verdict: Verdict, by rule: RuleID, wouldDeny: Bool = false, isNetworkPolicy: Bool = false) {
         self.verdict = verdict
         self.rule = rule
         self.wouldDeny = wouldDeny
+        self.isNetworkPolicy = isNetworkPolicy
     }
 }
 
@@ -154,6 +158,9 @@ public struct CompiledPolicy: Sendable, Equatable {
     /// Whether packets between endpoints and their own node (netfilter's `input` and `output`) are judged, by the
     /// endpoint's egress program; else they all pass.
     public var judgesOwnNode = false
+    /// The class by which to judge an own address that no entry knows as one yet: loopback's. ``AddressClassID/none``
+    /// before the first step.
+    public var ownNodeClass = AddressClassID.none
     /// Programs that did not fit the tables and deny everything instead; sorted.
     public var programsOverLimit: [ProgramID] = []
     /// Local endpoints beyond the limit of ``EndpointID/limit``, which the tables do not protect; sorted.
@@ -192,6 +199,8 @@ public struct CompiledDelta: Sendable, Equatable {
     public var addresses: [AddressChange] = []
     /// How many of ``addresses``, from the first, change nothing for the programs in force.
     public var invisibleAddressCount = 0
+    /// ``CompiledPolicy/ownNodeClass`` changed; to be stored right after ``addresses``.
+    public var changesOwnNodeClass = false
     /// Endpoints whose programs changed, identity and addresses staying. After ``addresses``.
     public var changedEndpoints: [EndpointID] = []
 

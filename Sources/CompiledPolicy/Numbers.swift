@@ -7,6 +7,9 @@ public struct AddressClassID: RawRepresentable, Sendable, Hashable, Comparable {
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
     public static let none = AddressClassID(rawValue: 0)
+    /// One above the highest number of a class of addresses that the node itself takes in. Other classes have greater
+    /// numbers, so that a comparison tells an own address; own classes that find no number below it have greater ones.
+    public static let ownNodeLimit: UInt32 = 64
     /// Highest number that the kernel's address entry can carry (20 bits).
     public static let limit: UInt32 = 1 << 20
     public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }

@@ -7,14 +7,6 @@ public struct FlowRecord: Codable, Sendable, Hashable {
         case drop
         /// A packet passed that policy in audit would deny; `audit` tells which and why.
         case audit
-        /// A tunnel packet from a pod to a node.
-        case tunnel
-        /// A source-routed packet from a pod.
-        case sourceRouted
-        /// An ICMP redirect from a pod, or an ICMP error from a pod about a flow of others.
-        case unrelatedError
-        /// The IP header cannot be read; the addresses are not known.
-        case malformed
         /// `lost` records were not sent to this follower, because it read too slowly.
         case lost
     }
@@ -49,6 +41,14 @@ public struct DroppedPacket: Codable, Sendable, Hashable {
         case inconsistent
         /// Not stopped: `rule`, which is in audit, would deny it.
         case audit
+        /// A tunnel packet from a pod to a node.
+        case tunnel
+        /// A source-routed packet from a pod.
+        case sourceRouted
+        /// An ICMP redirect from a pod, or an ICMP error from a pod about a flow of others.
+        case unrelatedError
+        /// The IP header cannot be read; the addresses are not known.
+        case malformed
     }
     public var cause: Cause
     /// `egress` of the source pod or `ingress` of the destination pod.

@@ -57,7 +57,7 @@ extension Generation {
                         Int(memory.half(atByte: Int(block.rows) * 4, Int(row))) * block.stride
                             + Int(memory.half(atByte: Int(block.columns) * 4, port)))
                     let cell = memory.load(block.cells + at)
-                    let verdict = cell & ~BH_CELL_RULE_MASK == BH_CELL_ALLOW ? "allow" : "deny"
+                    let verdict = cell & BH_CELL_ACTION_MASK == BH_CELL_ALLOW ? "allow" : "deny"
                     return "\(port):\(verdict)/\(cell & BH_CELL_RULE_MASK)"
                 }
                 lines.append("  class \(row): " + cells.joined(separator: " "))

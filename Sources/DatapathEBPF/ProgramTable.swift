@@ -7,7 +7,7 @@ extension Cell {
     /// The word that the BPF program reads.
     var word: UInt32 {
         let action = verdict == .deny ? BH_CELL_DENY : wouldDeny ? BH_CELL_AUDIT : BH_CELL_ALLOW
-        return action | rule.rawValue
+        return action | (isNetworkPolicy ? BH_CELL_NETWORK_POLICY : 0) | rule.rawValue
     }
 }
 

@@ -37,6 +37,11 @@ public struct CIDR: Sendable, Hashable, Comparable, CustomStringConvertible {
         self.init(address, prefixLength: length)
     }
 
+    /// What every node takes in itself (RFC 1122, RFC 4291): 127.0.0.0/8 and ::1/128.
+    public static let loopback = [
+        CIDR(IPAddress(v4: 127 << 24), prefixLength: 8), CIDR(host: IPAddress(v6High: 0, low: 1)),
+    ]
+
     public var family: AddressFamily { network.family }
 
     /// Whether this prefix holds exactly one address.

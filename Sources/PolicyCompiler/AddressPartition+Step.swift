@@ -21,6 +21,7 @@ extension AddressPartition {
         for set in dying {
             blocks[set] = nil
             keys[set] = nil
+            ownNodeSets.remove(set)
         }
         dying = []
         dyingGroups = []
@@ -48,15 +49,26 @@ extension AddressPartition {
         for (signature, changed) in bySignature.sorted(by: { $0.value[0] < $1.value[0] }) {
             var candidates = changed
             if let present = classNumbers[signature] { candidates.append(present) }
-            let kept =
-                signature.isEmpty
-                ? 0 : candidates.max { (classes[Int($0)].entryCount, $1) < (classes[Int($1)].entryCount, $0) } ?? 0
+            let kept = signature.isEmpty ? 0 : keep(candidates, as: signature, &step)
             for number in candidates where number != kept {
                 for unit in classes[Int(number)].units { move(unit, to: kept, &step) }
                 step.emptied.insert(number)
             }
             if classes[Int(kept)].peerSets != signature { rename(kept, signature, &step) }
         }
+    }
+
+    /// Of classes that become one, the number that goes on. A new one where own addresses become others, or the
+    /// reverse: the number tells which they are.
+    private mutating func keep(_ candidates: [UInt32], as signature: [PeerSetID], _ step: inout PartitionStep) -> UInt32 {
+        let isOwn = isOwn(signature)
+        let fitting = candidates.filter { numbers.fits($0, isOwn: isOwn) }
+        if let largest = fitting.max(by: { (classes[Int($0)].entryCount, $1) < (classes[Int($1)].entryCount, $0) }) {
+            return largest
+        }
+        let number = makeClass(signature)
+        step.split.append((new: number, from: candidates[0]))
+        return number
     }
 
     /// A group that is in no set any more: its addresses inherit again, which is the class they are in.
@@ -100,6 +112,7 @@ extension AddressPartition {
         for set in change.addedPeerSets.keys.sorted() {
             guard let description = change.addedPeerSets[set] else { continue }
             keys[set] = StableKey(description)
+            if description.isOwnNode { ownNodeSets.insert(set) }
         }
         addBlocks(change.addedPeerSets, dirty: &dirty, &step)
         var discovered: Set<UInt32> = []
@@ -208,7 +221,8 @@ extension AddressPartition {
                 (signature: part.key, units: part.value, size: part.value.reduce(0) { $0 + units[Int($1)].entryCount })
             }.sorted { $0.size == $1.size ? $0.signature.lexicographicallyPrecedes($1.signature) : $0.size > $1.size }
             guard let largest = sizes.first else { continue }
-            if number != 0, largest.size > rest {
+            let isFitting = numbers.fits(number, isOwn: isOwn(largest.signature))
+            if number != 0, largest.size > rest, isFitting {
                 let moving = Set(changed)
                 let staying = classes[Int(number)].units.filter {
                     !moving.contains($0) || signature(units[Int($0)].key) == old

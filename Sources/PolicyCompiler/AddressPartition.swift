@@ -56,7 +56,9 @@ struct AddressPartition: Sendable {
     var nodes = PrefixNodes()
     var blocks: [PeerSetID: [AddressBlock]] = [:]
     var keys: [PeerSetID: StableKey] = [:]
-    var numbers: NumberAllocator
+    /// Peer sets whose members the node itself takes in: the present one, and in some steps the one before it.
+    var ownNodeSets: Set<PeerSetID> = []
+    var numbers: ClassNumbers
 
     /// Peer sets, and groups without any other, that the next ``settle(_:)`` drops.
     var dying: Set<PeerSetID> = []
@@ -66,8 +68,7 @@ struct AddressPartition: Sendable {
     var emptiedLate: Set<UInt32> = []
 
     init(numbering: Numbering) {
-        numbers = NumberAllocator(
-            limit: CompilerLimits.addressClasses, hints: numbering.addressClasses.mapValues(\.rawValue))
+        numbers = ClassNumbers(hints: numbering.addressClasses.mapValues(\.rawValue))
         let rootUnit = Unit(key: UnitKey(group: Self.noGroup, node: PrefixNodes.root), addressClass: 0)
         units.append(rootUnit)
         unitNumbers[rootUnit.key] = 0
@@ -75,8 +76,6 @@ struct AddressPartition: Sendable {
         classes.append(ClassState(units: [0], isLive: true))
         classNumbers[[]] = 0
     }
-
-    var liveClassCount: Int { numbers.liveCount + 1 }
 
     // MARK: Entries
 
@@ -179,13 +178,25 @@ struct AddressPartition: Sendable {
     }
 
     mutating func makeClass(_ signature: [PeerSetID]) -> UInt32 {
-        guard let number = numbers.allocate(key(of: signature)) else {
+        guard let number = numbers.allocate(key(of: signature), isOwn: isOwn(signature)) else {
             preconditionFailure("more address classes than \(CompilerLimits.addressClasses)")
         }
         while classes.count <= Int(number) { classes.append(ClassState()) }
         classes[Int(number)] = ClassState(peerSets: signature, isLive: true)
         classNumbers[signature] = number
         return number
+    }
+
+    /// Whether members of exactly these sets are taken in by the node itself.
+    func isOwn(_ signature: [PeerSetID]) -> Bool { signature.contains { ownNodeSets.contains($0) } }
+
+    /// The class of loopback, once it is known as the own node's.
+    var ownNodeClass: AddressClassID {
+        for prefix in CIDR.loopback {
+            guard let number = entry(ofPrefix: prefix)?.addressClass else { continue }
+            if isOwn(classes[Int(number.rawValue)].peerSets) { return number }
+        }
+        return .none
     }
 
     func key(of signature: [PeerSetID]) -> StableKey {

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 
-/// Gives out small numbers from 1, and a number that was given back as late as it can: writing a number's place in
-/// the kernel again costs a grace period. Numbers stay dense: never above twice the count in use (or 64).
+/// Gives out small numbers, and a number that was given back as late as it can: writing a number's place in the kernel
+/// again costs a grace period. Numbers stay dense: never more of them than twice the count in use (or 64).
 struct NumberAllocator: Sendable {
     private enum State: UInt8 { case free, live, retired }
 
+    /// Lowest number.
+    private let first: UInt32
     /// Highest number.
     let limit: UInt32
     private var states: [State] = [.live]
-    private var next: UInt32 = 1
+    private var next: UInt32
     private var freed: [UInt32] = []
     private var firstFreed = 0
     private var retired: [UInt32] = []
@@ -18,9 +20,11 @@ struct NumberAllocator: Sendable {
     private var hints: [StableKey: UInt32] = [:]
     private var reserved: Set<UInt32> = []
 
-    init(limit: UInt32, hints: [StableKey: UInt32] = [:]) {
+    init(from first: UInt32 = 1, limit: UInt32, hints: [StableKey: UInt32] = [:]) {
+        self.first = first
         self.limit = limit
-        self.hints = hints.filter { (1...limit).contains($0.value) }
+        next = first
+        self.hints = hints.filter { (first...limit).contains($0.value) }
         reserved = Set(self.hints.values)
     }
 
@@ -30,7 +34,7 @@ struct NumberAllocator: Sendable {
     /// A number for the thing with this key; nil when all are in use.
     mutating func allocate(_ key: StableKey) -> UInt32? {
         if let hint = allocateHint(key) { return hint }
-        let dense = min(UInt32(clamping: max(64, 2 * (liveCount + 1))), limit)
+        let dense = min(first - 1 + UInt32(clamping: max(64, 2 * (liveCount + 1))), limit)
         if let number = fresh(upTo: dense) { return take(number) }
         while firstFreed < freed.count {
             let number = freed[firstFreed]

@@ -90,6 +90,10 @@ public struct PolicyCompiler: Sendable {
         delta.portSegments = PortPartition.differences(oldSegments, ports.segments)
         compiled.portSegments = ports.segments
         build(delta.addedPrograms)
+        if compiled.ownNodeClass != partition.ownNodeClass {
+            compiled.ownNodeClass = partition.ownNodeClass
+            delta.changesOwnNodeClass = true
+        }
         if let judges = change.judgesOwnNode, judges != compiled.judgesOwnNode {
             compiled.judgesOwnNode = judges
             delta.changesOwnNode = true

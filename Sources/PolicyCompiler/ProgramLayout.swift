@@ -17,6 +17,7 @@ struct ProgramLayout: Sendable {
     var rules: [Rule] = []
     /// What ends each tier.
     var denies: [RuleID?] = []
+    private var isNetworkPolicy: [Bool] = []
     /// How many tiers are in force; the others are those with the policies in audit.
     private let enforcedTiers: Int
     /// Rules that match every peer, in order.
@@ -52,6 +53,7 @@ struct ProgramLayout: Sendable {
                 }
             }
             denies.append(tier.otherwiseDeny.map(ids))
+            isNetworkPolicy.append(tier.tier == .networkPolicy)
         }
     }
 
@@ -95,7 +97,10 @@ struct ProgramLayout: Sendable {
         let (enforced, audit) = parts(matching)
         return enforced.indices.map { column in
             let isAudited = enforced[column].verdict == .allow && audit[column].verdict == .deny
-            return isAudited ? Cell(.allow, by: audit[column].rule, wouldDeny: true) : enforced[column]
+            guard isAudited else { return enforced[column] }
+            var cell = audit[column]
+            (cell.verdict, cell.wouldDeny) = (.allow, true)
+            return cell
         }
     }
 
@@ -117,15 +122,15 @@ struct ProgramLayout: Sendable {
                 index += 1
                 for column in rule.columns where result[column] == nil && passed[column] != tier {
                     switch rule.action {
-                    case .allow: result[column] = Cell(.allow, by: rule.id)
-                    case .deny: result[column] = Cell(.deny, by: rule.id)
+                    case .allow: result[column] = Cell(.allow, by: rule.id, isNetworkPolicy: isNetworkPolicy[tier])
+                    case .deny: result[column] = Cell(.deny, by: rule.id, isNetworkPolicy: isNetworkPolicy[tier])
                     case .pass: passed[column] = tier
                     }
                 }
             }
             guard let deny = denies[tier] else { continue }
             for column in result.indices where result[column] == nil && passed[column] != tier {
-                result[column] = Cell(.deny, by: deny)
+                result[column] = Cell(.deny, by: deny, isNetworkPolicy: isNetworkPolicy[tier])
             }
         }
         return result.map { $0 ?? Cell(.allow, by: .noPolicy) }

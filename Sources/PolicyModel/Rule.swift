@@ -147,10 +147,13 @@ public struct PeerSetDescription: Sendable, Hashable, CustomStringConvertible {
     public var description: String
     /// Prefixes that are members, each less its excepts. Pods' addresses are told by ``ResolvedChange``.
     public var blocks: [AddressBlock]
+    /// Whether its members are the addresses that the node itself takes in.
+    public var isOwnNode: Bool
 
-    public init(description: String, blocks: [AddressBlock] = []) {
+    public init(description: String, blocks: [AddressBlock] = [], isOwnNode: Bool = false) {
         self.description = description
         self.blocks = blocks
+        self.isOwnNode = isOwnNode
     }
 }
 

@@ -46,9 +46,6 @@ extension PolicyPipeline {
     /// A Node object's addresses. Nil: no such node.
     public func addresses(ofNode name: String) -> [IPAddress]? { state.addresses(ofNode: name) }
 
-    /// This node's addresses, from its Node object and from its pods' hostIPs; sorted.
-    public var ownNodeAddresses: [IPAddress] { state.ownNodeAddresses }
-
     /// Local endpoints that the tables have no room for and do not protect; sorted.
     public var endpointsOverLimit: [EndpointName] { compiled.endpointsOverLimit }
 

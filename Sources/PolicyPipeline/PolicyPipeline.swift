@@ -49,15 +49,17 @@ public struct PolicyPipeline: Sendable {
         return step()
     }
 
-    /// Takes in which addresses the node's own interfaces have (loopback's left out): traffic to them is traffic to the
-    /// own node, whatever the Node object says.
-    public mutating func apply(localAddresses: [IPAddress]) -> CompiledDelta {
+    /// Takes in what the node itself takes in by its local routes: its interfaces' addresses, link-local ones too, and
+    /// whole prefixes. Traffic to them is traffic to the own node, whatever the Node object says. Loopback is known.
+    ///
+    /// A prefix wider than one address with a pod's address inside does not count.
+    public mutating func apply(localAddresses: [CIDR]) -> CompiledDelta {
         ingest(localAddresses: localAddresses)
         return step()
     }
 
     /// Takes the own addresses in without compiling, as ``ingest(_:)`` takes events in.
-    public mutating func ingest(localAddresses: [IPAddress]) {
+    public mutating func ingest(localAddresses: [CIDR]) {
         state.set(localAddresses: Set(localAddresses).sorted())
     }
 
@@ -76,6 +78,7 @@ public struct PolicyPipeline: Sendable {
     /// - Throws: ``PushedPolicyError``; nothing has changed then.
     public mutating func apply(pushed: PushedPolicy) throws(PushedPolicyError) -> CompiledDelta {
         try resolver.push(pushed)
+        state.set(pushedAddresses: pushed.endpoints.flatMap(\.addresses))
         return step()
     }
 

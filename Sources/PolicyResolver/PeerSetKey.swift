@@ -9,9 +9,9 @@ enum PeerSetKey: Hashable, Sendable {
     /// All ipBlocks of one rule; sorted, without duplicates.
     case blocks([AddressBlock])
     /// Nodes by label (in words) with their addresses, sorted.
-    case nodes(String, [IPAddress])
-    /// This node's addresses, sorted.
-    case ownNode([IPAddress])
+    case nodes(String, [CIDR])
+    /// What this node takes in itself, sorted.
+    case ownNode([CIDR])
 }
 
 /// Pods by selectors and, for a named port, by the number that they give it.
@@ -38,10 +38,10 @@ extension PeerSetKey {
         case .nodes(let selector, let addresses):
             return PeerSetDescription(
                 description: selector.isEmpty ? "all nodes" : "nodes \(selector)",
-                blocks: addresses.map { AddressBlock(cidr: CIDR(host: $0)) })
+                blocks: addresses.map { AddressBlock(cidr: $0) })
         case .ownNode(let addresses):
             return PeerSetDescription(
-                description: "own node", blocks: addresses.map { AddressBlock(cidr: CIDR(host: $0)) })
+                description: "own node", blocks: addresses.map { AddressBlock(cidr: $0) }, isOwnNode: true)
         }
     }
 }

@@ -92,7 +92,7 @@ public struct PolicyResolver: Sendable {
     private mutating func refreshOwnNode(_ changes: ClusterChanges, _ state: ClusterState) -> Bool {
         guard ownNode == nil || changes.ownNode else { return false }
         let old = ownNode
-        let new = peerSets.acquire(.ownNode(state.ownNodeAddresses), in: state)
+        let new = peerSets.acquire(.ownNode(state.ownNodePrefixes), in: state)
         if let old { peerSets.release(old) }
         ownNode = new
         if nodeDNS == nil, !settings.nodeDNS.isEmpty {

@@ -125,7 +125,7 @@ enum LiveTier {
         return Oracle(
             objects: objects(world) + written, nodeName: NetDaemon.nodeName,
             settings: OracleSettings(
-                localAddresses: [NetAddressing.gateways[0], NetAddressing.gateways6[0]],
+                localAddresses: [NetAddressing.gateways[0], NetAddressing.gateways6[0]].map(CIDR.init(host:)),
                 enforcesNetworkPolicyOnOwnNode: enforcesOwnNode))
     }
 

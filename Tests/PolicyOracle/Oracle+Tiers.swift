@@ -64,9 +64,10 @@ extension Oracle {
         return nil
     }
 
-    /// The own node has the addresses of its interfaces as well.
-    private func addresses(of node: Node) -> [IPAddress] {
-        node.addresses + (node.metadata.name == nodeName ? settings.localAddresses : [])
+    /// The own node has what it takes in by its local routes as well.
+    private func has(_ node: Node, _ address: IPAddress) -> Bool {
+        node.addresses.contains(address)
+            || node.metadata.name == nodeName && localRoutes.contains { $0.contains(address) }
     }
 
     private var isOwnNodeUnknown: Bool { !nodes.contains { $0.metadata.name == nodeName } }
@@ -75,8 +76,8 @@ extension Oracle {
         switch peer {
         case .pods(let selection): owners[other].map { belongs($0, to: selection) } ?? false
         case .nodes(let selector):
-            nodes.contains { Self.selects(selector, $0.metadata.labels) && addresses(of: $0).contains(other) }
-                || isOwnNodeUnknown && selector == LabelSelector() && settings.localAddresses.contains(other)
+            nodes.contains { Self.selects(selector, $0.metadata.labels) && has($0, other) }
+                || isOwnNodeUnknown && selector == LabelSelector() && localRoutes.contains { $0.contains(other) }
         case .networks(let networks): networks.contains { $0.contains(other) }
         }
     }

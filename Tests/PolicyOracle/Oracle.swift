@@ -4,15 +4,15 @@ import NetworkTypes
 
 /// What a node knows beside the cluster's objects.
 public struct OracleSettings: Sendable, Hashable {
-    /// Addresses of the node's own interfaces.
-    public var localAddresses: [IPAddress]
+    /// Destinations of the node's local routes: its interfaces' addresses, and whole prefixes.
+    public var localAddresses: [CIDR]
     /// Whether the NetworkPolicy tier decides about traffic from a pod to its own node.
     public var enforcesNetworkPolicyOnOwnNode: Bool
     /// Where the node-local name server answers.
     public var nodeDNS: [IPAddress]
 
     public init(
-        localAddresses: [IPAddress] = [], enforcesNetworkPolicyOnOwnNode: Bool = false, nodeDNS: [IPAddress] = []
+        localAddresses: [CIDR] = [], enforcesNetworkPolicyOnOwnNode: Bool = false, nodeDNS: [IPAddress] = []
     ) {
         self.localAddresses = localAddresses
         self.enforcesNetworkPolicyOnOwnNode = enforcesNetworkPolicyOnOwnNode
@@ -32,8 +32,10 @@ public struct Oracle: Sendable {
     let namespaces: [String: Namespace]
     /// The pod that each pod address belongs to, on whatever node.
     let owners: [IPAddress: Pod]
-    /// Addresses of this node.
-    let ownNode: Set<IPAddress>
+    /// What this node takes in itself by its local routes.
+    let localRoutes: [CIDR]
+    /// Addresses of this node that objects tell.
+    private let toldAddresses: Set<IPAddress>
 
     /// Of several objects with one kind, namespace and name, the last counts.
     public init(objects: [KubernetesObject], nodeName: String, settings: OracleSettings = OracleSettings()) {
@@ -45,18 +47,18 @@ public struct Oracle: Sendable {
         var tierPolicies: [TierPolicy] = []
         var nodes: [Node] = []
         var namespaces: [String: Namespace] = [:]
-        var ownNode = Set(settings.localAddresses)
+        var toldAddresses: Set<IPAddress> = []
         for object in latest.values {
             switch object {
             case .pod(let pod):
                 pods.append(pod)
-                if pod.nodeName == nodeName { ownNode.formUnion(pod.hostIPs) }
+                if pod.nodeName == nodeName { toldAddresses.formUnion(pod.hostIPs) }
             case .networkPolicy(let policy): policies.append(policy)
             case .tierPolicy(let policy): tierPolicies.append(policy)
             case .namespace(let namespace): namespaces[namespace.metadata.name] = namespace
             case .node(let node):
                 nodes.append(node)
-                if node.metadata.name == nodeName { ownNode.formUnion(node.addresses) }
+                if node.metadata.name == nodeName { toldAddresses.formUnion(node.addresses) }
             }
         }
 
@@ -66,8 +68,20 @@ public struct Oracle: Sendable {
         self.tierPolicies = tierPolicies
         self.nodes = nodes
         self.namespaces = namespaces
-        self.ownNode = ownNode
-        self.owners = Self.owners(of: pods)
+        self.toldAddresses = toldAddresses
+        let owners = Self.owners(of: pods)
+        self.owners = owners
+        // A prefix with a pod inside is not the node's: the pod is nearer.
+        localRoutes = Self.loopback + settings.localAddresses.filter { prefix in
+            prefix.isHost || !owners.keys.contains { prefix.contains($0) }
+        }
+    }
+
+    private static let loopback = [CIDR(IPAddress(v4: 0x7f00_0000), prefixLength: 8), CIDR(host: IPAddress(v6High: 0, low: 1))]
+
+    /// Whether this node takes in packets to the address itself.
+    func isOwnNode(_ address: IPAddress) -> Bool {
+        toldAddresses.contains(address) || localRoutes.contains { $0.contains(address) }
     }
 
     /// Host network pods have their node's addresses, finished pods have none. Of two pods that claim one address,
@@ -104,7 +118,7 @@ public struct Oracle: Sendable {
         answer(source: source, destination: destination) { pod, direction in
             let hasPolicies = !selecting(pod, direction, withAudit: false).isEmpty
             let other = direction == .egress ? destination : source
-            if ownNode.contains(other) {
+            if isOwnNode(other) {
                 let isJudged = hasTierRules(pod, direction) || hasPolicies && settings.enforcesNetworkPolicyOnOwnNode
                 return OracleAnswer(cause: direction == .egress && isJudged ? .noTransportHeader : .ownNode)
             }
@@ -133,7 +147,7 @@ public struct Oracle: Sendable {
     /// One pod, one direction: the first tier that decides, else allow.
     private func decide(_ pod: Pod, _ direction: PolicyType, _ flow: Flow, withAudit: Bool) -> OracleAnswer {
         // From the own node: whatever the policies. To the own node: a matter of each tier.
-        if direction == .ingress, ownNode.contains(flow.source) { return OracleAnswer(cause: .ownNode) }
+        if direction == .ingress, isOwnNode(flow.source) { return OracleAnswer(cause: .ownNode) }
         if direction == .egress, isFailsafe(flow) { return OracleAnswer(cause: .failsafe) }
 
         var passed: [TierPolicy.Tier] = []
@@ -143,7 +157,7 @@ public struct Oracle: Sendable {
         case .silent: break
         }
 
-        let isToOwnNode = direction == .egress && ownNode.contains(flow.destination)
+        let isToOwnNode = direction == .egress && isOwnNode(flow.destination)
         if !isToOwnNode || settings.enforcesNetworkPolicyOnOwnNode {
             if let cause = networkPolicyTier(pod, direction, flow, withAudit: withAudit) {
                 return OracleAnswer(cause: cause, passed: passed)
@@ -161,7 +175,7 @@ public struct Oracle: Sendable {
     /// What no policy may stop on a pod's way to its own node: DHCP, and the node's name server.
     private func isFailsafe(_ flow: Flow) -> Bool {
         if flow.ipProtocol == .udp, flow.destinationPort == 67 || flow.destinationPort == 547 {
-            return ownNode.contains(flow.destination)
+            return isOwnNode(flow.destination)
         }
         guard flow.ipProtocol == .udp || flow.ipProtocol == .tcp, flow.destinationPort == 53 else { return false }
         return settings.nodeDNS.contains(flow.destination)

@@ -253,7 +253,7 @@ extension OracleTierTests.Row {
 
     private static let nodeDenied = [tier(.admin, egress: [rule(.deny, [.nodes(LabelSelector())])])]
     private static let gateway = OracleSettings(
-        localAddresses: addresses("10.0.1.254"), nodeDNS: addresses("169.254.20.10"))
+        localAddresses: [cidr("10.0.1.254/32")], nodeDNS: addresses("169.254.20.10"))
 
     static let ownNode: [Self] = [
         .init(says: "Admin decides", tiers: nodeDenied, flow: "10.0.1.1 192.168.0.1 tcp 10250", egress: false),

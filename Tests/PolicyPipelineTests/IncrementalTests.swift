@@ -31,7 +31,7 @@ import Testing
         var pipeline = PolicyPipeline(nodeName: "n1")
         var replay = TableReplay()
         let flows = (0..<24).map { _ in world.flow() }
-        var localAddresses: [IPAddress] = []
+        var localAddresses: [CIDR] = []
         for number in 0..<40 {
             if let addresses = world.localAddresses() {
                 localAddresses = addresses

@@ -175,9 +175,18 @@ struct RandomWorld {
         return rule
     }
 
-    /// The addresses of the node's interfaces, now and then others.
-    mutating func localAddresses() -> [IPAddress]? {
-        chance(5) ? (1...2).compactMap { _ in chance(60) ? pick(Self.outside) : nil } : nil
+    /// Destinations of local routes: no pod inside, perhaps pods inside.
+    static let localPrefixes: [CIDR] = [
+        CIDR(IPAddress(v4: 0x0808_0800), prefixLength: 24), CIDR(IPAddress(v4: 0x0a00_0010), prefixLength: 28),
+        CIDR(IPAddress(v4: 0x0a00_0004), prefixLength: 31),
+        CIDR(IPAddress(v6High: 0xfd00_0000_0000_0000, low: 0), prefixLength: 127),
+    ]
+
+    /// What the node takes in by its local routes, now and then something else.
+    mutating func localAddresses() -> [CIDR]? {
+        guard chance(8) else { return nil }
+        let hosts = (1...2).compactMap { _ in chance(60) ? CIDR(host: pick(Self.outside)) : nil }
+        return hosts + (chance(50) ? [pick(Self.localPrefixes)] : [])
     }
 
     /// A flow between addresses of this world, of one family as every packet is.

@@ -84,6 +84,18 @@ struct TableReplay {
         retire(delta)
         observe(self, true)
         compare(policy)
+        checkOwnNode(policy)
+    }
+
+    /// A class's number tells whether its members are the own node's.
+    private mutating func checkOwnNode(_ policy: CompiledPolicy) {
+        func isOwn(_ id: AddressClassID) -> Bool {
+            policy.addressClasses[id]?.peerSets.contains { policy.peerSets[$0]?.isOwnNode == true } ?? false
+        }
+        for id in addressClasses where id != .none {
+            check(isOwn(id) == (id.rawValue < AddressClassID.ownNodeLimit), "class \(id) has a number of the wrong range")
+        }
+        check(isOwn(policy.ownNodeClass), "the own node's class is not one of it")
     }
 
     private static func programs(of id: EndpointID, _ policy: CompiledPolicy) -> Programs? {

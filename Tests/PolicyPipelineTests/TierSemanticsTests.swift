@@ -159,7 +159,7 @@ private func network(_ texts: String...) -> TierPeer { .networks(texts.map { cid
         #expect(pipeline.compiled.judgesOwnNode)
         #expect(pipeline.allows("10.0.0.1", own, 67, .udp), "DHCP is always let through")
         #expect(pipeline.allows(own, "10.0.0.1", 8080), "from the own node: always")
-        _ = pipeline.apply(localAddresses: [address("10.0.0.254")])
+        _ = pipeline.apply(localAddresses: [cidr("10.0.0.254/32")])
         #expect(!pipeline.allows("10.0.0.1", "10.0.0.254", 22), "the node's interfaces are the node's addresses")
         #expect(pipeline.allows("10.0.0.1", "10.0.0.254", 67, .udp))
         #expect(pipeline.allows("10.0.0.254", "10.0.0.1", 22))

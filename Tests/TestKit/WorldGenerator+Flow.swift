@@ -162,7 +162,7 @@ extension WorldGenerator {
             case 0: anotherPod(pods, than: pod)
             case 1: WorldPlan.outside + [WorldPlan.mapped]
             case 2:
-                (0..<nodeCount).map { WorldPlan.nodeAddress(own.family, node: $0) } + world.settings.localAddresses
+                (0..<nodeCount).map { WorldPlan.nodeAddress(own.family, node: $0) } + ownAddresses
             case 3: pod.podIPs
             default: [own.next, own.previous]
             }

@@ -97,11 +97,16 @@ extension WorldGenerator {
             ? random.pick(possible) : random.between(low, family.bitWidth)
     }
 
+    /// Of what the node takes in by its local routes: the edges, and loopback's.
+    var ownAddresses: [IPAddress] {
+        (world.settings.localAddresses + CIDR.loopback.filter { families.contains($0.family) }).flatMap(\.edges)
+    }
+
     /// Where flows come from and go to: pods', nodes' and outside addresses of the families in use.
     var interestingAddresses: [IPAddress] {
         let pods = world.pods.flatMap(\.podIPs)
         let nodes = (0..<nodeCount).flatMap { node in families.map { WorldPlan.nodeAddress($0, node: node) } }
-        return pods + nodes + world.settings.localAddresses
+        return pods + nodes + ownAddresses
             + WorldPlan.outside.filter { families.contains($0.family) }
     }
 

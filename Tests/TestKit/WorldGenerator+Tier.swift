@@ -109,12 +109,17 @@ extension WorldGenerator {
         return policy
     }
 
-    /// What the node knows beside the cluster's objects: the gateway's address, and where the node's name server is.
+    /// What the node knows beside the cluster's objects: the gateway's address, now and then a local route to a whole
+    /// prefix (perhaps with pods inside), and where the node's name server is.
     mutating func settings() -> OracleSettings {
         let gateways = families.map(WorldPlan.gateway)
         let servers = WorldPlan.nodeDNS.filter { families.contains($0.family) }
         // Now and then the name server is elsewhere, and stays reachable all the same.
-        var settings = OracleSettings(localAddresses: gateways + (random.chance(percent: 70) ? servers : []))
+        let hosts = gateways + (random.chance(percent: 70) ? servers : [])
+        var settings = OracleSettings(localAddresses: hosts.map(CIDR.init(host:)))
+        if random.chance(percent: 30) {
+            settings.localAddresses.append(random.pick(families.flatMap(WorldPlan.localPrefixes)))
+        }
         settings.enforcesNetworkPolicyOnOwnNode = random.chance(percent: 30)
         if random.chance(percent: 60) { settings.nodeDNS = servers }
         return settings

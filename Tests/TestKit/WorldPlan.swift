@@ -44,6 +44,16 @@ enum WorldPlan {
         podAddress(family, node: 0, host: 254)
     }
 
+    /// Destinations of local routes: beside all pods, among those of the deciding node, around all pods of another.
+    static func localPrefixes(_ family: AddressFamily) -> [CIDR] {
+        let (few, many) = family == .ipv4 ? (30, 24) : (126, 112)
+        return [
+            CIDR(podAddress(family, node: 9, host: 0), prefixLength: many),
+            CIDR(podAddress(family, node: 0, host: 4), prefixLength: few),
+            CIDR(podAddress(family, node: 1, host: 0), prefixLength: many),
+        ]
+    }
+
     /// The node-local name server, on an interface of the deciding node.
     static let nodeDNS = [IPAddress(v4: 0xA9FE_140A), IPAddress(v6High: 0xFD00_0010_0096_0000, low: 10)]
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+
+/// What the node takes in itself by its local routes, whatever objects say: its interfaces' addresses and whole
+/// prefixes.
+///
+/// A prefix with a pod's address inside is left out: it would take that pod for the node, which may do anything.
+struct LocalPrefixes: Sendable {
+    /// As told; sorted.
+    private(set) var told: [CIDR] = []
+    /// Endpoints' addresses inside each prefix that is wider than one address.
+    private var endpointsInside: [CIDR: Int] = [:]
+
+    /// Those that count, and loopback.
+    var prefixes: [CIDR] { CIDR.loopback + told.filter { endpointsInside[$0, default: 0] == 0 } }
+
+    /// Replaces what was told.
+    mutating func set(_ prefixes: [CIDR], endpoints: some Sequence<IPAddress>) {
+        told = prefixes
+        endpointsInside = [:]
+        for prefix in prefixes where !prefix.isHost { endpointsInside[prefix] = 0 }
+        guard !endpointsInside.isEmpty else { return }
+        for address in endpoints { _ = count(address, 1) }
+    }
+
+    /// Takes in that an address is an endpoint's now, or is no more. Returns whether another set of prefixes counts.
+    mutating func count(_ address: IPAddress, _ difference: Int) -> Bool {
+        guard !endpointsInside.isEmpty else { return false }
+        var isOther = false
+        for (prefix, old) in endpointsInside where prefix.contains(address) {
+            endpointsInside[prefix] = old + difference
+            if (old == 0) != (old + difference == 0) { isOther = true }
+        }
+        return isOther
+    }
+}
+
+extension ClusterState {
+    /// Takes in the prefixes of the node's local routes.
+    package mutating func set(localAddresses: [CIDR]) {
+        guard localAddresses != local.told else { return }
+        local.set(localAddresses, endpoints: Array(owners.keys) + pushedAddresses)
+        changes.ownNode = true
+        changes.nodes = true
+    }
+
+    /// Takes in which addresses endpoints have that are no pods of the cluster.
+    package mutating func set(pushedAddresses addresses: [IPAddress]) {
+        let (old, new) = (Set(pushedAddresses), Set(addresses))
+        pushedAddresses = addresses
+        for address in new.subtracting(old) { note(endpointAt: address, 1) }
+        for address in old.subtracting(new) { note(endpointAt: address, -1) }
+    }
+
+    /// Takes in that an address got its first owner, or lost its last.
+    mutating func note(endpointAt address: IPAddress, _ difference: Int) {
+        guard local.count(address, difference) else { return }
+        changes.ownNode = true
+        changes.nodes = true
+    }
+
+    /// All that the node takes in itself: the addresses of its Node object, those that its pods name as their host's,
+    /// its local routes and loopback; sorted.
+    package var ownNodePrefixes: [CIDR] {
+        var result = Set(local.prefixes)
+        result.formUnion((nodes[nodeName]?.addresses ?? []).map(CIDR.init(host:)))
+        result.formUnion(hostAddressCounts.keys.map(CIDR.init(host:)))
+        return result.sorted()
+    }
+}
