@@ -6,6 +6,13 @@ import NetworkTypes
 
 extension EBPFDatapath {
     public mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
+        let report = try bring(to: policy)
+        // Where nothing had changed, nothing that policy denies can have been established.
+        if report.wordsWritten > 0 || report.rebuilt || owesRevocation { revoke(policy) }
+        return report
+    }
+
+    private mutating func bring(to policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
         let generation = try opened()
         guard generation.capacities.hold(policy), generation.keysAgree(with: policy) else {
             return try rebuild(policy)

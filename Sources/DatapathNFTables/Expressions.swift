@@ -175,7 +175,7 @@ struct Expressions {
     private func lookUp(_ fields: [Field], _ set: String, flags: UInt32 = 0, toVerdict: Bool = false) {
         if fields.contains(.hardwareSource) {
             // Other interfaces' packets have no such header; ARPHRD_ETHER.
-            meta(NFT_META_IIFTYPE, 0)
+            meta(NFT_META_IFTYPE, 0)
             compare(NFT_CMP_EQ, withUnsafeBytes(of: UInt16(1)) { Array($0) })
         }
         var slot = 0

@@ -8,7 +8,7 @@ import PolicyModel
 /// Compiled policy as the contents of the table. Each step of the compiler gives the transaction that carries it out;
 /// the contents after any steps equal those built from scratch. Pure.
 package struct PolicyTables: Sendable {
-    package private(set) var contents: TableContents
+    package internal(set) var contents: TableContents
     package let options: TableOptions
     /// Whether the last step may have taken something away that was allowed before.
     package private(set) var mayHaveShrunk = false

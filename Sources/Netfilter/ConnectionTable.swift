@@ -18,6 +18,10 @@ package struct Connection: Sendable {
     package struct Key: Hashable, Sendable {
         package var source: IPAddress
         package var identifier: [UInt8]
+        package init(source: IPAddress, identifier: [UInt8]) {
+            self.source = source
+            self.identifier = identifier
+        }
     }
     package var key: Key { Key(source: flow.source, identifier: identifier) }
 }
