@@ -226,8 +226,9 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
 
     private mutating func knownPlaces(_ policy: borrowing CompiledPolicy) -> [EndpointID: EndpointPlace] {
         var places = tables.places.filter { policy.endpoints[$0.key] != nil }
+        let adopted = adoptedPlaces
         for (id, endpoint) in policy.endpoints where places[id] == nil {
-            guard let place = endpoint.addresses.lazy.compactMap({ adoptedPlaces[$0] }).first else { continue }
+            guard let place = endpoint.addresses.lazy.compactMap({ adopted[$0] }).first else { continue }
             places[id] = place
         }
         adoptedPlaces = [:]
