@@ -24,6 +24,7 @@ extension Agent where Plane: ~Copyable {
             noteCandidates()
             updateUnknown()
             updateInterfaces(of: pipeline.compiled.endpoints.keys)
+            noteMismatches()
             if fresh != nil { forgetVanished(state) }
         case .failure(let error):
             // What was known stays: forgetting it would end the check of source addresses.

@@ -117,6 +117,27 @@ public struct ProgramReport: Sendable, Hashable {
     public init() {}
 }
 
+/// What ``Datapath/repair()`` found changed by others.
+public struct RepairReport: Sendable, Hashable {
+    /// What was put right, in words.
+    public var repaired: [String] = []
+    /// What could not be put right; the first of several.
+    public var failure: DatapathError?
+    public init(repaired: [String] = [], failure: DatapathError? = nil) {
+        self.repaired = repaired
+        self.failure = failure
+    }
+
+    /// Carries out one part of a repair, which answers what it has put right. A failure does not hold up the next part.
+    public mutating func attempt(_ part: () throws(DatapathError) -> [String]) {
+        do {
+            repaired += try part()
+        } catch {
+            failure = failure ?? error
+        }
+    }
+}
+
 /// A dropped packet, as the kernel told it.
 public struct DropEvent: Sendable, Hashable {
     public enum Cause: UInt8, Sendable {
@@ -203,6 +224,10 @@ public protocol Datapath: ~Copyable {
     /// The programmed tables as text, read back from the kernel.
     func dump() throws(DatapathError) -> String
 
+    /// Looks whether others have taken away or changed what enforces, and puts it right, as far as that needs no policy.
+    /// Works before the first ``resync(_:)`` as well. Cheap, to be called every moment.
+    mutating func repair() -> RepairReport
+
     /// Whether other programs can change what is programmed, so that ``isUntouched()`` is worth asking now and then.
     static var isExposed: Bool { get }
 
@@ -215,6 +240,7 @@ extension Datapath where Self: ~Copyable {
     public static var isExposed: Bool { false }
     public func tableUse() -> [TableUse] { [] }
     public func isUntouched() throws(DatapathError) -> Bool { true }
+    public mutating func repair() -> RepairReport { RepairReport() }
     public mutating func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError) {}
     public mutating func setListening(_ isOn: Bool) throws(DatapathError) {}
 }

@@ -99,7 +99,8 @@ extension BaseTable {
             ])
         }
         return TableChain(
-            TableName.revokedFlows, comment: "Connections that policy does not allow any more", rules: isAny ? rules : [])
+            TableName.revokedFlows, comment: "Connections that policy does not allow any more",
+            rules: isAny ? rules : [])
     }
 
     private var drops: [TableChain] {

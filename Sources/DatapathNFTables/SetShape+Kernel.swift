@@ -49,7 +49,8 @@ extension SetShape {
                 }
             let connection: UInt32 = 12
             return entry(
-                UInt8(index), entry(0, number(connection)) + entry(1, entry(0, number(key)) + entry(1, number(direction))))
+                UInt8(index),
+                entry(0, number(connection)) + entry(1, entry(0, number(key)) + entry(1, number(direction))))
         }
         let concatenation: UInt32 = 13
         return entry(0, number(concatenation)) + entry(1, parts.flatMap { $0 })

@@ -50,7 +50,8 @@ package final class NetfilterSocket {
 
     /// Carries out a transaction of which one message asks for an acknowledgement; tries again when another one, or
     /// memory, stood in the way. Nil: it is in force.
-    package func transact(_ messages: borrowing NetfilterBuffer, acknowledged: UInt32) throws(DatapathError) -> Failure? {
+    package func transact(_ messages: borrowing NetfilterBuffer, acknowledged: UInt32) throws(DatapathError) -> Failure?
+    {
         var attempt: UInt32 = 0
         while true {
             let failure = try send(messages, acknowledged: acknowledged)

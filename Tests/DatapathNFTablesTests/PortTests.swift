@@ -113,7 +113,9 @@ import Testing
                 try datapath.setPlace(EndpointPlace(interfaces: [interface]), of: policy.endpoints.keys.first!)
                 try a.namespace.run {
                     for target in other {
-                        for port: UInt16 in [53, 54] { _ = try NetProbe(.udp, to: target, port: port, milliseconds: 200).run() }
+                        for port: UInt16 in [53, 54] {
+                            _ = try NetProbe(.udp, to: target, port: port, milliseconds: 200).run()
+                        }
                     }
                 }
                 #expect(server.arrivals.map(\.port.number) == [54, 54])
