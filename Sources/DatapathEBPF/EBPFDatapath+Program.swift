@@ -9,6 +9,19 @@ extension EBPFDatapath {
     ) throws(DatapathError) -> ProgramReport {
         let generation = try opened()
         guard !delta.isEmpty else { return ProgramReport() }
+        if generation.mayDeny(delta, policy) { owesRevocation = true }
+        let report = try carryOut(delta, policy, generation)
+        if owesRevocation {
+            revoke(policy)
+        } else {
+            _ = revoked.forgetAllowed(by: policy)
+        }
+        return report
+    }
+
+    private mutating func carryOut(
+        _ delta: CompiledDelta, _ policy: borrowing CompiledPolicy, _ generation: Generation
+    ) throws(DatapathError) -> ProgramReport {
         guard generation.capacities.hold(delta) else { return try rebuild(policy) }
         var report = ProgramReport()
         if delta.changesOwnNode, policy.judgesOwnNode {

@@ -9,6 +9,8 @@ extension EBPFDatapath {
         let repair = repair(isWhole: true)
         var report = try resyncTables(policy)
         report.repaired += repair.repaired.count
+        // Where nothing had changed, nothing that policy denies can have been established.
+        if report.wordsWritten > 0 || report.rebuilt || owesRevocation { revoke(policy) }
         return report
     }
 

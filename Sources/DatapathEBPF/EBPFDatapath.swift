@@ -4,6 +4,7 @@ import CLinuxShim
 import CompiledPolicy
 import Datapath
 import Glibc
+import Netfilter
 
 /// Programs the kernel's netfilter hooks of the calling thread's network namespace by eBPF: `forward`, and while
 /// ``CompiledPolicy/judgesOwnNode`` says so, `input` and `output`.
@@ -40,6 +41,10 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     var retired = RetiredNumbers()
     /// Rules whose counters may not be zero although no rule has the number.
     var usedRules: Set<RuleID> = []
+    var revoked = RevokedConnections()
+    /// Whether connections that policy denies may be unknown: at the start, and after a failure.
+    var owesRevocation = true
+    var netfilter: NetfilterSocket?
 
     /// - Parameter bpffs: a directory of a mounted BPF file system.
     public init(bpffs: String, options: Options = Options()) {
@@ -158,6 +163,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     }
 
     public mutating func reclaim() throws(DatapathError) {
+        try removeRevoked()
         guard let current, !current.memory.retired.isEmpty || !retired.isEmpty else { return }
         try gracePeriod()
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Netfilter
 import NetworkTypes
 
 /// The table `bridge bulkhead`: what may come in by a bridge port behind which a pod is.

@@ -3,6 +3,7 @@ import CLibNFTNL
 import CLinuxShim
 import Datapath
 import Glibc
+import Netfilter
 
 /// Listens to the kernel's nflog messages of one group.
 final class DropListener {

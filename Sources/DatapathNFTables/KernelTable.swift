@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
+import Netfilter
 
 /// The table as the kernel has it: everything but the sets' members, in a form that can be compared with a plan.
 struct KernelTable: Equatable {

@@ -3,6 +3,7 @@ import CLibNFTNL
 import CLinuxShim
 import Datapath
 import Glibc
+import Netfilter
 import NetworkTypes
 
 /// Reads our table back from the kernel.

@@ -2,6 +2,7 @@
 import CLibNFTNL
 import CLinuxShim
 import Datapath
+import Netfilter
 
 extension Transaction {
     /// What makes `kernel` into `contents`. Where sets, chains or objects exist but are made differently, everything is
@@ -33,8 +34,6 @@ extension Transaction {
                 newSets.append(set)
                 continue
             }
-            // Members that go by themselves are not planned.
-            guard set.shape.timeoutMilliseconds == 0 else { continue }
             compare(try TableReader.members(of: set.shape, socket), with: set)
         }
         // Sets without a name of their own go with the rules that use them.
@@ -99,8 +98,7 @@ extension TableObject {
 extension SetShape {
     var fingerprint: String {
         Fingerprint.set(
-            keyType: keyType, keyBytes: UInt32(keyBytes), flags: flags, timeout: timeoutMilliseconds,
-            userData: userData.bytes)
+            keyType: keyType, keyBytes: UInt32(keyBytes), flags: flags, timeout: 0, userData: userData.bytes)
     }
 }
 
