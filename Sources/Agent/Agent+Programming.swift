@@ -67,8 +67,9 @@ extension Agent where Plane: ~Copyable {
         } else if !delta.isEmpty {
             try write { plane, policy throws(DatapathError) in try plane.program(delta, of: policy) }
         }
-        for id in delta.removedEndpoints { interfaces[id] = nil }
-        updateInterfaces(of: delta.addedEndpoints)
+        for id in delta.removedEndpoints { places[id] = nil }
+        if concernsPlaces(delta) { updatePlaces() }
+        updateTunnels()
         updateUnknown()
         wakeAttaching()
     }
@@ -78,8 +79,10 @@ extension Agent where Plane: ~Copyable {
     func resyncNow() throws(DatapathError) -> ProgramReport {
         try write { plane, policy throws(DatapathError) in try plane.resync(policy) }
         pipeline.releaseNumbering()
-        interfaces = [:]
-        updateInterfaces(of: pipeline.compiled.endpoints.keys)
+        places = [:]
+        tunnels = nil
+        updatePlaces()
+        updateTunnels()
         wakeAttaching()
         return programming.last
     }

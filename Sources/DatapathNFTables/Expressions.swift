@@ -35,6 +35,9 @@ struct Expressions {
             load(field, 0)
             if !mask.allSatisfy({ $0 == 0xff }) { bitwise(mask) }
             compare(NFT_CMP_EQ, value)
+        case .hasOption(let type): extensionHeader(type, UInt32(NFT_EXTHDR_OP_IPV4.rawValue))
+        case .hasRoutingHeader: extensionHeader(FramePart.routingHeader, UInt32(NFT_EXTHDR_OP_IPV6.rawValue))
+        case .setMark(let mark): set(mark: mark)
         case .limit(let name): object(UInt32(NFT_OBJECT_LIMIT), name)
         case .count(let name): object(UInt32(NFT_OBJECT_COUNTER), name)
         case .log(let prefix, let group): log(prefix, group)
@@ -87,6 +90,36 @@ struct Expressions {
         case .arpSource: payload(NFT_PAYLOAD_NETWORK_HEADER, 14, field.byteCount, slot)
         case .hopLimit: payload(NFT_PAYLOAD_NETWORK_HEADER, 7, field.byteCount, slot)
         case .icmpType: payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, field.byteCount, slot)
+        case .frame(let part):
+            switch part.place {
+            case .meta(let key): meta(key, slot)
+            case .header(let base, let offset): payload(base, offset, field.byteCount, slot)
+            }
+        }
+    }
+
+    /// Whether the header or option of this type is there.
+    private func extensionHeader(_ type: UInt8, _ operation: UInt32) {
+        expression("exthdr") {
+            nftnl_expr_set_u8($0, UInt16(NFTNL_EXPR_EXTHDR_TYPE), type)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_OFFSET), 0)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_LEN), 1)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_OP), operation)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_FLAGS), UInt32(NFT_EXTHDR_F_PRESENT))
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_DREG), Self.register)
+        }
+        compare(NFT_CMP_EQ, [1])
+    }
+
+    private func set(mark: UInt32) {
+        let bytes = withUnsafeBytes(of: mark) { Array($0) }
+        expression("immediate") {
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_IMM_DREG), Self.register)
+            nftnl_expr_set($0, UInt16(NFTNL_EXPR_IMM_DATA), bytes, UInt32(bytes.count))
+        }
+        expression("meta") {
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_META_KEY), NFT_META_MARK.rawValue)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_META_SREG), Self.register)
         }
     }
 

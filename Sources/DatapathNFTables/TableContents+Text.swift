@@ -63,6 +63,7 @@ extension SetShape {
             case .interface: return "\(number.byteSwapped)"
             case .source, .destination, .arpSource: return IPAddress(networkBytes: bytes).map(\.description) ?? "?"
             case .transportProtocol, .sourcePort, .destinationPort, .icmpType, .hopLimit: return "\(number)"
+            case .frame(let part): return part.text(bytes)
             }
         }
     }
@@ -78,6 +79,7 @@ extension Field {
         case .arpSource: "ipv4_addr"
         case .icmpType: "icmpv6_type"
         case .hopLimit: "integer"
+        case .frame(let part): part.typeName
         }
     }
 
@@ -92,6 +94,7 @@ extension Field {
         case .arpSource: "arp saddr ip"
         case .icmpType: "icmpv6 type"
         case .hopLimit: "ip6 hoplimit"
+        case .frame(let part): part.text
         }
     }
 }
@@ -114,6 +117,7 @@ extension TableChain.Hook {
         case .input: "input"
         case .output: "output"
         case .bridgePrerouting: "prerouting"
+        case .bridgeForward, .bridgeForwardEnd: "forward"
         }
     }
 }
@@ -139,6 +143,9 @@ extension Term: CustomStringConvertible {
         case .masked(let field, let mask, let value):
             mask.allSatisfy { $0 == 0xff } && value.count == 1
                 ? "\(field.text) \(value[0])" : "\(field.text) & \(mask) == \(value)"
+        case .hasOption(let type): "ip option \(type) exists"
+        case .hasRoutingHeader: "exthdr rt exists"
+        case .setMark(let mark): "meta mark set \(mark)"
         case .limit(let name): "limit name \"\(name)\""
         case .count(let name): "counter name \"\(name)\""
         case .log(let prefix, let group): "log prefix \"\(prefix)\" group \(group) snaplen 128"

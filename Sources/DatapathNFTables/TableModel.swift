@@ -14,6 +14,8 @@ package enum Field: Hashable, Sendable {
     case icmpType
     /// Of IPv6.
     case hopLimit
+    /// What bridged frames alone are looked at for.
+    case frame(FramePart)
 
     /// Bytes of the value itself; in a key of several fields each is padded to a multiple of four.
     var byteCount: Int {
@@ -22,6 +24,7 @@ package enum Field: Hashable, Sendable {
         case .source(let family), .destination(let family): family.bitWidth / 8
         case .transportProtocol, .icmpType, .hopLimit: 1
         case .sourcePort, .destinationPort: 2
+        case .frame(let part): part.byteCount
         }
     }
 
@@ -65,6 +68,11 @@ package enum Term: Hashable, Sendable {
     case etherType(UInt16)
     /// The field has these bits under the mask.
     case masked(Field, mask: [UInt8], value: [UInt8])
+    /// The IPv4 header has the option of this type.
+    case hasOption(UInt8)
+    /// The IPv6 packet has a routing header.
+    case hasRoutingHeader
+    case setMark(UInt32)
     case limit(String)
     case count(String)
     case log(prefix: String, group: UInt16)
@@ -89,6 +97,9 @@ package struct TableChain: Hashable, Sendable {
         case input
         case output
         case bridgePrerouting
+        /// Before policy is enforced on what a bridge forwards, and after it.
+        case bridgeForward
+        case bridgeForwardEnd
     }
     /// Whether packets enter here from one of the kernel's hooks.
     package var isBase: Bool

@@ -21,6 +21,13 @@ int shim_netlink_dump(int descriptor, uint16_t type, uint8_t family, uint32_t se
 /// (IFA_TARGET_NETNSID, Linux 4.20). Returns 0 or -errno.
 int shim_netlink_dump_addresses_of(int descriptor, int32_t nsid, uint32_t sequence);
 
+/// Asks for the link `index` in the network namespace that the socket's own one knows by the number `nsid`
+/// (IFLA_TARGET_NETNSID). One message and an acknowledgement answer, or an error. Returns 0 or -errno.
+int shim_netlink_ask_link_of(int descriptor, int32_t nsid, uint32_t index, uint32_t sequence);
+
+/// Asks for the hardware addresses that a bridge reaches by its port `port`. Returns 0 or -errno.
+int shim_netlink_dump_port(int descriptor, uint32_t port, uint32_t sequence);
+
 /// Receives one datagram without waiting. Returns its whole length, which is above `size` when it was cut; 0 when it
 /// did not come from the kernel; -errno on failure (-EAGAIN: nothing there).
 long shim_netlink_receive(int descriptor, void *buffer, size_t size);
