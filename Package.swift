@@ -195,6 +195,7 @@ let package = Package(
                 "NetworkTypes", "TestKit",
             ]),
         tests("PrometheusTextTests", ["PrometheusText"]),
+        tests("FlowTelemetryTests", ["FlowTelemetry"]),
         tests("ControlProtocolTests", ["ControlProtocol", "NetworkTypes", "PolicyModel"]),
         tests(
             "AgentTests",

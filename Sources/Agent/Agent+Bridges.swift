@@ -18,6 +18,8 @@ struct Bridging: ~Copyable {
     /// What the table was told.
     var ports = BridgePorts()
     var filtering = BridgeFiltering.on
+    /// Whether the settings were on when last looked at, while a pod was behind a bridge.
+    var wasFiltering = false
     var check = BridgeSourceCheck()
     var checkError: DatapathError?
 
@@ -77,9 +79,14 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    private func ensureFiltering() {
+    /// Switches the bridges' settings on where they are off, and reports what that changed.
+    func ensureFiltering() {
         let before = bridging.filtering
         bridging.filtering = bridging.ports.pods.isEmpty ? .on : BridgeFiltering.ensure()
+        if bridging.filtering == .switchedOn, bridging.wasFiltering {
+            noteRepair(["net.bridge.bridge-nf-call-iptables and bridge-nf-call-ip6tables"])
+        }
+        bridging.wasFiltering = !bridging.ports.pods.isEmpty && !bridging.filtering.isOff
         guard bridging.filtering != before else { return }
         switch bridging.filtering {
         case .on: break

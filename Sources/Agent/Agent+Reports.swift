@@ -14,7 +14,9 @@ extension Agent where Plane: ~Copyable {
     }
 
     private func refusedReports(_ follower: ClusterFollower) -> [ObjectReport] {
-        follower.watches.flatMap { $0.status?.refused ?? [:] }.map { key, reason in
+        let refused = follower.watches.flatMap { $0.status?.refused ?? [:] }
+        logRefused(Set(refused.map(\.key)), source: clusterName)
+        return refused.map { key, reason in
             ObjectReport(
                 object: key, uid: store.clusterPolicies[key]?.metadata.uid ?? "", reason: "Refused",
                 message: "is not enforced: \(reason)")

@@ -6,6 +6,7 @@ import KubernetesObjects
 import Logging
 import NetworkTypes
 import NodeNetwork
+import PolicyModel
 import PolicyPipeline
 import PolicyResolver
 import PolicySources
@@ -38,8 +39,13 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var tunnels: ToldTunnels?
     var bridging = Bridging()
     var unknown = UnknownPods()
+    var mismatches = Mismatches()
     var cluster = ClusterView()
     var attached = Attachments()
+    var history = PolicyHistory()
+    var counts = RuleCounts()
+    /// Of the rules that deny, as they were when they were last compiled.
+    var denials: [RuleIdentity: Denial] = [:]
     var followers: Set<EventFollower> = []
     var pump: Task<Void, Never>?
     var isEnding = false
@@ -103,6 +109,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         } catch {
             throw .keptPushes("\(error)")
         }
+        logFirst()
         if cluster.keepsPrevious {
             logger.notice("what a previous run left stays in force until all of the cluster is known")
         } else {
@@ -114,25 +121,33 @@ public actor Agent<Plane: Datapath & ~Copyable> {
 
     public func manifestsChanged(_ change: ManifestChange) {
         let events = take(change, from: .manifests)
+        // A failure is noted and retried.
         try? advance { $0.apply(events) }
+        logChanges(events, source: settings.manifestDirectory ?? "manifests")
     }
 
     public func guardrailsChanged(_ change: ManifestChange) {
         let events = take(change, from: .guardrails)
+        // A failure is noted and retried.
         try? advance { $0.apply(events) }
+        logChanges(events, source: settings.guardrailDirectory ?? "guardrails")
     }
 
     /// What changes in force.
     private func take(_ change: ManifestChange, from directory: ObjectStore.Directory) -> [ObjectEvent] {
         let before = Set(problems)
         let events = store.take(change.events, from: directory)
-        let told = ManifestChange(problems: change.problems, notices: change.notices)
+        let told = ManifestChange(problems: change.problems, notices: change.notices, warnings: change.warnings)
+        let warned = Set(guardrails.warnings + manifests.warnings)
         switch directory {
         case .guardrails: guardrails = told
         case .manifests: manifests = told
         }
         for problem in problems where !before.contains(problem) {
             logger.error("document refused; what it replaces stays in force", metadata: ["problem": "\(problem)"])
+        }
+        for warning in told.warnings where !warned.contains(warning) {
+            logger.warning("policy not enforced", metadata: ["document": "\(warning)"])
         }
         return events
     }
@@ -146,7 +161,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
             + store.shadowed.map { key in
                 Problem(
                     file: settings.manifestDirectory, object: "\(key)", field: "",
-                    reason: "a static guardrail has its name: this one has no effect",
+                    reason: "overridden by the static guardrail of the same name",
                     hint: "change the guardrail, or give the object another name")
             }
     }
@@ -154,6 +169,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     public func stop() {
         endFollowing()
         pump?.cancel()
+        history.summary?.cancel()
         programming.stop()
         replacement.retry?.cancel()
     }

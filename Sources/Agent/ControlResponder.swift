@@ -53,6 +53,10 @@ struct ControlResponder: Sendable {
             let batch = try ObjectBatch(body: try await body(of: request))
             var answer = try await backend.apply(batch.objects)
             answer.notices = batch.notices.map(\.description)
+            answer.warnings = batch.notices.filter { $0.reason == .notEnforced }.map(\.description)
+            for warning in answer.warnings {
+                logger.warning("policy not enforced", metadata: ["document": "\(warning)"])
+            }
             return try json(answer)
         case (.objects, _): return try json(await backend.delete(try await keysToDelete(request)))
         case (.resolved, .put):

@@ -110,10 +110,10 @@ public struct MetricsServer: Service {
             var response = Self.text(PrometheusText.text(of: await backend.metrics()))
             response.headers[.contentType] = PrometheusText.contentType
             return response
-        case "/healthz": return Self.probe(await backend.health().missing.map { [$0] } ?? [])
+        case "/healthz": return Self.probe(await backend.health().missing)
         case "/readyz":
             let health = await backend.health()
-            return Self.probe((health.missing.map { [$0] } ?? []) + health.behind)
+            return Self.probe(health.missing + health.behind)
         default:
             var response = Self.text("there are /metrics, /healthz and /readyz\n")
             response.status = .notFound

@@ -37,6 +37,9 @@ extension ClusterState {
     /// A Node object's addresses, in its order. Nil: no such node.
     public func addresses(ofNode name: String) -> [IPAddress]? { nodes[name]?.addresses }
 
+    /// Names of all Node objects, in order.
+    public var nodeNames: [String] { nodes.keys.sorted() }
+
     /// All policies, in order.
     public var policyReferences: [PolicyReference] {
         let policies = policyNumbers.map { key, _ in

@@ -8,7 +8,7 @@ public struct EndpointsAnswer: Codable, Sendable, Hashable {
 
 /// One local endpoint.
 public struct EndpointAnswer: Codable, Sendable, Hashable {
-    /// Its number in the tables.
+    /// Its number in the tables; 0 where it is gone.
     public var id: Int
     public var namespace: String
     public var name: String
@@ -143,21 +143,26 @@ public struct CountersAnswer: Codable, Sendable, Hashable {
     }
 }
 
-/// What one rule decided since it was first programmed.
+/// What one rule decided since it was first programmed; the sum survives changes of the tables and of other policy.
 public struct RuleCounterAnswer: Codable, Sendable, Hashable {
-    /// Its number in the tables.
+    /// Its number in the tables; 0 where it is gone.
     public var id: Int
     public var rule: RuleAnswer
     /// True where a policy in audit is what decides: these packets passed, and would have been denied. Else nil.
     public var audit: Bool?
     public var packets: UInt64
     public var bytes: UInt64
-    public init(id: Int, rule: RuleAnswer, audit: Bool? = nil, packets: UInt64, bytes: UInt64) {
+    /// True where the rule is no longer in force: policy has changed since it counted. Else nil.
+    public var gone: Bool?
+    public init(
+        id: Int, rule: RuleAnswer, audit: Bool? = nil, packets: UInt64, bytes: UInt64, gone: Bool? = nil
+    ) {
         self.id = id
         self.rule = rule
         self.audit = audit
         self.packets = packets
         self.bytes = bytes
+        self.gone = gone
     }
 }
 
@@ -169,6 +174,14 @@ public struct DatapathCountersAnswer: Codable, Sendable, Hashable {
     public var unparsable: UInt64
     /// Tables that contradicted themselves; the packet was dropped.
     public var inconsistent: UInt64
+    /// Tunnel packets from a pod to a node.
+    public var tunnel: UInt64
+    /// Source-routed packets from a pod.
+    public var sourceRouted: UInt64
+    /// ICMP redirects, and ICMP errors about flows of others, from a pod.
+    public var unrelatedErrors: UInt64
+    /// Packets whose IP header cannot be read.
+    public var malformed: UInt64
     /// Passed, and policies in audit would have denied it. nftables counts flows.
     public var audited: UInt64
     /// Drop events not told: rate limit, or the same flow again.
@@ -176,12 +189,16 @@ public struct DatapathCountersAnswer: Codable, Sendable, Hashable {
     /// Drop events lost on the way out of the kernel.
     public var lostEvents: UInt64
     public init(
-        spoofed: UInt64, unparsable: UInt64, inconsistent: UInt64, audited: UInt64, suppressedEvents: UInt64,
-        lostEvents: UInt64
+        spoofed: UInt64, unparsable: UInt64, inconsistent: UInt64, tunnel: UInt64, sourceRouted: UInt64,
+        unrelatedErrors: UInt64, malformed: UInt64, audited: UInt64, suppressedEvents: UInt64, lostEvents: UInt64
     ) {
         self.spoofed = spoofed
         self.unparsable = unparsable
         self.inconsistent = inconsistent
+        self.tunnel = tunnel
+        self.sourceRouted = sourceRouted
+        self.unrelatedErrors = unrelatedErrors
+        self.malformed = malformed
         self.audited = audited
         self.suppressedEvents = suppressedEvents
         self.lostEvents = lostEvents

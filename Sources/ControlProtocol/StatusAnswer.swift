@@ -10,8 +10,13 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
     public var pid: Int
     /// Seconds since the daemon started.
     public var uptimeSeconds: Int
-    /// Whether all is as it should be: the kernel holds the policy in force, no document is refused, no limit exceeded.
+    /// Whether all is as it should be: what enforces is in its place and holds the newest policy, no document is
+    /// refused, no limit is exceeded, and none of ``conditions`` is a problem.
     public var healthy: Bool
+    /// What is wrong with enforcement itself, the worst first: what `/healthz` and `/readyz` report, and what was lost.
+    public var problems: [String]
+    /// What holds for the node as a whole and must not be overlooked; problems first.
+    public var conditions: [StatusCondition]
     public var datapath: DatapathStatus
     public var manifests: ManifestStatus
     /// Nil where no API server is followed.
@@ -37,17 +42,21 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
         version: String, node: String, pid: Int, uptimeSeconds: Int, datapath: DatapathStatus,
         manifests: ManifestStatus, guardrails: ManifestStatus? = nil, policies: PolicyStatus, pushed: PushedStatus,
         tables: TableSizes, limits: LimitStatus, followers: Int, bridges: BridgeStatus? = nil,
-        tunnels: TunnelStatus? = nil, cluster: ClusterStatus? = nil, attachments: AttachmentStatus? = nil, plugin: PluginStatus? = nil
+        tunnels: TunnelStatus? = nil, cluster: ClusterStatus? = nil, attachments: AttachmentStatus? = nil,
+        plugin: PluginStatus? = nil, problems: [String] = [], conditions: [StatusCondition] = []
     ) {
         self.version = version
         self.node = node
         self.pid = pid
         self.uptimeSeconds = uptimeSeconds
         healthy =
-            datapath.state == .programmed && datapath.notReplaced == nil && manifests.problems.isEmpty
+            problems.isEmpty && datapath.state == .programmed && datapath.notReplaced == nil
+            && manifests.problems.isEmpty
             && guardrails?.problems.isEmpty ?? true && limits.unprotected.isEmpty
             && limits.deniedPrograms == 0 && bridges?.problems.isEmpty ?? true && cluster?.isHealthy ?? true
-            && plugin?.problem == nil
+            && plugin?.problem == nil && !conditions.contains(where: \.isProblem)
+        self.problems = problems
+        self.conditions = conditions.filter(\.isProblem) + conditions.filter { !$0.isProblem }
         self.datapath = datapath
         self.manifests = manifests
         self.guardrails = guardrails
@@ -199,13 +208,18 @@ public struct ManifestStatus: Codable, Sendable, Hashable {
     public var objects: Int
     /// Documents that are refused now; what they replaced stays in force.
     public var problems: [Problem]
-    /// Documents that have no effect, with the reason: kinds that mean nothing to policy or are not supported.
+    /// Documents that have no effect, with the reason.
     public var notices: [String]
-    public init(directory: String?, objects: Int, problems: [Problem], notices: [String]) {
+    /// Those of `notices` that are policies, of kinds that are not enforced.
+    public var warnings: [String]
+    public init(
+        directory: String?, objects: Int, problems: [Problem], notices: [String], warnings: [String] = []
+    ) {
         self.directory = directory
         self.objects = objects
         self.problems = problems
         self.notices = notices
+        self.warnings = warnings
     }
 }
 

@@ -79,6 +79,14 @@ public struct DatapathCounters: Sendable, Hashable {
     public var lostEvents: UInt64 = 0
     /// Tables that contradict themselves; the packet was dropped.
     public var inconsistent: UInt64 = 0
+    /// Tunnel packets from an endpoint to a node (``TunnelGuard``).
+    public var tunnel: UInt64 = 0
+    /// Source-routed packets from an endpoint: IPv4 options LSRR and SSRR, IPv6 routing headers.
+    public var sourceRouted: UInt64 = 0
+    /// ICMP errors about a flow that the sender is no side of, and redirects, from an endpoint.
+    public var unrelatedErrors: UInt64 = 0
+    /// Packets whose IP header cannot be read.
+    public var malformed: UInt64 = 0
     /// Not stopped: packets (nftables: flows) that a rule in audit would deny.
     public var audited: UInt64 = 0
     public init() {}
@@ -109,6 +117,27 @@ public struct ProgramReport: Sendable, Hashable {
     public init() {}
 }
 
+/// What ``Datapath/repair()`` found changed by others.
+public struct RepairReport: Sendable, Hashable {
+    /// What was put right, in words.
+    public var repaired: [String] = []
+    /// What could not be put right; the first of several.
+    public var failure: DatapathError?
+    public init(repaired: [String] = [], failure: DatapathError? = nil) {
+        self.repaired = repaired
+        self.failure = failure
+    }
+
+    /// Carries out one part of a repair, which answers what it has put right. A failure does not hold up the next part.
+    public mutating func attempt(_ part: () throws(DatapathError) -> [String]) {
+        do {
+            repaired += try part()
+        } catch {
+            failure = failure ?? error
+        }
+    }
+}
+
 /// A dropped packet, as the kernel told it.
 public struct DropEvent: Sendable, Hashable {
     public enum Cause: UInt8, Sendable {
@@ -118,6 +147,14 @@ public struct DropEvent: Sendable, Hashable {
         case inconsistent = 4
         /// Not stopped: a rule in audit (``rule``) would deny it. nftables tells it once for each flow.
         case audit = 5
+        /// A tunnel packet from an endpoint to a node: what is in it would come out as anybody's.
+        case tunnel = 6
+        /// A packet from an endpoint that names the way it is to take.
+        case sourceRouted = 7
+        /// An ICMP error from an endpoint that is no side of the flow that it is about, or a redirect from one.
+        case unrelatedError = 8
+        /// The IP header cannot be read: the flow is not known.
+        case malformed = 9
     }
     public var cause: Cause
     public var direction: Direction
@@ -178,11 +215,18 @@ public protocol Datapath: ~Copyable {
     /// Tables of this datapath alone that can be full.
     func tableUse() -> [TableUse]
 
+    /// Whether anybody wants drop events. Nobody does at first: then none is kept, and none counts as not sent.
+    mutating func setListening(_ isOn: Bool) throws(DatapathError)
+
     /// Drop events since the last call, at most `limit`; does not wait.
     mutating func pollEvents(limit: Int) -> [DropEvent]
 
     /// The programmed tables as text, read back from the kernel.
     func dump() throws(DatapathError) -> String
+
+    /// Looks whether others have taken away or changed what enforces, and puts it right, as far as that needs no policy.
+    /// Works before the first ``resync(_:)`` as well. Cheap, to be called every moment.
+    mutating func repair() -> RepairReport
 
     /// Whether other programs can change what is programmed, so that ``isUntouched()`` is worth asking now and then.
     static var isExposed: Bool { get }
@@ -201,7 +245,9 @@ extension Datapath where Self: ~Copyable {
     public static var needsPortMarks: Bool { false }
     public func tableUse() -> [TableUse] { [] }
     public func isUntouched() throws(DatapathError) -> Bool { true }
+    public mutating func repair() -> RepairReport { RepairReport() }
     public mutating func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError) {}
+    public mutating func setListening(_ isOn: Bool) throws(DatapathError) {}
 }
 
 /// Why the kernel could not be programmed. What was in force stays in force.

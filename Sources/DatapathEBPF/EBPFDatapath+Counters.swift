@@ -32,6 +32,10 @@ extension EBPFDatapath {
         counters.lostEvents = try total(BH_STAT_LOST)
         counters.inconsistent = try total(BH_STAT_INCONSISTENT)
         counters.audited = try total(BH_STAT_AUDITED)
+        counters.tunnel = try total(BH_STAT_TUNNEL)
+        counters.sourceRouted = try total(BH_STAT_SOURCE_ROUTED)
+        counters.unrelatedErrors = try total(BH_STAT_UNRELATED_ERROR)
+        counters.malformed = try total(BH_STAT_MALFORMED)
         return counters
     }
 

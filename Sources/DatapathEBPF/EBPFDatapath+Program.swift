@@ -12,7 +12,7 @@ extension EBPFDatapath {
         guard generation.capacities.hold(delta) else { return try rebuild(policy) }
         var report = ProgramReport()
         if delta.changesOwnNode, policy.judgesOwnNode {
-            try generation.attach(PacketHook.ownNode, priority: options.hookPriority)
+            try attachOwnNode(generation)
         }
         if retired.conflicts(with: delta) { report.gracePeriods += try gracePeriod() }
         try zeroCounters(of: delta.addedRules.filter { usedRules.contains($0) })

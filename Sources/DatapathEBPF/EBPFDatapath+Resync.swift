@@ -6,12 +6,19 @@ import NetworkTypes
 
 extension EBPFDatapath {
     public mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
+        let repair = repair(isWhole: true)
+        var report = try resyncTables(policy)
+        report.repaired += repair.repaired.count
+        return report
+    }
+
+    private mutating func resyncTables(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
         let generation = try opened()
         guard generation.capacities.hold(policy), generation.keysAgree(with: policy) else {
             return try rebuild(policy)
         }
         var report = ProgramReport()
-        if policy.judgesOwnNode { try generation.attach(PacketHook.ownNode, priority: options.hookPriority) }
+        if policy.judgesOwnNode { try attachOwnNode(generation) }
         if !retired.isEmpty { report.gracePeriods += try gracePeriod() }
         let added = policy.rules.keys.filter { generation.keys[.rule, $0.rawValue] == nil }
         try zeroCounters(of: added.filter { usedRules.contains($0) })
@@ -52,7 +59,6 @@ extension EBPFDatapath {
             do {
                 _ = try new.write(policy, isLive: false)
             } catch {
-                try Pins.removeTree(new.directory)
                 capacities = capacities.withDoubleHeap
                 guard capacities.words <= Capacities.wordLimit else {
                     throw .limit(what: "words of the tables", limit: Int(Capacities.wordLimit))
@@ -63,7 +69,10 @@ extension EBPFDatapath {
             try copyCounters(from: old, to: new)
             new.setJudgesOwnNode(policy.judgesOwnNode)
             new.complete()
+            // Where it cannot be pinned it enforces all the same, as long as this process lives: repair() tries again.
+            _ = try? new.pin()
             try attach(new)
+            _ = try? new.pin()
             superseded.append(old.directory)
             current = new
             usedRules = []

@@ -32,6 +32,8 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     let bpffs: String
     let options: Options
     var lock: Descriptor?
+    /// The directory that ``lock`` holds, by its inode.
+    var lockedRoot: UInt64?
     var current: Generation?
     /// Directories of sets that enforce until ``resync(_:)`` has written all anew.
     var superseded: [String] = []
@@ -56,11 +58,8 @@ public struct EBPFDatapath: ~Copyable, Datapath {
 
     public mutating func open() throws(DatapathError) -> Numbering {
         try prepareDirectory()
-        if lock == nil { lock = try Pins.lock(Pins.root(bpffs)) }
-        let code = bh_conntrack_table_create()
-        guard code == 0 else {
-            throw .system(operation: "creating the nftables table inet bulkhead-tracking", code: -code, detail: "")
-        }
+        if lock == nil { try lockRoot() }
+        try Self.createTrackingTable()
         let generation: Generation
         if let found = try adopt() {
             generation = found
@@ -70,6 +69,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         generation.writeSettings(options)
         generation.complete()
         try attach(generation)
+        try generation.pin()
         current = generation
         // What the last process retired may still be in a packet's hands.
         try gracePeriod()
@@ -80,7 +80,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         return numbering
     }
 
-    private func prepareDirectory() throws(DatapathError) {
+    func prepareDirectory() throws(DatapathError) {
         let found = bh_is_bpffs(bpffs)
         guard found == 1 else {
             if found < 0 { throw .system(operation: "opening \(bpffs)", code: -found, detail: "") }
@@ -92,7 +92,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
 
     private var generationNumbers: [Int] { Pins.names(in: layoutDirectory).compactMap { Int($0) }.sorted() }
 
-    func nextNumber() -> Int { (generationNumbers.last ?? 0) + 1 }
+    func nextNumber() -> Int { max(generationNumbers.last ?? 0, current?.number ?? 0) + 1 }
 
     /// The newest complete set. Older and unfinished ones are removed; ones that cannot be understood, and those of
     /// other layouts, go on enforcing until all is written anew.
@@ -129,6 +129,13 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     /// Attaches the programs at the hooks whose packets the tables judge.
     func attach(_ generation: Generation) throws(DatapathError) {
         try generation.attach(generation.wantedHooks, priority: options.hookPriority)
+    }
+
+    /// Attaches the programs that judge packets between endpoints and the node itself. Where their links cannot be pinned
+    /// they judge all the same: ``repair()`` tries again.
+    func attachOwnNode(_ generation: Generation) throws(DatapathError) {
+        try generation.attach(PacketHook.ownNode, priority: options.hookPriority)
+        _ = try? generation.pin()
     }
 
     // MARK: Grace periods

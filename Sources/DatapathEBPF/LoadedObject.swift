@@ -10,6 +10,13 @@ struct Descriptor: ~Copyable {
     let raw: Int32
     init(_ raw: Int32) { self.raw = raw }
     deinit { close(raw) }
+
+    /// The descriptor, which whoever takes it has to close.
+    consuming func take() -> Int32 {
+        let taken = raw
+        discard self
+        return taken
+    }
 }
 
 /// An embedded BPF object, loaded into the kernel; its maps and programs are handed out as descriptors.

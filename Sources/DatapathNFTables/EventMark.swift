@@ -19,7 +19,8 @@ package struct EventMark: Hashable, Sendable {
 
     private static let causes: [(DropEvent.Cause, String)] = [
         (.rule, "rule"), (.spoofed, "spoofed"), (.unparsable, "unparsable"), (.inconsistent, "inconsistent"),
-        (.audit, "audit"),
+        (.audit, "audit"), (.tunnel, "tunnel"), (.sourceRouted, "source-routed"),
+        (.unrelatedError, "unrelated-error"), (.malformed, "malformed"),
     ]
 
     /// NF_LOG_PREFIXLEN less the terminating zero and the space that `nft` users expect at the end.

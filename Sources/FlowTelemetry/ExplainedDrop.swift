@@ -36,6 +36,10 @@ public struct ExplainedDrop: Sendable, Hashable {
         case .spoofed: return "source address \(event.flow.source) does not belong to the pod behind this interface"
         case .unparsable: return "transport header not found in a packet of an isolated pod"
         case .inconsistent: return "tables contradict themselves; dropped to be safe"
+        case .tunnel: return "tunnel packet from a pod to a node: what is in it would be judged as another's"
+        case .sourceRouted: return "source-routed packet from a pod (IPv4 option LSRR or SSRR, or IPv6 routing header)"
+        case .unrelatedError: return "ICMP redirect, or ICMP error about a flow of others, from a pod"
+        case .malformed: return "the IP header cannot be read"
         case .audit:
             let rule = identity.map { "\($0.name), in audit," } ?? "a rule in audit, gone now,"
             return "not stopped: \(rule) would deny it"

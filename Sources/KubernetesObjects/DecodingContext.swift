@@ -228,7 +228,7 @@ struct DecodingContext {
         guard case .mapping(let entries) = node.value else { return }
         for entry in entries where !known.contains(entry.key) {
             let explained = explain(entry)
-            let nearest = NearestField.find(entry.key, among: known).map { "did you mean \($0)?" }
+            let nearest = NearestName.find(entry.key, among: known).map { "did you mean \($0)?" }
             at(entry.key) {
                 $0.fail(
                     line: entry.line, column: entry.column, explained?.reason ?? "unknown field",

@@ -69,7 +69,7 @@ extension NetworkPolicy {
         return context.list(node) { context, item in
             guard let text = context.string(item) else { return nil }
             if let type = PolicyType(rawValue: text) { return type }
-            let nearest = NearestField.find(text, among: ["Ingress", "Egress"])
+            let nearest = NearestName.find(text, among: ["Ingress", "Egress"])
             context.fail(
                 item, "policy type '\(text.boundedForMessage)' is not supported: Ingress or Egress",
                 hint: nearest.map { "did you mean \($0)?" })

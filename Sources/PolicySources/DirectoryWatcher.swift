@@ -26,13 +26,16 @@ struct DirectoryWatcher: Sendable {
     /// Problems and notices that were told last.
     private var told: (problems: [ManifestProblem], notices: [ManifestNotice]) = ([], [])
 
-    init(path: String, limits: ManifestLimits, kinds: Set<ObjectKind>?, inotify: Inotify, stop: Int32) {
+    init(
+        path: String, limits: ManifestLimits, kinds: Set<ObjectKind>?, keepsLastOnEmpty: Bool, inotify: Inotify,
+        stop: Int32
+    ) {
         var path = path
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
         folder = ManifestFolder(path: path, limits: limits)
         self.inotify = inotify
         self.stop = stop
-        set = ManifestSet(limits: limits, kinds: kinds)
+        set = ManifestSet(limits: limits, kinds: kinds, keepsLastOnEmpty: keepsLastOnEmpty)
     }
 
     func closeAll() {

@@ -42,6 +42,37 @@ struct ManifestFolder {
         return names.sorted()
     }
 
+    /// Whether there is anything below that ``names()`` leaves out and ``namesBelow()`` does not.
+    func hasFolders() -> Bool { !folders().isEmpty }
+
+    /// Names of all manifests here and in folders below, as paths from here, sorted. Links to folders are not followed,
+    /// and hidden folders are left out: a tree can't be endless.
+    func namesBelow() throws(ManifestAccessError) -> [String] {
+        var names = try names()
+        for folder in folders() {
+            let below = ManifestFolder(path: "\(path)/\(folder)", limits: limits)
+            names += try below.namesBelow().map { "\(folder)/\($0)" }
+        }
+        return names.sorted()
+    }
+
+    private func folders() -> [String] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            var status = stat()
+            guard name.first != ".", lstat("\(path)/\(name)", &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+                continue
+            }
+            names.append(name)
+        }
+        return names.sorted()
+    }
+
     /// What stands at `name` now. Folders, pipes and devices are no manifests: they count as removed.
     func read(_ name: String) -> ManifestFile { Self.readFile("\(path)/\(name)", limits: limits) }
 
@@ -60,6 +91,19 @@ struct ManifestFolder {
             return .unreadable(reason: "\(status.st_size) bytes are more than the limit of \(limits.fileSize)")
         }
         return readAll(descriptor, path: path, sizeHint: Int(status.st_size), limit: limits.fileSize)
+    }
+
+    /// A file that somebody names: a pipe or a device is read to its end, however long that takes. `-` is the standard
+    /// input.
+    static func readNamed(_ path: String, limits: ManifestLimits) -> ManifestFile {
+        let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            let error = ManifestAccessError(path, "open")
+            return .unreadable(
+                reason: error.errorNumber == ENOENT ? "there is no such file or directory" : reason(error))
+        }
+        defer { close(descriptor) }
+        return readAll(descriptor, path: path, sizeHint: 1 << 16, limit: limits.fileSize)
     }
 
     private static func readAll(_ descriptor: Int32, path: String, sizeHint: Int, limit: Int) -> ManifestFile {

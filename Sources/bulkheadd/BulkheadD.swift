@@ -8,13 +8,6 @@ import Logging
 import NetworkTypes
 import PolicyResolver
 
-extension IPAddress: ExpressibleByArgument {
-    public init?(argument: String) {
-        guard let address = try? IPAddress(argument) else { return nil }
-        self = address
-    }
-}
-
 /// The command line of the daemon.
 struct BulkheadD: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -72,6 +65,16 @@ struct BulkheadD: ParsableCommand {
     var guardrails: String?
 
     @Flag(
+        inversion: .prefixedNo,
+        help: ArgumentHelp(
+            "Keep what a directory or a file of it held in force when it becomes empty.",
+            discussion: """
+                A full disk, a crash or a missing volume look like that. The status reports it as a problem. A file \
+                that holds only a comment is empty on purpose.
+                """))
+    var keepLastOnEmpty = true
+
+    @Flag(
         help: ArgumentHelp(
             "Follow the API server of the cluster that this is a pod of.",
             discussion: "With the token and the authorities of the pod's service account."))
@@ -87,8 +90,9 @@ struct BulkheadD: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Address of the node's name server, which no policy keeps pods from. May be repeated.",
-            valueName: "address"))
+            "Address of the node's name server: pods may always reach it, whatever policy says. May be repeated.",
+            valueName: "address"),
+        transform: BulkheadD.nameServer)
     var nodeDNS: [IPAddress] = []
 
     @Flag(help: "Judge traffic from pods to their own node by NetworkPolicy too, not only by Admin and Baseline tiers.")
@@ -122,7 +126,7 @@ struct BulkheadD: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How often the nftables datapath looks for changes that others made to its table.",
+            "How often to check the nftables table for outside changes.",
             valueName: "seconds"))
     var watchInterval: Double = 5
 
@@ -131,10 +135,10 @@ struct BulkheadD: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Where /metrics, /healthz and /readyz are answered; nowhere unless given.",
+            "Where /metrics, /healthz and /readyz are answered.",
             discussion: """
-                Anybody who reaches the address may ask. 127.0.0.1:9105 is for probes of the kubelet and for agents \
-                on the node; :9105 is every address of the node.
+                Off by default. No authentication: anyone who can reach the address can read it. 127.0.0.1:9105 is for \
+                probes of the kubelet and for agents on the node; :9105 is every address of the node.
                 """, valueName: "host:port"),
         transform: BulkheadD.address)
     var metricsAddress: MetricsAddress?
@@ -165,9 +169,22 @@ struct BulkheadD: ParsableCommand {
         return address
     }
 
+    private static func nameServer(_ text: String) throws -> IPAddress {
+        guard let address = try? IPAddress(text) else {
+            throw ValidationError(
+                "'\(text)' is not an IP address; --node-dns takes the address of the node's name server, such as "
+                    + "169.254.20.10")
+        }
+        return address
+    }
+
     func validate() throws {
         if once, cleanup { throw ValidationError("--once and --cleanup exclude each other") }
-        if !cleanup, nodeName?.isEmpty ?? true { throw ValidationError("--node-name is missing") }
+        if !cleanup, nodeName?.isEmpty ?? true {
+            throw ValidationError(
+                "--node-name is missing: give this node's name as pods have it in spec.nodeName, which "
+                    + "'kubectl get nodes' shows and which need not be the host's name")
+        }
         if reject, datapath != .nftables { throw ValidationError("--reject needs --datapath nftables") }
         if !(0.1...86400).contains(watchInterval) {
             throw ValidationError("--watch-interval is from 0.1 to 86400 seconds")

@@ -22,13 +22,14 @@ struct DatapathChoice {
         var guardrails: ManifestChange
     }
 
-    private static let asked = "it was asked for"
+    /// Why it is a datapath that was asked for.
+    private var asked: String { "--datapath \(command.datapath.rawValue)" }
 
     func start() async throws -> any RunningAgent {
         let thread = try KernelThread()
         switch command.datapath {
-        case .ebpf: return try await ebpf(Self.asked, thread)
-        case .nftables: return try await nftables(Self.asked, thread)
+        case .ebpf: return try await ebpf(asked, thread)
+        case .nftables: return try await nftables(asked, thread)
         case .auto: return try await best(thread)
         }
     }

@@ -26,7 +26,7 @@ struct Run {
             if command.cleanup { return try cleanUp() }
             return command.once ? try await once() : try await serve()
         } catch {
-            logger.critical("cannot go on", metadata: ["error": "\(error)"])
+            logger.critical("bulkheadd cannot start", metadata: ["error": "\(error)"])
             return 1
         }
     }
@@ -108,9 +108,12 @@ private struct Directories {
 
     init(_ command: BulkheadD) throws {
         guardrails = try command.guardrails.map { path throws in
-            try ManifestDirectory(path: path, kinds: ObjectKind.policies)
+            try ManifestDirectory(
+                path: path, kinds: ObjectKind.policies, keepsLastOnEmpty: command.keepLastOnEmpty)
         }
-        manifests = try command.manifests.map { path throws in try ManifestDirectory(path: path) }
+        manifests = try command.manifests.map { path throws in
+            try ManifestDirectory(path: path, keepsLastOnEmpty: command.keepLastOnEmpty)
+        }
     }
 
     var found: DatapathChoice.Found {

@@ -34,6 +34,8 @@ struct FakeDatapath: Datapath, ~Copyable {
 
     mutating func reclaim() throws(DatapathError) { try kernel.note("reclaim") }
 
+    mutating func setListening(_ isOn: Bool) throws(DatapathError) { try kernel.note("listening \(isOn)") }
+
     func ruleCounters() throws(DatapathError) -> [RuleID: RuleCounter] {
         try kernel.fail()
         return kernel.state.withLock { $0.counters }
@@ -104,6 +106,13 @@ final class FakeKernel: Sendable {
     }
 
     func failNext(_ count: Int) { state.withLock { $0.failures = count } }
+
+    func count(_ packets: UInt64, for rule: RuleID?) {
+        state.withLock { state in
+            state.counters = [:]
+            if let rule { state.counters[rule] = RuleCounter(packets: packets, bytes: packets * 100) }
+        }
+    }
 
     func tell(_ events: [DropEvent]) { state.withLock { $0.events += events } }
 

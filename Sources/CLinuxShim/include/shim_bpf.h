@@ -68,3 +68,5 @@ int bh_conntrack_table_create(void);
 int bh_conntrack_table_delete(void);
 /* 1 where it is there, 0 where not, or -errno. */
 int bh_conntrack_table_exists(void);
+/* 1 where it is there with its rule, 0 where not, or -errno. */
+int bh_conntrack_table_is_whole(void);

@@ -22,7 +22,7 @@ typedef uint64_t bh_u64;
 #endif
 
 /* Part of the pins' path: programs and tables of different versions never meet. */
-#define BH_LAYOUT_VERSION 2
+#define BH_LAYOUT_VERSION 3
 #define BH_MAGIC 0x424c4b48u
 
 #define BH_ENDPOINTS 2048
@@ -171,7 +171,11 @@ enum bh_stat {
 	BH_STAT_LOST = 3,
 	BH_STAT_INCONSISTENT = 4,
 	BH_STAT_AUDITED = 5,
-	BH_STATS = 8,
+	BH_STAT_TUNNEL = 6,
+	BH_STAT_SOURCE_ROUTED = 7,
+	BH_STAT_UNRELATED_ERROR = 8,
+	BH_STAT_MALFORMED = 9,
+	BH_STATS = 16,
 };
 
 enum bh_cause {
@@ -180,6 +184,10 @@ enum bh_cause {
 	BH_CAUSE_UNPARSABLE = 3,
 	BH_CAUSE_INCONSISTENT = 4,
 	BH_CAUSE_AUDIT = 5,
+	BH_CAUSE_TUNNEL = 6,
+	BH_CAUSE_SOURCE_ROUTED = 7,
+	BH_CAUSE_UNRELATED_ERROR = 8,
+	BH_CAUSE_MALFORMED = 9,
 };
 
 enum bh_direction {
