@@ -78,8 +78,9 @@ public struct BridgeSourceCheck: ~Copyable {
         let found = try TableReader.read(socket, family: Batch.bridgeFamily)
         var pods: [UInt32: BridgePorts.Pod] = [:]
         for set in BridgeTable(ports: BridgePorts()).bindings where found?.sets[set.name] == set.fingerprint {
-            guard case .elements(let elements) = try TableReader.members(
-                of: set, socket, family: Batch.bridgeFamily)
+            guard
+                case .elements(let elements) = try TableReader.members(
+                    of: set, socket, family: Batch.bridgeFamily)
             else { continue }
             for key in elements.lazy.map(\.key) where key.count > 4 {
                 let port = key.prefix(4).withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
@@ -87,7 +88,9 @@ public struct BridgeSourceCheck: ~Copyable {
                 if let address = set.fields[1] == .frame(.hardwareSource) ? nil : IPAddress(networkBytes: value) {
                     pods[port, default: .init(addresses: [])].addresses.insert(address)
                 } else {
-                    pods[port, default: .init(addresses: [])].hardware = value.prefix(6).reduce(0) { $0 << 8 | UInt64($1) }
+                    pods[port, default: .init(addresses: [])].hardware = value.prefix(6).reduce(0) {
+                        $0 << 8 | UInt64($1)
+                    }
                 }
             }
         }

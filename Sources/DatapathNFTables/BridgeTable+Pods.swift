@@ -11,9 +11,11 @@ extension BridgeTable {
         let withHardware = pods.filter { $0.value.hardware != 0 }
         var sets = [
             set(TableName.podPorts, [.interface], pods.keys.map(Self.key)),
-            set(Name.hardware, [.interface, .frame(.hardwareSource)], withHardware.map {
-                Self.key($0.key) + Self.bytes($0.value.hardware) + [0, 0]
-            }),
+            set(
+                Name.hardware, [.interface, .frame(.hardwareSource)],
+                withHardware.map {
+                    Self.key($0.key) + Self.bytes($0.value.hardware) + [0, 0]
+                }),
             set(Name.anyHardware, [.interface], pods.filter { $0.value.hardware == 0 }.keys.map(Self.key)),
             set(Name.knownHardware, [.frame(.hardwareSource)], ports.knownHardware.map(Self.bytes)),
             set(TableName.discovery, [.icmpType], ICMPType.discovery.map { [$0] }),
@@ -36,7 +38,9 @@ extension BridgeTable {
 
     /// The sets in which an earlier run's bindings stand.
     var bindings: [SetShape] {
-        sets.map(\.shape).filter { [TableName.sources(.ipv4), TableName.sources(.ipv6), Name.hardware].contains($0.name) }
+        sets.map(\.shape).filter {
+            [TableName.sources(.ipv4), TableName.sources(.ipv6), Name.hardware].contains($0.name)
+        }
     }
 
     private var maps: [TableSet] {

@@ -114,9 +114,10 @@ struct BridgeTable {
                     Self.arp, .member([.interface], of: Name.anyHardware),
                     .member([sender], of: Name.knownHardware, negated: true), .verdict(.go(Name.arp)),
                 ]),
-                TableRule([
-                    Self.ip4, Self.equals(.source(.ipv4), [0, 0, 0, 0]), .verdict(.go(Name.ipv4)),
-                ], comment: "DHCP"),
+                TableRule(
+                    [
+                        Self.ip4, Self.equals(.source(.ipv4), [0, 0, 0, 0]), .verdict(.go(Name.ipv4)),
+                    ], comment: "DHCP"),
                 TableRule([
                     Self.ip4, .member([.interface, .source(.ipv4)], of: Name.linkLocal(.ipv4)),
                     .verdict(.go(Name.ipv4)),
@@ -125,10 +126,11 @@ struct BridgeTable {
                     Self.ip6, Self.isLinkLocal(.source(.ipv6)),
                     .member([.interface, .source(.ipv6)], of: Name.linkLocal(.ipv6)), .verdict(.go(Name.ipv6)),
                 ]),
-                TableRule([
-                    Self.ip6, Self.isLinkLocal(.source(.ipv6)),
-                    .member([.source(.ipv6)], of: Name.known(.ipv6), negated: true), .verdict(.go(Name.ipv6)),
-                ], comment: "One that nobody is known to have"),
+                TableRule(
+                    [
+                        Self.ip6, Self.isLinkLocal(.source(.ipv6)),
+                        .member([.source(.ipv6)], of: Name.known(.ipv6), negated: true), .verdict(.go(Name.ipv6)),
+                    ], comment: "One that nobody is known to have"),
                 TableRule([Self.ip6, Self.isUnspecified, .verdict(.go(Name.ipv6))]),
                 TableRule(Self.drop),
             ])

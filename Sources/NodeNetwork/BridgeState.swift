@@ -75,7 +75,9 @@ extension NetworkState {
         for index in links.keys {
             guard let port = bridgePort(index) else { continue }
             let known = peers[index]?.addresses ?? []
-            for address in known.isEmpty ? learned(index).addresses : known { claims[address, default: []].append(port) }
+            for address in known.isEmpty ? learned(index).addresses : known {
+                claims[address, default: []].append(port)
+            }
         }
         return claims
     }

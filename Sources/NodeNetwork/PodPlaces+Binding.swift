@@ -79,7 +79,8 @@ extension PodPlaces {
             for link in links[key, default: []] where !indices.contains(link) && owners[link]!.evidence < .sibling {
                 release(link, of: key)
             }
-            for link in told where owners[link.index]?.evidence != .runtime || !links[key, default: []].contains(link.index) {
+            for link in told
+            where owners[link.index]?.evidence != .runtime || !links[key, default: []].contains(link.index) {
                 for other in claims.keys where links[other]?.contains(link.index) == true {
                     release(link.index, of: other)
                 }

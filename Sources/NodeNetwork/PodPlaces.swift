@@ -91,7 +91,9 @@ public struct PodPlaces: Sendable, Equatable {
         guard !bridges.isEmpty else { return [] }
         return Set(
             network.links.values.lazy
-                .filter { bridges.contains($0.master) && owners[$0.index] == nil && network.bridgePort($0.index) != nil }
+                .filter {
+                    bridges.contains($0.master) && owners[$0.index] == nil && network.bridgePort($0.index) != nil
+                }
                 .map(\.index))
     }
 

@@ -159,7 +159,8 @@ import Testing
                 (own, 135, theirs, [1, 1] + mine, true), (theirs, 135, b.v6, [1, 1] + mine, false),
                 (any, 135, a.v6, [], true), (any, 135, a.v6, [14, 1, 1, 2, 3, 4, 5, 6], true),
                 (any, 135, b.v6, [], false),
-                (own, 133, nil, [], true), (own, 133, nil, [1, 1] + mine, true), (own, 133, nil, [1, 1] + stolen, false),
+                (own, 133, nil, [], true), (own, 133, nil, [1, 1] + mine, true),
+                (own, 133, nil, [1, 1] + stolen, false),
                 (own, 134, nil, [], false), (a.v6, 137, b.v6, [], false),
             ] as [(IPAddress, UInt8, IPAddress?, [UInt8], Bool)] {
                 let frame = lab.discovery("a", source, type, target, options)
@@ -187,13 +188,16 @@ import Testing
                 #expect(try lab.passes("a", lab.ip("a", a.v4, b.v4, 1, message)) == expected, "\(type)")
             }
             for (option, expected) in [(131, false), (137, false), (148, true)] as [(UInt8, Bool)] {
-                let options = [option, option == 148 ? 4 : 7] + (option == 148 ? [0, 0] : [4] + NetBytes.of(b.v4) + [0])
-                #expect(try lab.passes("a", Self.withOptions(lab.udp("a", a.v4, b.v4), options)) == expected, "\(option)")
+                let options =
+                    [option, option == 148 ? 4 : 7] + (option == 148 ? [0, 0] : [4] + NetBytes.of(b.v4) + [0])
+                #expect(
+                    try lab.passes("a", Self.withOptions(lab.udp("a", a.v4, b.v4), options)) == expected, "\(option)")
             }
             // A routing header before UDP; destination options are no route.
             for (header, expected) in [(43, false), (60, true)] as [(UInt8, Bool)] {
                 let datagram = NetBytes.udp(from: a.v6, 1, to: b.v6, 2, payload: [])
-                let extensions: [UInt8] = header == 43 ? [17, 2, 0, 1, 0, 0, 0, 0] + NetBytes.of(b.v6) : [17, 0, 1, 4, 0, 0, 0, 0]
+                let extensions: [UInt8] =
+                    header == 43 ? [17, 2, 0, 1, 0, 0, 0, 0] + NetBytes.of(b.v6) : [17, 0, 1, 4, 0, 0, 0, 0]
                 #expect(try lab.passes("a", lab.ip("a", a.v6, b.v6, header, extensions + datagram)) == expected)
             }
         }

@@ -160,7 +160,9 @@ import Testing
             try world.pod("a").namespace.run {
                 for number in 0..<1000 {
                     let source: [UInt8] = [2, 1, 0, 0, UInt8(number >> 8), UInt8(number & 255)]
-                    try NetSpoof.send(frame: [2, 0, 0, 0, 0, 99] + source + [0x88, 0xb5] + [UInt8](repeating: 0, count: 46), by: "eth0")
+                    try NetSpoof.send(
+                        frame: [2, 0, 0, 0, 0, 99] + source + [0x88, 0xb5] + [UInt8](repeating: 0, count: 46),
+                        by: "eth0")
                 }
             }
             NetClock.sleep(milliseconds: 1500)
@@ -181,7 +183,8 @@ import Testing
             #expect(try told("127.0.0.0/8") && told("::1/128") && told("\(NetAddressing.nodes[0])/32"))
             try world.node.ip([
                 "addr add 192.0.2.77/32 dev lo", "route add local 198.51.100.0/24 dev lo",
-                "-6 route add local 2001:db8:5::/64 dev lo", "link add vip type dummy", "addr add 192.0.2.78/32 dev vip",
+                "-6 route add local 2001:db8:5::/64 dev lo", "link add vip type dummy",
+                "addr add 192.0.2.78/32 dev vip",
                 "route add local default dev lo table 100",
             ])
             for prefix in ["192.0.2.77/32", "198.51.100.0/24", "2001:db8:5::/64", "192.0.2.78/32"] {

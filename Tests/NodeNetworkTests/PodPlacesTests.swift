@@ -45,7 +45,9 @@ import Testing
 
     /// Port or first interface of each pod.
     private func links(_ places: inout PodPlaces, _ messages: [NetworkMessage]) -> [Int: UInt32] {
-        places.update(claims, in: state(messages)).compactMapValues { $0.port?.port.index ?? $0.interfaces.first?.index }
+        places.update(claims, in: state(messages)).compactMapValues {
+            $0.port?.port.index ?? $0.interfaces.first?.index
+        }
     }
 
     @Test func addressAtTheOtherEnd() {
@@ -161,11 +163,13 @@ import Testing
         let (mine, node) = (try IPAddress("fe80::7"), try IPAddress("fe80::4"))
         let own = NetworkMessage.address(LinkAddress(link: 4, address: node, prefixLength: 64))
         var places = PodPlaces()
-        let first = places.update(claims, in: state([own, at(1, a), at(1, mine), at(1, node), at(2, b), hardware(2, 8)]))
+        let first = places.update(
+            claims, in: state([own, at(1, a), at(1, mine), at(1, node), at(2, b), hardware(2, 8)]))
         #expect(first[1]?.linkLocal == [mine])
         let made = try IPAddress("fe80::200:ff:fe00:8")
         #expect(first[2]?.linkLocal == [made])
-        let then = places.update(claims, in: state([own, at(1, a), at(1, made), at(2, b), at(2, mine), hardware(2, 8)]))
+        let then = places.update(
+            claims, in: state([own, at(1, a), at(1, made), at(2, b), at(2, mine), hardware(2, 8)]))
         #expect(then[1]?.linkLocal == [])
         #expect(then[2]?.linkLocal == [made, mine])
     }
