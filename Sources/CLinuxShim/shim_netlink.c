@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -122,6 +123,47 @@ int shim_netlink_dump_addresses_of(int descriptor, int32_t nsid, uint32_t sequen
     };
     int code = check_strictly(descriptor);
     return code != 0 ? code : request_send(descriptor, &request.header);
+}
+
+int shim_generic_open(void) {
+    int descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_GENERIC);
+    return descriptor < 0 ? -errno : descriptor;
+}
+
+int shim_generic_ask_family(int descriptor, const char *name, uint32_t sequence) {
+    struct {
+        struct nlmsghdr header;
+        struct genlmsghdr body;
+        struct rtattr attribute;
+        char name[GENL_NAMSIZ];
+    } request = {
+        .header = {.nlmsg_type = GENL_ID_CTRL, .nlmsg_flags = NLM_F_REQUEST, .nlmsg_seq = sequence},
+        .body = {.cmd = CTRL_CMD_GETFAMILY, .version = 1},
+        .attribute = {.rta_type = CTRL_ATTR_FAMILY_NAME},
+    };
+    size_t length = strnlen(name, GENL_NAMSIZ - 1);
+    memcpy(request.name, name, length);
+    request.attribute.rta_len = (unsigned short)(sizeof request.attribute + length + 1);
+    request.header.nlmsg_len =
+        (uint32_t)(offsetof(__typeof__(request), attribute) + RTA_ALIGN(request.attribute.rta_len));
+    return request_send(descriptor, &request.header);
+}
+
+int shim_generic_dump(int descriptor, uint16_t family, uint8_t command, uint32_t sequence) {
+    struct {
+        struct nlmsghdr header;
+        struct genlmsghdr body;
+    } request = {
+        .header =
+            {
+                .nlmsg_len = sizeof request,
+                .nlmsg_type = family,
+                .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+                .nlmsg_seq = sequence,
+            },
+        .body = {.cmd = command, .version = 1},
+    };
+    return request_send(descriptor, &request.header);
 }
 
 long shim_netlink_receive(int descriptor, void *buffer, size_t size) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// When to ask for what the kernel tells nobody of: addresses and hardware addresses at the other ends of pairs, and
-/// what bridges have learned.
+/// what bridges have learned, and at which ports the kernel unwraps.
 ///
 /// A pod can change these as often as it likes, and makes no work with it: they are asked for by the clock. A new
 /// pair's are asked for at once and often, since a pod's address comes after its interface; where nothing is known yet,
@@ -23,7 +23,7 @@ struct InquirySchedule {
     /// What is to be asked for now; taken as asked for.
     mutating func due(
         _ state: NetworkState, at now: ContinuousClock.Instant
-    ) -> (links: Set<UInt32>, bridges: Bool) {
+    ) -> (links: Set<UInt32>, bridges: Bool, ports: Bool) {
         let links = state.linksByNamespace.values.joined()
         var due = note(links, now)
         hasNew = false
@@ -39,7 +39,7 @@ struct InquirySchedule {
         if isNewDue { nextNew = now + Self.newInterval }
         if isSilentDue { nextSilent = now + Self.silentInterval }
         if isAllDue { nextAll = now + Self.interval }
-        return (due, isSilentDue && (!state.silentPorts.isEmpty || state.bridges != BridgeState()))
+        return (due, bridges: isSilentDue && (!state.silentPorts.isEmpty || state.bridges != BridgeState()), ports: isSilentDue)
     }
 
     /// Returns the links that are new, or have another end.

@@ -57,6 +57,7 @@ struct NetlinkSocket: ~Copyable {
             guard isConsistent else { continue }
             try PeerInquiry.ask(&state)
             try PeerInquiry.askBridges(&state)
+            state.encapsulationPorts = (try? EncapsulationPorts.read()) ?? []
             return state
         }
         throw .system(operation: "dump the network state, which never stood still", code: EINTR)

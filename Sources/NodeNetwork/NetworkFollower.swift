@@ -103,6 +103,12 @@ private final class FollowLoop {
         let due = inquiries.due(state, at: .now)
         if !due.links.isEmpty, try PeerInquiry.ask(&state, links: due.links) { hasNews = true }
         if due.bridges, try PeerInquiry.askBridges(&state) { hasNews = true }
+        if due.ports {
+            // Where they cannot be asked for, what was known stays; all else goes on being followed.
+            let ports = (try? EncapsulationPorts.read()) ?? state.encapsulationPorts
+            if ports != state.encapsulationPorts { hasNews = true }
+            state.encapsulationPorts = ports
+        }
     }
 
     private func readChanges() throws(NodeNetworkError) {

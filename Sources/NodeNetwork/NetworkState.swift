@@ -33,6 +33,8 @@ public struct NetworkState: Sendable, Equatable {
     public private(set) var localRoutes: Set<LocalRoute> = []
     /// By link: what was last heard of the other end, where that is in another namespace.
     public internal(set) var peers: [UInt32: LinkPeer] = [:]
+    /// UDP ports at which the kernel unwraps packets for tunnels, whichever device takes them then.
+    public internal(set) var encapsulationPorts: Set<UInt16> = []
     /// What bridges have learned of who is behind their ports.
     public internal(set) var bridges = BridgeState()
 
@@ -87,7 +89,8 @@ public struct NetworkState: Sendable, Equatable {
 
     /// What the node's tunnel devices unwrap, of those that are up.
     public var tunnels: TunnelEnd {
-        links.values.lazy.filter(\.isUp).compactMap(\.tunnel).reduce(into: TunnelEnd()) { all, end in
+        let ports = TunnelEnd(udpPorts: encapsulationPorts)
+        return links.values.lazy.filter(\.isUp).compactMap(\.tunnel).reduce(into: ports) { all, end in
             all.udpPorts.formUnion(end.udpPorts)
             all.protocols.formUnion(end.protocols)
         }

@@ -76,6 +76,20 @@ import Testing
         #expect(throws: NodeNetworkError.self) { try tunnel("vxlan", 15, [1]) }
     }
 
+    @Test func portOfEncapsulation() throws {
+        let answer: [UInt8] = [
+            1, 1, 0, 0,  // FOU_CMD_ADD, version
+            6, 0, 1, 0, 0x15, 0xb3, 0, 0,  // FOU_ATTR_PORT
+            5, 0, 3, 0, 4, 0, 0, 0,  // FOU_ATTR_IPPROTO
+        ]
+        func port(_ bytes: [UInt8]) throws -> UInt16? {
+            try bytes.withUnsafeBytes { try EncapsulationPorts.port(answer: $0) }
+        }
+        #expect(try port(answer) == 5555)
+        #expect(try port(Array(answer.prefix(4))) == nil)
+        #expect(throws: NodeNetworkError.self) { try port(Array(answer.prefix(9))) }
+    }
+
     @Test func addressInAnotherNamespace() throws {
         let datagram: [UInt8] = [
             40, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  // RTM_NEWADDR

@@ -3,6 +3,8 @@
 #ifndef BULKHEAD_SHIM_NETLINK_H
 #define BULKHEAD_SHIM_NETLINK_H
 
+#include <linux/fou.h>
+#include <linux/genetlink.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stddef.h>
@@ -27,6 +29,15 @@ int shim_netlink_ask_link_of(int descriptor, int32_t nsid, uint32_t index, uint3
 
 /// Asks for the hardware addresses that a bridge reaches by its port `port`. Returns 0 or -errno.
 int shim_netlink_dump_port(int descriptor, uint32_t port, uint32_t sequence);
+
+/// Opens a NETLINK_GENERIC socket of the calling thread's network namespace. Returns the descriptor, or -errno.
+int shim_generic_open(void);
+
+/// Asks for the number of the generic netlink family `name`. Returns 0 or -errno.
+int shim_generic_ask_family(int descriptor, const char *name, uint32_t sequence);
+
+/// Asks a generic netlink family for all that its command `command` dumps. Returns 0 or -errno.
+int shim_generic_dump(int descriptor, uint16_t family, uint8_t command, uint32_t sequence);
 
 /// Receives one datagram without waiting. Returns its whole length, which is above `size` when it was cut; 0 when it
 /// did not come from the kernel; -errno on failure (-EAGAIN: nothing there).
