@@ -39,7 +39,10 @@ struct InquirySchedule {
         if isNewDue { nextNew = now + Self.newInterval }
         if isSilentDue { nextSilent = now + Self.silentInterval }
         if isAllDue { nextAll = now + Self.interval }
-        return (due, bridges: isSilentDue && (!state.silentPorts.isEmpty || state.bridges != BridgeState()), ports: isSilentDue)
+        return (
+            due, bridges: isSilentDue && (!state.silentPorts.isEmpty || state.bridges != BridgeState()),
+            ports: isSilentDue
+        )
     }
 
     /// Returns the links that are new, or have another end.
