@@ -116,6 +116,8 @@ extension Agent where Plane: ~Copyable {
         // Others may stand for a pod of which nobody had told.
         noteCandidates()
         try? advance { $0.apply(attachments: attached.pods) }
+        // The runtime may have told of an interface alone.
+        updatePlaces()
     }
 
     /// Ends the waits that have come to their end, and lets the others look.
