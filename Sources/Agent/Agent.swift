@@ -31,10 +31,12 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var guardrails = ManifestChange()
     var resolvedBody = ResolvedBody(endpoints: [])
     var network: NetworkState?
-    /// Of this node's own interfaces, as the pipeline was told.
-    var localAddresses: Set<IPAddress> = []
+    /// What this node takes in itself, as the pipeline was told.
+    var localAddresses: Set<CIDR> = []
     /// What the datapath was told; nothing: not told yet, since it was programmed as a whole.
-    var interfaces: [EndpointID: EndpointInterface?] = [:]
+    var places: [EndpointID: EndpointPlace?] = [:]
+    /// What the datapath was told of tunnels; nil: nothing, since it was programmed as a whole.
+    var tunnels: ToldTunnels?
     var bridging = Bridging()
     var unknown = UnknownPods()
     var mismatches = Mismatches()
@@ -97,6 +99,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         let read = take(guardrails, from: .guardrails) + take(first, from: .manifests)
         do {
             let (events, _) = try store.push(kept.objects.filter { store.origin(of: $0.key) == nil })
+            bridging.adopt()
             // One step for all, so that things get the numbers back that the kernel knows them by.
             pipeline.ingest(localAddresses: readLocalAddresses())
             pipeline.ingest(attachments: attached.pods)

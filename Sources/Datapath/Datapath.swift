@@ -231,6 +231,10 @@ public protocol Datapath: ~Copyable {
     /// Whether other programs can change what is programmed, so that ``isUntouched()`` is worth asking now and then.
     static var isExposed: Bool { get }
 
+    /// Whether frames that leave by an endpoint's bridge port must be marked for it, where they go to no address of the
+    /// endpoint.
+    static var needsPortMarks: Bool { get }
+
     /// Whether it is certain that nobody else has changed anything since the last write; ``resync(_:)`` finds out what
     /// and puts it right. Cheap.
     func isUntouched() throws(DatapathError) -> Bool
@@ -238,6 +242,7 @@ public protocol Datapath: ~Copyable {
 
 extension Datapath where Self: ~Copyable {
     public static var isExposed: Bool { false }
+    public static var needsPortMarks: Bool { false }
     public func tableUse() -> [TableUse] { [] }
     public func isUntouched() throws(DatapathError) -> Bool { true }
     public mutating func repair() -> RepairReport { RepairReport() }

@@ -77,6 +77,7 @@ struct DatapathChoice {
             pushedFile: PushedFile(path: PushedFile.path(beside: command.socket)), cluster: cluster,
             attachmentFile: AttachmentFile(path: AttachmentFile.path(beside: command.socket)),
             readNetwork: { () throws(NodeNetworkError) in try NetworkFollower.snapshot() },
+            closesUnknownPorts: command.unknownPorts == .deny, allowsPodTunnels: command.allowPodTunnels,
             pluginStatus: { [plugin] in plugin?.status })
     }
 
