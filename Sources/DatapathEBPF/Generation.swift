@@ -112,7 +112,14 @@ final class Generation {
         writeSettings(settings)
     }
 
+    /// The last eight bytes of the header, which no program reads: the network namespace that the links are in.
+    static let namespaceByte = MemoryLayout<bh_header>.size - 8
+
     func writeSettings(_ settings: EBPFDatapath.Options) {
+        let namespace = bh_network_namespace()
+        if memory.load64(UInt32(Self.namespaceByte / 4)) != namespace {
+            memory.store64(UInt32(Self.namespaceByte / 4), namespace)
+        }
         memory.update(Self.headerWord(\.event_rate), settings.eventsPerSecond)
         memory.update(Self.headerWord(\.event_burst), settings.eventBurst)
         memory.update(Self.headerWord(\.event_repeat_ms), settings.eventRepeatMilliseconds)

@@ -94,10 +94,11 @@ extension Transaction {
 extension KernelTable {
     /// Whether all that stays has the right form.
     fileprivate func canBecome(_ contents: TableContents) -> Bool {
-        objects.allSatisfy { name, object in
-            guard let wanted = contents.objects[name] else { return object.kind == UInt32(NFT_OBJECT_COUNTER) }
-            return wanted.fingerprint == object.fingerprint && wanted.userData == object.userData
-        }
+        flags == 0
+            && objects.allSatisfy { name, object in
+                guard let wanted = contents.objects[name] else { return object.kind == UInt32(NFT_OBJECT_COUNTER) }
+                return wanted.fingerprint == object.fingerprint && wanted.userData == object.userData
+            }
             && sets.allSatisfy { name, fingerprint in
                 contents.sets[name].map { $0.shape.fingerprint == fingerprint } ?? true
             }
