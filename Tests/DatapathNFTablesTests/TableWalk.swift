@@ -26,7 +26,8 @@ struct TableWalk {
     /// Whether the packet is let through, forwarded or from another hook's chain.
     mutating func isAccepted(_ base: String = "forward") -> Bool {
         isToOwnNode = base == "input"
-        if case .drop = walk(base, depth: 0) { false } else { true }
+        if case .drop = walk(base, depth: 0) { return false }
+        return true
     }
 
     private mutating func walk(_ name: String, depth: Int) -> End {
@@ -54,7 +55,7 @@ struct TableWalk {
             switch term {
             case .family(let family): guard flow.source.family == family else { return nil }
             // No such term is in the table `inet bulkhead`.
-            case .etherType: return nil
+            case .etherType, .setMark: return nil
             // No neighbor's, no bridged one, none that names its way.
             case .masked, .portMark, .hasOptions, .option, .routingHeader: return nil
             // The first of its flow.
@@ -113,7 +114,7 @@ struct TableWalk {
         for field in fields {
             switch field {
             case .interface, .outInterface, .hardwareSource, .mark, .sourcePort, .arpSource, .icmpType, .icmpv4Type,
-                .hopLimit, .connectionSource, .connectionID:
+                .hopLimit, .connectionSource, .connectionID, .frame:
                 return nil
             case .source: key += bytes(flow.source)
             case .destination: key += bytes(flow.destination)
