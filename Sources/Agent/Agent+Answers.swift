@@ -24,11 +24,11 @@ extension Agent where Plane: ~Copyable {
                 notReplaced: replacement.lastError),
             manifests: ManifestStatus(
                 directory: settings.manifestDirectory, objects: store.files.count, problems: manifestProblems,
-                notices: manifests.notices),
+                notices: manifests.notices, warnings: manifests.warnings),
             guardrails: settings.guardrailDirectory.map { directory in
                 ManifestStatus(
                     directory: directory, objects: store.guardrails.count, problems: guardrails.problems,
-                    notices: guardrails.notices)
+                    notices: guardrails.notices, warnings: guardrails.warnings)
             },
             policies: policyStatus(),
             pushed: PushedStatus(objects: store.pushed.count, resolvedEndpoints: resolvedBody.endpoints.count),
@@ -36,8 +36,9 @@ extension Agent where Plane: ~Copyable {
             limits: LimitStatus(
                 unprotected: pipeline.endpointsOverLimit.map(\.description),
                 deniedPrograms: pipeline.statistics.programsOverLimit),
-            followers: followers.count, bridges: bridgeStatus(), cluster: clusterStatus(),
-            attachments: attachmentStatus(), plugin: settings.pluginStatus?())
+            followers: followers.count, bridges: bridgeStatus(), tunnels: tunnelStatus(), cluster: clusterStatus(),
+            attachments: attachmentStatus(), plugin: settings.pluginStatus?(), problems: health().problems,
+            conditions: conditions())
     }
 
     public func endpoints() -> EndpointsAnswer {
@@ -50,8 +51,10 @@ extension Agent where Plane: ~Copyable {
                 addresses: summary.addresses.map(\.description),
                 ingress: direction(endpoint.ingress, summary.ingressPolicies),
                 egress: direction(endpoint.egress, summary.egressPolicies),
-                interface: (interfaces[id] ?? nil).map { InterfaceAnswer(index: Int($0.index), name: $0.name) },
-                bridgePort: bridging.places[id].map { InterfaceAnswer(index: Int($0.index), name: $0.name) },
+                interface: interface(of: id),
+                bridgePort: bridging.found[id]?.port.map {
+                    InterfaceAnswer(index: Int($0.port.index), name: $0.port.name)
+                },
                 unknown: summary.name.namespace == PolicyPipeline.unknownNamespace ? true : nil,
                 held: summary.name.isHeld ? true : nil)
         }
@@ -66,21 +69,31 @@ extension Agent where Plane: ~Copyable {
 
     public func counters() throws(ErrorAnswer) -> CountersAnswer {
         do {
-            let rules = try datapath.ruleCounters().compactMap { id, counter -> RuleCounterAnswer? in
-                guard let identity = pipeline.compiled.rules[id]?.identity else { return nil }
-                var rule = RuleAnswer(identity)
-                // What is no policy's own has one number for both directions.
-                if rule.kind != .rule, rule.kind != .isolation { rule.direction = nil }
-                return RuleCounterAnswer(
-                    id: Int(id.rawValue), rule: rule, audit: isAudit(identity) ? true : nil, packets: counter.packets,
-                    bytes: counter.bytes)
+            counts.take(try datapath.ruleCounters())
+            let present = pipeline.compiled.rules.map { id, rule in
+                answer(rule.identity, id: Int(id.rawValue), counts[rule.identity])
             }
+            let gone = counts.goneRules.map { rule, counter in
+                answer(rule, id: 0, counter, isGone: true)
+            }
+            let rules = present + gone
             return CountersAnswer(
                 rules: rules.sorted { ($1.packets, $0.id) < ($0.packets, $1.id) },
                 datapath: DatapathCountersAnswer(try datapath.counters()))
         } catch {
             throw ErrorAnswer(.datapathFailed, "\(error)")
         }
+    }
+
+    private func answer(
+        _ identity: RuleIdentity, id: Int, _ counter: RuleCounter, isGone: Bool = false
+    ) -> RuleCounterAnswer {
+        var rule = RuleAnswer(identity)
+        // What is no policy's own has one number for both directions.
+        if rule.kind != .rule, rule.kind != .isolation { rule.direction = nil }
+        return RuleCounterAnswer(
+            id: id, rule: rule, audit: isAudit(identity) ? true : nil, packets: counter.packets, bytes: counter.bytes,
+            gone: isGone ? true : nil)
     }
 
     public func dump() throws(ErrorAnswer) -> String {

@@ -10,6 +10,7 @@ extension Agent: RunningAgent where Plane: ~Copyable {
     public func apply(_ objects: [KubernetesObject]) throws(ErrorAnswer) -> ObjectsAnswer {
         var next = store
         let (events, answer) = try next.push(objects)
+        defer { logPushes(events) }
         try putInForce(next, resolvedBody, what: "objects applied") { $0.apply(events) }
         return answer
     }
@@ -17,8 +18,18 @@ extension Agent: RunningAgent where Plane: ~Copyable {
     public func delete(_ keys: [ObjectKey]) throws(ErrorAnswer) -> ObjectsAnswer {
         var next = store
         let (events, answer) = try next.delete(keys)
+        defer { logPushes(events) }
         try putInForce(next, resolvedBody, what: "objects deleted") { $0.apply(events) }
         return answer
+    }
+
+    /// Of events that did not come into force because the push was refused, nothing is logged.
+    private func logPushes(_ events: [ObjectEvent]) {
+        logChanges(
+            events.filter { event in
+                guard case .set(let object) = event else { return store.pushed[event.key] == nil }
+                return store.pushed[event.key] == object
+            }, source: "socket")
     }
 
     public func setResolved(_ body: ResolvedBody?) throws(ErrorAnswer) -> ResolvedAnswer {
@@ -30,7 +41,9 @@ extension Agent: RunningAgent where Plane: ~Copyable {
             noteCandidates()
             updateUnknown()
         }
-        try putInForce(store, body, what: "resolved policy set") { try $0.apply(pushed: policy) }
+        try putInForce(store, body, what: "resolved policy set, \(body.endpoints.count) endpoints") {
+            try $0.apply(pushed: policy)
+        }
         return ResolvedAnswer(endpoints: body.endpoints.count)
     }
 

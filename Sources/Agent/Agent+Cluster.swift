@@ -4,6 +4,7 @@ import ControlProtocol
 import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
+import NetworkTypes
 import PolicyModel
 import PolicyPipeline
 import PolicyResolver
@@ -32,6 +33,7 @@ extension Agent where Plane: ~Copyable {
         guard var gathering = cluster.gathering.take() else {
             // Its failure is noted and retried.
             try? advance { $0.apply(others + policies) }
+            logChanges(policies, source: clusterName)
             return
         }
         // Policies wait in the store: guardrails may come before them, or go, until then.
@@ -46,7 +48,7 @@ extension Agent where Plane: ~Copyable {
     /// All of the cluster is known: the kernel gets it in place of what it held.
     private func putInForce(_ gathered: consuming PolicyPipeline) {
         giveBackMemory()
-        gathered.ingest(localAddresses: localAddresses.sorted().map(CIDR.init(host:)))
+        gathered.ingest(localAddresses: localAddresses.sorted())
         gathered.ingest(attachments: attached.pods)
         gathered.ingest(store.policies.sorted { $0.key < $1.key }.map { .set($0) })
         pipeline = gathered
@@ -69,8 +71,12 @@ extension Agent where Plane: ~Copyable {
             ])
         // Its failure is noted and retried.
         _ = try? resyncNow()
+        logFirst()
         giveBackMemory()
     }
+
+    /// The API server that is followed, as the log and the answers name it.
+    var clusterName: String { settings.cluster.map { "\($0.connection.access.server)" } ?? "cluster" }
 
     /// The lists have come and gone, and so has what read them. Before and after the first compilation, which needs most.
     private func giveBackMemory() {
@@ -115,17 +121,12 @@ extension Agent where Plane: ~Copyable {
             + store.shadowedInCluster.map { key in
                 Problem(
                     object: "\(key)", field: "",
-                    reason: "a static guardrail of this node has its name: this one has no effect here",
+                    reason: "overridden on this node by the static guardrail of the same name",
                     hint: "change the guardrail, or give the object another name")
             }
     }
 }
 
 extension ObjectEvent {
-    fileprivate var isAboutPolicy: Bool {
-        switch self {
-        case .set(let object): object.kind.isPolicy
-        case .removed(let key): key.kind.isPolicy
-        }
-    }
+    fileprivate var isAboutPolicy: Bool { key.kind.isPolicy }
 }

@@ -15,24 +15,45 @@ extension Agent where Plane: ~Copyable {
         if followers.isEmpty {
             // What was dropped before anybody followed is no news.
             while datapath.pollEvents(limit: Self.pumpLimit).count == Self.pumpLimit {}
+            setListening(true)
         }
         let follower = EventFollower(kinds)
+        followers.insert(follower)
         guard !isEnding else {
             follower.finish()
             return follower
         }
-        followers.insert(follower)
         if pump == nil { pump = Task { await self.pumpEvents() } }
         return follower
     }
 
     public func unfollow(_ follower: EventFollower) {
         follower.finish()
-        followers.remove(follower)
+        guard followers.remove(follower) != nil, followers.isEmpty else { return }
+        setListening(false)
+    }
+
+    /// Nobody listens: a dropped packet is counted and nothing else, so that the first one that somebody could see is
+    /// no repetition.
+    private func setListening(_ isOn: Bool) {
+        do {
+            try datapath.setListening(isOn)
+        } catch {
+            logger.warning(
+                isOn ? "dropped packets cannot be followed" : "dropped packets are still reported to nobody",
+                metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Tells everybody who follows something that is about no packet.
+    func tellFollowers(_ notice: String) {
+        let record = FlowRecord(kind: .notice, time: RFC3339.now(), notice: notice)
+        for follower in followers { follower.offer(record) }
     }
 
     public func endFollowing() {
         isEnding = true
+        tellFollowers("the daemon stops; what is enforced stays in force, but nothing reports drops until it is back")
         for follower in followers { follower.finish() }
         wakeAttaching()
     }

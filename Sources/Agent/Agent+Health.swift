@@ -1,31 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
 
-/// Whether the kernel enforces what it should, as probes ask it.
+/// Whether the kernel enforces what it should.
 public struct Health: Sendable, Hashable {
-    /// What is not in its place in the kernel, which a restart puts back; nil: all of it is.
-    public var missing: String?
-    /// Why the kernel does not hold the newest policy (yet).
+    /// What is not in its place in the kernel and could not be put back. `/healthz` fails: a restart may help.
+    public var missing: [String]
+    /// Why the kernel does not hold the newest policy (yet). `/readyz` fails.
     public var behind: [String]
-    public init(missing: String? = nil, behind: [String] = []) {
+    /// What was lost or is in danger, of which a restart would change nothing. Only the status reports it.
+    public var warnings: [String]
+
+    public init(missing: [String] = [], behind: [String] = [], warnings: [String] = []) {
         self.missing = missing
         self.behind = behind
+        self.warnings = warnings
     }
+
+    /// All of it, the worst first. Empty: healthy.
+    public var problems: [String] { missing + behind + warnings }
 }
 
 extension Agent where Plane: ~Copyable {
+    /// The one answer to "does it enforce?": probes, metrics and status all ask here.
     public func health() -> Health {
         var health = Health()
         do {
             try datapath.checkPlace()
         } catch {
-            health.missing = "\(error)"
+            health.missing.append("\(error)")
+        }
+        if let error = programming.repairError {
+            health.behind.append("what somebody else has removed cannot be put back: \(error)")
         }
         if let error = programming.lastError { health.behind.append("the kernel could not be programmed: \(error)") }
         if cluster.gathering != nil { health.behind.append("not all objects of the API server are known yet") }
         if let error = replacement.lastError {
             health.behind.append("what another datapath enforced could not be removed: \(error)")
         }
+        health.warnings += broken.filter(\.isThere).map(\.description)
         return health
     }
 }

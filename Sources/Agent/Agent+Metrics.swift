@@ -76,8 +76,20 @@ extension Agent where Plane: ~Copyable {
         let health = health()
         return [
             .gauge(
+                "bulkhead_healthy", "Whether all is as it should be, as 'bulkheadctl status' says.", status.healthy),
+            .gauges(
+                "bulkhead_condition",
+                "What must not be overlooked of the node as a whole: 0 not so, 1 a warning, 2 a problem.", by: "kind",
+                StatusCondition.Kind.allCases.map { kind in
+                    (kind.rawValue, status.conditions.first { $0.kind == kind }.map { $0.isProblem ? 2 : 1 } ?? 0)
+                }),
+            .gauge(
                 "bulkhead_in_place", "Whether what enforces is where it has to be in the kernel.",
-                health.missing == nil),
+                health.missing.isEmpty),
+            .gauge(
+                "bulkhead_datapath_fallback",
+                "Whether eBPF was not possible and nftables enforces instead; the status says why.",
+                settings.isFallback),
             .gauge(
                 "bulkhead_in_step", "Whether the kernel holds the policy that was compiled last, and nothing older.",
                 health.behind.isEmpty),
@@ -119,7 +131,7 @@ extension Agent where Plane: ~Copyable {
                 "bulkhead_endpoints_unprotected", "Pods of this node that the tables have no room for.",
                 status.limits.unprotected.count),
             .gauge(
-                "bulkhead_endpoints_unknown", "Containers of this node that no object tells of.",
+                "bulkhead_endpoints_unknown", "Containers on this node without a known Pod object.",
                 policies.unknownEndpoints),
             .gauge(
                 "bulkhead_endpoints_without_interface",
@@ -166,7 +178,7 @@ extension Agent where Plane: ~Copyable {
             gauges("bulkhead_watch_objects", "Objects of the API server that are known.") { $0.objects },
             gauges(
                 "bulkhead_watch_silence_seconds",
-                "Since the API server last showed that nothing is being missed, which it does about once a minute."
+                "Since the API server last showed that nothing is being missed, which it does at least every 150 s."
             ) { Int($0.secondsSinceSign) },
             gauges("bulkhead_watch_failures", "Attempts to follow the API server that failed, in a row.") {
                 $0.failures
@@ -177,21 +189,59 @@ extension Agent where Plane: ~Copyable {
     /// Brings the sums up to what the kernel has counted. Rules that have denied nothing yet count zero, so that their
     /// first packet is an increase.
     private func takeCounts() {
-        guard let counters = try? datapath.ruleCounters() else { return }
-        var tiers: [RuleID: (tier: Tier, denies: Bool)] = [:]
-        for program in pipeline.compiled.programs.values {
-            for rule in program.rules + program.auditRules { tiers[rule.rule] = (rule.tier, rule.action == .deny) }
-        }
-        var (denials, audits) = ([PacketLedger.Count](), [PacketLedger.Count]())
-        for (id, rule) in pipeline.compiled.rules {
-            guard let series = PacketLedger.Series(rule.identity, tiers[id]) else { continue }
-            let count = PacketLedger.Count(
-                rule: rule.identity, series: series, packets: counters[id]?.packets ?? 0)
-            if isAudit(rule.identity) { audits.append(count) } else { denials.append(count) }
-        }
-        denied.take(denials)
-        wouldDeny.take(audits)
+        guard let reading = try? datapath.ruleCounters() else { return }
+        takeCounts(reading)
     }
+
+    /// Rules that go take their counters with them: what these have reached is read before.
+    func keepCounts(before delta: CompiledDelta) {
+        if !delta.removedRules.isEmpty { takeCounts() }
+        counts.note(delta, of: pipeline.compiled)
+        noteDenials(delta.addedPrograms)
+    }
+
+    /// The same before the kernel is brought to a whole policy.
+    func keepCountsBeforeResync() {
+        takeCounts()
+        counts.note(all: pipeline.compiled)
+        denials = [:]
+        noteDenials(pipeline.compiled.programs.keys)
+    }
+
+    /// Notes which series the rules of some programs count for, while it is known what their policies are.
+    private func noteDenials(_ programs: some Sequence<ProgramID>) {
+        for program in programs.lazy.compactMap({ self.pipeline.compiled.programs[$0] }) {
+            for rule in program.rules + program.auditRules {
+                noteDenial(rule.rule, (rule.tier, rule.action == .deny))
+            }
+            for rule in [program.tierEnds, program.auditTierEnds ?? [:]].flatMap(\.values) { noteDenial(rule, nil) }
+        }
+    }
+
+    private func noteDenial(_ rule: RuleID, _ known: (tier: Tier, denies: Bool)?) {
+        guard let identity = pipeline.compiled.rules[rule]?.identity else { return }
+        denials[identity] = PacketLedger.Series(identity, known)
+            .map { Denial(series: $0, isAudit: isAudit(identity)) }
+    }
+
+    private func takeCounts(_ reading: [RuleID: RuleCounter]) {
+        counts.take(reading)
+        var (denied, wouldDeny) = ([PacketLedger.Count](), [PacketLedger.Count]())
+        for (rule, denial) in denials where counts.isPresent(rule) {
+            let count = PacketLedger.Count(
+                rule: rule, series: denial.series, packets: counts.sinceReset(rule).packets)
+            if denial.isAudit { wouldDeny.append(count) } else { denied.append(count) }
+        }
+        self.denied.take(denied)
+        self.wouldDeny.take(wouldDeny)
+        denials = denials.filter { counts.isPresent($0.key) }
+    }
+}
+
+/// What a rule that denies counts for in the metrics.
+struct Denial {
+    var series: PacketLedger.Series
+    var isAudit: Bool
 }
 
 extension PacketLedger.Series {

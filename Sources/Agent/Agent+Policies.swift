@@ -10,21 +10,13 @@ extension Agent where Plane: ~Copyable {
             let policy = reference.objectKey.flatMap { store.policy($0) }
             return PolicyAnswer(
                 kind: reference.kind, namespace: reference.namespace, name: reference.name,
-                origin: origin(of: reference), tier: policy?.tier, priority: policy?.priority,
+                origin: reference.objectKey.map { source(of: $0) } ?? "socket", tier: policy?.tier,
+                priority: policy?.priority,
                 enforcement: (policy?.enforcement ?? .enforce).rawValue, subject: policy?.subject,
                 partial: policy.flatMap { $0.unknownParts.isEmpty ? nil : $0.unknownParts },
                 endpoints: endpoints.map(\.description), problems: problems(of: reference))
         }
         return PoliciesAnswer(policies: answers, problems: problems)
-    }
-
-    private func origin(of policy: PolicyReference) -> String {
-        switch policy.objectKey.flatMap({ store.origin(of: $0) }) {
-        case .guardrail: settings.guardrailDirectory ?? "guardrails"
-        case .manifest: settings.manifestDirectory ?? "manifests"
-        case .cluster: settings.cluster.map { "\($0.connection.access.server)" } ?? "cluster"
-        case .socket, nil: "socket"
-        }
     }
 
     private func problems(of policy: PolicyReference) -> [Problem] {
@@ -45,12 +37,12 @@ extension Agent where Plane: ~Copyable {
     private var ownNodeReason: String {
         let isEnforced = settings.policy.enforcesNetworkPolicyOnOwnNode
         guard pipeline.compiled.judgesOwnNode else {
-            return "no egress rule of the Admin or Baseline tier selects a pod of this node"
+            return "no Admin or Baseline egress rule selects a pod here"
                 + (isEnforced ? ", and no NetworkPolicy isolates one" : "")
         }
         return isEnforced
             ? "NetworkPolicy is enforced on it (--enforce-own-node), and tiers"
-            : "egress rules of the Admin or Baseline tier select pods of this node"
+            : "Admin or Baseline egress rules select pods here"
     }
 
     /// Whether what decides is only there because of policies in audit.

@@ -10,6 +10,8 @@ import PrometheusText
 struct Programming {
     var backoff = RetryBackoff()
     var lastError: DatapathError?
+    /// What others have removed and could not be put back.
+    var repairError: DatapathError?
     /// The next attempt, while the last one failed.
     var retry: Task<Void, Never>?
     var retryAt: ContinuousClock.Instant?
@@ -41,6 +43,9 @@ struct Programming {
         pendingSince = nil
     }
 
+    /// How often it is looked whether what enforces is in its place.
+    static let moment: Duration = .milliseconds(500)
+
     /// Quiet time after which retired space is freed.
     static let quiet: Duration = .milliseconds(500)
 
@@ -65,21 +70,27 @@ extension Agent where Plane: ~Copyable {
             // What is programmed is not known: the whole is compared.
             try resyncNow()
         } else if !delta.isEmpty {
+            keepCounts(before: delta)
             try write { plane, policy throws(DatapathError) in try plane.program(delta, of: policy) }
         }
-        for id in delta.removedEndpoints { interfaces[id] = nil }
-        updateInterfaces(of: delta.addedEndpoints)
+        for id in delta.removedEndpoints { places[id] = nil }
+        if concernsPlaces(delta) { updatePlaces() }
+        updateTunnels()
         updateUnknown()
         wakeAttaching()
+        if !delta.addedEndpoints.isEmpty || !delta.removedEndpoints.isEmpty { noteMismatches() }
     }
 
     /// Compares all that is programmed with what is compiled, and writes the difference.
     @discardableResult
     func resyncNow() throws(DatapathError) -> ProgramReport {
+        keepCountsBeforeResync()
         try write { plane, policy throws(DatapathError) in try plane.resync(policy) }
         pipeline.releaseNumbering()
-        interfaces = [:]
-        updateInterfaces(of: pipeline.compiled.endpoints.keys)
+        places = [:]
+        tunnels = nil
+        updatePlaces()
+        updateTunnels()
         wakeAttaching()
         return programming.last
     }

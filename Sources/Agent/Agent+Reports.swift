@@ -14,7 +14,9 @@ extension Agent where Plane: ~Copyable {
     }
 
     private func refusedReports(_ follower: ClusterFollower) -> [ObjectReport] {
-        follower.watches.flatMap { $0.status?.refused ?? [:] }.map { key, reason in
+        let refused = follower.watches.flatMap { $0.status?.refused ?? [:] }
+        logRefused(Set(refused.map(\.key)), source: clusterName)
+        return refused.map { key, reason in
             ObjectReport(
                 object: key, uid: store.clusterPolicies[key]?.metadata.uid ?? "", reason: "Refused",
                 message: "is not enforced: \(reason)")
@@ -51,7 +53,7 @@ extension Agent where Plane: ~Copyable {
     /// Pods that have been without an interface for longer than it takes to make one.
     private func unreachableReports() -> [ObjectReport] {
         // Nothing is told before the network is known, and of pods whose interface could not be set.
-        let without = endpointsWithoutInterface.filter { interfaces[$0] != nil }
+        let without = endpointsWithoutInterface.filter { places[$0] != nil }
         let found = without.compactMap { id in
             report(
                 pipeline.compiled.endpoints[id]?.name, "NotEnforceable",

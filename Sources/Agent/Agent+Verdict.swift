@@ -1,55 +1,107 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import ControlProtocol
+import KubernetesObjects
 import NetworkTypes
 import PolicyModel
 import PolicyPipeline
+import PolicyResolver
 
 extension Agent where Plane: ~Copyable {
-    /// What this node decides: a direction is decided only where this node hosts that pod.
-    public func verdict(_ question: VerdictQuestion) throws(ErrorAnswer) -> VerdictAnswer {
+    /// What the pods' nodes decide. This node's pods are judged by the compiled tables; those of other nodes by the same
+    /// policies, compiled for them alone, off this actor: a question must not hold up a change.
+    public func verdict(_ question: VerdictQuestion) async throws(ErrorAnswer) -> VerdictAnswer {
+        let asked = try ask(question)
+        return asked.elsewhere.isEmpty ? asked.answer(decidedElsewhere: [:]) : await Self.decide(asked)
+    }
+
+    private nonisolated static func decide(_ asked: AskedVerdict) async -> VerdictAnswer {
+        var cluster = ClusterVerdict(objects: asked.objects, settings: asked.settings)
+        var decided: [Flow: ClusterDecision] = [:]
+        for flow in asked.flows {
+            decided[flow] = try? cluster.answer(
+                from: .address(flow.source), to: .address(flow.destination), ipProtocol: flow.ipProtocol,
+                port: flow.destinationPort)
+        }
+        return asked.answer(decidedElsewhere: decided)
+    }
+
+    /// All that an answer needs, and what this node's tables say.
+    private func ask(_ question: VerdictQuestion) throws(ErrorAnswer) -> AskedVerdict {
         let sources = try addresses(of: question.from, "from")
         let destinations = try addresses(of: question.to, "to")
-        // Of two pods with both families, any family gives the same policies; the first address is asked.
+        var flows: [Flow] = []
         for source in sources {
-            guard let destination = destinations.first(where: { $0.family == source.family }) else { continue }
-            let flow = Flow(
-                source: source, destination: destination, ipProtocol: question.ipProtocol,
-                destinationPort: question.port)
-            return VerdictAnswer(pipeline.compiled.evaluate(flow), of: flow)
+            guard !flows.contains(where: { $0.source.family == source.family }),
+                let destination = destinations.first(where: { $0.family == source.family })
+            else { continue }
+            flows.append(
+                Flow(
+                    source: source, destination: destination, ipProtocol: question.ipProtocol,
+                    destinationPort: question.port))
         }
-        throw ErrorAnswer(.badRequest, "'from' and 'to' have no address family in common")
+        guard let first = flows.first else {
+            throw ErrorAnswer(.badRequest, "'from' and 'to' have no address family in common")
+        }
+        let (source, destination) = (end(question.from, first.source), end(question.to, first.destination))
+        let elsewhere = [source, destination].compactMap { end in
+            if case .elsewhere(let pod) = end { pod } else { nil }
+        }
+        var asked = AskedVerdict(
+            flows: flows, source: source, destination: destination, elsewhere: elsewhere, thisNode: settings.nodeName)
+        asked.settings = settings.policy
+        asked.local = flows.map { pipeline.compiled.evaluate($0) }
+        if !elsewhere.isEmpty {
+            let pods = flows.flatMap { [$0.source, $0.destination] }.compactMap { pipeline.pod(owning: $0) }
+            asked.objects = pipeline.objects(about: pods) + store.policies
+        }
+        if cluster.keepsPrevious {
+            asked.unknown =
+                "the kernel keeps what a previous run left until all objects of the API server are known"
+        }
+        return asked
+    }
+
+    /// Who has an address, and where the decision about it is made.
+    private func end(_ end: VerdictQuestion.End, _ address: IPAddress) -> AskedVerdict.End {
+        let owner = pipeline.compiled.endpoints[pipeline.compiled.addresses.entry(of: address).endpoint]
+        if let owner { return .here(owner.name) }
+        if case .pod(let namespace, let name) = end {
+            let pod = EndpointName(namespace: namespace, name: name)
+            if pipeline.endpointsOverLimit.contains(pod) {
+                return .undecided("\(pod) is not protected: this node has more pods than the tables hold", pod)
+            }
+            if pipeline.object(ofPod: pod)?.hostNetwork ?? false { return .hostNetwork(pod) }
+        }
+        if let pod = pipeline.pod(owning: address) { return .elsewhere(pod) }
+        if cluster.gathering != nil {
+            return .undecided("it is not known yet whether a pod has \(address): the API server is still read", nil)
+        }
+        return .nobody(address, node: pipeline.node(withAddress: address))
     }
 
     private func addresses(of end: VerdictQuestion.End, _ name: String) throws(ErrorAnswer) -> [IPAddress] {
         switch end {
         case .address(let address): return [address]
         case .pod(let namespace, let podName):
-            guard let addresses = pipeline.addresses(ofPod: EndpointName(namespace: namespace, name: podName)) else {
-                throw ErrorAnswer(.notFound, "'\(name)': there is no pod \(namespace)/\(podName)")
+            let pod = EndpointName(namespace: namespace, name: podName)
+            guard let addresses = pipeline.addresses(ofPod: pod) else {
+                throw ErrorAnswer(.notFound, "'\(name)': \(unknown(pod))")
             }
             guard !addresses.isEmpty else {
-                throw ErrorAnswer(.notFound, "'\(name)': the pod \(namespace)/\(podName) has no address")
+                throw ErrorAnswer(
+                    .notFound, "'\(name)': the pod \(pod) has no address: it has not started yet, or has finished")
             }
             return addresses
         }
     }
-}
 
-extension VerdictAnswer {
-    init(_ decision: Decision, of flow: Flow) {
-        self.init(
-            verdict: decision.verdict, flow: flow.description,
-            egress: decision.egress.map { DirectionAnswer($0, isSelf: decision.isSelf) },
-            ingress: decision.ingress.map { DirectionAnswer($0, isSelf: decision.isSelf) })
-    }
-}
-
-extension DirectionAnswer {
-    init(_ decision: DirectionDecision, isSelf: Bool) {
-        self.init(
-            verdict: decision.verdict, kind: isSelf ? "samePod" : RuleAnswer(decision.identity).kind.rawValue,
-            reason: decision.reason, endpoint: decision.endpoint, identity: isSelf ? nil : decision.identity,
-            wouldDeny: decision.wouldDeny)
+    private func unknown(_ pod: EndpointName) -> String {
+        let known =
+            settings.cluster == nil
+            ? "no pod \(pod) in the objects that this node's bulkheadd knows" : "no pod \(pod) in the cluster"
+        if cluster.gathering != nil { return "\(known), of which not all is known yet" }
+        let like = pipeline.pods(like: pod).map(\.description)
+        return like.isEmpty ? known : "\(known); did you mean \(like.joined(separator: " or "))?"
     }
 }

@@ -3,16 +3,23 @@ import Datapath
 import DatapathNFTables
 
 extension Agent where Plane: ~Copyable {
-    /// Begins to look, now and then, whether others have changed what is programmed: for what ``rulesetChanged()``
-    /// does not tell of.
+    /// Begins to look, now and then, whether others have changed what enforcement rests on: for what
+    /// ``rulesetChanged()`` does not report.
     func watch() {
         guard programming.watch == nil else { return }
         let interval = settings.watchInterval
+        let moment = min(Programming.moment, interval)
         programming.watch = Task {
+            var due = ContinuousClock.now + interval
             while true {
-                try? await Task.sleep(for: interval)
+                try? await Task.sleep(for: moment)
                 guard !Task.isCancelled else { return }
-                self.lookForChanges()
+                if ContinuousClock.now < due {
+                    self.repairPlace()
+                } else {
+                    self.lookForChanges()
+                    due = .now + interval
+                }
             }
         }
     }
@@ -25,6 +32,7 @@ extension Agent where Plane: ~Copyable {
     public func rulesetChanged() { lookForChanges() }
 
     func lookForChanges() {
+        repairPlace()
         // Nothing was written yet.
         guard !cluster.keepsPrevious else { return }
         repairBridges()
@@ -37,6 +45,25 @@ extension Agent where Plane: ~Copyable {
         }
         // Its failure is noted and retried.
         _ = try? resyncNow()
+    }
+
+    /// Puts back what others have taken away, of what needs no policy to be known and costs next to nothing to look at.
+    private func repairPlace() {
+        let report = datapath.repair()
+        if !report.repaired.isEmpty { noteRepair(report.repaired) }
+        if let failure = report.failure, failure != programming.repairError {
+            logger.error("what somebody else has removed cannot be put back", metadata: ["error": "\(failure)"])
+        }
+        programming.repairError = report.failure
+        if !bridging.ports.pods.isEmpty { ensureFiltering() }
+    }
+
+    /// Counts and logs what was put right.
+    func noteRepair(_ things: [String]) {
+        programming.repaired += things.count
+        logger.warning(
+            "somebody else had changed what enforces; it was put right",
+            metadata: ["repaired": "\(things.joined(separator: ", "))"])
     }
 
     /// Counts and tells what the last write found changed by others.

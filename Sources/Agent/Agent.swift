@@ -6,6 +6,7 @@ import KubernetesObjects
 import Logging
 import NetworkTypes
 import NodeNetwork
+import PolicyModel
 import PolicyPipeline
 import PolicyResolver
 import PolicySources
@@ -30,14 +31,23 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var guardrails = ManifestChange()
     var resolvedBody = ResolvedBody(endpoints: [])
     var network: NetworkState?
-    /// Of this node's own interfaces, as the pipeline was told.
-    var localAddresses: Set<IPAddress> = []
+    /// What this node takes in itself, as the pipeline was told.
+    var localAddresses: Set<CIDR> = []
     /// What the datapath was told; nothing: not told yet, since it was programmed as a whole.
-    var interfaces: [EndpointID: EndpointInterface?] = [:]
+    var places: [EndpointID: EndpointPlace?] = [:]
+    /// What the datapath was told of tunnels; nil: nothing, since it was programmed as a whole.
+    var tunnels: ToldTunnels?
     var bridging = Bridging()
     var unknown = UnknownPods()
+    var mismatches = Mismatches()
     var cluster = ClusterView()
     var attached = Attachments()
+    var history = PolicyHistory()
+    var counts = RuleCounts()
+    /// Of the rules that deny, as they were when they were last compiled.
+    var denials: [RuleIdentity: Denial] = [:]
+    /// Kept files that could not be used at the start.
+    var broken: [BrokenFile] = []
     var followers: Set<EventFollower> = []
     var pump: Task<Void, Never>?
     var isEnding = false
@@ -64,10 +74,11 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     /// API server is followed, what a previous run left stays until all of the cluster is known; where there is
     /// nothing, guardrails and kept pushes are in force at once.
     ///
-    /// - Throws: ``AgentStartError`` where the kernel lacks something, or kept pushes are not accepted; nothing is
-    ///   changed then. A failure to write is no error here: it is retried, and ``status()`` tells it.
+    /// - Parameter kept: nil: what ``AgentSettings/pushedFile`` holds.
+    /// - Throws: ``AgentStartError`` where the kernel lacks something; nothing is changed then. A failure to write is no
+    ///   error here: it is retried, and ``status()`` tells it. Neither is a kept file that cannot be used: it is set aside.
     public func start(
-        _ first: ManifestChange, guardrails: ManifestChange = ManifestChange(), kept: KeptPushes = KeptPushes()
+        _ first: ManifestChange, guardrails: ManifestChange = ManifestChange(), kept: KeptPushes? = nil
     ) throws(AgentStartError) {
         do {
             let numbering = try datapath.open()
@@ -83,23 +94,16 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         } catch {
             throw .datapath(error)
         }
-        do {
-            attached.records = try settings.attachmentFile?.read() ?? [:]
-        } catch {
-            throw .attachments(error)
-        }
+        attached.records = readAttachments()
         let read = take(guardrails, from: .guardrails) + take(first, from: .manifests)
-        do {
-            let (events, _) = try store.push(kept.objects.filter { store.origin(of: $0.key) == nil })
-            // One step for all, so that things get the numbers back that the kernel knows them by.
-            pipeline.ingest(localAddresses: readLocalAddresses())
-            pipeline.ingest(attachments: attached.pods)
-            pipeline.ingest(read + events)
-            _ = try pipeline.apply(pushed: try PushedPolicy(kept.resolved))
-            resolvedBody = kept.resolved
-        } catch {
-            throw .keptPushes("\(error)")
-        }
+        let pushed = accept(kept ?? readPushes())
+        bridging.adopt()
+        // One step for all, so that things get the numbers back that the kernel knows them by.
+        pipeline.ingest(localAddresses: readLocalAddresses())
+        pipeline.ingest(attachments: attached.pods)
+        pipeline.ingest(read + pushed)
+        applyResolved()
+        logFirst()
         if cluster.keepsPrevious {
             logger.notice("what a previous run left stays in force until all of the cluster is known")
         } else {
@@ -111,25 +115,33 @@ public actor Agent<Plane: Datapath & ~Copyable> {
 
     public func manifestsChanged(_ change: ManifestChange) {
         let events = take(change, from: .manifests)
+        // A failure is noted and retried.
         try? advance { $0.apply(events) }
+        logChanges(events, source: settings.manifestDirectory ?? "manifests")
     }
 
     public func guardrailsChanged(_ change: ManifestChange) {
         let events = take(change, from: .guardrails)
+        // A failure is noted and retried.
         try? advance { $0.apply(events) }
+        logChanges(events, source: settings.guardrailDirectory ?? "guardrails")
     }
 
     /// What changes in force.
     private func take(_ change: ManifestChange, from directory: ObjectStore.Directory) -> [ObjectEvent] {
         let before = Set(problems)
         let events = store.take(change.events, from: directory)
-        let told = ManifestChange(problems: change.problems, notices: change.notices)
+        let told = ManifestChange(problems: change.problems, notices: change.notices, warnings: change.warnings)
+        let warned = Set(guardrails.warnings + manifests.warnings)
         switch directory {
         case .guardrails: guardrails = told
         case .manifests: manifests = told
         }
         for problem in problems where !before.contains(problem) {
             logger.error("document refused; what it replaces stays in force", metadata: ["problem": "\(problem)"])
+        }
+        for warning in told.warnings where !warned.contains(warning) {
+            logger.warning("policy not enforced", metadata: ["document": "\(warning)"])
         }
         return events
     }
@@ -143,7 +155,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
             + store.shadowed.map { key in
                 Problem(
                     file: settings.manifestDirectory, object: "\(key)", field: "",
-                    reason: "a static guardrail has its name: this one has no effect",
+                    reason: "overridden by the static guardrail of the same name",
                     hint: "change the guardrail, or give the object another name")
             }
     }
@@ -151,6 +163,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     public func stop() {
         endFollowing()
         pump?.cancel()
+        history.summary?.cancel()
         programming.stop()
         replacement.retry?.cancel()
     }
@@ -159,17 +172,10 @@ public actor Agent<Plane: Datapath & ~Copyable> {
 /// Why the agent cannot start.
 public enum AgentStartError: Error, CustomStringConvertible {
     case datapath(DatapathError)
-    /// What was pushed before the restart is not accepted now.
-    case keptPushes(String)
-    /// What the container runtime has told of this node's pods cannot be read.
-    case attachments(KeptFileError)
 
     public var description: String {
         switch self {
         case .datapath(let error): "\(error)"
-        case .keptPushes(let reason):
-            "what was pushed before is not accepted now: \(reason); remove the file beside the socket to go on without it"
-        case .attachments(let error): "\(error)"
         }
     }
 }

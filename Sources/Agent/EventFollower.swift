@@ -11,7 +11,7 @@ public final class EventFollower: Sendable {
     private let signals: AsyncStream<Void>
     private let kinds: Set<FlowRecord.Kind>
 
-    /// - Parameter kinds: of records that the client wants.
+    /// - Parameter kinds: of records that the client wants; notices come as well.
     public init(_ kinds: Set<FlowRecord.Kind>, limit: Int = ControlDefaults.eventBacklog) {
         self.kinds = kinds
         backlog = Mutex(Backlog(limit: limit))
@@ -20,7 +20,7 @@ public final class EventFollower: Sendable {
     }
 
     func offer(_ record: FlowRecord) {
-        guard kinds.contains(record.kind) else { return }
+        guard record.kind == .notice || kinds.contains(record.kind) else { return }
         backlog.withLock { $0.append(record) }
         signal.yield()
     }
@@ -30,10 +30,15 @@ public final class EventFollower: Sendable {
 
     /// Hands batches to `receive` until the task is cancelled, the agent stops, or `receive` throws.
     public func batches(_ receive: (Backlog<FlowRecord>.Batch) async throws -> Void) async throws {
-        for await _ in signals {
-            let batch = backlog.withLock { $0.take() }
-            if !batch.elements.isEmpty || batch.lost > 0 { try await receive(batch) }
-        }
+        for await _ in signals { try await send(receive) }
+        // What came last, before the end.
+        try Task.checkCancellation()
+        try await send(receive)
+    }
+
+    private func send(_ receive: (Backlog<FlowRecord>.Batch) async throws -> Void) async throws {
+        let batch = backlog.withLock { $0.take() }
+        if !batch.elements.isEmpty || batch.lost > 0 { try await receive(batch) }
     }
 }
 

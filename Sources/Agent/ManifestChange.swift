@@ -10,11 +10,16 @@ public struct ManifestChange: Sendable {
     public var problems: [Problem]
     /// Everything that has no effect now.
     public var notices: [String]
+    /// Those of `notices` that are policies, of kinds that are not enforced.
+    public var warnings: [String]
 
-    public init(events: [ObjectEvent] = [], problems: [Problem] = [], notices: [String] = []) {
+    public init(
+        events: [ObjectEvent] = [], problems: [Problem] = [], notices: [String] = [], warnings: [String] = []
+    ) {
         self.events = events
         self.problems = problems
         self.notices = notices
+        self.warnings = warnings
     }
 
     public init(_ update: ManifestDirectory.Update) {
@@ -25,6 +30,7 @@ public struct ManifestChange: Sendable {
                 told.stillInForce = problem.stillInForce.map(\.description)
                 return told
             },
-            notices: update.notices.map(\.description))
+            notices: update.notices.map(\.description),
+            warnings: update.notices.filter { $0.reason == .notEnforced }.map(\.description))
     }
 }

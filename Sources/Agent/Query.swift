@@ -40,7 +40,7 @@ extension Query {
     func eventKinds() throws(ErrorAnswer) -> Set<FlowRecord.Kind> {
         try allow(only: ["kind"])
         guard let text = optional("kind") else { return [.drop, .audit] }
-        guard let kind = FlowRecord.Kind(rawValue: text), kind != .lost else {
+        guard let kind = FlowRecord.Kind(rawValue: text), [.drop, .audit].contains(kind) else {
             throw ErrorAnswer(.badRequest, "'kind' is neither drop nor audit")
         }
         return [kind]
@@ -58,6 +58,9 @@ extension VerdictQuestion {
 
     private static func end(_ name: String, _ query: Query) throws(ErrorAnswer) -> End {
         let text = try query.required(name)
+        if (try? CIDR(text)) != nil {
+            throw ErrorAnswer(.badRequest, "'\(name)' is a range of addresses: a verdict is about one address")
+        }
         guard let end = End(text) else {
             throw ErrorAnswer(.badRequest, "'\(name)' is neither namespace/pod nor an address")
         }
@@ -67,7 +70,8 @@ extension VerdictQuestion {
     private static func ipProtocol(_ text: String?) throws(ErrorAnswer) -> IPProtocol {
         guard let text else { return .tcp }
         guard let ipProtocol = IPProtocol(name: text) else {
-            throw ErrorAnswer(.badRequest, "'protocol' is no protocol name and no number from 0 to 255")
+            throw ErrorAnswer(
+                .badRequest, "unknown protocol '\(text)': use tcp, udp, sctp, icmp or a number from 0 to 255")
         }
         return ipProtocol
     }

@@ -13,6 +13,7 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TABLE "bulkhead-tracking"
 #define CHAIN "tracking"
@@ -203,4 +204,79 @@ int bh_conntrack_table_exists(void)
 		code = receive(socket, 1, 1);
 	mnl_socket_close(socket);
 	return code == -ENOENT ? 0 : code ? code : 1;
+}
+
+/* Whether a rule begins by reading the state of a connection. */
+static int reads_state(struct nftnl_rule *rule)
+{
+	struct nftnl_expr_iter *iterator = nftnl_expr_iter_create(rule);
+	if (!iterator)
+		return 0;
+	struct nftnl_expr *first = nftnl_expr_iter_next(iterator);
+	int found = first && !strcmp(nftnl_expr_get_str(first, NFTNL_EXPR_NAME), "ct")
+		    && nftnl_expr_get_u32(first, NFTNL_EXPR_CT_KEY) == NFT_CT_STATE;
+	nftnl_expr_iter_destroy(iterator);
+	return found;
+}
+
+static int note_rule(const struct nlmsghdr *header, void *data)
+{
+	int *found = data;
+	struct nftnl_rule *rule = nftnl_rule_alloc();
+	if (!rule)
+		return MNL_CB_ERROR;
+	if (!nftnl_rule_nlmsg_parse(header, rule) && !strcmp(nftnl_rule_get_str(rule, NFTNL_RULE_TABLE), TABLE))
+		*found |= reads_state(rule);
+	nftnl_rule_free(rule);
+	return MNL_CB_OK;
+}
+
+static int receive_rules(struct mnl_socket *socket, int *found)
+{
+	char buffer[32768];
+	uint32_t port = mnl_socket_get_portid(socket);
+	int code = MNL_CB_OK;
+	while (code > MNL_CB_STOP) {
+		ssize_t length = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
+		if (length < 0)
+			return -errno;
+		code = mnl_cb_run(buffer, (size_t)length, 1, port, note_rule, found);
+	}
+	return code < 0 ? -errno : 0;
+}
+
+static int find_rule(struct mnl_socket *socket, int *found)
+{
+	char buffer[BATCH_BYTES];
+	struct nftnl_rule *rule = nftnl_rule_alloc();
+	if (!rule)
+		return -ENOMEM;
+	nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, TABLE);
+	struct nlmsghdr *header = nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETRULE, NFPROTO_INET, NLM_F_DUMP, 1);
+	nftnl_rule_nlmsg_build_payload(header, rule);
+	nftnl_rule_free(rule);
+	if (mnl_socket_sendto(socket, header, header->nlmsg_len) < 0)
+		return -errno;
+	return receive_rules(socket, found);
+}
+
+int bh_conntrack_table_is_whole(void)
+{
+	struct mnl_socket *socket;
+	int found = 0;
+	int code = open_socket(&socket);
+	if (code)
+		return code;
+	/* Somebody may change the ruleset while it is listed. */
+	for (int tries = 0; tries < 10; tries++) {
+		code = find_rule(socket, &found);
+		if (code != -EINTR)
+			break;
+		mnl_socket_close(socket);
+		code = open_socket(&socket);
+		if (code)
+			return code;
+	}
+	mnl_socket_close(socket);
+	return code == -ENOENT ? 0 : code ? code : found;
 }

@@ -10,13 +10,17 @@ public struct ObjectsAnswer: Codable, Sendable, Hashable {
     public var unchanged: [String]
     /// Documents that have no effect, with the reason.
     public var notices: [String]
+    /// Those of `notices` that are policies, of kinds that are not enforced.
+    public var warnings: [String]
     public init(
-        applied: [String] = [], deleted: [String] = [], unchanged: [String] = [], notices: [String] = []
+        applied: [String] = [], deleted: [String] = [], unchanged: [String] = [], notices: [String] = [],
+        warnings: [String] = []
     ) {
         self.applied = applied
         self.deleted = deleted
         self.unchanged = unchanged
         self.notices = notices
+        self.warnings = warnings
     }
 }
 

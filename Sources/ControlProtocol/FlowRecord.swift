@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One line of `GET /v1/events`: a dropped packet, one that policy in audit would deny, or that records were lost.
+/// One line of `GET /v1/events`: a dropped packet, one that policy in audit would deny, a notice, or that records were
+/// lost.
 public struct FlowRecord: Codable, Sendable, Hashable {
     public enum Kind: String, Codable, Sendable, CaseIterable {
         /// A packet was dropped; `drop` tells which and why.
@@ -9,6 +10,8 @@ public struct FlowRecord: Codable, Sendable, Hashable {
         case audit
         /// `lost` records were not sent to this follower, because it read too slowly.
         case lost
+        /// About no packet: `notice` says what a person who follows has to know, such as that the daemon stops.
+        case notice
     }
     public var kind: Kind
     /// When the packet was judged (RFC 3339, UTC, milliseconds).
@@ -16,15 +19,18 @@ public struct FlowRecord: Codable, Sendable, Hashable {
     public var drop: DroppedPacket?
     public var audit: DroppedPacket?
     public var lost: UInt64?
+    public var notice: String?
 
     public init(
-        kind: Kind, time: String, drop: DroppedPacket? = nil, audit: DroppedPacket? = nil, lost: UInt64? = nil
+        kind: Kind, time: String, drop: DroppedPacket? = nil, audit: DroppedPacket? = nil, lost: UInt64? = nil,
+        notice: String? = nil
     ) {
         self.kind = kind
         self.time = time
         self.drop = drop
         self.audit = audit
         self.lost = lost
+        self.notice = notice
     }
 }
 

@@ -8,7 +8,7 @@ public struct EndpointsAnswer: Codable, Sendable, Hashable {
 
 /// One local endpoint.
 public struct EndpointAnswer: Codable, Sendable, Hashable {
-    /// Its number in the tables.
+    /// Its number in the tables; 0 where it is gone.
     public var id: Int
     public var namespace: String
     public var name: String
@@ -143,21 +143,26 @@ public struct CountersAnswer: Codable, Sendable, Hashable {
     }
 }
 
-/// What one rule decided since it was first programmed.
+/// What one rule decided since it was first programmed; the sum survives changes of the tables and of other policy.
 public struct RuleCounterAnswer: Codable, Sendable, Hashable {
-    /// Its number in the tables.
+    /// Its number in the tables; 0 where it is gone.
     public var id: Int
     public var rule: RuleAnswer
     /// True where a policy in audit is what decides: these packets passed, and would have been denied. Else nil.
     public var audit: Bool?
     public var packets: UInt64
     public var bytes: UInt64
-    public init(id: Int, rule: RuleAnswer, audit: Bool? = nil, packets: UInt64, bytes: UInt64) {
+    /// True where the rule is no longer in force: policy has changed since it counted. Else nil.
+    public var gone: Bool?
+    public init(
+        id: Int, rule: RuleAnswer, audit: Bool? = nil, packets: UInt64, bytes: UInt64, gone: Bool? = nil
+    ) {
         self.id = id
         self.rule = rule
         self.audit = audit
         self.packets = packets
         self.bytes = bytes
+        self.gone = gone
     }
 }
 

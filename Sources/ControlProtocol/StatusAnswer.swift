@@ -10,8 +10,13 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
     public var pid: Int
     /// Seconds since the daemon started.
     public var uptimeSeconds: Int
-    /// Whether all is as it should be: the kernel holds the policy in force, no document is refused, no limit exceeded.
+    /// Whether all is as it should be: what enforces is in its place and holds the newest policy, no document is
+    /// refused, no limit is exceeded, and none of ``conditions`` is a problem.
     public var healthy: Bool
+    /// What is wrong with enforcement itself, the worst first: what `/healthz` and `/readyz` report, and what was lost.
+    public var problems: [String]
+    /// What holds for the node as a whole and must not be overlooked; problems first.
+    public var conditions: [StatusCondition]
     public var datapath: DatapathStatus
     public var manifests: ManifestStatus
     /// Nil where no API server is followed.
@@ -26,6 +31,8 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
     public var followers: Int
     /// Nil where no pod of this node is behind a bridge.
     public var bridges: BridgeStatus?
+    /// Nil where the node has no tunnel devices.
+    public var tunnels: TunnelStatus?
     /// Nil where the container runtime has told of no pod.
     public var attachments: AttachmentStatus?
     /// Nil where the chained CNI plugin is not kept installed.
@@ -35,17 +42,21 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
         version: String, node: String, pid: Int, uptimeSeconds: Int, datapath: DatapathStatus,
         manifests: ManifestStatus, guardrails: ManifestStatus? = nil, policies: PolicyStatus, pushed: PushedStatus,
         tables: TableSizes, limits: LimitStatus, followers: Int, bridges: BridgeStatus? = nil,
-        cluster: ClusterStatus? = nil, attachments: AttachmentStatus? = nil, plugin: PluginStatus? = nil
+        tunnels: TunnelStatus? = nil, cluster: ClusterStatus? = nil, attachments: AttachmentStatus? = nil,
+        plugin: PluginStatus? = nil, problems: [String] = [], conditions: [StatusCondition] = []
     ) {
         self.version = version
         self.node = node
         self.pid = pid
         self.uptimeSeconds = uptimeSeconds
         healthy =
-            datapath.state == .programmed && datapath.notReplaced == nil && manifests.problems.isEmpty
+            problems.isEmpty && datapath.state == .programmed && datapath.notReplaced == nil
+            && manifests.problems.isEmpty
             && guardrails?.problems.isEmpty ?? true && limits.unprotected.isEmpty
             && limits.deniedPrograms == 0 && bridges?.problems.isEmpty ?? true && cluster?.isHealthy ?? true
-            && plugin?.problem == nil
+            && plugin?.problem == nil && !conditions.contains(where: \.isProblem)
+        self.problems = problems
+        self.conditions = conditions.filter(\.isProblem) + conditions.filter { !$0.isProblem }
         self.datapath = datapath
         self.manifests = manifests
         self.guardrails = guardrails
@@ -55,6 +66,7 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
         self.limits = limits
         self.followers = followers
         self.bridges = bridges
+        self.tunnels = tunnels
         self.cluster = cluster
         self.attachments = attachments
         self.plugin = plugin
@@ -99,16 +111,40 @@ public struct BridgeStatus: Codable, Sendable, Hashable {
     /// Whether packets that stay within a bridge pass netfilter, so that policy holds for them
     /// (`net.bridge.bridge-nf-call-iptables` and `bridge-nf-call-ip6tables`, which the daemon switches on).
     public var filtering: Bool
-    /// Frames dropped at bridge ports: source address not the pod's own, or a tag.
+    /// Frames dropped at bridge ports: an address that is not the pod's own, a tag, or what no pod sends.
     public var spoofed: UInt64
+    /// Ports behind which pods can be, of which it is not known whose they are.
+    public var unknownPorts: Int
     /// What is not enforced, why, and what to do.
     public var problems: [String]
 
-    public init(ports: Int, filtering: Bool = true, spoofed: UInt64 = 0, problems: [String] = []) {
+    public init(
+        ports: Int, filtering: Bool = true, spoofed: UInt64 = 0, unknownPorts: Int = 0, problems: [String] = []
+    ) {
         self.ports = ports
+        self.unknownPorts = unknownPorts
         self.filtering = filtering
         self.spoofed = spoofed
         self.problems = problems
+    }
+}
+
+/// The node's tunnel devices: what comes out of them is taken to be from other nodes.
+public struct TunnelStatus: Codable, Sendable, Hashable {
+    /// UDP ports that they unwrap.
+    public var udpPorts: [Int]
+    /// IP protocols that they unwrap.
+    public var protocols: [Int]
+    /// Addresses of other nodes to which pods may send none of these either.
+    public var nodes: Int
+    /// Whether such packets of pods are dropped.
+    public var guarded: Bool
+
+    public init(udpPorts: [Int], protocols: [Int], nodes: Int, guarded: Bool) {
+        self.udpPorts = udpPorts
+        self.protocols = protocols
+        self.nodes = nodes
+        self.guarded = guarded
     }
 }
 
@@ -172,13 +208,18 @@ public struct ManifestStatus: Codable, Sendable, Hashable {
     public var objects: Int
     /// Documents that are refused now; what they replaced stays in force.
     public var problems: [Problem]
-    /// Documents that have no effect, with the reason: kinds that mean nothing to policy or are not supported.
+    /// Documents that have no effect, with the reason.
     public var notices: [String]
-    public init(directory: String?, objects: Int, problems: [Problem], notices: [String]) {
+    /// Those of `notices` that are policies, of kinds that are not enforced.
+    public var warnings: [String]
+    public init(
+        directory: String?, objects: Int, problems: [Problem], notices: [String], warnings: [String] = []
+    ) {
         self.directory = directory
         self.objects = objects
         self.problems = problems
         self.notices = notices
+        self.warnings = warnings
     }
 }
 

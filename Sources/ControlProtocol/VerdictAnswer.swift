@@ -3,15 +3,16 @@ import PolicyModel
 
 /// Answer of `GET /v1/verdict` and of `bulkheadctl verdict`.
 public struct VerdictAnswer: Codable, Sendable, Hashable {
-    /// `allow` or `deny`: both directions must allow.
+    /// `allow` or `deny`: both directions must allow. `undecided`: no side denies, and what one of them decides is not
+    /// known here, or neither end is a pod.
     public var verdict: String
     /// The flow that was judged: `source -> destination port/protocol`, addresses resolved.
     public var flow: String
-    /// The source pod's side. Of the daemon nil where the source is no pod of its node: another node decides, or none.
+    /// The source pod's side.
     public var egress: DirectionAnswer?
-    /// The destination pod's side. Of the daemon nil where the destination is no pod of its node.
+    /// The destination pod's side.
     public var ingress: DirectionAnswer?
-    /// What else a person should know: that the other address family is decided differently. Else nil.
+    /// What else a person should know: that the other address family is decided differently, say. Else nil.
     public var note: String?
 
     public init(
@@ -23,19 +24,39 @@ public struct VerdictAnswer: Codable, Sendable, Hashable {
         self.ingress = ingress
         self.note = note
     }
+
+    /// The verdict follows from the sides.
+    public init(flow: String, egress: DirectionAnswer, ingress: DirectionAnswer, notes: [String] = []) {
+        let sides = [egress, ingress]
+        let isDecided =
+            !sides.contains { $0.verdict == DirectionAnswer.undecided } && sides.contains { $0.kind != "noPod" }
+        verdict =
+            sides.contains { $0.verdict == Verdict.deny.rawValue }
+            ? Verdict.deny.rawValue : isDecided ? Verdict.allow.rawValue : DirectionAnswer.undecided
+        self.flow = flow
+        self.egress = egress
+        self.ingress = ingress
+        note = notes.isEmpty ? nil : notes.joined(separator: "; ")
+    }
 }
 
 /// One direction's decision.
 public struct DirectionAnswer: Codable, Sendable, Hashable {
-    /// `allow` or `deny`.
+    /// ``verdict`` where it is not known what the pod's policies decide.
+    public static let undecided = "undecided"
+
+    /// `allow`, `deny` or `undecided`.
     public var verdict: String
     /// What decided: the kind of `rule`, or, where no pod's policies were asked, `samePod` (both ends are one pod),
-    /// `hostNetwork` (the pod has its node's address) or `noPod` (no pod has the address).
+    /// `hostNetwork` (the pod has its node's address), `noPod` (no pod has the address) or `undecided`.
     public var kind: String
     /// One sentence for a person.
     public var reason: String
     /// The pod of this side, as `namespace/name`.
     public var endpoint: String?
+    /// True for a pod of another node, which decides by what it knows: this is what it decides by the policies that
+    /// are known here. Else nil.
+    public var elsewhere: Bool?
     /// What decided, where a pod's policies were asked.
     public var rule: RuleAnswer?
     /// What of the policies in audit would deny what is allowed; left out where nothing would.
@@ -43,13 +64,22 @@ public struct DirectionAnswer: Codable, Sendable, Hashable {
 
     public init(
         verdict: Verdict, kind: String, reason: String, endpoint: EndpointName?, identity: RuleIdentity?,
-        wouldDeny: RuleIdentity? = nil
+        wouldDeny: RuleIdentity? = nil, isElsewhere: Bool = false
     ) {
         self.verdict = verdict.rawValue
         self.kind = kind
         self.reason = reason
         self.endpoint = endpoint?.description
+        elsewhere = isElsewhere ? true : nil
         rule = identity.map { RuleAnswer($0) }
         self.wouldDeny = wouldDeny.map { RuleAnswer($0) }
+    }
+
+    /// A side of which it is not known what it decides.
+    public init(undecided reason: String, endpoint: EndpointName?) {
+        verdict = Self.undecided
+        kind = Self.undecided
+        self.reason = reason
+        self.endpoint = endpoint?.description
     }
 }

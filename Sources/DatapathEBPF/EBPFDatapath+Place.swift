@@ -6,7 +6,7 @@ extension EBPFDatapath {
     public func checkPlace() throws(DatapathError) {
         let generation = try opened()
         try generation.checkLinks()
-        guard try Self.conntrackTableExists() else {
+        guard try Self.tracksConnections() else {
             throw .missing("the nftables table inet bulkhead-tracking, by which connections are tracked,")
         }
     }

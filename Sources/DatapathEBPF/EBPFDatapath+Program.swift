@@ -9,10 +9,23 @@ extension EBPFDatapath {
     ) throws(DatapathError) -> ProgramReport {
         let generation = try opened()
         guard !delta.isEmpty else { return ProgramReport() }
+        if generation.mayDeny(delta, policy) { owesRevocation = true }
+        let report = try carryOut(delta, policy, generation)
+        if owesRevocation {
+            revoke(policy)
+        } else {
+            _ = revoked.forgetAllowed(by: policy)
+        }
+        return report
+    }
+
+    private mutating func carryOut(
+        _ delta: CompiledDelta, _ policy: borrowing CompiledPolicy, _ generation: Generation
+    ) throws(DatapathError) -> ProgramReport {
         guard generation.capacities.hold(delta) else { return try rebuild(policy) }
         var report = ProgramReport()
         if delta.changesOwnNode, policy.judgesOwnNode {
-            try generation.attach(PacketHook.ownNode, priority: options.hookPriority)
+            try attachOwnNode(generation)
         }
         if retired.conflicts(with: delta) { report.gracePeriods += try gracePeriod() }
         try zeroCounters(of: delta.addedRules.filter { usedRules.contains($0) })

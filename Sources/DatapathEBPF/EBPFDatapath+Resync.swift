@@ -6,12 +6,21 @@ import NetworkTypes
 
 extension EBPFDatapath {
     public mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
+        let repair = repair(isWhole: true)
+        var report = try resyncTables(policy)
+        report.repaired += repair.repaired.count
+        // Where nothing had changed, nothing that policy denies can have been established.
+        if report.wordsWritten > 0 || report.rebuilt || owesRevocation { revoke(policy) }
+        return report
+    }
+
+    private mutating func resyncTables(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
         let generation = try opened()
         guard generation.capacities.hold(policy), generation.keysAgree(with: policy) else {
             return try rebuild(policy)
         }
         var report = ProgramReport()
-        if policy.judgesOwnNode { try generation.attach(PacketHook.ownNode, priority: options.hookPriority) }
+        if policy.judgesOwnNode { try attachOwnNode(generation) }
         if !retired.isEmpty { report.gracePeriods += try gracePeriod() }
         let added = policy.rules.keys.filter { generation.keys[.rule, $0.rawValue] == nil }
         try zeroCounters(of: added.filter { usedRules.contains($0) })
@@ -53,7 +62,6 @@ extension EBPFDatapath {
             do {
                 _ = try new.write(policy, isLive: false)
             } catch {
-                try Pins.removeTree(new.directory)
                 capacities = capacities.withDoubleHeap
                 guard capacities.words <= Capacities.wordLimit else {
                     throw .limit(what: "words of the tables", limit: Int(Capacities.wordLimit))
@@ -66,7 +74,10 @@ extension EBPFDatapath {
             try copyCounters(from: old, to: new)
             new.setJudgesOwnNode(policy.judgesOwnNode)
             new.complete()
+            // Where it cannot be pinned it enforces all the same, as long as this process lives: repair() tries again.
+            _ = try? new.pin()
             try attach(new)
+            _ = try? new.pin()
             superseded.append(old.directory)
             current = new
             usedRules = []

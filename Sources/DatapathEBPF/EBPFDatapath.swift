@@ -4,6 +4,7 @@ import CLinuxShim
 import CompiledPolicy
 import Datapath
 import Glibc
+import Netfilter
 
 /// Programs the kernel's netfilter hooks of the calling thread's network namespace by eBPF: `forward`, and while
 /// ``CompiledPolicy/judgesOwnNode`` says so, `input` and `output`.
@@ -32,12 +33,18 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     let bpffs: String
     let options: Options
     var lock: Descriptor?
+    /// The directory that ``lock`` holds, by its inode.
+    var lockedRoot: UInt64?
     var current: Generation?
     /// Directories of sets that enforce until ``resync(_:)`` has written all anew.
     var superseded: [String] = []
     var retired = RetiredNumbers()
     /// Rules whose counters may not be zero although no rule has the number.
     var usedRules: Set<RuleID> = []
+    var revoked = RevokedConnections()
+    /// Whether connections that policy denies may be unknown: at the start, and after a failure.
+    var owesRevocation = true
+    var netfilter: NetfilterSocket?
 
     /// - Parameter bpffs: a directory of a mounted BPF file system.
     public init(bpffs: String, options: Options = Options()) {
@@ -56,11 +63,8 @@ public struct EBPFDatapath: ~Copyable, Datapath {
 
     public mutating func open() throws(DatapathError) -> Numbering {
         try prepareDirectory()
-        if lock == nil { lock = try Pins.lock(Pins.root(bpffs)) }
-        let code = bh_conntrack_table_create()
-        guard code == 0 else {
-            throw .system(operation: "creating the nftables table inet bulkhead-tracking", code: -code, detail: "")
-        }
+        if lock == nil { try lockRoot() }
+        try Self.createTrackingTable()
         let generation: Generation
         if let found = try adopt() {
             generation = found
@@ -71,6 +75,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         generation.setListening(false)
         generation.complete()
         try attach(generation)
+        try generation.pin()
         current = generation
         // What the last process retired may still be in a packet's hands.
         try gracePeriod()
@@ -81,7 +86,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         return numbering
     }
 
-    private func prepareDirectory() throws(DatapathError) {
+    func prepareDirectory() throws(DatapathError) {
         let found = bh_is_bpffs(bpffs)
         guard found == 1 else {
             if found < 0 { throw .system(operation: "opening \(bpffs)", code: -found, detail: "") }
@@ -93,7 +98,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
 
     private var generationNumbers: [Int] { Pins.names(in: layoutDirectory).compactMap { Int($0) }.sorted() }
 
-    func nextNumber() -> Int { (generationNumbers.last ?? 0) + 1 }
+    func nextNumber() -> Int { max(generationNumbers.last ?? 0, current?.number ?? 0) + 1 }
 
     /// The newest complete set. Older and unfinished ones are removed; ones that cannot be understood, and those of
     /// other layouts, go on enforcing until all is written anew.
@@ -132,6 +137,13 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         try generation.attach(generation.wantedHooks, priority: options.hookPriority)
     }
 
+    /// Attaches the programs that judge packets between endpoints and the node itself. Where their links cannot be pinned
+    /// they judge all the same: ``repair()`` tries again.
+    func attachOwnNode(_ generation: Generation) throws(DatapathError) {
+        try generation.attach(PacketHook.ownNode, priority: options.hookPriority)
+        _ = try? generation.pin()
+    }
+
     // MARK: Grace periods
 
     /// Waits until no packet can see what was retired, and frees it.
@@ -151,6 +163,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     }
 
     public mutating func reclaim() throws(DatapathError) {
+        try removeRevoked()
         guard let current, !current.memory.retired.isEmpty || !retired.isEmpty else { return }
         try gracePeriod()
     }

@@ -27,48 +27,10 @@ public enum PacketHook: UInt32, Sendable, CaseIterable {
 
     func program(_ family: AddressFamily) -> String { "bulkhead\(family.rawValue)\(suffix)" }
     func link(_ family: AddressFamily) -> String { "link\(family.rawValue)\(suffix)" }
-}
 
-/// The loaded programs, one for each hook and family.
-struct HookPrograms: ~Copyable {
-    private let forward4: Descriptor
-    private let forward6: Descriptor
-    private let input4: Descriptor
-    private let input6: Descriptor
-    private let output4: Descriptor
-    private let output6: Descriptor
-
-    static var names: [String] {
-        PacketHook.allCases.flatMap { hook in AddressFamily.allCases.map { hook.program($0) } }
-    }
-
-    /// - Parameter open: the descriptor of the program with a name.
-    init(_ open: (String) throws(DatapathError) -> Descriptor) throws(DatapathError) {
-        // All opened before any is stored: a value that may not be copied is made whole or not at all.
-        let forward4Opened = try open(PacketHook.forward.program(.ipv4))
-        let forward6Opened = try open(PacketHook.forward.program(.ipv6))
-        let input4Opened = try open(PacketHook.input.program(.ipv4))
-        let input6Opened = try open(PacketHook.input.program(.ipv6))
-        let output4Opened = try open(PacketHook.output.program(.ipv4))
-        let output6Opened = try open(PacketHook.output.program(.ipv6))
-        forward4 = forward4Opened
-        forward6 = forward6Opened
-        input4 = input4Opened
-        input6 = input6Opened
-        output4 = output4Opened
-        output6 = output6Opened
-    }
-
-    /// The descriptor; it stays this value's.
-    func raw(_ hook: PacketHook, _ family: AddressFamily) -> Int32 {
-        switch (hook, family) {
-        case (.forward, .ipv4): forward4.raw
-        case (.forward, .ipv6): forward6.raw
-        case (.input, .ipv4): input4.raw
-        case (.input, .ipv6): input6.raw
-        case (.output, .ipv4): output4.raw
-        case (.output, .ipv6): output6.raw
-        }
+    /// The names of all programs.
+    static var programs: [String] {
+        allCases.flatMap { hook in AddressFamily.allCases.map { hook.program($0) } }
     }
 }
 
@@ -88,31 +50,30 @@ extension Generation {
     /// Throws where a program is not attached at a hook whose packets the tables judge.
     func checkLinks() throws(DatapathError) {
         for hook in wantedHooks {
-            for family in AddressFamily.allCases { try checkLink(hook, family) }
+            for family in AddressFamily.allCases {
+                let path = directory + "/" + hook.link(family)
+                guard held.holds(hook.link(family)) else { throw .missing("the link \(path)") }
+                let second = try attachAgain(hook, family)
+                guard second >= 0 else { continue }
+                close(second)
+                throw .missing("the hook of \(path)")
+            }
         }
     }
 
-    private func checkLink(_ hook: PacketHook, _ family: AddressFamily) throws(DatapathError) {
-        let path = directory + "/" + hook.link(family)
-        guard Pins.exists(path) else { throw .missing("the link \(path)") }
-        let link = try Pins.get(path)
-        let program = program(at: hook, family)
+    /// Tries to attach the program once more at the place where its link has it. A link that somebody has detached still
+    /// looks like any other; but where it is attached, its place in the hook is taken.
+    ///
+    /// - Returns: a new link, or -1: the place is taken.
+    private func attachAgain(_ hook: PacketHook, _ family: AddressFamily) throws(DatapathError) -> Int32 {
         var (domain, number, priority, attached) = (UInt32(0), UInt32(0), Int32(0), UInt32(0))
-        let code = bh_link_info(link.raw, &domain, &number, &priority, &attached)
-        guard code == 0 else { throw .system(operation: "reading \(path)", code: -code, detail: "") }
-        guard number == hook.rawValue, attached == (try programNumber(program)) else {
-            throw .missing("our program at \(path)")
-        }
-        // A link that somebody has detached, or whose network namespace is not this one, says nothing of it. But where
-        // it is attached here, its place in the hook is taken.
-        let second = bh_link_netfilter(program, domain, number, priority, 0)
-        guard second < 0 else {
-            close(second)
-            throw .missing("the hook of \(path)")
-        }
-        guard second == -EBUSY || second == -EEXIST else {
+        let code = bh_link_info(held.raw(hook.link(family)), &domain, &number, &priority, &attached)
+        guard code == 0 else { throw .system(operation: "reading the link of \(hook)", code: -code, detail: "") }
+        let second = bh_link_netfilter(program(at: hook, family), domain, number, priority, 0)
+        guard second >= 0 || second == -EBUSY || second == -EEXIST else {
             throw .system(operation: "looking at the \(hook) hook", code: -second, detail: "")
         }
+        return second >= 0 ? second : -1
     }
 
     /// The kernel's number of a program.
@@ -126,25 +87,30 @@ extension Generation {
     }
 
     /// Attaches the programs of these hooks where they are not, beside whatever else is attached.
-    func attach(_ hooks: [PacketHook], priority: Int32) throws(DatapathError) {
+    ///
+    /// - Returns: what was attached, in words.
+    @discardableResult
+    func attach(_ hooks: [PacketHook], priority: Int32) throws(DatapathError) -> [String] {
+        var attached: [String] = []
         for hook in hooks {
-            for family in AddressFamily.allCases { try attach(hook, family, priority) }
+            for family in AddressFamily.allCases where try attach(hook, family, priority) {
+                attached.append("the program at the \(hook) hook, \(family)")
+            }
         }
+        return attached
     }
 
-    private func isAttached(_ hook: PacketHook, _ family: AddressFamily) throws(DatapathError) -> Bool {
-        do {
-            try checkLink(hook, family)
-            return true
-        } catch {
-            guard case .missing = error else { throw error }
-            return false
+    /// Whether it had to be attached.
+    private func attach(
+        _ hook: PacketHook, _ family: AddressFamily, _ wanted: Int32
+    ) throws(DatapathError) -> Bool {
+        let name = hook.link(family)
+        if !held.holds(name) { try takeOver(hook, family) }
+        if held.holds(name) {
+            let second = try attachAgain(hook, family)
+            if second >= 0 { held.hold(Descriptor(second), as: name) }
+            return second >= 0
         }
-    }
-
-    private func attach(_ hook: PacketHook, _ family: AddressFamily, _ wanted: Int32) throws(DatapathError) {
-        let path = directory + "/" + hook.link(family)
-        if try isAttached(hook, family) { return }
         let domain = UInt32(family == .ipv4 ? AF_INET : AF_INET6)
         // Another hook at the same priority: the next one does as well.
         for priority in wanted..<wanted + 32 {
@@ -158,12 +124,21 @@ extension Generation {
                 }
                 throw .system(operation: "attaching to the \(hook) hook", code: -link, detail: "")
             }
-            // What a link that is detached has left.
-            unlink(path)
-            try Pins.pin(Descriptor(link), at: path)
-            return
+            held.hold(Descriptor(link), as: name)
+            return true
         }
         throw .limit(what: "hooks at neighbouring priorities of the \(hook) hook", limit: 32)
+    }
+
+    /// Takes the link that a previous run has pinned, if it is one of this program.
+    private func takeOver(_ hook: PacketHook, _ family: AddressFamily) throws(DatapathError) {
+        let name = hook.link(family)
+        guard Pins.exists(directory + "/" + name) else { return }
+        try held.holdPinned(name, in: directory)
+        var (domain, number, priority, attached) = (UInt32(0), UInt32(0), Int32(0), UInt32(0))
+        let code = bh_link_info(held.raw(name), &domain, &number, &priority, &attached)
+        let wanted = try programNumber(program(at: hook, family))
+        if code != 0 || number != hook.rawValue || attached != wanted { held.release(name) }
     }
 
     // MARK: Packets between endpoints and the node itself
@@ -182,6 +157,7 @@ extension Generation {
         let wanted = wantedHooks
         for hook in PacketHook.allCases where !wanted.contains(hook) {
             for family in AddressFamily.allCases {
+                held.release(hook.link(family))
                 let path = directory + "/" + hook.link(family)
                 guard unlink(path) == 0 || errno == ENOENT else {
                     throw .system(operation: "removing \(path)", code: errno, detail: "")

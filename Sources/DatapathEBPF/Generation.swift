@@ -25,52 +25,51 @@ final class Generation {
     /// Whether the tables may be looked at for a packet that the node itself sends: only a grace period of RCU waits for
     /// those.
     var mayJudgeOutput = true
-    let counters: Descriptor
-    let stats: Descriptor
-    let tunnelNodes: Descriptor
-    private let hooks: HookPrograms
+    /// All that is pinned in the directory.
+    var held: HeldObjects
     private let ring: OpaquePointer
 
     static let mapNames = ["tables", "keys", "counters", "stats", "events", "tunnel_nodes"]
     static let ringBytes = 256 * 1024
 
     private init(
-        number: Int, directory: String, capacities: Capacities, tables: borrowing Descriptor,
-        keys keyMap: borrowing Descriptor, counters: consuming Descriptor, stats: consuming Descriptor,
-        events: borrowing Descriptor, tunnelNodes: consuming Descriptor, hooks: consuming HookPrograms
+        number: Int, directory: String, capacities: Capacities, held: consuming HeldObjects
     ) throws(DatapathError) {
-        let tableBase = try Self.map(tables, bytes: capacities.tableBytes)
-        let keyBase = try Self.map(keyMap, bytes: capacities.keyBytes)
-        guard let ring = bh_ring_open(events.raw, Self.ringBytes) else {
+        let tables = try Self.map(held.raw("tables"), bytes: capacities.tableBytes)
+        let keyMap = try Self.map(held.raw("keys"), bytes: capacities.keyBytes)
+        guard let ring = bh_ring_open(held.raw("events"), Self.ringBytes) else {
             throw .system(operation: "mapping the event buffer", code: errno, detail: "")
         }
         self.number = number
         self.directory = directory
         self.capacities = capacities
-        memory = TableMemory(mapped: tableBase, bytes: capacities.tableBytes, words: capacities.words)
-        keys = KeyMemory(mapped: keyBase, capacities)
-        self.counters = counters
-        self.stats = stats
-        self.tunnelNodes = tunnelNodes
-        self.hooks = hooks
+        memory = TableMemory(tables, words: capacities.words)
+        keys = KeyMemory(keyMap, capacities)
+        self.held = held
         self.ring = ring
     }
 
     deinit { bh_ring_close(ring) }
 
-    /// A program's descriptor, which stays this object's.
-    func program(at hook: PacketHook, _ family: AddressFamily) -> Int32 { hooks.raw(hook, family) }
+    /// A map's descriptor, which stays this object's.
+    struct MapReference { let raw: Int32 }
+    var counters: MapReference { MapReference(raw: held.raw("counters")) }
+    var stats: MapReference { MapReference(raw: held.raw("stats")) }
+    var tunnelNodes: MapReference { MapReference(raw: held.raw("tunnel_nodes")) }
 
-    private static func map(_ map: borrowing Descriptor, bytes: Int) throws(DatapathError) -> UnsafeMutableRawPointer {
-        guard let base = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map.raw, 0), base != MAP_FAILED else {
+    /// A program's descriptor, which stays this object's.
+    func program(at hook: PacketHook, _ family: AddressFamily) -> Int32 { held.raw(hook.program(family)) }
+
+    private static func map(_ map: Int32, bytes: Int) throws(DatapathError) -> Mirror {
+        guard let base = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0), base != MAP_FAILED else {
             throw .system(operation: "mapping tables", code: errno, detail: "")
         }
-        return base
+        return try Mirror(mapped: base, bytes: bytes)
     }
 
     // MARK: Creating and opening
 
-    /// Loads programs and empty tables and pins them. Nothing is attached yet.
+    /// Loads programs and empty tables. Nothing is pinned or attached yet.
     static func create(
         _ number: Int, in parent: String, _ capacities: Capacities, _ settings: EBPFDatapath.Options
     ) throws(DatapathError) -> Generation {
@@ -79,14 +78,10 @@ final class Generation {
         }
         let directory = "\(parent)/\(number)"
         if Pins.exists(directory) { try Pins.removeTree(directory) }
-        try Pins.makeDirectory(directory)
-        for name in mapNames { try Pins.pin(try object.map(name), at: "\(directory)/\(name)") }
-        for name in HookPrograms.names { try Pins.pin(try object.program(name), at: "\(directory)/\(name)") }
-        let generation = try Generation(
-            number: number, directory: directory, capacities: capacities, tables: object.map("tables"),
-            keys: object.map("keys"), counters: object.map("counters"), stats: object.map("stats"),
-            events: object.map("events"), tunnelNodes: object.map("tunnel_nodes"),
-            hooks: HookPrograms { name throws(DatapathError) in try object.program(name) })
+        var held = HeldObjects()
+        for name in mapNames { held.hold(try object.map(name), as: name) }
+        for name in PacketHook.programs { held.hold(try object.program(name), as: name) }
+        let generation = try Generation(number: number, directory: directory, capacities: capacities, held: held)
         generation.writeHeader(settings)
         return generation
     }
@@ -117,7 +112,14 @@ final class Generation {
         writeSettings(settings)
     }
 
+    /// The last eight bytes of the header, which no program reads: the network namespace that the links are in.
+    static let namespaceByte = MemoryLayout<bh_header>.size - 8
+
     func writeSettings(_ settings: EBPFDatapath.Options) {
+        let namespace = bh_network_namespace()
+        if memory.load64(UInt32(Self.namespaceByte / 4)) != namespace {
+            memory.store64(UInt32(Self.namespaceByte / 4), namespace)
+        }
         memory.update(Self.headerWord(\.event_rate), settings.eventsPerSecond)
         memory.update(Self.headerWord(\.event_burst), settings.eventBurst)
         memory.update(Self.headerWord(\.event_repeat_ms), settings.eventRepeatMilliseconds)
@@ -126,8 +128,12 @@ final class Generation {
     /// Opens what is pinned. Throws ``DatapathError/corrupt(_:)`` where it is not whole.
     static func open(_ number: Int, in parent: String) throws(DatapathError) -> Generation {
         let directory = "\(parent)/\(number)"
-        let tables = try Pins.get(directory + "/tables")
-        let header = try Self.map(tables, bytes: Int(BH_FIXED_BYTES))
+        var held = HeldObjects()
+        for name in mapNames + PacketHook.programs { try held.holdPinned(name, in: directory) }
+        guard
+            let header = mmap(nil, Int(BH_FIXED_BYTES), PROT_READ, MAP_SHARED, held.raw("tables"), 0),
+            header != MAP_FAILED
+        else { throw .system(operation: "mapping tables", code: errno, detail: "") }
         func word(_ field: PartialKeyPath<bh_header>) -> UInt32 {
             header.load(fromByteOffset: Int(headerWord(field)) * 4, as: UInt32.self)
         }
@@ -138,22 +144,17 @@ final class Generation {
         let capacities = Capacities(
             words: word(\.words), addressClasses: word(\.class_keys), programs: word(\.program_keys),
             rules: word(\.rule_keys))
-        try check(tables, valueBytes: capacities.tableBytes)
-        let keys = try Pins.get(directory + "/keys")
-        try check(keys, valueBytes: capacities.keyBytes)
-        let generation = try Generation(
-            number: number, directory: directory, capacities: capacities, tables: tables,
-            keys: keys, counters: Pins.get(directory + "/counters"), stats: Pins.get(directory + "/stats"),
-            events: Pins.get(directory + "/events"), tunnelNodes: Pins.get(directory + "/tunnel_nodes"),
-            hooks: HookPrograms { name throws(DatapathError) in try Pins.get(directory + "/" + name) })
+        try check(held.raw("tables"), valueBytes: capacities.tableBytes)
+        try check(held.raw("keys"), valueBytes: capacities.keyBytes)
+        let generation = try Generation(number: number, directory: directory, capacities: capacities, held: held)
         try generation.recover()
         return generation
     }
 
-    private static func check(_ map: borrowing Descriptor, valueBytes: Int) throws(DatapathError) {
+    private static func check(_ map: Int32, valueBytes: Int) throws(DatapathError) {
         var info = bpf_map_info()
         var size = UInt32(MemoryLayout<bpf_map_info>.size)
-        guard bpf_obj_get_info_by_fd(map.raw, &info, &size) == 0, Int(info.value_size) == valueBytes else {
+        guard bpf_obj_get_info_by_fd(map, &info, &size) == 0, Int(info.value_size) == valueBytes else {
             throw .corrupt("a map has another size than its header says")
         }
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BulkheadABI
 import CompiledPolicy
-import Glibc
 
 /// How many numbers the tables have room for.
 public struct Capacities: Sendable, Hashable {
@@ -31,20 +30,23 @@ struct KeyMemory: ~Copyable {
     enum Kind: Int, CaseIterable { case addressClass, program, rule, endpoint }
 
     private let base: UnsafeMutableRawPointer
-    private let bytes: Int
+    private let live: UnsafeMutableRawPointer
+    private var mirror: Mirror
     private let starts: [Int]
     private let counts: [Int]
 
-    init(mapped base: UnsafeMutableRawPointer, _ capacities: Capacities) {
-        self.base = base
-        bytes = capacities.keyBytes
+    init(_ mirror: consuming Mirror, _ capacities: Capacities) {
+        base = mirror.copy
+        live = mirror.live
+        self.mirror = consume mirror
         counts = [
             Int(capacities.addressClasses), Int(capacities.programs), Int(capacities.rules), Int(BH_ENDPOINTS),
         ]
         starts = [0, counts[0], counts[0] + counts[1], counts[0] + counts[1] + counts[2]]
     }
 
-    deinit { munmap(base, bytes) }
+    /// Puts right what somebody else has written into the map. Returns how many words.
+    mutating func repair() -> Int { mirror.repair() }
 
     subscript(kind: Kind, number: UInt32) -> StableKey? {
         let at = (starts[kind.rawValue] + Int(number)) * MemoryLayout<bh_key>.size
@@ -61,6 +63,8 @@ struct KeyMemory: ~Copyable {
         let at = (starts[kind.rawValue] + Int(number)) * MemoryLayout<bh_key>.size
         base.storeBytes(of: new.high, toByteOffset: at, as: UInt64.self)
         base.storeBytes(of: new.low, toByteOffset: at + 8, as: UInt64.self)
+        live.storeBytes(of: new.high, toByteOffset: at, as: UInt64.self)
+        live.storeBytes(of: new.low, toByteOffset: at + 8, as: UInt64.self)
         return 4
     }
 

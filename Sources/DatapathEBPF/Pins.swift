@@ -30,12 +30,6 @@ enum Pins {
         }
     }
 
-    static func pin(_ descriptor: borrowing Descriptor, at path: String) throws(DatapathError) {
-        guard bpf_obj_pin(descriptor.raw, path) == 0 else {
-            throw .system(operation: "pinning \(path)", code: errno, detail: "")
-        }
-    }
-
     static func get(_ path: String) throws(DatapathError) -> Descriptor {
         let raw = bpf_obj_get(path)
         guard raw >= 0 else { throw .system(operation: "opening \(path)", code: errno, detail: "") }
@@ -43,6 +37,12 @@ enum Pins {
     }
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Which object a name stands for; nil: none.
+    static func inode(_ path: String) -> UInt64? {
+        var facts = stat()
+        return lstat(path, &facts) == 0 ? UInt64(facts.st_ino) : nil
+    }
 
     /// Removes a directory and all below it; links first, so that nothing is judged by what is half gone.
     ///
@@ -82,9 +82,10 @@ enum Pins {
                 usleep(10_000)
                 continue
             }
-            throw .system(
-                operation: "locking \(directory)", code: errno,
-                detail: errno == EWOULDBLOCK ? "another bulkheadd uses this directory" : "")
+            guard errno == EWOULDBLOCK else {
+                throw .system(operation: "locking \(directory)", code: errno, detail: "")
+            }
+            throw .inUse("another bulkheadd uses \(directory)")
         }
         return descriptor
     }

@@ -9,7 +9,12 @@ import Glibc
 /// The kernel reads while we write: what a packet can reach is only changed by single aligned stores; all else is
 /// written first and published by one of them. What was unpublished waits in `retired` for a grace period.
 package struct TableMemory: ~Copyable {
+    /// What is read: a copy that nobody else can write.
     package let base: UnsafeMutableRawPointer
+    /// What packets see. Every store goes to both.
+    private let live: UnsafeMutableRawPointer
+    /// Both of them, where the words are a map's.
+    private var mirror: Mirror?
     /// Usable words.
     package let words: UInt32
     package var heap: HeapAllocator
@@ -18,16 +23,14 @@ package struct TableMemory: ~Copyable {
     package var wordsWritten = 0
     /// Grace periods that ``allocate(words:)`` had to wait for since the counter was last taken.
     package var gracePeriods = 0
-    /// Bytes to unmap in the end; 0: allocated by `init(plainWords:)`.
-    private let mappedBytes: Int
-
     package static let heapBegin = UInt32(BH_FIXED_BYTES / 4)
 
-    /// Memory that is mapped and belongs to this value from now on.
-    package init(mapped base: UnsafeMutableRawPointer, bytes: Int, words: UInt32) {
-        self.base = base
+    /// The words of a map.
+    init(_ mirror: consuming Mirror, words: UInt32) {
+        base = mirror.copy
+        live = mirror.live
+        self.mirror = consume mirror
         self.words = words
-        mappedBytes = bytes
         heap = HeapAllocator(begin: Self.heapBegin, end: words)
     }
 
@@ -36,14 +39,18 @@ package struct TableMemory: ~Copyable {
         let bytes = Int(words) * 4 + Int(BH_SLACK_BYTES)
         base = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 4096)
         base.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        live = base
+        mirror = nil
         self.words = words
-        mappedBytes = 0
         heap = HeapAllocator(begin: Self.heapBegin, end: words)
     }
 
     deinit {
-        if mappedBytes > 0 { munmap(base, mappedBytes) } else { base.deallocate() }
+        if mirror == nil { base.deallocate() }
     }
+
+    /// Puts right what somebody else has written into the map, of the next `limit` bytes. Returns how many words.
+    mutating func repair(limit: Int = .max) -> Int { mirror?.repair(limit: limit) ?? 0 }
 
     package func load(_ word: UInt32) -> UInt32 {
         base.load(fromByteOffset: Int(word) * 4, as: UInt32.self)
@@ -55,7 +62,8 @@ package struct TableMemory: ~Copyable {
 
     /// Publishes: everything stored before is visible to whoever sees `value`.
     package mutating func store(_ word: UInt32, _ value: UInt32) {
-        bh_store32((base + Int(word) * 4).assumingMemoryBound(to: UInt32.self), value)
+        base.storeBytes(of: value, toByteOffset: Int(word) * 4, as: UInt32.self)
+        bh_store32((live + Int(word) * 4).assumingMemoryBound(to: UInt32.self), value)
         wordsWritten += 1
     }
 
@@ -76,7 +84,8 @@ package struct TableMemory: ~Copyable {
 
     /// Publishes two words at once.
     package mutating func store64(_ word: UInt32, _ value: UInt64) {
-        bh_store64(base + Int(word) * 4, value)
+        base.storeBytes(of: value, toByteOffset: Int(word) * 4, as: UInt64.self)
+        bh_store64(live + Int(word) * 4, value)
         wordsWritten += 2
     }
 
@@ -88,6 +97,7 @@ package struct TableMemory: ~Copyable {
     package mutating func updateHalf(atByte bytes: Int, _ index: Int, _ value: UInt16) {
         guard half(atByte: bytes, index) != value else { return }
         base.storeBytes(of: value, toByteOffset: bytes + index * 2, as: UInt16.self)
+        live.storeBytes(of: value, toByteOffset: bytes + index * 2, as: UInt16.self)
         wordsWritten += 1
     }
 

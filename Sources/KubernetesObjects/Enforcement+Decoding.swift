@@ -14,7 +14,7 @@ extension Enforcement {
             context.path = FieldPath(
                 before.components + [.field("metadata"), .field("annotations"), .field(entry.key)])
             guard entry.key == annotation else {
-                let hint = NearestField.find(entry.key, among: [annotation]).map { "did you mean \($0)?" }
+                let hint = NearestName.find(entry.key, among: [annotation]).map { "did you mean \($0)?" }
                 context.fail(line: entry.line, column: entry.column, "unknown annotation", hint: hint)
                 continue
             }
@@ -23,7 +23,7 @@ extension Enforcement {
             if let known = Enforcement(rawValue: text) {
                 result = known
             } else {
-                let nearest = NearestField.find(text, among: ["audit", "enforce"])
+                let nearest = NearestName.find(text, among: ["audit", "enforce"])
                 context.fail(
                     entry.value, "enforcement '\(text.boundedForMessage)' is not known: audit or enforce",
                     hint: nearest.map { "did you mean \($0)?" })

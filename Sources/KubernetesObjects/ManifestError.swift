@@ -77,8 +77,8 @@ public struct ManifestNotice: Sendable, Hashable, CustomStringConvertible {
         let object = "\(kind) (\(apiVersion))\(name.isEmpty ? "" : " \(name)")"
         let place = "\(file):\(line):\(column): document \(document)"
         return switch reason {
-        case .ignored: "\(place): \(object) is ignored: the kind means nothing to network policy"
-        case .notEnforced: "\(place): \(object) is not supported yet: it is NOT enforced, traffic is judged without it"
+        case .ignored: "\(place): \(object) is ignored: not a kind that Bulkhead uses"
+        case .notEnforced: "\(place): \(object) is not a kind that Bulkhead enforces: this policy is NOT enforced"
         }
     }
 }

@@ -51,7 +51,7 @@ enum MisplacedField {
 
     static func inSelector(_ entry: DocumentNode.Entry) -> Explanation? {
         if let hint = inLabels[entry.key] { return ("unknown field", hint) }
-        guard entry.value.string != nil, NearestField.find(entry.key, among: selectorFields) == nil else { return nil }
+        guard entry.value.string != nil, NearestName.find(entry.key, among: selectorFields) == nil else { return nil }
         return ("unknown field", "labels belong under matchLabels")
     }
 

@@ -2,6 +2,9 @@
 
 /// What one document of a manifest says.
 public struct DecodedDocument: Sendable, Hashable {
+    /// Problems that are told of one document, its first ones.
+    public static let errorLimit = 100
+
     /// One object with the place where it begins.
     public struct Item: Sendable, Hashable {
         public var object: KubernetesObject
@@ -26,6 +29,8 @@ public struct DecodedDocument: Sendable, Hashable {
     /// the same as in their `unknown`.
     public var notUnderstood: [ManifestError] = []
     public var notices: [ManifestNotice] = []
+    /// Services among those of the notices: nothing is enforced by them, but questions may name them.
+    public var services: [Service] = []
 
     public init() {}
 
@@ -86,7 +91,7 @@ public struct ObjectDecoder {
         }
         guard let known = ObjectKind(rawValue: kind) else { return passOver(node, type) }
         guard isOurs(known, type, node) else {
-            if !Self.groups(of: known).contains(type.group) { passOver(node, type) }
+            if !Self.groups(of: known).contains(type.group) { passOver(node, type, sameName: known) }
             return
         }
         noteKey(of: node, known)
@@ -176,21 +181,28 @@ public struct ObjectDecoder {
                 kind: kind, namespace: isNamespaced ? (namespace.isEmpty ? "default" : namespace) : "", name: name))
     }
 
-    /// Groups whose policies somebody relies on: never passed over in silence.
-    private static let policyGroups: [Substring] = [
-        "policy.networking.k8s.io", "security.istio.io", "projectcalico.org", "cilium.io", "antrea.io",
-    ]
-
-    private mutating func passOver(_ node: DocumentNode, _ type: TypeName) {
-        let isPolicy =
-            type.kind.hasSuffix("NetworkPolicy")
-            || Self.policyGroups.contains { type.group == $0 || type.group.hasSuffix(".\($0)") }
+    /// Notes a document of a kind that we don't read. One that was meant to be of a kind that we do is an error: what it
+    /// should have protected would be open.
+    private mutating func passOver(_ node: DocumentNode, _ type: TypeName, sameName: ObjectKind? = nil) {
+        if let mistake = KnownKinds.mistake(in: type.kind, of: type.group, sameName: sameName) {
+            result.hasUnknownObjects = true
+            return context.at(mistake.isOfGroup ? "apiVersion" : "kind") {
+                $0.fail(
+                    node[mistake.isOfGroup ? "apiVersion" : "kind"] ?? node,
+                    mistake.isOfGroup
+                        ? "'\(type.apiVersion.boundedForMessage)' has no \(type.kind)"
+                        : "there is no kind '\(type.kind.boundedForMessage)' in \(type.apiVersion.boundedForMessage)",
+                    hint: mistake.hint)
+            }
+        }
+        if type.kind == "Service", type.group.isEmpty, let service = Service(node) { result.services.append(service) }
         let metadata = node["metadata"]
         let name = [metadata?["namespace"]?.string, metadata?["name"]?.string].compactMap(\.self).joined(separator: "/")
         result.notices.append(
             ManifestNotice(
                 file: context.file, document: context.document, line: node.line, column: node.column,
-                reason: isPolicy ? .notEnforced : .ignored, apiVersion: type.apiVersion.boundedForMessage,
-                kind: type.kind.boundedForMessage, name: name.boundedForMessage))
+                reason: KnownKinds.isForeignPolicy(type.kind, of: type.group) ? .notEnforced : .ignored,
+                apiVersion: type.apiVersion.boundedForMessage, kind: type.kind.boundedForMessage,
+                name: name.boundedForMessage))
     }
 }

@@ -23,3 +23,8 @@ extension KubernetesObject {
         }
     }
 }
+
+extension ObjectKind {
+    /// Whether objects of this kind are in namespaces.
+    public var isNamespaced: Bool { NamingRule.of(self).isNamespaced }
+}

@@ -296,4 +296,11 @@ public enum ObjectEvent: Sendable, Hashable {
     /// Added, or replaced as a whole.
     case set(KubernetesObject)
     case removed(ObjectKey)
+
+    public var key: ObjectKey {
+        switch self {
+        case .set(let object): object.key
+        case .removed(let key): key
+        }
+    }
 }

@@ -70,7 +70,7 @@ extension DecodingContext {
         let names = ["In", "NotIn", "Exists", "DoesNotExist"]
         fail(
             node, "operator '\(text.boundedForMessage)' is not known: In, NotIn, Exists or DoesNotExist",
-            hint: NearestField.find(text, among: names).map { "did you mean \($0)?" })
+            hint: NearestName.find(text, among: names).map { "did you mean \($0)?" })
         return nil
     }
 }

@@ -54,7 +54,7 @@ struct TierDialect {
         case "Allow": "\(kind.rawValue) calls it Accept"
         case "Accept": "\(kind.rawValue) calls it Allow"
         case "Pass": "after the Baseline tier comes no other to pass to"
-        default: NearestField.find(text, among: actions.map(\.name)).map { "did you mean \($0)?" }
+        default: NearestName.find(text, among: actions.map(\.name)).map { "did you mean \($0)?" }
         }
     }
 }

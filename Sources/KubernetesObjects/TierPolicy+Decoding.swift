@@ -118,7 +118,7 @@ extension DecodingContext {
         if let tier = TierPolicy.Tier(rawValue: text) { return tier }
         fail(
             node, "tier '\(text.boundedForMessage)' is not known: Admin or Baseline",
-            hint: NearestField.find(text, among: ["Admin", "Baseline"]).map { "did you mean \($0)?" })
+            hint: NearestName.find(text, among: ["Admin", "Baseline"]).map { "did you mean \($0)?" })
         return nil
     }
 

@@ -10,6 +10,12 @@ public enum BridgeFiltering: Sendable, Hashable {
     /// They don't: pods on one bridge reach each other whatever policy says.
     case off(problem: String, remedy: String)
 
+    /// Whether packets within bridges go around policy.
+    public var isOff: Bool {
+        if case .off = self { return true }
+        return false
+    }
+
     /// The settings of the calling thread's network namespace; the kernel module br_netfilter makes the directory.
     public static let settings = "/proc/sys/net/bridge"
     private static let names = ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"]

@@ -3,6 +3,7 @@ import CompiledPolicy
 import KubernetesObjects
 import NetworkTypes
 import PolicyModel
+import PolicyResolver
 
 /// Verdicts over a whole cluster, from its objects alone. Egress is decided as the source pod's node decides it,
 /// ingress as the destination pod's node does; a node's policy is compiled when a question first needs it.
@@ -12,11 +13,14 @@ public struct ClusterVerdict: Sendable {
     private let nodeAddresses: [String: [IPAddress]]
     /// The pod that each pod address belongs to.
     private let owners: [IPAddress: EndpointName]
+    private let settings: PolicySettings
     /// By node.
     private var pipelines: [String: PolicyPipeline] = [:]
 
     /// Of several objects with one kind, namespace and name, the last counts.
-    public init(objects: [KubernetesObject]) {
+    ///
+    /// - Parameter settings: what was chosen about traffic between pods and their own node.
+    public init(objects: [KubernetesObject], settings: PolicySettings = PolicySettings()) {
         var pods: [EndpointName: Pod] = [:]
         var nodes: [String: [IPAddress]] = [:]
         var events: [ObjectEvent] = []
@@ -33,6 +37,7 @@ public struct ClusterVerdict: Sendable {
             }
         }
         self.events = events
+        self.settings = settings
         self.pods = pods
         self.nodeAddresses = nodes
         self.owners = Self.owners(of: pods)
@@ -141,8 +146,10 @@ extension ClusterVerdict {
         let source = owners[flow.source]
         let destination = owners[flow.destination]
         if let source, source == destination {
-            let same = ClusterDirection(samePod: source)
-            return ClusterDecision(verdict: .allow, flow: flow, egress: same, ingress: same, isSelf: true)
+            let decision = pods[source].map { evaluate(flow, on: $0.nodeName) }
+            return ClusterDecision(
+                verdict: .allow, flow: flow, egress: ClusterDirection(samePod: source, decision?.egress),
+                ingress: ClusterDirection(samePod: source, decision?.ingress), isSelf: true)
         }
         let sourceNode = source.flatMap { pods[$0]?.nodeName }
         let destinationNode = destination.flatMap { pods[$0]?.nodeName }
@@ -163,7 +170,7 @@ extension ClusterVerdict {
 
     private mutating func compile(_ node: String) {
         guard pipelines[node] == nil else { return }
-        var pipeline = PolicyPipeline(nodeName: node)
+        var pipeline = PolicyPipeline(nodeName: node, settings: settings)
         _ = pipeline.apply(events)
         pipelines[node] = pipeline
     }
@@ -196,10 +203,10 @@ extension ClusterDirection {
             endpoint: decision.endpoint, identity: decision.identity, wouldDeny: decision.wouldDeny)
     }
 
-    fileprivate init(samePod pod: EndpointName) {
+    fileprivate init(samePod pod: EndpointName, _ decision: DirectionDecision?) {
         self.init(
-            verdict: .allow, decided: false, kind: .samePod, reason: "\(pod) to itself is always allowed",
-            endpoint: pod)
+            verdict: .allow, decided: false, kind: .samePod,
+            reason: decision?.reason ?? "\(pod) to its own address is always allowed", endpoint: pod)
     }
 
     fileprivate init(hostNetworkPod pod: EndpointName) {

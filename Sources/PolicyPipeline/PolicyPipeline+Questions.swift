@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ClusterState
 import CompiledPolicy
+import KubernetesObjects
 import NetworkTypes
 import PolicyCompiler
 import PolicyModel
@@ -46,8 +47,33 @@ extension PolicyPipeline {
     /// A Node object's addresses. Nil: no such node.
     public func addresses(ofNode name: String) -> [IPAddress]? { state.addresses(ofNode: name) }
 
+    /// A pod anywhere in the cluster, as policy sees it. Nil: no such pod.
+    public func object(ofPod name: EndpointName) -> Pod? { state.object(ofPod: name) }
+
+    /// What others may say of pods, as objects: the pods, their namespaces, all nodes; policies are left out.
+    public func objects(about pods: [EndpointName]) -> [KubernetesObject] {
+        Set(pods).sorted().compactMap { state.object(ofPod: $0) }.map { .pod($0) }
+            + Set(pods.map(\.namespace)).sorted().compactMap { state.object(ofNamespace: $0) }.map { .namespace($0) }
+            + state.nodeObjects.map { .node($0) }
+    }
+
+    /// Pods that one that is not there was probably meant to be, the likeliest first.
+    public func pods(like name: EndpointName) -> [EndpointName] { state.pods(like: name) }
+
+    /// The node whose object has an address. Nil: no object of a node has it.
+    public func node(withAddress address: IPAddress) -> String? { state.node(withAddress: address) }
+
+    /// Names of all Node objects, in order.
+    public var nodeNames: [String] { state.nodeNames }
+
     /// Local endpoints that the tables have no room for and do not protect; sorted.
     public var endpointsOverLimit: [EndpointName] { compiled.endpointsOverLimit }
+
+    /// Addresses of the cluster's other nodes.
+    public var otherNodeAddresses: Set<IPAddress> { state.otherNodeAddresses }
+
+    /// Changes with ``otherNodeAddresses``.
+    public var nodesRevision: UInt64 { state.nodesRevision }
 
     public var statistics: PipelineStatistics {
         var result = PipelineStatistics()

@@ -1,36 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 
-/// What files and folders of manifests hold, read once and without a daemon.
+/// What files and directories of manifests hold, read once and without a daemon.
 public struct ManifestCheck: Sendable {
+    /// Files that were named or found.
     public var fileCount: Int
     public var documentCount: Int
     /// Everything valid, by key.
     public var objects: [KubernetesObject]
     public var problems: [ManifestProblem]
     public var notices: [ManifestNotice]
+    /// Nothing is enforced by them, but questions may name them.
+    public var services: [Service]
 
     /// Objects of each kind that there is.
     public var counts: [ObjectKind: Int] { Dictionary(grouping: objects, by: \.kind).mapValues(\.count) }
 
-    /// Reads `paths`: of a folder its manifests (not those of folders below), of a file whatever its name is.
-    /// Places that cannot be read are problems.
-    public static func run(paths: [String], limits: ManifestLimits = ManifestLimits()) -> ManifestCheck {
-        var found: [String: ManifestFile] = [:]
-        for path in paths {
-            let folder = ManifestFolder(path: path, limits: limits)
-            do throws(ManifestAccessError) {
-                let prefix = path.hasSuffix("/") ? path : path + "/"
-                for name in try folder.names() { found[prefix + name] = folder.read(name) }
-            } catch {
-                found[path] = ManifestFolder.readFile(path, limits: limits)
-                if found[path] == .removed { found[path] = .unreadable(reason: "no such file or folder") }
-            }
-        }
+    /// Reads `paths`, as ``ManifestInput/read(_:isRecursive:limits:)`` does. Where nothing at all is found, that is a
+    /// problem: whoever names a wrong place must not believe that all is well.
+    public static func run(
+        paths: [String], isRecursive: Bool = false, limits: ManifestLimits = ManifestLimits()
+    ) -> ManifestCheck {
+        run(ManifestInput.read(paths, isRecursive: isRecursive, limits: limits), limits: limits)
+    }
+
+    /// Takes in what was read.
+    public static func run(_ inputs: [ManifestInput], limits: ManifestLimits = ManifestLimits()) -> ManifestCheck {
         var set = ManifestSet(limits: limits)
-        _ = set.apply(found)
-        return ManifestCheck(
-            fileCount: found.count, documentCount: set.documentCount, objects: set.objects, problems: set.problems,
-            notices: set.notices)
+        _ = set.apply(Dictionary(inputs.map { ($0.name, $0.file) }, uniquingKeysWith: { first, _ in first }))
+        var check = ManifestCheck(
+            fileCount: Set(inputs.lazy.filter { !$0.isDirectory }.map(\.name)).count,
+            documentCount: set.documentCount, objects: set.objects, problems: set.problems, notices: set.notices,
+            services: set.services)
+        if check.documentCount == 0, check.problems.isEmpty {
+            let names = Set(inputs.map(\.name)).sorted().joined(separator: ", ")
+            check.problems.append(
+                ManifestProblem(error: ManifestError(file: names, document: 0, reason: "there is no document")))
+        }
+        return check
     }
 }

@@ -29,10 +29,13 @@ public final class ManifestDirectory: Sendable {
 
     /// Reads the folder on the calling thread and begins to watch.
     ///
-    /// - Parameter kinds: what documents may be; others are problems. Nil: whatever we know.
+    /// - Parameters:
+    ///   - kinds: what documents may be; others are problems. Nil: whatever we know.
+    ///   - keepsLastOnEmpty: whether what a file or the whole folder held stays in force when it becomes empty.
     /// - Throws: ``ManifestAccessError`` where it is not there or can't be read or watched.
     public init(
-        path: String, limits: ManifestLimits = ManifestLimits(), kinds: Set<ObjectKind>? = nil
+        path: String, limits: ManifestLimits = ManifestLimits(), kinds: Set<ObjectKind>? = nil,
+        keepsLastOnEmpty: Bool = false
     ) throws(ManifestAccessError) {
         var pipeEnds: [Int32] = [0, 0]
         guard pipe(&pipeEnds) == 0 else { throw ManifestAccessError(path, "pipe") }
@@ -50,7 +53,8 @@ public final class ManifestDirectory: Sendable {
             throw error
         }
         watcher = DirectoryWatcher(
-            path: path, limits: limits, kinds: kinds, inotify: inotify, stop: pipeEnds[0])
+            path: path, limits: limits, kinds: kinds, keepsLastOnEmpty: keepsLastOnEmpty, inotify: inotify,
+            stop: pipeEnds[0])
         do throws(ManifestAccessError) {
             initial = try watcher.begin()
         } catch {

@@ -1,17 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import ControlProtocol
+import PolicySources
 
 /// `-f`, for the commands that send documents.
 struct DocumentOptions: ParsableArguments {
     @Option(
         name: [.customShort("f"), .long],
         help: ArgumentHelp(
-            "Manifest in YAML or JSON, of one or many documents; - reads standard input.", valueName: "path"),
+            "Manifest in YAML or JSON, or directory of them; - reads standard input. May be repeated.",
+            valueName: "path"),
         completion: .file())
-    var filename: String
+    var filename: [String] = []
 
-    func read() throws -> [UInt8] { try InputFile.read(filename, limit: ControlDefaults.bodyLimit) }
+    @Flag(name: [.customShort("R"), .long], help: "Read the directories below a directory as well.")
+    var recursive = false
+
+    /// All that is named, one after the other.
+    func read() throws -> SentDocuments {
+        let inputs = ManifestInput.read(
+            filename, isRecursive: recursive, limits: ManifestLimits(fileSize: ControlDefaults.bodyLimit))
+        for input in inputs {
+            if case .unreadable(let reason, _) = input.file { throw CommandFailure("\(input.name): \(reason)") }
+        }
+        return SentDocuments(inputs: inputs)
+    }
+}
+
+/// What is sent in one body, and what it is called in messages.
+struct SentDocuments {
+    var inputs: [ManifestInput]
+
+    var name: String { inputs.count == 1 ? inputs[0].name : Words.count(inputs.count, "file") }
+
+    var body: [UInt8] {
+        let texts = inputs.compactMap { if case .content(let bytes) = $0.file { bytes } else { nil } }
+        return Array(texts.joined(separator: Array("\n---\n".utf8)))
+    }
+
+    /// - Throws: what is wrong, by file and line, which the daemon could only tell by line of the body.
+    func check() throws(CommandFailure) {
+        let problems = ManifestCheck.run(inputs).problems.map(\.error)
+        guard !problems.isEmpty else { return }
+        let files = Set(problems.map(\.file)).sorted()
+        let subject = files.count == 1 ? "\(files[0]) is" : "\(files.count) files are"
+        throw CommandFailure(
+            "\(subject) invalid; nothing was applied" + problems.map { "\n  \(Problem($0))" }.joined())
+    }
 }
 
 struct ApplyCommand: AsyncParsableCommand {
@@ -24,13 +59,22 @@ struct ApplyCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
     @OptionGroup var documents: DocumentOptions
 
+    func validate() throws {
+        if documents.filename.isEmpty { throw ValidationError("-f is missing: name the manifest to apply, as -f FILE") }
+    }
+
     func run() async throws {
-        let answer = try await socket.client.ask(ObjectsAnswer.self, .put, .objects, body: try documents.read())
+        let sent = try documents.read()
+        try sent.check()
+        let answer = try await socket.client.ask(
+            ObjectsAnswer.self, .put, .objects, body: sent.body,
+            invalid: "\(sent.name) is invalid; nothing was applied")
         try output.print(answer, text: Self.text)
     }
 
     static func text(_ answer: ObjectsAnswer) -> String {
         answer.applied.map { "\($0) applied\n" }.joined() + answer.unchanged.map { "\($0) unchanged\n" }.joined()
             + answer.deleted.map { "\($0) deleted\n" }.joined()
+            + Notices.text(notices: answer.notices, warnings: answer.warnings)
     }
 }

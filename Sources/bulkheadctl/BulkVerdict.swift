@@ -44,8 +44,8 @@ struct BulkVerdict {
         guard line.contains(where: { !JSONLine.isSpace($0) }) else { return }
         do {
             let query = try QueryLine.parse(line)
-            let answer = try cluster.answer(
-                from: query.from, to: query.to, ipProtocol: query.ipProtocol, port: query.port)
+            guard let from = query.from.flow, let to = query.to.flow else { throw query.serviceError }
+            let answer = try cluster.answer(from: from, to: to, ipProtocol: query.ipProtocol, port: query.port)
             if answer.verdict == .deny { denials += 1 }
             JSONLine.append(answer, to: &output)
         } catch {

@@ -2,16 +2,17 @@
 import ArgumentParser
 import ControlProtocol
 import Glibc
+import KubernetesObjects
 
 /// The command line of Bulkhead.
 @main
 struct BulkheadCtl: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bulkheadctl",
-        abstract: "Asks and drives the bulkheadd of this node, and judges policy offline.",
+        abstract: "Inspects and controls this node's bulkheadd; evaluates policy offline.",
         discussion: """
-            Exit codes: 0 done; 1 it could not be done, or a document is refused; 2 the command line is wrong; \
-            3 'verdict --exit-code' found a deny.
+            Exit codes: 0 done; 1 it could not be done, a document is refused, or 'status' is not healthy; 2 the \
+            command line is wrong; 'verdict --exit-code': 3 deny, 4 undecided.
             """,
         version: BuildVersion.text,
         subcommands: [
@@ -24,6 +25,7 @@ struct BulkheadCtl: AsyncParsableCommand {
         // A reader that leaves (`| head`) is told by the next write, not by a signal.
         signal(SIGPIPE, SIG_IGN)
         do {
+            try refuseUnknownCommand(CommandLine.arguments.dropFirst())
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
@@ -35,11 +37,21 @@ struct BulkheadCtl: AsyncParsableCommand {
         }
     }
 
+    /// Says which command was probably meant: options have that from the parser, commands don't.
+    private static func refuseUnknownCommand(_ arguments: ArraySlice<String>) throws {
+        let names = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+        guard let word = arguments.first, !word.hasPrefix("-"), !names.contains(word) else { return }
+        let meant = NearestName.find(word, among: names).map { "; did you mean '\($0)'?" }
+        throw ValidationError("unknown command '\(word)'\(meant ?? "")")
+    }
+
     private static func leave(because error: any Error) -> Never {
         let code = exitCode(for: error)
         switch code {
         case .validationFailure:
-            Terminal.complain(fullMessage(for: error))
+            let message = fullMessage(for: error)
+            let isTitled = message.hasPrefix("Error: ")
+            Terminal.complain(isTitled ? "error: " + message.dropFirst("Error: ".count) : message)
             Glibc.exit(ExitStatus.usage.rawValue)
         case .success:
             Terminal.write(fullMessage(for: error) + "\n")
@@ -57,6 +69,7 @@ enum ExitStatus: Int32 {
     case failure = 1
     case usage = 2
     case denied = 3
+    case undecided = 4
 
     var error: ExitCode { ExitCode(rawValue) }
 }

@@ -8,10 +8,14 @@ struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
         abstract: "Validates manifests without a daemon.",
-        discussion: "Exits with 1 if a document would be refused.")
+        discussion: """
+            Reads directories with all below them. Exits with 1 if a document would be refused, or if there is none. \
+            A policy of a kind that is not enforced is a warning.
+            """)
 
     @Argument(
-        help: ArgumentHelp("Manifests, or directories of them (*.yaml, *.yml, *.json).", valueName: "path"),
+        help: ArgumentHelp(
+            "Manifests, or directories of them (*.yaml, *.yml, *.json); - reads standard input.", valueName: "path"),
         completion: .file())
     var paths: [String]
 
@@ -24,26 +28,41 @@ struct CheckCommand: ParsableCommand {
         /// Objects of each kind.
         var objects: [String: Int]
         var problems: [Problem]
+        /// Documents without effect.
         var notices: [String]
+        /// Those of the notices that are policies.
+        var warnings: [String]
     }
 
     func run() throws {
-        let check = ManifestCheck.run(paths: paths)
+        let check = ManifestCheck.run(paths: paths, isRecursive: true)
         let counts = check.counts.map { ($0.key.rawValue, $0.value) }
         let report = Report(
             files: check.fileCount, documents: check.documentCount,
             objects: Dictionary(uniqueKeysWithValues: counts), problems: check.problems.map { Problem($0.error) },
-            notices: check.notices.map(\.description))
+            notices: check.notices.map(\.description),
+            warnings: check.notices.filter { $0.reason == .notEnforced }.map(\.description))
         try output.print(report, text: Self.text)
         if !report.problems.isEmpty { throw ExitStatus.failure.error }
     }
 
     static func text(_ report: Report) -> String {
         var text = report.problems.map { Terminal.paint("\($0)", .red) + "\n" }.joined()
-        text += report.notices.map { Terminal.paint($0, .yellow) + "\n" }.joined()
+        text += Notices.text(notices: report.notices, warnings: report.warnings)
         let objects = report.objects.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
-        text += "\(report.files) files, \(report.documents) documents: "
+        text += "\(Words.count(report.files, "file")), \(Words.count(report.documents, "document")): "
         text += objects.isEmpty ? "no objects" : objects.joined(separator: ", ")
-        return text + (report.problems.isEmpty ? ", no problems\n" : ", \(report.problems.count) problems\n")
+        if !report.warnings.isEmpty { text += ", \(Words.count(report.warnings.count, "warning"))" }
+        let problems = report.problems.isEmpty ? "no problems" : Words.count(report.problems.count, "problem")
+        return text + ", \(problems)\n"
+    }
+}
+
+/// Documents without effect, one a line.
+enum Notices {
+    static func text(notices: [String], warnings: [String]) -> String {
+        let isWarning = Set(warnings)
+        return notices.map { isWarning.contains($0) ? Terminal.paint("warning: \($0)", .yellow) + "\n" : "\($0)\n" }
+            .joined()
     }
 }

@@ -1,17 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import ControlProtocol
-import Glibc
 import NIOCore
 import NIOHTTP1
-import NIOPosix
 
 /// `--socket`, for each command that asks the daemon.
 struct SocketOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The daemon's control socket.", valueName: "path"), completion: .file())
     var socket: String = ControlDefaults.socketPath
 
-    var client: ControlClient { ControlClient(socketPath: socket) }
+    @Option(
+        help: ArgumentHelp(
+            "How long to wait for an answer to begin (default: 15, and 120 where something is changed).",
+            valueName: "seconds"))
+    var timeout: Int?
+
+    func validate() throws {
+        if let timeout, !(1...86400).contains(timeout) {
+            throw ValidationError("--timeout is from 1 to 86400 seconds")
+        }
+    }
+
+    var client: ControlClient { ControlClient(socketPath: socket, timeout: timeout) }
 }
 
 /// Asks the daemon over its socket, one connection a question.
@@ -22,15 +32,23 @@ struct ControlClient {
     private static let answerLimit = 1 << 30
 
     let socketPath: String
+    /// Seconds until an answer has to begin; nil: as many as suit the call.
+    var timeout: Int?
 
     /// The answer of a call, decoded.
     ///
+    /// - Parameter invalid: what to say of a body that the daemon finds invalid; nil: what it says itself.
     /// - Throws: ``CommandFailure`` with what the daemon said, or why it could not be asked.
     func ask<Answer: Decodable & Sendable>(
         _ type: Answer.Type, _ method: ControlMethod, _ path: ControlPath, query: [(String, String)] = [],
-        body: [UInt8] = []
+        body: [UInt8] = [], invalid: String? = nil
     ) async throws -> Answer {
-        let bytes = try await ask(method, path, query: query, body: body)
+        let bytes: [UInt8]
+        do {
+            bytes = try await ask(method, path, query: query, body: body)
+        } catch let refusal as Refusal where refusal.answer.code == .invalidBody && invalid != nil {
+            throw CommandFailure(refusal.text(invalid ?? ""))
+        }
         do {
             return try JSON.decode(type, from: bytes)
         } catch {
@@ -57,7 +75,10 @@ struct ControlClient {
         _ method: ControlMethod, _ path: ControlPath, query: [(String, String)] = [], body: [UInt8] = [],
         receive: (ByteBuffer) throws -> Void
     ) async throws {
-        let connection = try await connect()
+        let connection = try await ControlConnection.connect(socketPath)
+        let deadline = AnswerDeadline(
+            connection.channel, socketPath, seconds: timeout ?? (method == .get ? 15 : 120))
+        defer { deadline.cancel() }
         try await connection.executeThenClose { inbound, outbound in
             var headers = HTTPHeaders([("host", "localhost"), ("connection", "close")])
             if !body.isEmpty || method == .put { headers.add(name: "content-length", value: "\(body.count)") }
@@ -73,39 +94,25 @@ struct ControlClient {
                 unsent = error
             }
             do {
-                try await Self.take(inbound, receive: receive)
-            } catch let failure as CommandFailure {
-                throw failure
+                try await Self.take(inbound, deadline, receive: receive)
             } catch {
-                throw unsent ?? error
+                if let late = deadline.failure { throw late }
+                throw unsent == nil || error is CommandFailure || error is Refusal ? error : unsent ?? error
             }
         }
     }
 
-    private func connect() async throws -> Connection {
-        do {
-            return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                .connect(unixDomainSocketPath: socketPath) { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHTTPClientHandlers()
-                        return try Connection(wrappingChannelSynchronously: channel)
-                    }
-                }
-        } catch let error as IOError {
-            let reason = String(cString: strerror(error.errnoCode))
-            throw CommandFailure(
-                "no daemon answers on \(socketPath) (\(reason)); is bulkheadd running, and are you root?")
-        }
-    }
-
     private static func take(
-        _ inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>, receive: (ByteBuffer) throws -> Void
+        _ inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>, _ deadline: AnswerDeadline,
+        receive: (ByteBuffer) throws -> Void
     ) async throws {
         var refusal: HTTPResponseStatus?
         var refused: [UInt8] = []
         for try await part in inbound {
             switch part {
-            case .head(let head): refusal = head.status.code >= 400 ? head.status : nil
+            case .head(let head):
+                deadline.cancel()
+                refusal = head.status.code >= 400 ? head.status : nil
             case .body(let bytes) where refusal != nil: refused.append(contentsOf: bytes.readableBytesView)
             case .body(let bytes): try receive(bytes)
             case .end:
@@ -116,12 +123,11 @@ struct ControlClient {
         throw CommandFailure("the daemon closed the connection before its answer was whole")
     }
 
-    private static func failure(_ status: HTTPResponseStatus, _ body: [UInt8]) -> CommandFailure {
+    private static func failure(_ status: HTTPResponseStatus, _ body: [UInt8]) -> any Error {
         guard let answer = try? JSON.decode(ErrorAnswer.self, from: body) else {
             return CommandFailure("the daemon answered \(status.code) \(status.reasonPhrase)")
         }
-        let problems = answer.error.problems.map { "\n  \($0)" }.joined()
-        return CommandFailure(answer.error.message + problems)
+        return Refusal(answer: answer.error)
     }
 
     /// `?name=value&…`, with everything but letters, digits and `-._~:` in percent form (RFC 3986).
@@ -141,4 +147,13 @@ struct ControlClient {
         }
         return query.isEmpty ? "" : "?" + query.map { "\($0)=\(escaped($1))" }.joined(separator: "&")
     }
+}
+
+/// What the daemon refused, and why.
+struct Refusal: Error, CustomStringConvertible {
+    var answer: ErrorAnswer.Content
+
+    var description: String { text(answer.message) }
+
+    func text(_ message: String) -> String { message + answer.problems.map { "\n  \($0)" }.joined() }
 }

@@ -15,28 +15,40 @@ struct CountersCommand: AsyncParsableCommand {
     func run() async throws {
         var answer = try await socket.client.ask(CountersAnswer.self, .get, .counters)
         if nonZero { answer.rules.removeAll { $0.packets == 0 } }
-        try output.print(answer, text: Self.text)
+        try output.print(answer) { Self.text($0, isWide: output.isWide) }
     }
 
-    static func text(_ answer: CountersAnswer) -> String {
+    private static func cell(_ counter: RuleCounterAnswer, isWide: Bool) -> Table.Cell {
+        let decider = isWide ? "\(counter.rule)" : short(counter.rule)
+        let end = counter.gone == true ? " (no longer in force)" : ""
+        return counter.audit == true ? .init("would deny: \(decider)\(end)", .yellow) : .init("\(decider)\(end)")
+    }
+
+    static func text(_ answer: CountersAnswer, isWide: Bool = false) -> String {
         var rules = Table("PACKETS", "BYTES", "DIRECTION", "DECIDED BY")
         for counter in answer.rules {
             rules.add(
                 "\(counter.packets)", "\(counter.bytes)", .init(counter.rule.direction ?? "both"),
-                counter.audit == true ? .init("would deny: \(counter.rule)", .yellow) : .init("\(counter.rule)"))
+                cell(counter, isWide: isWide))
         }
         let datapath = answer.datapath
-        var others = Table("FOR ANOTHER REASON, OR NOT TOLD", "COUNT")
+        var others = Table("OTHER DROPS, AND EVENTS NOT REPORTED", "COUNT")
         others.add("spoofed source address", "\(datapath.spoofed)")
         others.add("transport header not found", "\(datapath.unparsable)")
-        others.add("tables contradict themselves", "\(datapath.inconsistent)")
+        others.add("inconsistent tables (a bug: please report)", "\(datapath.inconsistent)")
         others.add("tunnel packet from a pod to a node", "\(datapath.tunnel)")
         others.add("source-routed packet from a pod", "\(datapath.sourceRouted)")
         others.add("ICMP error about a flow of others", "\(datapath.unrelatedErrors)")
         others.add("IP header not readable", "\(datapath.malformed)")
-        others.add("passed, would be denied by policy in audit", "\(datapath.audited)")
+        others.add("passed, but a policy in audit would deny it", "\(datapath.audited)")
         others.add("events suppressed (same flow, rate limit)", "\(datapath.suppressedEvents)")
         others.add("events lost", "\(datapath.lostEvents)")
-        return rules.text + "\n" + others.text
+        return (isWide ? rules.text(width: nil) : rules.text) + "\n" + others.text
+    }
+
+    /// Without most of the policies that isolate a pod.
+    private static func short(_ rule: RuleAnswer) -> String {
+        guard rule.kind == .isolation, let by = rule.by, by.count > 2 else { return "\(rule)" }
+        return "isolation by " + Words.some(by.map(\.description), limit: 2)
     }
 }

@@ -1,19 +1,84 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import ControlProtocol
+import KubernetesObjects
 
 struct DeleteCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "delete",
-        abstract: "Takes back objects that were applied.",
-        discussion: "All of the documents' objects are deleted, or none.")
+        abstract: "Deletes objects that 'apply' created.",
+        usage: """
+            bulkheadctl delete -f FILE
+            bulkheadctl delete KIND/NAME
+            """,
+        discussion: """
+            With -f all of the documents' objects are deleted, or none; kind, namespace and name are enough. KIND is \
+            as in manifests, or as kubectl abbreviates it: networkpolicy, netpol, pod, …
+            """)
+
+    @Argument(help: ArgumentHelp("The object.", valueName: "kind/name"))
+    var object: String?
+
+    @Option(name: .shortAndLong, help: "The namespace of an object that is named as KIND/NAME.")
+    var namespace = "default"
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var documents: DocumentOptions
 
+    func validate() throws {
+        guard let object else {
+            if documents.filename.isEmpty {
+                throw ValidationError("name what to delete: -f FILE, or KIND/NAME such as networkpolicy/redis")
+            }
+            return
+        }
+        guard documents.filename.isEmpty else { throw ValidationError("-f and KIND/NAME exclude each other") }
+        _ = try key(of: object)
+    }
+
     func run() async throws {
-        let answer = try await socket.client.ask(ObjectsAnswer.self, .delete, .objects, body: try documents.read())
+        let answer: ObjectsAnswer
+        if let object {
+            let key = try key(of: object)
+            var query = [("kind", key.kind.rawValue), ("name", key.name)]
+            if !key.namespace.isEmpty { query.append(("namespace", key.namespace)) }
+            answer = try await socket.client.ask(ObjectsAnswer.self, .delete, .objects, query: query)
+        } else {
+            let sent = try documents.read()
+            answer = try await socket.client.ask(
+                ObjectsAnswer.self, .delete, .objects, body: sent.body,
+                invalid: "\(sent.name) is invalid; nothing was deleted")
+        }
         try output.print(answer, text: ApplyCommand.text)
+    }
+
+    private func key(of text: String) throws -> ObjectKey {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[1].isEmpty else {
+            throw ValidationError("'\(text)' is not KIND/NAME, such as networkpolicy/redis")
+        }
+        guard let kind = Self.kind(parts[0].lowercased()) else {
+            let meant = NearestName.find(String(parts[0]), among: ObjectKind.allCases.map(\.rawValue))
+            let known = ObjectKind.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ValidationError(
+                "unknown kind '\(parts[0])': " + (meant.map { "did you mean \($0)?" } ?? "there are \(known)"))
+        }
+        return ObjectKey(kind: kind, namespace: kind.isNamespaced ? namespace : "", name: String(parts[1]))
+    }
+
+    private static let shortNames: [String: ObjectKind] = [
+        "po": .pod, "ns": .namespace, "no": .node, "netpol": .networkPolicy, "cnp": .clusterNetworkPolicy,
+        "anp": .adminNetworkPolicy, "banp": .baselineAdminNetworkPolicy,
+    ]
+
+    /// By a name in lower case, one or many, or abbreviated.
+    private static func kind(_ name: String) -> ObjectKind? {
+        shortNames[name]
+            ?? ObjectKind.allCases.first { kind in
+                let one = kind.rawValue.lowercased()
+                let many = one.hasSuffix("y") ? one.dropLast() + "ies" : one + "s"
+                return name == one || name == many
+            }
     }
 }

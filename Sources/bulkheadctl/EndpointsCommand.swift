@@ -10,28 +10,44 @@ struct EndpointsCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        try output.print(try await socket.client.ask(EndpointsAnswer.self, .get, .endpoints), text: Self.text)
+        let answer = try await socket.client.ask(EndpointsAnswer.self, .get, .endpoints)
+        try output.print(answer) { Self.text($0, isWide: output.isWide) }
     }
 
-    static func text(_ answer: EndpointsAnswer) -> String {
-        var table = Table("ID", "NAMESPACE", "NAME", "ADDRESSES", "INTERFACE", "INGRESS", "EGRESS")
+    static func text(_ answer: EndpointsAnswer, isWide: Bool = false) -> String {
+        let titles = ["NAMESPACE", "NAME", "ADDRESSES", "INTERFACE", "INGRESS", "EGRESS"]
+        var table = Table(titles: isWide ? ["ID"] + titles : titles)
         for endpoint in answer.endpoints {
-            table.add(
-                "\(endpoint.id)", .init(endpoint.namespace.isEmpty ? "-" : endpoint.namespace), .init(endpoint.name),
-                .init(endpoint.addresses.joined(separator: ",")), .init(interface(endpoint)),
-                .init(text(endpoint.ingress)), .init(text(endpoint.egress)))
+            let cells: [Table.Cell] = [
+                .init(endpoint.namespace.isEmpty ? "-" : endpoint.namespace), .init(endpoint.name),
+                .init(addresses(endpoint, isWide: isWide)), .init(interface(endpoint, isWide: isWide)),
+                .init(text(endpoint.ingress, isWide: isWide)), .init(text(endpoint.egress, isWide: isWide)),
+            ]
+            table.add(row: isWide ? ["\(endpoint.id)"] + cells : cells)
         }
-        return table.text
+        return isWide ? table.text(width: nil) : table.text
     }
 
-    private static func interface(_ endpoint: EndpointAnswer) -> String {
-        let name = endpoint.interface?.name ?? endpoint.bridgePort.map { "\($0.name) (bridge port)" } ?? "-"
+    /// The first, and how many more.
+    private static func addresses(_ endpoint: EndpointAnswer, isWide: Bool) -> String {
+        guard !isWide, let first = endpoint.addresses.first, endpoint.addresses.count > 1 else {
+            return endpoint.addresses.joined(separator: ",")
+        }
+        return "\(first) +\(endpoint.addresses.count - 1)"
+    }
+
+    private static func interface(_ endpoint: EndpointAnswer, isWide: Bool) -> String {
+        let port = endpoint.bridgePort.map { isWide ? "\($0.name) (bridge port)" : $0.name }
+        let name = endpoint.interface?.name ?? port ?? "-"
         return endpoint.unknown == true ? "\(name) (unknown pod)" : name
     }
 
-    private static func text(_ direction: EndpointDirection) -> String {
+    private static func text(_ direction: EndpointDirection, isWide: Bool) -> String {
         if direction.program == 0 { return "open" }
-        return direction.policies.isEmpty
-            ? "\(direction.rules) rules" : direction.policies.map(\.description).joined(separator: ",")
+        let policies = direction.policies
+        if policies.isEmpty { return Words.count(direction.rules, "rule") }
+        return isWide
+            ? policies.map(\.description).joined(separator: ",")
+            : Words.count(policies.count, "policy", "policies")
     }
 }

@@ -7,7 +7,10 @@ struct EventsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "events",
         abstract: "Shows dropped packets, and those that policy in audit would deny, with the reason.",
-        discussion: "Tells of packets from the moment of the call on. One line each; '-o json' gives JSON lines.")
+        discussion: """
+            Streams events as they happen, starting now: one line for the first packet of each flow. '-o json' prints \
+            JSON lines. The exit code is 1 when the daemon ends the stream before --count records came.
+            """)
 
     @OptionGroup var socket: SocketOptions
 
@@ -40,28 +43,47 @@ struct EventsCommand: AsyncParsableCommand {
     func run() async throws {
         var lines = LineSplitter()
         var left = count ?? (follow ? Int.max : 1)
+        if output == .text { Terminal.complain(banner) }
         do {
             try await socket.client.send(.get, .events, query: kind.map { [("kind", $0.rawValue)] } ?? []) { bytes in
                 for line in lines.take(bytes.readableBytesView) where left > 0 {
-                    try show(line)
-                    left -= 1
+                    if try show(line) { left -= 1 }
                 }
                 if left == 0 { throw Enough() }
             }
         } catch is Enough {
             return
+        } catch let error as CommandFailure {
+            throw error
+        } catch {
+            throw CommandFailure("the connection to the daemon broke off: \(error); start 'events' again once it runs")
         }
+        throw CommandFailure("the daemon ended the stream, because it stopped; start 'events' again once it runs")
     }
 
-    private func show(_ line: [UInt8]) throws {
+    private var banner: String {
+        let what =
+            switch kind {
+            case .drop: "dropped packets"
+            case .audit: "packets that policy in audit would deny"
+            case nil: "dropped packets, and packets that policy in audit would deny"
+            }
+        return "Watching \(what) on this node, starting now. Press Ctrl-C to stop."
+    }
+
+    /// Whether the record counts: notices do not.
+    private func show(_ line: [UInt8]) throws -> Bool {
+        let record = try JSON.decode(FlowRecord.self, from: line)
         switch output {
-        case .json: Terminal.write(line + [UInt8(ascii: "\n")])
-        case .text: Terminal.write(Self.text(try JSON.decode(FlowRecord.self, from: line)) + "\n")
+        case .json: Terminal.writeJSON(line + [UInt8(ascii: "\n")])
+        case .text: Terminal.write(Self.text(record) + "\n")
         }
+        return record.kind != .notice
     }
 
     static func text(_ record: FlowRecord) -> String {
         switch record.kind {
+        case .notice: return Terminal.paint("\(record.time)  \(record.notice ?? "")", .yellow)
         case .lost:
             return Terminal.paint("\(record.time)  \(record.lost ?? 0) records lost: read too slowly", .yellow)
         case .drop: return text(record, record.drop, .red)

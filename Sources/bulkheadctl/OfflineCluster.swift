@@ -1,21 +1,98 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControlProtocol
+import KubernetesObjects
+import NetworkTypes
 import PolicyPipeline
 import PolicySources
 
 /// A cluster as its manifests tell it.
-enum OfflineCluster {
+struct OfflineCluster {
+    var verdicts: ClusterVerdict
+    private var services: [Service]
+    private var pods: [Pod]
+
     /// - Throws: ``CommandFailure`` when documents are refused and that is not to be ignored. What is refused, or not
     ///   enforced though it is a policy, is told on standard error either way.
-    static func read(_ paths: [String], ignoringProblems: Bool) throws -> ClusterVerdict {
+    init(_ paths: [String], ignoringProblems: Bool) throws {
         let check = ManifestCheck.run(paths: paths)
         for notice in check.notices where notice.reason == .notEnforced { Terminal.complain("warning: \(notice)") }
         for problem in check.problems { Terminal.complain("refused: \(Problem(problem.error))") }
         guard check.problems.isEmpty || ignoringProblems else {
             throw CommandFailure(
-                "\(check.problems.count) problems in the manifests: a policy could be missing from the verdict "
-                    + "(--ignore-problems goes on without what is refused)")
+                "\(Words.count(check.problems.count, "problem")) in the manifests: a policy could be missing from the "
+                    + "verdict (--ignore-problems goes on without what is refused)")
         }
-        return ClusterVerdict(objects: check.objects)
+        verdicts = ClusterVerdict(objects: check.objects)
+        services = check.services
+        pods = check.objects.compactMap { if case .pod(let pod) = $0 { pod } else { nil } }
+    }
+
+    /// The answer to one question; of a Service's name or address, what its backend pods decide.
+    mutating func answer(_ query: VerdictQuery) throws -> VerdictAnswer {
+        guard let service = try service(query.to), let port = query.port else { return try decide(query, query.to) }
+        let backends = try backends(of: service, query.ipProtocol, port)
+        var answers: [VerdictAnswer] = []
+        for (pod, port) in backends {
+            var asked = query
+            asked.port = port
+            answers.append(
+                try decide(asked, .flow(.pod(namespace: pod.metadata.namespace, name: pod.metadata.name))))
+        }
+        let denied = answers.count { $0.verdict != "allow" }
+        // The one that somebody would come to ask about.
+        var shown = answers.first { $0.verdict != "allow" } ?? answers[0]
+        let pods = Words.count(answers.count, "backend pod")
+        let name = "Service \(service.namespace)/\(service.name)"
+        let note =
+            denied == 0 || denied == answers.count
+            ? "\(name) has \(pods)\(answers.count == 1 ? "" : ", which all have this verdict; one of them is shown")"
+            : "\(name) has \(pods), of which \(denied) \(denied == 1 ? "does" : "do") not allow it; one of these is shown"
+        if denied > 0, denied < answers.count { shown.verdict = DirectionAnswer.undecided }
+        shown.note = [note, shown.note].compactMap(\.self).joined(separator: "; ")
+        return shown
+    }
+
+    private mutating func decide(_ query: VerdictQuery, _ to: VerdictQuery.End) throws -> VerdictAnswer {
+        guard let from = query.from.flow, let to = to.flow else { throw query.serviceError }
+        return VerdictAnswer(
+            try verdicts.answer(from: from, to: to, ipProtocol: query.ipProtocol, port: query.port))
+    }
+
+    private func service(_ end: VerdictQuery.End) throws -> Service? {
+        switch end {
+        case .service(let namespace, let name):
+            guard let service = services.first(where: { $0.namespace == namespace && $0.name == name }) else {
+                throw CommandFailure("no Service \(namespace)/\(name) in the manifests")
+            }
+            return service
+        case .flow(.address(let address)): return services.first { $0.addresses.contains(address) }
+        case .flow(.pod): return nil
+        }
+    }
+
+    /// The pods that it selects, each with the port that a packet gets.
+    private func backends(
+        of service: Service, _ ipProtocol: IPProtocol, _ number: UInt16
+    ) throws -> [(Pod, UInt16)] {
+        let name = "Service \(service.namespace)/\(service.name)"
+        guard let port = service.ports.first(where: { $0.number == number && $0.ipProtocol == ipProtocol }) else {
+            let known = service.ports.map { "\($0.number)/\("\($0.ipProtocol)".lowercased())" }.joined(separator: ", ")
+            throw CommandFailure("\(name) has no such port; it has \(known.isEmpty ? "none" : known)")
+        }
+        guard !service.selector.isEmpty else {
+            throw CommandFailure("\(name) has no selector, and endpoints are not read: ask for one of its backends")
+        }
+        let backends = pods.compactMap { pod -> (Pod, UInt16)? in
+            guard pod.metadata.namespace == service.namespace, !pod.podIPs.isEmpty, pod.phase == .running,
+                service.selector.allSatisfy({ pod.metadata.labels[$0.key] == $0.value })
+            else { return nil }
+            switch port.target {
+            case .number(let number): return (pod, number)
+            case .named(let name):
+                return pod.namedPorts.first { $0.name == name && $0.ipProtocol == ipProtocol }.map { (pod, $0.number) }
+            }
+        }
+        guard !backends.isEmpty else { throw CommandFailure("\(name) has no backend pod in the manifests") }
+        return backends
     }
 }

@@ -6,20 +6,26 @@ import Yams
 /// How an answer is printed.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     case text
+    case wide
     case json
     case yaml
 }
 
 /// `-o`, for each command that prints an answer.
 struct OutputOptions: ParsableArguments {
-    @Option(name: [.customShort("o"), .long], help: "text, for people; json or yaml, for programs.")
+    @Option(
+        name: [.customShort("o"), .long],
+        help: "text, for people; wide, with all columns and nothing cut; json or yaml, for programs.")
     var output: OutputFormat = .text
+
+    /// Whether everything is wanted, however wide.
+    var isWide: Bool { output == .wide }
 
     /// Prints `value`, as text the way `text` says.
     func print<Value: Encodable>(_ value: Value, text: (Value) -> String) throws {
         switch output {
-        case .text: Terminal.write(text(value))
-        case .json: Terminal.write(try JSON.pretty(value) + [UInt8(ascii: "\n")])
+        case .text, .wide: Terminal.write(text(value))
+        case .json: Terminal.writeJSON(try JSON.pretty(value) + [UInt8(ascii: "\n")])
         case .yaml: Terminal.write(try YAMLEncoder().encode(value))
         }
     }

@@ -11,22 +11,30 @@ struct PoliciesCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        try output.print(try await socket.client.ask(PoliciesAnswer.self, .get, .policies), text: Self.text)
+        let answer = try await socket.client.ask(PoliciesAnswer.self, .get, .policies)
+        try output.print(answer) { Self.text($0, isWide: output.isWide) }
     }
 
-    static func text(_ answer: PoliciesAnswer) -> String {
-        var table = Table("KIND", "NAMESPACE", "NAME", "TIER", "STATE", "ENDPOINTS", "SUBJECT", "ORIGIN")
+    static func text(_ answer: PoliciesAnswer, isWide: Bool = false) -> String {
+        let titles = ["KIND", "NAMESPACE", "NAME", "TIER", "STATE", "ENDPOINTS"]
+        var table = Table(titles: isWide ? titles + ["SUBJECT", "ORIGIN", "SELECTS"] : titles)
         for policy in answer.policies {
-            table.add(
+            var cells: [Table.Cell] = [
                 .init(policy.kind), .init(policy.namespace.isEmpty ? "-" : policy.namespace), .init(policy.name),
-                .init(tier(policy)), state(policy), "\(policy.endpoints.count)", .init(policy.subject ?? "-"),
-                .init(policy.origin))
+                .init(tier(policy)), state(policy), "\(policy.endpoints.count)",
+            ]
+            if isWide {
+                let endpoints = policy.endpoints.isEmpty ? "-" : policy.endpoints.joined(separator: ",")
+                cells += [.init(policy.subject ?? "-"), .init(policy.origin), .init(endpoints)]
+            }
+            table.add(row: cells)
         }
         let partial = answer.policies.flatMap { policy in
             (policy.partial ?? []).map { "  \(policy.kind) \(policy.name): \(Terminal.paint($0, .red))\n" }
         }.joined()
         let refused = answer.problems.map { "  \(Terminal.paint("\($0)", .red))\n" }.joined()
-        return table.text + (partial.isEmpty ? "" : "\nnot understood, denied to be safe:\n\(partial)")
+        return (isWide ? table.text(width: nil) : table.text)
+            + (partial.isEmpty ? "" : "\nnot understood, and denied to be safe:\n\(partial)")
             + (refused.isEmpty ? "" : "\nrefused:\n\(refused)")
     }
 
@@ -41,7 +49,7 @@ struct PoliciesCommand: AsyncParsableCommand {
         switch policy.state {
         case .audited: return .init("audit", .yellow)
         case .enforced: return .init("enforced", .green)
-        case .selectsNoEndpoint: return "selects nothing here"
+        case .selectsNoEndpoint: return "no pod here"
         }
     }
 }

@@ -6,7 +6,10 @@ struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
         abstract: "Shows whether the daemon runs, what it holds, and what is wrong.",
-        discussion: "Exits with 1 if something is wrong, so that it can serve as a health check.")
+        discussion: """
+            Exits with 1 if it is not healthy, so that it can serve as a health check: policy is not fully in force, a \
+            document is refused, or nothing is protected. Warnings alone leave it healthy.
+            """)
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
@@ -20,41 +23,75 @@ struct StatusCommand: AsyncParsableCommand {
     static func text(_ status: StatusAnswer) -> String {
         var table = Table("NODE", status.node)
         table.add("healthy", .init(status.healthy ? "yes" : "no", status.healthy ? .green : .red))
+        for line in warnings(status) { table.add(line.title, line.text) }
         table.add("version", "\(status.version), pid \(status.pid), up \(duration(status.uptimeSeconds))")
-        table.add("datapath", text(status.datapath))
-        table.add("", "because \(status.datapath.reason)")
-        if status.datapath.repaired > 0 {
-            table.add("", .init("\(status.datapath.repaired) changes by others put right", .yellow))
-        }
-        if let reason = status.datapath.notReplaced {
-            table.add("", .init("another datapath judges as well, it could not be removed: \(reason)", .red))
-        }
-        let sizes = status.tables
-        table.add(
-            "tables",
-            """
-            \(sizes.endpoints) endpoints, \(sizes.programs) programs, \(sizes.rules) rules, \
-            \(sizes.addresses) addresses in \(sizes.addressClasses) classes, \(sizes.portClasses) port classes
-            """)
+        for (number, line) in lines(status.datapath).enumerated() { table.add(number == 0 ? "datapath" : "", line) }
+        table.add("tables", .init(text(status.tables)))
         if let cluster = status.cluster { for line in lines(cluster) { table.add("cluster", line) } }
-        table.add(
-            "manifests", "\(status.manifests.objects) objects from \(status.manifests.directory ?? "no directory")")
+        table.add("manifests", .init(source(status.manifests, Words.count(status.manifests.objects, "object"))))
         if let guardrails = status.guardrails {
-            table.add("guardrails", "\(guardrails.objects) policies from \(guardrails.directory ?? "no directory")")
+            table.add("guardrails", .init(source(guardrails, Words.count(guardrails.objects, "policy", "policies"))))
         }
         for line in lines(status.policies) { table.add("policies", line) }
         table.add(
             "pushed",
-            "\(status.pushed.objects) objects, \(status.pushed.resolvedEndpoints) endpoints with resolved policy")
+            """
+            \(Words.count(status.pushed.objects, "object")), \
+            \(Words.count(status.pushed.resolvedEndpoints, "endpoint")) with resolved policy
+            """)
         if let bridges = status.bridges {
             table.add(
-                "bridges", "\(bridges.ports) ports with pods, \(bridges.spoofed) frames with foreign addresses dropped")
+                "bridges",
+                """
+                \(Words.count(bridges.ports, "port")) with pods, \
+                \(Words.count(Int(clamping: bridges.spoofed), "frame")) with foreign addresses dropped
+                """)
+            if bridges.unknownPorts > 0 {
+                table.add("", .init("no pod is known behind \(Words.count(bridges.unknownPorts, "port"))", .yellow))
+            }
         }
+        if let tunnels = status.tunnels { table.add("tunnels", text(tunnels)) }
         for line in lines(status.attachments, status.plugin) { table.add("CNI", line) }
         table.add("followers", "\(status.followers)")
         return table.text + overLimit(status.limits) + problems(status.bridges)
             + [status.guardrails, status.manifests].compactMap { $0 }.map(problems).joined()
             + problems(status.cluster)
+    }
+
+    private static func text(_ tunnels: TunnelStatus) -> Table.Cell {
+        let ends = tunnels.udpPorts.map { "udp/\($0)" } + tunnels.protocols.map { "protocol \($0)" }
+        let list = ends.isEmpty ? "without a known port" : ends.joined(separator: ", ")
+        guard tunnels.guarded else { return .init("\(list): pods may send to them", .yellow) }
+        return .init("\(list): dropped from pods to this node and to \(tunnels.nodes) addresses of others")
+    }
+
+    /// What nobody may overlook: right below the answer to "healthy?".
+    private static func warnings(_ status: StatusAnswer) -> [(title: Table.Cell, text: Table.Cell)] {
+        var lines: [(title: Table.Cell, text: Table.Cell)] = status.problems.map { ("problem", .init($0, .red)) }
+        for condition in status.conditions {
+            lines.append(
+                condition.isProblem
+                    ? ("problem", .init(condition.message, .red)) : ("warning", .init(condition.message, .yellow)))
+        }
+        let count = status.manifests.warnings.count + (status.guardrails?.warnings.count ?? 0)
+        if count > 0 {
+            let policies = "\(Words.count(count, "policy", "policies")) \(count == 1 ? "is" : "are")"
+            lines.append(("warning", .init("\(policies) NOT enforced, see below", .yellow)))
+        }
+        return lines
+    }
+
+    private static func text(_ sizes: TableSizes) -> String {
+        """
+        \(Words.count(sizes.endpoints, "endpoint")), \(Words.count(sizes.programs, "program")), \
+        \(Words.count(sizes.rules, "rule")), \(Words.count(sizes.addresses, "address", "addresses")) in \
+        \(Words.count(sizes.addressClasses, "class", "classes")), \
+        \(Words.count(sizes.portClasses, "port class", "port classes"))
+        """
+    }
+
+    private static func source(_ manifests: ManifestStatus, _ count: String) -> String {
+        "\(count) from \(manifests.directory ?? "no directory")"
     }
 
     private static func lines(_ cluster: ClusterStatus) -> [Table.Cell] {
@@ -76,7 +113,7 @@ struct StatusCommand: AsyncParsableCommand {
     private static func problems(_ cluster: ClusterStatus?) -> String {
         guard let problems = cluster?.problems, !problems.isEmpty else { return "" }
         let lines = problems.map { "  \(Terminal.paint("\($0)", .red))\n" }.joined()
-        return "\nof the API server, without effect:\n" + lines
+        return "\nobjects of the API server that have no effect:\n" + lines
     }
 
     private static func lines(_ policies: PolicyStatus) -> [Table.Cell] {
@@ -89,10 +126,11 @@ struct StatusCommand: AsyncParsableCommand {
         }
         if policies.unknownEndpoints > 0 {
             let count = policies.unknownEndpoints
-            lines.append(.init("guardrails hold for \(count) pods that no object tells of", .yellow))
+            let pods = Words.count(count, "pod")
+            lines.append(.init("guardrails that select all pods hold for \(pods) without a known Pod object", .yellow))
         }
-        let judged = policies.judgesOwnNode ? "judged" : "not judged"
-        lines.append("from pods to their own node: \(judged), \(policies.ownNodeReason)")
+        let filtered = policies.judgesOwnNode ? "filtered" : "not filtered"
+        lines.append("pod to own node: \(filtered) (\(policies.ownNodeReason))")
         return lines
     }
 
@@ -104,21 +142,39 @@ struct StatusCommand: AsyncParsableCommand {
             lines.append("plugin in \(plugin.configuration ?? "no configuration"), put in \(plugin.installs)x")
         }
         guard let attachments else { return lines }
-        lines.append("\(attachments.count) pods told of by the container runtime")
+        lines.append("\(Words.count(attachments.count, "pod")) reported by the container runtime")
         if attachments.held > 0 {
-            lines.append(.init("\(attachments.held) of them denied all, since no object tells of them", .yellow))
+            let text = "\(attachments.held) of them denied everything: their Pod objects are not known yet"
+            lines.append(.init(text, .yellow))
         }
         if attachments.unjudged > 0 {
-            lines.append(.init("\(attachments.unjudged) of them unprotected, since no object tells of them", .red))
+            let text = "\(attachments.unjudged) of them unprotected: their Pod objects are not known yet"
+            lines.append(.init(text, .red))
         }
         return lines
     }
 
-    private static func text(_ datapath: DatapathStatus) -> Table.Cell {
+    private static func lines(_ datapath: DatapathStatus) -> [Table.Cell] {
+        var lines: [Table.Cell] = [state(datapath), .init(because(datapath.reason))]
+        if datapath.repaired > 0 {
+            lines.append(.init("\(Words.count(datapath.repaired, "change")) by others put right", .yellow))
+        }
+        if let reason = datapath.notReplaced {
+            lines.append(.init("another datapath judges as well, it could not be removed: \(reason)", .red))
+        }
+        return lines
+    }
+
+    private static func because(_ reason: String) -> String {
+        reason.hasPrefix("--") ? "because of \(reason)" : "because \(reason)"
+    }
+
+    private static func state(_ datapath: DatapathStatus) -> Table.Cell {
         switch datapath.state {
         case .programmed:
             let last = "last \(datapath.lastWords) words in \(datapath.lastMicroseconds) µs"
-            return .init("\(datapath.kind), programmed, \(datapath.batches) batches, \(last)", .green)
+            let batches = Words.count(datapath.batches, "batch", "batches")
+            return .init("\(datapath.kind), programmed, \(batches), \(last)", .green)
         case .retrying:
             let again = datapath.retryInSeconds.map { ", again in \(Int($0.rounded(.up))) s" } ?? ""
             return .init("\(datapath.kind), failed \(datapath.failures)x\(again): \(datapath.error ?? "")", .red)
@@ -139,12 +195,15 @@ struct StatusCommand: AsyncParsableCommand {
     private static func problems(_ manifests: ManifestStatus) -> String {
         var text = ""
         if !manifests.problems.isEmpty {
-            text += "\nrefused, what was in force before stays:\n"
+            text += "\nrefused; what was in force before stays:\n"
             text += manifests.problems.map { "  \(Terminal.paint("\($0)", .red))\n" }.joined()
         }
-        if !manifests.notices.isEmpty {
-            text += "\nnotices:\n" + manifests.notices.map { "  \(Terminal.paint($0, .yellow))\n" }.joined()
+        let isWarning = Set(manifests.warnings)
+        if !isWarning.isEmpty {
+            text += "\nNOT enforced:\n" + manifests.warnings.map { "  \(Terminal.paint($0, .yellow))\n" }.joined()
         }
+        let notices = manifests.notices.filter { !isWarning.contains($0) }
+        if !notices.isEmpty { text += "\nnotices:\n" + notices.map { "  \($0)\n" }.joined() }
         return text
     }
 

@@ -10,6 +10,16 @@ enum Terminal {
         return isatty(STDOUT_FILENO) == 1 && refused.isEmpty
     }()
 
+    /// Columns that the output has: what COLUMNS says, or the terminal. Nil where neither does.
+    static let width: Int? = {
+        if let columns = getenv("COLUMNS").flatMap({ Int(String(cString: $0)) }) { return columns > 0 ? columns : nil }
+        var size = winsize()
+        guard isatty(STDOUT_FILENO) == 1, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
+            return nil
+        }
+        return Int(size.ws_col)
+    }()
+
     enum Colour: Int {
         case red = 31
         case green = 32
@@ -21,9 +31,51 @@ enum Terminal {
         return "\u{1b}[\(colour.rawValue)m\(text)\u{1b}[0m"
     }
 
-    static func write(_ text: String) { write(Array(text.utf8), to: STDOUT_FILENO) }
+    static func write(_ text: String) { write(Array(visible(text).utf8), to: STDOUT_FILENO) }
 
-    static func complain(_ text: String) { write(Array("\(text)\n".utf8), to: STDERR_FILENO) }
+    static func complain(_ text: String) { write(Array("\(visible(text))\n".utf8), to: STDERR_FILENO) }
+
+    /// What `text` would do to a terminal beyond printing, in printed form: names come from anybody who may create
+    /// objects. Line ends, tabs and the colors of ``paint(_:_:)`` stay.
+    static func visible(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: isControl) else { return text }
+        var result = ""
+        var rest = text[...]
+        while let scalar = rest.unicodeScalars.first {
+            if let code = colorCodes.first(where: { rest.hasPrefix($0) }) {
+                result += code
+                rest = rest.dropFirst(code.count)
+                continue
+            }
+            rest.unicodeScalars.removeFirst()
+            guard isControl(scalar) else {
+                result.unicodeScalars.append(scalar)
+                continue
+            }
+            let digits = String(scalar.value, radix: 16)
+            result += "\\u" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+        }
+        return result
+    }
+
+    private static let colorCodes: [String] = hasColour ? ["\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[0m"] : []
+
+    /// C0 and C1 controls, and the characters that turn the direction of text around (Unicode, UAX 9).
+    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case "\n", "\t": false
+        case "\u{0}"..."\u{1f}", "\u{7f}"..."\u{9f}", "\u{200e}"..."\u{200f}", "\u{202a}"..."\u{202e}",
+            "\u{2066}"..."\u{2069}":
+            true
+        default: false
+        }
+    }
+
+    /// JSON as it came, which escapes what lies below a space; what else a terminal would obey is escaped here.
+    static func writeJSON(_ bytes: [UInt8]) {
+        guard bytes.contains(where: { $0 == 0x7f || $0 == 0xc2 || $0 == 0xe2 }) else { return write(bytes) }
+        write(String(decoding: bytes, as: UTF8.self))
+    }
 
     static func write(_ bytes: [UInt8], to descriptor: Int32 = STDOUT_FILENO) {
         var rest = bytes[...]

@@ -2,6 +2,7 @@
 import ArgumentParser
 import ControlProtocol
 import NetworkTypes
+import PolicyModel
 import PolicyPipeline
 
 struct VerdictCommand: AsyncParsableCommand {
@@ -14,23 +15,27 @@ struct VerdictCommand: AsyncParsableCommand {
             bulkheadctl verdict --manifests DIR --queries FILE
             """,
         discussion: """
-            FROM and TO are namespace/pod or an address. PORT/PROTOCOL is 80/tcp, 53/udp, 80 (tcp), icmp, or /47 for \
-            protocol number 47.
+            FROM and TO are namespace/pod, pod (in the namespace of -n), or an address. PORT/PROTOCOL is 80/tcp, \
+            53/udp, 80 (tcp), icmp, or /47 for protocol number 47. Names of ports are not looked up. Policy judges the \
+            backend pod that a Service's packet goes to: with --manifests, TO may be svc/NAME or a Service's address, \
+            and its pods are asked; the daemon knows of no Services.
 
-            Asks the daemon, which knows its own node's pods; with --manifests no daemon is needed, and both sides \
-            are decided, each as its pod's node decides it. A refused document ends that with exit code 1, since a \
-            policy that was meant to be there would be missing.
+            Asks the daemon. It decides both sides, each as its pod's node decides it; for pods of other nodes it \
+            goes by the policies that it knows itself. With --manifests no daemon is needed. A refused document ends \
+            that with exit code 1, since a policy that was meant to be there would be missing.
 
             With --queries, each line of FILE is {"from":"shop/web","to":"shop/redis","protocol":"TCP","port":6379}, \
             and the answer to each is one line of JSON in the same order; a line that cannot be answered gives \
             {"error":"..."}, and the exit code is 1 at the end.
 
-            A verdict of deny is no error: the exit code is 0, unless --exit-code makes it 3.
+            The verdict is allow, deny or undecided: no side is known to deny, and what one of them decides is not \
+            known, or neither end is a pod. The exit code is 0 for each of them, unless --exit-code makes it 3 for \
+            deny and 4 for undecided.
             """)
 
-    @Argument(help: ArgumentHelp("Who asks: namespace/pod or an address.", valueName: "from"))
+    @Argument(help: ArgumentHelp("Who sends: namespace/pod or an address.", valueName: "from"))
     var from: String?
-    @Argument(help: ArgumentHelp("Who is asked: namespace/pod or an address.", valueName: "to"))
+    @Argument(help: ArgumentHelp("Who receives: namespace/pod or an address.", valueName: "to"))
     var to: String?
     @Argument(help: ArgumentHelp("As 80/tcp, 53/udp or icmp.", valueName: "port/protocol"))
     var port: String?
@@ -48,7 +53,10 @@ struct VerdictCommand: AsyncParsableCommand {
     @Flag(help: "Go on although documents are refused.")
     var ignoreProblems = false
 
-    @Flag(help: "Exit with 3 if the verdict (of any line) is deny.")
+    @Option(name: .shortAndLong, help: "The namespace of pods that are named without one.")
+    var namespace = "default"
+
+    @Flag(help: "Exit with 3 if the verdict (of any line) is deny, with 4 if it is undecided.")
     var exitCode = false
 
     @OptionGroup var socket: SocketOptions
@@ -65,10 +73,10 @@ struct VerdictCommand: AsyncParsableCommand {
 
     func run() async throws {
         if let queries {
-            var bulk = BulkVerdict(cluster: try cluster())
+            var bulk = BulkVerdict(cluster: try cluster().verdicts)
             try bulk.run(queries)
             if bulk.errors > 0 {
-                Terminal.complain("\(bulk.errors) lines could not be answered")
+                Terminal.complain("\(Words.count(bulk.errors, "line")) could not be answered")
                 throw ExitStatus.failure.error
             }
             if exitCode, bulk.denials > 0 { throw ExitStatus.denied.error }
@@ -77,13 +85,18 @@ struct VerdictCommand: AsyncParsableCommand {
         let question = try question()
         let answer = manifests.isEmpty ? try await ask(question) : try decide(question)
         try output.print(answer, text: Self.text)
-        if exitCode, answer.verdict == "deny" { throw ExitStatus.denied.error }
+        guard exitCode else { return }
+        if answer.verdict == Verdict.deny.rawValue { throw ExitStatus.denied.error }
+        if answer.verdict == DirectionAnswer.undecided { throw ExitStatus.undecided.error }
     }
 
     private func question() throws -> VerdictQuery {
         guard let from, let to, let port else { throw ValidationError("FROM, TO and PORT/PROTOCOL are needed") }
         do {
-            return try VerdictQuery(from: from, to: to, port: port)
+            let query = try VerdictQuery(from: from, to: to, port: port, namespace: namespace)
+            // The daemon knows of no Services.
+            if manifests.isEmpty, query.to.flow == nil { throw query.serviceError }
+            return query
         } catch {
             throw ValidationError("\(error)")
         }
@@ -91,38 +104,63 @@ struct VerdictCommand: AsyncParsableCommand {
 
     private func decide(_ question: VerdictQuery) throws -> VerdictAnswer {
         var cluster = try cluster()
-        return VerdictAnswer(
-            try cluster.answer(
-                from: question.from, to: question.to, ipProtocol: question.ipProtocol, port: question.port))
+        return try cluster.answer(question)
     }
 
     private func ask(_ question: VerdictQuery) async throws -> VerdictAnswer {
+        guard let from = question.from.flow, let to = question.to.flow else { throw question.serviceError }
         var query = [
-            ("from", "\(question.from)"), ("to", "\(question.to)"),
+            ("from", "\(from)"), ("to", "\(to)"),
             ("protocol", "\(question.ipProtocol.rawValue)"),
         ]
         if let port = question.port { query.append(("port", "\(port)")) }
         return try await socket.client.ask(VerdictAnswer.self, .get, .verdict, query: query)
     }
 
-    private func cluster() throws -> ClusterVerdict {
-        try OfflineCluster.read(manifests, ignoringProblems: ignoreProblems)
+    private func cluster() throws -> OfflineCluster {
+        try OfflineCluster(manifests, ignoringProblems: ignoreProblems)
     }
 
     static func text(_ answer: VerdictAnswer) -> String {
-        let colour: Terminal.Colour = answer.verdict == "allow" ? .green : .red
-        var text = "\(Terminal.paint(answer.verdict, colour))  \(answer.flow)\n"
+        var text = "\(Terminal.paint(answer.verdict, colour(answer.verdict)))  \(answer.flow)\n"
         var table = Table("  side", "verdict", "pod", "reason")
         for (side, direction) in [("  egress", answer.egress), ("  ingress", answer.ingress)] {
             guard let direction else {
                 table.add(.init(side), "-", "-", "not decided on this node")
                 continue
             }
+            // Nobody decides at an end that is no pod.
+            let isNobody = direction.kind == "noPod"
+            let pod = direction.endpoint.map { direction.elsewhere == true ? "\($0) (other node)" : $0 }
             table.add(
-                .init(side), .init(direction.verdict, direction.verdict == "allow" ? .green : .red),
-                .init(direction.endpoint ?? "-"), .init(direction.reason))
+                .init(side), isNobody ? "-" : .init(direction.verdict, colour(direction.verdict)), .init(pod ?? "-"),
+                .init(direction.reason))
         }
         text += table.text
         return text + (answer.note.map { "note: \($0)\n" } ?? "")
+    }
+
+    private static func colour(_ verdict: String) -> Terminal.Colour {
+        switch verdict {
+        case Verdict.allow.rawValue: .green
+        case Verdict.deny.rawValue: .red
+        default: .yellow
+        }
+    }
+}
+
+extension VerdictAnswer {
+    init(_ decision: ClusterDecision) {
+        self.init(
+            flow: decision.flow.description, egress: DirectionAnswer(decision.egress),
+            ingress: DirectionAnswer(decision.ingress), notes: decision.note.map { [$0] } ?? [])
+    }
+}
+
+extension DirectionAnswer {
+    init(_ direction: ClusterDirection) {
+        self.init(
+            verdict: direction.verdict, kind: direction.kind.rawValue, reason: direction.reason,
+            endpoint: direction.endpoint, identity: direction.identity, wouldDeny: direction.wouldDeny)
     }
 }

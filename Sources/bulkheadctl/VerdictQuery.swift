@@ -1,67 +1,93 @@
 // SPDX-License-Identifier: Apache-2.0
-import ControlProtocol
 import NetworkTypes
 import PolicyPipeline
 
 /// One question as given on the command line or in a line of a file.
 struct VerdictQuery {
-    var from: FlowEnd
-    var to: FlowEnd
+    /// One end as it is written.
+    enum End {
+        case flow(FlowEnd)
+        /// Only manifests tell of Services.
+        case service(namespace: String, name: String)
+
+        /// Nil for a Service.
+        var flow: FlowEnd? { if case .flow(let end) = self { end } else { nil } }
+    }
+
+    var from: End
+    var to: End
     var ipProtocol: IPProtocol
     var port: UInt16?
 
     init(from: FlowEnd, to: FlowEnd, ipProtocol: IPProtocol, port: UInt16?) {
-        self.from = from
-        self.to = to
+        self.from = .flow(from)
+        self.to = .flow(to)
         self.ipProtocol = ipProtocol
         self.port = port
     }
 
-    /// - Parameter port: `80/tcp`, `80`, `icmp`, `/47`.
-    init(from: String, to: String, port text: String) throws(QueryError) {
-        self.from = try Self.end(from)
-        self.to = try Self.end(to)
-        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        if parts.count == 2 {
-            ipProtocol = try Self.ipProtocol(parts[1])
-            port = parts[0].isEmpty ? nil : try Self.port(parts[0])
-        } else if text.utf8.allSatisfy({ (48...57).contains($0) }) {
-            ipProtocol = .tcp
-            port = try Self.port(text)
-        } else {
-            ipProtocol = try Self.ipProtocol(text)
-            port = nil
-        }
+    /// - Parameters:
+    ///   - port: `80/tcp`, `80`, `icmp`, `/47`.
+    ///   - namespace: of pods that are named without one.
+    init(from: String, to: String, port text: String, namespace: String = "default") throws(QueryError) {
+        self.from = .flow(try Self.end(from, namespace: namespace))
+        self.to = try Self.serviceOrEnd(to, namespace: namespace)
+        (ipProtocol, port) = try Self.protocolAndPort(text)
         guard ipProtocol.hasPorts == (port != nil) else {
+            let name = "\(ipProtocol)".lowercased()
             throw QueryError(
-                ipProtocol.hasPorts ? "\(ipProtocol) needs a port, as in 80/tcp" : "\(ipProtocol) has no ports")
+                ipProtocol.hasPorts
+                    ? "\(name) needs a port, as in 80/\(name)" : "\(name) has no ports: write '\(name)' alone")
         }
     }
 
-    static func end(_ text: some StringProtocol) throws(QueryError) -> FlowEnd {
-        if let slash = text.firstIndex(of: "/") {
-            let name = text[text.index(after: slash)...]
-            guard slash > text.startIndex, !name.isEmpty, !name.contains("/") else {
-                throw QueryError("'\(text)' is neither namespace/pod nor an address")
+    private static func protocolAndPort(_ text: String) throws(QueryError) -> (IPProtocol, UInt16?) {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        if parts.count == 2 {
+            if !isNumber(parts[0]), let turned = turned(parts[0], parts[1]) {
+                throw QueryError("'\(text)' has its parts in the wrong order: write \(turned)")
             }
-            return .pod(namespace: String(text[..<slash]), name: String(name))
+            return (try ipProtocol(parts[1]), parts[0].isEmpty ? nil : try port(parts[0]))
         }
-        guard let address = try? IPAddress(text) else {
-            throw QueryError("'\(text)' is neither namespace/pod nor an address")
+        if isNumber(text) { return (.tcp, try port(text)) }
+        let colon = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        if colon.count == 2, let meant = turned(colon[0], colon[1]) ?? turned(colon[1], colon[0]) {
+            throw QueryError("'\(text)' is not PORT/PROTOCOL: write \(meant)")
         }
-        return .address(address)
+        guard let ipProtocol = IPProtocol(name: text) else {
+            throw QueryError(
+                "'\(text)' is no port number and no protocol: write PORT/PROTOCOL, such as 6379/tcp or 53/udp, or icmp; "
+                    + "names of ports are not looked up")
+        }
+        return (ipProtocol, nil)
+    }
+
+    /// `6379/tcp` for `tcp` and `6379`.
+    private static func turned(_ name: Substring, _ port: Substring) -> String? {
+        guard isNumber(port), !isNumber(name), IPProtocol(name: name) != nil else { return nil }
+        return "\(port)/\(name)"
     }
 
     static func ipProtocol(_ text: some StringProtocol) throws(QueryError) -> IPProtocol {
         guard let ipProtocol = IPProtocol(name: text) else {
-            throw QueryError("'\(text)' is no protocol name and no number from 0 to 255")
+            throw QueryError("unknown protocol '\(text)': use tcp, udp, sctp, icmp or a number from 0 to 255")
         }
         return ipProtocol
     }
 
     private static func port(_ text: some StringProtocol) throws(QueryError) -> UInt16 {
-        guard let port = UInt16(text) else { throw QueryError("'\(text)' is no port from 0 to 65535") }
-        return port
+        if let port = UInt16(text), isNumber(text) { return port }
+        let isRange = text.contains("-") && text.split(separator: "-").allSatisfy { isNumber($0) }
+        throw QueryError(
+            isRange
+                ? "'\(text)' is a range of ports: a verdict is about one port, write one of them"
+                : isNumber(text)
+                    ? "'\(text)' is not a port: ports are from 0 to 65535"
+                    : "'\(text)' is not a port number; names of ports are not looked up")
+    }
+
+    private static func isNumber(_ text: some StringProtocol) -> Bool {
+        !text.isEmpty && text.utf8.allSatisfy { (48...57).contains($0) }
     }
 }
 
@@ -69,20 +95,4 @@ struct VerdictQuery {
 struct QueryError: Error, CustomStringConvertible {
     var description: String
     init(_ description: String) { self.description = description }
-}
-
-extension VerdictAnswer {
-    init(_ decision: ClusterDecision) {
-        self.init(
-            verdict: decision.verdict, flow: decision.flow.description, egress: DirectionAnswer(decision.egress),
-            ingress: DirectionAnswer(decision.ingress), note: decision.note)
-    }
-}
-
-extension DirectionAnswer {
-    init(_ direction: ClusterDirection) {
-        self.init(
-            verdict: direction.verdict, kind: direction.kind.rawValue, reason: direction.reason,
-            endpoint: direction.endpoint, identity: direction.identity, wouldDeny: direction.wouldDeny)
-    }
 }

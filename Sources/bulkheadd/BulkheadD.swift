@@ -8,13 +8,6 @@ import Logging
 import NetworkTypes
 import PolicyResolver
 
-extension IPAddress: ExpressibleByArgument {
-    public init?(argument: String) {
-        guard let address = try? IPAddress(argument) else { return nil }
-        self = address
-    }
-}
-
 /// The command line of the daemon.
 struct BulkheadD: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,8 +17,8 @@ struct BulkheadD: ParsableCommand {
             Works in the network namespace that it is started in. What it programs stays in force when it stops, \
             crashes or is upgraded, until --cleanup or 'bulkheadctl uninstall' removes it.
 
-            Exit codes: 0 done; 1 it could not start, or with --once a document was refused or the kernel could not \
-            be programmed; 2 the command line is wrong.
+            Exit codes: 0 done; 1 it could not start, or with --once the status is not healthy: a document was refused, \
+            the kernel could not be programmed, or nothing is protected; 2 the command line is wrong.
             """,
         version: BuildVersion.text)
 
@@ -72,6 +65,16 @@ struct BulkheadD: ParsableCommand {
     var guardrails: String?
 
     @Flag(
+        inversion: .prefixedNo,
+        help: ArgumentHelp(
+            "Keep what a directory or a file of it held in force when it becomes empty.",
+            discussion: """
+                A full disk, a crash or a missing volume look like that. The status reports it as a problem. A file \
+                that holds only a comment is empty on purpose.
+                """))
+    var keepLastOnEmpty = true
+
+    @Flag(
         help: ArgumentHelp(
             "Follow the API server of the cluster that this is a pod of.",
             discussion: "With the token and the authorities of the pod's service account."))
@@ -87,12 +90,33 @@ struct BulkheadD: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Address of the node's name server, which no policy keeps pods from. May be repeated.",
-            valueName: "address"))
+            "Address of the node's name server: pods may always reach it, whatever policy says. May be repeated.",
+            valueName: "address"),
+        transform: BulkheadD.nameServer)
     var nodeDNS: [IPAddress] = []
 
     @Flag(help: "Judge traffic from pods to their own node by NetworkPolicy too, not only by Admin and Baseline tiers.")
     var enforceOwnNode = false
+
+    enum UnknownPorts: String, ExpressibleByArgument, CaseIterable {
+        case allow
+        case deny
+    }
+
+    @Option(
+        help: ArgumentHelp(
+            "What comes in by a bridge port of which no pod is known: allow, as long as it is nobody else's address, or deny.",
+            discussion: """
+                With deny a new pod on a bridge sends nothing, not even DHCP requests, before its addresses are known \
+                by its object or by the CNI plugin.
+                """))
+    var unknownPorts: UnknownPorts = .allow
+
+    @Flag(
+        help: ArgumentHelp(
+            "Let pods send tunnel packets (VXLAN, Geneve, GRE, IPIP, SIT, FOU) to nodes that have such tunnels.",
+            discussion: "They come out of the node's tunnel as anybody's, so they are dropped otherwise."))
+    var allowPodTunnels = false
 
     @Option(help: "What enforces in the kernel: ebpf, nftables, or auto, which is eBPF where the kernel can.")
     var datapath: DatapathKind = .auto
@@ -102,7 +126,7 @@ struct BulkheadD: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How often the nftables datapath looks for changes that others made to its table.",
+            "How often to check the nftables table for outside changes.",
             valueName: "seconds"))
     var watchInterval: Double = 5
 
@@ -111,10 +135,10 @@ struct BulkheadD: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Where /metrics, /healthz and /readyz are answered; nowhere unless given.",
+            "Where /metrics, /healthz and /readyz are answered.",
             discussion: """
-                Anybody who reaches the address may ask. 127.0.0.1:9105 is for probes of the kubelet and for agents \
-                on the node; :9105 is every address of the node.
+                Off by default. No authentication: anyone who can reach the address can read it. 127.0.0.1:9105 is for \
+                probes of the kubelet and for agents on the node; :9105 is every address of the node.
                 """, valueName: "host:port"),
         transform: BulkheadD.address)
     var metricsAddress: MetricsAddress?
@@ -145,9 +169,22 @@ struct BulkheadD: ParsableCommand {
         return address
     }
 
+    private static func nameServer(_ text: String) throws -> IPAddress {
+        guard let address = try? IPAddress(text) else {
+            throw ValidationError(
+                "'\(text)' is not an IP address; --node-dns takes the address of the node's name server, such as "
+                    + "169.254.20.10")
+        }
+        return address
+    }
+
     func validate() throws {
         if once, cleanup { throw ValidationError("--once and --cleanup exclude each other") }
-        if !cleanup, nodeName?.isEmpty ?? true { throw ValidationError("--node-name is missing") }
+        if !cleanup, nodeName?.isEmpty ?? true {
+            throw ValidationError(
+                "--node-name is missing: give this node's name as pods have it in spec.nodeName, which "
+                    + "'kubectl get nodes' shows and which need not be the host's name")
+        }
         if reject, datapath != .nftables { throw ValidationError("--reject needs --datapath nftables") }
         if !(0.1...86400).contains(watchInterval) {
             throw ValidationError("--watch-interval is from 0.1 to 86400 seconds")

@@ -35,7 +35,10 @@ struct PluginOptions: ParsableArguments {
         help: ArgumentHelp("How long a pod's start waits for its policy, from 0.1 to 25.", valueName: "seconds"))
     var cniDeadline: Double = 10
 
-    @Option(help: "What then: deny, so that the start fails and is tried again, or allow, unprotected.")
+    @Option(
+        help: """
+            When the deadline passes: deny (the pod's start fails and is retried) or allow (it starts unprotected).
+            """)
     var cniOnDeadline: PluginSettings.Expiry = .deny
 
     @Option(

@@ -20,19 +20,21 @@ struct AgentFixture {
         in directory: TemporaryDirectory? = nil, watchInterval: Duration = .seconds(3600),
         interfaceGrace: Duration = .seconds(15), thread: KernelThread? = nil,
         removeOther: (@Sendable () throws -> [String])? = nil, cluster: ClusterFollower? = nil,
-        readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil
+        readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil, logger: Logger? = nil,
+        withDirectories: Bool = true
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
         agent = Agent(
             settings: AgentSettings(
-                nodeName: "node", manifestDirectory: "/manifests", guardrailDirectory: "/guardrails",
+                nodeName: "node", manifestDirectory: withDirectories ? "/manifests" : nil,
+                guardrailDirectory: withDirectories ? "/guardrails" : nil,
                 datapathKind: "fake", datapathReason: "for tests", watchInterval: watchInterval,
                 interfaceGrace: interfaceGrace, removeOther: removeOther,
                 pushedFile: PushedFile(path: directory.path + "/pushed.json"),
                 cluster: cluster, attachmentFile: AttachmentFile(path: directory.path + "/attachments.json"),
                 readNetwork: readNetwork),
-            thread: try thread ?? KernelThread(), datapath: FakeDatapath(kernel), logger: Self.silent)
+            thread: try thread ?? KernelThread(), datapath: FakeDatapath(kernel), logger: logger ?? Self.silent)
     }
 
     static var silent: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }

@@ -8,8 +8,17 @@ struct CommandLine {
     var output: String
     var complaints: String
 
+    /// What a line of the shell prints, where `$0` is a program of this build.
+    static func runShell(_ line: String, program: String) throws -> String {
+        try run(at: "/bin/sh", ["-c", line, try place(of: program)], input: "").output
+    }
+
     /// Blocks; standard output and error go through files, so that neither can fill up.
     static func run(_ program: String, _ arguments: [String], input: String = "") throws -> CommandLine {
+        try run(at: try place(of: program), arguments, input: input)
+    }
+
+    private static func run(at path: String, _ arguments: [String], input: String) throws -> CommandLine {
         let directory = try TemporaryDirectory()
         try write(input, to: directory.path + "/in")
         var actions = posix_spawn_file_actions_t()
@@ -20,7 +29,6 @@ struct CommandLine {
             posix_spawn_file_actions_addopen(
                 &actions, descriptor, "\(directory.path)/\(name)", O_WRONLY | O_CREAT, 0o600)
         }
-        let path = try place(of: program)
         var words = ([path] + arguments).map { strdup($0) } + [nil]
         defer { for word in words { free(word) } }
         var pid = pid_t()

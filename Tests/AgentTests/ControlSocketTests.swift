@@ -69,6 +69,7 @@ import Testing
         ("GET", "/v1/verdict?from=shop/web&to=shop/redis&protocol=icmp&port=1", 400, .badRequest),
         ("GET", "/v1/verdict?from=shop/web&to=shop/redis&protocol=nope&port=1", 400, .badRequest),
         ("GET", "/v1/verdict?from=web&to=shop/redis&port=1", 400, .badRequest),
+        ("GET", "/v1/verdict?from=shop/web&to=10.1.0.0/24&port=1", 400, .badRequest),
         ("GET", "/v1/verdict?from=shop/web&to=shop/redis&port=1&port=2", 400, .badRequest),
         ("GET", "/v1/verdict?from=shop/web&to=shop/redis&port=1&more=2", 400, .badRequest),
         ("GET", "/v1/verdict?from=shop/web&to=2001:db8::1&port=1", 400, .badRequest),

@@ -34,6 +34,8 @@ struct FakeDatapath: Datapath, ~Copyable {
 
     mutating func reclaim() throws(DatapathError) { try kernel.note("reclaim") }
 
+    mutating func setListening(_ isOn: Bool) throws(DatapathError) { try kernel.note("listening \(isOn)") }
+
     func ruleCounters() throws(DatapathError) -> [RuleID: RuleCounter] {
         try kernel.fail()
         return kernel.state.withLock { $0.counters }
@@ -65,6 +67,8 @@ struct FakeDatapath: Datapath, ~Copyable {
         return "fake tables"
     }
 
+    mutating func repair() -> RepairReport { kernel.takeRepair() }
+
     static var isExposed: Bool { true }
     func isUntouched() throws(DatapathError) -> Bool { kernel.state.withLock { $0.changedByOthers == 0 } }
 }
@@ -82,6 +86,8 @@ final class FakeKernel: Sendable {
         var counters: [RuleID: RuleCounter] = [:]
         /// Whether somebody has taken away what enforces.
         var isGone = false
+        /// What the next look for repairs finds.
+        var repair = RepairReport()
         /// Things that the next resync has to put right.
         var changedByOthers = 0
     }
@@ -96,6 +102,14 @@ final class FakeKernel: Sendable {
 
     func changeByOthers(_ count: Int) { state.withLock { $0.changedByOthers = count } }
 
+    /// What was repaired is told once, a failure until it is taken back.
+    fileprivate func takeRepair() -> RepairReport {
+        state.withLock { state in
+            defer { state.repair.repaired = [] }
+            return state.repair
+        }
+    }
+
     fileprivate func takeChanges() -> Int {
         state.withLock { state in
             defer { state.changedByOthers = 0 }
@@ -104,6 +118,13 @@ final class FakeKernel: Sendable {
     }
 
     func failNext(_ count: Int) { state.withLock { $0.failures = count } }
+
+    func count(_ packets: UInt64, for rule: RuleID?) {
+        state.withLock { state in
+            state.counters = [:]
+            if let rule { state.counters[rule] = RuleCounter(packets: packets, bytes: packets * 100) }
+        }
+    }
 
     func tell(_ events: [DropEvent]) { state.withLock { $0.events += events } }
 

@@ -43,7 +43,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ["verdict"], ["verdict", "a", "b"], ["verdict", "web", "shop/redis", "80"],
+        ["verdict"], ["verdict", "a", "b"], ["delete"], ["delete", "redis"], ["delete", "netpool/redis"],
         ["verdict", "shop/web", "shop/redis", "tcp"], ["verdict", "shop/web", "shop/redis", "80/icmp"],
         ["verdict", "shop/web", "shop/redis", "80/tpc"], ["verdict", "shop/web", "shop/redis", "65536"],
         ["verdict", "--queries", "x"], ["nothing"], ["status", "--frobnicate"], ["apply"], ["check"],
@@ -53,7 +53,33 @@ import Testing
         let result = try await onOwnThread { try CommandLine.run("bulkheadctl", arguments) }
         #expect(result.status == 2)
         #expect(result.output.isEmpty)
-        #expect(result.complaints.contains("Error:"))
+        #expect(result.complaints.hasPrefix("error: "))
+    }
+
+    /// What to write instead.
+    @Test(arguments: [
+        (["10.244.0.300", "b", "80"], "four numbers from 0 to 255"),
+        (["a", "10.244.0.0/24", "80"], "a range of addresses"),
+        (["a", "fd00::/64", "80"], "a range of addresses"), (["a", "fd00::x", "80"], "not an IPv6 address"),
+        (["a", "10.0.0.1:80", "80"], "write the address alone"), (["a", "svc/redis", "80"], "is a Service"),
+        (["a", "shop/svc/redis", "80"], "is a Service"), (["a", "redis.shop.svc.cluster.local", "80"], "is a Service"),
+        (["a", "x/y/z", "80"], "neither namespace/pod nor an address"), (["a", "b", "tcp/6379"], "write 6379/tcp"),
+        (["a", "b", "6379:tcp"], "write 6379/tcp"), (["a", "b", "tcp:6379"], "write 6379/tcp"),
+        (["a", "b", "6379/tpc"], "unknown protocol 'tpc': use tcp, udp, sctp, icmp or a number from 0 to 255"),
+        (["a", "b", "redis"], "names of ports are not looked up"), (["a", "b", "1-5/tcp"], "a range of ports"),
+        (["a", "b", "70000"], "ports are from 0 to 65535"), (["a", "b", "udp"], "udp needs a port, as in 80/udp"),
+        (["a", "b", "8/icmp"], "write 'icmp' alone"),
+    ])
+    func wrongQuestions(_ question: [String], _ advice: String) async throws {
+        let result = try await onOwnThread { try CommandLine.run("bulkheadctl", ["verdict"] + question) }
+        #expect(result.status == 2 && result.complaints.contains(advice), "\(result.complaints)")
+    }
+
+    @Test(arguments: [("stauts", "status"), ("endpoint", "endpoints"), ("verdicts", "verdict"), ("aply", "apply")])
+    func aMisspeltCommandIsSuggested(word: String, meant: String) async throws {
+        let result = try await onOwnThread { try CommandLine.run("bulkheadctl", [word, "-o", "json"]) }
+        #expect(result.status == 2)
+        #expect(result.complaints.hasPrefix("error: unknown command '\(word)'; did you mean '\(meant)'?\n"))
     }
 
     @Test func helpAndVersionAreCode0() async throws {
@@ -136,12 +162,69 @@ import Testing
         let good = try manifests()
         let fine = try await control("check", good.path)
         #expect(fine.status == 0)
-        #expect(fine.output == "1 files, 4 documents: 1 Namespace, 1 NetworkPolicy, 2 Pod, no problems\n")
+        #expect(fine.output == "1 file, 4 documents: 1 Namespace, 1 NetworkPolicy, 2 Pod, no problems\n")
         let directory = try manifests(AgentFixture.shop + "\n---\n" + Self.bad)
         let wrong = try await control("check", directory.path)
         #expect(wrong.status == 1)
         #expect(wrong.output.contains("\(directory.path)/shop.yaml:29: document 5: spec.policyTypes[0]: "))
         let json = try await control("check", "-o", "json", directory.path)
         #expect(json.status == 1 && json.output.contains(#""field" : "spec.policyTypes[0]""#))
+    }
+
+    private static let service = """
+
+        ---
+        apiVersion: v1
+        kind: Service
+        metadata: {name: redis, namespace: shop}
+        spec: {clusterIP: 10.96.0.10, selector: {app: redis}, ports: [{port: 80, targetPort: 6379}, {port: 81}]}
+        """
+
+    /// A Service's packets are judged at its backends.
+    @Test(arguments: [
+        (
+            "svc/redis", "80", 0, "allow  10.1.0.1 -> 10.1.0.2 6379/TCP\n",
+            "note: Service shop/redis has 1 backend pod\n"
+        ),
+        ("shop/svc/redis", "80", 0, "allow", "1 backend pod"), ("redis.shop.svc", "81", 3, "deny", "10.1.0.2 81/TCP"),
+        ("10.96.0.10", "80", 0, "allow", "Service shop/redis"), ("10.96.0.10", "82", 1, "", "it has 80/tcp, 81/tcp"),
+        ("svc/nobody", "80", 1, "", "no Service shop/nobody in the manifests"),
+    ])
+    func aServicesBackendsAreAsked(to: String, port: String, status: Int32, start: String, text: String) async throws {
+        let directory = try manifests(AgentFixture.shop + Self.service)
+        let answer = try await control(
+            "verdict", "--manifests", directory.path, "--exit-code", "-n", "shop", "web", to, port)
+        #expect(answer.status == status && answer.output.hasPrefix(start))
+        #expect((answer.output + answer.complaints).contains(text), "\(answer)")
+    }
+
+    /// As a pipeline of `kustomize build` and `check -` has it, or a shell's `<(…)`.
+    @Test(arguments: ["-", "/dev/stdin", "/proc/self/fd/0"])
+    func checkReadsWhatIsPiped(path: String) async throws {
+        let fine = try await control("check", path, input: AgentFixture.policy)
+        #expect(fine.status == 0 && fine.output == "1 file, 1 document: 1 NetworkPolicy, no problems\n")
+        let wrong = try await control("check", path, input: Self.bad)
+        let name = path == "-" ? "standard input" : path
+        #expect(wrong.status == 1 && wrong.output.hasPrefix("\(name):4: document 1: spec.policyTypes[0]: "))
+    }
+
+    /// Nothing found is no success.
+    @Test func checkFailsOnNothing() async throws {
+        let empty = try TemporaryDirectory()
+        let none = try await control("check", empty.path)
+        #expect(none.status == 1 && none.output.contains("\(empty.path): there is no manifest"))
+        #expect(none.output.hasSuffix("0 files, 0 documents: no objects, 1 problem\n"))
+        #expect(try await control("check", "-").status == 1)
+        #expect(try await control("verdict", "--manifests", empty.path, "a", "b", "80").status == 1)
+    }
+
+    @Test func checkTellsOfPoliciesThatNobodyEnforces() async throws {
+        let misspelt = try await control(
+            "check", "-", input: "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicies\n")
+        #expect(misspelt.status == 1 && misspelt.output.contains("(did you mean NetworkPolicy?)"))
+        let foreign = try await control(
+            "check", "-", input: "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: a}\n")
+        #expect(foreign.status == 0 && foreign.output.hasPrefix("warning: standard input:1:1: document 1: Cilium"))
+        #expect(foreign.output.hasSuffix("1 file, 1 document: no objects, 1 warning, no problems\n"))
     }
 }

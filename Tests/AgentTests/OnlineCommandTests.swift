@@ -18,22 +18,22 @@ import Testing
         try await SocketFixture.serve { fixture in
             let endpoints = try await control(fixture, "endpoints")
             #expect(
-                endpoints.output.split(separator: "\n").map { $0.split(separator: " ").dropFirst() } == [
+                endpoints.output.split(separator: "\n").map { $0.split(separator: " ") } == [
                     ["NAMESPACE", "NAME", "ADDRESSES", "INTERFACE", "INGRESS", "EGRESS"],
-                    ["shop", "redis", "10.1.0.2", "-", "shop/redis", "open"],
+                    ["shop", "redis", "10.1.0.2", "-", "1", "policy", "open"],
                     ["shop", "web", "10.1.0.1", "-", "open", "open"],
                 ])
+            let wide = try await control(fixture, "endpoints", "-o", "wide")
+            #expect(wide.output.split(separator: "\n")[1].split(separator: " ").suffix(2) == ["shop/redis", "open"])
             let policies = try await control(fixture, "policies")
             let lines = policies.output.split(separator: "\n").map { $0.split(separator: " ") }
             #expect(
                 lines == [
-                    ["KIND", "NAMESPACE", "NAME", "TIER", "STATE", "ENDPOINTS", "SUBJECT", "ORIGIN"],
-                    [
-                        "NetworkPolicy", "shop", "redis", "NetworkPolicy", "enforced", "1", "pods", "app=redis", "of",
-                        "its",
-                        "namespace", "/manifests",
-                    ],
+                    ["KIND", "NAMESPACE", "NAME", "TIER", "STATE", "ENDPOINTS"],
+                    ["NetworkPolicy", "shop", "redis", "NetworkPolicy", "enforced", "1"],
                 ])
+            let all = try await control(fixture, "policies", "-o", "wide")
+            #expect(all.output.contains("  pods app=redis of its namespace  /manifests  shop/redis\n"))
             let status = try await control(fixture, "status")
             #expect(status.status == 0)
             #expect(status.output.contains("healthy     yes\n"))
@@ -55,7 +55,7 @@ import Testing
             await fixture.agent.networkChanged(.success(network.state))
             let endpoints = try await control(fixture, "endpoints")
             #expect(
-                endpoints.output.split(separator: "\n").dropFirst().map { $0.split(separator: " ")[2...4] } == [
+                endpoints.output.split(separator: "\n").dropFirst().map { $0.split(separator: " ")[1...3] } == [
                     ["redis", "10.1.0.2", "-"], ["web", "10.1.0.1", "veth1"],
                 ])
         }
@@ -94,6 +94,7 @@ import Testing
             #expect(again.complaints == "error: nothing was deleted; not there: NetworkPolicy shop/redis\n")
             let wrong = try await control(fixture, "apply", "-f", "-", input: "kind: x")
             #expect(wrong.status == 1 && wrong.complaints.contains("apiVersion"))
+            #expect(wrong.complaints.hasPrefix("error: standard input is invalid; nothing was applied\n"))
         }
     }
 
@@ -110,10 +111,24 @@ import Testing
             async let followed = control(fixture, "events", "-f", "--count", "2")
             #expect(try await eventually { await fixture.agent.status().followers == 1 })
             fixture.kernel.tell([event, event])
-            let lines = try await followed.output.split(separator: "\n")
-            #expect(lines.count == 2)
+            let result = try await followed
+            let lines = result.output.split(separator: "\n")
+            #expect(lines.count == 2 && result.status == 0)
+            #expect(result.complaints.hasPrefix("Watching dropped packets"))
             #expect(
                 lines[0].contains("  drop  ingress  shop/web (10.1.0.1:4000) -> shop/redis (10.1.0.2:80) TCP  "))
+        }
+    }
+
+    @Test func aStreamThatTheDaemonEndsIsAFailure() async throws {
+        try await SocketFixture.serve { fixture in
+            async let followed = control(fixture, "events", "-f")
+            #expect(try await eventually { await fixture.agent.status().followers == 1 })
+            await fixture.agent.endFollowing()
+            let result = try await followed
+            #expect(result.status == 1)
+            #expect(result.output.contains("the daemon stops"))
+            #expect(result.complaints.contains("error: the daemon ended the stream"))
         }
     }
 
@@ -151,11 +166,106 @@ import Testing
         }
     }
 
-    @Test func nobodyAnswers() async throws {
-        let result = try await onOwnThread {
-            try CommandLine.run("bulkheadctl", ["status", "--socket", "/tmp/bulkhead-nobody.sock"])
+    @Test func directoriesAndNames() async throws {
+        try await SocketFixture.serve("apiVersion: v1\nkind: Namespace\nmetadata: {name: other}") { fixture in
+            let directory = try TemporaryDirectory()
+            try write(AgentFixture.policy, to: directory.path + "/policy.yaml")
+            try write("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n", to: directory.path + "/ns.yaml")
+            let applied = try await control(fixture, "apply", "-f", directory.path)
+            #expect(applied.output == "Namespace shop applied\nNetworkPolicy shop/redis applied\n")
+            try write("apiVersion: v1\nkind: Pods\n", to: directory.path + "/wrong.yaml")
+            let wrong = try await control(fixture, "apply", "-f", directory.path)
+            #expect(wrong.status == 1 && wrong.output.isEmpty)
+            #expect(wrong.complaints.contains("/wrong.yaml is invalid; nothing was applied\n"))
+            #expect(wrong.complaints.contains("/wrong.yaml:2: document 1: kind: ") && wrong.complaints.contains("Pod?"))
+            let deleted = try await control(fixture, "delete", "-n", "shop", "netpol/redis")
+            #expect(deleted.output == "NetworkPolicy shop/redis deleted\n")
+            #expect(try await control(fixture, "delete", "NameSpaces/shop").output == "Namespace shop deleted\n")
         }
-        #expect(result.status == 1)
-        #expect(result.complaints.hasPrefix("error: no daemon answers on /tmp/bulkhead-nobody.sock"))
     }
+
+    @Test func whatIsNotEnforcedIsToldToWhoAppliesIt() async throws {
+        try await SocketFixture.serve { fixture in
+            let calico = "apiVersion: crd.projectcalico.org/v1\nkind: GlobalNetworkPolicy\nmetadata: {name: a}\n"
+            let other = "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: b}\n"
+            let answer = try await control(fixture, "apply", "-f", "-", input: calico + other)
+            #expect(answer.status == 0)
+            let lines = answer.output.split(separator: "\n")
+            #expect(lines.count == 2 && lines[0].hasPrefix("warning: ") && lines[0].hasSuffix("is NOT enforced"))
+            #expect(lines[1].hasSuffix("is ignored: not a kind that Bulkhead uses"))
+            var change = try AgentFixture.change(AgentFixture.policy)
+            (change.notices, change.warnings) = (["ignored", "foreign"], ["foreign"])
+            await fixture.agent.manifestsChanged(change)
+            let status = try await control(fixture, "status")
+            #expect(status.status == 0 && status.output.contains("1 policy is NOT enforced, see below\n"))
+            #expect(status.output.hasSuffix("\nNOT enforced:\n  foreign\n\nnotices:\n  ignored\n"))
+        }
+    }
+
+    /// What cannot be decided has an exit code of its own.
+    @Test func verdictsOfThisNodeAndOthers() async throws {
+        try await SocketFixture.serve { fixture in
+            let nobody = try await control(fixture, "verdict", "--exit-code", "192.0.2.1", "192.0.2.2", "80")
+            #expect(nobody.status == 4 && nobody.output.hasPrefix("undecided  192.0.2.1 -> 192.0.2.2 80/TCP\n"))
+            let own = try await control(fixture, "verdict", "-n", "shop", "web", "web", "80")
+            #expect(own.output.contains("shop/web to its own address is always allowed"))
+            let typo = try await control(fixture, "verdict", "shop/wbe", "shop/redis", "80")
+            #expect(typo.status == 1 && typo.complaints.contains("did you mean shop/web?"))
+        }
+    }
+
+    @Test func tablesFitTheOutput() async throws {
+        try await SocketFixture.serve { fixture in
+            let line = "COLUMNS=60 exec \"$0\" verdict --socket \(fixture.path) shop/web shop/redis 80"
+            let answer = try await onOwnThread { try CommandLine.runShell(line, program: "bulkheadctl") }
+            let lines = answer.split(separator: "\n")
+            #expect(lines.count > 5 && lines.allSatisfy { $0.count <= 60 }, "\(answer)")
+        }
+    }
+
+    /// Why nobody answers, and what to do: never the same sentence for two causes.
+    @Test func nobodyAnswers() async throws {
+        func ask(_ path: String, _ more: String...) async throws -> CommandLine {
+            let arguments = ["status", "--socket", path] + more
+            return try await onOwnThread { try CommandLine.run("bulkheadctl", arguments) }
+        }
+        let none = try await ask("/tmp/bulkhead-nobody.sock")
+        #expect(none.status == 1)
+        #expect(
+            none.complaints
+                == "error: no daemon answers on /tmp/bulkhead-nobody.sock: there is no such socket. Start bulkheadd, or "
+                + "name the socket that it was given with --socket\n")
+        let directory = try TemporaryDirectory()
+        let left = try SilentSocket(directory.path + "/left")
+        left.close()
+        let stopped = try await ask(left.path)
+        #expect(stopped.status == 1 && stopped.complaints.contains("nobody listens there any more"))
+        let silent = try SilentSocket(directory.path + "/silent")
+        defer { silent.close() }
+        let late = try await ask(silent.path, "--timeout", "1")
+        #expect(late.status == 1 && late.complaints.contains("did not answer on \(silent.path) within 1 second"))
+        let long = try await ask("/tmp/" + String(repeating: "x", count: 200))
+        #expect(long.status == 1 && long.complaints.contains("at most 107 bytes"))
+    }
+}
+
+/// A socket that takes connections and says nothing.
+private final class SilentSocket: Sendable {
+    let path: String
+    private let descriptor: Int32
+
+    init(_ path: String) throws {
+        self.path = path
+        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let bound = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
+        }
+        try #require(bound == 0 && listen(descriptor, 8) == 0)
+    }
+
+    func close() { _ = Glibc.close(descriptor) }
 }

@@ -50,6 +50,36 @@ import Testing
         )
     }
 
+    private static func side(_ verdict: Verdict, _ kind: String = "rule") -> DirectionAnswer {
+        DirectionAnswer(verdict: verdict, kind: kind, reason: "r", endpoint: nil, identity: nil)
+    }
+
+    private static let undecided = DirectionAnswer(undecided: "r", endpoint: EndpointName(namespace: "a", name: "b"))
+
+    /// What is not known is never shown as allowed.
+    @Test(arguments: [
+        (side(.allow), side(.allow), "allow"), (side(.allow), side(.deny), "deny"), (side(.deny), undecided, "deny"),
+        (side(.allow), undecided, "undecided"), (undecided, side(.allow, "noPod"), "undecided"),
+        (side(.allow), side(.allow, "noPod"), "allow"), (side(.allow, "noPod"), side(.allow, "noPod"), "undecided"),
+        (side(.allow, "samePod"), side(.allow, "samePod"), "allow"),
+    ])
+    func theVerdictFollowsFromTheSides(egress: DirectionAnswer, ingress: DirectionAnswer, verdict: String) {
+        #expect(VerdictAnswer(flow: "f", egress: egress, ingress: ingress).verdict == verdict)
+    }
+
+    @Test func anUndecidedSide() throws {
+        try same(
+            Self.undecided, #"{"endpoint":"a/b","kind":"undecided","reason":"r","verdict":"undecided"}"#)
+        let notes = VerdictAnswer(flow: "f", egress: Self.undecided, ingress: Self.undecided, notes: ["x", "y"]).note
+        #expect(notes == "x; y")
+    }
+
+    @Test func conditions() throws {
+        try same(
+            StatusCondition(.noSource, isProblem: true, "m"),
+            #"{"kind":"noSource","message":"m","problem":true}"#)
+    }
+
     @Test func events() throws {
         let drop = DroppedPacket(
             cause: .rule, direction: "ingress", source: EventEnd(address: "2001:db8::1", port: 1, pod: "a/b"),
@@ -80,7 +110,7 @@ import Testing
         func status(
             _ state: DatapathStatus.State, _ problems: [Problem],
             _ limits: LimitStatus = LimitStatus(unprotected: [], deniedPrograms: 0), notReplaced: String? = nil,
-            guardrails: [Problem] = []
+            guardrails: [Problem] = [], conditions: [StatusCondition] = []
         ) -> Bool {
             StatusAnswer(
                 version: "1", node: "n", pid: 1, uptimeSeconds: 1,
@@ -97,7 +127,7 @@ import Testing
                 tables: TableSizes(
                     endpoints: 0, rules: 0, programs: 0, peerSets: 0, addressClasses: 0, portClasses: 0, addresses: 0,
                     cells: 0),
-                limits: limits, followers: 0
+                limits: limits, followers: 0, conditions: conditions
             ).healthy
         }
         #expect(status(.programmed, []))
@@ -106,6 +136,8 @@ import Testing
         #expect(!status(.programmed, [], LimitStatus(unprotected: ["a/b"], deniedPrograms: 0)))
         #expect(!status(.programmed, [], LimitStatus(unprotected: [], deniedPrograms: 1)))
         #expect(!status(.programmed, [Problem(field: "", reason: "r")]))
+        #expect(status(.programmed, [], conditions: [StatusCondition(.noPolicy, isProblem: false, "m")]))
+        #expect(!status(.programmed, [], conditions: [StatusCondition(.noSource, isProblem: true, "m")]))
         #expect(!status(.programmed, [], guardrails: [Problem(field: "", reason: "r")]))
     }
 

@@ -125,7 +125,9 @@ import Testing
     @Test(arguments: [
         ("apps/v1", "Deployment", ManifestNotice.Reason.ignored), ("v1", "ConfigMap", .ignored),
         ("v1", "Service", .ignored), ("example.com/v1", "Pod", .ignored), ("example.com/v1", "AllowList", .ignored),
-        ("policy.networking.k8s.io/v1alpha3", "TenantNetworkPolicy", .notEnforced),
+        ("networking.k8s.io/v1", "Ingress", .ignored), ("crd.projectcalico.org/v1", "IPPool", .ignored),
+        ("networking.k8s.aws/v1alpha1", "ClusterNetworkPolicy", .notEnforced),
+        ("cilium.io/v2", "CiliumNode", .ignored), ("k8s.ovn.org/v1", "EgressFirewall", .notEnforced),
         ("crd.antrea.io/v1beta1", "ClusterNetworkPolicy", .notEnforced),
         ("security.istio.io/v1", "AuthorizationPolicy", .notEnforced),
         ("crd.projectcalico.org/v1", "NetworkPolicy", .notEnforced),
@@ -138,6 +140,25 @@ import Testing
         let notice = try #require(document.notices.first)
         #expect(notice.reason == reason && notice.kind == kind && notice.name == "n/x")
         #expect(notice.description.contains("NOT enforced") == (reason == .notEnforced))
+    }
+
+    /// A misspelt kind of a group that we know would leave open what it should protect.
+    @Test(arguments: [
+        ("networking.k8s.io/v1", "NetworkPolicies", "kind", "did you mean NetworkPolicy?"),
+        ("networking.k8s.io/v1", "networkpolicy", "kind", "did you mean NetworkPolicy?"),
+        ("networking.k8s.io/v1", "Netpol", "kind", "its kinds are "),
+        ("policy.networking.k8s.io/v1alpha3", "TenantNetworkPolicy", "kind", "did you mean "),
+        ("policy.networking.k8s.io/v1alpha2", "NetworkPolicy", "apiVersion", "write apiVersion: networking.k8s.io/v1"),
+        ("networking.k8s.oi/v1", "NetworkPolicy", "apiVersion", "write apiVersion: networking.k8s.io/v1"),
+        ("v1", "Pods", "kind", "did you mean Pod?"), ("v1", "Namespaces", "kind", "did you mean Namespace?"),
+    ])
+    func misspeltKinds(version: String, kind: String, field: String, hint: String) throws {
+        let document = try decode(
+            #"{"apiVersion": "\#(version)", "kind": "\#(kind)", "metadata": {"name": "x", "namespace": "n"}}"#)
+        #expect(document.notices.isEmpty && document.objects.isEmpty && document.hasUnknownObjects)
+        let error = try #require(document.errors.first)
+        #expect(document.errors.count == 1 && error.path.description == field)
+        #expect(error.hint?.hasPrefix(hint) == true, "\(error)")
     }
 
     @Test func text() throws {

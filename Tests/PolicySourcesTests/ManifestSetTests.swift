@@ -156,4 +156,67 @@ import Testing
             #expect(seen.sorted { $0.key < $1.key }.map(\.value) == manifests.objects)
         }
     }
+
+    // MARK: What becomes empty
+
+    /// A set that keeps what an emptied source held.
+    private mutating func keepLast() { manifests = ManifestSet(keepsLastOnEmpty: true) }
+
+    @Test(arguments: ["", "\n", " \n\t\n"]) mutating func anEmptiedFileKeepsWhatItHeld(_ empty: String) throws {
+        keepLast()
+        _ = apply(["a.yaml": pod("a"), "p.yaml": policy("p")])
+        #expect(apply(["p.yaml": empty]) == [])
+        #expect(keys == ["NetworkPolicy shop/p", "Pod shop/a"])
+        let problem = try #require(manifests.problems.first)
+        #expect(problem.error.file == "p.yaml" && problem.stillInForce == [key(.networkPolicy, "p")])
+        #expect(problem.error.reason == "the file has become empty")
+        // Written again, it counts as it is.
+        #expect(apply(["p.yaml": policy("q")]) == ["- NetworkPolicy shop/p", "+ NetworkPolicy shop/q"])
+        #expect(manifests.problems.isEmpty)
+    }
+
+    @Test mutating func aCommentAloneIsEmptyOnPurpose() {
+        keepLast()
+        _ = apply(["a.yaml": pod("a"), "p.yaml": policy("p")])
+        #expect(apply(["p.yaml": "# none\n"]) == ["- NetworkPolicy shop/p"])
+        #expect(manifests.problems.isEmpty)
+    }
+
+    @Test mutating func anEmptiedFileCanBeDeleted() {
+        keepLast()
+        _ = apply(["a.yaml": pod("a"), "p.yaml": policy("p")])
+        _ = apply(["p.yaml": ""])
+        #expect(apply(["p.yaml": nil]) == ["- NetworkPolicy shop/p"])
+        #expect(manifests.problems.isEmpty)
+    }
+
+    @Test mutating func anEmptiedSourceKeepsWhatItHeld() {
+        keepLast()
+        _ = apply(["a.yaml": pod("a"), "p.yaml": policy("p")])
+        #expect(apply(["a.yaml": nil, "p.yaml": nil]) == [])
+        #expect(keys.count == 2)
+        #expect(manifests.problems.map(\.error.reason) == Array(repeating: "the directory has become empty", count: 2))
+        // Read once more, it is as empty as before.
+        #expect(apply(["a.yaml": nil, "p.yaml": nil]) == [] && manifests.problems.count == 2)
+        // With any file there, the directory says again what is in force.
+        #expect(apply(["p.yaml": policy("p")]) == ["- Pod shop/a"])
+        #expect(manifests.problems.isEmpty && manifests.fileNames == ["p.yaml"])
+    }
+
+    @Test mutating func aSourceIsEmptiedOnPurposeByACommentFile() {
+        keepLast()
+        _ = apply(["p.yaml": policy("p")])
+        #expect(apply(["p.yaml": nil]) == [])
+        #expect(apply(["none.yaml": "# nothing is enforced here\n"]) == ["- NetworkPolicy shop/p"])
+        #expect(manifests.problems.isEmpty && manifests.objectCount == 0)
+    }
+
+    @Test mutating func oneOfSeveralFilesCanBeRemoved() {
+        keepLast()
+        _ = apply(["a.yaml": pod("a"), "p.yaml": policy("p")])
+        #expect(apply(["p.yaml": nil]) == ["- NetworkPolicy shop/p"])
+        // What could not be read or never held anything is no reason to keep it.
+        #expect(apply(["b.yaml": ""]) == [] && apply(["b.yaml": nil]) == [])
+        #expect(manifests.problems.isEmpty)
+    }
 }

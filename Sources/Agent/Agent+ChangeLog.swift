@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import FlowTelemetry
+import KubernetesObjects
+import Logging
+import PolicyModel
+
+/// What the log says of policies that come, change and go.
+struct PolicyHistory {
+    var log = ChangeLog<ObjectKey>()
+    /// Policies in force when the log was last brought up to date.
+    var known: Set<ObjectKey> = []
+    /// Policies that cannot be read, as they were last told.
+    var refused: Set<ObjectKey> = []
+    /// Writes what a burst left out, once it is over.
+    var summary: Task<Void, Never>?
+}
+
+extension Agent where Plane: ~Copyable {
+    /// Writes a line for each policy that `events` adds, changes or removes. Call it once they are in the pipeline.
+    ///
+    /// - Parameter source: who brought them, if the store does not say.
+    func logChanges(_ events: [ObjectEvent], source: String? = nil) {
+        let entries = events.compactMap { event -> ChangeLog<ObjectKey>.Entry? in
+            let key = event.key
+            guard key.kind.isPolicy else { return nil }
+            let source = source ?? self.source(of: key)
+            guard case .set = event else {
+                return history.known.remove(key).map { .init(key: $0, change: .removed, source: source) }
+            }
+            let isNew = history.known.insert(key).inserted
+            return .init(key: key, change: isNew ? .added : .changed, source: source)
+        }
+        let hasLost = entries.contains { $0.change == .removed }
+        write(entries)
+        if hasLost, history.known.isEmpty { tellAllGone(entries.count) }
+    }
+
+    /// Writes a line for each policy that the API server tells of and that cannot be read, once.
+    func logRefused(_ keys: Set<ObjectKey>, source: String) {
+        let new = keys.subtracting(history.refused).sorted()
+        history.refused = keys
+        write(new.map { .init(key: $0, change: .refused, source: source) })
+    }
+
+    /// Says how many policies are there at first, each by its name where they are few.
+    func logFirst() {
+        history.known = []
+        let policies = store.policies.map { ObjectEvent.set($0) }
+        logger.info("policies at the start", metadata: ["count": "\(policies.count)"])
+        logChanges(policies)
+    }
+
+    private func write(_ entries: [ChangeLog<ObjectKey>.Entry]) {
+        guard !entries.isEmpty else { return }
+        let now = (ContinuousClock.now - started) / .seconds(1)
+        for entry in history.log.take(entries, at: now) {
+            logger.info(
+                "policy \(entry.change.rawValue)",
+                metadata: [
+                    "kind": "\(entry.key.kind.rawValue)", "policy": "\(entry.key.qualifiedName)",
+                    "source": "\(entry.source)",
+                ])
+        }
+        guard history.log.rest.total > 0, history.summary == nil else { return }
+        history.summary = Task {
+            try? await Task.sleep(for: .seconds(1))
+            self.summarizeChanges()
+        }
+    }
+
+    /// Writes what a burst has left out.
+    func summarizeChanges() {
+        history.summary = nil
+        guard let rest = history.log.takeRest() else { return }
+        let counts = ChangeLog<ObjectKey>.Change.allCases.compactMap { change in
+            rest.counts[change].map { (change.rawValue, Logger.MetadataValue.string("\($0)")) }
+        }
+        logger.info(
+            "more policies changed in the same second", metadata: Logger.Metadata(uniqueKeysWithValues: counts))
+    }
+
+    private func tellAllGone(_ count: Int) {
+        logger.warning(
+            "all policies are gone: no pod of this node is isolated by a policy object",
+            metadata: ["removed": "\(count)", "pushed endpoints": "\(resolvedBody.endpoints.count)"])
+        tellFollowers("all policies are gone: no pod of this node is isolated by a policy object")
+    }
+
+    /// Who brought an object: a directory, the API server or the socket.
+    func source(of key: ObjectKey) -> String {
+        switch store.origin(of: key) {
+        case .guardrail: settings.guardrailDirectory ?? "guardrails"
+        case .manifest: settings.manifestDirectory ?? "manifests"
+        case .cluster: clusterName
+        case .socket, nil: "socket"
+        }
+    }
+}
+
+extension ObjectKey {
+    /// `namespace/name`, or the name alone of what is in no namespace.
+    fileprivate var qualifiedName: String { namespace.isEmpty ? name : "\(namespace)/\(name)" }
+}

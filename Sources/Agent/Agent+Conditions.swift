@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import ControlProtocol
+import NetworkTypes
+import PolicyModel
+import PolicyPipeline
+
+/// Since when something lasts that is usual for a moment, while a pod starts or ends.
+struct Lasting<Key: Hashable & Comparable> {
+    private var since: [Key: ContinuousClock.Instant] = [:]
+
+    /// All of it, whether it has lasted or not, in order.
+    var all: [Key] { since.keys.sorted() }
+
+    /// Takes in what there is now.
+    mutating func note(_ found: Set<Key>) {
+        let now = ContinuousClock.now
+        since = since.filter { found.contains($0.key) }
+        for key in found where since[key] == nil { since[key] = now }
+    }
+
+    /// What has been there for so long, in order.
+    func lasting(_ duration: Duration) -> [Key] {
+        let now = ContinuousClock.now
+        return since.filter { now - $0.value >= duration }.keys.sorted()
+    }
+}
+
+/// What the network and the objects that are known say of each other.
+struct Mismatches {
+    /// Pods of this node that no interface of it leads to.
+    var podsWithoutInterface = Lasting<EndpointName>()
+    /// Interfaces that lead to pods that no object tells of.
+    var interfacesWithoutPod = Lasting<String>()
+}
+
+extension Agent where Plane: ~Copyable {
+    /// Compares what the network shows with the pods that are known. Called whenever one of them changes, so that it
+    /// is known how long a difference has lasted, whether anybody asks or not.
+    func noteMismatches() {
+        guard network != nil else { return }
+        mismatches.podsWithoutInterface.note(
+            Set(endpointsWithoutInterface.compactMap { pipeline.compiled.endpoints[$0]?.name }))
+        let known = Set(knownEndpoints.flatMap(\.addresses))
+        mismatches.interfacesWithoutPod.note(
+            Set(unknown.candidates.filter { known.isDisjoint(with: $0.value) }.keys))
+    }
+
+    /// Endpoints that more is known of than their interface.
+    private var knownEndpoints: [CompiledEndpoint] {
+        pipeline.compiled.endpoints.values.filter { $0.name.namespace != PolicyPipeline.unknownNamespace }
+    }
+
+    /// What holds for the node as a whole and must not be overlooked.
+    func conditions() -> [StatusCondition] {
+        noteMismatches()
+        var found: [StatusCondition?] = [sourceCondition()]
+        if cluster.gathering == nil {
+            let nothing = nodeCondition() ?? endpointCondition()
+            found += [nothing, nothing == nil ? interfaceCondition() : nil, policyCondition()]
+        }
+        return (found + [podCondition()]).compactMap { $0 }
+    }
+
+    private func sourceCondition() -> StatusCondition? {
+        guard settings.manifestDirectory == nil, settings.guardrailDirectory == nil, settings.cluster == nil,
+            store.pushed.isEmpty, resolvedBody.endpoints.isEmpty
+        else { return nil }
+        return StatusCondition(
+            .noSource, isProblem: true,
+            "nothing is protected: bulkheadd has no source of pods and policies; start it with --in-cluster, "
+                + "--kubeconfig or --manifests, or send objects with 'bulkheadctl apply'")
+    }
+
+    private func nodeCondition() -> StatusCondition? {
+        let name = settings.nodeName
+        guard knownEndpoints.isEmpty, pipeline.addresses(ofNode: name) == nil else { return nil }
+        let nodes = pipeline.nodeNames
+        guard !nodes.isEmpty else { return nil }
+        return StatusCondition(
+            .unknownNode, isProblem: true,
+            "nothing is protected: no Node is named '\(name)', and no pod names it in spec.nodeName; the nodes are "
+                + "\(Self.some(nodes)): start bulkheadd with --node-name set to this node's name there")
+    }
+
+    private func endpointCondition() -> StatusCondition? {
+        guard knownEndpoints.isEmpty, settings.cluster != nil || sourceCondition() == nil else { return nil }
+        let interfaces = unknown.candidates.keys.sorted()
+        let pods = pipeline.statistics.cluster.pods - unknown.inForce.count
+        let node = "'\(settings.nodeName)' in spec.nodeName"
+        guard !interfaces.isEmpty else {
+            guard pods > 0, pipeline.addresses(ofNode: settings.nodeName) == nil else { return nil }
+            return StatusCondition(
+                .noEndpoints, isProblem: false,
+                "\(pods == 1 ? "the only known pod does not name" : "none of the \(pods) known pods names") \(node): "
+                    + "is --node-name right?")
+        }
+        // A pod that is known to be elsewhere, and is here: no doubt that the name is wrong.
+        let isElsewhere = unknown.candidates.values.joined().contains { address in
+            pipeline.pod(owning: address).map { $0.namespace != PolicyPipeline.unknownNamespace } ?? false
+        }
+        let hasLasted = !mismatches.interfacesWithoutPod.lasting(settings.interfaceGrace).isEmpty
+        return StatusCondition(
+            .noEndpoints, isProblem: isElsewhere || hasLasted,
+            "nothing is protected: no known pod names \(node), but \(Self.count(interfaces.count, "interface")) of "
+                + "this node \(interfaces.count == 1 ? "leads" : "lead") to pods (\(Self.some(interfaces))); "
+                + "is --node-name right, and are this node's pods in the source?")
+    }
+
+    private func interfaceCondition() -> StatusCondition? {
+        let interfaces = mismatches.interfacesWithoutPod.all
+        guard !interfaces.isEmpty else { return nil }
+        let (subject, verb) =
+            interfaces.count == 1
+            ? ("1 interface of this node leads to a pod that is", "it is")
+            : ("\(interfaces.count) interfaces of this node lead to pods that are", "they are")
+        return StatusCondition(
+            .interfacesWithoutPod, isProblem: false,
+            "\(subject) not known (\(Self.some(interfaces))): \(verb) not protected, save by guardrails that select "
+                + "all pods")
+    }
+
+    private func policyCondition() -> StatusCondition? {
+        guard store.countPolicies().all == 0, resolvedBody.endpoints.isEmpty, sourceCondition() == nil else {
+            return nil
+        }
+        return StatusCondition(.noPolicy, isProblem: false, "no policy is in force: every pod accepts and sends all")
+    }
+
+    private func podCondition() -> StatusCondition? {
+        let pods = mismatches.podsWithoutInterface.all
+        guard !pods.isEmpty else { return nil }
+        let lasting = Set(mismatches.podsWithoutInterface.lasting(settings.interfaceGrace))
+        // One that no policy selects loses nothing by it.
+        let isProblem = pipeline.compiled.endpoints.values.contains { endpoint in
+            lasting.contains(endpoint.name) && (endpoint.ingress != .none || endpoint.egress != .none)
+        }
+        return StatusCondition(
+            .podsWithoutInterface, isProblem: isProblem,
+            "policy may not hold for \(Self.count(pods.count, "pod")) (\(Self.some(pods.map(\.description)))): no "
+                + "interface of this node leads there, as with macvlan, ipvlan and SR-IOV, or while a pod starts")
+    }
+
+    private static func count(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+
+    /// The first of many names.
+    private static func some(_ names: [String]) -> String {
+        let more = names.count > 3 ? " and \(names.count - 3) more" : ""
+        return names.prefix(3).joined(separator: ", ") + more
+    }
+}

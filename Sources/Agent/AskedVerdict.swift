@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import ControlProtocol
+import KubernetesObjects
+import NetworkTypes
+import PolicyModel
+import PolicyPipeline
+import PolicyResolver
+
+/// A question with all that its answer needs.
+struct AskedVerdict: Sendable {
+    /// One end, and who decides there.
+    enum End: Sendable {
+        /// A pod of this node, or an endpoint of resolved policy.
+        case here(EndpointName)
+        /// A pod of another node.
+        case elsewhere(EndpointName)
+        case hostNetwork(EndpointName)
+        /// No pod has the address; the node that has it, if one does.
+        case nobody(IPAddress, node: String?)
+        case undecided(String, EndpointName?)
+    }
+
+    /// The one to answer for, and where both ends have the other family too, that one.
+    var flows: [Flow]
+    var source: End
+    var destination: End
+    var elsewhere: [EndpointName]
+    var thisNode: String
+    var settings = PolicySettings()
+    /// What this node's tables say of each flow.
+    var local: [Decision] = []
+    /// What decides about pods of other nodes.
+    var objects: [KubernetesObject] = []
+    /// Why nothing can be said of this node's pods; nil: it can.
+    var unknown: String?
+
+    /// - Parameter decidedElsewhere: of each flow, what the nodes of both pods decide.
+    func answer(decidedElsewhere: [Flow: ClusterDecision]) -> VerdictAnswer {
+        let answers = zip(flows, local).map { flow, here in
+            let there = decidedElsewhere[flow]
+            return VerdictAnswer(
+                flow: flow.description,
+                egress: side(source, here.isSelf, here.egress, there?.egress, peer: destination),
+                ingress: side(destination, here.isSelf, here.ingress, there?.ingress, peer: source))
+        }
+        var answer = answers[0]
+        let notes = notes(answers)
+        answer.note = notes.isEmpty ? nil : notes.joined(separator: "; ")
+        return answer
+    }
+
+    private func side(
+        _ end: End, _ isSelf: Bool, _ here: DirectionDecision?, _ there: ClusterDirection?, peer: End
+    ) -> DirectionAnswer {
+        switch end {
+        case .here(let pod):
+            if let unknown { return DirectionAnswer(undecided: unknown, endpoint: pod) }
+            guard let here else { return DirectionAnswer(undecided: "it has no entry in the tables", endpoint: pod) }
+            guard isSelf else { return DirectionAnswer(here) }
+            return DirectionAnswer(
+                verdict: .allow, kind: "samePod", reason: here.reason, endpoint: pod, identity: nil)
+        case .elsewhere(let pod):
+            guard !mayBeNode(of: pod, peer), let there else {
+                let reason = "\(pod) is on another node, and whether that is its peer's is not known here: ask there"
+                return DirectionAnswer(undecided: reason, endpoint: pod)
+            }
+            return DirectionAnswer(there, isElsewhere: true)
+        case .hostNetwork(let pod):
+            return DirectionAnswer(
+                verdict: .allow, kind: "hostNetwork",
+                reason: "\(pod) uses its node's network and is subject to no policy", endpoint: pod, identity: nil)
+        case .nobody(let address, let node):
+            let owner = node.map { "is an address of the node \($0), and nodes are subject to no policy" }
+            return DirectionAnswer(
+                verdict: .allow, kind: "noPod", reason: "\(address) \(owner ?? "is no known pod's address")",
+                endpoint: nil, identity: nil)
+        case .undecided(let reason, let pod): return DirectionAnswer(undecided: reason, endpoint: pod)
+        }
+    }
+
+    /// What a pod and its own node may exchange is decided otherwise, and on which node a pod is, is not kept.
+    private func mayBeNode(of pod: EndpointName, _ peer: End) -> Bool {
+        switch peer {
+        case .nobody(_, let node?): node != thisNode
+        case .hostNetwork: true
+        case .here, .elsewhere, .nobody, .undecided: false
+        }
+    }
+
+    private func notes(_ answers: [VerdictAnswer]) -> [String] {
+        var notes: [String] = []
+        if answers.count > 1, answers[1].verdict != answers[0].verdict {
+            notes.append("answer for \(answers[0].flow); \(answers[1].flow) has the verdict \(answers[1].verdict)")
+        }
+        if case .nobody(let address, nil) = destination, address.isPrivate {
+            notes.append("\(address) is no pod's address; if it is a Service's, ask for one of its backend pods")
+        }
+        if !elsewhere.isEmpty {
+            let pods = Set(elsewhere).sorted().map(\.description).joined(separator: " and ")
+            notes.append("decided for the node of \(pods) by the policies that are known here")
+        }
+        return notes
+    }
+}
+
+extension DirectionAnswer {
+    fileprivate init(_ decision: DirectionDecision) {
+        self.init(
+            verdict: decision.verdict, kind: RuleAnswer(decision.identity).kind.rawValue, reason: decision.reason,
+            endpoint: decision.endpoint, identity: decision.identity, wouldDeny: decision.wouldDeny)
+    }
+
+    fileprivate init(_ direction: ClusterDirection, isElsewhere: Bool) {
+        self.init(
+            verdict: direction.verdict, kind: direction.kind.rawValue, reason: direction.reason,
+            endpoint: direction.endpoint, identity: direction.identity, wouldDeny: direction.wouldDeny,
+            isElsewhere: isElsewhere)
+    }
+}
+
+extension IPAddress {
+    /// Whether a cluster may use it for Services: RFC 1918, RFC 6598, RFC 4193.
+    fileprivate var isPrivate: Bool { Self.privatePrefixes.contains { $0.contains(self) } }
+
+    private static let privatePrefixes = [
+        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7",
+    ].compactMap { try? CIDR($0) }
+}

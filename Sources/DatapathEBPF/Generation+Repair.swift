@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+import Datapath
+
+extension Generation {
+    /// How much of the tables one look compares: a millisecond's work, so that large ones take several looks.
+    static let bytesPerLook = 8 << 20
+
+    /// Puts right what somebody else has written into the tables.
+    ///
+    /// - Parameter isWhole: compares all, not just the next part.
+    /// - Returns: how many words differed.
+    func repairTables(isWhole: Bool) -> Int {
+        let words = memory.repair(limit: isWhole ? .max : Self.bytesPerLook)
+        return words + keys.repair()
+    }
+
+    /// Whether every pin is there and leads to what it should.
+    var isPinned: Bool { held.unpinned(in: directory).isEmpty }
+
+    /// Pins what is not pinned.
+    ///
+    /// - Returns: the paths.
+    @discardableResult
+    func pin() throws(DatapathError) -> [String] {
+        try Pins.makeDirectory(directory)
+        return try held.pin(in: directory)
+    }
+}

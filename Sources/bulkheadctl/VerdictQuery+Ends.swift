@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+import PolicyPipeline
+
+/// How the ends of a flow are written: `namespace/pod`, `pod`, or an address.
+extension VerdictQuery {
+    private static let serviceWords: Set = ["svc", "service", "services"]
+
+    /// - Parameter namespace: of a pod that is named without one; nil: it has to be given.
+    static func end(_ text: some StringProtocol, namespace: String? = nil) throws(QueryError) -> FlowEnd {
+        // Nearly all of many questions are this one: names of namespaces have no dots, and addresses do.
+        if let slash = text.firstIndex(of: "/") {
+            let (namespace, name) = (text[..<slash], text[text.index(after: slash)...])
+            if isName(namespace), isName(name), !namespace.contains("."), !serviceWords.contains(String(namespace)) {
+                return .pod(namespace: String(namespace), name: String(name))
+            }
+        } else if let address = try? IPAddress(text) {
+            return .address(address)
+        }
+        try refuseService(text)
+        try refuseAddress(text)
+        guard let namespace, isName(text) else {
+            throw QueryError("'\(text)' is neither namespace/pod nor an address")
+        }
+        return .pod(namespace: namespace, name: String(text))
+    }
+
+    /// The end that receives may be a Service: `svc/NAME`, `NAMESPACE/svc/NAME`, `NAME.NAMESPACE.svc`.
+    static func serviceOrEnd(_ text: String, namespace: String) throws(QueryError) -> End {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        if parts.count == 2, serviceWords.contains(parts[0].lowercased()), isName(parts[1]) {
+            return .service(namespace: namespace, name: parts[1])
+        }
+        if parts.count == 3, serviceWords.contains(parts[1].lowercased()), isName(parts[0]), isName(parts[2]) {
+            return .service(namespace: parts[0], name: parts[2])
+        }
+        let labels = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        if parts.count == 1, labels.count > 2, labels[2] == "svc" {
+            return .service(namespace: labels[1], name: labels[0])
+        }
+        return .flow(try end(text, namespace: namespace))
+    }
+
+    /// Services have no verdict: netfilter puts a backend's address in place of theirs before a packet is judged.
+    var serviceError: QueryError {
+        var name = "that"
+        if case .service(let namespace, let service) = to { name = "\(namespace)/\(service)" }
+        return Self.serviceError(name)
+    }
+
+    private static func serviceError(_ name: some StringProtocol) -> QueryError {
+        QueryError(
+            "'\(name)' is a Service: policy judges the backend pod that a packet goes to; ask for one of its pods, which "
+                + "'kubectl get endpointslices' lists, or give the Service and its pods with --manifests")
+    }
+
+    private static func refuseService(_ text: some StringProtocol) throws(QueryError) {
+        let parts = text.split(separator: "/")
+        let isService = parts.count > 1 && parts.dropLast().contains { serviceWords.contains($0.lowercased()) }
+        let isServiceName = parts.count == 1 && (text.hasSuffix(".svc") || text.contains(".svc."))
+        if isService || isServiceName { throw serviceError(text) }
+    }
+
+    private static func refuseAddress(_ text: some StringProtocol) throws(QueryError) {
+        if (try? CIDR(text)) != nil {
+            throw QueryError("'\(text)' is a range of addresses: a verdict is about one address, write one of them")
+        }
+        let host = text.prefix { $0 != "/" }
+        let looksV4 = host.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") } && host.contains(".")
+        if looksV4 {
+            throw QueryError("'\(text)' is not an IPv4 address: it has four numbers from 0 to 255")
+        }
+        if text.contains(":") {
+            let isWithPort = (try? IPAddress(text.prefix { $0 != ":" })) != nil || text.hasPrefix("[")
+            throw QueryError(
+                isWithPort
+                    ? "'\(text)': write the address alone, and the port as the third argument"
+                    : "'\(text)' is not an IPv6 address")
+        }
+    }
+
+    private static func isName(_ text: some StringProtocol) -> Bool {
+        !text.isEmpty && !text.utf8.contains { $0 <= 32 || $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: ":") }
+    }
+}
