@@ -79,6 +79,20 @@ static __always_inline int find_sender(struct bpf_nf_ctx *ctx, const struct view
 	return SENDER_KNOWN;
 }
 
+/* What an endpoint may send neither to its node nor to others: a cause, or 0. */
+static __always_inline __u32 find_node_offense(struct bpf_nf_ctx *ctx, const struct view *v, struct judged *j)
+{
+	/* Tunnels end here. */
+	if (is_tunnel(v, j))
+		return BH_CAUSE_TUNNEL;
+	if (!j->flow.flags && (j->flow.protocol == PROTO_TCP || j->flow.protocol == PROTO_UDP))
+		return 0;
+	orient_apart(ctx, j);
+	j->source = find_apart(&j->flow.source, j->family);
+	j->destination = find_apart(&j->flow.destination, j->family);
+	return find_offense(ctx, j);
+}
+
 /* What holds whatever policy says. A verdict, or -1: go on. */
 __noinline int judge_sender(struct bpf_nf_ctx *ctx, struct judged *j)
 {
@@ -93,14 +107,9 @@ __noinline int judge_sender(struct bpf_nf_ctx *ctx, struct judged *j)
 		return tell_forged(ctx, j);
 	if (!j->from && known != SENDER_HIDDEN)
 		return -1;
-	orient_apart(ctx, j);
-	j->source = find_apart(&j->flow.source, j->family);
-	j->destination = find_apart(&j->flow.destination, j->family);
-	__u32 cause = find_offense(ctx, j);
+	__u32 cause = find_node_offense(ctx, &v, j);
 	if (cause)
 		return tell_packet(ctx, j, cause);
-	if (!(j->turned & TURNED_QUOTE) && is_tunnel(&v, j))
-		return tell_packet(ctx, j, BH_CAUSE_TUNNEL);
 	if (!v.fixed->header.own_node || is_link_upkeep(ctx, j) || dhcp_kind(j) == DHCP_QUESTION)
 		return NF_ACCEPT;
 	if (known != SENDER_HIDDEN || is_group(ctx->skb, j->flow.destination, j->family))
