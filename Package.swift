@@ -130,7 +130,9 @@ let package = Package(
             name: "bulkheadctl",
             dependencies: [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyPipeline", "PolicySources",
-                "ControlProtocol", "CNIInstallation", "DatapathEBPF", "DatapathNFTables", argumentParser, yams, nioCore,
+                "ControlProtocol", "CNIInstallation", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", argumentParser,
+                yams,
+                nioCore,
                 nioPosix, nioHTTP1,
             ],
             swiftSettings: strict),
@@ -190,7 +192,7 @@ let package = Package(
             "DatapathEBPFTests",
             [
                 "DatapathEBPF", "Datapath", "CompiledPolicy", "PolicyModel", "NetworkTypes", "BulkheadABI", "TestKit",
-                "CLinuxShim",
+                "CLinuxShim", "CLibBPF",
             ]),
         tests(
             "DatapathNFTablesTests",

@@ -72,6 +72,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
             generation = try create(number: nextNumber(), options.capacities)
         }
         generation.writeSettings(options)
+        generation.setListening(false)
         generation.complete()
         try attach(generation)
         try generation.pin()
@@ -165,15 +166,6 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         try removeRevoked()
         guard let current, !current.memory.retired.isEmpty || !retired.isEmpty else { return }
         try gracePeriod()
-    }
-
-    public mutating func setPlace(_ place: EndpointPlace?, of endpoint: EndpointID) throws(DatapathError) {
-        let generation = try opened()
-        if let interface = place?.interfaces.first, interface.index != 0 {
-            try generation.endpoints.setInterface(interface.index, of: endpoint, in: &generation.memory)
-        } else {
-            generation.endpoints.forgetInterface(of: endpoint, in: &generation.memory)
-        }
     }
 }
 

@@ -64,6 +64,7 @@ struct Expressions {
             load(field, 0)
             if !mask.allSatisfy({ $0 == 0xff }) { bitwise(mask) }
             compare(NFT_CMP_EQ, value)
+        case .setMark(let mark): set(mark: mark)
         case .limit(let name): object(UInt32(NFT_OBJECT_LIMIT), name)
         case .count(let name): object(UInt32(NFT_OBJECT_COUNTER), name)
         case .log(let prefix, let group): log(prefix, group)
@@ -123,6 +124,23 @@ struct Expressions {
         case .arpSource: payload(NFT_PAYLOAD_NETWORK_HEADER, 14, field.byteCount, slot)
         case .hopLimit: payload(NFT_PAYLOAD_NETWORK_HEADER, 7, field.byteCount, slot)
         case .icmpType, .icmpv4Type: payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, field.byteCount, slot)
+        case .frame(let part):
+            switch part.place {
+            case .meta(let key): meta(key, slot)
+            case .header(let base, let offset): payload(base, offset, field.byteCount, slot)
+            }
+        }
+    }
+
+    private func set(mark: UInt32) {
+        let bytes = Self.bytes(mark)
+        expression("immediate") {
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_IMM_DREG), Self.register)
+            nftnl_expr_set($0, UInt16(NFTNL_EXPR_IMM_DATA), bytes, UInt32(bytes.count))
+        }
+        expression("meta") {
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_META_KEY), NFT_META_MARK.rawValue)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_META_SREG), Self.register)
         }
     }
 

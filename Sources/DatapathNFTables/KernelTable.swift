@@ -14,6 +14,8 @@ struct KernelTable: Equatable {
         var fingerprint: String
         var rules: [[UInt8]] = []
     }
+    /// Of the table itself; `dormant`, with which no hook calls it, is one of them. Ours has none.
+    var flags: UInt32 = 0
     var objects: [String: Object] = [:]
     /// Name and fingerprint.
     var sets: [String: String] = [:]

@@ -206,7 +206,9 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
             }
             throw .unsupported(
                 what: "nftables, to \(operation) (errno \(code))",
-                remedy: "a kernel of 5.10 or later with NF_TABLES_INET, NFT_CT, NFT_LOG, NFT_LIMIT and NFT_REJECT_INET")
+                remedy:
+                    "a kernel of 5.10 or later with NF_TABLES_INET, NFT_CT, NFT_LOG, NFT_LIMIT, NFT_REJECT_INET and "
+                    + "NETFILTER_NETLINK_LOG")
         }
     }
 

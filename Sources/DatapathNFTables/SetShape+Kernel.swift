@@ -72,6 +72,7 @@ extension Field {
         case .hopLimit: 5
         case .transportProtocol: 12
         case .sourcePort, .destinationPort: 13
+        case .frame(let part): part.typeNumber
         }
     }
 }

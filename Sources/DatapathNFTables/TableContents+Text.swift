@@ -73,6 +73,7 @@ extension SetShape {
                 return bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
             case .transportProtocol, .sourcePort, .destinationPort, .icmpType, .icmpv4Type, .hopLimit, .connectionID:
                 return "\(number)"
+            case .frame(let part): return part.text(bytes)
             }
         }
     }
@@ -92,6 +93,7 @@ extension Field {
         case .arpSource: "ipv4_addr"
         case .icmpType: "icmpv6_type"
         case .hopLimit: "integer"
+        case .frame(let part): part.typeName
         }
     }
 
@@ -113,6 +115,7 @@ extension Field {
         case .arpSource: "arp saddr ip"
         case .icmpType: "icmpv6 type"
         case .hopLimit: "ip6 hoplimit"
+        case .frame(let part): part.text
         }
     }
 }
@@ -135,6 +138,7 @@ extension TableChain.Hook {
         case .input: "input"
         case .output: "output"
         case .bridgePrerouting: "prerouting"
+        case .bridgeForward, .bridgeForwardEnd: "forward"
         }
     }
 }
@@ -168,6 +172,7 @@ extension Term: CustomStringConvertible {
         case .masked(let field, let mask, let value):
             mask.allSatisfy { $0 == 0xff } && value.count == 1
                 ? "\(field.text) \(value[0])" : "\(field.text) & \(mask) == \(value)"
+        case .setMark(let mark): "meta mark set \(mark)"
         case .limit(let name): "limit name \"\(name)\""
         case .count(let name): "counter name \"\(name)\""
         case .log(let prefix, let group): "log prefix \"\(prefix)\" group \(group) snaplen 128"

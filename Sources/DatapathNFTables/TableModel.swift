@@ -24,6 +24,8 @@ package enum Field: Hashable, Sendable {
     case connectionSource(AddressFamily, isReply: Bool = false)
     /// What `ct id` says of the packet's connection.
     case connectionID
+    /// What bridged frames alone are looked at for.
+    case frame(FramePart)
 
     /// Bytes of the value itself; in a key of several fields each is padded to a multiple of four.
     var byteCount: Int {
@@ -33,6 +35,7 @@ package enum Field: Hashable, Sendable {
         case .hardwareSource: 6
         case .transportProtocol, .icmpType, .icmpv4Type, .hopLimit: 1
         case .sourcePort, .destinationPort: 2
+        case .frame(let part): part.byteCount
         }
     }
 
@@ -90,6 +93,7 @@ package enum Term: Hashable, Sendable {
     case etherType(UInt16)
     /// The field has these bits under the mask.
     case masked(Field, mask: [UInt8], value: [UInt8])
+    case setMark(UInt32)
     case limit(String)
     case count(String)
     case log(prefix: String, group: UInt16)
@@ -120,6 +124,9 @@ package struct TableChain: Hashable, Sendable {
         case input
         case output
         case bridgePrerouting
+        /// Before policy is enforced on what a bridge forwards, and after it.
+        case bridgeForward
+        case bridgeForwardEnd
     }
     /// Whether packets enter here from one of the kernel's hooks.
     package var isBase: Bool

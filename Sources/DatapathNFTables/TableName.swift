@@ -9,8 +9,9 @@ package enum TableName {
     package static let input = "input"
     package static let output = "output"
     package static let prerouting = "prerouting"
+    package static let forwardEnd = "forward-end"
     /// Those that a hook calls, of the tables of both families.
-    package static let baseChains = [forward, input, output, prerouting]
+    package static let baseChains = [forward, forwardEnd, input, output, prerouting]
     package static let sources = "source-addresses"
     package static let fromPods = "from-pods"
     package static let forwarded = "forwarded"

@@ -113,8 +113,8 @@ import Testing
         let fixture = try AgentFixture()
         try await fixture.start()
         _ = try await fixture.agent.apply([Self.object()])
-        let answer = try await fixture.agent.attach(Self.body(milliseconds: 1))
-        #expect(answer.state == .programmed)
+        let answer = try await fixture.agent.attach(Self.body(address: "::ffff:10.1.0.3", milliseconds: 1))
+        #expect(answer.state == .programmed && answer.addresses == ["10.1.0.3"])
         let first = try await fixture.agent.detach(container: "c1", ifname: "eth0").removed
         let second = try await fixture.agent.detach(container: "c1", ifname: "eth0").removed
         #expect(first == 1 && second == 0)
@@ -183,7 +183,11 @@ import Testing
         await second.agent.stop()
         try write("{\"version\":1}", to: directory.path + "/attachments.json")
         let third = try AgentFixture(in: directory)
-        await #expect(throws: AgentStartError.self) { try await third.start() }
+        try await third.start()
+        let problems = await third.agent.status().problems
+        #expect(problems.count == 1 && problems[0].contains("attachments.json.broken-"), "\(problems)")
+        #expect(await third.agent.attachments().attachments.isEmpty)
+        await third.agent.stop()
     }
 
     /// Nothing is promised before the kernel has it; what was told meanwhile is in force with the rest.
