@@ -54,7 +54,7 @@ struct TableWalk {
             switch term {
             case .family(let family): guard flow.source.family == family else { return nil }
             // No such term is in the table `inet bulkhead`.
-            case .etherType: return nil
+            case .etherType, .setMark: return nil
             // No neighbor's, no bridged one, none that names its way.
             case .portMark(let isThere): guard !isThere else { return nil }
             case .masked, .hasOptions, .option, .routingHeader: return nil
@@ -116,7 +116,7 @@ struct TableWalk {
         for field in fields {
             switch field {
             case .interface, .outInterface, .hardwareSource, .mark, .sourcePort, .arpSource, .icmpType, .icmpv4Type,
-                .hopLimit, .connectionSource, .connectionID:
+                .hopLimit, .connectionSource, .connectionID, .frame:
                 return nil
             case .source: key += bytes(flow.source)
             case .destination: key += bytes(flow.destination)
