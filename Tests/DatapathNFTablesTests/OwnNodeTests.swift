@@ -226,8 +226,7 @@ import Testing
                 }
                 for name in ["a", "b"] {
                     let pod = world.pod(name)
-                    let text = try NetProcess.run(["cat", "/sys/class/net/\(pod.hostInterface)/address"])
-                    let hardware = text.split { $0 == ":" || $0 == "\n" }.compactMap { UInt8($0, radix: 16) }
+                    let hardware = try world.node.hardwareAddress(of: pod.hostInterface)
                     let (node, own) = try (Self.linkLocal(hardware), Self.linkLocal(pod.namespace.hardwareAddress()))
                     let flows: [(IPAddress, IPAddress)] = [
                         (pod.v4, Self.gateway(.ipv4)), (pod.v4, address("10.255.0.1")), (pod.v4, address("10.254.0.9")),
