@@ -4,6 +4,7 @@ import ControlProtocol
 import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
+import NetworkTypes
 import PolicyModel
 import PolicyPipeline
 import PolicyResolver

@@ -73,9 +73,10 @@ extension Agent where Plane: ~Copyable {
     }
 
     private func nodeCondition() -> StatusCondition? {
-        let nodes = pipeline.nodeNames
         let name = settings.nodeName
-        guard !nodes.isEmpty, !nodes.contains(name), knownEndpoints.isEmpty else { return nil }
+        guard knownEndpoints.isEmpty, pipeline.addresses(ofNode: name) == nil else { return nil }
+        let nodes = pipeline.nodeNames
+        guard !nodes.isEmpty else { return nil }
         return StatusCondition(
             .unknownNode, isProblem: true,
             "nothing is protected: no Node is named '\(name)', and no pod names it in spec.nodeName; the nodes are "

@@ -25,6 +25,7 @@ extension Agent where Plane: ~Copyable {
             updateUnknown()
             updatePlaces()
             updateTunnels()
+            noteMismatches()
             if fresh != nil { forgetVanished(state) }
         case .failure(let error):
             // What was known stays: forgetting it would end the check of source addresses.

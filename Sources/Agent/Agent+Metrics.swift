@@ -174,7 +174,7 @@ extension Agent where Plane: ~Copyable {
             gauges("bulkhead_watch_objects", "Objects of the API server that are known.") { $0.objects },
             gauges(
                 "bulkhead_watch_silence_seconds",
-                "Since the API server last showed that nothing is being missed, which it does about once a minute."
+                "Since the API server last showed that nothing is being missed, which it does at least every 150 s."
             ) { Int($0.secondsSinceSign) },
             gauges("bulkhead_watch_failures", "Attempts to follow the API server that failed, in a row.") {
                 $0.failures

@@ -78,6 +78,7 @@ extension Agent where Plane: ~Copyable {
         updateTunnels()
         updateUnknown()
         wakeAttaching()
+        if !delta.addedEndpoints.isEmpty || !delta.removedEndpoints.isEmpty { noteMismatches() }
     }
 
     /// Compares all that is programmed with what is compiled, and writes the difference.

@@ -32,7 +32,6 @@ extension Agent where Plane: ~Copyable {
     /// policies that hold for every pod whatever its labels. Their sources are not checked: what else lies behind such
     /// an interface is not known either.
     func updateUnknown() {
-        defer { noteMismatches() }
         let events = takeUnknown()
         guard !events.isEmpty else { return }
         // A failure is noted and retried.

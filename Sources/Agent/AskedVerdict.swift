@@ -56,11 +56,10 @@ struct AskedVerdict: Sendable {
         switch end {
         case .here(let pod):
             if let unknown { return DirectionAnswer(undecided: unknown, endpoint: pod) }
-            if let here { return DirectionAnswer(here) }
-            guard isSelf else { return DirectionAnswer(undecided: "it has no entry in the tables", endpoint: pod) }
+            guard let here else { return DirectionAnswer(undecided: "it has no entry in the tables", endpoint: pod) }
+            guard isSelf else { return DirectionAnswer(here) }
             return DirectionAnswer(
-                verdict: .allow, kind: "samePod", reason: "\(pod) to its own address is always allowed", endpoint: pod,
-                identity: nil)
+                verdict: .allow, kind: "samePod", reason: here.reason, endpoint: pod, identity: nil)
         case .elsewhere(let pod):
             guard !mayBeNode(of: pod, peer), let there else {
                 let reason = "\(pod) is on another node, and whether that is its peer's is not known here: ask there"

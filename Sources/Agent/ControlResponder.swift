@@ -10,14 +10,34 @@ import PolicySources
 struct ControlResponder: Sendable {
     let backend: any ControlBackend
     let peers: PeerRule
-    let bodyLimit: Int
+    let bodies: BodyReader
+    let gate: ConnectionGate
     let logger: Logger
+    /// Connections that may follow events at once: others are left for short calls, the plugin's above all.
+    private let followers = Budget(ControlDefaults.followers)
+
+    init(backend: any ControlBackend, peers: PeerRule, bodies: BodyReader, gate: ConnectionGate, logger: Logger) {
+        self.backend = backend
+        self.peers = peers
+        self.bodies = bodies
+        self.gate = gate
+        self.logger = logger
+    }
 
     func respond(to request: Request, channel: any Channel) async -> Response {
+        gate.began(channel)
         do throws(ErrorAnswer) {
             let (path, method) = try route(request)
             try await peers.check(channel, method: method)
-            return try await answer(path, method, request)
+            guard path != .events else {
+                // Its body's end is the sign that the client leaves.
+                gate.received(channel)
+                return try await answer(path, method, request, [])
+            }
+            return try await bodies.withBody(of: request) { body throws(ErrorAnswer) in
+                gate.received(channel)
+                return try await answer(path, method, request, body)
+            }
         } catch {
             return respond(with: error, to: request)
         }
@@ -36,7 +56,7 @@ struct ControlResponder: Sendable {
     }
 
     private func answer(
-        _ path: ControlPath, _ method: ControlMethod, _ request: Request
+        _ path: ControlPath, _ method: ControlMethod, _ request: Request, _ body: [UInt8]
     ) async throws(ErrorAnswer) -> Response {
         switch (path, method) {
         case (.status, _): return try json(await backend.status())
@@ -44,13 +64,13 @@ struct ControlResponder: Sendable {
         case (.policies, _): return try json(await backend.policies())
         case (.counters, _): return try json(await backend.counters())
         case (.verdict, _): return try json(await backend.verdict(try VerdictQuestion(query: Query(request))))
-        case (.events, _): return follow(request, try Query(request).eventKinds())
+        case (.events, _): return try follow(request, try Query(request).eventKinds())
         case (.dump, _):
             return Response(
                 status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
                 body: ResponseBody(byteBuffer: ByteBuffer(string: try await backend.dump())))
         case (.objects, .put):
-            let batch = try ObjectBatch(body: try await body(of: request))
+            let batch = try await bodies.batch(body)
             var answer = try await backend.apply(batch.objects)
             answer.notices = batch.notices.map(\.description)
             answer.warnings = batch.notices.filter { $0.reason == .notEnforced }.map(\.description)
@@ -58,22 +78,22 @@ struct ControlResponder: Sendable {
                 logger.warning("policy not enforced", metadata: ["document": "\(warning)"])
             }
             return try json(answer)
-        case (.objects, _): return try json(await backend.delete(try await keysToDelete(request)))
+        case (.objects, _): return try json(await backend.delete(try await keysToDelete(request, body)))
         case (.resolved, .put):
-            let policy: ResolvedBody = try ControlJSON.decode(try await body(of: request), "the resolved policy")
+            let policy: ResolvedBody = try await bodies.decode(body, "the resolved policy")
             return try json(await backend.setResolved(policy))
         case (.resolved, .delete): return try json(await backend.setResolved(nil))
         case (.resolved, _): return try json(await backend.resolved())
         case (.attachments, .get): return try json(await attachments(try Query(request)))
         case (.attachments, .put):
-            return try json(await backend.attach(try ControlJSON.decode(try await body(of: request), "the attachment")))
+            return try json(await backend.attach(try await bodies.decode(body, "the attachment")))
         case (.attachments, _):
             let query = try Query(request)
             try query.allow(only: ["container", "ifname"])
             return try json(
                 await backend.detach(container: query.required("container"), ifname: query.required("ifname")))
         case (.collect, _):
-            return try json(await backend.collect(try ControlJSON.decode(try await body(of: request), "the list")))
+            return try json(await backend.collect(try await bodies.decode(body, "the list")))
         case (.resync, _): return try json(await backend.resync())
         }
     }
@@ -86,22 +106,10 @@ struct ControlResponder: Sendable {
         return answer
     }
 
-    private func keysToDelete(_ request: Request) async throws(ErrorAnswer) -> [ObjectKey] {
+    private func keysToDelete(_ request: Request, _ body: [UInt8]) async throws(ErrorAnswer) -> [ObjectKey] {
         let query = try Query(request)
         if !query.isEmpty { return [try ObjectKey(query: query)] }
-        return try ObjectBatch.keys(body: try await body(of: request))
-    }
-
-    private func body(of request: Request) async throws(ErrorAnswer) -> [UInt8] {
-        let tooLarge = ErrorAnswer(.bodyTooLarge, "the body has more than \(bodyLimit) bytes")
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > bodyLimit { throw tooLarge }
-        do {
-            return Array(buffer: try await request.body.collect(upTo: bodyLimit))
-        } catch is NIOTooManyBytesError {
-            throw tooLarge
-        } catch {
-            throw ErrorAnswer(.badRequest, "the body could not be read to its end")
-        }
+        return try await bodies.keys(body)
     }
 
     private func json(_ value: some Encodable, status: Int = 200) throws(ErrorAnswer) -> Response {
@@ -127,17 +135,22 @@ struct ControlResponder: Sendable {
     }
 
     /// Follows the events until the client leaves.
-    private func follow(_ request: Request, _ kinds: Set<FlowRecord.Kind>) -> Response {
-        Response(
+    private func follow(_ request: Request, _ kinds: Set<FlowRecord.Kind>) throws(ErrorAnswer) -> Response {
+        guard let share = followers.take(1) else {
+            throw ErrorAnswer(.busy, "\(ControlDefaults.followers) clients follow the events: end one of them first")
+        }
+        return Response(
             status: .ok, headers: [.contentType: "application/x-ndjson"],
             body: ResponseBody { [backend] writer in
+                defer { withExtendedLifetime(share) {} }
                 let follower = await backend.follow(kinds)
                 do {
                     // Bytes at once, so that a client sees that it follows.
                     try await writer.write(ByteBuffer())
                     try await request.body.consumeWithInboundCloseHandler { _ in
                         try await follower.batches { batch in
-                            try await writer.write(ControlJSON.lines(batch))
+                            // A client that does not read holds one piece as text, not all.
+                            for piece in batch.pieces(of: 64) { try await writer.write(ControlJSON.lines(piece)) }
                         }
                     } onInboundClosed: {
                         follower.finish()

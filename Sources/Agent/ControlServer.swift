@@ -9,34 +9,44 @@ import ServiceLifecycle
 
 /// Serves the control socket until it is told to stop.
 public struct ControlServer: Service {
-    /// Seconds that a connection may take over sending a request, or sit without one.
-    private static let idleSeconds: Int64 = 30
-
     private let file: SocketFile
-    private let responder: ControlResponder
+    private let backend: any ControlBackend
+    private let bodyLimit: Int
+    private let limits: ListenerLimits
     private let logger: Logger
     private let onReady: @Sendable () async -> Void
 
     /// - Parameter onReady: runs once connections are taken.
     public init(
         file: SocketFile, backend: any ControlBackend, logger: Logger,
-        bodyLimit: Int = ControlDefaults.bodyLimit, onReady: @escaping @Sendable () async -> Void = {}
+        bodyLimit: Int = ControlDefaults.bodyLimit, limits: ListenerLimits = .control,
+        onReady: @escaping @Sendable () async -> Void = {}
     ) {
         self.file = file
-        responder = ControlResponder(backend: backend, peers: PeerRule(), bodyLimit: bodyLimit, logger: logger)
+        self.backend = backend
+        self.bodyLimit = bodyLimit
+        self.limits = limits
         self.logger = logger
         self.onReady = onReady
     }
 
     public func run() async throws {
         try file.prepare()
-        let server = try HTTPServerBuilder.http1(
-            configuration: .init(idleTimeout: .seconds(Self.idleSeconds))
-        )
-        .buildServer(
+        let gate = ConnectionGate(limits, listener: file.path, logger: logger)
+        let bodies = try BodyReader(limit: bodyLimit)
+        defer { bodies.stop() }
+        let responder = ControlResponder(
+            backend: backend, peers: PeerRule(), bodies: bodies, gate: gate, logger: logger)
+        let server = try gate.http().buildServer(
             configuration: .init(address: .unixDomainSocket(path: file.path)),
-            eventLoopGroup: .singletonMultiThreadedEventLoopGroup, logger: logger.quietForServer, responder: respond,
-            onServerRunning: { [file, logger, onReady] _ in
+            eventLoopGroup: .singletonMultiThreadedEventLoopGroup, logger: logger.quietForServer,
+            responder: { request, writer, channel in
+                defer { gate.answered(channel) }
+                let response = await responder.respond(to: request, channel: channel)
+                try await writer.write(response: response.head, body: response.body)
+            },
+            onServerRunning: { [file, logger, onReady] channel in
+                await gate.watch(channel)
                 do {
                     try file.restrict()
                 } catch {
@@ -47,12 +57,24 @@ public struct ControlServer: Service {
         defer { unlink(file.path) }
         try await server.run()
     }
+}
 
-    private func respond(
-        to request: Request, writer: consuming ResponseWriter, channel: any Channel
-    ) async throws {
-        let response = await responder.respond(to: request, channel: channel)
-        try await writer.write(response: response.head, body: response.body)
+extension ConnectionGate {
+    /// An HTTP server behind this gate.
+    func http() -> HTTPServerBuilder {
+        .http1(
+            configuration: .init(
+                additionalChannelHandlers: [ConnectionGuard(self)], httpDecoderConfiguration: ListenerLimits.head))
+    }
+
+    /// - Parameter channel: the listener's, which takes connections.
+    func watch(_ channel: any Channel) async {
+        let added = channel.eventLoop.submit { [listener, logger] in
+            try channel.pipeline.syncOperations.addHandler(
+                AcceptPause(listener: listener, logger: logger), position: .first)
+        }
+        // Without an event loop there is no listener any more.
+        try? await added.get()
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import PolicySources
 
 /// A file in which something outlives the daemon. It lies beside the control socket, on a file system in memory like
 /// the pinned tables, so that both go with a reboot.
@@ -13,9 +14,14 @@ struct KeptFile {
     /// Replaces the file as a whole, or leaves it as it is.
     func replace(with bytes: [UInt8]) throws(KeptFileError) {
         let temporary = path + ".new"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        let descriptor = DescriptorReserve.shared.open {
+            open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        }
         guard descriptor >= 0 else { throw failure() }
-        defer { close(descriptor) }
+        defer {
+            close(descriptor)
+            DescriptorReserve.shared.refill()
+        }
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }

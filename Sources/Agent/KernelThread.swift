@@ -4,8 +4,8 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// The one thread on which the agent runs. Kernel calls block for milliseconds, which the cooperative pool must not,
-/// and they act on the network namespace of the thread that makes them, so it must always be this one.
+/// A thread on which one actor runs. The agent has one: kernel calls block for milliseconds, which the cooperative pool
+/// must not, and they act on the network namespace of the thread that makes them, so it must always be this one.
 public final class KernelThread: SerialExecutor {
     private struct Queue {
         var jobs: [UnownedJob] = []
@@ -14,20 +14,25 @@ public final class KernelThread: SerialExecutor {
 
     private let queue = Mutex(Queue())
     private let wakeUp = DispatchSemaphore(value: 0)
+    private let name: StaticString
     private let prepare: @Sendable () -> Void
 
     /// Starts the thread.
     ///
-    /// - Parameter prepare: runs first on the thread, before any job: to enter another network namespace, say.
+    /// - Parameters:
+    ///   - name: of the thread, 15 bytes at most.
+    ///   - prepare: runs first on the thread, before any job: to enter another network namespace, say.
     /// - Throws: ``KernelThreadError`` when the system has no thread left.
-    public init(prepare: @escaping @Sendable () -> Void = {}) throws(KernelThreadError) {
+    public init(
+        name: StaticString = "bulkhead-agent", prepare: @escaping @Sendable () -> Void = {}
+    ) throws(KernelThreadError) {
+        self.name = name
         self.prepare = prepare
         var thread = pthread_t()
         let code = pthread_create(
             &thread, nil,
             { argument in
                 guard let argument else { return nil }
-                bh_name_thread("bulkhead-agent")
                 Unmanaged<KernelThread>.fromOpaque(argument).takeRetainedValue().run()
                 return nil
             }, Unmanaged.passRetained(self).toOpaque())
@@ -54,6 +59,7 @@ public final class KernelThread: SerialExecutor {
     }
 
     private func run() {
+        name.withUTF8Buffer { $0.withMemoryRebound(to: CChar.self) { bh_name_thread($0.baseAddress) } }
         prepare()
         while true {
             wakeUp.wait()
@@ -70,5 +76,5 @@ public final class KernelThread: SerialExecutor {
 /// The system gave no thread; `code` is its errno.
 public struct KernelThreadError: Error, CustomStringConvertible {
     public var code: Int32
-    public var description: String { "cannot start the agent's thread: errno \(code)" }
+    public var description: String { "cannot start a thread: errno \(code)" }
 }

@@ -42,10 +42,9 @@ public struct MetricsAddress: Sendable, Hashable, CustomStringConvertible {
 
 /// Serves `/metrics`, `/healthz` and `/readyz` until it is told to stop.
 public struct MetricsServer: Service {
-    /// Seconds that a connection may take over sending a request, or sit without one.
-    private static let idleSeconds: Int64 = 30
     private let address: MetricsAddress
     private let backend: any MetricsBackend
+    private let limits: ListenerLimits
     private let logger: Logger
     private let retryInterval: Duration
     private let onReady: @Sendable (Int) async -> Void
@@ -54,11 +53,12 @@ public struct MetricsServer: Service {
     ///   - retryInterval: between attempts to get the address.
     ///   - onReady: runs, with the port, once connections are taken.
     public init(
-        address: MetricsAddress, backend: any MetricsBackend, logger: Logger, retryInterval: Duration = .seconds(5),
-        onReady: @escaping @Sendable (Int) async -> Void = { _ in }
+        address: MetricsAddress, backend: any MetricsBackend, logger: Logger, limits: ListenerLimits = .metrics,
+        retryInterval: Duration = .seconds(5), onReady: @escaping @Sendable (Int) async -> Void = { _ in }
     ) {
         self.address = address
-        self.backend = backend
+        self.backend = SharedAnswers(backend)
+        self.limits = limits
         self.logger = logger
         self.retryInterval = retryInterval
         self.onReady = onReady
@@ -83,18 +83,22 @@ public struct MetricsServer: Service {
     }
 
     private func serve() async throws {
-        let server = try HTTPServerBuilder.http1(configuration: .init(idleTimeout: .seconds(Self.idleSeconds)))
-            .buildServer(
-                configuration: .init(address: .hostname(address.host, port: Int(address.port))),
-                eventLoopGroup: .singletonMultiThreadedEventLoopGroup, logger: logger.quietForServer,
-                responder: { request, writer, _ in
-                    let response = await respond(to: request)
-                    try await writer.write(response: response.head, body: response.body)
-                },
-                onServerRunning: { [logger, address, onReady] channel in
-                    logger.info("metrics and probes", metadata: ["address": "\(address)"])
-                    await onReady(channel.localAddress?.port ?? 0)
-                })
+        let gate = ConnectionGate(limits, listener: "\(address)", logger: logger)
+        let server = try gate.http().buildServer(
+            configuration: .init(address: .hostname(address.host, port: Int(address.port))),
+            eventLoopGroup: .singletonMultiThreadedEventLoopGroup, logger: logger.quietForServer,
+            responder: { request, writer, channel in
+                // A body is not read, and what comes of it is the next wait's.
+                gate.received(channel)
+                defer { gate.answered(channel) }
+                let response = await respond(to: request)
+                try await writer.write(response: response.head, body: response.body)
+            },
+            onServerRunning: { [logger, address, onReady] channel in
+                await gate.watch(channel)
+                logger.info("metrics and probes", metadata: ["address": "\(address)"])
+                await onReady(channel.localAddress?.port ?? 0)
+            })
         try await server.run()
     }
 

@@ -70,7 +70,8 @@ extension VerdictQuestion {
     private static func ipProtocol(_ text: String?) throws(ErrorAnswer) -> IPProtocol {
         guard let text else { return .tcp }
         guard let ipProtocol = IPProtocol(name: text) else {
-            throw ErrorAnswer(.badRequest, "unknown protocol '\(text)': use tcp, udp, sctp, icmp or a number from 0 to 255")
+            throw ErrorAnswer(
+                .badRequest, "unknown protocol '\(text)': use tcp, udp, sctp, icmp or a number from 0 to 255")
         }
         return ipProtocol
     }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 _Static_assert(sizeof(struct bh_peer) == sizeof(struct ucred), "struct ucred");
@@ -66,6 +67,16 @@ void bh_forget_start(void)
 	}
 	if (maps)
 		fclose(maps);
+}
+
+void bh_raise_descriptor_limit(unsigned long enough)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= enough)
+		return;
+	limit.rlim_cur = limit.rlim_max < enough ? limit.rlim_max : enough;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void bh_name_thread(const char *name)

@@ -37,6 +37,11 @@ extension ClusterState {
     /// A Node object's addresses, in its order. Nil: no such node.
     public func addresses(ofNode name: String) -> [IPAddress]? { nodes[name]?.addresses }
 
+    /// The node whose object has an address. Nil: no object of a node has it.
+    public func node(withAddress address: IPAddress) -> String? {
+        nodes.first { $0.value.addresses.contains(address) }?.key
+    }
+
     /// Names of all Node objects, in order.
     public var nodeNames: [String] { nodes.keys.sorted() }
 

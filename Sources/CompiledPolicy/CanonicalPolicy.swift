@@ -91,7 +91,8 @@ extension CompiledPolicy {
 
 extension PeerSetDescription {
     fileprivate var canonicalText: String {
-        blocks.isEmpty ? description : "\(description) \(blocks.map(\.description))"
+        let prefixes = blocks + bounds
+        return prefixes.isEmpty ? description : "\(description) \(prefixes.map(\.description))"
     }
 }
 

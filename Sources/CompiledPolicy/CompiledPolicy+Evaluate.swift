@@ -4,28 +4,32 @@ import PolicyModel
 
 extension CompiledPolicy {
     /// The answer of these tables for one flow, as a packet gets it in the kernel, with the reason in words.
-    public func evaluate(_ flow: Flow) -> Decision {
+    ///
+    /// - Parameter throughService: the flow was sent to a Service, which chose this destination. It matters to an
+    ///   endpoint that reaches itself so: the Admin and Baseline tiers decide, and NetworkPolicy never denies.
+    public func evaluate(_ flow: Flow, throughService: Bool = false) -> Decision {
         let source = addresses.entry(of: flow.source)
         let destination = addresses.entry(of: flow.destination)
-        if source.endpoint != .none, source.endpoint == destination.endpoint {
-            return Decision(verdict: .allow, egress: nil, ingress: nil, isSelf: true)
-        }
-        let portClass = portClass(of: flow)
-        let egress = decide(.egress, at: source.endpoint, peer: flow.destination, destination, portClass, flow)
-        let ingress = decide(.ingress, at: destination.endpoint, peer: flow.source, source, portClass, flow)
+        let isSelf = source.endpoint != .none && source.endpoint == destination.endpoint
+        let question = Question(flow: flow, portClass: portClass(of: flow), isHairpin: isSelf)
+        let egress = decide(.egress, at: source.endpoint, peer: destination, question)
+        let ingress = decide(.ingress, at: destination.endpoint, peer: source, question)
         let isDenied = egress?.verdict == .deny || ingress?.verdict == .deny
-        return Decision(verdict: isDenied ? .deny : .allow, egress: egress, ingress: ingress)
+        let decision = Decision(verdict: isDenied ? .deny : .allow, egress: egress, ingress: ingress)
+        return isSelf && !throughService ? decision.toItself : decision
     }
 
-    /// ``evaluate(_:)``'s verdict without its reasons, for many flows at once.
-    public func allows(_ flow: Flow) -> Bool {
+    /// ``evaluate(_:throughService:)``'s verdict without its reasons, for many flows at once.
+    public func allows(_ flow: Flow, throughService: Bool = false) -> Bool {
         let source = addresses.entry(of: flow.source)
         let destination = addresses.entry(of: flow.destination)
-        guard source.endpoint == .none || source.endpoint != destination.endpoint else { return true }
+        let isSelf = source.endpoint != .none && source.endpoint == destination.endpoint
+        guard !isSelf || throughService else { return true }
         let portClass = portClass(of: flow)
         func allows(_ program: ProgramID?, _ peer: AddressEntry) -> Bool {
             guard let program, let matrix = programs[program] else { return true }
-            return matrix.cell(peer.addressClass, portClass).verdict == .allow
+            let cell = matrix.cell(peer.addressClass, portClass)
+            return cell.verdict == .allow || (isSelf && cell.isNetworkPolicy)
         }
         return allows(endpoints[source.endpoint]?.egress, destination)
             && allows(endpoints[destination.endpoint]?.ingress, source)
@@ -47,29 +51,65 @@ extension CompiledPolicy {
         return low < portSegments.count ? portSegments[low].portClass : .none
     }
 
+    /// The answer for a packet that is to be delivered to an endpoint whatever its destination address is: a group's
+    /// (broadcast, multicast), or one that is not the endpoint's. The peer is who sends it. What the sender's egress
+    /// says of it is ``evaluate(_:throughService:)``'s, with the group as destination.
+    ///
+    /// Nil: there is no such endpoint.
+    public func evaluate(_ flow: Flow, deliveredTo endpoint: EndpointID) -> DirectionDecision? {
+        let source = addresses.entry(of: flow.source)
+        let isHairpin = source.endpoint == endpoint
+        return decide(
+            .ingress, at: endpoint, peer: source,
+            Question(flow: flow, portClass: portClass(of: flow), isHairpin: isHairpin))
+    }
+
+    /// The answer for a packet that an endpoint sends to its node, whatever source address it bears and whether or not
+    /// the destination is known as the node's.
+    ///
+    /// Nil: there is no such endpoint.
+    public func evaluate(_ flow: Flow, toOwnNodeFrom endpoint: EndpointID) -> DirectionDecision? {
+        let entry = addresses.entry(of: flow.destination)
+        let isKnown = (1..<AddressClassID.ownNodeLimit).contains(entry.addressClass.rawValue)
+        return decide(
+            .egress, at: endpoint, peer: AddressEntry(addressClass: isKnown ? entry.addressClass : ownNodeClass),
+            Question(flow: flow, portClass: portClass(of: flow), isHairpin: false))
+    }
+
+    private struct Question {
+        var flow: Flow
+        var portClass: PortClassID
+        /// Source and destination are one endpoint.
+        var isHairpin: Bool
+    }
+
     private func decide(
-        _ direction: Direction, at id: EndpointID, peer: IPAddress, _ entry: AddressEntry, _ portClass: PortClassID,
-        _ flow: Flow
+        _ direction: Direction, at id: EndpointID, peer: AddressEntry, _ question: Question
     ) -> DirectionDecision? {
         guard id != .none, let endpoint = endpoints[id] else { return nil }
-        let program = direction == .ingress ? endpoint.ingress : endpoint.egress
-        guard program != .none, let matrix = programs[program] else {
-            return decision(Cell(.allow, by: .noPolicy), direction, endpoint, nil, peer, entry, flow)
+        let number = direction == .ingress ? endpoint.ingress : endpoint.egress
+        guard number != .none, let program = programs[number] else {
+            return decision(Cell(.allow, by: .noPolicy), direction, endpoint, nil, peer, question.flow)
         }
-        let cell = matrix.cell(entry.addressClass, portClass)
-        return decision(cell, direction, endpoint, matrix, peer, entry, flow)
+        var cell = program.cell(peer.addressClass, question.portClass)
+        if question.isHairpin, cell.isNetworkPolicy {
+            if cell.verdict == .deny { return DirectionDecision(notDeniedToItself: endpoint.name, direction) }
+            if cell.wouldDeny { cell = Cell(.allow, by: allowingRule(in: program, peer.addressClass, question.flow)) }
+        }
+        return decision(cell, direction, endpoint, program, peer, question.flow)
     }
 
     private func decision(
-        _ cell: Cell, _ direction: Direction, _ endpoint: CompiledEndpoint, _ program: Program?, _ peer: IPAddress,
-        _ entry: AddressEntry, _ flow: Flow
+        _ cell: Cell, _ direction: Direction, _ endpoint: CompiledEndpoint, _ program: Program?, _ peer: AddressEntry,
+        _ flow: Flow
     ) -> DirectionDecision {
         var rule = cell.rule
-        if cell.wouldDeny, let program { rule = allowingRule(in: program, entry.addressClass, flow) }
+        if cell.wouldDeny, let program { rule = allowingRule(in: program, peer.addressClass, flow) }
         let identity = identity(of: rule, direction)
         var reason = identity.sentence(cell.verdict, endpoint: endpoint.name, isSelected: program != nil)
         if cell.verdict == .deny, case .isolation = identity, let program {
-            reason += "; " + nearestRule(in: program, peer: peer, entry.addressClass, flow)
+            let other = direction == .ingress ? flow.source : flow.destination
+            reason += "; " + nearestRule(in: program, peer: other, peer.addressClass, flow)
         }
         let wouldDeny = cell.wouldDeny ? self.identity(of: cell.rule, direction) : nil
         if let wouldDeny { reason += "; in audit: would be \(wouldDeny.denial)" }

@@ -53,4 +53,6 @@ public enum ControlDefaults {
     public static let socketPathLimit = 107
     /// Records that wait for one follower of the events; what comes on top is dropped and counted.
     public static let eventBacklog = 1024
+    /// Clients that may follow the events at once.
+    public static let followers = 64
 }

@@ -53,6 +53,8 @@ public enum ErrorCode: String, Codable, Sendable, CaseIterable {
     /// 503: the kernel keeps what a previous run left until all objects of the API server are known. A policy change is
     /// kept and comes into force then.
     case waitingForCluster = "waiting_for_cluster"
+    /// 503: too many clients ask for what costs much at once; nothing was done, try again in a moment.
+    case busy
     /// 503: the daemon is ending; ask the next one.
     case stopping
     /// 504: a pod's policy was not in the kernel in time; it is denied everything.
@@ -69,7 +71,7 @@ public enum ErrorCode: String, Codable, Sendable, CaseIterable {
         case .bodyTooLarge: 413
         case .notAccepted: 422
         case .internalError: 500
-        case .datapathFailed, .waitingForCluster, .stopping: 503
+        case .datapathFailed, .waitingForCluster, .busy, .stopping: 503
         case .deadlineExceeded: 504
         }
     }

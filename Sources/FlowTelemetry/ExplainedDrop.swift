@@ -45,13 +45,19 @@ public struct ExplainedDrop: Sendable, Hashable {
             return "not stopped: \(rule) would deny it"
         case .rule: break
         }
-        let decision = policy.evaluate(event.flow)
-        let direction = event.direction == .ingress ? decision.ingress : decision.egress
-        guard let direction, direction.verdict == .deny, direction.identity == identity else {
+        // To a pod itself, a packet was dropped on its way through a Service; to an address that is no pod's, as one to
+        // a group or to the own node.
+        let decision = policy.evaluate(event.flow, throughService: true)
+        let decisions =
+            event.direction == .ingress
+            ? [decision.ingress, policy.evaluate(event.flow, deliveredTo: event.endpoint)]
+            : [decision.egress, policy.evaluate(event.flow, toOwnNodeFrom: event.endpoint)]
+        let denied = decisions.compactMap(\.self).first { $0.verdict == .deny && $0.identity == identity }
+        guard let denied else {
             // The policy changed between the packet and now: what the packet met is the rule that it names.
             return identity.map { "denied by \($0.name), which has changed since" }
                 ?? "denied by a rule that is gone"
         }
-        return direction.reason
+        return denied.reason
     }
 }

@@ -16,7 +16,9 @@ public enum DecodingMode: Sendable, Hashable {
 /// with errors is never used.
 struct DecodingContext {
     /// A document made of garbage must not make an endless report.
-    static let errorLimit = 100
+    static let errorLimit = DecodedDocument.errorLimit
+    /// Labels of one object or selector. Servers take as many as fit into an object.
+    static let labelLimit = 5_000
 
     let file: String
     let document: Int
@@ -200,6 +202,9 @@ struct DecodingContext {
     /// A mapping of label keys to label values, each checked. `misplaced` explains keys that are fields of ours.
     mutating func labels(_ node: DocumentNode, misplaced: [String: String] = [:]) -> [String: String] {
         guard let entries = mapping(node) else { return [:] }
+        if entries.count > Self.labelLimit {
+            failIfStrict(node, "\(entries.count) labels are more than the limit of \(Self.labelLimit)")
+        }
         var labels: [String: String] = [:]
         labels.reserveCapacity(entries.count)
         for entry in entries {
@@ -227,6 +232,11 @@ struct DecodingContext {
     ) {
         guard case .mapping(let entries) = node.value else { return }
         for entry in entries where !known.contains(entry.key) {
+            guard errors.count < Self.errorLimit else {
+                // Counted alone: to look for what was meant costs more than to read.
+                fail(line: entry.line, column: entry.column, "unknown field")
+                continue
+            }
             let explained = explain(entry)
             let nearest = NearestName.find(entry.key, among: known).map { "did you mean \($0)?" }
             at(entry.key) {

@@ -24,9 +24,12 @@ public struct JSONReader {
         public var depth: Int
         /// Bytes of the text.
         public var size: Int
-        public init(depth: Int = 64, size: Int = 64 << 20) {
+        /// Values of all kinds, nested ones counted too: each takes memory.
+        public var values: Int
+        public init(depth: Int = 64, size: Int = 64 << 20, values: Int = 4_000_000) {
             self.depth = depth
             self.size = size
+            self.values = values
         }
     }
 
@@ -34,6 +37,7 @@ public struct JSONReader {
     let limits: Limits
     var position = 0
     private var depth = 0
+    private var values = 0
     private var line = 1
     private var lineStart = 0
     /// UTF-8 continuation bytes of this line up to `position`: they are no columns.
@@ -92,6 +96,8 @@ public struct JSONReader {
 
     private mutating func value() throws(JSONError) -> DocumentNode {
         let (line, column) = (line, column)
+        values += 1
+        guard values <= limits.values else { throw failure("there are more than \(limits.values) values") }
         let value: DocumentNode.Value
         switch current {
         case UInt8(ascii: "{"): value = try nested { (reader) throws(JSONError) in try reader.mapping() }

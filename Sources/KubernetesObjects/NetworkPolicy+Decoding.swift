@@ -196,12 +196,9 @@ extension DecodingContext {
     mutating func cidr(_ node: DocumentNode) -> CIDR? {
         guard let text = string(node) else { return nil }
         do throws(AddressError) {
-            let cidr = try CIDR(text)
-            guard !cidr.isMappedIPv4 else {
-                fail(node, "'\(text.boundedForMessage)' is IPv4 in IPv6 form", hint: "write the IPv4 prefix")
-                return nil
-            }
-            return cidr
+            return try CIDR(text)
+        } catch .mappedPrefix(let text) {
+            fail(node, "'\(text.boundedForMessage)' is IPv4 in IPv6 form", hint: "write the IPv4 prefix")
         } catch .prefixMissing(let text) {
             let length = text.utf8.contains(UInt8(ascii: ":")) ? 128 : 32
             fail(node, "\(AddressError.prefixMissing(text))", hint: "write \(text)/\(length) for this address alone")
@@ -209,13 +206,5 @@ extension DecodingContext {
             fail(node, "\(error)")
         }
         return nil
-    }
-}
-
-extension CIDR {
-    /// Within ::ffff:0:0/96. Implementations differ in whether such a prefix means IPv4 packets, so newer API servers
-    /// refuse it.
-    fileprivate var isMappedIPv4: Bool {
-        family == .ipv6 && prefixLength >= 96 && network.high == 0 && network.low >> 32 == 0xffff
     }
 }

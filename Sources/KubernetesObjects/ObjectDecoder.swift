@@ -2,6 +2,9 @@
 
 /// What one document of a manifest says.
 public struct DecodedDocument: Sendable, Hashable {
+    /// Problems that are told of one document, its first ones.
+    public static let errorLimit = 100
+
     /// One object with the place where it begins.
     public struct Item: Sendable, Hashable {
         public var object: KubernetesObject

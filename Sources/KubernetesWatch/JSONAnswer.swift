@@ -62,7 +62,7 @@ enum JSONAnswer {
 
     private static func read(_ bytes: [UInt8]) throws(UnreadableAnswer) -> DocumentNode {
         do {
-            return try JSONReader.read(bytes, limits: JSONReader.Limits(size: .max))
+            return try JSONReader.read(bytes, limits: JSONReader.Limits(size: .max, values: .max))
         } catch {
             throw UnreadableAnswer(reason: "\(error)")
         }

@@ -20,6 +20,7 @@ extension ResourceWatch {
                     continue
                 }
                 signs += 1
+                isQuiet = false
                 recovered()
             }
         } catch let error as WatchFailure {

@@ -38,6 +38,12 @@ public struct ResourceWatch: Sendable {
     var silenceTimer: TimerID?
     /// Whether anything came since the timer of silence was set.
     var isHeard = false
+    /// Times in a row that it had not.
+    var silences = 0
+    /// Whether the last watch said nothing: the next one is short.
+    var isQuiet = false
+    /// Seconds after which the server was asked to end the watch.
+    var watchSeconds: UInt64 = 0
     private var serial: UInt64 = 0
     var round: UInt32 = 0
     var actions: [WatchAction] = []
@@ -139,10 +145,10 @@ public struct ResourceWatch: Sendable {
 
     mutating func watch() {
         listing = nil
-        let seconds = delay.number(in: settings.watchSeconds)
+        watchSeconds = delay.number(in: isQuiet ? settings.quietSeconds : settings.watchSeconds)
         send(
             "\(resource.path)?watch=1&allowWatchBookmarks=true&resourceVersion=\(version.queryEncoded)"
-                + "&timeoutSeconds=\(seconds)")
+                + "&timeoutSeconds=\(watchSeconds)")
     }
 
     private mutating func send(_ target: String) {
@@ -150,6 +156,7 @@ public struct ResourceWatch: Sendable {
         let id = RequestID(number: serial)
         request = id
         answer = Answer()
+        silences = 0
         retryTimer = nil
         actions.append(
             .send(id, WatchRequest(target: target, accept: WireFormat.accept(resource))))
@@ -158,7 +165,8 @@ public struct ResourceWatch: Sendable {
 
     private mutating func watchSilence() {
         isHeard = false
-        silenceTimer = timer(listing == nil ? settings.watchSilence : settings.listSilence)
+        let isWatching = listing == nil && answer.head != nil
+        silenceTimer = timer(isWatching ? settings.watchSilence : settings.answerSilence)
     }
 
     private mutating func timer(_ duration: Duration) -> TimerID {
@@ -191,11 +199,28 @@ public struct ResourceWatch: Sendable {
                 watch()
             }
         } else if id == silenceTimer {
-            guard isHeard else { return fail(.silence) }
-            // A watch that lives this long is no failure, even if it has said nothing but its head.
-            if listing == nil, !answer.isFailure { recovered() }
-            watchSilence()
+            if isHeard {
+                silences = 0
+                // A watch that lives this long is no failure, even if it has said nothing but its head.
+                if listing == nil, !answer.isFailure { recovered() }
+                watchSilence()
+            } else {
+                heardNothing()
+            }
         }
+    }
+
+    private mutating func heardNothing() {
+        guard listing == nil, answer.head?.status == 200 else { return fail(.silence) }
+        guard isQuiet else {
+            // Nothing is wrong so far; a new request shows whether the server is there.
+            isQuiet = true
+            drop()
+            return watch()
+        }
+        silences += 1
+        let isOverdue = settings.watchSilence * silences > .seconds(Int64(watchSeconds)) + settings.answerSilence
+        if isOverdue { fail(.silence) } else { watchSilence() }
     }
 
     mutating func recovered() {

@@ -7,11 +7,15 @@ public struct WatchSettings: Sendable, Hashable {
     /// Seconds after which the server is asked to end a watch: chosen anew for each between the two, so that the nodes
     /// of a cluster don't come back together.
     public var watchSeconds: ClosedRange<UInt64> = 300...600
-    /// A watch that says nothing for this long, or up to twice as long, is dead. Servers send a bookmark about once a
-    /// minute.
+    /// The same for a resource that nothing happens to. The end of its watch is the sign that the server is there.
+    public var quietSeconds: ClosedRange<UInt64> = 90...120
+    /// A watch that says nothing for this long, or up to twice as long, is asked anew from where it stood. That is no
+    /// failure: a server sends bookmarks of an unchanged resource only where etcd reports its progress often. But a
+    /// proxy may have lost the server without a word, and only a request finds out.
     public var watchSilence: Duration = .seconds(75)
-    /// The same for a list.
-    public var listSilence: Duration = .seconds(20)
+    /// The server is dead if a list says nothing for this long, if the answer to a watch does not begin, or if a watch
+    /// goes on for this long after the end that was asked for.
+    public var answerSilence: Duration = .seconds(20)
     /// The first wait after a failure; each further one doubles it, up to `longestDelay`.
     public var firstDelay: Duration = .milliseconds(500)
     public var longestDelay: Duration = .seconds(30)

@@ -20,7 +20,8 @@ public struct CIDR: Sendable, Hashable, Comparable, CustomStringConvertible {
         prefixLength = UInt8(address.family.bitWidth)
     }
 
-    /// Reads `address/length`. Host bits may be set, as the Kubernetes API allows; they are cleared.
+    /// Reads `address/length`. Host bits may be set, as the Kubernetes API allows; they are cleared. An IPv4-mapped IPv6
+    /// prefix is refused: implementations differ in whether it means IPv4 packets, and newer API servers refuse it too.
     ///
     /// - Throws: ``AddressError``.
     public init(_ text: some StringProtocol) throws(AddressError) {
@@ -30,6 +31,9 @@ public struct CIDR: Sendable, Hashable, Comparable, CustomStringConvertible {
         }
         let address = try IPAddress(text[..<slash])
         let digits = text[text.index(after: slash)...]
+        guard address.family == .ipv6 || !text[..<slash].utf8.contains(UInt8(ascii: ":")) else {
+            throw .mappedPrefix(String(text.prefix(64)))
+        }
         guard (1...3).contains(digits.utf8.count), digits.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }),
             digits.utf8.count == 1 || digits.utf8.first != 48,
             let length = Int(digits), length <= address.family.bitWidth

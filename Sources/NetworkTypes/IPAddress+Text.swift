@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension IPAddress: CustomStringConvertible {
-    /// Reads dotted decimal IPv4 (no leading zeros) or RFC 4291 IPv6 text, with an embedded IPv4 tail; no zone.
+    /// Reads dotted decimal IPv4 (no leading zeros) or RFC 4291 IPv6 text, with an embedded IPv4 tail; no zone. An
+    /// IPv4-mapped IPv6 address is read as the IPv4 address that it stands for.
     ///
     /// - Throws: ``AddressError/notAnAddress(_:)``.
     public init(_ text: some StringProtocol) throws(AddressError) {
@@ -16,10 +17,15 @@ extension IPAddress: CustomStringConvertible {
         if let bits = Self.parseV4(utf8) {
             self.init(v4: bits)
         } else if utf8.count <= 45, let (high, low) = Self.parseV6(Array(utf8)) {
-            self.init(v6High: high, low: low)
+            self = IPAddress(v6High: high, low: low).unmapped
         } else {
             return nil
         }
+    }
+
+    /// The IPv4 address that an IPv4-mapped IPv6 address stands for; any other address itself.
+    private var unmapped: IPAddress {
+        family == .ipv6 && high == 0 && low >> 32 == 0xffff ? IPAddress(v4: UInt32(truncatingIfNeeded: low)) : self
     }
 
     private static func parseV4(_ utf8: UnsafeRawBufferPointer) -> UInt32? {

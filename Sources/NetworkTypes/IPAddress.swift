@@ -14,7 +14,8 @@ public enum AddressFamily: UInt8, Sendable, Hashable, Comparable, CaseIterable {
 /// One IPv4 (RFC 791) or IPv6 (RFC 4291) address, in host byte order.
 ///
 /// Both families share one form, so that no code is written twice: `high` and `low` are the 128 bits of an
-/// IPv6 address; an IPv4 address stands in the low 32 bits of `low`. An IPv4-mapped IPv6 address stays IPv6.
+/// IPv6 address; an IPv4 address stands in the low 32 bits of `low`. An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2)
+/// is the IPv4 address in a text, and an IPv6 address in a packet, where it is nobody's.
 public struct IPAddress: Sendable, Hashable, Comparable {
     public let high: UInt64
     public let low: UInt64
@@ -71,12 +72,14 @@ public enum AddressError: Error, Hashable, Sendable, CustomStringConvertible {
     case notAnAddress(String)
     case prefixMissing(String)
     case prefixOutOfRange(String)
+    case mappedPrefix(String)
 
     public var description: String {
         switch self {
         case .notAnAddress(let text): "'\(text)' is not an IPv4 or IPv6 address"
         case .prefixMissing(let text): "'\(text)' has no prefix length: write it as address/length"
         case .prefixOutOfRange(let text): "'\(text)' has a prefix length out of range"
+        case .mappedPrefix(let text): "'\(text)' is IPv4 in IPv6 form: write the IPv4 prefix"
         }
     }
 }

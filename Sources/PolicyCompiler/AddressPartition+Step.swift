@@ -22,6 +22,7 @@ extension AddressPartition {
             blocks[set] = nil
             keys[set] = nil
             ownNodeSets.remove(set)
+            bounded.remove(set)
         }
         dying = []
         dyingGroups = []
@@ -56,19 +57,6 @@ extension AddressPartition {
             }
             if classes[Int(kept)].peerSets != signature { rename(kept, signature, &step) }
         }
-    }
-
-    /// Of classes that become one, the number that goes on. A new one where own addresses become others, or the
-    /// reverse: the number tells which they are.
-    private mutating func keep(_ candidates: [UInt32], as signature: [PeerSetID], _ step: inout PartitionStep) -> UInt32 {
-        let isOwn = isOwn(signature)
-        let fitting = candidates.filter { numbers.fits($0, isOwn: isOwn) }
-        if let largest = fitting.max(by: { (classes[Int($0)].entryCount, $1) < (classes[Int($1)].entryCount, $0) }) {
-            return largest
-        }
-        let number = makeClass(signature)
-        step.split.append((new: number, from: candidates[0]))
-        return number
     }
 
     /// A group that is in no set any more: its addresses inherit again, which is the class they are in.
@@ -113,6 +101,7 @@ extension AddressPartition {
             guard let description = change.addedPeerSets[set] else { continue }
             keys[set] = StableKey(description)
             if description.isOwnNode { ownNodeSets.insert(set) }
+            if !description.bounds.isEmpty { bounded.insert(set) }
         }
         addBlocks(change.addedPeerSets, dirty: &dirty, &step)
         var discovered: Set<UInt32> = []
@@ -144,16 +133,16 @@ extension AddressPartition {
     private mutating func addBlocks(
         _ added: [PeerSetID: PeerSetDescription], dirty: inout Set<UInt32>, _ step: inout PartitionStep
     ) {
-        let new = added.filter { !$0.value.blocks.isEmpty }.sorted { $0.key < $1.key }
+        let new = added.mapValues { $0.blocks + $0.bounds }.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }
         guard !new.isEmpty else { return }
         var prefixes: [CIDR] = []
-        for (set, description) in new {
-            blocks[set] = description.blocks
-            prefixes += Self.prefixes(of: description.blocks)
+        for (set, list) in new {
+            blocks[set] = list
+            prefixes += Self.prefixes(of: list)
         }
         addNodes(nodes.retain(prefixes), &step)
-        for (set, description) in new {
-            for number in nodes(in: description.blocks) where nodes.nodes[Int(number)].sets.insertOnce(set) {
+        for (set, list) in new {
+            for number in nodes(in: list) where nodes.nodes[Int(number)].sets.insertOnce(set) {
                 dirty.formUnion(nodes.nodes[Int(number)].units)
             }
         }

@@ -54,7 +54,10 @@ struct AddressPartition: Sendable {
     var hosts: [IPAddress: Host] = [:]
     var groups: [UInt32: Group] = [:]
     var nodes = PrefixNodes()
+    /// Of sets with blocks, and of those with bounds, which are `bounded`.
     var blocks: [PeerSetID: [AddressBlock]] = [:]
+    /// Sets whose members are in a group of theirs and within their blocks.
+    var bounded: Set<PeerSetID> = []
     var keys: [PeerSetID: StableKey] = [:]
     /// Peer sets whose members the node itself takes in: the present one, and in some steps the one before it.
     var ownNodeSets: Set<PeerSetID> = []
@@ -100,10 +103,16 @@ struct AddressPartition: Sendable {
 
     func signature(_ key: UnitKey) -> [PeerSetID] {
         let ofNode = nodes.nodes[Int(key.node)].sets
-        guard key.group != Self.noGroup, let ofGroup = groups[key.group]?.peerSets, !ofGroup.isEmpty else {
-            return ofNode
-        }
+        let ofGroup = key.group == Self.noGroup ? [] : groups[key.group]?.peerSets ?? []
+        guard bounded.isEmpty else { return boundedSignature(ofGroup, ofNode) }
+        if ofGroup.isEmpty { return ofNode }
         return ofNode.isEmpty ? ofGroup : (ofGroup + ofNode).sorted()
+    }
+
+    /// A bounded set has those members alone of which both its groups and its blocks tell.
+    private func boundedSignature(_ ofGroup: [PeerSetID], _ ofNode: [PeerSetID]) -> [PeerSetID] {
+        let both = ofGroup.filter { bounded.contains($0) && ofNode.contains($0) }
+        return ((ofGroup + ofNode).filter { !bounded.contains($0) } + both).sorted()
     }
 
     /// The unit of a group at a node, made in the class of its signature where it is new.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
+import PolicyModel
 
 /// Numbers of address classes. Those of addresses that the node itself takes in are below
 /// ``AddressClassID/ownNodeLimit``, as long as there is room.
@@ -37,5 +38,20 @@ struct ClassNumbers: Sendable {
     mutating func releaseHints() {
         own.releaseHints()
         others.releaseHints()
+    }
+}
+
+extension AddressPartition {
+    /// Of classes that become one, the number that goes on. A new one where own addresses become others, or the
+    /// reverse: the number tells which they are.
+    mutating func keep(_ candidates: [UInt32], as signature: [PeerSetID], _ step: inout PartitionStep) -> UInt32 {
+        let isOwn = isOwn(signature)
+        let fitting = candidates.filter { numbers.fits($0, isOwn: isOwn) }
+        if let largest = fitting.max(by: { (classes[Int($0)].entryCount, $1) < (classes[Int($1)].entryCount, $0) }) {
+            return largest
+        }
+        let number = makeClass(signature)
+        step.split.append((new: number, from: candidates[0]))
+        return number
     }
 }

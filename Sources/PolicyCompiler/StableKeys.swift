@@ -51,6 +51,15 @@ extension StableHash {
         add(byte: prefix.prefixLength)
     }
 
+    mutating func add(_ blocks: [AddressBlock]) {
+        add(blocks.count)
+        for block in blocks {
+            add(block.cidr)
+            add(block.except.count)
+            for except in block.except { add(except) }
+        }
+    }
+
     mutating func add(_ port: ProtocolPorts) {
         add(byte: port.ipProtocol.rawValue)
         add(UInt64(port.range.first) << 16 | UInt64(port.range.last))
@@ -94,12 +103,8 @@ extension StableKey {
     init(_ description: PeerSetDescription) {
         var hash = StableHash()
         hash.add(description.description)
-        hash.add(description.blocks.count)
-        for block in description.blocks {
-            hash.add(block.cidr)
-            hash.add(block.except.count)
-            for except in block.except { hash.add(except) }
-        }
+        hash.add(description.blocks)
+        hash.add(description.bounds)
         self = hash.finish()
     }
 

@@ -147,12 +147,17 @@ public struct PeerSetDescription: Sendable, Hashable, CustomStringConvertible {
     public var description: String
     /// Prefixes that are members, each less its excepts. Pods' addresses are told by ``ResolvedChange``.
     public var blocks: [AddressBlock]
+    /// Only these of the pods' addresses are members; empty: all of them. Not beside ``blocks``.
+    public var bounds: [AddressBlock]
     /// Whether its members are the addresses that the node itself takes in.
     public var isOwnNode: Bool
 
-    public init(description: String, blocks: [AddressBlock] = [], isOwnNode: Bool = false) {
+    public init(
+        description: String, blocks: [AddressBlock] = [], bounds: [AddressBlock] = [], isOwnNode: Bool = false
+    ) {
         self.description = description
         self.blocks = blocks
+        self.bounds = bounds
         self.isOwnNode = isOwnNode
     }
 }
@@ -237,7 +242,8 @@ public struct ResolvedChange: Sendable, Hashable {
     public var addedPeerSets: [PeerSetID: PeerSetDescription] = [:]
     public var removedPeerSets: [PeerSetID] = []
     /// Groups that are new or differ, with all selector peer sets that they are now members of (sorted, not empty).
-    /// Sets with ``PeerSetDescription/blocks`` are not repeated here.
+    /// Sets with ``PeerSetDescription/blocks`` are not repeated here. Of one with ``PeerSetDescription/bounds`` only the
+    /// group's addresses within them are members.
     public var groups: [PeerGroupID: [PeerSetID]] = [:]
     /// Groups that are members of no peer set any more, or gone; their addresses belong to none.
     public var removedGroups: [PeerGroupID] = []

@@ -146,8 +146,10 @@ extension ClusterVerdict {
         let source = owners[flow.source]
         let destination = owners[flow.destination]
         if let source, source == destination {
-            let same = ClusterDirection(samePod: source)
-            return ClusterDecision(verdict: .allow, flow: flow, egress: same, ingress: same, isSelf: true)
+            let decision = pods[source].map { evaluate(flow, on: $0.nodeName) }
+            return ClusterDecision(
+                verdict: .allow, flow: flow, egress: ClusterDirection(samePod: source, decision?.egress),
+                ingress: ClusterDirection(samePod: source, decision?.ingress), isSelf: true)
         }
         let sourceNode = source.flatMap { pods[$0]?.nodeName }
         let destinationNode = destination.flatMap { pods[$0]?.nodeName }
@@ -201,10 +203,10 @@ extension ClusterDirection {
             endpoint: decision.endpoint, identity: decision.identity, wouldDeny: decision.wouldDeny)
     }
 
-    fileprivate init(samePod pod: EndpointName) {
+    fileprivate init(samePod pod: EndpointName, _ decision: DirectionDecision?) {
         self.init(
-            verdict: .allow, decided: false, kind: .samePod, reason: "\(pod) to itself is always allowed",
-            endpoint: pod)
+            verdict: .allow, decided: false, kind: .samePod,
+            reason: decision?.reason ?? "\(pod) to its own address is always allowed", endpoint: pod)
     }
 
     fileprivate init(hostNetworkPod pod: EndpointName) {

@@ -61,9 +61,7 @@ extension PolicyPipeline {
     public func pods(like name: EndpointName) -> [EndpointName] { state.pods(like: name) }
 
     /// The node whose object has an address. Nil: no object of a node has it.
-    public func node(withAddress address: IPAddress) -> String? {
-        state.nodeObjects.first { $0.addresses.contains(address) }?.metadata.name
-    }
+    public func node(withAddress address: IPAddress) -> String? { state.node(withAddress: address) }
 
     /// Names of all Node objects, in order.
     public var nodeNames: [String] { state.nodeNames }

@@ -25,16 +25,24 @@ struct PodPeers: Hashable, Sendable {
     var scope: Scope
     var pods: IndexedSelector
     var port: IndexedPort?
+    /// Only those addresses count; sorted, without duplicates. Empty: all.
+    var bounds: [AddressBlock] = []
+}
+
+extension PodPeers {
+    /// Whatever pod has this port: within these blocks, if there are any.
+    init(havingPort port: IndexedPort, within bounds: [AddressBlock] = []) {
+        self.init(scope: .selector(IndexedSelector()), pods: IndexedSelector(), port: port, bounds: bounds)
+    }
 }
 
 extension PeerSetKey {
     func description(in state: ClusterState) -> PeerSetDescription {
         switch self {
-        case .pods(let peers): return PeerSetDescription(description: peers.text(in: state))
+        case .pods(let peers):
+            return PeerSetDescription(description: peers.text(in: state), bounds: peers.bounds)
         case .blocks(let blocks):
-            let text = blocks.prefix(4).map(\.description).joined(separator: ", ")
-            return PeerSetDescription(
-                description: blocks.count > 4 ? "\(text) and \(blocks.count - 4) more" : text, blocks: blocks)
+            return PeerSetDescription(description: blocks.text, blocks: blocks)
         case .nodes(let selector, let addresses):
             return PeerSetDescription(
                 description: selector.isEmpty ? "all nodes" : "nodes \(selector)",
@@ -57,6 +65,14 @@ extension PodPeers {
                 selector.requirements.isEmpty ? "in all namespaces" : "in namespaces \(state.text(selector))"
             }
         guard let port else { return "\(who) \(place)" }
-        return "\(who) \(place) with port \(state.strings[port.name.name]) \(port.number)/\(port.name.ipProtocol)"
+        let text = "\(who) \(place) with port \(state.strings[port.name.name]) \(port.number)/\(port.name.ipProtocol)"
+        return bounds.isEmpty ? text : "\(text) at \(bounds.text)"
+    }
+}
+
+extension [AddressBlock] {
+    fileprivate var text: String {
+        let text = prefix(4).map(\.description).joined(separator: ", ")
+        return count > 4 ? "\(text) and \(count - 4) more" : text
     }
 }

@@ -99,12 +99,12 @@ extension PeerSetTable {
                     identity: identity, action: .allow, peers: peers,
                     ports: rule.ports.isEmpty ? .any : .ports(ranges)))
         }
+        let blocks = rule.peers.blocks
         for port in named {
-            let selectors: [PodPeers] =
-                rule.peers.isEmpty
-                ? [PodPeers(scope: .selector(IndexedSelector()), pods: IndexedSelector(), port: port)]
-                : rule.peers.compactMap { podPeers($0, of: policy, port: port) }
-            guard !selectors.isEmpty else { continue }
+            var selectors = rule.peers.compactMap { podPeers($0, of: policy, port: port) }
+            if rule.peers.isEmpty { selectors.append(PodPeers(havingPort: port)) }
+            // A block matches addresses; those of pods have the pods' names for ports.
+            if !blocks.isEmpty { selectors.append(PodPeers(havingPort: port, within: blocks)) }
             var sets: [PeerSetID] = []
             for selector in selectors { take(.pods(selector), into: &sets, retaining: &active.peerSets, in: state) }
             let ports = [ProtocolPorts(port.name.ipProtocol, PortRange(port.number))]
@@ -118,9 +118,8 @@ extension PeerSetTable {
     ) -> PeerMatch {
         guard !peers.isEmpty else { return .any }
         var sets: [PeerSetID] = []
-        var blocks: [AddressBlock] = []
+        let blocks = peers.blocks
         for peer in peers {
-            if case .block(let block) = peer { blocks.insertSorted(block) }
             guard let selector = podPeers(peer, of: policy, port: nil) else { continue }
             take(.pods(selector), into: &sets, retaining: &used, in: state)
         }
@@ -140,5 +139,14 @@ extension PeerSetTable {
         guard case .pods(let namespaces, let pods) = peer else { return nil }
         let scope = namespaces.map(PodPeers.Scope.selector) ?? .namespace(policy.namespace)
         return PodPeers(scope: scope, pods: pods, port: port)
+    }
+}
+
+extension [IndexedPeer] {
+    /// Sorted, without duplicates.
+    fileprivate var blocks: [AddressBlock] {
+        var blocks: [AddressBlock] = []
+        for case .block(let block) in self { blocks.insertSorted(block) }
+        return blocks
     }
 }

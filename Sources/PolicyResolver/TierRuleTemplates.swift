@@ -60,6 +60,11 @@ extension PeerSetTable {
             for case .pods(let selection) in rule.peers {
                 take(.pods(selection.peers(port: port)), into: &sets, retaining: &active.peerSets, in: state)
             }
+            let blocks = rule.peers.blocks
+            if !blocks.isEmpty {
+                let peers = PodPeers(havingPort: port, within: blocks)
+                take(.pods(peers), into: &sets, retaining: &active.peerSets, in: state)
+            }
             guard !sets.isEmpty else { continue }
             active.egress.append(
                 part(sets, .ports([ProtocolPorts(port.name.ipProtocol, PortRange(port.number))])))
@@ -70,7 +75,6 @@ extension PeerSetTable {
         of rule: IndexedTierRule, to active: inout ActivePolicy, in state: ClusterState
     ) -> [PeerSetID] {
         var sets: [PeerSetID] = []
-        var blocks: [AddressBlock] = []
         for peer in rule.peers {
             switch peer {
             case .pods(let selection):
@@ -79,9 +83,10 @@ extension PeerSetTable {
                 active.namesNodes = true
                 let key = PeerSetKey.nodes(state.text(selector), state.nodeAddresses(matching: selector))
                 take(key, into: &sets, retaining: &active.peerSets, in: state)
-            case .networks(let networks): for cidr in networks { blocks.insertSorted(AddressBlock(cidr: cidr)) }
+            case .networks: break
             }
         }
+        let blocks = rule.peers.blocks
         if !blocks.isEmpty { take(.blocks(blocks), into: &sets, retaining: &active.peerSets, in: state) }
         return sets
     }
@@ -90,6 +95,17 @@ extension PeerSetTable {
 extension IndexedTierRule {
     /// What a rule was to deny or to pass on can't be known where parts of it are not understood: nothing gets by it.
     fileprivate var deniesAll: Bool { isPartial && action != .allow }
+}
+
+extension [IndexedTierPeer] {
+    /// Sorted, without duplicates.
+    fileprivate var blocks: [AddressBlock] {
+        var blocks: [AddressBlock] = []
+        for case .networks(let networks) in self {
+            for cidr in networks { blocks.insertSorted(AddressBlock(cidr: cidr)) }
+        }
+        return blocks
+    }
 }
 
 extension IndexedPodSelection {

@@ -60,10 +60,25 @@ struct DirectoryWatcher: Sendable {
         guard folderWatch != nil else { throw ManifestAccessError(folder.path, "inotify_add_watch") }
         watchParent()
         var found: [String: ManifestFile] = [:]
-        for name in try folder.names() { found[key(name)] = folder.read(name) }
+        for name in try folder.names() { found[key(name)] = read(name, at: .now) }
         let events = set.apply(found)
         told = (set.problems, set.notices)
         return ManifestDirectory.Update(events: events, problems: told.problems, notices: told.notices)
+    }
+
+    private mutating func read(_ name: String, at now: PendingFiles.Instant) -> ManifestFile {
+        let file = folder.read(name)
+        settle(name, file, at: now)
+        return file
+    }
+
+    /// A file that could not be read for want of something is read again, until it can be.
+    private mutating func settle(_ name: String, _ file: ManifestFile, at now: PendingFiles.Instant) {
+        if case .unreadable(_, mayPass: true) = file {
+            pending.lookAgain(at: name, from: now)
+        } else {
+            pending.finish(name)
+        }
     }
 
     private mutating func watchParent() {
@@ -80,13 +95,13 @@ struct DirectoryWatcher: Sendable {
             for name in set.fileNames { found[name] = .removed }
             for name in try folder.names() {
                 let isHalfWritten = pending.isBeingWritten(name)
-                found[key(name)] = isHalfWritten ? nil : folder.read(name)
-                if !isHalfWritten { pending.finish(name) }
+                found[key(name)] = isHalfWritten ? nil : read(name, at: .now)
             }
             folderProblem = nil
             return set.apply(found)
         } catch {
             reportFolder("cannot be read: \(error.call): \(String(cString: strerror(error.errorNumber)))")
+            if error.mayPass { rescanDue = .now + pending.timing.lacking }
             return []
         }
     }
@@ -96,7 +111,7 @@ struct DirectoryWatcher: Sendable {
         for name in pending.names(at: now) {
             let file = folder.read(name)
             guard file != .removed || pending.settleMissing(name, at: now) else { continue }
-            pending.finish(name)
+            settle(name, file, at: now)
             found[key(name)] = file
         }
         guard !found.isEmpty else { return [] }

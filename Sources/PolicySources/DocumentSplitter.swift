@@ -12,7 +12,8 @@ enum DocumentSplitter {
         var line: Int
     }
 
-    static func split(_ bytes: [UInt8]) -> [Part] {
+    /// Nil where there are more than `limit` parts.
+    static func split(_ bytes: [UInt8], limit: Int) -> [Part]? {
         var parts: [Part] = []
         var start = 0
         var startLine = 1
@@ -20,6 +21,7 @@ enum DocumentSplitter {
         var lineStart = 0
         while lineStart < bytes.count {
             if lineStart > start, isMarker(bytes, at: lineStart) {
+                guard parts.count < limit else { return nil }
                 parts.append(Part(bytes: bytes[start..<lineStart], line: startLine))
                 start = lineStart
                 startLine = line
@@ -31,7 +33,33 @@ enum DocumentSplitter {
         parts.append(Part(bytes: bytes[start...], line: startLine))
         // What stands before the first marker is a document only if it has content.
         if let first = parts.first, !isMarker(bytes, at: 0), isBlank(first.bytes) { parts.removeFirst() }
-        return parts
+        return parts.count <= limit ? parts : nil
+    }
+
+    /// Whether a part is a marker with nothing but empty lines and comments behind it.
+    static func isEmpty(_ part: Part) -> Bool {
+        guard part.bytes.starts(with: "---".utf8) else { return false }
+        var isComment = false
+        for byte in part.bytes.dropFirst(3) {
+            if byte == UInt8(ascii: "\n") { isComment = false }
+            if byte == UInt8(ascii: "#") { isComment = true }
+            if !isComment, !isSpace(byte) { return false }
+        }
+        return true
+    }
+
+    /// Signs of a text that can begin a value of a YAML document: an upper bound on its values, but for the first.
+    static func signs(_ bytes: ArraySlice<UInt8>) -> Int {
+        var count = 0
+        for byte in bytes {
+            switch byte {
+            case UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "-"),
+                UInt8(ascii: "["), UInt8(ascii: "{"), UInt8(ascii: "?"):
+                count += 1
+            default: break
+            }
+        }
+        return count
     }
 
     private static func isMarker(_ bytes: [UInt8], at position: Int) -> Bool {

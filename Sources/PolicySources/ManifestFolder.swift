@@ -14,6 +14,9 @@ public struct ManifestAccessError: Error, Sendable, Hashable, CustomStringConver
     }
 
     public var description: String { "\(path): \(call): \(String(cString: strerror(errorNumber)))" }
+
+    /// Whether it may work in a moment: descriptors or memory were lacking, or what lies below the file system.
+    var mayPass: Bool { [EMFILE, ENFILE, ENOMEM, EAGAIN, EINTR, EIO, ESTALE].contains(errorNumber) }
 }
 
 /// The manifests of one folder as they lie on disk: `*.yaml`, `*.yml`, `*.json`, not hidden, not in folders below.
@@ -30,7 +33,14 @@ struct ManifestFolder {
 
     /// Names of all manifests, sorted.
     func names() throws(ManifestAccessError) -> [String] {
-        guard let directory = opendir(path) else { throw ManifestAccessError(path, "opendir") }
+        let descriptor = DescriptorReserve.shared.open { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard descriptor >= 0 else { throw ManifestAccessError(path, "open") }
+        defer { DescriptorReserve.shared.refill() }
+        guard let directory = fdopendir(descriptor) else {
+            let error = ManifestAccessError(path, "fdopendir")
+            close(descriptor)
+            throw error
+        }
         defer { closedir(directory) }
         var names: [String] = []
         while let entry = readdir(directory) {
@@ -78,14 +88,17 @@ struct ManifestFolder {
 
     static func readFile(_ path: String, limits: ManifestLimits) -> ManifestFile {
         // Non-blocking: a pipe of that name must not hold up everything.
-        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        let descriptor = DescriptorReserve.shared.open { open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) }
         guard descriptor >= 0 else {
             let error = ManifestAccessError(path, "open")
-            return error.errorNumber == ENOENT ? .removed : .unreadable(reason: reason(error))
+            return error.errorNumber == ENOENT ? .removed : unreadable(error)
         }
-        defer { close(descriptor) }
+        defer {
+            close(descriptor)
+            DescriptorReserve.shared.refill()
+        }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { return .unreadable(reason: reason(.init(path, "fstat"))) }
+        guard fstat(descriptor, &status) == 0 else { return unreadable(.init(path, "fstat")) }
         guard status.st_mode & S_IFMT == S_IFREG else { return .removed }
         guard status.st_size <= limits.fileSize else {
             return .unreadable(reason: "\(status.st_size) bytes are more than the limit of \(limits.fileSize)")
@@ -99,8 +112,8 @@ struct ManifestFolder {
         let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             let error = ManifestAccessError(path, "open")
-            return .unreadable(
-                reason: error.errorNumber == ENOENT ? "there is no such file or directory" : reason(error))
+            return error.errorNumber == ENOENT
+                ? .unreadable(reason: "there is no such file or directory") : unreadable(error)
         }
         defer { close(descriptor) }
         return readAll(descriptor, path: path, sizeHint: 1 << 16, limit: limits.fileSize)
@@ -120,11 +133,13 @@ struct ManifestFolder {
                     count = max(got, 0)
                 })
         }
-        if let failure { return .unreadable(reason: reason(failure)) }
+        if let failure { return unreadable(failure) }
         return bytes.count > limit ? .unreadable(reason: "more than the limit of \(limit) bytes") : .content(bytes)
     }
 
-    private static func reason(_ error: ManifestAccessError) -> String {
-        "cannot be read: \(error.call): \(String(cString: strerror(error.errorNumber)))"
+    private static func unreadable(_ error: ManifestAccessError) -> ManifestFile {
+        let reason = "cannot be read: \(error.call): \(String(cString: strerror(error.errorNumber)))"
+        return error.mayPass
+            ? .unreadable(reason: "\(reason) (it is tried again)", mayPass: true) : .unreadable(reason: reason)
     }
 }

@@ -51,22 +51,37 @@ public struct ManifestReader: Sendable {
         _ bytes: [UInt8], file: String, reusing previous: [ManifestDocument] = []
     ) -> [ManifestDocument] {
         guard bytes.count <= limits.fileSize else {
-            return [
-                refused(
-                    ManifestError(
-                        file: file, document: 0,
-                        reason: "\(bytes.count) bytes are more than the limit of \(limits.fileSize)"),
-                    index: 0, line: 1, digest: 0)
-            ]
+            return [refused(file, "\(bytes.count) bytes are more than the limit of \(limits.fileSize)")]
         }
-        if file.hasSuffix(".json") { return readJSON(bytes, file: file) }
+        let documents = file.hasSuffix(".json") ? readJSON(bytes, file: file) : readYAML(bytes, file: file, previous)
+        return bounded(documents, file: file)
+    }
+
+    private func readYAML(_ bytes: [UInt8], file: String, _ previous: [ManifestDocument]) -> [ManifestDocument] {
         let known = Dictionary(
             previous.lazy.filter { $0.index > 0 }.map { ($0.digest, $0) }, uniquingKeysWith: { first, _ in first })
         let start = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
-        let parts = DocumentSplitter.split(start == 0 ? bytes : Array(bytes[start...]))
-        return parts.enumerated().compactMap { offset, part in
-            readPart(part, file: file, index: offset + 1, known: known)
+        let text = start == 0 ? bytes : Array(bytes[start...])
+        guard let parts = DocumentSplitter.split(text, limit: limits.documents) else {
+            return [refused(file, "there are more than \(limits.documents) documents")]
         }
+        var documents: [ManifestDocument] = []
+        var problems = 0
+        for (offset, part) in parts.enumerated() where !DocumentSplitter.isEmpty(part) {
+            guard let document = readPart(part, file: file, index: offset + 1, known: known) else { continue }
+            documents.append(document)
+            problems += document.decoded.errors.count
+            if problems > limits.problems { break }
+        }
+        return documents
+    }
+
+    /// A text with too many problems is refused as a whole: the first of them tell enough.
+    private func bounded(_ documents: [ManifestDocument], file: String) -> [ManifestDocument] {
+        guard documents.reduce(0, { $0 + $1.decoded.errors.count }) > limits.problems else { return documents }
+        var whole = refused(file, "there are more than \(limits.problems) problems, of which these are the first")
+        whole.decoded.errors += documents.lazy.flatMap(\.decoded.errors).prefix(DecodedDocument.errorLimit)
+        return [whole]
     }
 
     /// Nil for a document without content.
@@ -75,14 +90,17 @@ public struct ManifestReader: Sendable {
     ) -> ManifestDocument? {
         let digest = Self.digest(part.bytes)
         if let same = known[digest] { return same.moved(toIndex: index, line: part.line) }
+        func document(_ decoded: DecodedDocument) -> ManifestDocument {
+            ManifestDocument(index: index, line: 1, decoded: decoded, digest: digest)
+                .moved(toIndex: index, line: part.line)
+        }
         do throws(YAMLReader.Failure) {
             var root = jsonRoot(part.bytes)
             if root == nil { root = try YAMLReader.read(part.bytes, limits: limits) }
             guard let root else { return nil }
-            let decoded = decode(root, file: file, index: index)
-            return ManifestDocument(index: index, line: 1, decoded: decoded, digest: digest)
-                .moved(toIndex: index, line: part.line)
+            return document(decode(root, file: file, index: index))
         } catch {
+            if let passedOver = foreign(error, file: file, index: index) { return document(passedOver) }
             // What is missing at the end is reported behind the last line.
             let lineCount = DocumentSplitter.lineCount(part.bytes)
             let problem = ManifestError(
@@ -90,6 +108,19 @@ public struct ManifestReader: Sendable {
                 column: max(error.column, 1), reason: error.reason, hint: error.hint)
             return refused(problem, index: index, line: part.line, digest: digest)
         }
+    }
+
+    /// The document that could not be read, if it is certain that it is of a kind that means nothing here: YAML that is
+    /// odd there, such as lists as keys, must not keep others from being enforced. Nil: it may be one of ours.
+    private func foreign(_ failure: YAMLReader.Failure, file: String, index: Int) -> DecodedDocument? {
+        guard let head = failure.head, let kind = head["kind"]?.string, !kind.hasSuffix("List") else { return nil }
+        var decoded = ObjectDecoder.decode(head, file: file, index: index)
+        // Of which no more than the name is known.
+        decoded.services = []
+        let isForeign =
+            decoded.errors.isEmpty && decoded.items.isEmpty && decoded.keys.isEmpty && !decoded.hasUnknownObjects
+            && !decoded.notices.isEmpty
+        return isForeign ? decoded : nil
     }
 
     private func decode(_ root: DocumentNode, file: String, index: Int) -> DecodedDocument {
@@ -112,13 +143,19 @@ public struct ManifestReader: Sendable {
         var text = Array(bytes)
         if text.starts(with: "---".utf8) { text.replaceSubrange(0..<3, with: "   ".utf8) }
         guard text.first(where: { !DocumentSplitter.isSpace($0) }) == UInt8(ascii: "{") else { return nil }
-        return try? JSONReader.read(text, limits: JSONReader.Limits(depth: limits.depth, size: limits.fileSize))
+        return try? JSONReader.read(text, limits: jsonLimits)
+    }
+
+    private var jsonLimits: JSONReader.Limits {
+        JSONReader.Limits(depth: limits.depth, size: limits.fileSize, values: limits.jsonValues)
     }
 
     private func readJSON(_ bytes: [UInt8], file: String) -> [ManifestDocument] {
         do throws(JSONError) {
-            let limits = JSONReader.Limits(depth: limits.depth, size: limits.fileSize)
-            let roots = try JSONReader.readAll(bytes, limits: limits)
+            let roots = try JSONReader.readAll(bytes, limits: jsonLimits)
+            guard roots.count <= limits.documents else {
+                return [refused(file, "there are more than \(limits.documents) documents")]
+            }
             return roots.enumerated().map { offset, root in
                 ManifestDocument(
                     index: offset + 1, line: root.line,
@@ -130,6 +167,11 @@ public struct ManifestReader: Sendable {
                 reason: "malformed JSON: \(error.reason)")
             return [refused(problem, index: 1, line: 1, digest: 0)]
         }
+    }
+
+    /// The text as a whole.
+    private func refused(_ file: String, _ reason: String) -> ManifestDocument {
+        refused(ManifestError(file: file, document: 0, reason: reason), index: 0, line: 1, digest: 0)
     }
 
     private func refused(_ error: ManifestError, index: Int, line: Int, digest: Int) -> ManifestDocument {

@@ -4,8 +4,9 @@ import KubernetesObjects
 /// What was found at a file's place.
 public enum ManifestFile: Sendable, Hashable {
     case content([UInt8])
-    /// The file is there and cannot be read: what was in force stays.
-    case unreadable(reason: String)
+    /// The file is there and cannot be read: what was in force stays. `mayPass`: for want of something that may be there
+    /// in a moment.
+    case unreadable(reason: String, mayPass: Bool = false)
     case removed
 }
 
@@ -62,6 +63,9 @@ public struct ManifestSet: Sendable {
         }
     }
 
+    /// Objects in force that each problem of a document names, not its first one alone.
+    private static let repeatedKeys = 100
+
     private let reader: ManifestReader
     private let keepsLastOnEmpty: Bool
     private var files: [String: File] = [:]
@@ -109,7 +113,7 @@ public struct ManifestSet: Sendable {
         case .removed:
             guard keepsVanished, kept.holdsObjects else { return nil }
             kept.stale = .vanished(Self.vanished(name))
-        case .unreadable(let reason):
+        case .unreadable(let reason, _):
             kept.stale = .unreadable(ManifestError(file: name, document: 0, reason: reason))
         case .content(let bytes):
             guard keepsLastOnEmpty, kept.holdsObjects, bytes.allSatisfy(DocumentSplitter.isSpace) else {
@@ -223,7 +227,11 @@ public struct ManifestSet: Sendable {
             }
             for document in file.documents {
                 let keys = document.isRefused ? document.inForce.map(\.object.key) : []
-                problems += document.source.decoded.errors.map { ManifestProblem(error: $0, stillInForce: keys) }
+                // Many objects are named once a document: problems times objects would have no bound.
+                problems += document.source.decoded.errors.enumerated().map { index, error in
+                    let isTold = index == 0 || keys.count <= Self.repeatedKeys
+                    return ManifestProblem(error: error, stillInForce: isTold ? keys : [])
+                }
             }
         }
         return problems + contested.sorted().flatMap(duplicates)

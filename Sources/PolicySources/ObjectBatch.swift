@@ -17,7 +17,7 @@ public struct ObjectBatch: Sendable, Hashable {
     ///
     /// - Parameter name: the file name that errors give.
     public static func decode(
-        _ bytes: [UInt8], name: String = "request body", limits: ManifestLimits = ManifestLimits()
+        _ bytes: [UInt8], name: String = "request body", limits: ManifestLimits = .body
     ) throws(Refusal) -> ObjectBatch {
         let documents = ManifestReader(limits: limits).read(bytes, file: name)
         var errors = documents.flatMap(\.decoded.errors)
@@ -41,7 +41,7 @@ public struct ObjectBatch: Sendable, Hashable {
     /// The keys of the objects that `bytes` name, for deletion: kind, namespace and name are enough, what else the
     /// documents say need not be valid.
     public static func decodeKeys(
-        _ bytes: [UInt8], name: String = "request body", limits: ManifestLimits = ManifestLimits()
+        _ bytes: [UInt8], name: String = "request body", limits: ManifestLimits = .body
     ) throws(Refusal) -> [ObjectKey] {
         let documents = ManifestReader(limits: limits).read(bytes, file: name)
         var errors = documents.map(\.decoded).filter(\.hasUnknownObjects).flatMap(\.errors)

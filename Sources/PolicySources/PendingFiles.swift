@@ -16,6 +16,8 @@ struct PendingFiles: Sendable {
         var gone: Duration = .milliseconds(25)
         /// A file that was created and not closed is read after this long all the same.
         var writing: Duration = .seconds(1)
+        /// A file that could not be read for want of descriptors or memory is read again after this long.
+        var lacking: Duration = .milliseconds(500)
     }
 
     private struct Entry: Sendable {
@@ -74,6 +76,12 @@ struct PendingFiles: Sendable {
         guard let entry = entries[name], !entry.isRenamed, now < entry.last + timing.gone else { return true }
         entries[name]?.lookAgain = entry.last + timing.gone
         return false
+    }
+
+    /// `name` could not be read now and is read again.
+    mutating func lookAgain(at name: String, from now: Instant) {
+        touch(name, at: now)
+        entries[name]?.lookAgain = now + timing.lacking
     }
 
     mutating func finish(_ name: String) { entries[name] = nil }

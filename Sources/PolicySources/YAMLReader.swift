@@ -10,6 +10,9 @@ struct YAMLReader {
         var column: Int
         var reason: String
         var hint: String?
+        /// Where the document as a whole is well-formed: `apiVersion`, `kind` and the names of `metadata`, as far as
+        /// they are plainly there.
+        var head: DocumentNode?
     }
 
     private let limits: ManifestLimits
@@ -29,14 +32,25 @@ struct YAMLReader {
         guard !AliasGuard.isTooCostly(bytes) else {
             throw Failure(line: 0, column: 0, reason: "aliases in keys are nested too deep", hint: nil)
         }
+        guard DocumentSplitter.signs(bytes) <= limits.signs else {
+            throw Failure(
+                line: 0, column: 0, reason: "has too many values: more than \(limits.signs) signs that can begin one",
+                hint: "split it into several documents, or give it as JSON, which costs less")
+        }
         // Yams keeps a pointer into the text; texts of up to 15 bytes have no storage of their own to point into.
         if text.utf8.count < 16 { text += "                " }
         var reader = YAMLReader(limits: limits, size: bytes.count)
         do {
             let parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
             guard let root = try parser.singleRoot() else { return nil }
-            let node = try reader.convert(root, depth: 0)
-            return node.isNull ? nil : node
+            do throws(Failure) {
+                let node = try reader.convert(root, depth: 0)
+                return node.isNull ? nil : node
+            } catch {
+                var failure = error
+                failure.head = head(of: root)
+                throw failure
+            }
         } catch let failure as Failure {
             throw failure
         } catch let error as YamlError {
@@ -44,6 +58,35 @@ struct YAMLReader {
         } catch {
             throw Failure(line: 0, column: 0, reason: "malformed YAML: \(error)", hint: nil)
         }
+    }
+
+    /// Of a mapping whose keys say themselves what the document is; nothing is merged into it.
+    private static func head(of root: Yams.Node) -> DocumentNode? {
+        guard case .mapping(let mapping) = root, !mapping.contains(where: { isMergeKey($0.key) }) else { return nil }
+        var entries: [DocumentNode.Entry] = []
+        for name in ["apiVersion", "kind"] {
+            guard let entry = text(name, of: mapping) else { return nil }
+            entries.append(entry)
+        }
+        if case .mapping(let metadata)? = mapping.first(where: { isKey($0.key, "metadata") })?.value {
+            let names = ["name", "namespace"].compactMap { text($0, of: metadata) }
+            entries.append(.init(key: "metadata", line: 1, column: 1, value: DocumentNode(.mapping(names))))
+        }
+        return DocumentNode(.mapping(entries), line: root.mark?.line ?? 1, column: root.mark?.column ?? 1)
+    }
+
+    /// The one text that the mapping has under `name`.
+    private static func text(_ name: String, of mapping: Yams.Node.Mapping) -> DocumentNode.Entry? {
+        let values = mapping.filter { isKey($0.key, name) }.map(\.value)
+        guard values.count == 1, case .scalar(let scalar) = values[0],
+            case .string? = try? self.scalar(scalar, values[0])
+        else { return nil }
+        return .init(key: name, line: 1, column: 1, value: DocumentNode(.string(scalar.string)))
+    }
+
+    private static func isKey(_ node: Yams.Node, _ name: String) -> Bool {
+        guard case .scalar(let scalar) = node else { return false }
+        return scalar.string == name
     }
 
     private mutating func convert(_ node: Yams.Node, depth: Int) throws(Failure) -> DocumentNode {

@@ -21,7 +21,7 @@ struct DocumentOptions: ParsableArguments {
         let inputs = ManifestInput.read(
             filename, isRecursive: recursive, limits: ManifestLimits(fileSize: ControlDefaults.bodyLimit))
         for input in inputs {
-            if case .unreadable(let reason) = input.file { throw CommandFailure("\(input.name): \(reason)") }
+            if case .unreadable(let reason, _) = input.file { throw CommandFailure("\(input.name): \(reason)") }
         }
         return SentDocuments(inputs: inputs)
     }

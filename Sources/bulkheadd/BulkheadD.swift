@@ -17,8 +17,8 @@ struct BulkheadD: ParsableCommand {
             Works in the network namespace that it is started in. What it programs stays in force when it stops, \
             crashes or is upgraded, until --cleanup or 'bulkheadctl uninstall' removes it.
 
-            Exit codes: 0 done; 1 it could not start, or with --once a document was refused or the kernel could not \
-            be programmed; 2 the command line is wrong.
+            Exit codes: 0 done; 1 it could not start, or with --once the status is not healthy: a document was refused, \
+            the kernel could not be programmed, or nothing is protected; 2 the command line is wrong.
             """,
         version: BuildVersion.text)
 

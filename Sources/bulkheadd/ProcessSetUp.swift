@@ -16,6 +16,7 @@ struct ProcessSetUp: Sendable {
         // A client of the socket that leaves is told by the next write, not by a signal.
         signal(SIGPIPE, SIG_IGN)
         umask(0o077)
+        bh_raise_descriptor_limit(Self.enoughDescriptors)
         let mayNeedBPF = command.datapath != .nftables && !command.cleanup
         if mayNeedBPF {
             do {
@@ -27,6 +28,10 @@ struct ProcessSetUp: Sendable {
         }
         try Self.keepCapabilities(mayNeedBPF && bpffsError == nil ? Self.forBPF : Self.forNetfilter)
     }
+
+    /// Many times what all listeners grant their clients. Not all that the hard limit allows: some programs close as many
+    /// as there may be when they start, credential plugins among them.
+    private static let enoughDescriptors: UInt = 8192
 
     /// CAP_NET_ADMIN: capability.h.
     private static let forNetfilter: UInt64 = 1 << 12

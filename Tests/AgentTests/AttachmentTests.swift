@@ -113,8 +113,8 @@ import Testing
         let fixture = try AgentFixture()
         try await fixture.start()
         _ = try await fixture.agent.apply([Self.object()])
-        let answer = try await fixture.agent.attach(Self.body(milliseconds: 1))
-        #expect(answer.state == .programmed)
+        let answer = try await fixture.agent.attach(Self.body(address: "::ffff:10.1.0.3", milliseconds: 1))
+        #expect(answer.state == .programmed && answer.addresses == ["10.1.0.3"])
         let first = try await fixture.agent.detach(container: "c1", ifname: "eth0").removed
         let second = try await fixture.agent.detach(container: "c1", ifname: "eth0").removed
         #expect(first == 1 && second == 0)

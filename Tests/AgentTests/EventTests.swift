@@ -39,6 +39,19 @@ import Testing
         #expect(await fixture.agent.status().followers == 0)
     }
 
+    /// A group's packet was kept from the endpoint that the event names.
+    @Test func aDropOfAGroupsPacketIsExplained() async throws {
+        let fixture = try AgentFixture()
+        try await fixture.start()
+        var event = try drop(fixture.kernel, from: "10.1.0.1", port: 80)
+        event.flow.destination = try IPAddress("255.255.255.255")
+        let follower = await fixture.agent.follow([.drop])
+        fixture.kernel.tell([event])
+        let told = try #require(try await first(of: follower)?.elements.first?.drop)
+        #expect(told.endpoint == "shop/redis" && told.reason.hasPrefix("isolated by shop/redis; nearest rule: "))
+        await fixture.agent.stop()
+    }
+
     @Test func aDropByARuleThatIsGoneSaysSo() async throws {
         let fixture = try AgentFixture()
         try await fixture.start()

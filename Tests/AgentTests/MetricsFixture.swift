@@ -13,7 +13,7 @@ struct MetricsFixture {
     var kernel: FakeKernel { base.kernel }
 
     static func serve(
-        _ manifests: String = AgentFixture.shop, at port: UInt16 = 0,
+        _ manifests: String = AgentFixture.shop, at port: UInt16 = 0, limits: ListenerLimits = .metrics,
         beforeReady: @escaping @Sendable () async throws -> Void = {}, _ body: (MetricsFixture) async throws -> Void
     ) async throws {
         let base = try AgentFixture()
@@ -21,7 +21,7 @@ struct MetricsFixture {
         let (ports, ready) = AsyncStream.makeStream(of: Int.self)
         let server = MetricsServer(
             address: MetricsAddress(host: "127.0.0.1", port: port), backend: base.agent, logger: AgentFixture.silent,
-            retryInterval: .milliseconds(20)
+            limits: limits, retryInterval: .milliseconds(20)
         ) { ready.yield($0) }
         let group = ServiceGroup(configuration: .init(services: [server], logger: AgentFixture.silent))
         try await withThrowingTaskGroup(of: Void.self) { tasks in

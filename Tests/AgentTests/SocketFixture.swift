@@ -14,7 +14,8 @@ struct SocketFixture {
     static let bodyLimit = 1 << 20
 
     static func serve(
-        _ manifests: String = AgentFixture.shop, _ body: (SocketFixture) async throws -> Void
+        _ manifests: String = AgentFixture.shop, limits: ListenerLimits = .control,
+        _ body: (SocketFixture) async throws -> Void
     ) async throws {
         let base = try AgentFixture()
         try await base.start(manifests)
@@ -22,7 +23,7 @@ struct SocketFixture {
         let (ready, signal) = AsyncStream.makeStream(of: Void.self)
         let server = ControlServer(
             file: try SocketFile(path: fixture.path), backend: base.agent, logger: AgentFixture.silent,
-            bodyLimit: bodyLimit
+            bodyLimit: bodyLimit, limits: limits
         ) { signal.finish() }
         let group = ServiceGroup(configuration: .init(services: [server], logger: AgentFixture.silent))
         try await withThrowingTaskGroup(of: Void.self) { tasks in

@@ -16,6 +16,12 @@ import Testing
         #expect(String(decoding: previous.text, as: UTF8.self) == Requests.result)
     }
 
+    @Test func anIPv4AddressInIPv6FormIsTheIPv4Address() throws {
+        let result = #"{"cniVersion":"1.0.0","ips":[{"address":"::ffff:10.1.0.2/120"}]}"#
+        let request = try Requests.read(.add, Requests.configuration(result: result))
+        #expect(request.previous?.addresses == [try IPAddress("10.1.0.2")])
+    }
+
     @Test(arguments: CNIVersion.supported) func everyVersionThatHasChains(version: String) throws {
         #expect(try Requests.read(.add, Requests.configuration(version: version)).network == "net")
     }

@@ -37,7 +37,7 @@ extension Live {
             _ statistics: inout WorldStatistics
         ) throws -> String? {
             let world = generator.world
-            let verdicts = flows.map(world.oracle.verdict)
+            let verdicts = flows.map { world.oracle.verdict($0) }
             let compiled = try kernel.start(world).compiled
             for (flow, verdict) in zip(flows, verdicts) {
                 statistics.count(verdict)

@@ -94,9 +94,28 @@ extension WrongEvaluator {
             for index in world.policies.indices { world.policies[index].enforcement = .enforce }
         },
         reading("NetworkPolicies in audit not read") { $0.policies.removeAll { $0.enforcement == .audit } },
+        reading("an ipBlock's pods have no named ports") { world in
+            for index in world.policies.indices {
+                world.policies[index].egress = world.policies[index].egress.flatMap(\.withoutNamesInBlocks)
+            }
+        },
         reading("the node's own addresses not known") { $0.settings.localAddresses = [] },
         reading("NetworkPolicy not enforced on the own node") { $0.settings.enforcesNetworkPolicyOnOwnNode = false },
         reading("NetworkPolicy enforced on the own node") { $0.settings.enforcesNetworkPolicyOnOwnNode = true },
         reading("the node's name server not known") { $0.settings.nodeDNS = [] },
     ]
+}
+
+extension NetworkPolicyRule {
+    /// One for the ports without names, and one for the names with the peers that are no blocks.
+    fileprivate var withoutNamesInBlocks: [NetworkPolicyRule] {
+        let pods = peers.filter { if case .pods = $0 { true } else { false } }
+        let names = ports.filter { if case .named = $0.port { true } else { false } }
+        let plain = ports.filter { if case .named = $0.port { false } else { true } }
+        guard !names.isEmpty, pods.count < peers.count else { return [self] }
+        var rules: [NetworkPolicyRule] = []
+        if !plain.isEmpty { rules.append(NetworkPolicyRule(peers: peers, ports: plain)) }
+        if !pods.isEmpty { rules.append(NetworkPolicyRule(peers: pods, ports: names)) }
+        return rules
+    }
 }

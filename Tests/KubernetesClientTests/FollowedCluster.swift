@@ -35,7 +35,8 @@ final class FollowedCluster: Sendable {
         settings.firstDelay = .milliseconds(20)
         settings.longestDelay = .milliseconds(200)
         settings.watchSilence = .milliseconds(600)
-        settings.listSilence = .milliseconds(600)
+        settings.answerSilence = .milliseconds(600)
+        settings.quietSeconds = 1...1
         settings.absentInterval = .milliseconds(100)
         settings.absentPause = .milliseconds(50)
         return settings
@@ -45,7 +46,8 @@ final class FollowedCluster: Sendable {
     static var patient: WatchSettings {
         var settings = quick
         let usual = WatchSettings()
-        (settings.watchSilence, settings.listSilence) = (usual.watchSilence, usual.listSilence)
+        (settings.watchSilence, settings.answerSilence) = (usual.watchSilence, usual.answerSilence)
+        settings.quietSeconds = usual.quietSeconds
         return settings
     }
 

@@ -60,6 +60,7 @@ import Testing
         (#""status": {"podIPs": null, "podIP": null, "phase": ""}"#, [], .pending),
         (#""status": {"podIPs": [{"ip": "::1"}], "podIP": "10.0.0.1"}"#, ["::1", "10.0.0.1"], .running),
         (#""status": {"podIPs": [{"ip": "10.0.0.1"}], "phase": "Succeeded"}"#, ["10.0.0.1"], .succeeded),
+        (#""status": {"podIPs": [{"ip": "::ffff:10.0.0.5"}], "podIP": "10.0.0.5"}"#, ["10.0.0.5"], .running),
     ])
     func status(fields: String, addresses: [String], phase: PodPhase) throws {
         let pod = try pod(fields)

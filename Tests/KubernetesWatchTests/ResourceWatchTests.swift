@@ -129,22 +129,6 @@ import Testing
         #expect(waits.count > 15)
     }
 
-    @Test func silenceIsDeath() throws {
-        var driver = try listed()
-        try driver.fire()
-        // The head counts as a word.
-        #expect(driver.isWatching)
-        try driver.fire()
-        #expect(driver.cancelled == 1 && driver.failures == [.silence])
-        try driver.fire()
-        #expect(driver.isWatching)
-        try driver.head()
-        for version in 6..<20 {
-            try driver.bytes(WatchDriver.bookmark(version))
-            try driver.fire()
-        }
-        #expect(driver.cancelled == 1)
-    }
 
     @Test func aWatchThatEndsAtOnceIsAFailure() throws {
         var driver = try listed()

@@ -26,6 +26,11 @@ import Testing
         #expect(throws: AddressError.self) { try CIDR(text) }
     }
 
+    @Test(arguments: ["::ffff:10.0.0.0/104", "::ffff:a00:0/128", "::FFFF:0:0/96", "0:0:0:0:0:ffff:10.0.0.1/120"])
+    func ipv4InIPv6Form(text: String) {
+        #expect(throws: AddressError.mappedPrefix(text)) { try CIDR(text) }
+    }
+
     @Test func noPrefix() {
         #expect(throws: AddressError.prefixMissing("10.0.0.1")) { try CIDR("10.0.0.1") }
         #expect(throws: AddressError.notAnAddress("10.0.0")) { try CIDR("10.0.0") }

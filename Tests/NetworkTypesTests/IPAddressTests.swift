@@ -21,7 +21,8 @@ import Testing
         ("2001:DB8:0:0:0:0:0:1", "2001:db8::1"), ("2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"),
         ("2001:0:0:1:0:0:0:1", "2001:0:0:1::1"), ("2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"),
         ("fe80:0:0:0:1:2:3:0", "fe80::1:2:3:0"), ("0001:02:003:4::", "1:2:3:4::"),
-        ("::ffff:1.2.3.4", "::ffff:102:304"), ("64:ff9b::192.0.2.33", "64:ff9b::c000:221"),
+        ("::fffe:1.2.3.4", "::fffe:102:304"), ("1::ffff:1.2.3.4", "1::ffff:102:304"),
+        ("::1:ffff:1.2.3.4", "::1:ffff:102:304"), ("64:ff9b::192.0.2.33", "64:ff9b::c000:221"),
         ("1:2:3:4:5:6:1.2.3.4", "1:2:3:4:5:6:102:304"), ("1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0"),
         ("::2:3:4:5:6:7:8", "0:2:3:4:5:6:7:8"), ("1:0:0:0:0:0:0:8", "1::8"), ("0:0:1:0:0:1:0:0", "::1:0:0:1:0:0"),
         ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
@@ -37,8 +38,21 @@ import Testing
     @Test func v6Bits() throws {
         let address = try IPAddress("0123:4567:89ab:cdef:fedc:ba98:7654:3210")
         #expect(address == IPAddress(v6High: 0x0123_4567_89ab_cdef, low: 0xfedc_ba98_7654_3210))
-        // An IPv4-mapped address stays IPv6.
-        #expect(try IPAddress("::ffff:1.2.3.4") != IPAddress("1.2.3.4"))
+    }
+
+    /// RFC 4291, 2.5.5.2: the IPv4 address that it stands for.
+    @Test(arguments: [
+        ("::ffff:1.2.3.4", "1.2.3.4"), ("::FFFF:0102:0304", "1.2.3.4"), ("0:0:0:0:0:ffff:a00:1", "10.0.0.1"),
+        ("::ffff:0:0", "0.0.0.0"),
+    ])
+    func ipv4InIPv6Form(text: String, canonical: String) throws {
+        let address = try IPAddress(text)
+        #expect(address.family == .ipv4 && "\(address)" == canonical)
+    }
+
+    @Test func inAPacketAMappedAddressIsIPv6() {
+        let address = IPAddress(v6High: 0, low: 0xffff_0102_0304)
+        #expect(address.family == .ipv6 && "\(address)" == "::ffff:102:304")
     }
 
     @Test(arguments: [

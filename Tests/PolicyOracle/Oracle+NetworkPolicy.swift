@@ -36,7 +36,7 @@ extension Oracle {
         // No ports: every port of every protocol. Written as one port that is nil.
         let ports: [NetworkPolicyPort?] = rule.ports.isEmpty ? [nil] : rule.ports
         for peer in peers where matches(peer, other, policyNamespace: policy.metadata.namespace) {
-            for port in ports where matches(port, through: peer, for: pod, direction, flow) {
+            for port in ports where matches(port, for: pod, direction, flow) {
                 return .rule(peer: kind(of: peer), port: kind(of: port))
             }
         }
@@ -63,8 +63,7 @@ extension Oracle {
     }
 
     private func matches(
-        _ port: NetworkPolicyPort?, through peer: NetworkPolicyPeer?, for pod: Pod, _ direction: PolicyType,
-        _ flow: Flow
+        _ port: NetworkPolicyPort?, for pod: Pod, _ direction: PolicyType, _ flow: Flow
     ) -> Bool {
         guard let port else { return true }
         guard port.ipProtocol == flow.ipProtocol, let number = flow.destinationPort else { return false }
@@ -73,10 +72,9 @@ extension Oracle {
         case .range(let range): return range.first <= number && number <= range.last
         case .named(let name):
             let wanted = NamedPort(name: name, ipProtocol: port.ipProtocol, number: number)
-            // Ingress: the port is the selected pod's own, whoever the peer is. Egress: it is the peer pod's; what an
-            // ipBlock matches is an address, not a pod, and has no named ports.
+            // Ingress: the port is the selected pod's own. Egress: it is that of the pod whose address it is, whatever
+            // kind of peer matched that; an address that is no pod's has no names.
             if direction == .ingress { return pod.namedPorts.contains(wanted) }
-            if case .ipBlock = peer { return false }
             return owners[flow.destination]?.namedPorts.contains(wanted) ?? false
         }
     }

@@ -57,7 +57,7 @@ extension Oracle {
         // No ports written: protocols are not looked at. Written as one port that is nil.
         let ports: [TierPort?] = rule.ports ?? [nil]
         for peer in rule.peers where matches(peer, other) {
-            for port in ports where matches(port, through: peer, pod, direction, flow) {
+            for port in ports where matches(port, pod, direction, flow) {
                 return (kind(of: peer), kind(of: port))
             }
         }
@@ -83,7 +83,7 @@ extension Oracle {
     }
 
     private func matches(
-        _ port: TierPort?, through peer: TierPeer, _ pod: Pod, _ direction: PolicyType, _ flow: Flow
+        _ port: TierPort?, _ pod: Pod, _ direction: PolicyType, _ flow: Flow
     ) -> Bool {
         guard let port else { return true }
         guard let number = flow.destinationPort else { return false }
@@ -94,7 +94,6 @@ extension Oracle {
             // A name says nothing about the protocol: the container port of that name does.
             let wanted = NamedPort(name: name, ipProtocol: flow.ipProtocol, number: number)
             if direction == .ingress { return pod.namedPorts.contains(wanted) }
-            guard case .pods = peer else { return false }
             return owners[flow.destination]?.namedPorts.contains(wanted) ?? false
         }
     }

@@ -72,12 +72,16 @@ public struct Oracle: Sendable {
         let owners = Self.owners(of: pods)
         self.owners = owners
         // A prefix with a pod inside is not the node's: the pod is nearer.
-        localRoutes = Self.loopback + settings.localAddresses.filter { prefix in
-            prefix.isHost || !owners.keys.contains { prefix.contains($0) }
-        }
+        localRoutes =
+            Self.loopback
+            + settings.localAddresses.filter { prefix in
+                prefix.isHost || !owners.keys.contains { prefix.contains($0) }
+            }
     }
 
-    private static let loopback = [CIDR(IPAddress(v4: 0x7f00_0000), prefixLength: 8), CIDR(host: IPAddress(v6High: 0, low: 1))]
+    private static let loopback = [
+        CIDR(IPAddress(v4: 0x7f00_0000), prefixLength: 8), CIDR(host: IPAddress(v6High: 0, low: 1)),
+    ]
 
     /// Whether this node takes in packets to the address itself.
     func isOwnNode(_ address: IPAddress) -> Bool {
@@ -102,14 +106,30 @@ public struct Oracle: Sendable {
     }
 
     /// May `flow.source` reach `flow.destination` with this protocol and port, as far as this node decides it?
-    public func verdict(_ flow: Flow) -> OracleVerdict {
-        answer(source: flow.source, destination: flow.destination) { pod, direction in
-            let enforced = decide(pod, direction, flow, withAudit: false)
-            let audited = decide(pod, direction, flow, withAudit: true)
-            return OracleAnswer(
-                cause: enforced.cause, passed: enforced.passed,
-                wouldDeny: enforced.cause.allows && !audited.cause.allows ? audited.cause : nil)
+    ///
+    /// - Parameter throughService: it was sent to a Service, which chose this destination.
+    public func verdict(_ flow: Flow, throughService: Bool = false) -> OracleVerdict {
+        let source = owners[flow.source].map(name(of:))
+        let isHairpin = source != nil && source == owners[flow.destination].map(name(of:))
+        return answer(source: flow.source, destination: flow.destination, throughService: throughService) {
+            answer($0, $1, flow, isHairpin: isHairpin)
         }
+    }
+
+    /// May a packet be delivered to this pod, as far as its node decides it, where its destination is a group or else
+    /// no address of the pod's? Nil: the address is no pod's of this node.
+    public func ingress(_ flow: Flow, deliveredTo address: IPAddress) -> OracleAnswer? {
+        guard let pod = owners[address], pod.nodeName == nodeName else { return nil }
+        let isHairpin = owners[flow.source].map(name(of:)) == name(of: pod)
+        return answer(pod, .ingress, flow, isHairpin: isHairpin)
+    }
+
+    private func answer(_ pod: Pod, _ direction: PolicyType, _ flow: Flow, isHairpin: Bool) -> OracleAnswer {
+        let enforced = decide(pod, direction, flow, isHairpin: isHairpin, withAudit: false)
+        let audited = decide(pod, direction, flow, isHairpin: isHairpin, withAudit: true)
+        return OracleAnswer(
+            cause: enforced.cause, passed: enforced.passed,
+            wouldDeny: enforced.cause.allows && !audited.cause.allows ? audited.cause : nil)
     }
 
     /// The answer for a packet whose transport header cannot be found: denied where any policy has a say, since none
@@ -127,12 +147,14 @@ public struct Oracle: Sendable {
     }
 
     private func answer(
-        source: IPAddress, destination: IPAddress, decide: (Pod, PolicyType) -> OracleAnswer
+        source: IPAddress, destination: IPAddress, throughService: Bool = false,
+        decide: (Pod, PolicyType) -> OracleAnswer
     ) -> OracleVerdict {
         var result = OracleVerdict()
         let sourcePod = owners[source]
         let destinationPod = owners[destination]
-        let isSelf = sourcePod.map { name(of: $0) == destinationPod.map(name(of:)) } ?? false
+        let isSamePod = sourcePod.map { name(of: $0) == destinationPod.map(name(of:)) } ?? false
+        let isSelf = isSamePod && !throughService
         if let sourcePod, sourcePod.nodeName == nodeName {
             result.egressAnswer = isSelf ? OracleAnswer(cause: .itself) : decide(sourcePod, .egress)
         }
@@ -145,7 +167,9 @@ public struct Oracle: Sendable {
     private func name(of pod: Pod) -> ObjectKey { KubernetesObject.pod(pod).key }
 
     /// One pod, one direction: the first tier that decides, else allow.
-    private func decide(_ pod: Pod, _ direction: PolicyType, _ flow: Flow, withAudit: Bool) -> OracleAnswer {
+    private func decide(
+        _ pod: Pod, _ direction: PolicyType, _ flow: Flow, isHairpin: Bool, withAudit: Bool
+    ) -> OracleAnswer {
         // From the own node: whatever the policies. To the own node: a matter of each tier.
         if direction == .ingress, isOwnNode(flow.source) { return OracleAnswer(cause: .ownNode) }
         if direction == .egress, isFailsafe(flow) { return OracleAnswer(cause: .failsafe) }
@@ -160,7 +184,8 @@ public struct Oracle: Sendable {
         let isToOwnNode = direction == .egress && isOwnNode(flow.destination)
         if !isToOwnNode || settings.enforcesNetworkPolicyOnOwnNode {
             if let cause = networkPolicyTier(pod, direction, flow, withAudit: withAudit) {
-                return OracleAnswer(cause: cause, passed: passed)
+                // NetworkPolicy keeps no pod from itself.
+                return OracleAnswer(cause: isHairpin && !cause.allows ? .itself : cause, passed: passed)
             }
         }
 

@@ -168,9 +168,32 @@ extension OracleTests.Row {
             says: "no peers: no pod", policies: to([], [port("http")]), flow: "10.0.1.1 8.8.8.8 tcp 7000",
             egress: false),
         .init(
-            says: "egress to a block: never",
+            says: "egress to a block: the port of the pod inside",
             policies: to([.ipBlock(cidr: cidr("10.0.0.0/8"), except: [])], [port("http")]),
+            flow: "10.0.1.1 10.0.2.1 tcp 9000", egress: true),
+        .init(
+            says: "egress to a block: another number",
+            policies: to([.ipBlock(cidr: cidr("10.0.0.0/8"), except: [])], [port("http")]),
+            flow: "10.0.1.1 10.0.2.1 tcp 7000", egress: false),
+        .init(
+            says: "egress to a block: no pod, no names",
+            policies: to([.ipBlock(cidr: cidr("10.0.0.0/8"), except: [])], [port("http")]),
+            flow: "10.0.1.1 10.9.9.9 tcp 9000", egress: false),
+        .init(
+            says: "egress to a block: the pod is excepted",
+            policies: to([.ipBlock(cidr: cidr("10.0.0.0/8"), except: [cidr("10.0.2.0/24")])], [port("http")]),
             flow: "10.0.1.1 10.0.2.1 tcp 9000", egress: false),
+        .init(
+            says: "egress to a block: a host network pod is no pod",
+            policies: to([.ipBlock(cidr: cidr("0.0.0.0/0"), except: [])], [port("http")]),
+            flow: "10.0.1.1 192.168.0.2 tcp 8080", egress: false,
+            change: {
+                $0.change("shop", "api") {
+                    $0.hostNetwork = true
+                    $0.podIPs = addresses("192.168.0.2")
+                    $0.namedPorts = [NamedPort(name: "http", number: 8080)]
+                }
+            }),
         .init(
             says: "one name, two numbers, second", policies: from([], [port("http")]),
             flow: "8.8.8.8 10.0.1.1 tcp 8081", ingress: true,
@@ -187,6 +210,9 @@ extension OracleTests.Row {
         .init(says: "own node in, IPv6", policies: denyAll, flow: "fd01::1 fd00::11 tcp 80", ingress: true),
         .init(says: "to the own node", policies: denyAll, flow: "10.0.1.1 192.168.0.1 tcp 80", egress: true),
         .init(says: "to the own node, ICMP", policies: denyAll, flow: "10.0.1.1 192.168.0.1 icmp", egress: true),
+        .init(says: "loopback in", policies: denyAll, flow: "127.0.0.1 10.0.1.1 tcp 80", ingress: true),
+        .init(says: "loopback in, IPv6", policies: denyAll, flow: "::1 fd00::11 tcp 80", ingress: true),
+        .init(says: "to loopback", policies: denyAll, flow: "10.0.1.1 127.3.2.1 tcp 80", egress: true),
         .init(says: "other node in", policies: denyAll, flow: "192.168.0.2 10.0.1.1 tcp 80", ingress: false),
         .init(says: "to another node", policies: denyAll, flow: "10.0.1.1 192.168.0.2 tcp 80", egress: false),
         .init(

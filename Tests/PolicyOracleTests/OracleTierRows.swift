@@ -224,8 +224,13 @@ extension OracleTierTests.Row {
             tiers: [tier(.admin, egress: [rule(.deny, [.pods(PodSelection())], [.named("dns")])])],
             flow: "10.0.1.1 10.0.1.2 udp 53", egress: false, ingress: true),
         .init(
-            says: "named, no network", tiers: [tier(.admin, egress: [rule(.deny, everywhere, [.named("http")])])],
-            flow: "10.0.1.1 10.0.2.2 tcp 7000", egress: true),
+            says: "named, whatever kind of peer",
+            tiers: [tier(.admin, egress: [rule(.deny, everywhere, [.named("http")])])],
+            flow: "10.0.1.1 10.0.2.2 tcp 7000", egress: false),
+        .init(
+            says: "named, an address that is no pod's",
+            tiers: [tier(.admin, egress: [rule(.deny, everywhere, [.named("http")])])],
+            flow: "10.0.1.1 10.9.9.9 tcp 7000", egress: true),
         .init(
             says: "unknown part: Deny denies all",
             tiers: [tier(.admin, ingress: [rule(.deny, api, [number(.tcp, 1)], unknown: ["x"])])],

@@ -78,21 +78,39 @@ import Testing
         #expect(pipeline.compiled.ownNodeClass == .none)
         let delta = pipeline.apply([])
         #expect(delta.changesOwnNodeClass, "known before any policy: forged sources are told by it")
-        #expect(pipeline.compiled.ownNodeClass == pipeline.compiled.addresses.entry(of: address("127.0.0.1")).addressClass)
+        #expect(
+            pipeline.compiled.ownNodeClass == pipeline.compiled.addresses.entry(of: address("127.0.0.1")).addressClass)
         #expect(isOwn("127.0.0.1", in: pipeline))
         let old = pipeline.compiled.ownNodeClass
-        let split = pipeline.apply(Self.cluster + [
-            policy("p", [.egress], egress: [rule([.ipBlock(cidr: cidr("127.0.0.0/8"), except: [])])])
-        ])
+        let split = pipeline.apply(
+            Self.cluster + [
+                policy("p", [.egress], egress: [rule([.ipBlock(cidr: cidr("127.0.0.0/8"), except: [])])])
+            ])
         let new = pipeline.compiled.ownNodeClass
         #expect(split.changesOwnNodeClass == (old != new))
         #expect(pipeline.compiled.addressClasses[new]?.peerSets.count == 3, "own node, all nodes, the ipBlock")
     }
 
+    /// What comes to the node is judged as to the node, whatever its addresses.
+    @Test func toTheNodeFromAnyAddressToAny() throws {
+        let pipeline = PolicyPipeline(Self.cluster)
+        let endpoint = pipeline.compiled.addresses.entry(of: address("10.0.0.1")).endpoint
+        for (source, destination) in [("fe80::77", "fe80::1"), ("10.0.0.1", "198.51.100.1"), ("10.0.0.1", "127.0.0.1")]
+        {
+            let flow = Flow(
+                source: address(source), destination: address(destination), ipProtocol: .tcp, destinationPort: 22)
+            let decision = pipeline.compiled.evaluate(flow, toOwnNodeFrom: endpoint)
+            #expect(decision?.verdict == .deny && decision?.reason == "denied by guard rule 1")
+            #expect(pipeline.compiled.evaluate(flow, toOwnNodeFrom: .none) == nil)
+        }
+    }
+
     /// An address that becomes the node's, or is no more, gets a class of the other range, in whatever class it was.
     @Test func theNumberFollowsTheAddress() {
         var pipeline = PolicyPipeline(
-            Self.cluster + [policy("p", [.egress], egress: [rule([.ipBlock(cidr: cidr("203.0.113.0/24"), except: [])])])])
+            Self.cluster + [
+                policy("p", [.egress], egress: [rule([.ipBlock(cidr: cidr("203.0.113.0/24"), except: [])])])
+            ])
         let before = classNumber("203.0.113.7", in: pipeline)
         #expect(before >= AddressClassID.ownNodeLimit)
         _ = pipeline.apply(localAddresses: [cidr("203.0.113.0/24")])
@@ -104,7 +122,9 @@ import Testing
 
     @Test func ownClassesBeyondTheirNumbersGetOrdinaryOnes() {
         let locals = (0..<100).map { cidr("203.0.113.\($0)/32") }
-        let policies = (0..<100).map { policy("p\($0)", [.egress], egress: [rule([.ipBlock(cidr: cidr("203.0.113.\($0)/32"), except: [])])]) }
+        let policies = (0..<100).map {
+            policy("p\($0)", [.egress], egress: [rule([.ipBlock(cidr: cidr("203.0.113.\($0)/32"), except: [])])])
+        }
         var pipeline = PolicyPipeline(Self.cluster + policies)
         _ = pipeline.apply(localAddresses: locals)
         let own = (0..<100).filter { isOwn("203.0.113.\($0)", in: pipeline) }
@@ -121,12 +141,14 @@ import Testing
         var numbering = Numbering()
         for (id, addressClass) in first.compiled.addressClasses where id != .none {
             let isOwn = id.rawValue < AddressClassID.ownNodeLimit
-            numbering.addressClasses[addressClass.key] = AddressClassID(rawValue: isOwn ? id.rawValue + 100 : id.rawValue - 60)
+            numbering.addressClasses[addressClass.key] = AddressClassID(
+                rawValue: isOwn ? id.rawValue + 100 : id.rawValue - 60)
         }
         var second = PolicyPipeline(nodeName: "n1", numbering: numbering)
         _ = second.apply(Self.cluster)
         let left = Set(numbering.addressClasses.values)
-        #expect(left.isDisjoint(with: second.compiled.addressClasses.keys), "what the kernel still uses is not given away")
+        #expect(
+            left.isDisjoint(with: second.compiled.addressClasses.keys), "what the kernel still uses is not given away")
         #expect(isOwn("192.168.0.1", in: second) && !isOwn("10.0.0.2", in: second))
     }
 }

@@ -93,7 +93,8 @@ struct TableReplay {
             policy.addressClasses[id]?.peerSets.contains { policy.peerSets[$0]?.isOwnNode == true } ?? false
         }
         for id in addressClasses where id != .none {
-            check(isOwn(id) == (id.rawValue < AddressClassID.ownNodeLimit), "class \(id) has a number of the wrong range")
+            check(
+                isOwn(id) == (id.rawValue < AddressClassID.ownNodeLimit), "class \(id) has a number of the wrong range")
         }
         check(isOwn(policy.ownNodeClass), "the own node's class is not one of it")
     }

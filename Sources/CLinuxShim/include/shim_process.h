@@ -15,6 +15,9 @@ void bh_trim_heap(void);
  * needed again comes back from the page cache. */
 void bh_forget_start(void);
 
+/* Raises the soft limit of open descriptors to `enough`, as far as the hard limit allows; never lowers it. */
+void bh_raise_descriptor_limit(unsigned long enough);
+
 /* Names the calling thread, for ps and debuggers; at most 15 bytes. */
 void bh_name_thread(const char *name);
 

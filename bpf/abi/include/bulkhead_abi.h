@@ -46,13 +46,15 @@ typedef uint64_t bh_u64;
 #define BH_ENDPOINT_SHIFT 20
 #define BH_ENDPOINT_MASK 0x7ffu
 
-/* A matrix cell: bit 26 BH_CELL_NETWORK_POLICY, bits 25..24 the action (0 is never written), bits 23..0 the rule. */
+/*
+ * A matrix cell: bits 25..24 the action (0 is never written), bits 23..0 the rule. Bit 26: a NetworkPolicy decided, and
+ * so it never denies what an endpoint sends itself through a Service.
+ */
 #define BH_CELL_ALLOW 0x01000000u
 #define BH_CELL_DENY 0x02000000u
 /* Allowed, counted and told of: the rule, in audit, would deny it. */
 #define BH_CELL_AUDIT 0x03000000u
 #define BH_CELL_ACTION_MASK 0x03000000u
-/* Or'd to the action: the NetworkPolicy tier decided. Its deny is an allow for a pod that reaches itself through a Service. */
 #define BH_CELL_NETWORK_POLICY 0x04000000u
 #define BH_CELL_RULE_MASK 0x00ffffffu
 

@@ -22,6 +22,8 @@ private func fuzzManifest(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32
     precondition(
         reader.read(moved, file: "f.yaml", reusing: documents) == reader.read(moved, file: "f.yaml"))
 
+    fuzzLimits(bytes, documents)
+
     var manifests = ManifestSet()
     let first = manifests.apply(["f.yaml": .content(bytes)])
     precondition(first.count == manifests.objectCount)
@@ -30,6 +32,23 @@ private func fuzzManifest(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32
     precondition(manifests.apply(["f.yaml": .content(Array("kind: [".utf8))]).isEmpty)
     precondition(manifests.apply(["f.yaml": .removed]).count == first.count)
     return 0
+}
+
+/// The same under narrow limits: nothing is in force that is not without them, and what is told is bounded.
+private func fuzzLimits(_ bytes: [UInt8], _ unbounded: [ManifestDocument]) {
+    var limits = ManifestLimits(depth: 8, aliasedNodes: 16)
+    (limits.documents, limits.signs, limits.jsonValues, limits.problems) = (3, 64, 80, 4)
+    let documents = ManifestReader(limits: limits).read(bytes, file: "f.yaml")
+    precondition(documents.count <= limits.documents)
+    precondition(
+        documents.reduce(0) { $0 + $1.decoded.errors.count } <= limits.problems + DecodedDocument.errorLimit + 1)
+    let objects = Set(unbounded.flatMap(\.decoded.objects))
+    precondition(documents.flatMap(\.decoded.objects).allSatisfy(objects.contains))
+    // What was passed over for its kind holds nothing of ours.
+    precondition(
+        unbounded.allSatisfy {
+            $0.decoded.notices.isEmpty || !$0.decoded.hasUnknownObjects || !$0.decoded.errors.isEmpty
+        })
 }
 
 @main enum ManifestFuzz {

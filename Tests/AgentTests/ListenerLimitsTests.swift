@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+import Agent
+import ControlProtocol
+import Glibc
+import NIOCore
+import Testing
+
+/// Clients that hold connections, say half of something, or never read.
+@Suite(.serialized) struct ListenerLimitsTests {
+    private static let half = Array("GET /metrics HTTP/1.1\r\nHost: x\r\nX: ".utf8)
+
+    private static func few(perPeer: Int = 8, stall: TimeAmount = .seconds(30)) -> ListenerLimits {
+        ListenerLimits(connections: 8, connectionsPerPeer: perPeer, stallTime: stall)
+    }
+
+    /// Descriptors of this process.
+    private static func descriptors() -> Int {
+        guard let directory = opendir("/proc/self/fd") else { return 0 }
+        defer { closedir(directory) }
+        var count = 0
+        while readdir(directory) != nil { count += 1 }
+        return count
+    }
+
+    @Test func manyHalfRequestsTakeFewDescriptorsAndKeepNobodyOut() async throws {
+        try await MetricsFixture.serve(limits: Self.few()) { fixture in
+            let port = fixture.port
+            let before = Self.descriptors()
+            let clients = try await onOwnThread {
+                try (0..<200).map { _ in
+                    let client = try RawClient(port: port)
+                    client.send(Self.half)
+                    return client
+                }
+            }
+            // Half of them are the clients' own.
+            #expect(try await eventually { Self.descriptors() - before <= clients.count + 8 + 2 })
+            for target in ["/healthz", "/metrics", "/readyz"] {
+                #expect(try await fixture.get(target).status == 200)
+            }
+            withExtendedLifetime(clients) {}
+        }
+    }
+
+    @Test func halfARequestIsNotWaitedForLong() async throws {
+        var limits = Self.few()
+        limits.headTime = .milliseconds(300)
+        limits.idleTime = .milliseconds(300)
+        try await MetricsFixture.serve(limits: limits) { fixture in
+            let port = fixture.port
+            let whole = Array("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".utf8)
+            for bytes in [[], Self.half, whole, whole + Self.half] {
+                let took = try await onOwnThread {
+                    let client = try RawClient(port: port)
+                    client.send(bytes)
+                    let start = ContinuousClock.now
+                    _ = client.receiveAll()
+                    return ContinuousClock.now - start
+                }
+                #expect(took < .seconds(10), "\(bytes.count) bytes")
+            }
+        }
+    }
+
+    @Test func aSlowHeadIsNotWaitedForLong() async throws {
+        var limits = Self.few()
+        limits.headTime = .milliseconds(500)
+        try await MetricsFixture.serve(limits: limits) { fixture in
+            let port = fixture.port
+            let took = try await onOwnThread {
+                let client = try RawClient(port: port)
+                client.send(Self.half)
+                let start = ContinuousClock.now
+                while client.send([UInt8(ascii: "x")]), ContinuousClock.now - start < .seconds(30) { usleep(50_000) }
+                return ContinuousClock.now - start
+            }
+            #expect(took < .seconds(10), "each byte must not begin a new wait")
+        }
+    }
+
+    @Test func aBodyThatDoesNotComeIsNotWaitedForLong() async throws {
+        var limits = Self.few()
+        limits.bodyTime = .milliseconds(300)
+        try await SocketFixture.serve(limits: limits) { fixture in
+            let start = ContinuousClock.now
+            let request = "PUT /v1/objects HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\napi"
+            _ = try await fixture.exchange(Array(request.utf8))
+            #expect(ContinuousClock.now - start < .seconds(10))
+            #expect(await fixture.agent.status().pushed.objects == 0)
+        }
+    }
+
+    @Test func aHeadHasALimit() async throws {
+        try await MetricsFixture.serve { fixture in
+            let long = String(repeating: "x", count: 64 << 10)
+            for request in [
+                "GET /\(long) HTTP/1.1\r\n\r\n", "GET /metrics HTTP/1.1\r\nX: \(long)\r\n\r\n",
+                "GET /metrics HTTP/1.1\r\n" + String(repeating: "X: y\r\n", count: 1000) + "\r\n",
+            ] {
+                let answer = try await fixture.exchange(Array(request.utf8))
+                if !answer.isEmpty { #expect([400, 404, 431].contains(try RawAnswer(answer).status)) }
+            }
+            #expect(try await fixture.get("/healthz").status == 200)
+        }
+    }
+
+    @Test func onePeerHasItsShareAlone() async throws {
+        try await MetricsFixture.serve(limits: Self.few(perPeer: 3)) { fixture in
+            let port = fixture.port
+            let before = Self.descriptors()
+            let clients = try await onOwnThread { try (0..<20).map { _ in try RawClient(port: port) } }
+            #expect(try await eventually { Self.descriptors() - before <= clients.count + 3 })
+            #expect(try await fixture.get("/healthz").status == 200)
+            withExtendedLifetime(clients) {}
+        }
+    }
+
+    @Test func whoNeverReadsIsCutOff() async throws {
+        var limits = Self.few(stall: .milliseconds(500))
+        limits.idleTime = .seconds(60)
+        try await SocketFixture.serve(limits: limits) { fixture in
+            let path = fixture.path
+            let one = "GET /v1/status HTTP/1.1\r\nhost: x\r\n\r\n"
+            let requests = Array(String(repeating: one, count: 2_000).utf8)
+            // Answers fill the socket's buffers, then nothing is taken any more.
+            let isCut = try await onOwnThread {
+                let client = try RawClient(path)
+                for _ in 0..<20 where !client.send(requests) { return true }
+                return false
+            }
+            #expect(isCut)
+            #expect(try await fixture.call("GET", "/v1/status").status == 200)
+        }
+    }
+
+    @Test func followersHaveALimitAndLeaveRoomForOthers() async throws {
+        try await SocketFixture.serve { fixture in
+            let path = fixture.path
+            let request = Array("GET /v1/events HTTP/1.1\r\nhost: x\r\n\r\n".utf8)
+            var clients: [RawClient] = []
+            for _ in 0..<ControlDefaults.followers {
+                clients.append(
+                    try await onOwnThread {
+                        let client = try RawClient(path)
+                        client.send(request)
+                        _ = client.receive()
+                        return client
+                    })
+            }
+            let answer = try await fixture.call("GET", "/v1/events")
+            #expect(answer.status == 503 && answer.errorCode == .busy)
+            #expect(try await fixture.call("GET", "/v1/status").status == 200)
+            clients = []
+            #expect(try await eventually { await fixture.agent.status().followers == 0 })
+            let again = try await onOwnThread {
+                let client = try RawClient(path)
+                client.send(request)
+                return client.receive()
+            }
+            #expect(String(decoding: again, as: UTF8.self).hasPrefix("HTTP/1.1 200"))
+        }
+    }
+
+    @Test func manyWhoAskAtOnceAreAnsweredByFewQuestions() async throws {
+        try await MetricsFixture.serve { fixture in
+            let start = ContinuousClock.now
+            try await withThrowingTaskGroup(of: Int.self) { group in
+                for _ in 0..<40 { group.addTask { try await fixture.get("/metrics").status } }
+                for try await status in group { #expect(status == 200) }
+            }
+            #expect(ContinuousClock.now - start < .seconds(30))
+            // What is asked after a change tells of it.
+            func policies() async throws -> Double {
+                try await fixture.metrics().filter { $0.key.hasPrefix("bulkhead_policies{") }.values.reduce(0, +)
+            }
+            let before = try await policies()
+            try await fixture.removePolicy()
+            #expect(try await policies() == before - 1)
+        }
+    }
+}
