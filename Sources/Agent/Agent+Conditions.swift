@@ -60,6 +60,9 @@ extension Agent where Plane: ~Copyable {
             found += [nothing, nothing == nil ? interfaceCondition() : nil, policyCondition()]
         }
         found.append(podCondition())
+        if let use = ConnectionUse(), use.isNearlyFull {
+            found.append(StatusCondition(.connectionsFull, isProblem: true, use.description))
+        }
         found += broken.filter(\.isThere).map { StatusCondition(.brokenFile, isProblem: false, $0.description) }
         return found.compactMap { $0 }
     }

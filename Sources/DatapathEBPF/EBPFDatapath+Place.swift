@@ -30,8 +30,10 @@ extension EBPFDatapath {
 
     /// Attaches at the hooks where there is something to judge now, and nowhere else.
     private func setHooks(of generation: Generation) throws(DatapathError) {
-        guard Set(generation.wantedHooks) != generation.pinnedHooks else { return }
+        guard Set(generation.wantedHooks) != generation.linkedHooks else { return }
         try attach(generation)
+        // Where that is not possible they judge all the same: repair() tries again.
+        _ = try? generation.pin()
         try generation.detachUnwanted()
     }
 
