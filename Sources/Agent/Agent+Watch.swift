@@ -33,6 +33,7 @@ extension Agent where Plane: ~Copyable {
 
     func lookForChanges() {
         repairPlace()
+        repairKept()
         guard !cluster.keepsPrevious else {
             replacePrevious()
             return

@@ -243,7 +243,7 @@ import Testing
         try write(text, to: path)
         #expect(throws: KeptFileError.self) { try PushedFile(path: path).read() }
         let fixture = try AgentFixture(in: directory)
-        try await fixture.start()
+        try await fixture.start(Self.other)
         let broken = try #require(Self.broken(in: directory).first)
         func told() async -> [String] {
             await fixture.agent.status().conditions.filter { $0.kind == .brokenFile }.map(\.message)
@@ -260,6 +260,9 @@ import Testing
         await fixture.agent.stop()
     }
 
+    /// Manifests that own none of what is pushed.
+    private static let other = "apiVersion: v1\nkind: Namespace\nmetadata: {name: other}"
+
     private static func broken(in directory: TemporaryDirectory) throws -> [String] {
         try NetProcess.run(["find", directory.path, "-name", "*.broken-*"]).split(separator: "\n").map(String.init)
     }
@@ -275,12 +278,27 @@ import Testing
             try #require(symlink(target, "\(directory.path)/\(name)") == 0)
         }
         let fixture = try AgentFixture(in: directory)
-        try await fixture.start()
+        try await fixture.start(Self.other)
         let links = await fixture.agent.status().conditions.filter { $0.message.contains("symbolic link") }
         #expect(links.count == 2)
         _ = try await fixture.agent.apply(try AgentFixture.objects(AgentFixture.policy))
         #expect(try contentsOf(target) == Array("precious".utf8))
         #expect(try PushedFile(path: directory.path + "/pushed.json").read().objects.count == 1)
+        await fixture.agent.stop()
+    }
+
+    @Test func aKeptFileThatSomebodyRemovesIsWrittenAgain() async throws {
+        let fixture = try AgentFixture()
+        let path = fixture.directory.path + "/pushed.json"
+        try await fixture.start(Self.other)
+        await fixture.agent.rulesetChanged()
+        #expect(access(path, F_OK) != 0)
+        _ = try await fixture.agent.apply(try AgentFixture.objects(AgentFixture.policy))
+        try #require(unlink(path) == 0)
+        await fixture.agent.rulesetChanged()
+        #expect(try PushedFile(path: path).read().objects.count == 1)
+        let repaired = await fixture.agent.status().datapath.repaired
+        #expect(repaired == 1)
         await fixture.agent.stop()
     }
 
