@@ -25,7 +25,9 @@ import Testing
         let pipeline = PolicyPipeline(Self.cluster + [policy("deny", [.ingress])])
         let decision = pipeline.decide("10.0.1.1", "10.0.0.2", 80)
         #expect(decision.verdict == .deny)
-        #expect(decision.ingress?.reason == "denied by default: shop/deny isolates this pod for ingress and no rule allows it")
+        #expect(
+            decision.ingress?.reason
+                == "denied by default: shop/deny isolates this pod for ingress and no rule allows it")
         #expect(decision.egress == nil)
         #expect(pipeline.allows("10.0.0.1", "10.0.1.1", 80))
         #expect(!pipeline.allows("fd00::1", "fd00::2", 80))
