@@ -118,8 +118,8 @@ public struct MetricsServer: Service {
             return response
         case "/healthz": return Self.probe(await health.value().missing)
         case "/readyz":
-            let health = await health.value()
-            return Self.probe(health.missing + health.behind)
+            let found = await health.value()
+            return Self.probe(found.missing + found.behind)
         default:
             var response = Self.text("there are /metrics, /healthz and /readyz\n")
             response.status = .notFound
