@@ -18,6 +18,8 @@ public struct AgentSettings: Sendable {
     public var datapathKind: String
     /// Why it is this one.
     public var datapathReason: String
+    /// Whether the best datapath was not possible, and this one was taken instead.
+    public var isFallback = false
     /// How often it is looked whether somebody else has changed what is programmed, where others can.
     public var watchInterval: Duration
     /// How long a pod may be without an interface of this node before that is told: its network is being made.

@@ -2,6 +2,7 @@
 import CLibNFTNL
 import CLinuxShim
 import Glibc
+import Netfilter
 import NetworkTypes
 
 extension Batch {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
+import Netfilter
 import NetworkTypes
 
 /// The guard of bridge ports, for either datapath: one table `bridge bulkhead` in the network

@@ -115,7 +115,8 @@ extension BridgeTable {
             if pod.hardware != 0 { chains.append(hardwareChain(port, Self.bytes(pod.hardware))) }
             if ports.areMarked {
                 chains.append(
-                    TableChain(Name.mark(port), rules: [TableRule([.setMark(PortMark.mark(ofPort: port))])]))
+                    TableChain(
+                        Name.mark(port), rules: [TableRule([.setMark(PortMark.of(port: port) ?? PortMark.base)])]))
             }
             return chains
         }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Netfilter
 import NetworkTypes
 
 /// The table `bridge bulkhead`: what may come in by a bridge port behind which a pod is, and by the others.
@@ -155,7 +156,7 @@ struct BridgeTable {
                 TableRule([
                     Self.equals(.internetHeader, [0x45]), .transportProtocol(.tcp), .verdict(.accept),
                 ]),
-                TableRule([.hasOption(131)] + Self.drop), TableRule([.hasOption(137)] + Self.drop),
+                TableRule([.option(.loose)] + Self.drop), TableRule([.option(.strict)] + Self.drop),
                 TableRule([udp, Self.equals(.sourcePort, [0, 67])] + Self.drop),
                 TableRule([udp, Self.equals(.destinationPort, [0, 68])] + Self.drop),
                 TableRule([icmp, Self.equals(.icmpType, [5])] + Self.drop),
@@ -169,7 +170,7 @@ struct BridgeTable {
             Name.ipv6, comment: "What no pod sends: routing headers, DHCP answers, others' discovery",
             rules: [
                 TableRule([Self.equals(.nextHeader, [6]), .verdict(.accept)]),
-                TableRule([.hasRoutingHeader] + Self.drop),
+                TableRule([.routingHeader] + Self.drop),
                 TableRule([udp, Self.equals(.sourcePort, [2, 35])] + Self.drop),
                 TableRule([udp, Self.equals(.destinationPort, [2, 34])] + Self.drop),
                 TableRule([

@@ -27,9 +27,6 @@ package enum FramePart: Hashable, Sendable {
     /// The hardware address in that.
     case routerHardware
 
-    /// The type of the IPv6 routing header.
-    static let routingHeader: UInt8 = 43
-
     var byteCount: Int {
         switch self {
         case .outInterface, .mark: 4

@@ -6,13 +6,12 @@ import Datapath
 /// alone as the device that it leaves by; the mark tells them the port, so that the ingress policy of the endpoint
 /// behind it is asked. It is set and taken away by `table bridge bulkhead`.
 package enum PortMark {
-    /// Which bits tell that it is one.
-    package static let mask: UInt32 = 0xff00_0000
-    /// What these bits then are.
     package static let base: UInt32 = 0x4200_0000
+    /// The bits that tell such a mark; the others are the port's interface index.
+    package static let mask: UInt32 = 0xff00_0000
 
-    /// The mark of a port; the index beyond the lower 24 bits is left out.
-    package static func mark(ofPort index: UInt32) -> UInt32 { base | index & ~mask }
+    /// The mark of a port; nil for an index that has no room in it.
+    package static func of(port index: UInt32) -> UInt32? { index & mask == 0 ? base | index : nil }
 }
 
 extension NFTablesDatapath {

@@ -2,6 +2,7 @@
 import CLibNFTNL
 import CLinuxShim
 import Datapath
+import Netfilter
 
 extension Transaction {
     /// What makes `kernel` into `contents`. Where sets, chains or objects exist but are made differently, everything is
@@ -54,8 +55,6 @@ extension Transaction {
                 newSets.append(set)
                 continue
             }
-            // Members that go by themselves are not planned.
-            guard set.shape.timeoutMilliseconds == 0 else { continue }
             compare(try TableReader.members(of: set.shape, socket, family: family), with: set)
         }
         // Sets without a name of their own go with the rules that use them.
@@ -95,10 +94,11 @@ extension Transaction {
 extension KernelTable {
     /// Whether all that stays has the right form.
     fileprivate func canBecome(_ contents: TableContents) -> Bool {
-        objects.allSatisfy { name, object in
-            guard let wanted = contents.objects[name] else { return object.kind == UInt32(NFT_OBJECT_COUNTER) }
-            return wanted.fingerprint == object.fingerprint && wanted.userData == object.userData
-        }
+        flags == 0
+            && objects.allSatisfy { name, object in
+                guard let wanted = contents.objects[name] else { return object.kind == UInt32(NFT_OBJECT_COUNTER) }
+                return wanted.fingerprint == object.fingerprint && wanted.userData == object.userData
+            }
             && sets.allSatisfy { name, fingerprint in
                 contents.sets[name].map { $0.shape.fingerprint == fingerprint } ?? true
             }
@@ -120,8 +120,7 @@ extension TableObject {
 extension SetShape {
     var fingerprint: String {
         Fingerprint.set(
-            keyType: keyType, keyBytes: UInt32(keyBytes), flags: flags, timeout: timeoutMilliseconds,
-            userData: userData.bytes)
+            keyType: keyType, keyBytes: UInt32(keyBytes), flags: flags, timeout: 0, userData: userData.bytes)
     }
 }
 

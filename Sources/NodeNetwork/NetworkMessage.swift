@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 import NetworkTypes
 
 /// A network device of the node, as rtnetlink tells it (`struct ifinfomsg`, IFLA_*).
@@ -165,7 +166,7 @@ public enum NodeNetworkError: Error, Sendable, Hashable, CustomStringConvertible
         case .truncated(let what, let needed, let available):
             "netlink message cut short: \(what) needs \(needed) bytes, \(available) are there"
         case .invalid(let what, let value): "netlink message with \(what) \(value)"
-        case .system(let operation, let code): "\(operation): errno \(code)"
+        case .system(let operation, let code): "\(operation): \(String(cString: strerror(code)))"
         }
     }
 }

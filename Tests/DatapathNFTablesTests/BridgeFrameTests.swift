@@ -265,7 +265,7 @@ import Testing
     @Test func marks() throws {
         try Self.with { lab in
             let (a, b) = (lab.world.pod("a"), lab.world.pod("b"))
-            let mark = PortMark.mark(ofPort: lab.index(b))
+            let mark = try #require(PortMark.of(port: lab.index(b)))
             try lab.world.node.sysctl([("bridge/bridge-nf-call-iptables", 1), ("bridge/bridge-nf-call-ip6tables", 1)])
             try NetProcess.run(
                 ["nft", "-f", "-"],
