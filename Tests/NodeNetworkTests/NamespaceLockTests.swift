@@ -15,7 +15,7 @@ import Testing
                 #expect(error == .held(by: getpid()))
                 #expect("\(NamespaceLockError.held(by: 7))".contains("pid 7"))
                 // Another network namespace has its own.
-                try world.nodes[1].run { #expect(try NamespaceLock().problem == nil) }
+                #expect(try world.nodes[1].run { try NamespaceLock().problem } == nil)
                 first = nil
                 #expect(try NamespaceLock().problem == nil)
             }
