@@ -5,7 +5,7 @@ import PolicyModel
 /// What is looked at whatever the policies: who a packet is from, and what no pod may send.
 extension BaseTable {
     var guardChains: [TableChain] {
-        [sources, ownNodeSource, podGuard, sourceRoutes, tunnelPackets, errors, Self.revokedFlows(isAny: false)] + drops
+        [sources, podGuard, sourceRoutes, tunnelPackets, errors, Self.revokedFlows(isAny: false)] + drops
     }
 
     /// From one of a pod's own addresses, by one of its interfaces.
@@ -23,13 +23,17 @@ extension BaseTable {
     private var sources: TableChain {
         TableChain(
             TableName.sources, comment: "A pod's address comes by the pod's interface or bridge only",
-            rules: ownSources(.go(TableName.podGuard)) + spoofed)
+            rules: ownSources(.go(TableName.podGuard)) + ownNodeSources + spoofed)
     }
 
-    private var ownNodeSource: TableChain {
-        TableChain(
-            TableName.ownNodeSource, comment: "What the node itself sends is not forwarded",
-            rules: [TableRule([.toOwnNode, .verdict(.leave)])] + spoofed)
+    /// What the node itself sends comes back to it, and is never forwarded.
+    private var ownNodeSources: [TableRule] {
+        AddressFamily.allCases.map { family in
+            TableRule([
+                .toOwnNode, .family(family), .member([.source(family)], of: TableName.ownNode(family)),
+                .verdict(.leave),
+            ])
+        }
     }
 
     private var podGuard: TableChain {

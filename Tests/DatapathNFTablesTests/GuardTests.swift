@@ -151,7 +151,7 @@ import Testing
         let isV4 = reporter.family == .ipv4
         if isV4 { quoted.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(quoted[..<20])))) }
         var message: [UInt8] = [type, isV4 ? 3 : 4, 0, 0, 0, 0, 0, 0] + quoted
-        let pseudo =
+        let pseudo: [UInt8] =
             isV4
             ? [] : NetBytes.of(reporter) + NetBytes.of(from) + NetBytes.big(UInt32(message.count)) + [0, 0, 0, 58]
         message.replaceSubrange(2..<4, with: NetBytes.big(NetBytes.checksum(pseudo + message)))
