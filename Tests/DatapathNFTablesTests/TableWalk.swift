@@ -26,7 +26,7 @@ struct TableWalk {
     /// Whether the packet is let through, forwarded or from another hook's chain.
     mutating func isAccepted(_ base: String = "forward") -> Bool {
         isToOwnNode = base == "input"
-        if case .drop = walk(base, depth: 0) { false } else { true }
+        return if case .drop = walk(base, depth: 0) { false } else { true }
     }
 
     private mutating func walk(_ name: String, depth: Int) -> End {
