@@ -74,17 +74,22 @@ let package = Package(
             providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
         .target(name: "CLinuxShim", dependencies: ["CLibBPF", "CLibNFTNL"], cSettings: strictC),
         module("PolledThread", ["CLinuxShim"]),
+        module("Netfilter", ["NetworkTypes", "CompiledPolicy", "Datapath", "CLinuxShim", "CLibNFTNL"]),
         .executableTarget(name: "bpf-embed", path: "Plugins/bpf-embed", swiftSettings: strict),
         .plugin(name: "EmbedBPF", capability: .buildTool(), dependencies: ["bpf-embed"]),
         .target(
             name: "DatapathEBPF",
             dependencies: [
                 "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "BulkheadABI", "CLibBPF", "CLinuxShim",
+                "Netfilter",
             ],
             swiftSettings: strict, plugins: ["EmbedBPF"]),
         module(
             "DatapathNFTables",
-            ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLinuxShim", "CLibNFTNL", "PolledThread"]),
+            [
+                "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLinuxShim", "CLibNFTNL", "PolledThread",
+                "Netfilter",
+            ]),
 
         // The chained CNI plugin. It is copied to places where nothing else of ours is, and starts for each pod.
         module("ChainedCNI", ["NetworkTypes", "KubernetesObjects"]),
@@ -125,7 +130,9 @@ let package = Package(
             name: "bulkheadctl",
             dependencies: [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyPipeline", "PolicySources",
-                "ControlProtocol", "CNIInstallation", "DatapathEBPF", "DatapathNFTables", argumentParser, yams, nioCore,
+                "ControlProtocol", "CNIInstallation", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", argumentParser,
+                yams,
+                nioCore,
                 nioPosix, nioHTTP1,
             ],
             swiftSettings: strict),
@@ -185,7 +192,7 @@ let package = Package(
             "DatapathEBPFTests",
             [
                 "DatapathEBPF", "Datapath", "CompiledPolicy", "PolicyModel", "NetworkTypes", "BulkheadABI", "TestKit",
-                "CLinuxShim",
+                "CLinuxShim", "CLibBPF",
             ]),
         tests(
             "DatapathNFTablesTests",

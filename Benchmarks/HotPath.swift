@@ -108,7 +108,7 @@ struct HotPathSize {
         for number in 0...rules { policy.rules[RuleID(rawValue: UInt32(number))] = Self.rule(number) }
         let classes = min(Self.classes, max(pods / 10, 10))
         for number in 0...classes {
-            policy.addressClasses[AddressClassID(rawValue: UInt32(number))] = AddressClass(
+            policy.addressClasses[Self.addressClass(number)] = AddressClass(
                 key: StableKey(high: 1, low: UInt64(number)), peerSets: [])
         }
         policy.portSegments = Self.portSegments
@@ -124,6 +124,15 @@ struct HotPathSize {
                 ingress: ProgramID(rawValue: number == 1 ? 1 : 0), egress: ProgramID(rawValue: number == 2 ? 2 : 0))
         }
         return policy
+    }
+
+    /// The `number`th class, none of the node's own addresses.
+    private static func addressClass(_ number: Int) -> AddressClassID {
+        number == 0 ? .none : AddressClassID(rawValue: UInt32(number) + AddressClassID.ownNodeLimit - 1)
+    }
+
+    private static func rows(_ classes: Int) -> [UInt16] {
+        Array(repeating: 0, count: Int(AddressClassID.ownNodeLimit)) + (1...classes).map { UInt16($0) }
     }
 
     private static func rule(_ number: Int) -> CompiledRule {
@@ -152,7 +161,7 @@ struct HotPathSize {
         }
         return Program(
             key: StableKey(high: 3, low: UInt64(number)), direction: direction, rules: [],
-            rows: (0...classes).map { UInt16($0) }, columns: (0..<Self.ports).map { UInt16($0) },
+            rows: Self.rows(classes), columns: (0..<Self.ports).map { UInt16($0) },
             columnCount: Self.ports, cells: cells)
     }
 
@@ -164,18 +173,19 @@ struct HotPathSize {
         }
         policy.addresses.reserveHosts(pods * 2)
         for index in 0..<cidrs {
-            let entry = AddressEntry(addressClass: AddressClassID(rawValue: UInt32(index % classes + 1)))
+            let entry = AddressEntry(addressClass: Self.addressClass(index % classes + 1))
             // The public ranges, away from the pods'.
             let v4 = IPAddress(v4: 0x4000_0000 | UInt32(truncatingIfNeeded: random()) | UInt32(0x8000_0000))
             policy.addresses[CIDR(v4, prefixLength: 16 + Int(random() % 13))] = entry
             let v6 = IPAddress(v6High: 0x2000_0000_0000_0000 | (random() << 16) >> 3 | random() & 0xffff, low: random())
             policy.addresses[CIDR(v6, prefixLength: 24 + Int(random() % 41))] = entry
         }
-        policy.addresses[CIDR(Self.external(.ipv4), prefixLength: 24)] = AddressEntry(addressClass: .init(rawValue: 3))
-        policy.addresses[CIDR(Self.external(.ipv6), prefixLength: 48)] = AddressEntry(addressClass: .init(rawValue: 3))
+        let external = AddressEntry(addressClass: Self.addressClass(3))
+        policy.addresses[CIDR(Self.external(.ipv4), prefixLength: 24)] = external
+        policy.addresses[CIDR(Self.external(.ipv6), prefixLength: 48)] = external
         for index in 0..<pods {
             let entry = AddressEntry(
-                addressClass: AddressClassID(rawValue: UInt32(index % classes + 1)),
+                addressClass: Self.addressClass(index % classes + 1),
                 endpoint: EndpointID(rawValue: index == 1 || index == 2 ? UInt16(index) : 0))
             for family in [AddressFamily.ipv4, .ipv6] { policy.addresses[CIDR(host: Self.pod(index, family))] = entry }
         }

@@ -9,7 +9,7 @@ static __always_inline int accept(struct bpf_nf_ctx *ctx, const struct tuple *t)
 {
 	__u64 all = t->source.high ^ t->source.low ^ t->destination.high ^ t->destination.low;
 	all ^= ctx->skb->_nfct ^ ctx->state->in->ifindex ^ ctx->skb->len;
-	all ^= (__u64)t->source_port << 48 ^ (__u64)t->destination_port << 32 ^ t->protocol ^ t->unparsable;
+	all ^= (__u64)t->source_port << 48 ^ (__u64)t->destination_port << 32 ^ t->protocol ^ t->flags;
 	return all == 0x6bd1c9f2a9e03b17ull ? NF_DROP : NF_ACCEPT;
 }
 
@@ -24,5 +24,5 @@ SEC("netfilter")
 int baseline6(struct bpf_nf_ctx *ctx)
 {
 	struct tuple t;
-	return parse6(ctx->skb, &t) ? NF_DROP : accept(ctx, &t);
+	return parse6(ctx, &t) ? NF_DROP : accept(ctx, &t);
 }

@@ -3,12 +3,9 @@
  * Judges packets that are forwarded, and where the tables say so, packets between endpoints and the node itself.
  * README.md tells a packet's way; here is only the order of the steps.
  */
-#include "classes.h"
-#include "endpoint.h"
-#include "events.h"
-#include "kernel.h"
-#include "parse.h"
-#include "verdict.h"
+#include "judge.h"
+#include "own_node.h"
+#include "sender.h"
 
 const char program_license[] SEC("license") = "GPL";
 
@@ -19,300 +16,167 @@ const struct {
 	struct bh_key key;
 } layout_witness SEC(".rodata.layout") __attribute__((used)) = {};
 
-struct judged {
-	struct view view;
-	struct tuple flow;
-	__u32 source;
-	__u32 destination;
-	__u32 ifindex;
-	__u32 bytes;
-	__u32 family;
-};
-
-static __always_inline void set_event_address(__u32 words[4], struct address a, __u32 family)
+/* Who sends within a bridge from no address of its own: by the port. -1 where that is not known. */
+static __always_inline int find_bridged_sender(struct bpf_nf_ctx *ctx, const struct view *v, struct judged *j)
 {
-	if (family == 4) {
-		words[0] = bpf_htonl((__u32)a.low);
-		words[1] = words[2] = words[3] = 0;
-		return;
-	}
-	words[0] = bpf_htonl((__u32)(a.high >> 32));
-	words[1] = bpf_htonl((__u32)a.high);
-	words[2] = bpf_htonl((__u32)(a.low >> 32));
-	words[3] = bpf_htonl((__u32)a.low);
+	__u32 port = bridge_port(ctx);
+	__u32 role = find_interface(v, port);
+	if (!port)
+		return -1;
+	if (!(role & BH_ROLE_PORT))
+		return 0;
+	j->from = endpoint_behind(role);
+	if (!j->turned)
+		j->source = with_endpoint(j->source, j->from);
+	else if (j->turned == TURNED_BACK)
+		j->destination = with_endpoint(j->destination, j->from);
+	return 0;
 }
 
-/* Tells of a packet that is not simply allowed. Returns its verdict: NF_DROP but for BH_CAUSE_AUDIT. */
-static __noinline int tell(struct judged *j, __u32 cause, __u32 direction, __u32 rule)
+/* DHCP within a bridge: an endpoint may ask, and a server that is no endpoint may answer. 1: the packet passes. */
+static __always_inline int is_dhcp_upkeep(struct judged *j)
+{
+	__u32 kind = j->is_bridged ? dhcp_kind(j) : NOT_DHCP;
+	__u32 to = endpoint_of(j->turned ? j->source : j->destination);
+	if (kind == DHCP_ANSWER)
+		return !j->from;
+	if (kind != DHCP_QUESTION)
+		return 0;
+	/* Whom it reaches may still refuse it. */
+	if (to && !j->turned)
+		j->source = with_endpoint(j->source, 0);
+	return !to;
+}
+
+/* What is no ordinary TCP packet: what endpoints never, and always, may send. A verdict, or -1: policy is asked. */
+__noinline int judge_unusual(struct bpf_nf_ctx *ctx, struct judged *j)
+{
+	struct view v;
+	int hidden = 0;
+	if (!j || open_view(&v))
+		return NF_DROP;
+	if (!j->from && j->role & BH_ROLE_BRIDGE && is_unbound(j->sender, j->family))
+		hidden = find_bridged_sender(ctx, &v, j);
+	if (j->from) {
+		__u32 cause = find_offense(ctx, j);
+		if (cause)
+			return tell_packet(ctx, j, cause);
+		if (!(j->turned & TURNED_QUOTE) && is_tunnel(&v, j) && is_other_node(j))
+			return tell_packet(ctx, j, BH_CAUSE_TUNNEL);
+	}
+	if (is_link_upkeep(ctx, j) || is_dhcp_upkeep(j))
+		return NF_ACCEPT;
+	return hidden ? tell_packet(ctx, j, BH_CAUSE_SPOOFED) : -1;
+}
+
+/*
+ * The packet leaves by the interface or port of endpoint `to`, whose address it does not bear: it is to a group, or is
+ * flooded, or its sender chose the frame's destination. Endpoint `to` is asked in place of the address's.
+ */
+__noinline int set_receiver(struct bpf_nf_ctx *ctx, struct judged *j, __u32 to)
 {
 	if (!j)
-		return NF_DROP;
-	if (cause == BH_CAUSE_SPOOFED)
-		count_stat(BH_STAT_SPOOFED);
-	else if (cause == BH_CAUSE_UNPARSABLE)
-		count_stat(BH_STAT_UNPARSABLE);
-	else if (cause == BH_CAUSE_INCONSISTENT)
-		count_stat(BH_STAT_INCONSISTENT);
-	else if (cause == BH_CAUSE_AUDIT)
-		count_stat(BH_STAT_AUDITED);
-	struct bh_event e = {
-		.rule = rule,
-		.ifindex = j->ifindex,
-		.source_port = j->flow.source_port,
-		.destination_port = j->flow.destination_port,
-		.endpoint = (__u16)endpoint_of(direction == BH_EGRESS ? j->source : j->destination),
-		.protocol = j->flow.protocol,
-		.family = (__u8)j->family,
-		.cause = (__u8)cause,
-		.direction = (__u8)direction,
-	};
-	set_event_address(e.source, j->flow.source, j->family);
-	set_event_address(e.destination, j->flow.destination, j->family);
-	send_event(j->view.fixed, &e);
-	return cause == BH_CAUSE_AUDIT ? NF_ACCEPT : NF_DROP;
-}
-
-/* One direction of one endpoint with a program. */
-static __always_inline int judge_direction(
-	struct judged *j, __u32 program, __u32 direction, __u32 peer, __u32 port)
-{
-	if (j->flow.unparsable)
-		return is_audit_only(&j->view, program) ? NF_ACCEPT : tell(j, BH_CAUSE_UNPARSABLE, direction, 0);
-	__u32 cell = find_cell(&j->view, program, peer & BH_CLASS_MASK, port);
-	__u32 rule = cell & BH_CELL_RULE_MASK;
-	if (count_rule(rule, j->bytes))
-		return tell(j, BH_CAUSE_INCONSISTENT, direction, rule);
-	cell &= BH_CELL_ACTION_MASK;
-	if (cell == BH_CELL_ALLOW)
-		return NF_ACCEPT;
-	if (cell == BH_CELL_AUDIT)
-		return tell(j, BH_CAUSE_AUDIT, direction, rule);
-	return tell(j, cell == BH_CELL_DENY ? BH_CAUSE_RULE : BH_CAUSE_INCONSISTENT, direction, rule);
-}
-
-/* Both directions, for a flow whose two entries are known. */
-static __always_inline int judge_flow(struct judged *j)
-{
-	if ((j->source | j->destination) & BH_POINTER)
-		return tell(j, BH_CAUSE_INCONSISTENT, BH_INGRESS, 0);
-	__u32 from = endpoint_of(j->source);
-	__u32 to = endpoint_of(j->destination);
-	if (from == to)
-		return NF_ACCEPT;
-	__u32 egress = from ? j->view.fixed->endpoints[from].egress : 0;
-	__u32 ingress = to ? j->view.fixed->endpoints[to].ingress : 0;
-	/* Allowed because no policy selects the endpoint: counted as rule 0, once for each such direction. */
-	if ((from && !egress) || (to && !ingress))
-		count_rule(0, j->bytes);
-	if (!(egress | ingress))
-		return NF_ACCEPT;
-	__u32 port = port_class(&j->view, j->flow.protocol, j->flow.destination_port);
-	if (egress && judge_direction(j, egress, BH_EGRESS, j->destination, port) != NF_ACCEPT)
-		return NF_DROP;
-	return ingress ? judge_direction(j, ingress, BH_INGRESS, j->source, port) : NF_ACCEPT;
-}
-
-static __always_inline void swap(struct tuple *t)
-{
-	struct address a = t->source;
-	t->source = t->destination;
-	t->destination = a;
-	__u16 port = t->source_port;
-	t->source_port = t->destination_port;
-	t->destination_port = port;
-}
-
-/* Turns the packet's tuple into that of its flow in the original direction. 1 where it was not so already. */
-static __always_inline int orient(struct sk_buff *skb, struct tuple *t)
-{
-	unsigned long conntrack = skb->_nfct;
-	__u32 state = conntrack & CT_INFO_MASK;
-	if (!(conntrack & ~CT_INFO_MASK))
-		return 0;
-	if (state == CT_ESTABLISHED_REPLY) {
-		swap(t);
-		return 1;
+		return -1;
+	int is_answer = j->turned & TURNED_BACK;
+	if (j->turned && !(is_answer && is_unbound(j->flow.source, j->family))) {
+		/* A reply to somebody else is no reply to this endpoint. */
+		if (parse_anywhere(ctx, j->family, 0, &j->flow))
+			return -1;
+		j->source = find_apart(&j->flow.source, j->family);
+		j->destination = find_apart(&j->flow.destination, j->family);
+		j->turned = 0;
+		is_answer = 0;
 	}
-	if (state != CT_RELATED && state != CT_RELATED_REPLY)
-		return 0;
-	struct tuple quoted = {};
-	if (!parse_quoted(skb, t, &quoted)) {
-		/* An error travels against the packet that it quotes: one that travels as a reply quotes an original. */
-		*t = quoted;
-		if (state == CT_RELATED)
-			swap(t);
-		return 1;
-	}
-	if (state == CT_RELATED)
-		return 0;
-	swap(t);
-	return 1;
+	if (is_answer)
+		j->source = with_endpoint(j->source, to);
+	else
+		j->destination = with_endpoint(j->destination, to);
+	return 0;
 }
 
-/* Whether connection tracking says that the packet answers one in its flow's original direction. */
-static __always_inline int is_reply(const struct sk_buff *skb)
+/* The role of the interface that a packet leaves by: within a bridge, of the port. */
+static __always_inline __u32 find_exit(const struct view *v, struct bpf_nf_ctx *ctx, struct judged *j)
 {
-	unsigned long conntrack = skb->_nfct;
-	__u32 state = conntrack & CT_INFO_MASK;
-	return (conntrack & ~CT_INFO_MASK) && (state == CT_ESTABLISHED_REPLY || state == CT_RELATED_REPLY);
-}
-
-static __always_inline __u32 find_address(const struct view *v, struct address a, __u32 family)
-{
-	return family == 4 ? find_address4(v, a) : find_address6(v, a);
+	const struct net_device *out = ctx->skb->dev;
+	j->is_bridged = out != ctx->state->in;
+	if (!j->is_bridged)
+		out = ctx->state->out;
+	return find_interface(v, out->ifindex);
 }
 
 static __always_inline int judge(struct bpf_nf_ctx *ctx, __u32 family)
 {
 	struct sk_buff *skb = ctx->skb;
-	__u32 zero = 0;
+	struct view v;
 	struct judged j;
-	j.view.fixed = bpf_map_lookup_elem(&tables, &zero);
-	j.view.words = table_words;
-	if (!j.view.fixed || (family == 4 ? parse4(skb, &j.flow) : parse6(skb, &j.flow)))
+	if (open_view(&v))
 		return NF_DROP;
 	j.bytes = skb->len;
 	j.family = family;
 	j.ifindex = ctx->state->in->ifindex;
+	j.role = find_interface(&v, j.ifindex);
+	if (family == 4 ? parse4(skb, &j.flow) : parse6(ctx, &j.flow))
+		return tell_malformed(&j);
 
-	struct address sender = j.flow.source;
-	int turned = orient(skb, &j.flow);
-	j.source = find_address(&j.view, j.flow.source, family);
-	j.destination = find_address(&j.view, j.flow.destination, family);
-	if (is_endpoint_interface(&j.view, j.ifindex)) {
-		__u32 entry = turned ? find_address(&j.view, sender, family) : j.source;
-		__u32 endpoint = entry & BH_POINTER ? 0 : endpoint_of(entry);
-		if (!endpoint || j.view.fixed->endpoints[endpoint].ifindex != j.ifindex)
-			return tell(&j, BH_CAUSE_SPOOFED, BH_EGRESS, 0);
+	j.sender = j.flow.source;
+	orient(ctx, &j);
+	j.source = find_address(&v, j.flow.source, family);
+	j.destination = find_address(&v, j.flow.destination, family);
+	__u32 entry = !j.turned ? j.source : j.turned == TURNED_BACK ? j.destination : find_apart(&j.sender, family);
+	j.from = endpoint_of(entry);
+	if ((is_misplaced(&v, j.role, j.ifindex, entry) || (!j.from && is_own(&v, entry)))
+		&& !is_virtual_router(ctx->state->in))
+		return tell_forged(ctx, &j);
+	__u32 to = endpoint_behind(find_exit(&v, ctx, &j));
+	if (to && to != endpoint_of(j.turned & TURNED_BACK ? j.source : j.destination) && set_receiver(ctx, &j, to))
+		return tell_malformed(&j);
+	if (j.flow.protocol != PROTO_TCP || j.flow.flags || j.turned & TURNED_QUOTE
+		|| (!j.from && j.role & BH_ROLE_BRIDGE)) {
+		int verdict = judge_unusual(ctx, &j);
+		if (verdict >= 0)
+			return verdict;
 	}
-	if (family == 6 && j.flow.protocol == PROTO_ICMPV6 && !turned && is_discovery(skb, &j.flow))
-		return NF_ACCEPT;
-	return judge_flow(&j);
+	return judge_flow(&v, skb, &j);
+}
+
+/* A verdict as the verifier wants it, which takes what functions return for any number. */
+static __always_inline int bounded(int verdict)
+{
+	return opaque((__u32)verdict) == NF_ACCEPT ? NF_ACCEPT : NF_DROP;
 }
 
 SEC("netfilter")
 int bulkhead4(struct bpf_nf_ctx *ctx)
 {
-	return judge(ctx, 4);
+	return bounded(judge(ctx, 4));
 }
 
 SEC("netfilter")
 int bulkhead6(struct bpf_nf_ctx *ctx)
 {
-	return judge(ctx, 6);
-}
-
-/* A walk that is verified once for each program, not once for each place: not for the forward hook. */
-static __noinline __u32 find_apart(const struct judged *j, const struct address *a)
-{
-	return find_address(&j->view, *a, j->family);
-}
-
-/* Egress of the flow's source, as find_apart() found it, where that is a local endpoint: a node has no ingress. */
-static __noinline int judge_egress(struct judged *j)
-{
-	j->destination = 0;
-	if (j->source & BH_POINTER)
-		return tell(j, BH_CAUSE_INCONSISTENT, BH_EGRESS, 0);
-	__u32 from = endpoint_of(j->source);
-	if (!from)
-		return NF_ACCEPT;
-	__u32 egress = j->view.fixed->endpoints[from].egress;
-	if (!egress) {
-		count_rule(0, j->bytes);
-		return NF_ACCEPT;
-	}
-	j->destination = find_apart(j, &j->flow.destination);
-	if (j->destination & BH_POINTER)
-		return tell(j, BH_CAUSE_INCONSISTENT, BH_EGRESS, 0);
-	__u32 port = port_class(&j->view, j->flow.protocol, j->flow.destination_port);
-	return judge_direction(j, egress, BH_EGRESS, j->destination, port);
-}
-
-/* Starts with a packet between an endpoint and its node. 0 where such packets are not judged. */
-static __always_inline int begin_own_node(struct judged *j, struct sk_buff *skb, __u32 family)
-{
-	__u32 zero = 0;
-	j->view.fixed = bpf_map_lookup_elem(&tables, &zero);
-	if (!j->view.fixed || !j->view.fixed->header.own_node)
-		return 0;
-	j->view.words = table_words;
-	j->bytes = skb->len;
-	j->family = family;
-	return 1;
-}
-
-/* Addresses that a packet bears whose sender has none yet, or none that leads anywhere: DHCP, DAD, link-local IPv6. */
-static __always_inline int is_unbound(struct address a, __u32 family)
-{
-	return (!a.high && !a.low) || (family == 6 && a.high >> 54 == 0xfe80 >> 6);
-}
-
-static __always_inline int judge_input(struct bpf_nf_ctx *ctx, __u32 family)
-{
-	struct sk_buff *skb = ctx->skb;
-	struct judged j;
-	if (!begin_own_node(&j, skb, family))
-		return NF_ACCEPT;
-	j.ifindex = ctx->state->in->ifindex;
-	int from_endpoint = is_endpoint_interface(&j.view, j.ifindex);
-	int reply = is_reply(skb);
-	/* Of the node's own, or an answer to what the node asked: most of a node's traffic. */
-	if (j.ifindex == LOOPBACK_IFINDEX || (reply && !from_endpoint))
-		return NF_ACCEPT;
-	if (family == 4 ? parse4(skb, &j.flow) : parse6(skb, &j.flow))
-		return NF_DROP;
-	if (family == 6 && j.flow.protocol == PROTO_ICMPV6 && is_discovery(skb, &j.flow))
-		return NF_ACCEPT;
-	j.source = find_apart(&j, &j.flow.source);
-	if (from_endpoint && !is_unbound(j.flow.source, family)) {
-		__u32 endpoint = j.source & BH_POINTER ? 0 : endpoint_of(j.source);
-		j.destination = 0;
-		if (!endpoint || j.view.fixed->endpoints[endpoint].ifindex != j.ifindex)
-			return tell(&j, BH_CAUSE_SPOOFED, BH_EGRESS, 0);
-	}
-	if (reply || is_group(skb, j.flow.destination, family))
-		return NF_ACCEPT;
-	/* An error about the node's own answer. */
-	if (orient(skb, &j.flow))
-		j.source = find_apart(&j, &j.flow.source);
-	return judge_egress(&j);
-}
-
-static __always_inline int judge_output(struct bpf_nf_ctx *ctx, __u32 family)
-{
-	struct sk_buff *skb = ctx->skb;
-	struct judged j;
-	if (!begin_own_node(&j, skb, family) || !is_reply(skb))
-		return NF_ACCEPT;
-	if (family == 4 ? parse4(skb, &j.flow) : parse6(skb, &j.flow))
-		return NF_DROP;
-	j.ifindex = 0;
-	orient(skb, &j.flow);
-	j.source = find_apart(&j, &j.flow.source);
-	return judge_egress(&j);
+	return bounded(judge(ctx, 6));
 }
 
 SEC("netfilter")
 int bulkhead4_in(struct bpf_nf_ctx *ctx)
 {
-	return judge_input(ctx, 4);
+	return bounded(judge_input(ctx, 4));
 }
 
 SEC("netfilter")
 int bulkhead6_in(struct bpf_nf_ctx *ctx)
 {
-	return judge_input(ctx, 6);
+	return bounded(judge_input(ctx, 6));
 }
 
 SEC("netfilter")
 int bulkhead4_out(struct bpf_nf_ctx *ctx)
 {
-	return judge_output(ctx, 4);
+	return bounded(judge_output(ctx, 4));
 }
 
 SEC("netfilter")
 int bulkhead6_out(struct bpf_nf_ctx *ctx)
 {
-	return judge_output(ctx, 6);
+	return bounded(judge_output(ctx, 6));
 }

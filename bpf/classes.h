@@ -21,6 +21,15 @@ struct view {
 	__u32 words;
 };
 
+/* 0, or -1: there is always a value, which the verifier cannot know. */
+static __always_inline int open_view(struct view *v)
+{
+	__u32 zero = 0;
+	v->fixed = bpf_map_lookup_elem(&tables, &zero);
+	v->words = table_words;
+	return v->fixed ? 0 : -1;
+}
+
 /* What no table holds: an offset was out of range, or a walk did not end. */
 #define BAD_ENTRY 0xffffffffu
 
@@ -48,15 +57,15 @@ static __always_inline __u32 find_in_list(const struct view *v, __u32 entry, __u
 	if (size > 8) {
 		if (size > 16) {
 			if (size > 32)
-				at = at_most(first[32], key) << 5;
-			at += at_most(first[at + 16], key) << 4;
+				at = opaque(at_most(first[32], key) << 5);
+			at = opaque(at + (at_most(first[at + 16], key) << 4));
 		}
-		at += at_most(first[at + 8], key) << 3;
+		at = opaque(at + (at_most(first[at + 8], key) << 3));
 	}
 	if (size > 4)
-		at += at_most(first[at + 4], key) << 2;
-	at += at_most(first[at + 2], key) << 1;
-	at += at_most(first[at + 1], key);
+		at = opaque(at + (at_most(first[at + 4], key) << 2));
+	at = opaque(at + (at_most(first[at + 2], key) << 1));
+	at = opaque(at + at_most(first[at + 1], key));
 	return list[1 + size / 2 + at];
 }
 

@@ -55,7 +55,6 @@ static __always_inline __u64 mix(__u64 hash, __u64 value)
 	return hash ^ hash >> 29;
 }
 
-/* Source port left out: a port scan or a retry from the next port is the same story. */
 static __always_inline __u64 flow_hash(const struct bh_event *e)
 {
 	const __u64 *words = (const __u64 *)e;
@@ -63,8 +62,8 @@ static __always_inline __u64 flow_hash(const struct bh_event *e)
 	hash = mix(hash, words[2]);
 	hash = mix(hash, words[3]);
 	hash = mix(hash, words[4]);
-	hash = mix(hash, (__u64)e->rule << 32 | (__u32)e->destination_port << 16 | e->protocol);
-	return mix(hash, (__u64)e->cause << 8 | e->direction);
+	hash = mix(hash, (__u64)e->rule << 32 | (__u32)e->destination_port << 16 | e->source_port);
+	return mix(hash, (__u64)e->protocol << 16 | (__u64)e->cause << 8 | e->direction);
 }
 
 /* Whether this flow was not reported just now; notes that it is. */
@@ -97,12 +96,13 @@ static __always_inline int within_rate(__u64 now, __u32 rate, __u32 burst)
 	return __sync_val_compare_and_swap(full, old, from + interval) == old;
 }
 
-/* Fills in the time and sends. */
-static __noinline int send_event(const struct bh_fixed *fixed, struct bh_event *e)
+/* Fills in the time and sends. While nobody follows, nothing is noted or counted. */
+__noinline int send_event(struct bh_event *e)
 {
-	if (!fixed || !e)
+	struct view v;
+	if (!e || open_view(&v) || !v.fixed->header.is_listened)
 		return 0;
-	const struct bh_header *settings = &fixed->header;
+	const struct bh_header *settings = &v.fixed->header;
 	e->time_ns = bpf_ktime_get_ns();
 	if (!first_of_flow(e, settings->event_repeat_ms * NS_PER_MS)
 		|| !within_rate(e->time_ns, settings->event_rate, settings->event_burst))

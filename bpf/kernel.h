@@ -30,22 +30,53 @@
 /* RTN_BROADCAST. */
 #define ROUTE_BROADCAST 3
 
+/* In nf_conn.status: the destination was translated. */
+#define CT_DESTINATION_NAT (1ul << 5)
+
+enum skb_ext_id {
+	SKB_EXT_BRIDGE_NF,
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct net_device {
 	int ifindex;
+	/* Set for the device of a virtual router (VRF). */
+	const void *l3mdev_ops;
 };
 
 struct nf_hook_state {
 	struct net_device *in;
+	struct net_device *out;
+};
+
+struct skb_ext {
+	__u8 offset[1];
 };
 
 struct sk_buff {
+	struct net_device *dev;
 	unsigned int len;
 	unsigned int data_len;
 	unsigned long _skb_refdst;
 	unsigned long _nfct;
+	__u8 active_extensions;
 	unsigned char *data;
+	struct skb_ext *extensions;
+};
+
+struct nf_conn {
+	unsigned long status;
+};
+
+/* What a bridge notes of a frame that it hands to netfilter. */
+struct nf_bridge_info {
+	int physinif;
+};
+
+/* The same before Linux 6.8. */
+struct nf_bridge_info___device {
+	struct net_device *physindev;
 };
 
 /* An IPv4 route, as a packet bears it. */
@@ -70,5 +101,25 @@ struct bpf_nf_ctx {
 extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym;
 extern int bpf_dynptr_from_skb(struct sk_buff *skb, __u64 flags, struct bpf_dynptr *pointer) __ksym;
 extern void *bpf_dynptr_slice(const struct bpf_dynptr *pointer, __u32 offset, void *buffer, __u32 size) __ksym;
+
+/*
+ * 16 bytes of the kernel's memory. An address that turns out wrong reads as 0: the kernel guards such loads.
+ */
+static __always_inline const void *memory(const void *address)
+{
+	return bpf_rdonly_cast(address, bpf_core_type_id_kernel(struct in6_addr));
+}
+
+static __always_inline __u64 word_in(const void *address)
+{
+	return *(const __u64 *)memory(address);
+}
+
+/* The same value, of which the compiler no longer knows where it comes from: see README.md, on old verifiers. */
+static __always_inline __u32 opaque(__u32 value)
+{
+	asm volatile("" : "+r"(value));
+	return value;
+}
 
 #endif

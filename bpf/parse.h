@@ -22,6 +22,13 @@ struct address {
 	__u64 low;
 };
 
+/* The transport header was not found. */
+#define TUPLE_UNPARSABLE 1
+/* IPv4 options. */
+#define TUPLE_OPTIONS 2
+/* An IPv6 routing header that names the way. */
+#define TUPLE_SOURCE_ROUTE 4
+
 struct tuple {
 	struct address source;
 	struct address destination;
@@ -29,8 +36,8 @@ struct tuple {
 	__u16 source_port;
 	__u16 destination_port;
 	__u8 protocol;
-	/* The transport header was not found. */
-	__u8 unparsable;
+	/* TUPLE_*. */
+	__u8 flags;
 	/* Bytes in front of the transport header; not set where unparsable. */
 	__u16 transport;
 };
@@ -46,13 +53,10 @@ static __always_inline __u32 linear_bytes(const struct sk_buff *skb)
 	return skb->len - skb->data_len;
 }
 
-/*
- * 16 bytes at an offset that linear_bytes() covers. An address that turns out wrong reads as 0: the kernel guards such
- * loads.
- */
+/* 16 bytes at an offset that linear_bytes() covers. */
 static __always_inline const void *direct(const struct sk_buff *skb, __u32 offset)
 {
-	return bpf_rdonly_cast(skb->data + offset, bpf_core_type_id_kernel(struct in6_addr));
+	return memory(skb->data + offset);
 }
 
 /* Copies from anywhere in the packet, in pieces or not. `size` is a constant. */
@@ -90,7 +94,7 @@ static __always_inline void find_ports(struct sk_buff *skb, struct tuple *t, __u
 {
 	__u32 ports = 0;
 	if (copy4(skb, offset, &ports))
-		t->unparsable = 1;
+		t->flags |= TUPLE_UNPARSABLE;
 	else
 		set_ports(t, ports);
 }
@@ -109,8 +113,10 @@ static __always_inline void parse4_words(
 	t->destination_port = 0;
 	t->transport = (__u16)(start + length);
 	/* A fragment beyond the first, which defragmentation should have left none of. */
-	t->unparsable = (words[0] >> 48 & bpf_htons(0x1fff)) != 0 || length < IPV4_HEADER;
-	if (!has_ports(t->protocol) || t->unparsable)
+	t->flags = (words[0] >> 48 & bpf_htons(0x1fff)) != 0 || length < IPV4_HEADER ? TUPLE_UNPARSABLE : 0;
+	if (length > IPV4_HEADER)
+		t->flags |= TUPLE_OPTIONS;
+	if (!has_ports(t->protocol) || t->flags & TUPLE_UNPARSABLE)
 		return;
 	if (length == IPV4_HEADER && size >= IPV4_HEADER + 4)
 		set_ports(t, (__u32)(words[2] >> 32));
@@ -121,7 +127,7 @@ static __always_inline void parse4_words(
 /* 20 bytes into words[0..2]. */
 static __noinline int copy4_header(struct sk_buff *skb, __u32 start, __u64 words[3])
 {
-	__u8 bytes[IPV4_HEADER];
+	__u8 bytes[IPV4_HEADER] = {};
 	if (copy(skb, start, bytes, IPV4_HEADER))
 		return -1;
 	words[2] = 0;
@@ -149,34 +155,46 @@ static __always_inline int parse4(struct sk_buff *skb, struct tuple *t)
 	return 0;
 }
 
-/* Walks extension headers from `offset` on; `next` is the kind of the first. */
-static __noinline int walk6(struct sk_buff *skb, __u32 offset, __u32 next, struct tuple *t)
+/* Hop-by-hop, routing, fragment, authentication, destination options. */
+static __always_inline int is_extension(__u32 next)
 {
+	return next == 0 || next == 43 || next == 44 || next == 51 || next == 60;
+}
+
+/* Walks extension headers from `offset` on; `next` is the kind of the first. */
+__noinline int walk6(struct bpf_nf_ctx *ctx, __u32 offset, __u32 next, struct tuple *t)
+{
+	struct sk_buff *skb = ctx->skb;
+	if (!t)
+		return -1;
 	t->source_port = 0;
 	t->destination_port = 0;
-	t->unparsable = 1;
-	for (int i = 0; i <= EXTENSIONS_MAX; i++) {
-		/* Hop-by-hop, routing, fragment, authentication, destination options. */
-		if (next != 0 && next != 43 && next != 44 && next != 51 && next != 60) {
-			t->protocol = (__u8)next;
-			t->transport = (__u16)offset;
-			/* The last header may claim to be longer than the packet. */
-			t->unparsable = offset > skb->len;
-			if (has_ports(t->protocol) && !t->unparsable)
-				find_ports(skb, t, offset);
-			return 0;
-		}
+	t->flags = TUPLE_UNPARSABLE;
+	for (int i = 0; i < EXTENSIONS_MAX && is_extension(next); i++) {
 		t->protocol = (__u8)next;
 		__u64 word = 0;
-		if (i == EXTENSIONS_MAX || copy8(skb, offset, &word))
+		if (copy8(skb, offset, &word))
 			return 0;
 		__u32 length = (__u32)(word >> 8) & 255;
 		/* A fragment beyond the first. */
 		if (next == 44 && (word >> 16 & bpf_htons(0xfff8)))
 			return 0;
+		/* Type 0 (RFC 5095 takes it out of use), or segments left. */
+		if (next == 43 && (!(word >> 16 & 255) || word >> 24 & 255))
+			t->flags |= TUPLE_SOURCE_ROUTE;
 		offset += next == 44 ? 8 : next == 51 ? (length + 2) * 4 : (length + 1) * 8;
 		next = word & 255;
 	}
+	t->protocol = (__u8)next;
+	if (is_extension(next))
+		return 0;
+	t->transport = (__u16)offset;
+	/* The last header may claim to be longer than the packet. */
+	if (offset > skb->len)
+		return 0;
+	t->flags &= ~TUPLE_UNPARSABLE;
+	if (has_ports(t->protocol))
+		find_ports(skb, t, offset);
 	return 0;
 }
 
@@ -188,22 +206,33 @@ static __always_inline void set_addresses6(struct tuple *t, const __u64 words[4]
 	t->destination.low = bpf_be64_to_cpu(words[3]);
 }
 
-static __noinline int parse6_anywhere(struct sk_buff *skb, __u32 start, struct tuple *t)
+/* The same from any place of the packet: 0, or -1 where there is no whole IP header. */
+__noinline int parse_anywhere(struct bpf_nf_ctx *ctx, __u32 family, __u32 start, struct tuple *t)
 {
-	__u64 words[5];
+	struct sk_buff *skb = ctx->skb;
+	__u64 words[5] = {};
+	if (!t)
+		return -1;
+	if (family == 4) {
+		if (copy4_header(skb, start, words))
+			return -1;
+		parse4_words(skb, t, words, start, IPV4_HEADER);
+		return 0;
+	}
 	if (copy(skb, start, words, IPV6_HEADER))
 		return -1;
 	set_addresses6(t, words + 1);
-	walk6(skb, start + IPV6_HEADER, (__u32)(words[0] >> 48) & 255, t);
+	walk6(ctx, start + IPV6_HEADER, (__u32)(words[0] >> 48) & 255, t);
 	return 0;
 }
 
 /* 0, or -1 where not even the IP header is there. */
-static __always_inline int parse6(struct sk_buff *skb, struct tuple *t)
+static __always_inline int parse6(struct bpf_nf_ctx *ctx, struct tuple *t)
 {
+	struct sk_buff *skb = ctx->skb;
 	/* No transport header with ports is shorter than 8 bytes. */
 	if (linear_bytes(skb) < IPV6_HEADER + 8)
-		return parse6_anywhere(skb, 0, t);
+		return parse_anywhere(ctx, 6, 0, t);
 	const __u64 *head = direct(skb, 0);
 	const __u64 *middle = direct(skb, 16);
 	const __u64 *tail = direct(skb, 32);
@@ -211,41 +240,14 @@ static __always_inline int parse6(struct sk_buff *skb, struct tuple *t)
 	set_addresses6(t, words);
 	__u8 next = (__u8)(head[0] >> 48);
 	if (!has_ports(next)) {
-		walk6(skb, IPV6_HEADER, next, t);
+		walk6(ctx, IPV6_HEADER, next, t);
 		return 0;
 	}
 	t->protocol = next;
-	t->unparsable = 0;
+	t->flags = 0;
 	t->transport = IPV6_HEADER;
 	set_ports(t, (__u32)tail[1]);
 	return 0;
-}
-
-/*
- * Whether it is IPv6 neighbour discovery (RFC 4861: types 133 to 137, hop limit 255). A router takes one off the hop
- * limit, so this is from a neighbour: within a bridge.
- */
-static __noinline int is_discovery(struct sk_buff *skb, const struct tuple *t)
-{
-	__u32 word = 0;
-	__u32 message = 0;
-	if (t->unparsable || copy4(skb, 4, &word) || word >> 24 != 255 || copy4(skb, t->transport, &message))
-		return 0;
-	return (message & 255) >= 133 && (message & 255) <= 137;
-}
-
-/* Whether a packet to the node is to more than one host, or would be: to a subnet's broadcast address. */
-static __always_inline int is_group(const struct sk_buff *skb, struct address destination, __u32 family)
-{
-	if (family == 6)
-		return destination.high >> 56 == 0xff;
-	__u32 address = (__u32)destination.low;
-	if (address >> 28 == 0xe || address == 0xffffffff)
-		return 1;
-	/* Only routing knows a subnet's; the frame's own kind is the sender's to choose. */
-	const struct rtable *route =
-		bpf_rdonly_cast((void *)(skb->_skb_refdst & ~ROUTE_BORROWED), bpf_core_type_id_kernel(struct rtable));
-	return route->rt_type == ROUTE_BROADCAST;
 }
 
 /* Whether an ICMP message quotes a packet that it is about (RFC 792, RFC 4443). */
@@ -256,22 +258,19 @@ static __always_inline int is_error(__u8 protocol, __u8 type)
 	return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
 }
 
-/* The tuple of the packet that an ICMP error quotes. 0, or -1 where `t` is no such message or is cut short. */
-static __noinline int parse_quoted(struct sk_buff *skb, const struct tuple *t, struct tuple *quoted)
+/* The tuple of the packet that an ICMP error quotes. The error's type, or -1 where `t` is none or is cut short. */
+__noinline int parse_quoted(struct bpf_nf_ctx *ctx, const struct tuple *t, struct tuple *quoted)
 {
 	__u32 message = 0;
-	__u32 start = t->transport + ICMP_HEADER;
-	if (t->unparsable || (t->protocol != PROTO_ICMP && t->protocol != PROTO_ICMPV6))
+	if (!t || !quoted || t->flags & TUPLE_UNPARSABLE)
 		return -1;
-	if (copy4(skb, t->transport, &message) || !is_error(t->protocol, (__u8)message))
+	if (t->protocol != PROTO_ICMP && t->protocol != PROTO_ICMPV6)
 		return -1;
-	if (t->protocol == PROTO_ICMPV6)
-		return parse6_anywhere(skb, start, quoted);
-	__u64 words[3];
-	if (copy4_header(skb, start, words))
+	if (copy4(ctx->skb, t->transport, &message) || !is_error(t->protocol, (__u8)message))
 		return -1;
-	parse4_words(skb, quoted, words, start, IPV4_HEADER);
-	return 0;
+	if (parse_anywhere(ctx, t->protocol == PROTO_ICMP ? 4 : 6, t->transport + ICMP_HEADER, quoted))
+		return -1;
+	return message & 255;
 }
 
 #endif

@@ -33,6 +33,7 @@ static __always_inline __s32 half_at(const struct view *v, __u32 offset, __u32 i
 /* Whether no policy in force is in the program, only such that are in audit. */
 static __always_inline int is_audit_only(const struct view *v, __u32 program)
 {
+	program = opaque(program);
 	if (program >= v->words)
 		return 0;
 	const struct bh_program *p = (const void *)((const __u32 *)v->fixed + program);
@@ -42,6 +43,7 @@ static __always_inline int is_audit_only(const struct view *v, __u32 program)
 /* The cell for a peer's class and a port class; 0 (which no cell is) where the tables contradict themselves. */
 static __always_inline __u32 find_cell(const struct view *v, __u32 program, __u32 class, __u32 port)
 {
+	program = opaque(program);
 	if (program >= v->words)
 		return 0;
 	const struct bh_program *p = (const void *)((const __u32 *)v->fixed + program);

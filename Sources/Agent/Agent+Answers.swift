@@ -36,7 +36,7 @@ extension Agent where Plane: ~Copyable {
             limits: LimitStatus(
                 unprotected: pipeline.endpointsOverLimit.map(\.description),
                 deniedPrograms: pipeline.statistics.programsOverLimit),
-            followers: followers.count, bridges: bridgeStatus(), cluster: clusterStatus(),
+            followers: followers.count, bridges: bridgeStatus(), tunnels: tunnelStatus(), cluster: clusterStatus(),
             attachments: attachmentStatus(), plugin: settings.pluginStatus?(), problems: health().problems,
             conditions: conditions())
     }
@@ -51,8 +51,10 @@ extension Agent where Plane: ~Copyable {
                 addresses: summary.addresses.map(\.description),
                 ingress: direction(endpoint.ingress, summary.ingressPolicies),
                 egress: direction(endpoint.egress, summary.egressPolicies),
-                interface: (interfaces[id] ?? nil).map { InterfaceAnswer(index: Int($0.index), name: $0.name) },
-                bridgePort: bridging.places[id].map { InterfaceAnswer(index: Int($0.index), name: $0.name) },
+                interface: interface(of: id),
+                bridgePort: bridging.found[id]?.port.map {
+                    InterfaceAnswer(index: Int($0.port.index), name: $0.port.name)
+                },
                 unknown: summary.name.namespace == PolicyPipeline.unknownNamespace ? true : nil,
                 held: summary.name.isHeld ? true : nil)
         }

@@ -15,7 +15,7 @@ extension Agent where Plane: ~Copyable {
         var record = try Attachments.Record(body)
         let key = Attachments.Key(container: body.container, ifname: body.ifname)
         readNetwork()
-        if let own = record.pod.addresses.first(where: localAddresses.contains) {
+        if let own = record.pod.addresses.first(where: isOwnAddress) {
             throw ErrorAnswer(.notAccepted, "\(own) is an address of this node itself, not of a pod")
         }
         if let network { record.hostInterfaces = network.podInterfaces(among: body.hostInterfaces ?? []) }
@@ -116,6 +116,8 @@ extension Agent where Plane: ~Copyable {
         // Others may stand for a pod of which nobody had told.
         noteCandidates()
         try? advance { $0.apply(attachments: attached.pods) }
+        // The runtime may have told of an interface alone.
+        updatePlaces()
     }
 
     /// Ends the waits that have come to their end, and lets the others look.
@@ -156,8 +158,6 @@ extension Agent where Plane: ~Copyable {
             container: key.container, ifname: key.ifname, network: record.network, namespace: record.pod.namespace,
             pod: record.pod.name, uid: record.pod.uid, addresses: record.pod.addresses.map(\.description),
             state: state,
-            interface: (ids.first.flatMap { interfaces[$0] } ?? nil).map {
-                InterfaceAnswer(index: Int($0.index), name: $0.name)
-            })
+            interface: ids.first.flatMap(interface))
     }
 }

@@ -7,39 +7,53 @@ import NetworkTypes
 import NodeNetwork
 import PolicyPipeline
 
-/// What the agent knows of pods behind bridges. Policy of either datapath needs the bridges' packets in netfilter, and
-/// leaves the check of source addresses to a table that sees by which port they come.
+/// Where pods are, and what the agent does for those behind bridges. Policy of either datapath needs the bridges' packets
+/// in netfilter, and leaves what may come in by a port to a table that sees the ports.
 struct Bridging: ~Copyable {
-    /// By address of a pod, as the network tells it.
-    var found: [IPAddress: BridgePort] = [:]
-    /// The port that each endpoint is behind, of those that are.
-    var places: [EndpointID: PodInterface] = [:]
-    /// Addresses of the endpoints behind each port.
-    var ports: [UInt32: Set<IPAddress>] = [:]
+    var places = PodPlaces()
+    /// Where each endpoint is, of those whose place is known.
+    var found: [EndpointID: PodPlace] = [:]
+    /// All endpoints' addresses when their places were last looked for.
+    var addresses: Set<IPAddress> = []
+    /// What the table was told.
+    var ports = BridgePorts()
     var filtering = BridgeFiltering.on
     /// Whether the settings were on when last looked at, while a pod was behind a bridge.
     var wasFiltering = false
     var check = BridgeSourceCheck()
     var checkError: DatapathError?
+
+    /// Takes over from an earlier run whose ports are whose, which pods may have tried to change meanwhile. Nothing where
+    /// that cannot be read: it is found out as for new pods.
+    mutating func adopt() {
+        for (port, pod) in (try? BridgeSourceCheck.adopted()) ?? [:] {
+            places.adopt(port: port, addresses: pod.addresses, hardware: pod.hardware)
+        }
+    }
 }
 
 extension Agent where Plane: ~Copyable {
     /// Takes care of the endpoints that are behind bridges, as the network and the policy are now.
-    func updateBridges() {
-        guard network != nil else { return }
-        var ports: [UInt32: Set<IPAddress>] = [:]
-        var places: [EndpointID: PodInterface] = [:]
-        if !bridging.found.isEmpty {
-            for (id, endpoint) in pipeline.compiled.endpoints
-            where endpoint.name.namespace != PolicyPipeline.unknownNamespace {
-                let found = Set(endpoint.addresses.compactMap { bridging.found[$0]?.port })
-                // Of two answers neither is believed.
-                guard found.count == 1, let port = found.first else { continue }
-                places[id] = port
-                ports[port.index, default: []].formUnion(endpoint.addresses)
+    func updateBridges(_ network: NetworkState) {
+        var ports = BridgePorts()
+        for (id, place) in bridging.found {
+            guard let endpoint = pipeline.compiled.endpoints[id] else { continue }
+            guard let port = place.port else {
+                ports.otherPods.formUnion(endpoint.addresses)
+                continue
+            }
+            ports.pods[port.port.index] = BridgePorts.Pod(
+                addresses: Set(endpoint.addresses), linkLocal: place.linkLocal, hardware: place.hardware)
+        }
+        if ports.pods.isEmpty {
+            ports = BridgePorts()
+        } else {
+            (ports.nodeHardware, ports.nodeAddresses) = network.bridgeEnds(of: ports.pods.keys)
+            ports.areMarked = Plane.needsPortMarks
+            if settings.closesUnknownPorts {
+                ports.open = network.allBridgePorts.subtracting(bridging.places.unknownPorts(network))
             }
         }
-        bridging.places = places
         bridging.ports = ports
         ensureFiltering()
         setBridges { check throws(DatapathError) in try check.set(ports) }
@@ -68,11 +82,11 @@ extension Agent where Plane: ~Copyable {
     /// Switches the bridges' settings on where they are off, and reports what that changed.
     func ensureFiltering() {
         let before = bridging.filtering
-        bridging.filtering = bridging.ports.isEmpty ? .on : BridgeFiltering.ensure()
+        bridging.filtering = bridging.ports.pods.isEmpty ? .on : BridgeFiltering.ensure()
         if bridging.filtering == .switchedOn, bridging.wasFiltering {
             noteRepair(["net.bridge.bridge-nf-call-iptables and bridge-nf-call-ip6tables"])
         }
-        bridging.wasFiltering = !bridging.ports.isEmpty && !bridging.filtering.isOff
+        bridging.wasFiltering = !bridging.ports.pods.isEmpty && !bridging.filtering.isOff
         guard bridging.filtering != before else { return }
         switch bridging.filtering {
         case .on: break
@@ -86,15 +100,16 @@ extension Agent where Plane: ~Copyable {
 
     /// Nil where no endpoint is behind a bridge.
     func bridgeStatus() -> BridgeStatus? {
-        guard !bridging.ports.isEmpty else { return nil }
+        guard !bridging.ports.pods.isEmpty else { return nil }
         // Somebody may have switched it off since.
         ensureFiltering()
-        var status = BridgeStatus(ports: bridging.ports.count)
+        var status = BridgeStatus(ports: bridging.ports.pods.count)
         if case .off(let problem, let remedy) = bridging.filtering {
             status.filtering = false
             status.problems.append("\(problem); \(remedy)")
         }
         if let error = bridging.checkError { status.problems.append("\(error)") }
+        if let network { status.unknownPorts = bridging.places.unknownPorts(network).count }
         status.spoofed = (try? bridging.check.dropped()) ?? 0
         return status
     }

@@ -48,7 +48,7 @@ extension Agent where Plane: ~Copyable {
     /// All of the cluster is known: the kernel gets it in place of what it held.
     private func putInForce(_ gathered: consuming PolicyPipeline) {
         giveBackMemory()
-        gathered.ingest(localAddresses: localAddresses.sorted().map(CIDR.init(host:)))
+        gathered.ingest(localAddresses: localAddresses.sorted())
         gathered.ingest(attachments: attached.pods)
         gathered.ingest(store.policies.sorted { $0.key < $1.key }.map { .set($0) })
         pipeline = gathered

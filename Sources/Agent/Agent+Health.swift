@@ -37,6 +37,7 @@ extension Agent where Plane: ~Copyable {
         if let error = replacement.lastError {
             health.behind.append("what another datapath enforced could not be removed: \(error)")
         }
+        health.warnings += broken.filter(\.isThere).map(\.description)
         return health
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
+import ControlProtocol
 import Datapath
 import NetworkTypes
 import NodeNetwork
@@ -20,10 +21,10 @@ extension Agent where Plane: ~Copyable {
             let state = fresh ?? told
             network = state
             updateLocalAddresses(state)
-            bridging.found = state.bridgePorts
             noteCandidates()
             updateUnknown()
-            updateInterfaces(of: pipeline.compiled.endpoints.keys)
+            updatePlaces()
+            updateTunnels()
             noteMismatches()
             if fresh != nil { forgetVanished(state) }
         case .failure(let error):
@@ -34,27 +35,29 @@ extension Agent where Plane: ~Copyable {
         replaceOther()
     }
 
-    /// The addresses of this node's own interfaces, before anything follows them. None where they cannot be read: what
-    /// the Node object says of them is known all the same.
+    /// What this node takes in itself, before anything follows it. Nothing where that cannot be read: what the Node object
+    /// says of it is known all the same.
     func readLocalAddresses() -> [CIDR] {
         do {
-            localAddresses = try settings.readNetwork?().ownAddresses ?? []
+            localAddresses = try settings.readNetwork?().ownPrefixes ?? []
         } catch {
             tellUnread(error)
         }
-        return localAddresses.sorted().map(CIDR.init(host:))
+        return localAddresses.sorted()
     }
+
+    func isOwnAddress(_ address: IPAddress) -> Bool { localAddresses.contains { $0.contains(address) } }
 
     private func tellUnread(_ error: NodeNetworkError) {
         logger.warning("the node's interfaces cannot be read", metadata: ["error": "\(error)"])
     }
 
     private func updateLocalAddresses(_ state: NetworkState) {
-        let addresses = state.ownAddresses
-        guard addresses != localAddresses else { return }
-        localAddresses = addresses
+        let prefixes = state.ownPrefixes
+        guard prefixes != localAddresses else { return }
+        localAddresses = prefixes
         // A failure is noted and retried.
-        try? advance { $0.apply(localAddresses: addresses.sorted().map(CIDR.init(host:))) }
+        try? advance { $0.apply(localAddresses: prefixes.sorted()) }
     }
 
     /// Does not wait for what ``followNetwork(_:)`` tells: the kernel knows more than has been told.
@@ -67,17 +70,28 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    /// Tells the datapath the interface of each endpoint where it differs from what it was told, or nothing was told.
-    func updateInterfaces(of endpoints: some Sequence<EndpointID>) {
+    /// Whether endpoints may be elsewhere after this step, or have other addresses.
+    func concernsPlaces(_ delta: CompiledDelta) -> Bool {
+        !delta.addedEndpoints.isEmpty || !delta.removedEndpoints.isEmpty
+            || delta.addresses.contains {
+                $0.entry?.endpoint ?? .none != .none || bridging.addresses.contains($0.prefix.network)
+            }
+    }
+
+    /// Finds out where each endpoint is, and tells the datapath where that differs from what it was told, or nothing
+    /// was told.
+    func updatePlaces() {
         guard let network, !cluster.keepsPrevious else { return }
-        defer { updateBridges() }
-        for id in endpoints {
-            guard let endpoint = pipeline.compiled.endpoints[id] else { continue }
-            let interface = Self.interface(of: endpoint, in: network)
-            guard interfaces[id] != .some(interface) else { continue }
+        let claims = placeClaims()
+        bridging.addresses = claims.values.reduce(into: []) { $0.formUnion($1.addresses) }
+        bridging.found = bridging.places.update(claims, in: network)
+        updateBridges(network)
+        for (id, endpoint) in pipeline.compiled.endpoints {
+            let place = bridging.found[id].map(EndpointPlace.init)
+            guard places[id] != .some(place) else { continue }
             do {
-                try datapath.setPlace(interface.map { EndpointPlace(interfaces: [$0]) }, of: id)
-                interfaces[id] = .some(interface)
+                try datapath.setPlace(place, of: id)
+                places[id] = .some(place)
             } catch {
                 logger.error(
                     "interface not set", metadata: ["endpoint": "\(endpoint.name)", "error": "\(error)"])
@@ -85,21 +99,42 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
+    /// What is known of the endpoints without the network. Of those that no object tells of it is not known what else they
+    /// may send.
+    private func placeClaims() -> [EndpointID: PodPlaces.Claim] {
+        var told: [IPAddress: Set<String>] = [:]
+        for record in attached.records.values where !record.hostInterfaces.isEmpty {
+            for address in record.pod.addresses { told[address, default: []].formUnion(record.hostInterfaces) }
+        }
+        return pipeline.compiled.endpoints
+            .filter { $0.value.name.namespace != PolicyPipeline.unknownNamespace }
+            .mapValues { endpoint in
+                let links = endpoint.addresses.reduce(into: Set<String>()) { $0.formUnion(told[$1, default: []]) }
+                return PodPlaces.Claim(addresses: Set(endpoint.addresses), runtimeLinks: links)
+            }
+    }
+
+    /// The first interface that the datapath knows to be the endpoint's.
+    func interface(of id: EndpointID) -> InterfaceAnswer? {
+        (places[id] ?? nil)?.interfaces.first.map { InterfaceAnswer(index: Int($0.index), name: $0.name) }
+    }
+
     /// Endpoints that neither an interface nor a bridge port of this node leads to, as far as is known: policy may not hold
     /// for them. Those that are known by their interface alone are none.
     var endpointsWithoutInterface: [EndpointID] {
         pipeline.compiled.endpoints.compactMap { id, endpoint in
-            (interfaces[id] ?? nil) == nil && bridging.places[id] == nil
+            (places[id] ?? nil) == nil && bridging.found[id] == nil
                 && endpoint.name.namespace != PolicyPipeline.unknownNamespace ? id : nil
         }
     }
+}
 
-    /// The interface that the routes to all of the endpoint's addresses that have one agree on.
-    private static func interface(of endpoint: CompiledEndpoint, in network: NetworkState) -> EndpointInterface? {
-        // Of one that no object tells of it is not known what else it may send.
-        guard endpoint.name.namespace != PolicyPipeline.unknownNamespace else { return nil }
-        let found = Set(endpoint.addresses.compactMap { network.interface(ofPod: $0) })
-        guard found.count == 1, let interface = found.first else { return nil }
-        return EndpointInterface(index: interface.index, name: interface.name)
+extension EndpointPlace {
+    init(_ place: PodPlace) {
+        self.init(
+            interfaces: place.interfaces.map { EndpointInterface(index: $0.index, name: $0.name) },
+            port: place.port.map {
+                EndpointBridgePort(index: $0.port.index, bridge: $0.bridge.index, hardware: place.hardware)
+            })
     }
 }

@@ -87,6 +87,10 @@ extension Agent where Plane: ~Copyable {
                 "bulkhead_in_place", "Whether what enforces is where it has to be in the kernel.",
                 health.missing.isEmpty),
             .gauge(
+                "bulkhead_datapath_fallback",
+                "Whether eBPF was not possible and nftables enforces instead; the status says why.",
+                settings.isFallback),
+            .gauge(
                 "bulkhead_in_step", "Whether the kernel holds the policy that was compiled last, and nothing older.",
                 health.behind.isEmpty),
             .histogram(

@@ -73,8 +73,9 @@ extension Agent where Plane: ~Copyable {
             keepCounts(before: delta)
             try write { plane, policy throws(DatapathError) in try plane.program(delta, of: policy) }
         }
-        for id in delta.removedEndpoints { interfaces[id] = nil }
-        updateInterfaces(of: delta.addedEndpoints)
+        for id in delta.removedEndpoints { places[id] = nil }
+        if concernsPlaces(delta) { updatePlaces() }
+        updateTunnels()
         updateUnknown()
         wakeAttaching()
         if !delta.addedEndpoints.isEmpty || !delta.removedEndpoints.isEmpty { noteMismatches() }
@@ -86,8 +87,10 @@ extension Agent where Plane: ~Copyable {
         keepCountsBeforeResync()
         try write { plane, policy throws(DatapathError) in try plane.resync(policy) }
         pipeline.releaseNumbering()
-        interfaces = [:]
-        updateInterfaces(of: pipeline.compiled.endpoints.keys)
+        places = [:]
+        tunnels = nil
+        updatePlaces()
+        updateTunnels()
         wakeAttaching()
         return programming.last
     }

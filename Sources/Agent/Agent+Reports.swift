@@ -53,7 +53,7 @@ extension Agent where Plane: ~Copyable {
     /// Pods that have been without an interface for longer than it takes to make one.
     private func unreachableReports() -> [ObjectReport] {
         // Nothing is told before the network is known, and of pods whose interface could not be set.
-        let without = endpointsWithoutInterface.filter { interfaces[$0] != nil }
+        let without = endpointsWithoutInterface.filter { places[$0] != nil }
         let found = without.compactMap { id in
             report(
                 pipeline.compiled.endpoints[id]?.name, "NotEnforceable",

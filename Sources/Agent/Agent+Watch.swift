@@ -55,7 +55,7 @@ extension Agent where Plane: ~Copyable {
             logger.error("what somebody else has removed cannot be put back", metadata: ["error": "\(failure)"])
         }
         programming.repairError = report.failure
-        if !bridging.ports.isEmpty { ensureFiltering() }
+        if !bridging.ports.pods.isEmpty { ensureFiltering() }
     }
 
     /// Counts and logs what was put right.

@@ -31,10 +31,12 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var guardrails = ManifestChange()
     var resolvedBody = ResolvedBody(endpoints: [])
     var network: NetworkState?
-    /// Of this node's own interfaces, as the pipeline was told.
-    var localAddresses: Set<IPAddress> = []
+    /// What this node takes in itself, as the pipeline was told.
+    var localAddresses: Set<CIDR> = []
     /// What the datapath was told; nothing: not told yet, since it was programmed as a whole.
-    var interfaces: [EndpointID: EndpointInterface?] = [:]
+    var places: [EndpointID: EndpointPlace?] = [:]
+    /// What the datapath was told of tunnels; nil: nothing, since it was programmed as a whole.
+    var tunnels: ToldTunnels?
     var bridging = Bridging()
     var unknown = UnknownPods()
     var mismatches = Mismatches()
@@ -44,6 +46,8 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var counts = RuleCounts()
     /// Of the rules that deny, as they were when they were last compiled.
     var denials: [RuleIdentity: Denial] = [:]
+    /// Kept files that could not be used at the start.
+    var broken: [BrokenFile] = []
     var followers: Set<EventFollower> = []
     var pump: Task<Void, Never>?
     var isEnding = false
@@ -70,10 +74,11 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     /// API server is followed, what a previous run left stays until all of the cluster is known; where there is
     /// nothing, guardrails and kept pushes are in force at once.
     ///
-    /// - Throws: ``AgentStartError`` where the kernel lacks something, or kept pushes are not accepted; nothing is
-    ///   changed then. A failure to write is no error here: it is retried, and ``status()`` tells it.
+    /// - Parameter kept: nil: what ``AgentSettings/pushedFile`` holds.
+    /// - Throws: ``AgentStartError`` where the kernel lacks something; nothing is changed then. A failure to write is no
+    ///   error here: it is retried, and ``status()`` tells it. Neither is a kept file that cannot be used: it is set aside.
     public func start(
-        _ first: ManifestChange, guardrails: ManifestChange = ManifestChange(), kept: KeptPushes = KeptPushes()
+        _ first: ManifestChange, guardrails: ManifestChange = ManifestChange(), kept: KeptPushes? = nil
     ) throws(AgentStartError) {
         do {
             let numbering = try datapath.open()
@@ -89,23 +94,15 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         } catch {
             throw .datapath(error)
         }
-        do {
-            attached.records = try settings.attachmentFile?.read() ?? [:]
-        } catch {
-            throw .attachments(error)
-        }
+        attached.records = readAttachments()
         let read = take(guardrails, from: .guardrails) + take(first, from: .manifests)
-        do {
-            let (events, _) = try store.push(kept.objects.filter { store.origin(of: $0.key) == nil })
-            // One step for all, so that things get the numbers back that the kernel knows them by.
-            pipeline.ingest(localAddresses: readLocalAddresses())
-            pipeline.ingest(attachments: attached.pods)
-            pipeline.ingest(read + events)
-            _ = try pipeline.apply(pushed: try PushedPolicy(kept.resolved))
-            resolvedBody = kept.resolved
-        } catch {
-            throw .keptPushes("\(error)")
-        }
+        let pushed = accept(kept ?? readPushes())
+        bridging.adopt()
+        // One step for all, so that things get the numbers back that the kernel knows them by.
+        pipeline.ingest(localAddresses: readLocalAddresses())
+        pipeline.ingest(attachments: attached.pods)
+        pipeline.ingest(read + pushed)
+        applyResolved()
         logFirst()
         if cluster.keepsPrevious {
             logger.notice("what a previous run left stays in force until all of the cluster is known")
@@ -175,17 +172,10 @@ public actor Agent<Plane: Datapath & ~Copyable> {
 /// Why the agent cannot start.
 public enum AgentStartError: Error, CustomStringConvertible {
     case datapath(DatapathError)
-    /// What was pushed before the restart is not accepted now.
-    case keptPushes(String)
-    /// What the container runtime has told of this node's pods cannot be read.
-    case attachments(KeptFileError)
 
     public var description: String {
         switch self {
         case .datapath(let error): "\(error)"
-        case .keptPushes(let reason):
-            "what was pushed before is not accepted now: \(reason); remove the file beside the socket to go on without it"
-        case .attachments(let error): "\(error)"
         }
     }
 }

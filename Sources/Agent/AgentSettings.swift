@@ -18,6 +18,8 @@ public struct AgentSettings: Sendable {
     public var datapathKind: String
     /// Why it is this one.
     public var datapathReason: String
+    /// Whether the best datapath was not possible, and this one was taken instead.
+    public var isFallback = false
     /// How often it is looked whether somebody else has changed what is programmed, where others can.
     public var watchInterval: Duration
     /// How long a pod may be without an interface of this node before that is told: its network is being made.
@@ -32,6 +34,10 @@ public struct AgentSettings: Sendable {
     public var attachmentFile: AttachmentFile?
     /// Reads the node's links and routes afresh, on the thread that the agent runs on; nil: they are told alone.
     public var readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)?
+    /// Whether bridge ports that are nobody's are closed, on bridges with pods.
+    public var closesUnknownPorts: Bool
+    /// Whether pods may send tunnel packets to nodes.
+    public var allowsPodTunnels: Bool
     /// How the chained CNI plugin's installation stands, for the status.
     public var pluginStatus: (@Sendable () -> PluginStatus?)?
 
@@ -44,6 +50,7 @@ public struct AgentSettings: Sendable {
         cluster: ClusterFollower? = nil,
         attachmentFile: AttachmentFile? = nil,
         readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil,
+        closesUnknownPorts: Bool = false, allowsPodTunnels: Bool = false,
         pluginStatus: (@Sendable () -> PluginStatus?)? = nil
     ) {
         self.nodeName = nodeName
@@ -59,6 +66,8 @@ public struct AgentSettings: Sendable {
         self.cluster = cluster
         self.attachmentFile = attachmentFile
         self.readNetwork = readNetwork
+        self.closesUnknownPorts = closesUnknownPorts
+        self.allowsPodTunnels = allowsPodTunnels
         self.pluginStatus = pluginStatus
     }
 }

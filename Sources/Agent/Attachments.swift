@@ -84,15 +84,15 @@ public struct AttachmentFile: Sendable {
     /// The layout that is written and read.
     private static let version = 1
 
-    private var file: KeptFile {
+    var file: KeptFile {
         KeptFile(path: path, content: "what the container runtime has told of this node's pods")
     }
 
-    /// - Throws: ``KeptFileError``: going on without would let pods pass that are not known yet.
+    /// - Throws: ``KeptFileError`` where the file cannot be used.
     func read() throws(KeptFileError) -> [Attachments.Key: Attachments.Record] {
-        guard file.exists else { return [:] }
+        guard let bytes = try file.read() else { return [:] }
         return try file.attempt {
-            let content = try JSONDecoder().decode(Content.self, from: try Data(contentsOf: URL(filePath: path)))
+            let content = try JSONDecoder().decode(Content.self, from: Data(bytes))
             guard content.version == Self.version else { throw file.failure("is of version \(content.version)") }
             var records: [Attachments.Key: Attachments.Record] = [:]
             for entry in content.attachments {

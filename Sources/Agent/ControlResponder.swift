@@ -149,7 +149,8 @@ struct ControlResponder: Sendable {
                     try await writer.write(ByteBuffer())
                     try await request.body.consumeWithInboundCloseHandler { _ in
                         try await follower.batches { batch in
-                            try await writer.write(ControlJSON.lines(batch))
+                            // A client that does not read holds one piece as text, not all.
+                            for piece in batch.pieces(of: 64) { try await writer.write(ControlJSON.lines(piece)) }
                         }
                     } onInboundClosed: {
                         follower.finish()

@@ -9,13 +9,51 @@ struct KeptFile {
     /// What is in it, for messages.
     let content: String
 
-    var exists: Bool { access(path, F_OK) == 0 }
+    /// Many times what a node's pods and their policies take.
+    private static let byteLimit = 64 << 20
+
+    /// What is in it; nil where there is no file. Only a regular file of a bearable size is read.
+    func read() throws(KeptFileError) -> [UInt8]? {
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return nil }
+            throw errno == ELOOP ? failure("it is a symbolic link") : failure()
+        }
+        defer { close(descriptor) }
+        var facts = stat()
+        guard fstat(descriptor, &facts) == 0 else { throw failure() }
+        guard facts.st_mode & S_IFMT == S_IFREG else { throw failure("it is not a regular file") }
+        let size = Int(facts.st_size)
+        guard size <= Self.byteLimit else {
+            throw failure("it has \(size) bytes, above the limit of \(Self.byteLimit)")
+        }
+        var bytes = [UInt8](repeating: 0, count: size)
+        var length = 0
+        while length < size {
+            let count = bytes.withUnsafeMutableBytes { rest in
+                Glibc.read(descriptor, rest.baseAddress! + length, size - length)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw count < 0 ? failure() : failure("it was cut short while it was read") }
+            length += count
+        }
+        return bytes
+    }
+
+    /// Renames a file that cannot be used, so that a person can look at it and the next one takes its place.
+    func setAside(because reason: String) -> BrokenFile {
+        let aside = path + ".broken-" + RFC3339.now().filter { $0.isNumber || $0.isLetter }
+        let isAside = rename(path, aside) == 0
+        return BrokenFile(content: content, path: isAside ? aside : path, reason: reason)
+    }
 
     /// Replaces the file as a whole, or leaves it as it is.
     func replace(with bytes: [UInt8]) throws(KeptFileError) {
         let temporary = path + ".new"
+        // Whatever has the name, a symbolic link above all, is not written through.
+        guard unlink(temporary) == 0 || errno == ENOENT else { throw failure() }
         let descriptor = DescriptorReserve.shared.open {
-            open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+            open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         }
         guard descriptor >= 0 else { throw failure() }
         defer {
@@ -55,6 +93,27 @@ public struct KeptFileError: Error, CustomStringConvertible {
     public var content: String
     public var reason: String
     public var description: String {
-        "\(content), kept in \(path): \(reason); remove the file to go on without"
+        "\(content), kept in \(path): \(reason)"
+    }
+}
+
+/// A kept file that could not be used. The daemon starts without it.
+struct BrokenFile: Hashable {
+    /// What was kept there.
+    var content: String
+    /// Where the file is now.
+    var path: String
+    var reason: String
+
+    /// Until a person has taken note and removed it.
+    var isThere: Bool {
+        var facts = stat()
+        return lstat(path, &facts) == 0
+    }
+
+    /// For the status.
+    var description: String {
+        "\(content) is lost and not in force: the file was broken (\(reason)) and is now \(path); put it in force again "
+            + "and remove that file"
     }
 }

@@ -18,15 +18,15 @@ public struct PushedFile: Sendable {
     /// The layout that is written and read.
     private static let version = 1
 
-    private var file: KeptFile { KeptFile(path: path, content: "what was pushed") }
+    var file: KeptFile { KeptFile(path: path, content: "what was pushed") }
 
     /// What was kept; nothing where there is no file.
     ///
-    /// - Throws: ``KeptFileError``: going on without would take policy out of force that somebody relies on.
+    /// - Throws: ``KeptFileError`` where the file cannot be used.
     public func read() throws(KeptFileError) -> KeptPushes {
-        guard file.exists else { return KeptPushes() }
+        guard let bytes = try file.read() else { return KeptPushes() }
         return try file.attempt {
-            let content = try JSONDecoder().decode(Content.self, from: try Data(contentsOf: URL(filePath: path)))
+            let content = try JSONDecoder().decode(Content.self, from: Data(bytes))
             guard content.version == Self.version else { throw file.failure("is of version \(content.version)") }
             var list = Array(#"{"apiVersion":"v1","kind":"List","items":"#.utf8)
             list += try ControlJSON.encode(content.objects) + Array("}".utf8)

@@ -12,9 +12,11 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -43,25 +45,37 @@ uint32_t bh_load32(const uint32_t *word)
 static __thread char log_text[65536];
 static __thread size_t log_length;
 
-static int append_log(enum libbpf_print_level level, const char *format, va_list arguments)
+/* Appends; of what does not fit, the end is kept: there the verifier says why. */
+static void keep_log(const char *text, size_t size)
 {
-	if (level == LIBBPF_DEBUG)
-		return 0;
-	char line[4096];
-	int length = vsnprintf(line, sizeof(line), format, arguments);
-	if (length < 0)
-		return 0;
-	size_t size = (size_t)length < sizeof(line) ? (size_t)length : sizeof(line) - 1;
-	if (log_length + size >= sizeof(log_text)) {
-		size_t kept = sizeof(log_text) / 2;
-		if (log_length > kept) {
-			memmove(log_text, log_text + log_length - kept, kept);
-			log_length = kept;
-		}
+	size_t half = sizeof(log_text) / 2;
+	if (size > half) {
+		text += size - half;
+		size = half;
 	}
-	memcpy(log_text + log_length, line, size);
+	if (log_length + size >= sizeof(log_text)) {
+		memmove(log_text, log_text + log_length - half, half);
+		log_length = half;
+	}
+	memcpy(log_text + log_length, text, size);
 	log_length += size;
 	log_text[log_length] = 0;
+}
+
+static int append_log(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	va_list again;
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	va_copy(again, arguments);
+	int length = vsnprintf(NULL, 0, format, again);
+	va_end(again);
+	char *line = length > 0 ? malloc((size_t)length + 1) : NULL;
+	if (!line)
+		return 0;
+	vsnprintf(line, (size_t)length + 1, format, arguments);
+	keep_log(line, (size_t)length);
+	free(line);
 	return length;
 }
 
@@ -144,6 +158,13 @@ int bh_link_info(int link, uint32_t *family, uint32_t *hook, int32_t *priority, 
 	return 0;
 }
 
+uint32_t bh_link_number(int link)
+{
+	struct link_info info = {0};
+	uint32_t size = sizeof(info);
+	return bpf_obj_get_info_by_fd(link, &info, &size) ? 0 : info.id;
+}
+
 int bh_grace_period(void)
 {
 	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) ? -errno : 0;
@@ -200,6 +221,20 @@ int bh_keep_capabilities(uint64_t keep)
 		data[half].inheritable = 0;
 	}
 	return syscall(SYS_capset, &header, data) ? -errno : 0;
+}
+
+uint64_t bh_network_namespace(void)
+{
+	/* SO_NETNS_COOKIE. */
+	uint64_t cookie = 0;
+	socklen_t size = sizeof(cookie);
+	int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (descriptor < 0)
+		return 0;
+	if (getsockopt(descriptor, SOL_SOCKET, 71, &cookie, &size))
+		cookie = 0;
+	close(descriptor);
+	return cookie;
 }
 
 int bh_duplicate(int descriptor)

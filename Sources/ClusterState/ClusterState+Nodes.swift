@@ -17,12 +17,19 @@ extension ClusterState {
         if let old { releaseLabels(old.labels) }
         let isMoved = old?.addresses != node.addresses
         if isMoved || old?.labels != labels { changes.nodes = true }
+        if isMoved { nodesRevision += 1 }
         if isMoved, name == nodeName { changes.ownNode = true }
+    }
+
+    /// Addresses of all nodes but this one.
+    package var otherNodeAddresses: Set<IPAddress> {
+        nodes.reduce(into: []) { if $1.key != nodeName { $0.formUnion($1.value.addresses) } }
     }
 
     mutating func removeNode(_ name: String) {
         guard let old = nodes.removeValue(forKey: name) else { return }
         releaseLabels(old.labels)
+        nodesRevision += 1
         changes.nodes = true
         if name == nodeName { changes.ownNode = true }
     }

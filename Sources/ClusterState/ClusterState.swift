@@ -53,6 +53,8 @@ public struct ClusterState: Sendable {
     package internal(set) var orderedTierPolicies: [UInt32] = []
 
     var nodes: [String: NodeRecord] = [:]
+    /// Counts the changes of nodes' addresses.
+    package internal(set) var nodesRevision: UInt64 = 0
     /// What the node takes in itself, beside the addresses that objects tell.
     var local = LocalPrefixes()
     /// Addresses of endpoints that are no pods of the cluster.

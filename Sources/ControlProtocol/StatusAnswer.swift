@@ -31,6 +31,8 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
     public var followers: Int
     /// Nil where no pod of this node is behind a bridge.
     public var bridges: BridgeStatus?
+    /// Nil where the node has no tunnel devices.
+    public var tunnels: TunnelStatus?
     /// Nil where the container runtime has told of no pod.
     public var attachments: AttachmentStatus?
     /// Nil where the chained CNI plugin is not kept installed.
@@ -40,8 +42,8 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
         version: String, node: String, pid: Int, uptimeSeconds: Int, datapath: DatapathStatus,
         manifests: ManifestStatus, guardrails: ManifestStatus? = nil, policies: PolicyStatus, pushed: PushedStatus,
         tables: TableSizes, limits: LimitStatus, followers: Int, bridges: BridgeStatus? = nil,
-        cluster: ClusterStatus? = nil, attachments: AttachmentStatus? = nil, plugin: PluginStatus? = nil,
-        problems: [String] = [], conditions: [StatusCondition] = []
+        tunnels: TunnelStatus? = nil, cluster: ClusterStatus? = nil, attachments: AttachmentStatus? = nil,
+        plugin: PluginStatus? = nil, problems: [String] = [], conditions: [StatusCondition] = []
     ) {
         self.version = version
         self.node = node
@@ -64,6 +66,7 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
         self.limits = limits
         self.followers = followers
         self.bridges = bridges
+        self.tunnels = tunnels
         self.cluster = cluster
         self.attachments = attachments
         self.plugin = plugin
@@ -108,16 +111,40 @@ public struct BridgeStatus: Codable, Sendable, Hashable {
     /// Whether packets that stay within a bridge pass netfilter, so that policy holds for them
     /// (`net.bridge.bridge-nf-call-iptables` and `bridge-nf-call-ip6tables`, which the daemon switches on).
     public var filtering: Bool
-    /// Frames dropped at bridge ports: source address not the pod's own, or a tag.
+    /// Frames dropped at bridge ports: an address that is not the pod's own, a tag, or what no pod sends.
     public var spoofed: UInt64
+    /// Ports behind which pods can be, of which it is not known whose they are.
+    public var unknownPorts: Int
     /// What is not enforced, why, and what to do.
     public var problems: [String]
 
-    public init(ports: Int, filtering: Bool = true, spoofed: UInt64 = 0, problems: [String] = []) {
+    public init(
+        ports: Int, filtering: Bool = true, spoofed: UInt64 = 0, unknownPorts: Int = 0, problems: [String] = []
+    ) {
         self.ports = ports
+        self.unknownPorts = unknownPorts
         self.filtering = filtering
         self.spoofed = spoofed
         self.problems = problems
+    }
+}
+
+/// The node's tunnel devices: what comes out of them is taken to be from other nodes.
+public struct TunnelStatus: Codable, Sendable, Hashable {
+    /// UDP ports that they unwrap.
+    public var udpPorts: [Int]
+    /// IP protocols that they unwrap.
+    public var protocols: [Int]
+    /// Addresses of other nodes to which pods may send none of these either.
+    public var nodes: Int
+    /// Whether such packets of pods are dropped.
+    public var guarded: Bool
+
+    public init(udpPorts: [Int], protocols: [Int], nodes: Int, guarded: Bool) {
+        self.udpPorts = udpPorts
+        self.protocols = protocols
+        self.nodes = nodes
+        self.guarded = guarded
     }
 }
 

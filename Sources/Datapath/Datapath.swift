@@ -231,6 +231,10 @@ public protocol Datapath: ~Copyable {
     /// Whether other programs can change what is programmed, so that ``isUntouched()`` is worth asking now and then.
     static var isExposed: Bool { get }
 
+    /// Whether frames that leave by an endpoint's bridge port must be marked for it, where they go to no address of the
+    /// endpoint.
+    static var needsPortMarks: Bool { get }
+
     /// Whether it is certain that nobody else has changed anything since the last write; ``resync(_:)`` finds out what
     /// and puts it right. Cheap.
     func isUntouched() throws(DatapathError) -> Bool
@@ -238,6 +242,7 @@ public protocol Datapath: ~Copyable {
 
 extension Datapath where Self: ~Copyable {
     public static var isExposed: Bool { false }
+    public static var needsPortMarks: Bool { false }
     public func tableUse() -> [TableUse] { [] }
     public func isUntouched() throws(DatapathError) -> Bool { true }
     public mutating func repair() -> RepairReport { RepairReport() }
@@ -251,6 +256,8 @@ public enum DatapathError: Error, Sendable, Hashable, CustomStringConvertible {
     case system(operation: String, code: Int32, detail: String)
     /// The kernel or its set-up lacks something; `remedy` says what to do.
     case unsupported(what: String, remedy: String)
+    /// Another process has what only one can have: what, and who.
+    case inUse(String)
     /// A limit of the tables was reached.
     case limit(what: String, limit: Int)
     /// Somebody has taken away a part of what enforces.
@@ -261,8 +268,9 @@ public enum DatapathError: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .system(let operation, let code, let detail):
-            "\(operation): errno \(code)\(detail.isEmpty ? "" : ": \(detail)")"
+            "\(operation): \(ErrorNumber.text(code))\(detail.isEmpty ? "" : ": \(detail)")\(ErrorNumber.remedy(code))"
         case .unsupported(let what, let remedy): "\(what): \(remedy)"
+        case .inUse(let what): "\(what); stop it first"
         case .limit(let what, let limit): "\(what): limit of \(limit) reached"
         case .missing(let what): "\(what) is gone: somebody else has removed it"
         case .corrupt(let what): "corrupt tables: \(what)"

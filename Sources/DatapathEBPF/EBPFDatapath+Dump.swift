@@ -34,9 +34,12 @@ extension Generation {
         for (number, key) in keys.all(.endpoint) {
             let id = EndpointID(rawValue: UInt16(number))
             let (ingress, egress) = EndpointTable.programs(id, in: memory)
-            let interface = EndpointTable.interface(of: id, in: memory)
+            let place = endpoints.places[id] ?? EndpointTable.Place()
+            let interfaces = place.routed.sorted().map { "\($0)" }.joined(separator: ",")
             lines.append(
-                "endpoint \(number) key \(key) ingress \(name(ingress)) egress \(name(egress)) interface \(interface)")
+                "endpoint \(number) key \(key) ingress \(name(ingress)) egress \(name(egress))"
+                    + " interfaces \(interfaces.isEmpty ? "none" : interfaces)"
+                    + (place.bridge == 0 ? "" : " port \(place.port) of bridge \(place.bridge)"))
         }
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
 import Datapath
 
 extension EBPFDatapath {
@@ -8,6 +9,30 @@ extension EBPFDatapath {
         guard try Self.tracksConnections() else {
             throw .missing("the nftables table inet bulkhead-tracking, by which connections are tracked,")
         }
+    }
+
+    public mutating func setPlace(_ place: EndpointPlace?, of endpoint: EndpointID) throws(DatapathError) {
+        let generation = try opened()
+        let wanted = place.map { EndpointTable.Place($0) } ?? EndpointTable.Place()
+        try generation.endpoints.set(wanted, of: endpoint, in: &generation.memory)
+        try setHooks(of: generation)
+    }
+
+    public mutating func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError) {
+        let generation = try opened()
+        try generation.setTunnels(tunnels)
+        try setHooks(of: generation)
+    }
+
+    public mutating func setListening(_ isOn: Bool) throws(DatapathError) {
+        try opened().setListening(isOn)
+    }
+
+    /// Attaches at the hooks where there is something to judge now, and nowhere else.
+    private func setHooks(of generation: Generation) throws(DatapathError) {
+        guard Set(generation.wantedHooks) != generation.pinnedHooks else { return }
+        try attach(generation)
+        try generation.detachUnwanted()
     }
 
     /// The words of the tables that programs and addresses share. They grow by themselves up to the limit.

@@ -9,6 +9,19 @@ extension EBPFDatapath {
     ) throws(DatapathError) -> ProgramReport {
         let generation = try opened()
         guard !delta.isEmpty else { return ProgramReport() }
+        if generation.mayDeny(delta, policy) { owesRevocation = true }
+        let report = try carryOut(delta, policy, generation)
+        if owesRevocation {
+            revoke(policy)
+        } else {
+            _ = revoked.forgetAllowed(by: policy)
+        }
+        return report
+    }
+
+    private mutating func carryOut(
+        _ delta: CompiledDelta, _ policy: borrowing CompiledPolicy, _ generation: Generation
+    ) throws(DatapathError) -> ProgramReport {
         guard generation.capacities.hold(delta) else { return try rebuild(policy) }
         var report = ProgramReport()
         if delta.changesOwnNode, policy.judgesOwnNode {
@@ -35,7 +48,7 @@ extension EBPFDatapath {
         generation.retireAll(delta)
         usedRules.formUnion(delta.removedRules)
         retired.add(delta)
-        if delta.changesOwnNode, !policy.judgesOwnNode { try generation.detachOwnNode() }
+        if delta.changesOwnNode { try generation.detachUnwanted() }
         report.wordsWritten = generation.memory.takeWordsWritten()
         report.gracePeriods += generation.memory.takeGracePeriods()
         return report
@@ -44,7 +57,9 @@ extension EBPFDatapath {
 
 extension CompiledDelta {
     fileprivate var hasInvisibleSteps: Bool { !portSegments.isEmpty || invisibleAddressCount > 0 }
-    fileprivate var hasVisibleSteps: Bool { addresses.count > invisibleAddressCount || !changedEndpoints.isEmpty }
+    fileprivate var hasVisibleSteps: Bool {
+        addresses.count > invisibleAddressCount || !changedEndpoints.isEmpty || changesOwnNodeClass
+    }
 }
 
 extension Generation {
@@ -55,6 +70,7 @@ extension Generation {
 
     fileprivate func publishVisible(_ delta: CompiledDelta, _ policy: borrowing CompiledPolicy) throws(HeapFull) {
         for change in delta.addresses.dropFirst(delta.invisibleAddressCount) { try write(change) }
+        if delta.changesOwnNodeClass { writeOwnClasses(policy) }
         for id in delta.changedEndpoints { writeEndpoint(id, policy) }
     }
 
@@ -108,7 +124,7 @@ extension Generation {
         for id in delta.removedEndpoints {
             // The record keeps its programs until the number is given again: a packet may have found the endpoint
             // a moment ago.
-            endpoints.forgetInterface(of: id, in: &memory)
+            endpoints.forget(id, in: &memory)
             setKey(.endpoint, UInt32(id.rawValue), nil)
         }
         for id in delta.removedPrograms {

@@ -32,7 +32,8 @@ extension EBPFDatapath {
         if generation.isPinned, Pins.inode(root) == lockedRoot { return [] }
         try prepareDirectory()
         if Pins.inode(root) != lockedRoot { try lockRoot() }
-        return try generation.pin()
+        let pinned = try generation.pin()
+        return pinned.isEmpty ? [] : ["\(pinned.count) pins in \(generation.directory)"]
     }
 
     /// Takes the directory of the pins for this process.

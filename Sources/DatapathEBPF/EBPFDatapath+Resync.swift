@@ -9,6 +9,8 @@ extension EBPFDatapath {
         let repair = repair(isWhole: true)
         var report = try resyncTables(policy)
         report.repaired += repair.repaired.count
+        // Where nothing had changed, nothing that policy denies can have been established.
+        if report.wordsWritten > 0 || report.rebuilt || owesRevocation { revoke(policy) }
         return report
     }
 
@@ -38,9 +40,10 @@ extension EBPFDatapath {
         } catch {
             return try rebuild(policy)
         }
+        generation.writeOwnClasses(policy)
         retired.add(generation.finish(transition, policy))
         generation.setJudgesOwnNode(policy.judgesOwnNode)
-        if !policy.judgesOwnNode { try generation.detachOwnNode() }
+        try generation.detachUnwanted()
         try removeSuperseded()
         report.wordsWritten = generation.memory.takeWordsWritten()
         report.gracePeriods += generation.memory.takeGracePeriods()
@@ -65,7 +68,9 @@ extension EBPFDatapath {
                 }
                 continue
             }
-            try copyInterfaces(from: old, to: new)
+            try copyPlaces(from: old, to: new)
+            try new.copyGuard(from: old)
+            new.writeOwnClasses(policy)
             try copyCounters(from: old, to: new)
             new.setJudgesOwnNode(policy.judgesOwnNode)
             new.complete()
@@ -88,11 +93,11 @@ extension EBPFDatapath {
         superseded = []
     }
 
-    private func copyInterfaces(from old: Generation, to new: Generation) throws(DatapathError) {
+    private func copyPlaces(from old: Generation, to new: Generation) throws(DatapathError) {
         let numbers = new.keys.numbering.endpoints
-        for (id, index) in old.endpoints.interfaceOf {
+        for (id, place) in old.endpoints.places {
             guard let key = old.keys[.endpoint, UInt32(id.rawValue)], let number = numbers[key] else { continue }
-            try new.endpoints.setInterface(index, of: number, in: &new.memory)
+            try new.endpoints.set(place, of: number, in: &new.memory)
         }
     }
 }

@@ -4,6 +4,7 @@ import CLinuxShim
 import CompiledPolicy
 import Datapath
 import Glibc
+import Netfilter
 
 /// Programs the kernel's netfilter hooks of the calling thread's network namespace by eBPF: `forward`, and while
 /// ``CompiledPolicy/judgesOwnNode`` says so, `input` and `output`.
@@ -40,6 +41,10 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     var retired = RetiredNumbers()
     /// Rules whose counters may not be zero although no rule has the number.
     var usedRules: Set<RuleID> = []
+    var revoked = RevokedConnections()
+    /// Whether connections that policy denies may be unknown: at the start, and after a failure.
+    var owesRevocation = true
+    var netfilter: NetfilterSocket?
 
     /// - Parameter bpffs: a directory of a mounted BPF file system.
     public init(bpffs: String, options: Options = Options()) {
@@ -67,6 +72,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
             generation = try create(number: nextNumber(), options.capacities)
         }
         generation.writeSettings(options)
+        generation.setListening(false)
         generation.complete()
         try attach(generation)
         try generation.pin()
@@ -157,17 +163,9 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     }
 
     public mutating func reclaim() throws(DatapathError) {
+        try removeRevoked()
         guard let current, !current.memory.retired.isEmpty || !retired.isEmpty else { return }
         try gracePeriod()
-    }
-
-    public mutating func setPlace(_ place: EndpointPlace?, of endpoint: EndpointID) throws(DatapathError) {
-        let generation = try opened()
-        if let interface = place?.interfaces.first, interface.index != 0 {
-            try generation.endpoints.setInterface(interface.index, of: endpoint, in: &generation.memory)
-        } else {
-            generation.endpoints.forgetInterface(of: endpoint, in: &generation.memory)
-        }
     }
 }
 

@@ -3,13 +3,41 @@ import BulkheadABI
 import CompiledPolicy
 import Datapath
 
-/// Endpoint records and the table of their interfaces.
+/// Endpoint records and where the endpoints are.
 struct EndpointTable: Sendable {
     private static let records = UInt32(BH_ENDPOINTS_OFFSET / 4)
-    private static let interfaces = UInt32(BH_INTERFACES_OFFSET / 4)
 
-    /// Interface of each endpoint that has one.
-    private(set) var interfaceOf: [EndpointID: UInt32] = [:]
+    /// Where an endpoint is, by interface indices.
+    struct Place: Sendable, Hashable {
+        /// Own interfaces.
+        var routed: Set<UInt32> = []
+        /// Port and bridge; 0: none.
+        var port: UInt32 = 0
+        var bridge: UInt32 = 0
+
+        var isEmpty: Bool { routed.isEmpty && bridge == 0 }
+
+        init() {}
+
+        init(_ place: EndpointPlace) {
+            routed = Set(place.interfaces.map(\.index).filter { $0 != 0 })
+            guard let found = place.port, found.bridge != 0 else { return }
+            (port, bridge) = (found.index, found.bridge)
+        }
+
+        /// What the endpoint's record says.
+        var word: UInt32 { bridge != 0 ? bridge : routed.isEmpty ? 0 : BH_PLACE_ROUTED }
+
+        func roles(of id: EndpointID) -> [UInt32: InterfaceRole] {
+            var roles = Dictionary(uniqueKeysWithValues: routed.map { ($0, InterfaceRole.routed(id)) })
+            if port != 0 { roles[port] = .port(id) }
+            if bridge != 0 { roles[bridge] = .bridge }
+            return roles
+        }
+    }
+
+    /// Of each endpoint whose place is known.
+    private(set) var places: [EndpointID: Place] = [:]
 
     private static func record(_ id: EndpointID) -> UInt32 { records + UInt32(id.rawValue) * 4 }
 
@@ -34,70 +62,55 @@ struct EndpointTable: Sendable {
         }
     }
 
-    static func interface(of id: EndpointID, in memory: borrowing TableMemory) -> UInt32 {
-        memory.load(record(id) + 2)
+    /// Reads the places that a previous run has written; those of endpoints that are not `known` are forgotten.
+    mutating func adopt(known: (EndpointID) -> Bool, in memory: inout TableMemory) {
+        places = [:]
+        for (index, role) in InterfaceTable.all(in: memory) {
+            switch role {
+            case .routed(let id): places[id, default: Place()].routed.insert(index)
+            case .port(let id): places[id, default: Place()].port = index
+            case .bridge: break
+            }
+        }
+        for number in 1..<EndpointID.limit {
+            let id = EndpointID(rawValue: number)
+            let word = memory.load(Self.record(id) + 2)
+            if word != 0, word != BH_PLACE_ROUTED { places[id, default: Place()].bridge = word }
+            guard places[id] != nil || word != 0 else { continue }
+            if known(id) { memory.update(Self.record(id) + 2, places[id]?.word ?? 0) } else { forget(id, in: &memory) }
+        }
+        // A bridge is named by the records of those behind it.
+        let bridges = Set(places.values.map(\.bridge))
+        for case (let index, .bridge) in InterfaceTable.all(in: memory) where !bridges.contains(index) {
+            InterfaceTable.remove(index, in: &memory)
+        }
     }
 
-    mutating func adoptInterface(of id: EndpointID, in memory: borrowing TableMemory) {
-        let index = Self.interface(of: id, in: memory)
-        interfaceOf[id] = index == 0 ? nil : index
+    /// Sets where an endpoint is. Packets are judged meanwhile: what comes from the new place or from the old one is not
+    /// taken for another's.
+    mutating func set(_ place: Place, of id: EndpointID, in memory: inout TableMemory) throws(DatapathError) {
+        let old = places[id] ?? Place()
+        guard place != old else { return }
+        let roles = place.roles(of: id)
+        for index in roles.keys { try InterfaceTable.checkRoom(for: index, in: memory) }
+        if old.word != place.word { memory.update(Self.record(id) + 2, 0) }
+        for (index, role) in roles { InterfaceTable.set(index, role, in: &memory) }
+        places[id] = place.isEmpty ? nil : place
+        memory.update(Self.record(id) + 2, place.word)
+        for (index, role) in old.roles(of: id) where roles[index] != role {
+            // Another endpoint's now, or still: of two that claim it, the one that was told last.
+            guard roles[index] == nil else { continue }
+            let other = places.first { $0.value.roles(of: $0.key)[index] != nil }
+            guard let other, let role = other.value.roles(of: other.key)[index] else {
+                InterfaceTable.remove(index, in: &memory)
+                continue
+            }
+            InterfaceTable.set(index, role, in: &memory)
+        }
     }
 
-    /// Sets the interface of an endpoint; `index` is not 0.
-    mutating func setInterface(
-        _ index: UInt32, of id: EndpointID, in memory: inout TableMemory
-    ) throws(DatapathError) {
-        let old = interfaceOf[id] ?? 0
-        try Self.checkRoom(for: index, in: memory)
-        memory.update(Self.record(id) + 2, index)
-        interfaceOf[id] = index
-        Self.insert(index, in: &memory)
-        if old != 0, old != index, !interfaceOf.values.contains(old) { Self.remove(old, in: &memory) }
-    }
-
-    /// Forgets an endpoint's interface.
-    mutating func forgetInterface(of id: EndpointID, in memory: inout TableMemory) {
-        let old = interfaceOf.removeValue(forKey: id) ?? Self.interface(of: id, in: memory)
+    mutating func forget(_ id: EndpointID, in memory: inout TableMemory) {
         memory.update(Self.record(id) + 2, 0)
-        if old != 0, !interfaceOf.values.contains(old) { Self.remove(old, in: &memory) }
-    }
-
-    private static func place(_ index: UInt32, _ probe: UInt32) -> UInt32 {
-        interfaces + (index &+ probe) % UInt32(BH_INTERFACES)
-    }
-
-    private static func find(_ index: UInt32, in memory: borrowing TableMemory) -> UInt32? {
-        for probe in 0..<UInt32(BH_INTERFACE_PROBES) {
-            let found = memory.load(place(index, probe))
-            if found == index { return place(index, probe) }
-            if found == 0 { return nil }
-        }
-        return nil
-    }
-
-    private static func freePlace(_ index: UInt32, in memory: borrowing TableMemory) -> UInt32? {
-        for probe in 0..<UInt32(BH_INTERFACE_PROBES) {
-            let found = memory.load(place(index, probe))
-            if found == 0 || found == BH_INTERFACE_REMOVED { return place(index, probe) }
-        }
-        return nil
-    }
-
-    private static func checkRoom(for index: UInt32, in memory: borrowing TableMemory) throws(DatapathError) {
-        guard find(index, in: memory) != nil || freePlace(index, in: memory) != nil else {
-            throw .limit(what: "interfaces with like numbers", limit: Int(BH_INTERFACE_PROBES))
-        }
-    }
-
-    private static func insert(_ index: UInt32, in memory: inout TableMemory) {
-        guard find(index, in: memory) == nil, let place = freePlace(index, in: memory) else { return }
-        memory.store(place, index)
-    }
-
-    private static func remove(_ index: UInt32, in memory: inout TableMemory) {
-        guard let at = find(index, in: memory) else { return }
-        // Searches for others may have passed here; where none can go on from here, nothing need be left.
-        let next = interfaces + (at - interfaces + 1) % UInt32(BH_INTERFACES)
-        memory.store(at, memory.load(next) == 0 ? 0 : BH_INTERFACE_REMOVED)
+        do { try set(Place(), of: id, in: &memory) } catch { preconditionFailure("nothing needs room: \(error)") }
     }
 }

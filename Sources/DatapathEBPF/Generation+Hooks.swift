@@ -36,7 +36,16 @@ public enum PacketHook: UInt32, Sendable, CaseIterable {
 
 extension Generation {
     /// The hooks whose packets the tables judge.
-    var wantedHooks: [PacketHook] { [.forward] + (judgesOwnNode ? PacketHook.ownNode : []) }
+    var wantedHooks: [PacketHook] {
+        if judgesOwnNode { return [.forward] + PacketHook.ownNode }
+        // Sources are checked, and tunnels guarded, of packets to the node itself as well.
+        return guardsTunnels || !endpoints.places.isEmpty ? [.forward, .input] : [.forward]
+    }
+
+    /// The hooks with a pinned link.
+    var pinnedHooks: Set<PacketHook> {
+        Set(PacketHook.allCases.filter { Pins.exists(directory + "/" + $0.link(.ipv4)) })
+    }
 
     /// Throws where a program is not attached at a hook whose packets the tables judge.
     func checkLinks() throws(DatapathError) {
@@ -143,10 +152,10 @@ extension Generation {
         memory.update(Self.headerWord(\.own_node), judges ? 1 : 0)
     }
 
-    /// Takes the programs away again once the tables say that they judge nothing: the node's own traffic is then as
-    /// quick as without them.
-    func detachOwnNode() throws(DatapathError) {
-        for hook in PacketHook.ownNode {
+    /// Takes programs away from hooks where the tables judge nothing: traffic there is then as quick as without them.
+    func detachUnwanted() throws(DatapathError) {
+        let wanted = wantedHooks
+        for hook in PacketHook.allCases where !wanted.contains(hook) {
             for family in AddressFamily.allCases {
                 held.release(hook.link(family))
                 let path = directory + "/" + hook.link(family)

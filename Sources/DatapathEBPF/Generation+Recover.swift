@@ -16,13 +16,12 @@ extension Generation {
             guard keys[.endpoint, UInt32(number)] != nil else {
                 // Retired, or not yet published, when its daemon ended.
                 EndpointTable.setPrograms(id, ingress: 0, egress: 0, in: &memory)
-                endpoints.forgetInterface(of: id, in: &memory)
                 continue
             }
             let (ingress, egress) = EndpointTable.programs(id, in: memory)
             for offset in [ingress, egress] where offset != 0 { try reserveProgram(offset) }
-            endpoints.adoptInterface(of: id, in: memory)
         }
+        endpoints.adopt(known: { keys[.endpoint, UInt32($0.rawValue)] != nil }, in: &memory)
     }
 
     private func reserve(_ block: HeapBlock) throws(DatapathError) {

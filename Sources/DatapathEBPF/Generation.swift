@@ -29,7 +29,7 @@ final class Generation {
     var held: HeldObjects
     private let ring: OpaquePointer
 
-    static let mapNames = ["tables", "keys", "counters", "stats", "events"]
+    static let mapNames = ["tables", "keys", "counters", "stats", "events", "tunnel_nodes"]
     static let ringBytes = 256 * 1024
 
     private init(
@@ -55,6 +55,7 @@ final class Generation {
     struct MapReference { let raw: Int32 }
     var counters: MapReference { MapReference(raw: held.raw("counters")) }
     var stats: MapReference { MapReference(raw: held.raw("stats")) }
+    var tunnelNodes: MapReference { MapReference(raw: held.raw("tunnel_nodes")) }
 
     /// A program's descriptor, which stays this object's.
     func program(at hook: PacketHook, _ family: AddressFamily) -> Int32 { held.raw(hook.program(family)) }
@@ -111,7 +112,14 @@ final class Generation {
         writeSettings(settings)
     }
 
+    /// The last eight bytes of the header, which no program reads: the network namespace that the links are in.
+    static let namespaceByte = MemoryLayout<bh_header>.size - 8
+
     func writeSettings(_ settings: EBPFDatapath.Options) {
+        let namespace = bh_network_namespace()
+        if memory.load64(UInt32(Self.namespaceByte / 4)) != namespace {
+            memory.store64(UInt32(Self.namespaceByte / 4), namespace)
+        }
         memory.update(Self.headerWord(\.event_rate), settings.eventsPerSecond)
         memory.update(Self.headerWord(\.event_burst), settings.eventBurst)
         memory.update(Self.headerWord(\.event_repeat_ms), settings.eventRepeatMilliseconds)

@@ -20,7 +20,7 @@ struct Descriptor: ~Copyable {
 }
 
 /// An embedded BPF object, loaded into the kernel; its maps and programs are handed out as descriptors.
-struct LoadedObject: ~Copyable {
+package struct LoadedObject: ~Copyable {
     private let object: OpaquePointer
 
     private init(opened object: OpaquePointer) { self.object = object }
@@ -61,7 +61,7 @@ struct LoadedObject: ~Copyable {
     deinit { bpf_object__close(object) }
 
     private static func failure(_ operation: String, _ code: Int32) -> DatapathError {
-        .system(operation: operation, code: code, detail: String(cString: bh_log_text()))
+        .system(operation: operation, code: code, detail: lastWords(of: String(cString: bh_log_text())))
     }
 
     private static func loadFailure(_ code: Int32) -> DatapathError {
@@ -70,14 +70,38 @@ struct LoadedObject: ~Copyable {
         case EPERM:
             return .unsupported(
                 what: "loading BPF programs is not permitted", remedy: "grant CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN")
+        // ENOTSUPP, which C libraries hide.
+        case 524:
+            return .unsupported(
+                what: "this kernel does not compile BPF programs that call kernel functions",
+                remedy: "set the sysctl net.core.bpf_jit_enable to 1")
         case ESRCH, ENOENT:
             return .unsupported(
-                what: "this kernel lacks what the BPF programs call (\(log))",
+                what: "this kernel lacks what the BPF programs call (\(lastWords(of: log)))",
                 remedy: "use Linux 6.4 or later with CONFIG_DEBUG_INFO_BTF and CONFIG_NETFILTER_BPF_LINK")
         default:
-            return .system(operation: "loading the BPF programs", code: code, detail: log)
+            return .system(operation: "loading the BPF programs", code: code, detail: lastWords(of: log))
         }
     }
+
+    /// Of what libbpf and the verifier have said, that by which a person can tell why: the program's name and the last
+    /// lines of the verifier's log, without its statistics.
+    package static func lastWords(of log: String) -> String {
+        let lines = log.split(separator: "\n").map(String.init)
+        guard let end = lines.lastIndex(where: { $0.contains("END PROG LOAD LOG") }) else {
+            return lines.suffix(lineLimit).joined(separator: " | ")
+        }
+        let name = lines[..<end].last { $0.contains("BPF program load failed") }
+        let verifier = lines[..<end].filter { line in
+            !line.contains("LOAD LOG") && !line.contains("BPF program load failed")
+                && !statistics.contains { line.hasPrefix($0) }
+        }
+        return ([name].compactMap(\.self) + verifier.suffix(lineLimit)).joined(separator: " | ")
+    }
+
+    private static let lineLimit = 6
+    /// How the verifier begins the lines with which it ends, whether it takes a program or not.
+    private static let statistics = ["processed ", "verification time", "stack depth"]
 
     /// A descriptor of one's own for a map.
     func map(_ name: String) throws(DatapathError) -> Descriptor {

@@ -82,9 +82,10 @@ enum Pins {
                 usleep(10_000)
                 continue
             }
-            throw .system(
-                operation: "locking \(directory)", code: errno,
-                detail: errno == EWOULDBLOCK ? "another bulkheadd uses this directory" : "")
+            guard errno == EWOULDBLOCK else {
+                throw .system(operation: "locking \(directory)", code: errno, detail: "")
+            }
+            throw .inUse("another bulkheadd uses \(directory)")
         }
         return descriptor
     }

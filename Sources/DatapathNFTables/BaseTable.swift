@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Datapath
 import NetworkTypes
 import PolicyModel
 
@@ -23,55 +24,90 @@ struct BaseTable {
     /// NF_CT_STATE_BIT of IP_CT_ESTABLISHED and IP_CT_RELATED, both directions.
     static let established: UInt32 = 1 << 1
     static let related: UInt32 = 1 << 2
-    /// How long the replies of a revoked flow are remembered, so that they cannot pass for a flow of their own.
-    static let revokedMilliseconds: UInt64 = 3_600_000
 
     var contents: TableContents {
         var contents = TableContents()
         let limit = TableObject.Kind.limit(perSecond: UInt64(options.eventsPerSecond), burst: options.eventsPerSecond)
         var objects = [TableObject(TableName.events, limit, comment: "Drop events, of all rules together")]
         objects += [
-            TableName.eventsSent, TableName.dropped, TableName.spoofed, TableName.inconsistent, TableName.revoked,
-            TableName.audited,
+            TableName.eventsSent, TableName.dropped, TableName.inconsistent, TableName.revoked, TableName.audited,
         ]
         .map { TableObject($0) }
+        objects += Self.causes.map { TableObject($0.counter) }
         objects += Direction.allCases.map { TableObject(TableName.unparsable($0)) }
         for object in objects { contents.objects[object.name] = object }
         for set in sets { contents.sets[set.shape.name] = set }
-        for chain in [forward, sources] + Direction.allCases.map(transport) { contents.chains[chain.name] = chain }
+        let chains = forwardChains + guardChains + Direction.allCases.map(transport)
+        for chain in chains { contents.chains[chain.name] = chain }
         return contents
     }
 
+    /// Why packets are dropped by no rule, with their counters: each has a chain that ends them.
+    static let causes: [(counter: String, cause: DropEvent.Cause)] = [
+        (TableName.spoofed, .spoofed), (TableName.tunnel, .tunnel), (TableName.sourceRouted, .sourceRouted),
+        (TableName.unrelatedErrors, .unrelatedError),
+    ]
+
     private var sets: [TableSet] {
-        func protocols(_ name: String, _ numbers: [IPProtocol]) -> TableSet {
-            let elements = numbers.map { SetElement(key: [$0.rawValue]) }
-            return TableSet(SetShape(name: name, fields: [.transportProtocol]), .elements(Set(elements)))
+        func empty(_ name: String, _ fields: [Field], isMap: Bool = false, _ comment: String = "") -> TableSet {
+            TableSet(SetShape(name: name, fields: fields, isMap: isMap, comment: comment), .elements([]))
         }
-        func empty(_ shape: SetShape) -> TableSet { TableSet(shape, .elements([])) }
-        var sets = [
-            protocols(TableName.transportProtocols, IPProtocol.withPorts),
-            protocols(TableName.errorProtocols, [.icmp, .icmpv6]),
-            TableSet(
-                SetShape(name: TableName.discovery, fields: [.icmpType]),
-                .elements(Set((133...137).map { SetElement(key: [$0]) }))),
-            empty(SetShape(name: TableName.podInterfaces, fields: [.interface])),
+        var sets = knownSets
+        sets += [
+            empty(TableName.podInterfaces, [.interface]),
+            empty(TableName.podHardware, [.interface, .hardwareSource]),
+            empty(TableName.egressByHardware, [.interface, .hardwareSource], isMap: true),
+            empty(TableName.egressByInterface, [.interface], isMap: true),
+            empty(TableName.ingressByInterface, [.outInterface], isMap: true),
+            empty(TableName.ingressByPort, [.mark], isMap: true),
+            empty(TableName.tunnelPorts, [.destinationPort]),
+            empty(TableName.tunnelProtocols, [.transportProtocol]),
         ]
         for family in AddressFamily.allCases {
-            sets.append(empty(SetShape(name: TableName.sources(family), fields: [.interface, .source(family)])))
-            sets.append(
-                empty(SetShape(name: TableName.samePod(family), fields: [.source(family), .destination(family)])))
-            sets.append(
+            sets += [
+                empty(TableName.sources(family), [.interface, .source(family)]),
+                empty(TableName.localSources(family), [.source(family)], isMap: true),
+                empty(TableName.samePod(family), [.source(family), .destination(family)]),
                 empty(
-                    SetShape(
-                        name: TableName.revoked(family), fields: Self.revokedFields(family),
-                        timeoutMilliseconds: Self.revokedMilliseconds,
-                        comment: "Replies of flows that policy no longer allows")))
+                    TableName.bridgePorts(family), Self.bridgePortFields(family),
+                    "Bridge, port, hardware address and address of pods, for a restart"),
+                empty(
+                    TableName.revoked(family), Self.revokedFields(family),
+                    "Connections that policy does not allow any more"),
+            ]
             for direction in Direction.allCases {
-                let name = TableName.dispatch(direction, family)
-                sets.append(empty(SetShape(name: name, fields: [Self.own(direction, family)], isMap: true)))
+                sets.append(empty(TableName.dispatch(direction, family), [Self.own(direction, family)], isMap: true))
             }
         }
         return sets
+    }
+
+    /// Sets whose members never change, and those of nodes' addresses, which tunnel packets do not reach.
+    private var knownSets: [TableSet] {
+        func set(_ name: String, _ fields: [Field], _ keys: [[UInt8]]) -> TableSet {
+            TableSet(SetShape(name: name, fields: fields), .elements(Set(keys.map { SetElement(key: $0) })))
+        }
+        func port(_ number: UInt16) -> [UInt8] { [UInt8(number >> 8), UInt8(number & 255), 0, 0] }
+        func unbound(_ family: AddressFamily, _ blocks: [String]) -> TableSet {
+            let ranges = AddressRanges(blocks.compactMap { try? CIDR($0) }.map { AddressRange($0) }).ranges
+            let shape = SetShape(
+                name: TableName.unbound(family), fields: [.source(family)], isInterval: true,
+                comment: "Before a host has its address, and within a link")
+            return TableSet(shape, .ranges(ranges))
+        }
+        let dhcp: [(UInt16, UInt16)] = [(68, 67), (67, 68), (546, 547), (547, 546)]
+        return [
+            set(TableName.transportProtocols, [.transportProtocol], IPProtocol.withPorts.map { [$0.rawValue] }),
+            set(TableName.errorProtocols, [.transportProtocol], [IPProtocol.icmp, .icmpv6].map { [$0.rawValue] }),
+            set(TableName.neighborDiscovery, [.icmpType], (133...137).map { [$0] }),
+            set(TableName.listenerDiscovery, [.icmpType], [130, 131, 132, 143].map { [$0] }),
+            set(TableName.dhcp, [.sourcePort, .destinationPort], dhcp.map { port($0) + port($1) }),
+            unbound(.ipv4, ["0.0.0.0/32"]),
+            unbound(.ipv6, ["::/128", "fe80::/10"]),
+        ]
+            + AddressFamily.allCases.map { family in
+                TableSet(SetShape(name: TableName.nodes(family), fields: [.destination(family)]), .addresses([]))
+            }
     }
 
     /// The address of the pod that a direction protects.
@@ -79,86 +115,10 @@ struct BaseTable {
         direction == .egress ? .source(family) : .destination(family)
     }
 
-    static func revokedFields(_ family: AddressFamily) -> [Field] {
-        [.transportProtocol, .source(family), .sourcePort, .destination(family), .destinationPort]
+    static func bridgePortFields(_ family: AddressFamily) -> [Field] {
+        [.interface, .outInterface, .hardwareSource, .source(family)]
     }
-
-    private var forward: TableChain {
-        let families = AddressFamily.allCases
-        var rules = [
-            TableRule([.member([.interface], of: TableName.podInterfaces), .verdict(.jump(TableName.sources))])
-        ]
-        rules += begun
-        rules.append(neighbourDiscovery)
-        rules += revoked
-        rules += families.map { family in
-            TableRule([
-                .family(family), .member([.source(family), .destination(family)], of: TableName.samePod(family)),
-                .verdict(.accept),
-            ])
-        }
-        for direction in [Direction.egress, .ingress] { rules += dispatch(direction) }
-        return TableChain(TableName.forward, isBase: true, rules: rules)
-    }
-
-    /// What is let through because its flow was.
-    var begun: [TableRule] {
-        [
-            TableRule([.connectionState(Self.established), .verdict(.accept)], comment: "Allowed when it began"),
-            TableRule([
-                .connectionState(Self.related), .member([.transportProtocol], of: TableName.errorProtocols),
-                .verdict(.accept),
-            ]),
-        ]
-    }
-
-    /// A router takes one off the hop limit: what has all is from a neighbour (RFC 4861).
-    var neighbourDiscovery: TableRule {
-        TableRule(
-            [
-                .family(.ipv6), .masked(.hopLimit, mask: [255], value: [255]), .transportProtocol(.icmpv6),
-                .member([.icmpType], of: TableName.discovery), .verdict(.accept),
-            ], comment: "Neighbour discovery")
-    }
-
-    /// Replies of revoked flows.
-    var revoked: [TableRule] {
-        AddressFamily.allCases.map { family in
-            TableRule([
-                .family(family), .member(Self.revokedFields(family), of: TableName.revoked(family)),
-                .count(TableName.revoked), .verdict(.drop),
-            ])
-        }
-    }
-
-    /// To the chains of the pod that a direction protects.
-    func dispatch(_ direction: Direction) -> [TableRule] {
-        AddressFamily.allCases.map { family in
-            TableRule([
-                .family(family), .dispatch([Self.own(direction, family)], by: TableName.dispatch(direction, family)),
-            ])
-        }
-    }
-
-    private var sources: TableChain {
-        TableChain(TableName.sources, comment: "A pod sends from its own addresses only", rules: ownSources + spoofed)
-    }
-
-    var ownSources: [TableRule] {
-        AddressFamily.allCases.map { family in
-            TableRule([
-                .family(family), .member([.interface, .source(family)], of: TableName.sources(family)),
-                .verdict(.leave),
-            ])
-        }
-    }
-
-    var spoofed: [TableRule] {
-        [
-            event(EventMark(cause: .spoofed, direction: .egress)),
-            TableRule([.count(TableName.dropped), .count(TableName.spoofed), .verdict(.drop)]),
-        ]
-    }
+    static func revokedFields(_ family: AddressFamily) -> [Field] { [.connectionSource(family), .connectionID] }
 
     private func transport(_ direction: Direction) -> TableChain {
         let ported: [Field] = [.transportProtocol]

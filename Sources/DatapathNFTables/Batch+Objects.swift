@@ -2,6 +2,7 @@
 import CLibNFTNL
 import CLinuxShim
 import Glibc
+import Netfilter
 import NetworkTypes
 
 extension Batch {
@@ -109,6 +110,7 @@ extension TableChain.Hook {
         case .input: NF_INET_LOCAL_IN.rawValue
         case .output: NF_INET_LOCAL_OUT.rawValue
         case .bridgePrerouting: 0  // NF_BR_PRE_ROUTING
+        case .bridgeForward, .bridgeForwardEnd: 2  // NF_BR_FORWARD
         }
     }
 
@@ -117,6 +119,9 @@ extension TableChain.Hook {
         case .forward, .input, .output: TableChain.priority
         // Before the bridge hands packets to the hooks of IPv4 and IPv6 (NF_BR_PRI_BRNF).
         case .bridgePrerouting: -250
+        // At 0 and just before (NF_BR_PRI_BRNF) the bridge does so with what it forwards.
+        case .bridgeForward: -10
+        case .bridgeForwardEnd: 10
         }
     }
 }

@@ -2,6 +2,7 @@
 import CLibNFTNL
 import CLinuxShim
 import Glibc
+import Netfilter
 import NetworkTypes
 
 extension Batch {
@@ -19,9 +20,6 @@ extension Batch {
             if shape.isMap {
                 nftnl_set_set_u32(set, UInt16(NFTNL_SET_DATA_TYPE), SetShape.verdictType)
                 nftnl_set_set_u32(set, UInt16(NFTNL_SET_DATA_LEN), 16)
-            }
-            if shape.timeoutMilliseconds > 0 {
-                nftnl_set_set_u64(set, UInt16(NFTNL_SET_TIMEOUT), shape.timeoutMilliseconds)
             }
             if shape.isInterval, shape.fields.count > 1 {
                 let lengths = shape.fields.map { UInt8($0.byteCount) }
@@ -182,7 +180,7 @@ struct ElementWriter {
         mnl_attr_nest_end(header, element)
     }
 
-    mutating func put(_ element: SetElement, withData: Bool, timeoutMilliseconds: UInt64 = 0) {
+    mutating func put(_ element: SetElement, withData: Bool) {
         count += 1
         let start = mnl_attr_nest_start(header, UInt16(NFTA_LIST_ELEM.rawValue))
         putKey(element.key, NFTA_SET_ELEM_KEY)

@@ -2,6 +2,7 @@
 import CLibNFTNL
 import CLinuxShim
 import Glibc
+import Netfilter
 
 /// A transaction as the kernel takes it: one datagram, all or nothing.
 struct Batch: ~Copyable {

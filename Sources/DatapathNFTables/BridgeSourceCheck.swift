@@ -1,63 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
+import Netfilter
 import NetworkTypes
 
-/// The check of source addresses by bridge port, for either datapath: one table `bridge bulkhead` in the network
+/// The guard of bridge ports, for either datapath: one table `bridge bulkhead` in the network
 /// namespace of the thread that calls ``set(_:)``. It goes on checking when this value, or the process, is gone;
 /// ``uninstall()`` removes it, and ``repair()`` puts it right.
 public struct BridgeSourceCheck: ~Copyable {
     private var socket: NetfilterSocket?
-    private var ports: [UInt32: Set<IPAddress>] = [:]
-    /// Whether the table is known to be there and ours.
-    private var isMade = false
-    /// The table without its members as the kernel had it when we made it; nil: somebody may have come between.
-    private var made: KernelTable?
+    /// What the kernel was told last; nil: it must be told all.
+    private var contents: TableContents?
     /// The ruleset's generation when the table was last known to be as we left it.
     private var generation: UInt32?
 
     /// Nothing is opened yet.
     public init() {}
 
-    /// Brings the kernel to it: by each of these ports, frames come in from these addresses only. Other ports are not
-    /// looked at. All or nothing; a table of an earlier run is replaced in the same step.
-    ///
-    /// - Parameter ports: addresses of the pods behind a port, by the port's interface index.
-    public mutating func set(_ ports: [UInt32: Set<IPAddress>]) throws(DatapathError) {
-        guard !isMade || ports != self.ports else { return }
-        let socket = try open()
-        if ports.isEmpty, !isMade {
-            try KernelTable.remove(socket, family: Batch.bridgeFamily)
+    /// Brings the kernel to it: what may come in by these ports, and by the others. All or nothing; a table of an
+    /// earlier run is replaced in the same step.
+    public mutating func set(_ ports: BridgePorts) throws(DatapathError) {
+        if contents == nil, ports.pods.isEmpty {
+            try KernelTable.remove(try open(), family: Batch.bridgeFamily)
             return
         }
-        let table = BridgeTable(ports: ports)
-        if isMade {
-            var step = Transaction()
-            step.emptiedSets = table.podSets.map(\.shape)
-            step.addedMembers = table.podSets.filter { !$0.members.isEmpty }
+        try set(BridgeTable(ports: ports).contents)
+    }
+
+    private mutating func set(_ wanted: TableContents) throws(DatapathError) {
+        let socket = try open()
+        if let contents {
+            let step = Transaction(from: contents, to: wanted)
+            if step.isEmpty { return }
+            generation = nil
             do {
-                generation = nil
                 try commit(step, socket)
-                self.ports = ports
+                self.contents = wanted
                 return
             } catch {
                 // Somebody else changed the table: it is made anew.
-                isMade = false
+                self.contents = nil
             }
         }
-        made = nil
         generation = nil
         do {
-            let before = try TableReader.generation(socket)
-            try commit(Transaction(replacing: table.contents), socket)
-            let table = try TableReader.read(socket, family: Batch.bridgeFamily)
-            if try TableReader.generation(socket) == before &+ 1 { made = table?.uncounted }
+            try commit(Transaction(replacing: wanted), socket)
         } catch .system(let operation, let code, _) where Self.lackCodes.contains(code) {
             throw .unsupported(
                 what: "nftables for bridges, to \(operation) (errno \(code))",
                 remedy: "a kernel with NF_TABLES_BRIDGE; until then pods behind a bridge can send from any address")
         }
-        self.ports = ports
-        isMade = true
+        contents = wanted
     }
 
     /// Puts right what somebody else has changed in the table, or removed. Takes microseconds where nobody has touched
@@ -65,31 +57,50 @@ public struct BridgeSourceCheck: ~Copyable {
     ///
     /// - Returns: whether something had to be put right.
     public mutating func repair() throws(DatapathError) -> Bool {
-        guard isMade, let socket else { return false }
+        guard let contents, let socket else { return false }
         let now = try TableReader.generation(socket)
         guard now != generation else { return false }
-        let isKnown = made != nil
-        if isKnown, try isAsLeft(socket) {
+        let kernel = try TableReader.read(socket, family: Batch.bridgeFamily)
+        let difference = try Transaction.difference(
+            from: kernel, to: contents, socket, family: Batch.bridgeFamily)
+        if difference.isEmpty {
             generation = now
             return false
         }
-        isMade = false
-        try set(ports)
-        return isKnown
+        self.contents = nil
+        try set(contents)
+        return true
     }
 
-    private func isAsLeft(_ socket: NetfilterSocket) throws(DatapathError) -> Bool {
-        guard try TableReader.read(socket, family: Batch.bridgeFamily)?.uncounted == made else { return false }
-        for set in BridgeTable(ports: ports).contents.sets.values {
-            let members = try TableReader.members(of: set.shape, socket, family: Batch.bridgeFamily)
-            if members != set.members { return false }
+    /// What an earlier run had bound: addresses and hardware addresses by port. Empty where there is no such table.
+    public static func adopted() throws(DatapathError) -> [UInt32: BridgePorts.Pod] {
+        let socket = try NetfilterSocket()
+        guard try TableReader.exists(socket, family: Batch.bridgeFamily) else { return [:] }
+        let found = try TableReader.read(socket, family: Batch.bridgeFamily)
+        var pods: [UInt32: BridgePorts.Pod] = [:]
+        for set in BridgeTable(ports: BridgePorts()).bindings where found?.sets[set.name] == set.fingerprint {
+            guard
+                case .elements(let elements) = try TableReader.members(
+                    of: set, socket, family: Batch.bridgeFamily)
+            else { continue }
+            for key in elements.lazy.map(\.key) where key.count > 4 {
+                let port = key.prefix(4).withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
+                let value = key.dropFirst(4)
+                if let address = set.fields[1] == .frame(.hardwareSource) ? nil : IPAddress(networkBytes: value) {
+                    pods[port, default: .init(addresses: [])].addresses.insert(address)
+                } else {
+                    pods[port, default: .init(addresses: [])].hardware = value.prefix(6).reduce(0) {
+                        $0 << 8 | UInt64($1)
+                    }
+                }
+            }
         }
-        return true
+        return pods.filter { !$0.value.addresses.isEmpty }
     }
 
     /// Frames that were dropped; 0 where there is no table.
     public func dropped() throws(DatapathError) -> UInt64 {
-        guard isMade, let socket else { return 0 }
+        guard contents != nil, let socket else { return 0 }
         let objects = try TableReader.objects(socket, family: Batch.bridgeFamily)
         return objects.first { $0.0 == TableName.spoofed }?.1.counter.packets ?? 0
     }

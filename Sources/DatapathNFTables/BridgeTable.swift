@@ -1,49 +1,184 @@
 // SPDX-License-Identifier: Apache-2.0
+import Netfilter
 import NetworkTypes
 
-/// The table `bridge bulkhead`: what may come in by a bridge port behind which a pod is.
+/// The table `bridge bulkhead`: what may come in by a bridge port behind which a pod is, and by the others.
 ///
-/// Later hooks take the bridge itself to be the device by which a packet came, and look at nothing in a tagged frame; so
-/// here only frames without a tag pass, with one of the pod's own addresses as their sender. Link-local IPv6 addresses
-/// belong to no pod that policy could name: they serve neighbour discovery and group membership, and nothing else.
+/// Later hooks take the bridge itself to be the device by which a packet came, and look at nothing in a tagged frame. So
+/// here only frames without a tag pass, from the pod's own hardware address, with the pod's own sender. Senders that
+/// are link-local or unspecified pass as well, as long as they are nobody else's: they are for policy to judge, which
+/// knows the pod by its hardware address.
 struct BridgeTable {
-    /// Addresses of pods by port.
-    let ports: [UInt32: Set<IPAddress>]
+    let ports: BridgePorts
 
     var contents: TableContents {
         var contents = TableContents()
         contents.objects[TableName.spoofed] = TableObject(TableName.spoofed)
         for set in sets { contents.sets[set.shape.name] = set }
+        let chains = [entry, others, knownTargets, sources, arp, ipv4, ipv6] + discovery + marks + podChains
         for chain in chains { contents.chains[chain.name] = chain }
         return contents
     }
 
-    /// The sets whose members change with the pods.
-    var podSets: [TableSet] {
-        let indices = ports.keys.map { SetElement(key: Self.key($0)) }
-        var sets = [TableSet(SetShape(name: TableName.podPorts, fields: [.interface]), .elements(Set(indices)))]
-        for family in AddressFamily.allCases {
-            let elements = ports.flatMap { port, addresses in
-                addresses.filter { $0.family == family }.map { SetElement(key: Self.key(port) + $0.networkBytes) }
-            }
-            let shape = SetShape(name: TableName.sources(family), fields: [.interface, .source(family)])
-            sets.append(TableSet(shape, .elements(Set(elements))))
+    enum Name {
+        static let hardware = "pod-hardware"
+        static let anyHardware = "pods-with-any-hardware"
+        static let knownHardware = "known-hardware"
+        static let open = "open-ports"
+        static let others = "other-ports"
+        static let knownTargets = "known-targets"
+        static let arp = "arp"
+        static let ipv4 = "ipv4"
+        static let ipv6 = "ipv6"
+        static let advertisement = "neighbour-advertisement"
+        static let solicitation = "neighbour-solicitation"
+        static let routerSolicitation = "router-solicitation"
+        static let ownHardware = "own-hardware"
+        static let targets = "port-targets"
+        static let hardwareOptions = "port-hardware"
+        static let marks = "port-marks"
+        static func linkLocal(_ family: AddressFamily) -> String { "pod-link-local-\(family)" }
+        static func known(_ family: AddressFamily) -> String { "known-addresses-\(family)" }
+        static func targets(_ port: UInt32) -> String { "port-\(port)-targets" }
+        static func hardware(_ port: UInt32) -> String { "port-\(port)-hardware" }
+        static func mark(_ port: UInt32) -> String { "port-\(port)-mark" }
+    }
+
+    static func key(_ index: UInt32) -> [UInt8] { withUnsafeBytes(of: index) { Array($0) } }
+    static func bytes(_ hardware: UInt64) -> [UInt8] { (0..<6).map { UInt8(hardware >> (40 - $0 * 8) & 255) } }
+
+    static let ip4 = Term.etherType(0x0800)
+    static let arp = Term.etherType(0x0806)
+    static let ip6 = Term.etherType(0x86dd)
+    static let drop: [Term] = [.count(TableName.spoofed), .verdict(.drop)]
+
+    static func equals(_ field: Field, _ value: [UInt8]) -> Term {
+        .masked(field, mask: [UInt8](repeating: 0xff, count: value.count), value: value)
+    }
+    static func equals(_ part: FramePart, _ value: [UInt8]) -> Term { equals(.frame(part), value) }
+
+    private var entry: TableChain {
+        let hardware: Field = .frame(.hardwareSource)
+        var rules = [
+            TableRule([.member([.interface, hardware], of: Name.hardware), .verdict(.go(TableName.sources))]),
+            TableRule([
+                .member([.interface], of: Name.anyHardware),
+                .member([hardware], of: Name.knownHardware, negated: true), .verdict(.go(TableName.sources)),
+            ]),
+            TableRule(
+                [.member([.interface], of: TableName.podPorts)] + Self.drop,
+                comment: "A pod sends from its own hardware address"),
+        ]
+        if ports.open != nil {
+            rules.append(
+                TableRule(
+                    [.member([.interface], of: Name.open, negated: true)] + Self.drop,
+                    comment: "By ports that are nobody's nothing comes in"))
         }
-        return sets
+        rules.append(TableRule([.verdict(.jump(Name.others))]))
+        return TableChain(TableName.prerouting, isBase: true, hook: .bridgePrerouting, rules: rules)
     }
 
-    private var sets: [TableSet] {
-        let types = Set(Self.discoveryTypes.map { SetElement(key: [$0]) })
-        return podSets + [TableSet(SetShape(name: TableName.discovery, fields: [.icmpType]), .elements(types))]
+    private var others: TableChain {
+        let known = AddressFamily.allCases.map { family in
+            TableRule(
+                [family == .ipv4 ? Self.ip4 : Self.ip6, .member([.source(family)], of: Name.known(family))] + Self.drop)
+        }
+        return TableChain(
+            Name.others, comment: "By other ports comes nothing that is known to be somebody's",
+            rules: [TableRule([.member([.frame(.hardwareSource)], of: Name.knownHardware)] + Self.drop)] + known + [
+                TableRule([Self.arp, .member([.arpSource], of: Name.known(.ipv4))] + Self.drop),
+                TableRule([
+                    Self.ip6, .transportProtocol(.icmpv6), Self.equals(.icmpType, [ICMPType.advertisement]),
+                    .verdict(.jump(Name.knownTargets)),
+                ]),
+            ])
     }
 
-    private static func key(_ index: UInt32) -> [UInt8] { withUnsafeBytes(of: index) { Array($0) } }
+    private var knownTargets: TableChain {
+        let addresses = ports.knownAddresses.filter { $0.family == .ipv6 }.sorted()
+        return TableChain(
+            Name.knownTargets,
+            rules: addresses.map { TableRule([Self.equals(.discoveryTarget, $0.networkBytes)] + Self.drop) })
+    }
 
-    private static let ipv4: UInt16 = 0x0800
-    private static let arp: UInt16 = 0x0806
-    private static let ipv6: UInt16 = 0x86dd
-    /// Multicast listener discovery (RFC 2710, RFC 3810) and neighbour discovery (RFC 4861).
-    private static let discoveryTypes: [UInt8] = [130, 131, 132, 133, 134, 135, 136, 137, 143]
+    private var sources: TableChain {
+        let (own4, own6) = (TableName.sources(.ipv4), TableName.sources(.ipv6))
+        let sender: Field = .frame(.arpHardware)
+        return TableChain(
+            TableName.sources, comment: "A pod sends from its own addresses only",
+            rules: [
+                TableRule([Self.ip4, .member([.interface, .source(.ipv4)], of: own4), .verdict(.go(Name.ipv4))]),
+                TableRule([Self.ip6, .member([.interface, .source(.ipv6)], of: own6), .verdict(.go(Name.ipv6))]),
+                TableRule([Self.arp, .member([.interface, sender], of: Name.hardware), .verdict(.go(Name.arp))]),
+                TableRule([
+                    Self.arp, .member([.interface], of: Name.anyHardware),
+                    .member([sender], of: Name.knownHardware, negated: true), .verdict(.go(Name.arp)),
+                ]),
+                TableRule(
+                    [
+                        Self.ip4, Self.equals(.source(.ipv4), [0, 0, 0, 0]), .verdict(.go(Name.ipv4)),
+                    ], comment: "DHCP"),
+                TableRule([
+                    Self.ip4, .member([.interface, .source(.ipv4)], of: Name.linkLocal(.ipv4)),
+                    .verdict(.go(Name.ipv4)),
+                ]),
+                TableRule([
+                    Self.ip6, Self.isLinkLocal(.source(.ipv6)),
+                    .member([.interface, .source(.ipv6)], of: Name.linkLocal(.ipv6)), .verdict(.go(Name.ipv6)),
+                ]),
+                TableRule(
+                    [
+                        Self.ip6, Self.isLinkLocal(.source(.ipv6)),
+                        .member([.source(.ipv6)], of: Name.known(.ipv6), negated: true), .verdict(.go(Name.ipv6)),
+                    ], comment: "One that nobody is known to have"),
+                TableRule([Self.ip6, Self.isUnspecified, .verdict(.go(Name.ipv6))]),
+                TableRule(Self.drop),
+            ])
+    }
+
+    private var arp: TableChain {
+        TableChain(
+            Name.arp,
+            rules: [
+                TableRule([.member([.interface, .arpSource], of: TableName.sources(.ipv4)), .verdict(.accept)]),
+                TableRule([.member([.interface, .arpSource], of: Name.linkLocal(.ipv4)), .verdict(.accept)]),
+                TableRule([Self.equals(.arpSource, [0, 0, 0, 0]), .verdict(.accept)], comment: "Probe"),
+                TableRule(Self.drop),
+            ])
+    }
+
+    private var ipv4: TableChain {
+        let (udp, icmp) = (Term.transportProtocol(.udp), Term.transportProtocol(.icmp))
+        return TableChain(
+            Name.ipv4, comment: "What no pod sends: source routes, DHCP answers, redirects, router advertisements",
+            rules: [
+                TableRule([
+                    Self.equals(.internetHeader, [0x45]), .transportProtocol(.tcp), .verdict(.accept),
+                ]),
+                TableRule([.option(.loose)] + Self.drop), TableRule([.option(.strict)] + Self.drop),
+                TableRule([udp, Self.equals(.sourcePort, [0, 67])] + Self.drop),
+                TableRule([udp, Self.equals(.destinationPort, [0, 68])] + Self.drop),
+                TableRule([icmp, Self.equals(.icmpType, [5])] + Self.drop),
+                TableRule([icmp, Self.equals(.icmpType, [9])] + Self.drop),
+            ])
+    }
+
+    private var ipv6: TableChain {
+        let udp = Term.transportProtocol(.udp)
+        return TableChain(
+            Name.ipv6, comment: "What no pod sends: routing headers, DHCP answers, others' discovery",
+            rules: [
+                TableRule([Self.equals(.nextHeader, [6]), .verdict(.accept)]),
+                TableRule([.routingHeader] + Self.drop),
+                TableRule([udp, Self.equals(.sourcePort, [2, 35])] + Self.drop),
+                TableRule([udp, Self.equals(.destinationPort, [2, 34])] + Self.drop),
+                TableRule([
+                    .transportProtocol(.icmpv6), .member([.icmpType], of: TableName.discovery),
+                    .verdict(.go(TableName.discovery)),
+                ]),
+            ])
+    }
 
     /// fe80::/10.
     private static func isLinkLocal(_ field: Field) -> Term {
@@ -51,40 +186,14 @@ struct BridgeTable {
         return .masked(field, mask: [0xff, 0xc0] + rest, value: [0xfe, 0x80] + rest)
     }
 
-    private var chains: [TableChain] {
-        let entry = TableChain(
-            TableName.prerouting, isBase: true, hook: .bridgePrerouting,
-            rules: [
-                TableRule([.member([.interface], of: TableName.podPorts), .verdict(.jump(TableName.sources))])
-            ])
-        let own4 = Term.member([.interface, .source(.ipv4)], of: TableName.sources(.ipv4))
-        let own6 = Term.member([.interface, .source(.ipv6)], of: TableName.sources(.ipv6))
-        let ownARP = Term.member([.interface, .arpSource], of: TableName.sources(.ipv4))
-        let whole = [UInt8](repeating: 0xff, count: 4)
-        let isProbe = Term.masked(.arpSource, mask: whole, value: [0, 0, 0, 0])
-        let isDiscovery = Term.member([.icmpType], of: TableName.discovery)
-        let six = Term.etherType(Self.ipv6)
-        let sources = TableChain(
-            TableName.sources, comment: "A pod sends from its own addresses only",
-            rules: [
-                TableRule([.etherType(Self.ipv4), own4, .verdict(.leave)]),
-                TableRule([six, .transportProtocol(.icmpv6), isDiscovery, .verdict(.go(TableName.discovery))]),
-                TableRule([six, Self.isLinkLocal(.destination(.ipv6)), .count(TableName.spoofed), .verdict(.drop)]),
-                TableRule([six, own6, .verdict(.leave)]),
-                TableRule([.etherType(Self.arp), ownARP, .verdict(.leave)]),
-                TableRule([.etherType(Self.arp), isProbe, .verdict(.leave)]),
-                TableRule([.count(TableName.spoofed), .verdict(.drop)]),
-            ])
-        let none = [UInt8](repeating: 0, count: 16)
-        let all = [UInt8](repeating: 0xff, count: 16)
-        let discovery = TableChain(
-            TableName.discovery, comment: "Neighbour discovery needs link-local and unspecified senders too",
-            rules: [
-                TableRule([six, own6, .verdict(.accept)]),
-                TableRule([six, Self.isLinkLocal(.source(.ipv6)), .verdict(.accept)]),
-                TableRule([six, .masked(.source(.ipv6), mask: all, value: none), .verdict(.accept)]),
-                TableRule([.count(TableName.spoofed), .verdict(.drop)]),
-            ])
-        return [entry, sources, discovery]
-    }
+    static var isUnspecified: Term { equals(.source(.ipv6), [UInt8](repeating: 0, count: 16)) }
+}
+
+/// RFC 4861, 4.
+enum ICMPType {
+    static let routerSolicitation: UInt8 = 133
+    static let solicitation: UInt8 = 135
+    static let advertisement: UInt8 = 136
+    /// All of neighbour discovery: router advertisement (134) and redirect (137) too.
+    static let discovery: [UInt8] = [133, 134, 135, 136, 137]
 }

@@ -100,14 +100,28 @@ struct ChainWriter {
         let rules = part.rules.filter { $0.tier == tier }
         guard rules.contains(where: { $0.action == .pass }) else {
             for rule in rules { write(rule, afterTier: nil) }
-            if let end { append(end) }
+            if let end { writeEnd(end, of: tier) }
             return end == nil
         }
         let next = "\(entry)/after-\(tier)"
         for rule in rules { write(rule, afterTier: next) }
-        append(end ?? TableRule([.verdict(.go(next))]))
+        writeEnd(end ?? TableRule([.verdict(.go(next))]), of: tier)
         chains.append(TableChain(next, comment: "What tier \(tier) did not decide"))
         return true
+    }
+
+    /// A pod that reaches itself through a Service is never denied by NetworkPolicy.
+    private mutating func writeEnd(_ end: TableRule, of tier: Tier) {
+        if tier == .networkPolicy, part.ends[tier] != nil {
+            for family in AddressFamily.allCases {
+                let pair: [Field] = [.source(family), .destination(family)]
+                append(
+                    TableRule(
+                        [.family(family), .member(pair, of: TableName.samePod(family)), .verdict(part.allowed)],
+                        comment: "To itself"))
+            }
+        }
+        append(end)
     }
 
     private mutating func write(_ rule: ProgramRule, afterTier next: String?) {

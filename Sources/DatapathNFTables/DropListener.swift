@@ -3,6 +3,7 @@ import CLibNFTNL
 import CLinuxShim
 import Datapath
 import Glibc
+import Netfilter
 
 /// Listens to the kernel's nflog messages of one group.
 final class DropListener {
@@ -24,6 +25,10 @@ final class DropListener {
             throw .unsupported(
                 what: "nflog group \(group) has another listener",
                 remedy: "stop that one; if it is bulkheadd, only one can run in a network namespace")
+        } catch .system(_, EINVAL, _) {
+            // No subsystem of netfilter's netlink has the number.
+            throw .unsupported(
+                what: "nflog, by which drops are reported", remedy: "a kernel with NETFILTER_NETLINK_LOG")
         }
     }
 

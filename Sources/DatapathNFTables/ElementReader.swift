@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLibNFTNL
+import Netfilter
 import NetworkTypes
 
 /// One element as the kernel lists it.

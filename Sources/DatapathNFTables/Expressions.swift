@@ -2,6 +2,7 @@
 import CLibNFTNL
 import CLinuxShim
 import Glibc
+import Netfilter
 import NetworkTypes
 
 /// Turns the steps of a rule into the kernel's expressions, in the form in which `nft` writes them, so that it reads
@@ -17,7 +18,30 @@ struct Expressions {
         case .family(let family):
             meta(NFT_META_NFPROTO, 0)
             compare(NFT_CMP_EQ, [UInt8(family == .ipv4 ? NFPROTO_IPV4 : NFPROTO_IPV6)])
-        case .connectionState(let states): connectionState(states)
+        case .connectionState(let states):
+            connection(NFT_CT_STATE, 0)
+            bitwise(Self.bytes(states))
+            compare(NFT_CMP_NEQ, [0, 0, 0, 0])
+        case .replyDirection:
+            connection(NFT_CT_DIRECTION, 0)
+            compare(NFT_CMP_EQ, [1])
+        case .destinationNAT(let isDone):
+            connection(NFT_CT_STATUS, 0)
+            bitwise(Self.bytes(UInt32(IPS_DST_NAT.rawValue)))
+            compare(isDone ? NFT_CMP_NEQ : NFT_CMP_EQ, [0, 0, 0, 0])
+        case .toOwnNode:
+            load(.outInterface, 0)
+            compare(NFT_CMP_EQ, [0, 0, 0, 0])
+        case .portMark:
+            load(.mark, 0)
+            bitwise(Self.bytes(PortMark.mask))
+            compare(NFT_CMP_EQ, Self.bytes(PortMark.base))
+        case .hasOptions:
+            payload(NFT_PAYLOAD_NETWORK_HEADER, 0, 1, 0)
+            bitwise([0x0f])
+            compare(NFT_CMP_GT, [5])
+        case .option(let option): isThere(NFT_EXTHDR_OP_IPV4, option.rawValue)
+        case .routingHeader: isThere(NFT_EXTHDR_OP_IPV6, UInt8(IPPROTO_ROUTING))
         case .transportProtocol(let number):
             meta(NFT_META_L4PROTO, 0)
             compare(NFT_CMP_EQ, [number.rawValue])
@@ -35,6 +59,7 @@ struct Expressions {
             load(field, 0)
             if !mask.allSatisfy({ $0 == 0xff }) { bitwise(mask) }
             compare(NFT_CMP_EQ, value)
+        case .setMark(let mark): set(mark: mark)
         case .limit(let name): object(UInt32(NFT_OBJECT_LIMIT), name)
         case .count(let name): object(UInt32(NFT_OBJECT_COUNTER), name)
         case .log(let prefix, let group): log(prefix, group)
@@ -76,6 +101,13 @@ struct Expressions {
     private func load(_ field: Field, _ slot: Int) {
         switch field {
         case .interface: meta(NFT_META_IIF, slot)
+        case .outInterface: meta(NFT_META_OIF, slot)
+        case .mark: meta(NFT_META_MARK, slot)
+        // IEEE 802.3: behind the receiver's.
+        case .hardwareSource: payload(NFT_PAYLOAD_LL_HEADER, 6, field.byteCount, slot)
+        case .connectionSource(let family, let isReply):
+            connection(family == .ipv4 ? NFT_CT_SRC_IP : NFT_CT_SRC_IP6, slot, direction: isReply ? 1 : 0)
+        case .connectionID: connection(NFT_CT_ID, slot)
         case .source(let family):
             payload(NFT_PAYLOAD_NETWORK_HEADER, family == .ipv4 ? 12 : 8, field.byteCount, slot)
         case .destination(let family):
@@ -86,7 +118,24 @@ struct Expressions {
         // RFC 826: behind types, lengths, operation and a hardware address of six bytes.
         case .arpSource: payload(NFT_PAYLOAD_NETWORK_HEADER, 14, field.byteCount, slot)
         case .hopLimit: payload(NFT_PAYLOAD_NETWORK_HEADER, 7, field.byteCount, slot)
-        case .icmpType: payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, field.byteCount, slot)
+        case .icmpType, .icmpv4Type: payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, field.byteCount, slot)
+        case .frame(let part):
+            switch part.place {
+            case .meta(let key): meta(key, slot)
+            case .header(let base, let offset): payload(base, offset, field.byteCount, slot)
+            }
+        }
+    }
+
+    private func set(mark: UInt32) {
+        let bytes = Self.bytes(mark)
+        expression("immediate") {
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_IMM_DREG), Self.register)
+            nftnl_expr_set($0, UInt16(NFTNL_EXPR_IMM_DATA), bytes, UInt32(bytes.count))
+        }
+        expression("meta") {
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_META_KEY), NFT_META_MARK.rawValue)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_META_SREG), Self.register)
         }
     }
 
@@ -106,13 +155,27 @@ struct Expressions {
         compare(NFT_CMP_LTE, bytes(range.last))
     }
 
-    private func connectionState(_ states: UInt32) {
+    private static func bytes(_ number: UInt32) -> [UInt8] { withUnsafeBytes(of: number) { Array($0) } }
+
+    private func connection(_ key: nft_ct_keys, _ slot: Int, direction: UInt8? = nil) {
         expression("ct") {
-            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_CT_KEY), NFT_CT_STATE.rawValue)
-            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_CT_DREG), Self.register)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_CT_KEY), key.rawValue)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_CT_DREG), register(slot))
+            if let direction { nftnl_expr_set_u8($0, UInt16(NFTNL_EXPR_CT_DIR), direction) }
         }
-        bitwise(withUnsafeBytes(of: states) { Array($0) })
-        compare(NFT_CMP_NEQ, [0, 0, 0, 0])
+    }
+
+    /// Whether an IPv4 option or an IPv6 extension header of a type is there.
+    private func isThere(_ operation: nft_exthdr_op, _ type: UInt8) {
+        expression("exthdr") {
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_DREG), Self.register)
+            nftnl_expr_set_u8($0, UInt16(NFTNL_EXPR_EXTHDR_TYPE), type)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_OFFSET), 0)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_LEN), 1)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_FLAGS), UInt32(NFT_EXTHDR_F_PRESENT.rawValue))
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_OP), operation.rawValue)
+        }
+        compare(NFT_CMP_EQ, [1])
     }
 
     private func bitwise(_ mask: [UInt8]) {
@@ -128,6 +191,11 @@ struct Expressions {
     }
 
     private func lookUp(_ fields: [Field], _ set: String, flags: UInt32 = 0, toVerdict: Bool = false) {
+        if fields.contains(.hardwareSource) {
+            // Other interfaces' packets have no such header; ARPHRD_ETHER.
+            meta(NFT_META_IFTYPE, 0)
+            compare(NFT_CMP_EQ, withUnsafeBytes(of: UInt16(1)) { Array($0) })
+        }
         var slot = 0
         for field in fields {
             load(field, slot)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
+import Netfilter
 
 /// The table as the kernel has it: everything but the sets' members, in a form that can be compared with a plan.
 struct KernelTable: Equatable {
@@ -13,6 +14,8 @@ struct KernelTable: Equatable {
         var fingerprint: String
         var rules: [[UInt8]] = []
     }
+    /// Of the table itself; `dormant`, with which no hook calls it, is one of them. Ours has none.
+    var flags: UInt32 = 0
     var objects: [String: Object] = [:]
     /// Name and fingerprint.
     var sets: [String: String] = [:]

@@ -2,6 +2,7 @@
 import CLibNFTNL
 import CLinuxShim
 import Datapath
+import Netfilter
 import NetworkTypes
 import PolicyModel
 
@@ -10,6 +11,8 @@ package struct LoggedPacket: Hashable, Sendable {
     package var mark: EventMark
     /// Of the interface by which it came; 0: of none.
     package var interfaceIndex: UInt32
+    /// Of the bridge port by which it came; the interface's own where it came by none.
+    package var portIndex: UInt32
     package var flow: Flow
     package var sourcePort: UInt16
     /// Counts the messages of the group.
@@ -23,11 +26,13 @@ package struct LoggedPacket: Hashable, Sendable {
         var prefix = ""
         var packet: Slice<UnsafeRawBufferPointer>?
         var index: UInt32 = 0
+        var port: UInt32?
         for attribute in Attributes(body.dropFirst(MemoryLayout<nfgenmsg>.size)) {
             switch attribute.type {
             case Int(NFULA_PREFIX.rawValue): prefix = attribute.text
             case Int(NFULA_PAYLOAD.rawValue): packet = attribute.value
             case Int(NFULA_IFINDEX_INDEV.rawValue): index = attribute.integer()
+            case Int(NFULA_IFINDEX_PHYSINDEV.rawValue): port = attribute.integer()
             case Int(NFULA_SEQ.rawValue): number = attribute.integer(UInt32.self)
             default: continue
             }
@@ -37,6 +42,7 @@ package struct LoggedPacket: Hashable, Sendable {
         }
         self.mark = mark
         interfaceIndex = index
+        portIndex = port ?? index
         flow = header.flow
         sourcePort = header.sourcePort
     }

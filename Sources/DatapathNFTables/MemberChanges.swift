@@ -23,6 +23,11 @@ struct MemberChanges {
     mutating func add(_ element: SetElement, to set: String) { elements[set, default: Change()].add(element) }
     mutating func remove(_ element: SetElement, from set: String) { elements[set, default: Change()].remove(element) }
 
+    mutating func replace(_ old: [SetElement], by new: [SetElement], in set: String) {
+        for element in new { add(element, to: set) }
+        for element in old { remove(element, from: set) }
+    }
+
     /// Puts the changes into the plan and into the step.
     func apply(to contents: inout TableContents, _ step: inout Transaction) {
         for (name, change) in addresses.sorted(by: { $0.key < $1.key }) {

@@ -20,6 +20,9 @@ extension NFTablesDatapath {
         counters.spoofed = packets[TableName.spoofed] ?? 0
         counters.unparsable = Direction.allCases.reduce(0) { $0 + (packets[TableName.unparsable($1)] ?? 0) }
         counters.inconsistent = packets[TableName.inconsistent] ?? 0
+        counters.tunnel = packets[TableName.tunnel] ?? 0
+        counters.sourceRouted = packets[TableName.sourceRouted] ?? 0
+        counters.unrelatedErrors = packets[TableName.unrelatedErrors] ?? 0
         counters.audited = packets[TableName.audited] ?? 0
         let told = (packets[TableName.dropped] ?? 0) + counters.audited
         let sent = packets[TableName.eventsSent] ?? 0

@@ -14,7 +14,7 @@ extension NFTablesDatapath {
         }
         for name in table.sets.keys.sorted() {
             lines.append("set \(name)")
-            guard let shape = tables.contents.sets[name]?.shape, shape.timeoutMilliseconds == 0 else { continue }
+            guard let shape = tables.contents.sets[name]?.shape else { continue }
             if let members = try TableReader.members(of: shape, socket) { lines += members.lines.map { "  \($0)" } }
         }
         for (name, chain) in table.chains.sorted(by: { $0.key < $1.key }) {

@@ -12,9 +12,14 @@ extension NFTablesDatapath {
         let now = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
         return events.take(limit).map { packet in
             let own = packet.mark.direction == .egress ? packet.flow.source : packet.flow.destination
+            // Not by what a forged packet says.
+            let endpoint =
+                packet.mark.cause == .rule || packet.mark.cause == .audit
+                ? tables.endpoint(owning: own) ?? tables.endpoint(behind: packet.portIndex)
+                : tables.endpoint(behind: packet.portIndex)
             return DropEvent(
                 cause: packet.mark.cause, direction: packet.mark.direction, flow: packet.flow,
-                sourcePort: packet.sourcePort, endpoint: tables.endpoint(owning: own) ?? .none,
+                sourcePort: packet.sourcePort, endpoint: endpoint ?? .none,
                 rule: packet.mark.rule, interfaceIndex: packet.interfaceIndex, monotonicNanoseconds: now)
         }
     }

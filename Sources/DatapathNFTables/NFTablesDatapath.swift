@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import Datapath
+import Netfilter
 import NetworkTypes
 import PolicyModel
 
@@ -29,8 +30,9 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
     var tables: PolicyTables
     var socket: NetfilterSocket?
     var events: DropListener?
-    /// Interface index by address as an earlier run left them, until their endpoints are known.
-    private var adoptedInterfaces: [IPAddress: UInt32] = [:]
+    /// Places by address as an earlier run left them, until their endpoints are known.
+    private var adoptedPlaces: [IPAddress: EndpointPlace] = [:]
+    var revoked = RevokedConnections()
     /// Whether the kernel is known to hold what ``tables`` says, unless somebody else changed it.
     private var isInStep = false
     /// The ruleset's generation after our last transaction; nil once somebody else's came between.
@@ -52,7 +54,9 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         generation = nil
         if try !TableReader.exists(socket) { try createTable() }
         events = try DropListener(group: settings.logGroup)
-        adoptedInterfaces = try TableReader.interfaces(socket)
+        adoptedPlaces = try TableReader.places(socket)
+        // They stay denied until it is known which of them policy denies.
+        _ = tables.set(revoked: try TableReader.revoked(socket))
         return try TableReader.numbering(socket)
     }
 
@@ -60,7 +64,9 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         // What the kernel holds unless somebody else has changed it; policy may have changed since.
         let before = isInStep ? tables.contents : nil
         isInStep = false
-        tables = PolicyTables(policy, interfaces: knownInterfaces(policy), options: TableOptions(settings))
+        tables = PolicyTables(
+            policy, places: knownPlaces(policy), tunnels: tables.tunnels, revoked: tables.revoked,
+            options: TableOptions(settings))
         let socket = try opened()
         var report = ProgramReport()
         // What others do from here on is found by the next comparison.
@@ -114,18 +120,32 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
                 return try resync(policy)
             }
         }
-        if tables.mayHaveShrunk || owesRevocation { try revoke(policy) }
+        if tables.mayHaveShrunk || owesRevocation {
+            try revoke(policy)
+        } else if revoked.forgetAllowed(by: policy) {
+            try writeRevoked()
+        }
         return report
     }
 
     public mutating func setPlace(_ place: EndpointPlace?, of endpoint: EndpointID) throws(DatapathError) {
-        let step = tables.setInterface(place?.interfaces.first, of: endpoint)
+        let step = tables.setPlace(place, of: endpoint)
         guard isInStep, !step.isEmpty else { return }
         try commit(step)
     }
 
-    /// Nothing is to be waited for: the kernel frees what a transaction removed.
-    public mutating func reclaim() throws(DatapathError) {}
+    public mutating func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError) {
+        let step = tables.set(tunnels: tunnels)
+        guard isInStep, !step.isEmpty else { return }
+        try commit(step)
+    }
+
+    /// Forgets connections that have been denied for long enough. Nothing else is to be waited for: the kernel frees what
+    /// a transaction removed.
+    public mutating func reclaim() throws(DatapathError) {
+        guard isInStep, !revoked.isEmpty else { return }
+        if try revoked.removeExpired(opened(), now: HoldClock.now) { try writeRevoked() }
+    }
 
     /// Removes the table, from the network namespace of the calling thread, and with it all enforcement.
     ///
@@ -186,7 +206,9 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
             }
             throw .unsupported(
                 what: "nftables, to \(operation) (errno \(code))",
-                remedy: "a kernel of 5.10 or later with NF_TABLES_INET, NFT_CT, NFT_LOG, NFT_LIMIT and NFT_REJECT_INET")
+                remedy:
+                    "a kernel of 5.10 or later with NF_TABLES_INET, NFT_CT, NFT_LOG, NFT_LIMIT, NFT_REJECT_INET and "
+                    + "NETFILTER_NETLINK_LOG")
         }
     }
 
@@ -204,16 +226,15 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         }
     }
 
-    private mutating func knownInterfaces(_ policy: borrowing CompiledPolicy) -> [EndpointID: EndpointInterface] {
-        var interfaces = tables.interfaces.filter { policy.endpoints[$0.key] != nil }
-        for (id, endpoint) in policy.endpoints where interfaces[id] == nil {
-            for address in endpoint.addresses {
-                guard let index = adoptedInterfaces[address] else { continue }
-                interfaces[id] = EndpointInterface(index: index, name: "")
-            }
+    private mutating func knownPlaces(_ policy: borrowing CompiledPolicy) -> [EndpointID: EndpointPlace] {
+        var places = tables.places.filter { policy.endpoints[$0.key] != nil }
+        let adopted = adoptedPlaces
+        for (id, endpoint) in policy.endpoints where places[id] == nil {
+            guard let place = endpoint.addresses.lazy.compactMap({ adopted[$0] }).first else { continue }
+            places[id] = place
         }
-        adoptedInterfaces = [:]
-        return interfaces
+        adoptedPlaces = [:]
+        return places
     }
 }
 

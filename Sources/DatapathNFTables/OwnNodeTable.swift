@@ -2,62 +2,94 @@
 import NetworkTypes
 import PolicyModel
 
-/// The part of the table that judges what pods send to their own node; there only while some policy has a say in that.
+/// The part of the table that looks at what pods send to their own node; there only while it has something to look at.
 ///
-/// What a pod begins is judged by its egress chains, as though it were forwarded; they return where it is allowed. What
-/// the node begins, probes above all, passes with its replies. The node's replies to pods pass as established, and
-/// once their flow is revoked they are denied as such.
+/// Whatever comes to this hook is for the node itself, whatever its destination. What a pod begins is judged by its egress
+/// chains, as though it were forwarded; they return where it is allowed. What the node begins, probes above all, passes
+/// with its replies. The node's replies to pods pass as established, and once their flow is revoked they are denied as
+/// such.
 struct OwnNodeTable {
     let base: BaseTable
+    /// Whether policy has a say; else only tunnel packets are looked for, and who sends them.
+    let isJudging: Bool
 
-    var chains: [TableChain] { [input, sources, output] }
+    /// All that there can be.
+    static let chainNames = [
+        TableName.input, TableName.output, TableName.fromPodsToNode, TableName.fromUnboundToNode, TableName.toNode,
+    ]
+    static let setNames = AddressFamily.allCases.map { TableName.group($0) }
 
-    /// Sources and destinations that are no single host's.
-    var sets: [TableSet] {
-        func set(_ name: String, _ family: AddressFamily, _ blocks: [String], _ comment: String) -> TableSet {
+    var chains: [TableChain] { isJudging ? [input, fromPods, fromUnbound, toNode, output] : [guardingInput] }
+
+    var sets: [TableSet] { isJudging ? groups : [] }
+
+    private var groups: [TableSet] {
+        func set(_ family: AddressFamily, _ blocks: [String]) -> TableSet {
             let ranges = AddressRanges(blocks.compactMap { try? CIDR($0) }.map { AddressRange($0) }).ranges
-            let shape = SetShape(name: name, fields: [.source(family)], isInterval: true, comment: comment)
+            let shape = SetShape(
+                name: TableName.group(family), fields: [.source(family)], isInterval: true,
+                comment: "Multicast and broadcast")
             return TableSet(shape, .ranges(ranges))
         }
-        let unbound = "Before a host has its address, and within a link"
-        let group = "Multicast and broadcast"
-        return [
-            set(TableName.unbound(.ipv4), .ipv4, ["0.0.0.0/32"], unbound),
-            set(TableName.unbound(.ipv6), .ipv6, ["::/128", "fe80::/10"], unbound),
-            set(TableName.group(.ipv4), .ipv4, ["224.0.0.0/4", "255.255.255.255/32"], group),
-            set(TableName.group(.ipv6), .ipv6, ["ff00::/8"], group),
-        ]
+        return [set(.ipv4, ["224.0.0.0/4", "255.255.255.255/32"]), set(.ipv6, ["ff00::/8"])]
+    }
+
+    private static let isFromPod = Term.member([.interface], of: TableName.podInterfaces)
+    private static let isFromPodHardware = Term.member([.interface, .hardwareSource], of: TableName.podHardware)
+
+    private var guardingInput: TableChain {
+        let look = Term.verdict(.jump(TableName.podGuard))
+        return TableChain(
+            TableName.input, isBase: true, hook: .input, comment: "From pods to their own node",
+            rules: [TableRule([Self.isFromPod, look])] + base.localSources
+                + [TableRule([Self.isFromPodHardware, look])])
     }
 
     private var input: TableChain {
-        var rules = [base.neighbourDiscovery]
-        rules.append(
-            TableRule([.member([.interface], of: TableName.podInterfaces), .verdict(.jump(TableName.ownNodeSources))]))
-        rules += base.begun
-        rules += AddressFamily.allCases.map { family in
-            TableRule([
-                .family(family), .member([.destination(family)], of: TableName.group(family)), .verdict(.accept),
-            ])
-        }
-        rules += base.dispatch(.egress)
-        return TableChain(
-            TableName.input, isBase: true, hook: .input, comment: "From pods to their own node", rules: rules)
+        TableChain(
+            TableName.input, isBase: true, hook: .input, comment: "From pods to their own node",
+            rules: [TableRule([Self.isFromPod, .verdict(.go(TableName.fromPodsToNode))])] + base.localSources
+                + base.unbound(.go(TableName.fromUnboundToNode)) + [TableRule([.verdict(.go(TableName.toNode))])])
     }
 
-    private var sources: TableChain {
-        let unbound = AddressFamily.allCases.map { family in
-            TableRule([
-                .family(family), .member([.source(family)], of: TableName.unbound(family)), .verdict(.leave),
+    private var fromPods: TableChain {
+        TableChain(
+            TableName.fromPodsToNode, comment: "A pod sends from its own addresses, or has none yet",
+            rules: [TableRule([.verdict(.jump(TableName.podGuard))])] + base.ownSources(.go(TableName.toNode))
+                + base.unbound(.go(TableName.fromUnboundToNode)) + base.spoofed)
+    }
+
+    /// Connection tracking cannot tell later which pod such a flow is from, so each packet is judged.
+    private var fromUnbound: TableChain {
+        TableChain(
+            TableName.fromUnboundToNode, comment: "Whoever is behind the interface, or the bridge port",
+            rules: [
+                TableRule([Self.isFromPodHardware, .verdict(.jump(TableName.podGuard))]),
+                TableRule([.connectionState(BaseTable.established), .replyDirection, .verdict(.accept)]),
+            ] + exempt + [
+                TableRule([.dispatch([.interface], by: TableName.egressByInterface)]),
+                TableRule([.dispatch([.interface, .hardwareSource], by: TableName.egressByHardware)]),
+                TableRule([.verdict(.accept)]),
             ])
-        }
-        return TableChain(
-            TableName.ownNodeSources, comment: "A pod sends from its own addresses, or has none yet",
-            rules: base.ownSources + unbound + base.spoofed)
+    }
+
+    private var toNode: TableChain {
+        TableChain(TableName.toNode, comment: "Policy", rules: base.begun + exempt + base.dispatch(.egress))
+    }
+
+    /// What passes whatever the policies.
+    private var exempt: [TableRule] {
+        base.linkControl + [base.dhcp(.accept)]
+            + AddressFamily.allCases.map { family in
+                TableRule([
+                    .family(family), .member([.destination(family)], of: TableName.group(family)), .verdict(.accept),
+                ])
+            }
     }
 
     private var output: TableChain {
         TableChain(
             TableName.output, isBase: true, hook: .output, comment: "From the node to its pods",
-            rules: base.begun + base.revoked)
+            rules: [TableRule([.verdict(.jump(TableName.revokedFlows))])])
     }
 }

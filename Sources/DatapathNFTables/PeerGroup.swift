@@ -88,9 +88,18 @@ struct PeerGroup: Sendable {
             let field: Field = direction == .ingress ? .source(family) : .destination(family)
             return [hostSets[family], rangeSets[family]].compactMap { $0 }.map { set in
                 [.family(family), .member([field], of: set)]
-            }
+            } + (isOwnNode(family) && direction == .egress ? [[.family(family), .toOwnNode]] : [])
         }
     }
+
+    /// Whether the node itself is a peer: then whatever it takes in is, by whatever address.
+    private func isOwnNode(_ family: AddressFamily) -> Bool {
+        descriptions.contains { $0.blocks.contains { Self.loopback[family] == $0.cidr } }
+    }
+
+    private static let loopback: [AddressFamily: CIDR] = [
+        .ipv4: CIDR(IPAddress(v4: 127 << 24), prefixLength: 8), .ipv6: CIDR(host: IPAddress(v6High: 0, low: 1)),
+    ]
 
     /// Whether one of these peer sets (sorted) is in the group.
     func intersects(_ others: [PeerSetID]) -> Bool {

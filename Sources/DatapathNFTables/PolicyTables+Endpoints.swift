@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import Datapath
+import Netfilter
 import NetworkTypes
 import PolicyModel
 
@@ -20,13 +21,13 @@ extension PolicyTables {
         }
         for id in delta.removedEndpoints where policy.endpoints[id] == nil { owners.insert(id) }
         for id in owners.sorted() {
-            let addresses = policy.endpoints[id]?.addresses
+            let endpoint = policy.endpoints[id]
             touched.formUnion(endpoints[id]?.addresses ?? [])
-            touched.formUnion(addresses ?? [])
-            replaceElements(of: id, addresses: addresses ?? [], interface: interfaces[id], &changes)
-            if addresses == nil {
+            touched.formUnion(endpoint?.addresses ?? [])
+            replaceElements(of: id, as: endpoint, &changes)
+            if endpoint == nil {
                 endpoints[id] = nil
-                interfaces[id] = nil
+                places[id] = nil
             }
         }
         for address in touched.sorted() { redirect(address, of: policy, &changes) }
@@ -57,25 +58,23 @@ extension PolicyTables {
         dispatch[address] = after
     }
 
-    /// The endpoint's own elements of the sets that all endpoints share: its addresses in pairs, and with its interface.
+    /// The endpoint's own elements of the sets that all endpoints share: its addresses in pairs, and with its place.
     mutating func replaceElements(
-        of id: EndpointID, addresses: [IPAddress], interface: EndpointInterface?, _ changes: inout MemberChanges
+        of id: EndpointID, as endpoint: CompiledEndpoint?, _ changes: inout MemberChanges
     ) {
         let old = endpoints[id]?.elements ?? []
-        let new = Self.elements(of: addresses, interface)
-        for (set, element) in new {
-            elementUses[set, default: [:]][element, default: 0] += 1
-            if elementUses[set]![element] == 1 { changes.add(element, to: set) }
+        var new: [(set: String, element: SetElement)] = []
+        if let endpoint {
+            new = Self.pairs(endpoint.addresses)
+            if let place = places[id] { new += elements(of: endpoint, at: place) }
         }
+        for (set, element) in new { shared.add(element, to: set, &changes) }
         for (set, element) in old {
-            elementUses[set]![element]! -= 1
-            guard elementUses[set]![element] == 0 else { continue }
-            elementUses[set]![element] = nil
-            changes.remove(element, from: set)
+            shared.remove(element, from: set, &changes)
             // Two addresses that were of one pod are judged from now on, if either still has chains.
-            if Self.pairsAddresses(set, element) { noteShrink() }
+            if !shared.contains(element.key, in: set), Self.pairsAddresses(set, element) { noteShrink() }
         }
-        endpoints[id] = EndpointTables(addresses: addresses, elements: new)
+        endpoints[id] = EndpointTables(endpoint: endpoint, elements: new)
     }
 
     /// Whether an element lets one address reach another because both are one pod's.
@@ -85,22 +84,95 @@ extension PolicyTables {
         return element.key.prefix(half) != element.key.suffix(half)
     }
 
-    private static func elements(
-        of addresses: [IPAddress], _ interface: EndpointInterface?
-    ) -> [(set: String, element: SetElement)] {
-        var elements: [(set: String, element: SetElement)] = []
-        for source in addresses {
-            for destination in addresses where destination.family == source.family {
+    private static func pairs(_ addresses: [IPAddress]) -> [(set: String, element: SetElement)] {
+        addresses.flatMap { source in
+            addresses.filter { $0.family == source.family }.map { destination in
                 let key = source.networkBytes + destination.networkBytes
-                elements.append((TableName.samePod(source.family), SetElement(key: key)))
+                return (TableName.samePod(source.family), SetElement(key: key))
             }
         }
-        guard let interface, !addresses.isEmpty else { return elements }
-        let index = withUnsafeBytes(of: interface.index) { Array($0) }
-        elements.append((TableName.podInterfaces, SetElement(key: index)))
-        for source in addresses {
-            elements.append((TableName.sources(source.family), SetElement(key: index + source.networkBytes)))
+    }
+
+    /// What an endpoint's interfaces and its bridge port lead to.
+    private func elements(
+        of endpoint: CompiledEndpoint, at place: EndpointPlace
+    ) -> [(set: String, element: SetElement)] {
+        var elements: [(set: String, element: SetElement)] = []
+        func add(_ set: String, _ key: [UInt8], _ target: ChainVerdict? = nil) {
+            elements.append((set, SetElement(key: key, target: target)))
+        }
+        func bytes(_ number: UInt32) -> [UInt8] { withUnsafeBytes(of: number) { Array($0) } }
+        func jump(_ program: ProgramID) -> ChainVerdict? { programs[program].map { .jump($0.entry) } }
+        let (egress, ingress) = (jump(endpoint.egress), jump(endpoint.ingress))
+        for interface in place.interfaces {
+            let index = bytes(interface.index)
+            add(TableName.podInterfaces, index)
+            for source in endpoint.addresses { add(TableName.sources(source.family), index + source.networkBytes) }
+            if let egress { add(TableName.egressByInterface, index, egress) }
+            if let ingress { add(TableName.ingressByInterface, index, ingress) }
+        }
+        if let port = place.port {
+            let bridge = bytes(port.bridge)
+            let hardware = (0..<6).reversed().map { UInt8(truncatingIfNeeded: port.hardware >> ($0 * 8)) } + [0, 0]
+            for source in endpoint.addresses {
+                add(TableName.sources(source.family), bridge + source.networkBytes)
+                let key = bridge + bytes(port.index) + hardware + source.networkBytes
+                add(TableName.bridgePorts(source.family), key)
+            }
+            if port.hardware != 0 {
+                add(TableName.podHardware, bridge + hardware)
+                if let egress { add(TableName.egressByHardware, bridge + hardware, egress) }
+            }
+            if let ingress, let mark = PortMark.of(port: port.index) {
+                add(TableName.ingressByPort, bytes(mark), ingress)
+            }
+        }
+        for source in endpoint.addresses {
+            add(TableName.localSources(source.family), source.networkBytes, .jump(TableName.sources))
         }
         return elements
+    }
+
+    /// The endpoint behind a routed interface or a bridge port; for events.
+    package func endpoint(behind interface: UInt32) -> EndpointID? {
+        places.first { _, place in
+            place.port?.index == interface || place.interfaces.contains { $0.index == interface }
+        }?.key
+    }
+
+    /// Own addresses of the node that changed.
+    mutating func updateOwnAddresses(
+        _ moved: Set<IPAddress>, of policy: borrowing CompiledPolicy, _ changes: inout MemberChanges
+    ) {
+        for address in moved {
+            let isOwn = policy.isOwnNode(address)
+            guard isOwn != ownAddresses.contains(address) else { continue }
+            let element = SetElement(key: address.networkBytes, target: .jump(TableName.ownNodeSource))
+            let set = TableName.localSources(address.family)
+            if isOwn {
+                ownAddresses.insert(address)
+                shared.add(element, to: set, &changes)
+            } else {
+                ownAddresses.remove(address)
+                shared.remove(element, from: set, &changes)
+            }
+        }
+    }
+
+    /// All own addresses of the node, for a plan made anew.
+    mutating func updateOwnAddresses(_ policy: borrowing CompiledPolicy) {
+        var changes = MemberChanges()
+        var step = Transaction()
+        let hosts = Set(policy.addresses.hosts.keys)
+        updateOwnAddresses(hosts, of: policy, &changes)
+        changes.apply(to: &contents, &step)
+    }
+}
+
+extension CompiledPolicy {
+    /// Whether an address is one that the node itself takes in.
+    fileprivate func isOwnNode(_ address: IPAddress) -> Bool {
+        guard let number = addresses.hosts[address]?.addressClass, number != .none else { return false }
+        return number.rawValue < AddressClassID.ownNodeLimit
     }
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import Datapath
+import Netfilter
 import NetworkTypes
 import PolicyModel
 
 /// Compiled policy as the contents of the table. Each step of the compiler gives the transaction that carries it out;
 /// the contents after any steps equal those built from scratch. Pure.
 package struct PolicyTables: Sendable {
-    package private(set) var contents: TableContents
+    package internal(set) var contents: TableContents
     package let options: TableOptions
     /// Whether the last step may have taken something away that was allowed before.
     package private(set) var mayHaveShrunk = false
@@ -21,11 +22,16 @@ package struct PolicyTables: Sendable {
     var denialUses: [String: Int] = [:]
     var entryUses: [String: Int] = [:]
     var endpoints: [EndpointID: EndpointTables] = [:]
-    var interfaces: [EndpointID: EndpointInterface] = [:]
+    package internal(set) var places: [EndpointID: EndpointPlace] = [:]
+    package private(set) var tunnels = TunnelGuard()
+    /// Connections whose packets are dropped.
+    package internal(set) var revoked: Set<Connection.Key> = []
+    /// Own addresses of the node, from which nothing is forwarded.
+    var ownAddresses: Set<IPAddress> = []
     /// Where packets of a local address go: what stands in the dispatch maps.
     var dispatch: [IPAddress: LocalAddress] = [:]
-    /// How many endpoints put an element into a set.
-    var elementUses: [String: [SetElement: Int]] = [:]
+    /// What endpoints put into the sets that they share.
+    var shared = SharedElements()
 
     /// No policy: everything is let through.
     package init(options: TableOptions = TableOptions()) {
@@ -35,14 +41,17 @@ package struct PolicyTables: Sendable {
 
     /// Everything anew.
     package init(
-        _ policy: borrowing CompiledPolicy, interfaces: [EndpointID: EndpointInterface] = [:],
-        options: TableOptions = TableOptions()
+        _ policy: borrowing CompiledPolicy, places: [EndpointID: EndpointPlace] = [:],
+        tunnels: TunnelGuard = TunnelGuard(), revoked: Set<Connection.Key> = [], options: TableOptions = TableOptions()
     ) {
         self.init(options: options)
-        self.interfaces = interfaces
+        self.places = places
+        _ = set(tunnels: tunnels)
+        _ = set(revoked: revoked)
         var everything = CompiledDelta()
         everything.addedPrograms = policy.programs.keys.sorted()
         everything.addedEndpoints = policy.endpoints.keys.sorted()
+        updateOwnAddresses(policy)
         _ = apply(everything, of: policy)
     }
 
@@ -63,24 +72,81 @@ package struct PolicyTables: Sendable {
             guard move(address, among: carried, of: policy, &changes) else { return nil }
         }
         updateEndpoints(delta, of: policy, &changes)
+        updateOwnAddresses(moved, of: policy, &changes)
         changes.apply(to: &contents, &step)
-        judgeOwnNode(policy.judgesOwnNode, &step)
+        if policy.judgesOwnNode, !isJudgingOwnNode { noteShrink() }
+        isJudgingOwnNode = policy.judgesOwnNode
+        updateOwnNodeTable(&step)
         for id in delta.removedPrograms { removeProgram(id, &step) }
         return step
     }
 
-    /// Adds or removes what judges packets to the pods' own node.
-    private mutating func judgeOwnNode(_ judges: Bool, _ step: inout Transaction) {
-        guard judges != (contents.chains[TableName.input] != nil) else { return }
-        let own = OwnNodeTable(base: BaseTable(options: options))
-        if judges {
-            for set in own.sets { add(set, &step) }
-            for chain in own.chains { add(chain, &step) }
-            noteShrink()
-        } else {
-            for chain in own.chains { removeChain(chain.name, &step) }
-            for set in own.sets { removeSet(set.shape.name, &step) }
+    /// Whether packets to the pods' own node are judged.
+    private var isJudgingOwnNode = false
+
+    /// Brings what looks at packets to the pods' own node to what it has to look at.
+    private mutating func updateOwnNodeTable(_ step: inout Transaction) {
+        let own = OwnNodeTable(base: BaseTable(options: options), isJudging: isJudgingOwnNode)
+        let isNeeded = isJudgingOwnNode || !tunnels.isEmpty
+        let (sets, chains) = isNeeded ? (own.sets, own.chains) : ([], [])
+        for set in sets where contents.sets[set.shape.name] == nil { add(set, &step) }
+        for chain in chains {
+            if let old = contents.chains[chain.name] {
+                guard old != chain else { continue }
+                contents.chains[chain.name] = chain
+                step.rewrittenChains.append(chain)
+            } else {
+                add(chain, &step)
+            }
         }
+        let kept = Set(chains.map(\.name) + sets.map(\.shape.name))
+        for name in OwnNodeTable.chainNames where !kept.contains(name) { removeChain(name, &step) }
+        for name in OwnNodeTable.setNames where !kept.contains(name) { removeSet(name, &step) }
+    }
+
+    /// Sets which tunnel packets are dropped.
+    package mutating func set(tunnels: TunnelGuard) -> Transaction {
+        var step = Transaction()
+        var changes = MemberChanges()
+        func port(_ number: UInt16) -> SetElement { SetElement(key: [UInt8(number >> 8), UInt8(number & 255)]) }
+        changes.replace(
+            self.tunnels.udpPorts.map(port), by: tunnels.udpPorts.map(port), in: TableName.tunnelPorts)
+        changes.replace(
+            self.tunnels.protocols.map { SetElement(key: [$0]) }, by: tunnels.protocols.map { SetElement(key: [$0]) },
+            in: TableName.tunnelProtocols)
+        for address in tunnels.nodes.subtracting(self.tunnels.nodes) {
+            changes.add(address, to: TableName.nodes(address.family))
+        }
+        for address in self.tunnels.nodes.subtracting(tunnels.nodes) {
+            changes.remove(address, from: TableName.nodes(address.family))
+        }
+        self.tunnels = tunnels
+        changes.apply(to: &contents, &step)
+        updateOwnNodeTable(&step)
+        return step
+    }
+
+    /// Sets whose packets are dropped, whatever their state.
+    package mutating func set(revoked: Set<Connection.Key>) -> Transaction {
+        var step = Transaction()
+        var changes = MemberChanges()
+        func element(_ key: Connection.Key) -> SetElement {
+            SetElement(key: key.source.networkBytes + key.identifier)
+        }
+        for key in revoked.subtracting(self.revoked) {
+            changes.add(element(key), to: TableName.revoked(key.source.family))
+        }
+        for key in self.revoked.subtracting(revoked) {
+            changes.remove(element(key), from: TableName.revoked(key.source.family))
+        }
+        self.revoked = revoked
+        changes.apply(to: &contents, &step)
+        let chain = BaseTable.revokedFlows(isAny: !revoked.isEmpty)
+        if contents.chains[chain.name] != chain {
+            contents.chains[chain.name] = chain
+            step.rewrittenChains.append(chain)
+        }
+        return step
     }
 
     /// Names of the groups that programs refer to which were there before and stay: their members change as addresses
@@ -93,13 +159,12 @@ package struct PolicyTables: Sendable {
         return carried
     }
 
-    /// Sets (nil: forgets) the interface by which an endpoint's packets enter the node.
-    package mutating func setInterface(_ interface: EndpointInterface?, of endpoint: EndpointID) -> Transaction {
+    /// Sets (nil: forgets) where an endpoint's packets enter and leave the node.
+    package mutating func setPlace(_ place: EndpointPlace?, of endpoint: EndpointID) -> Transaction {
         var step = Transaction()
         var changes = MemberChanges()
-        let addresses = endpoints[endpoint]?.addresses
-        if let addresses { replaceElements(of: endpoint, addresses: addresses, interface: interface, &changes) }
-        interfaces[endpoint] = interface
+        places[endpoint] = place.flatMap { $0.isEmpty ? nil : $0 }
+        if let tables = endpoints[endpoint] { replaceElements(of: endpoint, as: tables.endpoint, &changes) }
         changes.apply(to: &contents, &step)
         return step
     }
@@ -143,6 +208,12 @@ struct LocalAddress: Hashable, Sendable {
 
 /// What an endpoint put into the sets that all endpoints share.
 struct EndpointTables: Sendable {
-    var addresses: [IPAddress] = []
+    var endpoint = CompiledEndpoint?.none
+    var addresses: [IPAddress] { endpoint?.addresses ?? [] }
     var elements: [(set: String, element: SetElement)] = []
+}
+
+extension TunnelGuard {
+    /// Whether it stops nothing.
+    var isEmpty: Bool { udpPorts.isEmpty && protocols.isEmpty }
 }

@@ -3,6 +3,7 @@ import CLibNFTNL
 import CLinuxShim
 import Datapath
 import Glibc
+import Netfilter
 import PolledThread
 
 /// Hears of changes of our tables in one network namespace, ours and others' alike, on a thread of its own.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Netfilter
 import NetworkTypes
 
 extension TableContents: CustomStringConvertible {
@@ -27,10 +28,8 @@ extension TableObject {
 extension TableSet {
     fileprivate var lines: [String] {
         var lines = ["  \(shape.isMap ? "map" : "set") \(shape.name) {"]
-        lines.append(
-            "    type " + shape.fields.map(\.typeName).joined(separator: " . ") + (shape.isMap ? " : verdict" : ""))
+        lines.append("    \(shape.typeText)" + (shape.isMap ? " : verdict" : ""))
         if shape.isInterval { lines.append("    flags interval") }
-        if shape.timeoutMilliseconds > 0 { lines.append("    timeout \(shape.timeoutMilliseconds / 1000)s") }
         if !shape.comment.isEmpty { lines.append("    comment \"\(shape.comment)\"") }
         if !members.isEmpty {
             lines.append("    elements = {")
@@ -52,6 +51,13 @@ extension TableSet {
 }
 
 extension SetShape {
+    /// By names of types, or where one has none, by what it is the type of.
+    fileprivate var typeText: String {
+        fields.contains(.connectionID)
+            ? "typeof " + fields.map(\.text).joined(separator: " . ")
+            : "type " + fields.map(\.typeName).joined(separator: " . ")
+    }
+
     /// The values of a key, one for each field.
     fileprivate func values(_ key: [UInt8]) -> [String] {
         var rest = key[...]
@@ -60,9 +66,14 @@ extension SetShape {
             rest = rest.dropFirst((field.byteCount + 3) / 4 * 4)
             let number = bytes.reduce(0) { $0 << 8 | UInt32($1) }
             switch field {
-            case .interface: return "\(number.byteSwapped)"
-            case .source, .destination, .arpSource: return IPAddress(networkBytes: bytes).map(\.description) ?? "?"
-            case .transportProtocol, .sourcePort, .destinationPort, .icmpType, .hopLimit: return "\(number)"
+            case .interface, .outInterface, .mark: return "\(number.byteSwapped)"
+            case .source, .destination, .arpSource, .connectionSource:
+                return IPAddress(networkBytes: bytes).map(\.description) ?? "?"
+            case .hardwareSource:
+                return bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
+            case .transportProtocol, .sourcePort, .destinationPort, .icmpType, .icmpv4Type, .hopLimit, .connectionID:
+                return "\(number)"
+            case .frame(let part): return part.text(bytes)
             }
         }
     }
@@ -71,19 +82,31 @@ extension SetShape {
 extension Field {
     fileprivate var typeName: String {
         switch self {
-        case .interface: "iface_index"
-        case .source(let family), .destination(let family): "\(family)_addr"
+        case .interface, .outInterface: "iface_index"
+        case .source(let family), .destination(let family), .connectionSource(let family, _): "\(family)_addr"
+        case .hardwareSource: "ether_addr"
+        case .mark: "mark"
+        case .icmpv4Type: "icmp_type"
+        case .connectionID: "integer"
         case .transportProtocol: "inet_proto"
         case .sourcePort, .destinationPort: "inet_service"
         case .arpSource: "ipv4_addr"
         case .icmpType: "icmpv6_type"
         case .hopLimit: "integer"
+        case .frame(let part): part.typeName
         }
     }
 
     fileprivate var text: String {
         switch self {
         case .interface: "iif"
+        case .outInterface: "oif"
+        case .hardwareSource: "ether saddr"
+        case .mark: "meta mark"
+        case .icmpv4Type: "icmp type"
+        case .connectionSource(let family, let isReply):
+            "ct \(isReply ? "reply" : "original") \(family == .ipv4 ? "ip" : "ip6") saddr"
+        case .connectionID: "ct id"
         case .source(let family): family == .ipv4 ? "ip saddr" : "ip6 saddr"
         case .destination(let family): family == .ipv4 ? "ip daddr" : "ip6 daddr"
         case .transportProtocol: "meta l4proto"
@@ -92,6 +115,7 @@ extension Field {
         case .arpSource: "arp saddr ip"
         case .icmpType: "icmpv6 type"
         case .hopLimit: "ip6 hoplimit"
+        case .frame(let part): part.text
         }
     }
 }
@@ -114,6 +138,7 @@ extension TableChain.Hook {
         case .input: "input"
         case .output: "output"
         case .bridgePrerouting: "prerouting"
+        case .bridgeForward, .bridgeForwardEnd: "forward"
         }
     }
 }
@@ -130,6 +155,13 @@ extension Term: CustomStringConvertible {
         switch self {
         case .family(let family): "meta nfproto \(family)"
         case .connectionState(let states): states == BaseTable.established ? "ct state established" : "ct state related"
+        case .replyDirection: "ct direction reply"
+        case .destinationNAT(let isDone): isDone ? "ct status dnat" : "ct status ! dnat"
+        case .toOwnNode: "oif 0"
+        case .portMark: "meta mark & \(PortMark.mask) == \(PortMark.base)"
+        case .hasOptions: "ip hdrlength > 5"
+        case .option(let option): "ip option \(option == .loose ? "lsrr" : "ssrr") exists"
+        case .routingHeader: "exthdr rt exists"
         case .transportProtocol(let number): "meta l4proto \(number.rawValue)"
         case .destinationPort(let range): "th dport \(range)"
         case .hasDestinationPort: "th dport >= 0"
@@ -139,6 +171,7 @@ extension Term: CustomStringConvertible {
         case .masked(let field, let mask, let value):
             mask.allSatisfy { $0 == 0xff } && value.count == 1
                 ? "\(field.text) \(value[0])" : "\(field.text) & \(mask) == \(value)"
+        case .setMark(let mark): "meta mark set \(mark)"
         case .limit(let name): "limit name \"\(name)\""
         case .count(let name): "counter name \"\(name)\""
         case .log(let prefix, let group): "log prefix \"\(prefix)\" group \(group) snaplen 128"

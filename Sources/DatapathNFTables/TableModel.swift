@@ -14,14 +14,28 @@ package enum Field: Hashable, Sendable {
     case icmpType
     /// Of IPv6.
     case hopLimit
+    case icmpv4Type
+    /// By which the packet leaves; 0 where it is for the node itself.
+    case outInterface
+    /// Hardware address of an Ethernet frame's sender.
+    case hardwareSource
+    case mark
+    /// Where the first packet of the packet's connection came from, or the first reply.
+    case connectionSource(AddressFamily, isReply: Bool = false)
+    /// What `ct id` says of the packet's connection.
+    case connectionID
+    /// What bridged frames alone are looked at for.
+    case frame(FramePart)
 
     /// Bytes of the value itself; in a key of several fields each is padded to a multiple of four.
     var byteCount: Int {
         switch self {
-        case .interface, .arpSource: 4
-        case .source(let family), .destination(let family): family.bitWidth / 8
-        case .transportProtocol, .icmpType, .hopLimit: 1
+        case .interface, .outInterface, .mark, .arpSource, .connectionID: 4
+        case .source(let family), .destination(let family), .connectionSource(let family, _): family.bitWidth / 8
+        case .hardwareSource: 6
+        case .transportProtocol, .icmpType, .icmpv4Type, .hopLimit: 1
         case .sourcePort, .destinationPort: 2
+        case .frame(let part): part.byteCount
         }
     }
 
@@ -55,6 +69,19 @@ package enum Term: Hashable, Sendable {
     case family(AddressFamily)
     /// The packet's connection is in this state (NF_CT_STATE_BIT).
     case connectionState(UInt32)
+    /// The packet goes the way of its connection's replies.
+    case replyDirection
+    /// Whether the packet's connection had its destination translated.
+    case destinationNAT(Bool)
+    /// The packet is for the node itself: the kernel knows no interface by which it would leave.
+    case toOwnNode
+    /// Marked by the table `bridge bulkhead`: see ``PortMark``.
+    case portMark
+    /// IPv4 with options.
+    case hasOptions
+    case option(SourceRouteOption)
+    /// IPv6 with a routing header.
+    case routingHeader
     case transportProtocol(IPProtocol)
     case destinationPort(PortRange)
     /// The two bytes where a port stands are there.
@@ -65,12 +92,19 @@ package enum Term: Hashable, Sendable {
     case etherType(UInt16)
     /// The field has these bits under the mask.
     case masked(Field, mask: [UInt8], value: [UInt8])
+    case setMark(UInt32)
     case limit(String)
     case count(String)
     case log(prefix: String, group: UInt16)
     case resetTCP
     case rejectProhibited
     case verdict(ChainVerdict)
+}
+
+/// IPv4 options by which a packet names its way (RFC 791), by their types.
+package enum SourceRouteOption: UInt8, Hashable, Sendable {
+    case loose = 131
+    case strict = 137
 }
 
 package struct TableRule: Hashable, Sendable {
@@ -89,6 +123,9 @@ package struct TableChain: Hashable, Sendable {
         case input
         case output
         case bridgePrerouting
+        /// Before policy is enforced on what a bridge forwards, and after it.
+        case bridgeForward
+        case bridgeForwardEnd
     }
     /// Whether packets enter here from one of the kernel's hooks.
     package var isBase: Bool
@@ -163,8 +200,6 @@ package struct SetShape: Hashable, Sendable {
     package var isMap = false
     /// Whether members are ranges.
     package var isInterval = false
-    /// Members go by themselves after this time; such a set's members are not part of the plan.
-    package var timeoutMilliseconds: UInt64 = 0
     package var comment = ""
 
     var keyBytes: Int {

@@ -9,12 +9,35 @@ package enum TableName {
     package static let input = "input"
     package static let output = "output"
     package static let prerouting = "prerouting"
+    package static let forwardEnd = "forward-end"
     /// Those that a hook calls, of the tables of both families.
-    package static let baseChains = [forward, input, output, prerouting]
+    package static let baseChains = [forward, forwardEnd, input, output, prerouting]
     package static let sources = "source-addresses"
-    package static let ownNodeSources = "source-addresses-to-own-node"
+    package static let fromPods = "from-pods"
+    package static let forwarded = "forwarded"
+    package static let toPorts = "to-ports"
+    package static let fromUnbound = "from-unbound"
+    package static let podGuard = "pod-guard"
+    package static let sourceRoutes = "source-routes"
+    package static let tunnelPackets = "tunnel-packets"
+    package static let errors = "icmp-errors"
+    package static let revokedFlows = "revoked-flows"
+    package static let ownNodeSource = "own-node-source"
+    package static let fromPodsToNode = "from-pods-to-node"
+    package static let fromUnboundToNode = "from-unbound-to-node"
+    package static let toNode = "to-node"
     package static let podPorts = "pod-ports"
     package static let discovery = "neighbour-discovery"
+    package static let neighborDiscovery = "neighbor-discovery"
+    package static let listenerDiscovery = "listener-discovery"
+    package static let dhcp = "dhcp-ports"
+    package static let tunnelPorts = "tunnel-ports"
+    package static let tunnelProtocols = "tunnel-protocols"
+    package static let podHardware = "pod-hardware"
+    package static let egressByHardware = "egress-hardware"
+    package static let egressByInterface = "egress-interfaces"
+    package static let ingressByInterface = "ingress-interfaces"
+    package static let ingressByPort = "ingress-ports"
     package static let transportProtocols = "transport-protocols"
     package static let errorProtocols = "error-protocols"
     package static let podInterfaces = "pod-interfaces"
@@ -24,6 +47,9 @@ package enum TableName {
     package static let spoofed = "packets-spoofed"
     package static let inconsistent = "inconsistent"
     package static let revoked = "packets-revoked"
+    package static let tunnel = "packets-tunnel"
+    package static let sourceRouted = "packets-source-routed"
+    package static let unrelatedErrors = "packets-unrelated-errors"
     package static let audited = "packets-audited"
 
     package static func transport(_ direction: Direction) -> String { "transport-\(direction.rawValue)" }
@@ -32,10 +58,18 @@ package enum TableName {
         "\(direction.rawValue)-\(family)"
     }
     package static func sources(_ family: AddressFamily) -> String { "pod-sources-\(family)" }
+    /// Addresses that nobody but one sends from, and where that is looked at.
+    package static func localSources(_ family: AddressFamily) -> String { "local-sources-\(family)" }
+    /// Bridge ports by pod: no rule asks, the next run does.
+    package static func bridgePorts(_ family: AddressFamily) -> String { "bridge-ports-\(family)" }
+    package static func nodes(_ family: AddressFamily) -> String { "node-addresses-\(family)" }
     package static func unbound(_ family: AddressFamily) -> String { "unbound-sources-\(family)" }
     package static func group(_ family: AddressFamily) -> String { "group-addresses-\(family)" }
     package static func samePod(_ family: AddressFamily) -> String { "same-pod-\(family)" }
     package static func revoked(_ family: AddressFamily) -> String { "revoked-\(family)" }
+
+    /// The chain that ends a packet for a cause that is no rule.
+    package static func drop(_ counter: String) -> String { "drop-" + counter.dropFirst("packets-".count) }
 
     /// Letters, digits and `/ _ .` of a text; runs of anything else become one dash.
     static func slug(_ text: String, limit: Int) -> String {

@@ -2,6 +2,8 @@
 import CLibNFTNL
 import CompiledPolicy
 import Datapath
+import Glibc
+import Netfilter
 import NetworkTypes
 
 extension TableReader {
@@ -30,25 +32,52 @@ extension TableReader {
         return numbering
     }
 
-    /// The interfaces that an earlier run gave to local addresses.
-    static func interfaces(_ socket: NetfilterSocket) throws(DatapathError) -> [IPAddress: UInt32] {
-        var interfaces: [IPAddress: UInt32] = [:]
+    /// Where an earlier run knew local addresses.
+    static func places(_ socket: NetfilterSocket) throws(DatapathError) -> [IPAddress: EndpointPlace] {
+        func index(_ bytes: ArraySlice<UInt8>) -> UInt32 { bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) } }
+        let routed = Set(
+            try keys(of: SetShape(name: TableName.podInterfaces, fields: [.interface]), socket).map { index($0[...]) })
+        var places: [IPAddress: EndpointPlace] = [:]
         for family in AddressFamily.allCases {
-            let shape = SetShape(name: TableName.sources(family), fields: [.interface, .source(family)])
-            let found: Members?
-            do {
-                found = try members(of: shape, socket)
-            } catch .system(_, 2, _) {
-                // ENOENT: a table that somebody else made, or that was cut down, has no such set.
-                continue
+            let sources = SetShape(name: TableName.sources(family), fields: [.interface, .source(family)])
+            for key in try keys(of: sources, socket) where routed.contains(index(key[..<4])) {
+                guard let address = IPAddress(networkBytes: key.dropFirst(4)) else { continue }
+                let interface = EndpointInterface(index: index(key[..<4]), name: "")
+                places[address, default: EndpointPlace()].interfaces.append(interface)
             }
-            guard case .elements(let elements) = found else { continue }
-            for element in elements where element.key.count == shape.keyBytes {
-                guard let address = IPAddress(networkBytes: element.key.dropFirst(4)) else { continue }
-                let index = element.key.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
-                interfaces[address] = index
+            let ports = SetShape(name: TableName.bridgePorts(family), fields: BaseTable.bridgePortFields(family))
+            for key in try keys(of: ports, socket) {
+                guard let address = IPAddress(networkBytes: key.dropFirst(16)) else { continue }
+                let hardware = key[8..<14].reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
+                places[address, default: EndpointPlace()].port = EndpointBridgePort(
+                    index: index(key[4..<8]), bridge: index(key[..<4]), hardware: hardware)
             }
         }
-        return interfaces
+        return places.mapValues { place in
+            EndpointPlace(interfaces: place.interfaces.sorted { $0.index < $1.index }, port: place.port)
+        }
+    }
+
+    /// The connections whose packets an earlier run dropped.
+    static func revoked(_ socket: NetfilterSocket) throws(DatapathError) -> Set<Connection.Key> {
+        var revoked: Set<Connection.Key> = []
+        for family in AddressFamily.allCases {
+            let shape = SetShape(name: TableName.revoked(family), fields: BaseTable.revokedFields(family))
+            for key in try keys(of: shape, socket) {
+                guard let source = IPAddress(networkBytes: key.dropLast(4)) else { continue }
+                revoked.insert(Connection.Key(source: source, identifier: Array(key.suffix(4))))
+            }
+        }
+        return revoked
+    }
+
+    /// The keys in one of our sets; none where a table that somebody else made, or that was cut down, has no such set.
+    private static func keys(of shape: SetShape, _ socket: NetfilterSocket) throws(DatapathError) -> [[UInt8]] {
+        do {
+            guard case .elements(let elements) = try members(of: shape, socket) else { return [] }
+            return elements.map(\.key).filter { $0.count == shape.keyBytes }
+        } catch .system(_, ENOENT, _) {
+            return []
+        }
     }
 }

@@ -3,6 +3,7 @@ import CLibNFTNL
 import CLinuxShim
 import Datapath
 import Glibc
+import Netfilter
 import NetworkTypes
 
 /// Reads our table back from the kernel.
@@ -11,8 +12,9 @@ enum TableReader {
     static func read(
         _ socket: NetfilterSocket, family: UInt16 = Batch.family
     ) throws(DatapathError) -> KernelTable? {
-        guard try exists(socket, family: family) else { return nil }
+        guard let flags = try flags(socket, family) else { return nil }
         var table = KernelTable()
+        table.flags = flags
         for (name, object) in try objects(socket, family: family) { table.objects[name] = object }
         for (name, fingerprint) in try sets(socket, family) { table.sets[name] = fingerprint }
         for (name, chain) in try chains(socket, family) { table.chains[name] = chain }
@@ -25,14 +27,23 @@ enum TableReader {
     static func exists(
         _ socket: NetfilterSocket, family: UInt16 = Batch.family
     ) throws(DatapathError) -> Bool {
+        try flags(socket, family) != nil
+    }
+
+    /// The table's flags; nil where there is no table.
+    private static func flags(_ socket: NetfilterSocket, _ family: UInt16) throws(DatapathError) -> UInt32? {
         let name = UInt16(NFTA_TABLE_NAME.rawValue)
         do {
             let found = try socket.ask(
                 type(Int(NFT_MSG_GETTABLE)), family: UInt8(family), isDump: false, "look for the table",
-                request: { mnl_attr_put_strz($0, name, TableName.table) }, parse: { _, _ in true })
-            return !found.isEmpty
+                request: { mnl_attr_put_strz($0, name, TableName.table) },
+                parse: { _, body in
+                    Attributes(body.dropFirst(MemoryLayout<nfgenmsg>.size))
+                        .first { $0.type == Int(NFTA_TABLE_FLAGS.rawValue) }?.integer(UInt32.self) ?? 0
+                })
+            return found.first
         } catch .system(_, ENOENT, _) {
-            return false
+            return nil
         }
     }
 

@@ -2,19 +2,41 @@
 import CLibNFTNL
 import CLinuxShim
 import Datapath
+import Netfilter
 
 extension Transaction {
     /// What makes `kernel` into `contents`. Where sets, chains or objects exist but are made differently, everything is
     /// made anew, as where there is no table: it is one transaction either way.
     static func difference(
-        from kernel: KernelTable?, to contents: TableContents, _ socket: NetfilterSocket
+        from kernel: KernelTable?, to contents: TableContents, _ socket: NetfilterSocket,
+        family: UInt16 = Batch.family
     ) throws(DatapathError) -> Transaction {
         guard let kernel, kernel.canBecome(contents) else { return Transaction(replacing: contents) }
         var step = Transaction()
         step.compareObjects(kernel, contents)
-        try step.compareSets(kernel, contents, socket)
+        try step.compareSets(kernel, contents, socket, family)
         step.compareChains(kernel, contents)
         return step
+    }
+
+    /// What makes one content into another of the same objects, without asking the kernel.
+    init(from old: TableContents, to new: TableContents) {
+        for set in new.sets.values.sorted(by: { $0.shape.name < $1.shape.name }) {
+            guard let before = old.sets[set.shape.name] else {
+                newSets.append(set)
+                continue
+            }
+            compare(before.members, with: set)
+        }
+        for chain in new.chains.values.sorted(by: { $0.name < $1.name }) {
+            guard let before = old.chains[chain.name] else {
+                newChains.append(chain)
+                continue
+            }
+            if before != chain { rewrittenChains.append(chain) }
+        }
+        removedChains = old.chains.keys.sorted().filter { new.chains[$0] == nil }
+        removedSets = old.sets.keys.sorted().filter { new.sets[$0] == nil }
     }
 
     private mutating func compareObjects(_ kernel: KernelTable, _ contents: TableContents) {
@@ -26,16 +48,14 @@ extension Transaction {
     }
 
     private mutating func compareSets(
-        _ kernel: KernelTable, _ contents: TableContents, _ socket: NetfilterSocket
+        _ kernel: KernelTable, _ contents: TableContents, _ socket: NetfilterSocket, _ family: UInt16
     ) throws(DatapathError) {
         for set in contents.sets.values.sorted(by: { $0.shape.name < $1.shape.name }) {
             guard kernel.sets[set.shape.name] != nil else {
                 newSets.append(set)
                 continue
             }
-            // Members that go by themselves are not planned.
-            guard set.shape.timeoutMilliseconds == 0 else { continue }
-            compare(try TableReader.members(of: set.shape, socket), with: set)
+            compare(try TableReader.members(of: set.shape, socket, family: family), with: set)
         }
         // Sets without a name of their own go with the rules that use them.
         for name in kernel.sets.keys.sorted() where contents.sets[name] == nil && !name.hasPrefix("__") {
@@ -74,10 +94,11 @@ extension Transaction {
 extension KernelTable {
     /// Whether all that stays has the right form.
     fileprivate func canBecome(_ contents: TableContents) -> Bool {
-        objects.allSatisfy { name, object in
-            guard let wanted = contents.objects[name] else { return object.kind == UInt32(NFT_OBJECT_COUNTER) }
-            return wanted.fingerprint == object.fingerprint && wanted.userData == object.userData
-        }
+        flags == 0
+            && objects.allSatisfy { name, object in
+                guard let wanted = contents.objects[name] else { return object.kind == UInt32(NFT_OBJECT_COUNTER) }
+                return wanted.fingerprint == object.fingerprint && wanted.userData == object.userData
+            }
             && sets.allSatisfy { name, fingerprint in
                 contents.sets[name].map { $0.shape.fingerprint == fingerprint } ?? true
             }
@@ -99,8 +120,7 @@ extension TableObject {
 extension SetShape {
     var fingerprint: String {
         Fingerprint.set(
-            keyType: keyType, keyBytes: UInt32(keyBytes), flags: flags, timeout: timeoutMilliseconds,
-            userData: userData.bytes)
+            keyType: keyType, keyBytes: UInt32(keyBytes), flags: flags, timeout: 0, userData: userData.bytes)
     }
 }
 

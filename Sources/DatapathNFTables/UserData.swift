@@ -12,6 +12,8 @@ package struct UserData: Hashable, Sendable {
     /// Types on sets (NFTNL_UDATA_SET_KEYBYTEORDER, NFTNL_UDATA_SET_COMMENT).
     static let keyByteOrder: UInt8 = 0
     static let setComment: UInt8 = 7
+    /// NFTNL_UDATA_SET_KEY_TYPEOF.
+    static let keyTypeof: UInt8 = 3
 
     init() {}
     init(bytes: [UInt8]) { self.bytes = bytes }

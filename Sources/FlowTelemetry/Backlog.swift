@@ -6,6 +6,15 @@ public struct Backlog<Element: Sendable>: Sendable {
     public struct Batch: Sendable {
         public var elements: [Element]
         public var lost: UInt64
+
+        /// The same in pieces of at most `size` elements, in order; the last one has what was lost.
+        public func pieces(of size: Int) -> [Batch] {
+            let starts = stride(from: 0, to: max(elements.count, 1), by: size)
+            return starts.map { start in
+                let end = min(start + size, elements.count)
+                return Batch(elements: Array(elements[start..<end]), lost: end == elements.count ? lost : 0)
+            }
+        }
     }
 
     public let limit: Int

@@ -59,10 +59,3 @@ enum NeighbourReader {
         static let permanent: UInt16 = 0x80
     }
 }
-
-extension NetlinkBytes {
-    /// The six bytes of an Ethernet address, the first one uppermost; nil for hardware with other addresses.
-    fileprivate var hardwareAddress: UInt64? {
-        count == 6 ? bytes.reduce(0) { $0 << 8 | UInt64($1) } : nil
-    }
-}

@@ -47,6 +47,9 @@ struct NetlinkBytes {
     /// The text up to the first zero byte, or all of it.
     var text: String { String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) }
 
+    /// The six bytes of an Ethernet address, the first one uppermost; nil for hardware with other addresses.
+    var hardwareAddress: UInt64? { count == 6 ? bytes.reduce(0) { $0 << 8 | UInt64($1) } : nil }
+
     /// The whole of the bytes as an address of `family`.
     func address(_ family: AddressFamily) throws(NodeNetworkError) -> IPAddress {
         switch family {

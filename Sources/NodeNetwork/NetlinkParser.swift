@@ -31,8 +31,10 @@ public enum NetlinkParser {
         case Int(NLMSG_ERROR):
             let code = try body.load(Int32.self, "error code")
             return .refused(sequence: header.nlmsg_seq, code: -code)
-        case Int(RTM_NEWLINK): return try link(body).map { .link($0) } ?? .other
-        case Int(RTM_DELLINK): return try link(body).map { .linkRemoved(index: $0.index) } ?? .other
+        case Int(RTM_NEWLINK):
+            guard let (link, namespace) = try link(body) else { return .other }
+            return namespace.map { .peerLink(namespace: $0, link: link.index, hardware: link.hardware) } ?? .link(link)
+        case Int(RTM_DELLINK): return try link(body).map { .linkRemoved(index: $0.0.index) } ?? .other
         case Int(RTM_NEWADDR):
             guard let (address, namespace) = try address(body) else { return .other }
             return namespace.map { .peerAddress(namespace: $0, address) } ?? .address(address)
@@ -41,8 +43,17 @@ public enum NetlinkParser {
         case Int(RTM_DELNEIGH): return try NeighbourReader.message(body, isRemoval: true)
         case Int(RTM_NEWROUTE):
             let replaces = header.nlmsg_flags & UInt16(NLM_F_REPLACE) != 0
-            return try route(body).map { .route($0, replaces: replaces) } ?? .other
-        case Int(RTM_DELROUTE): return try route(body).map { .routeRemoved($0) } ?? .other
+            switch try RouteReader.route(body) {
+            case .unicast(let route): return .route(route, replaces: replaces)
+            case .local(let route): return .localRoute(route)
+            case nil: return .other
+            }
+        case Int(RTM_DELROUTE):
+            switch try RouteReader.route(body) {
+            case .unicast(let route): return .routeRemoved(route)
+            case .local(let route): return .localRouteRemoved(route)
+            case nil: return .other
+            }
         default: return .other
         }
     }
@@ -51,7 +62,8 @@ public enum NetlinkParser {
         header.nlmsg_flags & UInt16(NLM_F_DUMP_INTR) != 0
     }
 
-    private static func link(_ body: NetlinkBytes) throws(NodeNetworkError) -> Link? {
+    /// The device, and the namespace that it is in where it was asked for by that.
+    private static func link(_ body: NetlinkBytes) throws(NodeNetworkError) -> (Link, Int32?)? {
         let header = try body.load(ifinfomsg.self, "link header")
         // A bridge tells of its ports in messages of its own family, which say nothing about the device itself.
         guard header.ifi_family == UInt8(AddressFamilyNumber.unspecified) else { return nil }
@@ -59,8 +71,11 @@ public enum NetlinkParser {
         var link = Link(
             index: UInt32(header.ifi_index), name: "", isUp: header.ifi_flags & LinkFlags.up != 0,
             isLoopback: header.ifi_flags & LinkFlags.loopback != 0)
+        var namespace: Int32?
         try body.forEachAttribute(from: MemoryLayout<ifinfomsg>.size) { type, payload throws(NodeNetworkError) in
             switch type {
+            case Int(IFLA_ADDRESS): link.hardware = payload.hardwareAddress ?? 0
+            case Int(IFLA_TARGET_NETNSID): namespace = try payload.load(Int32.self, "namespace")
             case Int(IFLA_IFNAME): link.name = payload.text
             case Int(IFLA_MASTER): link.master = try payload.load(UInt32.self, "master")
             case Int(IFLA_LINK): link.peerIndex = try payload.load(UInt32.self, "other end")
@@ -68,13 +83,11 @@ public enum NetlinkParser {
                 let number = try payload.load(Int32.self, "other end's namespace")
                 link.peerNamespace = number < 0 ? nil : number
             case Int(IFLA_LINKINFO):
-                try payload.forEachAttribute(from: 0) { type, payload throws(NodeNetworkError) in
-                    if type == Int(IFLA_INFO_KIND) { link.kind = payload.text }
-                }
+                (link.kind, link.tunnel) = try TunnelReader.information(payload)
             default: break
             }
         }
-        return link
+        return (link, namespace)
     }
 
     /// The address, and the namespace that it is in where that was asked for by its number.
@@ -99,58 +112,6 @@ public enum NetlinkParser {
         guard let own = local ?? peer else { return nil }
         return (LinkAddress(link: header.ifa_index, address: own, prefixLength: header.ifa_prefixlen), namespace)
     }
-
-    private static func route(_ body: NetlinkBytes) throws(NodeNetworkError) -> Route? {
-        let header = try body.load(rtmsg.self, "route header")
-        guard let family = AddressFamilyNumber.family(header.rtm_family) else { return nil }
-        guard Int(header.rtm_dst_len) <= family.bitWidth else {
-            throw .invalid(what: "prefix length", value: Int(header.rtm_dst_len))
-        }
-        // RTM_F_CLONED: an entry of the route cache, not a route.
-        guard header.rtm_type == UInt8(RTN_UNICAST), header.rtm_flags & UInt32(RTM_F_CLONED) == 0,
-            header.rtm_src_len == 0
-        else { return nil }
-        var table = UInt32(header.rtm_table)
-        var destination: IPAddress?
-        var route = Route(destination: CIDR(family.zero, prefixLength: 0), links: [])
-        try body.forEachAttribute(from: MemoryLayout<rtmsg>.size) { type, payload throws(NodeNetworkError) in
-            switch type {
-            case Int(RTA_TABLE.rawValue): table = try payload.load(UInt32.self, "table")
-            case Int(RTA_DST.rawValue): destination = try payload.address(family)
-            case Int(RTA_OIF.rawValue): route.links.append(try payload.load(UInt32.self, "route device"))
-            case Int(RTA_PRIORITY.rawValue): route.metric = try payload.load(UInt32.self, "metric")
-            case Int(RTA_GATEWAY.rawValue), Int(RTA_VIA.rawValue): route.hasGateway = true
-            case Int(RTA_MULTIPATH.rawValue): try nextHops(payload, into: &route)
-            default: break
-            }
-        }
-        guard table == UInt32(RT_TABLE_MAIN.rawValue), !route.links.isEmpty else { return nil }
-        if destination == nil, header.rtm_dst_len != 0 {
-            throw .invalid(what: "prefix length without a destination", value: Int(header.rtm_dst_len))
-        }
-        route.destination = CIDR(destination ?? family.zero, prefixLength: Int(header.rtm_dst_len))
-        route.links.sort()
-        return route
-    }
-
-    /// RTA_MULTIPATH: a row of `struct rtnexthop`, each with attributes of its own.
-    private static func nextHops(_ payload: NetlinkBytes, into route: inout Route) throws(NodeNetworkError) {
-        let headerSize = MemoryLayout<rtnexthop>.size
-        var position = 0
-        while position < payload.count {
-            let hop = try payload.load(rtnexthop.self, at: position, "next hop")
-            let length = Int(hop.rtnh_len)
-            guard length >= headerSize else { throw .invalid(what: "next hop length", value: length) }
-            let attributes = try payload.slice(position..<position + length, "next hop")
-            if hop.rtnh_ifindex > 0 { route.links.append(UInt32(hop.rtnh_ifindex)) }
-            var hasGateway = false
-            try attributes.forEachAttribute(from: headerSize) { type, _ in
-                if type == Int(RTA_GATEWAY.rawValue) || type == Int(RTA_VIA.rawValue) { hasGateway = true }
-            }
-            if hasGateway { route.hasGateway = true }
-            position += NetlinkBytes.aligned(length)
-        }
-    }
 }
 
 /// AF_UNSPEC, AF_BRIDGE, AF_INET and AF_INET6 of Linux (bits/socket.h).
@@ -171,8 +132,4 @@ enum AddressFamilyNumber {
 private enum LinkFlags {
     static let up: UInt32 = 1
     static let loopback: UInt32 = 8
-}
-
-extension AddressFamily {
-    fileprivate var zero: IPAddress { self == .ipv4 ? IPAddress(v4: 0) : IPAddress(v6High: 0, low: 0) }
 }

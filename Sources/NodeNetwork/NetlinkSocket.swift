@@ -13,9 +13,9 @@ struct NetlinkSocket: ~Copyable {
     /// Room for what happens while a dump is read.
     private static let receiveBytes: Int32 = 4 << 20
 
-    /// Devices, addresses and routes of both families; neighbours, which bridges' forwarding entries count as.
+    /// Devices, addresses and routes of both families. Not neighbours: of those a pod could make a million.
     static let changes = UInt32(
-        RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_NEIGH)
+        RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE)
 
     /// - Parameter groups: RTMGRP_ bits to be notified of; 0 for a socket that only asks.
     init(groups: UInt32) throws(NodeNetworkError) {
@@ -49,43 +49,21 @@ struct NetlinkSocket: ~Copyable {
             let socket = try NetlinkSocket(groups: 0)
             var state = NetworkState()
             var isConsistent = true
-            let parts = [
-                (RTM_GETLINK, 0), (RTM_GETADDR, 0), (RTM_GETROUTE, 0), (RTM_GETNEIGH, 0),
-                (RTM_GETNEIGH, AddressFamilyNumber.bridge),
-            ]
-            for (sequence, (type, family)) in parts.enumerated() {
-                let whole = try socket.dump(UInt16(type), family, sequence: UInt32(sequence + 1), into: &state)
+            let parts = [RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE]
+            for (sequence, type) in parts.enumerated() {
+                let whole = try socket.dump(UInt16(type), 0, sequence: UInt32(sequence + 1), into: &state)
                 isConsistent = isConsistent && whole
             }
             guard isConsistent else { continue }
-            try askPeers(&state)
+            try PeerInquiry.ask(&state)
+            try PeerInquiry.askBridges(&state)
+            state.encapsulationPorts = (try? EncapsulationPorts.read()) ?? []
             return state
         }
         throw .system(operation: "dump the network state, which never stood still", code: EINTR)
     }
 
     private static let dumpAttempts = 20
-
-    /// Asks for the addresses at the other ends of bridge ports, which nobody tells of when they change.
-    static func askPeers(_ state: inout NetworkState) throws(NodeNetworkError) {
-        let ports = state.portsByPeer
-        state.bridges.peerAddresses = [:]
-        guard !ports.isEmpty else { return }
-        let socket = try NetlinkSocket(groups: 0)
-        for (sequence, namespace) in ports.keys.sorted().enumerated() {
-            let number = UInt32(sequence + 1)
-            let sent = shim_netlink_dump_addresses_of(socket.descriptor, namespace, number)
-            guard sent == 0 else { throw .system(operation: "ask for a pod's addresses", code: -sent) }
-            do throws(NodeNetworkError) {
-                _ = try socket.collect(number, into: &state)
-            } catch .system(_, let code) where refusals.contains(code) {
-                // The namespace is gone or not ours to ask: nothing is known of its ports.
-                continue
-            }
-        }
-    }
-
-    private static let refusals = [EINVAL, ENOENT, EACCES, EPERM, ENODEV]
 
     /// Returns whether nothing changed meanwhile in a way that makes the dump inconsistent.
     private func dump(
@@ -96,14 +74,25 @@ struct NetlinkSocket: ~Copyable {
         return try collect(sequence, into: &state)
     }
 
-    private func collect(_ sequence: UInt32, into state: inout NetworkState) throws(NodeNetworkError) -> Bool {
+    /// Takes in what answers a request, up to `limit` messages; what is left then stays in the socket.
+    ///
+    /// - Returns: whether that was all, and consistent.
+    @discardableResult
+    func collect(
+        _ sequence: UInt32, into state: inout NetworkState, atMost limit: Int = .max
+    ) throws(NodeNetworkError) -> Bool {
+        var count = 0
         while true {
             for message in try waitForMessages() {
                 switch message {
                 case .dumpDone(sequence, let interrupted): return !interrupted
-                case .refused(sequence, let code): throw .system(operation: "dump the network state", code: code)
+                // An acknowledgement.
+                case .refused(sequence, code: 0): return true
+                case .refused(sequence, let code): throw .system(operation: "ask for the network state", code: code)
                 default: _ = state.apply(message)
                 }
+                count += 1
+                if count > limit { return false }
             }
         }
     }

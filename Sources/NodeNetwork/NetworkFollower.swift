@@ -43,8 +43,9 @@ private final class FollowLoop {
     private var state = NetworkState()
     private var delivered: NetworkState?
     private var isStale = true
-    /// Whether addresses at the other ends of bridge ports may be others than those that are known.
-    private var arePeersStale = false
+    /// Whether the state may differ from what was delivered.
+    private var hasNews = false
+    private var inquiries = InquirySchedule()
 
     /// Changes are gathered before they are delivered, but not without end.
     private static let datagramsPerDelivery = 1024
@@ -65,7 +66,8 @@ private final class FollowLoop {
         while waiting[0].revents == 0 {
             let failed = !step()
             // POLLERR says that notifications were lost; receiving then gives ENOBUFS.
-            _ = poll(&waiting, failed ? 1 : 2, failed ? Self.retryMilliseconds : isStale ? 0 : -1)
+            let pause = failed ? Self.retryMilliseconds : isStale ? 0 : inquiries.pause(at: .now)
+            _ = poll(&waiting, failed ? 1 : 2, pause)
         }
     }
 
@@ -78,42 +80,47 @@ private final class FollowLoop {
                 try discardChanges()
                 state = try NetlinkSocket.dump()
                 isStale = false
-                arePeersStale = false
+                hasNews = true
                 try readChanges()
             }
-            if !isStale, arePeersStale {
-                arePeersStale = false
-                try NetlinkSocket.askPeers(&state)
-            }
+            if !isStale { try inquire() }
         } catch {
             isStale = true
             receiver(.failure(error))
             return false
         }
         // Still stale: this state may lack what was lost; the next step dumps again.
-        guard !isStale, state != delivered else { return true }
+        guard !isStale, hasNews else { return true }
+        hasNews = false
+        guard state != delivered else { return true }
         delivered = state
         receiver(.success(state))
         return true
+    }
+
+    /// Asks what nobody tells of, as far as it is time.
+    private func inquire() throws(NodeNetworkError) {
+        let due = inquiries.due(state, at: .now)
+        if !due.links.isEmpty, try PeerInquiry.ask(&state, links: due.links) { hasNews = true }
+        if due.bridges, try PeerInquiry.askBridges(&state) { hasNews = true }
+        if due.ports {
+            // Where they cannot be asked for, what was known stays; all else goes on being followed.
+            let ports = (try? EncapsulationPorts.read()) ?? state.encapsulationPorts
+            if ports != state.encapsulationPorts { hasNews = true }
+            state.encapsulationPorts = ports
+        }
     }
 
     private func readChanges() throws(NodeNetworkError) {
         for _ in 0..<Self.datagramsPerDelivery {
             guard !isStale, let messages = try receive() else { return }
             for message in messages {
-                let effect = state.apply(message)
-                if effect == .stale { isStale = true }
-                if effect == .changed { arePeersStale = arePeersStale || Self.concernsPeers(message) }
+                switch state.apply(message) {
+                case .stale: isStale = true
+                case .changed: hasNews = true
+                case .unchanged: break
+                }
             }
-        }
-    }
-
-    /// A pod's address may come after its pair, and is told to nobody here: but its first frame, by which the bridge
-    /// learns its hardware address, comes after both.
-    private static func concernsPeers(_ message: NetworkMessage) -> Bool {
-        switch message {
-        case .link, .forwarding, .neighbour: true
-        default: false
         }
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 import NetworkTypes
 
 /// A network device of the node, as rtnetlink tells it (`struct ifinfomsg`, IFLA_*).
@@ -15,10 +16,14 @@ public struct Link: Sendable, Hashable {
     public var peerIndex: UInt32 = 0
     /// IFLA_LINK_NETNSID: this namespace's number for the one where the other end is; nil: in this one, or unknown.
     public var peerNamespace: Int32?
+    /// IFLA_ADDRESS: six bytes, the first one uppermost; 0: none of that kind.
+    public var hardware: UInt64 = 0
+    /// What the device unwraps, where it is a tunnel's end.
+    public var tunnel: TunnelEnd?
 
     public init(
         index: UInt32, name: String, kind: String = "", master: UInt32 = 0, isUp: Bool = true, isLoopback: Bool = false,
-        peerIndex: UInt32 = 0, peerNamespace: Int32? = nil
+        peerIndex: UInt32 = 0, peerNamespace: Int32? = nil, hardware: UInt64 = 0, tunnel: TunnelEnd? = nil
     ) {
         self.index = index
         self.name = name
@@ -28,6 +33,31 @@ public struct Link: Sendable, Hashable {
         self.isLoopback = isLoopback
         self.peerIndex = peerIndex
         self.peerNamespace = peerNamespace
+        self.hardware = hardware
+        self.tunnel = tunnel
+    }
+}
+
+/// Packets that a tunnel device takes in and unwraps.
+public struct TunnelEnd: Sendable, Hashable {
+    /// UDP destination ports.
+    public var udpPorts: Set<UInt16>
+    /// IP protocols.
+    public var protocols: Set<UInt8>
+    public init(udpPorts: Set<UInt16> = [], protocols: Set<UInt8> = []) {
+        self.udpPorts = udpPorts
+        self.protocols = protocols
+    }
+}
+
+/// A route that makes addresses the node's own (RTN_LOCAL, RTN_ANYCAST): of a device's address, of the loopback device,
+/// or one that somebody made for a whole prefix.
+public struct LocalRoute: Sendable, Hashable {
+    public var destination: CIDR
+    public var link: UInt32
+    public init(destination: CIDR, link: UInt32) {
+        self.destination = destination
+        self.link = link
     }
 }
 
@@ -101,6 +131,8 @@ public enum NetworkMessage: Sendable, Hashable {
     case addressRemoved(LinkAddress)
     /// An address in another namespace, asked for by this namespace's number for it; `link` counts there.
     case peerAddress(namespace: Int32, LinkAddress)
+    /// The hardware address of a device in another namespace, asked for likewise; `link` counts there.
+    case peerLink(namespace: Int32, link: UInt32, hardware: UInt64)
     /// A neighbour's hardware address is known.
     case neighbour(Neighbour)
     case neighbourRemoved(Neighbour)
@@ -110,11 +142,13 @@ public enum NetworkMessage: Sendable, Hashable {
     /// A route is new. `replaces`: the first route to the same destination with the same metric is gone for it.
     case route(Route, replaces: Bool)
     case routeRemoved(Route)
+    case localRoute(LocalRoute)
+    case localRouteRemoved(LocalRoute)
     /// The dump that was asked for with this sequence number is over. `interrupted`: what it told is inconsistent.
     case dumpDone(sequence: UInt32, interrupted: Bool)
     /// The kernel refused a request with this errno.
     case refused(sequence: UInt32, code: Int32)
-    /// Something else: other tables, multicast, local and blackhole routes, other families.
+    /// Something else: other tables, multicast and blackhole routes, other families.
     case other
 }
 
@@ -132,7 +166,7 @@ public enum NodeNetworkError: Error, Sendable, Hashable, CustomStringConvertible
         case .truncated(let what, let needed, let available):
             "netlink message cut short: \(what) needs \(needed) bytes, \(available) are there"
         case .invalid(let what, let value): "netlink message with \(what) \(value)"
-        case .system(let operation, let code): "\(operation): errno \(code)"
+        case .system(let operation, let code): "\(operation): \(String(cString: strerror(code)))"
         }
     }
 }

@@ -11,14 +11,14 @@ extension NetworkState {
         var found: [PodInterface: Set<IPAddress>] = [:]
         func note(_ address: IPAddress, at interface: PodInterface) {
             guard links[interface.index]?.peerNamespace != nil, !own.contains(address),
-                !Self.linkLocal.contains(address)
+                !address.isLinkLocal
             else { return }
             found[interface, default: []].insert(address)
         }
         for destination in routes.keys where destination.isHost {
             if let interface = interface(ofPod: destination.network) { note(destination.network, at: interface) }
         }
-        for (address, found) in bridgePorts { note(address, at: found.port) }
+        for (address, ports) in claimedPorts where ports.count == 1 { note(address, at: ports[0].port) }
         return found
     }
 

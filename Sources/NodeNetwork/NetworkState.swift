@@ -29,7 +29,13 @@ public struct NetworkState: Sendable, Equatable {
     /// How many routes beyond one address, or through a router, leave by each device: such a device leads to more
     /// than one pod.
     private var wideRoutes: [UInt32: Int] = [:]
-    /// What is known of who is behind bridge ports.
+    /// Routes that make addresses the node's own.
+    public private(set) var localRoutes: Set<LocalRoute> = []
+    /// By link: what was last heard of the other end, where that is in another namespace.
+    public internal(set) var peers: [UInt32: LinkPeer] = [:]
+    /// UDP ports at which the kernel unwraps packets for tunnels, whichever device takes them then.
+    public internal(set) var encapsulationPorts: Set<UInt16> = []
+    /// What bridges have learned of who is behind their ports.
     public internal(set) var bridges = BridgeState()
 
     public init() {}
@@ -46,7 +52,10 @@ public struct NetworkState: Sendable, Equatable {
         case .routeRemoved(let route):
             // One next hop taken out of several is told as a route that we don't have.
             remove(route) ? .changed : routes[route.destination] == nil ? .unchanged : .stale
-        case .peerAddress, .neighbour, .neighbourRemoved, .forwarding, .forwardingRemoved: applyToBridges(message)
+        case .localRoute(let route): localRoutes.insert(route).inserted ? .changed : .unchanged
+        case .localRouteRemoved(let route): localRoutes.remove(route) == nil ? .unchanged : .changed
+        case .peerAddress, .peerLink: applyToPeers(message)
+        case .neighbour, .neighbourRemoved, .forwarding, .forwardingRemoved: applyToBridges(message)
         case .dumpDone, .refused, .other: .unchanged
         }
     }
@@ -60,6 +69,36 @@ public struct NetworkState: Sendable, Equatable {
                 .map(\.address))
     }
 
+    /// What the node takes in as its own: every device's addresses, link-local ones and the loopback device's among them,
+    /// and prefixes that somebody made local. Not the link-local ones of pairs into other namespaces, which come and go
+    /// with pods. Whoever made everything local meant no address.
+    public var ownPrefixes: Set<CIDR> {
+        func isOwn(_ address: IPAddress, at link: UInt32) -> Bool {
+            !address.isLinkLocal || links[link]?.peerNamespace == nil
+        }
+        var prefixes: Set<CIDR> = []
+        for route in localRoutes where route.destination.prefixLength > 0 {
+            if isOwn(route.destination.network, at: route.link) { prefixes.insert(route.destination) }
+        }
+        for address in addresses where isOwn(address.address, at: address.link) {
+            prefixes.insert(CIDR(host: address.address))
+        }
+        let wide = prefixes.filter { !$0.isHost }
+        return prefixes.filter { prefix in !wide.contains { $0 != prefix && $0.contains(prefix) } }
+    }
+
+    /// What the node's tunnel devices unwrap, of those that are up.
+    public var tunnels: TunnelEnd {
+        let ports = TunnelEnd(udpPorts: encapsulationPorts)
+        return links.values.lazy.filter(\.isUp).compactMap(\.tunnel).reduce(into: ports) { all, end in
+            all.udpPorts.formUnion(end.udpPorts)
+            all.protocols.formUnion(end.protocols)
+        }
+    }
+
+    /// Whether routes beyond one address, or to a router, leave by the device: it leads to more than one pod.
+    func leadsFurther(_ link: UInt32) -> Bool { wideRoutes[link, default: 0] > 0 }
+
     /// The device that leads to the pod with this address, and to it alone: the most specific route of the main table
     /// is to this one address, straight by one virtual device that is no bridge port and that no wider route, default
     /// route or router lies behind. Nil where the routes don't say so.
@@ -67,7 +106,7 @@ public struct NetworkState: Sendable, Equatable {
         guard let candidates = routes[CIDR(host: address)],
             let route = candidates.min(by: { $0.metric < $1.metric }),
             !route.hasGateway, route.links.count == 1, let link = links[route.links[0]], link.isUp, link.master == 0,
-            Self.podKinds.contains(link.kind), wideRoutes[link.index, default: 0] == 0
+            Self.podKinds.contains(link.kind), !leadsFurther(link.index)
         else { return nil }
         return PodInterface(index: link.index, name: link.name)
     }
@@ -79,11 +118,14 @@ public struct NetworkState: Sendable, Equatable {
     /// fe80::/10 (RFC 4291, 2.5.6).
     static let linkLocal = CIDR(IPAddress(v6High: 0xfe80 << 48, low: 0), prefixLength: 10)
 
+    /// 169.254.0.0/16 (RFC 3927).
+    static let linkLocal4 = CIDR(IPAddress(v4: 0xa9fe_0000), prefixLength: 16)
+
     private mutating func set(_ link: Link) -> Effect {
         let before = links.updateValue(link, forKey: link.index)
         if before == link { return .unchanged }
         if before?.peerNamespace != link.peerNamespace || before?.peerIndex != link.peerIndex {
-            bridges.peerAddresses[link.index] = nil
+            peers[link.index] = nil
         }
         // Taking a device down removes its IPv4 routes without a message for each.
         if before?.isUp == true, !link.isUp { removeRoutes(by: link.index) { $0.destination.family == .ipv4 } }
@@ -93,6 +135,8 @@ public struct NetworkState: Sendable, Equatable {
     private mutating func removeLink(_ index: UInt32) -> Effect {
         guard links.removeValue(forKey: index) != nil else { return .unchanged }
         bridges.forget(index)
+        peers[index] = nil
+        localRoutes = localRoutes.filter { $0.link != index }
         removeRoutes(by: index) { _ in true }
         addresses = addresses.filter { $0.link != index }
         return .changed

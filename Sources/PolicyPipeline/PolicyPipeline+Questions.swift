@@ -69,6 +69,12 @@ extension PolicyPipeline {
     /// Local endpoints that the tables have no room for and do not protect; sorted.
     public var endpointsOverLimit: [EndpointName] { compiled.endpointsOverLimit }
 
+    /// Addresses of the cluster's other nodes.
+    public var otherNodeAddresses: Set<IPAddress> { state.otherNodeAddresses }
+
+    /// Changes with ``otherNodeAddresses``.
+    public var nodesRevision: UInt64 { state.nodesRevision }
+
     public var statistics: PipelineStatistics {
         var result = PipelineStatistics()
         result.cluster = state.counts

@@ -63,6 +63,9 @@ public struct ManifestSet: Sendable {
         }
     }
 
+    /// Objects in force that each problem of a document names, not its first one alone.
+    private static let repeatedKeys = 100
+
     private let reader: ManifestReader
     private let keepsLastOnEmpty: Bool
     private var files: [String: File] = [:]
@@ -224,7 +227,11 @@ public struct ManifestSet: Sendable {
             }
             for document in file.documents {
                 let keys = document.isRefused ? document.inForce.map(\.object.key) : []
-                problems += document.source.decoded.errors.map { ManifestProblem(error: $0, stillInForce: keys) }
+                // Many objects are named once a document: problems times objects would have no bound.
+                problems += document.source.decoded.errors.enumerated().map { index, error in
+                    let isTold = index == 0 || keys.count <= Self.repeatedKeys
+                    return ManifestProblem(error: error, stillInForce: isTold ? keys : [])
+                }
             }
         }
         return problems + contested.sorted().flatMap(duplicates)

@@ -46,12 +46,23 @@ struct StatusCommand: AsyncParsableCommand {
                 \(Words.count(bridges.ports, "port")) with pods, \
                 \(Words.count(Int(clamping: bridges.spoofed), "frame")) with foreign addresses dropped
                 """)
+            if bridges.unknownPorts > 0 {
+                table.add("", .init("no pod is known behind \(Words.count(bridges.unknownPorts, "port"))", .yellow))
+            }
         }
+        if let tunnels = status.tunnels { table.add("tunnels", text(tunnels)) }
         for line in lines(status.attachments, status.plugin) { table.add("CNI", line) }
         table.add("followers", "\(status.followers)")
         return table.text + overLimit(status.limits) + problems(status.bridges)
             + [status.guardrails, status.manifests].compactMap { $0 }.map(problems).joined()
             + problems(status.cluster)
+    }
+
+    private static func text(_ tunnels: TunnelStatus) -> Table.Cell {
+        let ends = tunnels.udpPorts.map { "udp/\($0)" } + tunnels.protocols.map { "protocol \($0)" }
+        let list = ends.isEmpty ? "without a known port" : ends.joined(separator: ", ")
+        guard tunnels.guarded else { return .init("\(list): pods may send to them", .yellow) }
+        return .init("\(list): dropped from pods to this node and to \(tunnels.nodes) addresses of others")
     }
 
     /// What nobody may overlook: right below the answer to "healthy?".

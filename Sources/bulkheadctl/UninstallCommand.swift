@@ -3,6 +3,8 @@ import ArgumentParser
 import ControlProtocol
 import DatapathEBPF
 import DatapathNFTables
+import Glibc
+import NodeNetwork
 
 struct UninstallCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -28,14 +30,24 @@ struct UninstallCommand: ParsableCommand {
     }
 
     func run() throws {
+        if bpffs != ControlDefaults.bpffs, access(bpffs, F_OK) != 0 {
+            throw ValidationError("--bpffs \(bpffs) is not there; name the one that bulkheadd was given")
+        }
+        let lock = try NamespaceLock()
+        defer { withExtendedLifetime(lock) {} }
         try NFTablesDatapath.checkUnused()
+        let listsLinks = EBPFDatapath.canListLinks
         // First of all: what starts now must not wait for a daemon that does not come.
         let removed =
-            try directories.installation.remove() + EBPFDatapath.uninstall(bpffs: bpffs) + NFTablesDatapath.uninstall()
+            try directories.installation.remove() + EBPFDatapath.uninstall(bpffs: bpffs, withUnpinned: listsLinks)
+            + NFTablesDatapath.uninstall()
             + BridgeSourceCheck.uninstall()
-        let left =
-            try directories.installation.installed() + EBPFDatapath.installed(bpffs: bpffs)
+        var left =
+            try directories.installation.installed() + EBPFDatapath.installed(bpffs: bpffs, withUnpinned: listsLinks)
             + NFTablesDatapath.installed() + BridgeSourceCheck.installed()
+        if !listsLinks {
+            left.append("links that are not pinned in \(bpffs), if any: only CAP_SYS_ADMIN can list them")
+        }
         let report = Report(removed: removed, left: left)
         try output.print(report, text: Self.text)
         if !report.left.isEmpty { throw ExitStatus.failure.error }

@@ -98,6 +98,26 @@ struct BulkheadD: ParsableCommand {
     @Flag(help: "Judge traffic from pods to their own node by NetworkPolicy too, not only by Admin and Baseline tiers.")
     var enforceOwnNode = false
 
+    enum UnknownPorts: String, ExpressibleByArgument, CaseIterable {
+        case allow
+        case deny
+    }
+
+    @Option(
+        help: ArgumentHelp(
+            "What comes in by a bridge port of which no pod is known: allow, as long as it is nobody else's address, or deny.",
+            discussion: """
+                With deny a new pod on a bridge sends nothing, not even DHCP requests, before its addresses are known \
+                by its object or by the CNI plugin.
+                """))
+    var unknownPorts: UnknownPorts = .allow
+
+    @Flag(
+        help: ArgumentHelp(
+            "Let pods send tunnel packets (VXLAN, Geneve, GRE, IPIP, SIT, FOU) to nodes that have such tunnels.",
+            discussion: "They come out of the node's tunnel as anybody's, so they are dropped otherwise."))
+    var allowPodTunnels = false
+
     @Option(help: "What enforces in the kernel: ebpf, nftables, or auto, which is eBPF where the kernel can.")
     var datapath: DatapathKind = .auto
 

@@ -34,15 +34,23 @@ struct DatapathChoice {
         }
     }
 
+    /// The real programs are loaded, attached and pinned, once; whatever of it fails leads to nftables.
     private func best(_ thread: KernelThread) async throws -> any RunningAgent {
-        if let error = setUp.bpffsError { return try await nftables("eBPF is not possible: \(error)", thread) }
+        if let error = setUp.bpffsError { return try await instead("\(error)", thread) }
         let support = EBPFSupport()
-        guard support.missing == nil else { return try await nftables("\(support)", thread) }
+        guard support.missing == nil else { return try await instead("\(support)", thread) }
         do {
             return try await ebpf("\(support)", thread)
-        } catch AgentStartError.datapath(.unsupported(let what, let remedy)) {
-            return try await nftables("eBPF is not possible: \(what); \(remedy)", thread)
+        } catch AgentStartError.datapath(.inUse(let holder)) {
+            throw DatapathError.inUse(holder)
+        } catch AgentStartError.datapath(let error) {
+            return try await instead("\(error)", thread)
         }
+    }
+
+    private func instead(_ reason: String, _ thread: KernelThread) async throws -> any RunningAgent {
+        logger.warning("eBPF is not possible: nftables enforces instead", metadata: ["reason": "\(reason)"])
+        return try await nftables("eBPF is not possible: \(reason)", thread, isFallback: true)
     }
 
     private func ebpf(
@@ -56,11 +64,12 @@ struct DatapathChoice {
     }
 
     private func nftables(
-        _ reason: String, _ thread: KernelThread
+        _ reason: String, _ thread: KernelThread, isFallback: Bool = false
     ) async throws -> any RunningAgent {
-        let settings = settings(.nftables, reason) { [bpffs = command.bpffs] in
-            try EBPFDatapath.uninstall(bpffs: bpffs)
+        var settings = settings(.nftables, reason) { [bpffs = command.bpffs] in
+            try EBPFDatapath.uninstall(bpffs: bpffs, withUnpinned: false)
         }
+        settings.isFallback = isFallback
         let plane = NFTablesDatapath(settings: NFTablesSettings(rejects: command.reject))
         return try await started(
             Agent(settings: settings, thread: thread, datapath: plane, logger: logger), settings)
@@ -77,14 +86,14 @@ struct DatapathChoice {
             pushedFile: PushedFile(path: PushedFile.path(beside: command.socket)), cluster: cluster,
             attachmentFile: AttachmentFile(path: AttachmentFile.path(beside: command.socket)),
             readNetwork: { () throws(NodeNetworkError) in try NetworkFollower.snapshot() },
+            closesUnknownPorts: command.unknownPorts == .deny, allowsPodTunnels: command.allowPodTunnels,
             pluginStatus: { [plugin] in plugin?.status })
     }
 
     private func started<Plane: Datapath & ~Copyable>(
         _ agent: Agent<Plane>, _ settings: AgentSettings
     ) async throws -> any RunningAgent {
-        try await agent.start(
-            found.manifests, guardrails: found.guardrails, kept: try settings.pushedFile?.read() ?? KeptPushes())
+        try await agent.start(found.manifests, guardrails: found.guardrails)
         logger.info(
             "datapath", metadata: ["kind": "\(settings.datapathKind)", "reason": "\(settings.datapathReason)"])
         return agent

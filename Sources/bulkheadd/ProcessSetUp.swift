@@ -6,6 +6,8 @@ import Glibc
 struct ProcessSetUp: Sendable {
     /// Why there is no BPF file system, where one is wanted but can be done without.
     private(set) var bpffsError: SetUpError?
+    /// Where a BPF file system was mounted because there was none.
+    private(set) var mounted: String?
 
     /// Mounts bpffs where it is wanted and missing, then gives up all privileges that are not needed.
     ///
@@ -20,13 +22,14 @@ struct ProcessSetUp: Sendable {
         let mayNeedBPF = command.datapath != .nftables && !command.cleanup
         if mayNeedBPF {
             do {
-                try Self.mountBPFFileSystem(at: command.bpffs)
+                if try Self.mountBPFFileSystem(at: command.bpffs) { mounted = command.bpffs }
             } catch {
                 guard command.datapath == .auto else { throw error }
                 bpffsError = error
             }
         }
-        try Self.keepCapabilities(mayNeedBPF && bpffsError == nil ? Self.forBPF : Self.forNetfilter)
+        let forDaemon = mayNeedBPF && bpffsError == nil ? Self.forBPF : Self.forNetfilter
+        try Self.keepCapabilities(command.cleanup ? Self.forCleanUp : forDaemon)
     }
 
     /// Many times what all listeners grant their clients. Not all that the hard limit allows: some programs close as many
@@ -38,6 +41,9 @@ struct ProcessSetUp: Sendable {
     /// CAP_PERFMON (38) and CAP_BPF (39) as well.
     private static let forBPF: UInt64 = forNetfilter | 1 << 38 | 1 << 39
 
+    /// CAP_SYS_ADMIN (21) too: the kernel's links are listed by it alone.
+    private static let forCleanUp: UInt64 = forBPF | 1 << 21
+
     /// Those of `wanted` that the process has; the kernel says what is missing when it is asked to do something.
     private static func keepCapabilities(_ wanted: UInt64) throws(SetUpError) {
         let code = bh_keep_capabilities(wanted)
@@ -48,19 +54,21 @@ struct ProcessSetUp: Sendable {
         }
     }
 
-    private static func mountBPFFileSystem(at path: String) throws(SetUpError) {
+    /// Whether it had to be mounted.
+    private static func mountBPFFileSystem(at path: String) throws(SetUpError) -> Bool {
         var answer = bh_is_bpffs(path)
         if answer == -ENOENT, mkdir(path, 0o700) == 0 { answer = bh_is_bpffs(path) }
         guard answer >= 0 else {
             throw SetUpError(
                 what: "\(path) cannot be used: \(text(-answer))", remedy: "create it, or choose another --bpffs")
         }
-        if answer == 1 { return }
+        if answer == 1 { return false }
         guard mount("bpf", path, "bpf", UInt(MS_NOSUID) | UInt(MS_NODEV) | UInt(MS_NOEXEC), "mode=0700") == 0 else {
             throw SetUpError(
                 what: "no bpffs is mounted at \(path), and it may not be mounted: \(text(errno))",
                 remedy: "run 'mount -t bpf bpf \(path)' as root, or name one that is mounted with --bpffs")
         }
+        return true
     }
 
     private static func text(_ code: Int32) -> String { String(cString: strerror(code)) }

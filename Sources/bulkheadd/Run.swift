@@ -9,6 +9,7 @@ import KubernetesClient
 import KubernetesObjects
 import Logging
 import NIOCore
+import NodeNetwork
 import PolicySources
 import ServiceLifecycle
 
@@ -32,10 +33,19 @@ struct Run {
     }
 
     private func cleanUp() throws -> Int32 {
+        let lock = try NamespaceLock()
+        defer { withExtendedLifetime(lock) {} }
         try NFTablesDatapath.checkUnused()
+        let listsLinks = EBPFDatapath.canListLinks
+        if !listsLinks {
+            logger.warning(
+                "links that are not pinned there are not looked for: that needs CAP_SYS_ADMIN",
+                metadata: ["bpffs": "\(command.bpffs)"])
+        }
         // First of all: what starts now must not wait for a daemon that does not come.
         let removed =
-            try command.plugin.directories.installation.remove() + EBPFDatapath.uninstall(bpffs: command.bpffs)
+            try command.plugin.directories.installation.remove()
+            + EBPFDatapath.uninstall(bpffs: command.bpffs, withUnpinned: listsLinks)
             + NFTablesDatapath.uninstall()
             + BridgeSourceCheck.uninstall()
         for name in removed { logger.info("removed", metadata: ["object": "\(name)"]) }
@@ -43,6 +53,8 @@ struct Run {
     }
 
     private func once() async throws -> Int32 {
+        let lock = try takeLock()
+        defer { withExtendedLifetime(lock) {} }
         let directories = try Directories(command)
         directories.stop()
         let agent = try await start(directories)
@@ -63,6 +75,8 @@ struct Run {
         let socket = try SocketFile(path: command.socket)
         // Asked before anything in the kernel is changed.
         try socket.prepare()
+        let lock = try takeLock()
+        defer { withExtendedLifetime(lock) {} }
         let cluster = try access().map { access in
             ClusterFollower(
                 APIServerConnection(access, userAgent: "bulkheadd/\(BuildVersion.text)"), logger: logger)
@@ -83,6 +97,17 @@ struct Run {
         try await ServiceGroup(configuration: configuration).run()
         logger.info("stopped; what is enforced stays in force")
         return 0
+    }
+
+    /// Before anything in the kernel is changed: another daemon may enforce here, by either datapath.
+    private func takeLock() throws(NamespaceLockError) -> NamespaceLock {
+        let lock = try NamespaceLock()
+        if let problem = lock.problem {
+            logger.warning(
+                "a second bulkheadd in this network namespace would not be noticed", metadata: ["reason": "\(problem)"])
+        }
+        if let path = setUp.mounted { logger.notice("mounted a BPF file system", metadata: ["path": "\(path)"]) }
+        return lock
     }
 
     /// The API server to follow; nil: none was asked for.
@@ -108,11 +133,26 @@ private struct Directories {
 
     init(_ command: BulkheadD) throws {
         guardrails = try command.guardrails.map { path throws in
-            try ManifestDirectory(
+            try Self.check(path, "--guardrails")
+            return try ManifestDirectory(
                 path: path, kinds: ObjectKind.policies, keepsLastOnEmpty: command.keepLastOnEmpty)
         }
         manifests = try command.manifests.map { path throws in
-            try ManifestDirectory(path: path, keepsLastOnEmpty: command.keepLastOnEmpty)
+            try Self.check(path, "--manifests")
+            return try ManifestDirectory(path: path, keepsLastOnEmpty: command.keepLastOnEmpty)
+        }
+    }
+
+    private static func check(_ path: String, _ option: String) throws(SetUpError) {
+        var facts = stat()
+        guard stat(path, &facts) == 0 else {
+            throw SetUpError(
+                what: "\(option) \(path): \(String(cString: strerror(errno)))",
+                remedy: "create the directory, or name another one")
+        }
+        guard facts.st_mode & S_IFMT == S_IFDIR else {
+            throw SetUpError(
+                what: "\(option) \(path) is not a directory", remedy: "name the directory in which the files are")
         }
     }
 

@@ -63,7 +63,7 @@ import Testing
         #expect(!failed.healthy)
         #expect(failed.datapath.state == .retrying)
         #expect(failed.datapath.failures == 1)
-        #expect(failed.datapath.error == "write: errno 12: told to fail")
+        #expect(failed.datapath.error == "write: out of memory (errno 12): told to fail")
         #expect(failed.datapath.retryInSeconds.map { $0 > 0 && $0 <= 0.25 } ?? false)
         #expect(fixture.kernel.policy.endpoints.isEmpty)
 

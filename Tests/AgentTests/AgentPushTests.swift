@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Agent
 import ControlProtocol
+import Glibc
 import KubernetesObjects
+import TestKit
 import Testing
 
 @Suite(.serialized) struct AgentPushTests {
@@ -232,12 +234,58 @@ import Testing
           ingress: [{action: Deny, from: [{namespaces: {}}], ports: [{namedPort: web}]}]
         """
 
-    @Test func aKeptFileThatCannotBeReadStopsTheStart() throws {
+    @Test(arguments: [
+        "", "{}", "garbage\0", #"{"version":2,"objects":[],"resolved":{"endpoints":[]}}"#, "{\"version\":1",
+    ])
+    func aBrokenKeptFileIsSetAside(text: String) async throws {
         let directory = try TemporaryDirectory()
         let path = directory.path + "/pushed.json"
-        for text in ["", "{}", #"{"version":2,"objects":[],"resolved":{"endpoints":[]}}"#, "{\"version\":1"] {
-            try write(text, to: path)
-            #expect(throws: KeptFileError.self) { try PushedFile(path: path).read() }
+        try write(text, to: path)
+        #expect(throws: KeptFileError.self) { try PushedFile(path: path).read() }
+        let fixture = try AgentFixture(in: directory)
+        try await fixture.start()
+        let broken = try #require(Self.broken(in: directory).first)
+        let status = await fixture.agent.status()
+        #expect(
+            !status.healthy && status.problems.count == 1 && status.problems[0].contains(broken), "\(status.problems)")
+        #expect(try Array(text.utf8) == Array(contentsOf(broken)))
+        // What is pushed now is kept again.
+        _ = try await fixture.agent.apply(try AgentFixture.objects(AgentFixture.policy))
+        #expect(try PushedFile(path: path).read().objects.count == 1)
+        unlink(broken)
+        #expect(await fixture.agent.status().healthy)
+        await fixture.agent.stop()
+    }
+
+    private static func broken(in directory: TemporaryDirectory) throws -> [String] {
+        try NetProcess.run(["find", directory.path, "-name", "*.broken-*"]).split(separator: "\n").map(String.init)
+    }
+
+    private func contentsOf(_ path: String) throws -> [UInt8] { Array(try NetProcess.run(["cat", path]).utf8) }
+
+    /// Neither read nor written through, whoever has laid it there.
+    @Test func aSymbolicLinkIsNotFollowed() async throws {
+        let directory = try TemporaryDirectory()
+        let target = directory.path + "/target"
+        try write("precious", to: target)
+        for name in ["pushed.json", "pushed.json.new", "attachments.json", "attachments.json.new"] {
+            try #require(symlink(target, "\(directory.path)/\(name)") == 0)
         }
+        let fixture = try AgentFixture(in: directory)
+        try await fixture.start()
+        #expect(await fixture.agent.status().problems.count { $0.contains("symbolic link") } == 2)
+        _ = try await fixture.agent.apply(try AgentFixture.objects(AgentFixture.policy))
+        #expect(try contentsOf(target) == Array("precious".utf8))
+        #expect(try PushedFile(path: directory.path + "/pushed.json").read().objects.count == 1)
+        await fixture.agent.stop()
+    }
+
+    @Test func aHugeKeptFileIsNotRead() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/pushed.json"
+        try write("{", to: path)
+        try #require(truncate(path, 1 << 40) == 0)
+        let error = #expect(throws: KeptFileError.self) { try PushedFile(path: path).read() }
+        #expect(error?.reason.contains("above the limit") == true)
     }
 }

@@ -25,6 +25,29 @@ struct DatapathTests {
         #expect(await fixture.agent.status().datapath.repaired == 9)
     }
 
+    /// However long the watch interval is, and while the kernel cannot be programmed.
+    @Test func whatOthersRemoveIsPutBackSoonAndTold() async throws {
+        let fixture = try AgentFixture()
+        try await fixture.start()
+        fixture.kernel.state.withLock { $0.repair.repaired = ["a link", "a table"] }
+        let isCounted = try await eventually { await fixture.agent.status().datapath.repaired == 2 }
+        #expect(isCounted)
+        fixture.kernel.failNext(1000)
+        await fixture.agent.manifestsChanged(
+            ManifestChange(events: [.removed(try AgentFixture.objects(AgentFixture.policy)[0].key)]))
+        fixture.kernel.state.withLock { $0.repair = RepairReport(repaired: ["a link"], failure: FakeKernel.failure) }
+        let isCountedAgain = try await eventually { await fixture.agent.status().datapath.repaired == 3 }
+        #expect(isCountedAgain)
+        let health = await fixture.agent.health()
+        #expect(health.missing.isEmpty && health.behind.count == 2, "\(health)")
+        #expect(health.behind[0].contains("cannot be put back"), "\(health)")
+        fixture.kernel.failNext(0)
+        fixture.kernel.state.withLock { $0.repair = RepairReport() }
+        let isHealthy = try await eventually { await fixture.agent.status().healthy }
+        #expect(isHealthy)
+        await fixture.agent.stop()
+    }
+
     /// What another datapath has in the kernel.
     private final class Other: Sendable {
         let calls = Mutex(0)

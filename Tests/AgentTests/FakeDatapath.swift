@@ -67,6 +67,8 @@ struct FakeDatapath: Datapath, ~Copyable {
         return "fake tables"
     }
 
+    mutating func repair() -> RepairReport { kernel.takeRepair() }
+
     static var isExposed: Bool { true }
     func isUntouched() throws(DatapathError) -> Bool { kernel.state.withLock { $0.changedByOthers == 0 } }
 }
@@ -84,6 +86,8 @@ final class FakeKernel: Sendable {
         var counters: [RuleID: RuleCounter] = [:]
         /// Whether somebody has taken away what enforces.
         var isGone = false
+        /// What the next look for repairs finds.
+        var repair = RepairReport()
         /// Things that the next resync has to put right.
         var changedByOthers = 0
     }
@@ -97,6 +101,14 @@ final class FakeKernel: Sendable {
     var policy: CompiledPolicy { state.withLock { $0.policy } }
 
     func changeByOthers(_ count: Int) { state.withLock { $0.changedByOthers = count } }
+
+    /// What was repaired is told once, a failure until it is taken back.
+    fileprivate func takeRepair() -> RepairReport {
+        state.withLock { state in
+            defer { state.repair.repaired = [] }
+            return state.repair
+        }
+    }
 
     fileprivate func takeChanges() -> Int {
         state.withLock { state in

@@ -81,8 +81,12 @@ extension Live {
             try LiveCluster.with(datapath, links: .bridged) { cluster in
                 let settings = [("bridge/bridge-nf-call-iptables", 0), ("bridge/bridge-nf-call-ip6tables", 0)]
                 try cluster.world.node.sysctl(settings)
-                // Asking for the status is enough to put it right.
+                // Nobody asks: it is noticed within a second.
+                NetClock.sleep(milliseconds: 1000)
+                #expect(try cluster.world.node.command("cat", "/proc/sys/net/bridge/bridge-nf-call-iptables") == "1\n")
                 let status = try cluster.daemon.get("/v1/status")
+                #expect(status.contains(/"repaired" ?: ?[1-9]/), "\(status)")
+                #expect(cluster.daemon.log.contains("bridge-nf-call-iptables"))
                 #expect(status.contains(/"bridges" ?: ?\{[^}]*"filtering" ?: ?true/), "\(status)")
                 #expect(status.contains(/"ports" ?: ?5/), "\(status)")
                 let probe = NetProbe(.tcp, to: cluster.world.pod("locked").v4, port: 8080, milliseconds: 300)

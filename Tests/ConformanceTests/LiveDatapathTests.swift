@@ -42,6 +42,74 @@ extension Live {
             }
         }
 
+        /// Whatever does not work on the way to packets being judged, nftables judges them.
+        @Test func whatCannotBePinnedLeadsToNFTables() throws {
+            try NetWorld.with(pods: ["web"]) { world in
+                let daemon = try NetDaemon.executable("bulkheadd")
+                let readOnly = [
+                    "unshare", "-m", "sh", "-c", #"mount -o remount,bind,ro "$0" && exec "$@""#, world.bpffs, daemon,
+                ]
+                try status(world, readOnly) { answer in
+                    #expect(answer.contains(#""kind":"nftables""#), "\(answer)")
+                    #expect(answer.contains("eBPF is not possible: creating \(world.bpffs)"), "\(answer)")
+                    #expect(answer.contains("read-only file system (errno 30)"), "\(answer)")
+                    #expect(answer.contains(#""healthy":true"#), "\(answer)")
+                }
+                let asked = try world.node.start(
+                    readOnly + [
+                        "--datapath", "ebpf", "--node-name", "n", "--bpffs", world.bpffs, "--socket",
+                        "\(world.directory)/asked.sock",
+                    ])
+                #expect(try asked.wait() == 1)
+                #expect(asked.output.contains("read-only file system"), "\(asked.output)")
+            }
+        }
+
+        /// One daemon a network namespace, whatever its datapath, socket and BPF file system.
+        @Test(arguments: NetDatapath.allCases, NetDatapath.allCases)
+        func aSecondDaemonIsRefused(first: NetDatapath, second: NetDatapath) throws {
+            try LiveCluster.with(first) { cluster in
+                let world = cluster.world
+                let other = try world.node.start([
+                    try NetDaemon.executable("bulkheadd"), "--node-name", "n", "--datapath", second.rawValue, "--bpffs",
+                    world.bpffs, "--socket", "\(world.directory)/second.sock",
+                ])
+                #expect(try other.wait() == 1)
+                #expect(other.output.contains("another bulkheadd (pid \(cluster.daemon.pid))"), "\(other.output)")
+                #expect(other.output.contains("stop it first"), "\(other.output)")
+                let ctl = try NetDaemon.executable("bulkheadctl")
+                let uninstall = try world.node.start([ctl, "uninstall", "--bpffs", world.bpffs])
+                #expect(try uninstall.wait() != 0)
+                #expect(uninstall.output.contains("stop it first"), "\(uninstall.output)")
+                let probe = NetProbe(.tcp, to: world.pod("api").v4, port: 8080)
+                #expect(try cluster.ask(probe, from: "idle") == .timeout)
+                #expect(try cluster.ask(probe, from: "web") == .answered)
+            }
+        }
+
+        /// What the message names is what has to be changed.
+        @Test func whatIsMissingAtTheStartIsNamed() throws {
+            try NetWorld.with(pods: []) { world in
+                let daemon = try NetDaemon.executable("bulkheadd")
+                let common = [
+                    "--node-name", "n", "--datapath", "nftables", "--socket", "\(world.directory)/start.sock",
+                ]
+                func output(_ wrapper: [String], _ arguments: [String]) throws -> String {
+                    let process = try world.node.start(wrapper + [daemon] + common + arguments)
+                    #expect(try process.wait() == 1)
+                    return process.output
+                }
+                let nowhere = try output([], ["--manifests", "/nowhere"])
+                #expect(nowhere.contains("--manifests /nowhere: No such file or directory; create the directory"))
+                let file = try output([], ["--guardrails", "/etc/passwd"])
+                #expect(file.contains("--guardrails /etc/passwd is not a directory"), "\(file)")
+                #expect(file.contains("bulkheadd cannot start"), "\(file)")
+                let unable = try output(["setpriv", "--bounding-set=-net_admin,-sys_admin"], [])
+                #expect(unable.contains("operation not permitted (errno 1)"), "\(unable)")
+                #expect(unable.contains("grant CAP_NET_ADMIN"), "\(unable)")
+            }
+        }
+
         @Test func deniedPacketsAreAnsweredWhereAsked() throws {
             try LiveCluster.with(.nftables) { cluster in
                 let api = cluster.world.pod("api")

@@ -42,6 +42,7 @@ import Testing
         try PrivateKernel.run { bpffs in
             var datapath = EBPFDatapath(bpffs: bpffs)
             _ = try datapath.open()
+            try datapath.setListening(true)
             _ = try datapath.resync(Self.policy(denies: false))
             for _ in 0..<3 {
                 #expect(try Self.judge(80, datapath) == .allow)
@@ -69,6 +70,7 @@ import Testing
         try PrivateKernel.run { bpffs in
             var datapath = EBPFDatapath(bpffs: bpffs)
             _ = try datapath.open()
+            try datapath.setListening(true)
             _ = try datapath.resync(Self.policy(denies: true))
             #expect(try Self.judge(80, datapath) == .deny)
             #expect(datapath.pollEvents(limit: 10).map(\.cause) == [.audit, .rule])
@@ -82,6 +84,7 @@ import Testing
         try PrivateKernel.run { bpffs in
             var datapath = EBPFDatapath(bpffs: bpffs)
             _ = try datapath.open()
+            try datapath.setListening(true)
             var policy = Self.policy(denies: false)
             for id in policy.programs.keys { policy.programs[id]?.isEnforced = isEnforced }
             _ = try datapath.resync(policy)

@@ -19,6 +19,7 @@ import Testing
             try world.node.run {
                 var datapath = EBPFDatapath(bpffs: world.bpffs)
                 _ = try datapath.open()
+                try datapath.setListening(true)
                 _ = try datapath.resync(KernelLiveTests.policy(world))
                 try body(world, &datapath)
                 #expect(try datapath.counters().inconsistent == 0)

@@ -55,7 +55,7 @@ import Testing
                 _ = try first.resync(policy)
             }
             let moved = CIDR(IPAddress(v4: 0x0a02_0000), prefixLength: 16)
-            policy.addresses[moved] = AddressEntry(addressClass: AddressClassID(rawValue: 1))
+            policy.addresses[moved] = AddressEntry(addressClass: PolicyBuilder.addressClass(1))
             var second = EBPFDatapath(bpffs: bpffs)
             _ = try second.open()
             let report = try second.resync(policy)
@@ -105,7 +105,7 @@ import Testing
             for number in UInt32(0)..<3000 {
                 // Every second address of a /16 and another: chunks upon chunks.
                 let prefix = CIDR(host: IPAddress(v4: 0x0a01_0000 | number * 7 % 0xfff0 + 16 | number % 3 << 17))
-                let entry = AddressEntry(addressClass: AddressClassID(rawValue: number % 2))
+                let entry = AddressEntry(addressClass: PolicyBuilder.addressClass(Int(number % 2)))
                 policy.addresses[prefix] = entry
                 var delta = CompiledDelta()
                 delta.addresses = [AddressChange(prefix, entry)]
@@ -181,7 +181,7 @@ import Testing
             let pod = IPAddress(v4: 0x0a00_0001)
             var moved = 0
             for number in 2...200 {
-                let id = AddressClassID(rawValue: UInt32(number))
+                let id = PolicyBuilder.addressClass(number)
                 builder.policy.addressClasses[id] = AddressClass(key: PolicyBuilder.key(1, number), peerSets: [])
                 for (program, var content) in builder.policy.programs {
                     let row = content.cells.count / content.columnCount

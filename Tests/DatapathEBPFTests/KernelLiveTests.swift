@@ -38,6 +38,7 @@ import Testing
             try world.node.run {
                 var datapath = EBPFDatapath(bpffs: world.bpffs)
                 _ = try datapath.open()
+                try datapath.setListening(true)
                 _ = try datapath.resync(Self.policy(world))
                 let (server, client) = (world.pod("server"), world.pod("client"))
                 for family in [AddressFamily.ipv4, .ipv6] {
@@ -84,6 +85,7 @@ import Testing
                 try world.node.command("nft", "-f", "-", input: "table inet bulkhead-tracking {\n\(chain)\n}\n")
                 var datapath = EBPFDatapath(bpffs: world.bpffs)
                 _ = try datapath.open()
+                try datapath.setListening(true)
                 _ = try datapath.resync(Self.policy(world))
                 let ruleset = try world.node.command("nft", "list", "ruleset")
                 #expect(ruleset.contains("chain tracking") && !ruleset.contains("hook"), "\(ruleset)")

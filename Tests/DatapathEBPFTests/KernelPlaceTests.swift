@@ -18,26 +18,21 @@ import Testing
         try PrivateKernel.run { bpffs in
             var policy = KernelVerdictTests.onePod()
             policy.judgesOwnNode = judgesOwnNode
-            do {
-                var datapath = EBPFDatapath(bpffs: bpffs)
-                #expect(throws: DatapathError.self) { try datapath.checkPlace() }
-                _ = try datapath.open()
-                _ = try datapath.resync(policy)
-                try datapath.checkPlace()
-                #expect(datapath.tableUse().map(\.table) == ["words"])
-                #expect(datapath.tableUse().allSatisfy { $0.used > 0 && $0.used < $0.limit / 100 })
-            }
+            var datapath = EBPFDatapath(bpffs: bpffs)
+            #expect(throws: DatapathError.self) { try datapath.checkPlace() }
+            _ = try datapath.open()
+            _ = try datapath.resync(policy)
+            try datapath.checkPlace()
+            #expect(datapath.tableUse().map(\.table) == ["words"])
+            #expect(datapath.tableUse().allSatisfy { $0.used > 0 && $0.used < $0.limit / 100 })
             let links = try Self.links(bpffs)
             #expect(links.count == (judgesOwnNode ? 6 : 2))
             for link in links {
-                var datapath = EBPFDatapath(bpffs: bpffs)
-                // Puts back what is missing.
-                _ = try datapath.open()
-                _ = try datapath.resync(policy)
-                try datapath.checkPlace()
-                try #require(unlink(link) == 0)
+                _ = try NetProcess.run(["bpftool", "link", "detach", "pinned", link])
                 let error = #expect(throws: DatapathError.self) { try datapath.checkPlace() }
-                #expect(error == .missing("the link \(link)"))
+                #expect(error == .missing("the hook of \(link)"))
+                #expect(datapath.repair().failure == nil)
+                try datapath.checkPlace()
             }
         }
     }

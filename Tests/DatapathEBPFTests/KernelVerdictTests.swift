@@ -14,6 +14,7 @@ import Testing
             var random = SeededRandom(1)
             var datapath = EBPFDatapath(bpffs: bpffs)
             _ = try datapath.open()
+            try datapath.setListening(true)
             for round in 0..<20 {
                 let policy = PolicyBuilder.random(&random)
                 _ = try datapath.resync(policy)
@@ -62,6 +63,7 @@ import Testing
         try PrivateKernel.run { bpffs in
             var datapath = EBPFDatapath(bpffs: bpffs)
             _ = try datapath.open()
+            try datapath.setListening(true)
             _ = try datapath.resync(Self.onePod())
             func judge(_ flow: Flow, _ datapath: borrowing EBPFDatapath) throws -> Verdict {
                 try datapath.testRun(packet: Packet(flow: flow).bytes, family: flow.source.family).verdict
@@ -99,6 +101,7 @@ import Testing
             options.eventBurst = 5
             var datapath = EBPFDatapath(bpffs: bpffs, options: options)
             _ = try datapath.open()
+            try datapath.setListening(true)
             _ = try datapath.resync(Self.onePod())
             for port in UInt16(1000)..<1100 {
                 let packet = Packet(flow: Self.flow("10.1.0.9", "10.0.0.1", .tcp, port)).bytes
@@ -114,6 +117,7 @@ import Testing
         try PrivateKernel.run { bpffs in
             var datapath = EBPFDatapath(bpffs: bpffs)
             _ = try datapath.open()
+            try datapath.setListening(true)
             _ = try datapath.resync(Self.onePod())
             func judge(_ bytes: [UInt8], _ family: AddressFamily, _ datapath: borrowing EBPFDatapath) throws -> Verdict
             {

@@ -11,7 +11,7 @@ import Testing
             [
                 "ingress": MemoryLayout<bh_endpoint>.offset(of: \.ingress),
                 "egress": MemoryLayout<bh_endpoint>.offset(of: \.egress),
-                "ifindex": MemoryLayout<bh_endpoint>.offset(of: \.ifindex),
+                "place": MemoryLayout<bh_endpoint>.offset(of: \.place),
             ]
         ),
         "bh_program": (
@@ -52,6 +52,10 @@ import Testing
                 "event_burst": MemoryLayout<bh_header>.offset(of: \.event_burst),
                 "event_repeat_ms": MemoryLayout<bh_header>.offset(of: \.event_repeat_ms),
                 "own_node": MemoryLayout<bh_header>.offset(of: \.own_node),
+                "own_classes": MemoryLayout<bh_header>.offset(of: \.own_classes),
+                "is_listened": MemoryLayout<bh_header>.offset(of: \.is_listened),
+                "tunnel_ports": MemoryLayout<bh_header>.offset(of: \.tunnel_ports),
+                "tunnel_protocols": MemoryLayout<bh_header>.offset(of: \.tunnel_protocols),
             ]
         ),
         "bh_event": (

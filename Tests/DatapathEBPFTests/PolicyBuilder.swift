@@ -25,9 +25,14 @@ struct PolicyBuilder {
         for number in 1..<count + 1 { policy.rules[RuleID(rawValue: UInt32(number))] = Self.rule(number) }
     }
 
+    /// The class with a number of this builder's, from 1 on: not one of the node's own addresses.
+    static func addressClass(_ number: Int) -> AddressClassID {
+        number == 0 ? .none : AddressClassID(rawValue: UInt32(number) + AddressClassID.ownNodeLimit - 1)
+    }
+
     mutating func addClasses(_ count: Int) {
         for number in 1..<count + 1 {
-            policy.addressClasses[AddressClassID(rawValue: UInt32(number))] = AddressClass(
+            policy.addressClasses[Self.addressClass(number)] = AddressClass(
                 key: Self.key(1, number), peerSets: [])
         }
     }
@@ -50,13 +55,14 @@ struct PolicyBuilder {
     }
 
     var portClassCount: Int { Int(policy.portSegments.map(\.portClass.rawValue).max() ?? 0) + 1 }
-    var classCount: Int { Int(policy.addressClasses.keys.map(\.rawValue).max() ?? 0) + 1 }
+    var classCount: Int { policy.addressClasses.count }
 
     /// A program with a row for each class and a column for each port class.
     mutating func addProgram(_ number: Int, _ direction: Direction, cell: (_ class: Int, _ port: Int) -> Cell) {
         let (rows, columns) = (classCount, portClassCount)
         policy.programs[ProgramID(rawValue: UInt32(number))] = Program(
-            key: Self.key(3, number), direction: direction, rules: [], rows: (0..<rows).map { UInt16($0) },
+            key: Self.key(3, number), direction: direction, rules: [],
+            rows: Array(repeating: 0, count: Int(AddressClassID.ownNodeLimit)) + (1..<rows).map { UInt16($0) },
             columns: (0..<columns).map { UInt16($0) }, columnCount: columns,
             cells: (0..<rows).flatMap { row in (0..<columns).map { cell(row, $0) } })
     }
@@ -74,7 +80,7 @@ struct PolicyBuilder {
 
     mutating func set(_ prefix: CIDR, _ addressClass: Int, endpoint: Int = 0) {
         policy.addresses[prefix] = AddressEntry(
-            addressClass: AddressClassID(rawValue: UInt32(addressClass)),
+            addressClass: Self.addressClass(addressClass),
             endpoint: EndpointID(rawValue: UInt16(endpoint)))
     }
 

@@ -33,10 +33,17 @@ import Testing
             }
         }
 
-        func ports() throws -> [UInt32: Set<IPAddress>] {
-            var ports: [UInt32: Set<IPAddress>] = [:]
-            for pod in world.pods { ports[if_nametoindex(pod.hostInterface)] = [pod.v4, pod.v6] }
+        func ports() throws -> BridgePorts {
+            var ports = BridgePorts()
+            for pod in world.pods {
+                ports.pods[if_nametoindex(pod.hostInterface)] = BridgePorts.Pod(
+                    addresses: [pod.v4, pod.v6], hardware: try hardware(pod))
+            }
             return ports
+        }
+
+        func hardware(_ pod: NetPod) throws -> UInt64 {
+            try pod.namespace.hardwareAddress().reduce(0) { $0 << 8 | UInt64($1) }
         }
 
         /// Whether one datagram from `source` arrives at `b`.
@@ -80,7 +87,9 @@ import Testing
             for source in foreign { #expect(try lab.arrives(from: source)) }
             try lab.protect()
             for family in AddressFamily.allCases { #expect(try lab.arrives(from: a.address(family))) }
-            for source in foreign + [try IPAddress("fe80::7")] { #expect(try !lab.arrives(from: source)) }
+            for source in foreign { #expect(try !lab.arrives(from: source)) }
+            // Link-local senders are for policy to judge.
+            #expect(try lab.arrives(from: IPAddress("fe80::7")))
             #expect(try lab.world.node.run { try BridgeSourceCheck.uninstall() } == ["nftables table bridge bulkhead"])
             for source in foreign { #expect(try lab.arrives(from: source)) }
         }
@@ -124,17 +133,17 @@ import Testing
                 let index = if_nametoindex(a.hostInterface)
                 #expect(try !lab.arrives(from: more))
                 #expect(try check.dropped() >= 1)
-                ports[index]!.insert(more)
+                ports.pods[index]!.addresses.insert(more)
                 try check.set(ports)
                 #expect(try lab.arrives(from: more))
                 // What somebody else removed is made anew with the next change.
                 try NetProcess.run(["nft", "delete", "table", "bridge", "bulkhead"])
-                ports[index] = [a.v4, a.v6]
+                ports.pods[index]!.addresses = [a.v4, a.v6]
                 try check.set(ports)
                 #expect(try !lab.arrives(from: more))
                 // A new run replaces what an earlier one left, and takes it away where no pod is behind a bridge.
                 var next = BridgeSourceCheck()
-                try next.set([:])
+                try next.set(BridgePorts())
                 #expect(try lab.arrives(from: more))
                 #expect(try BridgeSourceCheck.installed() == [])
             }
@@ -167,7 +176,7 @@ import Testing
                 }
                 // A change of our own after it is no news either.
                 var ports = try lab.ports()
-                ports[index]!.insert(more)
+                ports.pods[index]!.addresses.insert(more)
                 try check.set(ports)
                 #expect(try !check.repair())
                 #expect(try lab.arrives(from: more))

@@ -127,6 +127,61 @@ import Testing
             #expect(client.wait(POLLIN, milliseconds: 200) == 0)
             client.send([4], to: b.v4, 5300)
             #expect(server.wait(POLLIN, milliseconds: 200) == 0)
+            // Later it is one: nothing that is on its way can be a reply any more.
+            usleep(350_000)
+            try datapath.reclaim()
+            client.send([5], to: b.v4, 5300)
+            #expect(server.wait(POLLIN, milliseconds: 200) == 0)
+            server.send([6], to: a.v4, 40000)
+            #expect(client.wait(POLLIN, milliseconds: 500) != 0)
+        }
+    }
+
+    /// A pod that is isolated itself reads what its server sends; policy takes that away and gives it back.
+    @Test(arguments: AddressFamily.allCases) func aConnectionGoesOnWhenItIsAllowedAgain(family: AddressFamily) throws {
+        try Self.withPods { world, datapath, compiler in
+            let (a, b) = (world.pod("a"), world.pod("b"))
+            func plan(allowed: [String]) -> PolicyPlan {
+                var plan = Self.plan(world, allowed: allowed)
+                plan.programs["in"]!.rules[0].ports = [tcp(8000)]
+                plan.programs["none"] = PolicyPlan.Rules(direction: .ingress)
+                plan.endpoints["a"] = PolicyPlan.Endpoint(addresses: [a.v4, a.v6], ingress: "none")
+                return plan
+            }
+            let allowed = compiler.compile(plan(allowed: ["a"]))
+            let denied = compiler.compile(plan(allowed: []))
+            _ = try datapath.resync(allowed)
+            let listener = try b.namespace.run { try NetSocket(family, SOCK_STREAM) }
+            try listener.bind(b.address(family), 8000)
+            try listener.listen()
+            let client = try a.namespace.run { try NetSocket(family, SOCK_STREAM) }
+            _ = client.connect(b.address(family), 8000)
+            #expect(listener.wait(POLLIN, milliseconds: 1000) != 0)
+            guard let server = listener.accept()?.connection else { return }
+            func hears(within milliseconds: Int) -> Bool {
+                guard client.wait(POLLIN, milliseconds: milliseconds) != 0 else { return false }
+                _ = client.receive()
+                return true
+            }
+            server.send([1])
+            #expect(hears(within: 500))
+            _ = try datapath.program(CompiledDelta(from: allowed, to: denied), of: denied)
+            server.send([2])
+            #expect(!hears(within: 500))
+            try datapath.reclaim()
+            #expect(try datapath.resync(denied) == ProgramReport())
+            server.send([3])
+            #expect(!hears(within: 500))
+            // The next run goes on denying it, and lets it go on.
+            datapath = NFTablesDatapath()
+            _ = try datapath.open()
+            _ = try datapath.resync(denied)
+            #expect(!hears(within: 500))
+            _ = try datapath.program(CompiledDelta(from: denied, to: allowed), of: allowed)
+            #expect(hears(within: 5000))
+            #expect(try datapath.resync(allowed) == ProgramReport())
+            #expect(
+                !(try NetProcess.run(["nft", "list", "chain", "inet", "bulkhead", "revoked-flows"]).contains("drop")))
         }
     }
 

@@ -67,6 +67,7 @@ import Testing
         "add set inet bulkhead other { type ipv4_addr; }; add rule inet bulkhead forward ip saddr @other drop",
         "add rule inet bulkhead forward tcp dport { 1, 2 } accept",
         "add chain inet bulkhead forward { policy drop; }",
+        "add table inet bulkhead { flags dormant; }",
     ]) func whatOthersChangeIsPutRight(edit: String) throws {
         try withNamespace("drift") {
             var compiler = PlanCompiler()

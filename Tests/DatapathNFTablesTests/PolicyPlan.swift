@@ -50,6 +50,15 @@ struct PlanCompiler {
         return number
     }
 
+    private var ownClasses: [String] = []
+
+    /// Classes of own addresses have the lowest numbers.
+    private mutating func classNumber(_ name: String, isOwn: Bool) -> UInt32 {
+        guard isOwn else { return AddressClassID.ownNodeLimit + number(name) }
+        if !ownClasses.contains(name) { ownClasses.append(name) }
+        return UInt32(ownClasses.firstIndex(of: name)! + 1)
+    }
+
     private func key(_ text: String) -> StableKey {
         let hash = text.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         return StableKey(high: hash, low: UInt64(text.utf8.count))
@@ -108,7 +117,10 @@ struct PlanCompiler {
                     }
             }.map(\.id).sorted()
             let name = members.isEmpty ? nil : "class \(members.map(\.rawValue))"
-            let id = name.map { AddressClassID(rawValue: number($0)) } ?? .none
+            let isOwn = members.contains { member in
+                peerSets.first { $0.id == member }!.peers.blocks.contains { CIDR.loopback.contains($0.cidr) }
+            }
+            let id = name.map { AddressClassID(rawValue: classNumber($0, isOwn: isOwn)) } ?? .none
             if let name { policy.addressClasses[id] = AddressClass(key: key(name), peerSets: members) }
             let owner = prefix.isHost ? owners[prefix.network] ?? .none : .none
             policy.addresses[prefix] = AddressEntry(addressClass: id, endpoint: owner)

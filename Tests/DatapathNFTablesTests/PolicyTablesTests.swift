@@ -37,15 +37,23 @@ struct PolicyTablesTests {
         }
     }
 
-    @Test func anInterfaceIsTwoSetsAndGoesWithItsEndpoint() {
+    @Test func aPlaceIsInSetsAndMapsAndGoesWithItsEndpoint() {
         var compiler = PlanCompiler()
         let policy = compiler.compile(.mixed)
         var tables = PolicyTables(policy)
         let bare = tables.contents
         let web = policy.endpoints.first { $0.value.name.name == "web" }!.key
-        let step = tables.setInterface(EndpointInterface(index: 7, name: "veth7"), of: web)
-        #expect(step.addedMembers.map(\.shape.name) == ["pod-interfaces", "pod-sources-ipv4", "pod-sources-ipv6"])
-        #expect(tables.setInterface(EndpointInterface(index: 7, name: "veth7"), of: web).isEmpty)
+        let place = EndpointPlace(
+            interfaces: [7, 8].map { EndpointInterface(index: $0, name: "veth\($0)") },
+            port: EndpointBridgePort(index: 9, bridge: 3, hardware: 0x0200_0000_0009))
+        let step = tables.setPlace(place, of: web)
+        #expect(
+            step.addedMembers.map(\.shape.name) == [
+                "bridge-ports-ipv4", "bridge-ports-ipv6", "egress-hardware", "egress-interfaces", "ingress-interfaces",
+                "ingress-ports", "local-sources-ipv4", "local-sources-ipv6", "pod-hardware", "pod-interfaces",
+                "pod-sources-ipv4", "pod-sources-ipv6",
+            ])
+        #expect(tables.setPlace(place, of: web).isEmpty)
         var plan = PolicyPlan.mixed
         plan.endpoints["web"] = nil
         let without = compiler.compile(plan)
@@ -53,6 +61,24 @@ struct PolicyTablesTests {
         #expect(tables.contents == PolicyTables(without).contents)
         _ = tables.apply(CompiledDelta(from: without, to: policy), of: policy)
         #expect(tables.contents == bare)
+    }
+
+    /// As while an interface's number passes from one pod to the next.
+    @Test func ofTwoEndpointsAtOneInterfaceOneIsInTheMaps() {
+        var compiler = PlanCompiler()
+        let policy = compiler.compile(.mixed)
+        let place = EndpointPlace(interfaces: [EndpointInterface(index: 7, name: "veth7")])
+        let ids = policy.endpoints.filter { ["web", "log"].contains($0.value.name.name) }.map(\.key).sorted()
+        var forth = PolicyTables(policy)
+        var back = forth
+        for id in ids { _ = forth.setPlace(place, of: id) }
+        for id in ids.reversed() { _ = back.setPlace(place, of: id) }
+        #expect(forth.contents == back.contents)
+        #expect(forth.contents.sets["egress-interfaces"]?.members.count == 1)
+        _ = forth.setPlace(nil, of: ids[0])
+        var alone = PolicyTables(policy)
+        _ = alone.setPlace(place, of: ids[1])
+        #expect(forth.contents == alone.contents)
     }
 
     /// Flows between the addresses that the changes are about.

@@ -7,6 +7,7 @@ import NetworkTypes
 struct TableWalk {
     private let contents: TableContents
     private let flow: Flow
+    private var isToOwnNode = false
     /// Names of the counters that it passes.
     private(set) var counted: [String] = []
 
@@ -24,6 +25,7 @@ struct TableWalk {
 
     /// Whether the packet is let through, forwarded or from another hook's chain.
     mutating func isAccepted(_ base: String = "forward") -> Bool {
+        isToOwnNode = base == "input"
         if case .drop = walk(base, depth: 0) { false } else { true }
     }
 
@@ -52,8 +54,13 @@ struct TableWalk {
             switch term {
             case .family(let family): guard flow.source.family == family else { return nil }
             // No such term is in the table `inet bulkhead`.
-            case .etherType, .masked: return nil
-            case .connectionState: return nil
+            case .etherType: return nil
+            // No neighbor's, no bridged one, none that names its way.
+            case .masked, .portMark, .hasOptions, .option, .routingHeader: return nil
+            // The first of its flow.
+            case .connectionState, .replyDirection: return nil
+            case .destinationNAT(let isDone): guard !isDone else { return nil }
+            case .toOwnNode: guard isToOwnNode else { return nil }
             case .transportProtocol(let number): guard flow.ipProtocol == number else { return nil }
             case .destinationPort(let range):
                 guard let port = flow.destinationPort, range.contains(port) else { return nil }
@@ -105,7 +112,9 @@ struct TableWalk {
         var key: [UInt8] = []
         for field in fields {
             switch field {
-            case .interface, .sourcePort, .arpSource, .icmpType, .hopLimit: return nil
+            case .interface, .outInterface, .hardwareSource, .mark, .sourcePort, .arpSource, .icmpType, .icmpv4Type,
+                .hopLimit, .connectionSource, .connectionID:
+                return nil
             case .source: key += bytes(flow.source)
             case .destination: key += bytes(flow.destination)
             case .transportProtocol: key += [flow.ipProtocol.rawValue] + (fields.count > 1 ? [0, 0, 0] : [])

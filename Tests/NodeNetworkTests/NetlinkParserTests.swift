@@ -40,6 +40,56 @@ import Testing
         #expect(try parse(Array(nobody)) == [.link(Link(index: 9, name: "v9", peerIndex: 2))])
     }
 
+    @Test func linkInAnotherNamespace() throws {
+        let datagram: [UInt8] = [
+            52, 0, 0, 0, 16, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0,  // RTM_NEWLINK
+            0, 0, 1, 0, 2, 0, 0, 0, 0x43, 0x10, 1, 0, 0, 0, 0, 0,  // index 2, up
+            8, 0, 46, 0, 3, 0, 0, 0,  // IFLA_TARGET_NETNSID
+            10, 0, 1, 0, 2, 0, 0, 0, 0, 7, 0, 0,  // IFLA_ADDRESS
+        ]
+        #expect(try parse(datagram) == [.peerLink(namespace: 3, link: 2, hardware: 0x0200_0000_0007)])
+    }
+
+    /// IFLA_LINKINFO of a kind with one attribute of two bytes in its data.
+    private func tunnel(_ kind: String, _ attribute: UInt8, _ value: [UInt8]) throws -> TunnelEnd? {
+        var name = Array(kind.utf8)
+        while name.count % 4 != 0 { name.append(0) }
+        let data: [UInt8] = [UInt8(8 + value.count), 0, 2, 0, UInt8(4 + value.count), 0, attribute, 0] + value
+        let padding = [UInt8](repeating: 0, count: (4 - data.count % 4) % 4)
+        let info = [UInt8(4 + kind.utf8.count), 0, 1, 0] + name + data + padding
+        let body: [UInt8] =
+            [0, 0, 1, 0, 9, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0] + [UInt8(4 + info.count), 0, 18, 0] + info
+        let header: [UInt8] = [UInt8(16 + body.count), 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        guard case .link(let link) = try parse(header + body).first else { return nil }
+        return link.tunnel
+    }
+
+    @Test func tunnels() throws {
+        #expect(try tunnel("vxlan", 15, [0x21, 0x18]) == TunnelEnd(udpPorts: [8472]))
+        #expect(try tunnel("geneve", 5, [0x17, 0xc1]) == TunnelEnd(udpPorts: [6081]))
+        #expect(try tunnel("gre", 17, [0x15, 0xb3]) == TunnelEnd(udpPorts: [5555], protocols: [47]))
+        #expect(try tunnel("ipip", 18, [0, 0]) == TunnelEnd(protocols: [4]))
+        #expect(try tunnel("sit", 18, [0x15, 0xb3]) == TunnelEnd(udpPorts: [5555], protocols: [4, 41]))
+        #expect(try tunnel("ip6tnl", 9, [41]) == TunnelEnd(protocols: [41]))
+        #expect(try tunnel("wireguard", 1, [0]) == TunnelEnd())
+        #expect(try tunnel("veth", 15, [0x21, 0x18]) == nil)
+        #expect(throws: NodeNetworkError.self) { try tunnel("vxlan", 15, [1]) }
+    }
+
+    @Test func portOfEncapsulation() throws {
+        let answer: [UInt8] = [
+            1, 1, 0, 0,  // FOU_CMD_ADD, version
+            6, 0, 1, 0, 0x15, 0xb3, 0, 0,  // FOU_ATTR_PORT
+            5, 0, 3, 0, 4, 0, 0, 0,  // FOU_ATTR_IPPROTO
+        ]
+        func port(_ bytes: [UInt8]) throws -> UInt16? {
+            try bytes.withUnsafeBytes { try EncapsulationPorts.port(answer: $0) }
+        }
+        #expect(try port(answer) == 5555)
+        #expect(try port(Array(answer.prefix(4))) == nil)
+        #expect(throws: NodeNetworkError.self) { try port(Array(answer.prefix(9))) }
+    }
+
     @Test func addressInAnotherNamespace() throws {
         let datagram: [UInt8] = [
             40, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  // RTM_NEWADDR
@@ -147,10 +197,19 @@ import Testing
     }
 
     @Test func otherRoutesSayNothing() throws {
-        #expect(try parse(route(table: 255)) == [.other])  // local table
+        #expect(try parse(route(table: 255)) == [.other])  // local table, but no local route
+        #expect(try parse(route(table: 252, kind: 2)) == [.other])  // RTN_LOCAL of another table
         #expect(try parse(route(kind: 6)) == [.other])  // RTN_BLACKHOLE
         let table: [UInt8] = [8, 0, 15, 0, 0, 1, 0, 0]  // RTA_TABLE 256
         #expect(try parse(route(table: 252, more: table)) == [.other])
+    }
+
+    @Test func localRoutes() throws {
+        let local = LocalRoute(destination: toSeven.destination, link: 6)
+        for kind in [2, 4] as [UInt8] {  // RTN_LOCAL, RTN_ANYCAST
+            #expect(try parse(route(table: 255, kind: kind)) == [.localRoute(local)])
+        }
+        #expect(try parse(route(type: 25, table: 254, kind: 2)) == [.localRouteRemoved(local)])
     }
 
     @Test func endOfDumpAndRefusal() throws {

@@ -99,7 +99,7 @@ import Testing
             defer { follower.stop() }
             func isFound(_ pod: NetPod, in state: NetworkState) -> Bool {
                 AddressFamily.allCases.allSatisfy { family in
-                    let found = state.bridgePort(ofPod: pod.address(family))
+                    let found = state.port(of: pod.address(family))
                     return found?.port.name == pod.hostInterface && found?.bridge.name == "cni0"
                 }
             }
@@ -109,29 +109,122 @@ import Testing
                 #expect(isFound(pod, in: state))
                 #expect(state.interface(ofPod: pod.v4) == nil)
             }
-            #expect(state.bridgePort(ofPod: NetAddressing.gateways[0]) == nil)
-            #expect(state.bridgePort(ofPod: NetAddressing.router) == nil)
+            #expect(state.port(of: NetAddressing.gateways[0]) == nil)
+            #expect(state.port(of: NetAddressing.router) == nil)
             let pod = try world.addPod("c")
             let added = try inbox.milliseconds { isFound(pod, in: $0) }
             #expect(added < 100)
             try world.removePod("c")
-            _ = try inbox.milliseconds { $0.bridgePort(ofPod: pod.v4) == nil && $0.bridgePort(ofPod: pod.v6) == nil }
+            _ = try inbox.milliseconds { $0.port(of: pod.v4) == nil && $0.port(of: pod.v6) == nil }
             #expect(inbox.failures.withLock { $0 } == [])
         }
     }
 
-    /// An address that comes long after its pair is found with the first frame.
+    /// An address that comes after its pair is found, whether or not the pod sends anything; so is another hardware
+    /// address.
     @Test func addressAfterItsPort() throws {
         try NetWorld.with(pods: ["a"], links: .bridged) { world in
             let pod = world.pod("a")
-            try pod.namespace.ip(["link set eth0 down", "addr flush dev eth0"])
+            try pod.namespace.ip(["addr flush dev eth0"])
             let inbox = Inbox()
             let follower = try world.node.run { try NetworkFollower(inbox.receiver) }
             defer { follower.stop() }
             _ = try inbox.milliseconds { $0.links.values.contains { $0.name == pod.hostInterface } }
-            #expect(inbox.latest.withLock { $0 }?.bridgePort(ofPod: pod.v4) == nil)
-            try pod.namespace.ip(["addr add \(pod.v4)/24 dev eth0", "link set eth0 up"])
-            _ = try inbox.milliseconds { $0.bridgePort(ofPod: pod.v4)?.port.name == pod.hostInterface }
+            #expect(inbox.latest.withLock { $0 }?.port(of: pod.v4) == nil)
+            for address in ["\(pod.v4)/24", "\(pod.v6)/64"] {
+                NetClock.sleep(milliseconds: 600)
+                try pod.namespace.ip(["addr add \(address) dev eth0"])
+                let added = try CIDR(address).family == .ipv4 ? pod.v4 : pod.v6
+                #expect(try inbox.milliseconds { $0.port(of: added)?.port.name == pod.hostInterface } < 1000)
+            }
+            try pod.namespace.ip(["link set eth0 address 02:00:00:00:77:01"])
+            _ = try inbox.milliseconds { $0.peers.values.contains { $0.hardware == 0x0200_0000_7701 } }
+        }
+    }
+
+    /// Frames of a thousand senders are learned by the bridge, and told to nobody.
+    @Test func floodOfHardwareAddresses() throws {
+        try NetWorld.with(pods: ["a"], links: .bridged) { world in
+            let inbox = Inbox()
+            let count = Mutex(0)
+            let follower = try world.node.run {
+                try NetworkFollower {
+                    count.withLock { $0 += 1 }
+                    inbox.receiver($0)
+                }
+            }
+            defer { follower.stop() }
+            _ = try inbox.milliseconds { $0.port(of: world.pod("a").v4) != nil }
+            NetClock.sleep(milliseconds: 300)
+            let before = count.withLock { $0 }
+            try world.pod("a").namespace.run {
+                for number in 0..<1000 {
+                    let source: [UInt8] = [2, 1, 0, 0, UInt8(number >> 8), UInt8(number & 255)]
+                    try NetSpoof.send(
+                        frame: [2, 0, 0, 0, 0, 99] + source + [0x88, 0xb5] + [UInt8](repeating: 0, count: 46),
+                        by: "eth0")
+                }
+            }
+            NetClock.sleep(milliseconds: 1500)
+            #expect(count.withLock { $0 } == before)
+        }
+    }
+
+    /// Local routes, tunnel devices.
+    @Test func whatTheNodeTakesIn() throws {
+        try NetWorld.with(pods: ["a"]) { world in
+            let inbox = Inbox()
+            let follower = try world.node.run { try NetworkFollower(inbox.receiver) }
+            defer { follower.stop() }
+            func told(_ prefix: String) throws -> Bool {
+                let wanted = try CIDR(prefix)
+                return try inbox.milliseconds { $0.ownPrefixes.contains(wanted) } < 1000
+            }
+            #expect(try told("127.0.0.0/8") && told("::1/128") && told("\(NetAddressing.nodes[0])/32"))
+            try world.node.ip([
+                "addr add 192.0.2.77/32 dev lo", "route add local 198.51.100.0/24 dev lo",
+                "-6 route add local 2001:db8:5::/64 dev lo", "link add vip type dummy",
+                "addr add 192.0.2.78/32 dev vip",
+                "route add local default dev lo table 100",
+            ])
+            for prefix in ["192.0.2.77/32", "198.51.100.0/24", "2001:db8:5::/64", "192.0.2.78/32"] {
+                #expect(try told(prefix), "\(prefix)")
+            }
+            let state = inbox.latest.withLock { $0 }!
+            #expect(!state.ownPrefixes.contains { $0.prefixLength == 0 })
+            // Of the pairs with pods only what is not link-local.
+            let pairs = state.links.values.filter { $0.peerNamespace != nil }.map(\.index)
+            #expect(!pairs.isEmpty)
+            try world.node.ip(["route del local 198.51.100.0/24 dev lo"])
+            let gone = try CIDR("198.51.100.0/24")
+            _ = try inbox.milliseconds { !$0.ownPrefixes.contains(gone) }
+        }
+    }
+
+    @Test func tunnelDevices() throws {
+        try NetWorld.with(pods: []) { world in
+            let inbox = Inbox()
+            let follower = try world.node.run { try NetworkFollower(inbox.receiver) }
+            defer { follower.stop() }
+            _ = try inbox.milliseconds { $0.tunnels == TunnelEnd() }
+            let local = NetAddressing.nodes[0]
+            try world.node.ip([
+                "link add flannel.1 type vxlan id 1 local \(local) dev eth0 dstport 8472 nolearning",
+                "link add gnv type geneve external dstport 6081",
+            ])
+            NetClock.sleep(milliseconds: 300)
+            // Down it takes nothing in.
+            #expect(inbox.latest.withLock { $0 }?.tunnels == TunnelEnd())
+            try world.node.ip(["link set flannel.1 up", "link set gnv up"])
+            _ = try inbox.milliseconds { $0.tunnels == TunnelEnd(udpPorts: [8472, 6081]) }
+            try world.node.ip([
+                "link add four type ipip local \(local) remote \(NetAddressing.nodes[1])", "link set four up",
+                "link add six type sit local \(local) remote \(NetAddressing.nodes[1]) mode ip6ip", "link set six up",
+                "link add g type gretap local \(local) remote \(NetAddressing.nodes[1])", "link set g up",
+            ])
+            _ = try inbox.milliseconds { $0.tunnels == TunnelEnd(udpPorts: [8472, 6081], protocols: [4, 41, 47]) }
+            try world.node.ip(["link del flannel.1"])
+            _ = try inbox.milliseconds { $0.tunnels.udpPorts == [6081] }
         }
     }
 
@@ -191,5 +284,13 @@ import Testing
             }
             #expect(inbox.failures.withLock { $0 } == [])
         }
+    }
+}
+
+extension NetworkState {
+    /// Where a pod of which nothing but this address is known is found.
+    fileprivate func port(of address: IPAddress) -> BridgePort? {
+        var places = PodPlaces()
+        return places.update([0: PodPlaces.Claim(addresses: [address])], in: self)[0]?.port
     }
 }

@@ -138,4 +138,22 @@ import Testing
         ])
         #expect(state.ownAddresses == [try IPAddress("192.0.2.10"), try IPAddress("2001:db8::10")])
     }
+
+    @Test func ownPrefixes() throws {
+        var away = veth
+        away.peerNamespace = 3
+        let state = state([
+            .link(Link(index: 1, name: "lo", isLoopback: true)), .link(Link(index: 9, name: "eth0")), .link(away),
+            .address(LinkAddress(link: 1, address: try IPAddress("127.0.0.1"), prefixLength: 8)),
+            .address(LinkAddress(link: 9, address: try IPAddress("192.0.2.10"), prefixLength: 24)),
+            .address(LinkAddress(link: 9, address: try IPAddress("fe80::9"), prefixLength: 64)),
+            .address(LinkAddress(link: 6, address: try IPAddress("fe80::1"), prefixLength: 64)),
+            .localRoute(LocalRoute(destination: try CIDR("127.0.0.0/8"), link: 1)),
+            .localRoute(LocalRoute(destination: try CIDR("198.51.100.0/24"), link: 1)),
+            .localRoute(LocalRoute(destination: try CIDR("0.0.0.0/0"), link: 1)),
+            .localRoute(LocalRoute(destination: try CIDR("fe80::1/128"), link: 6)),
+        ])
+        let wanted = try ["127.0.0.0/8", "192.0.2.10/32", "198.51.100.0/24", "fe80::9/128"].map { try CIDR($0) }
+        #expect(state.ownPrefixes == Set(wanted))
+    }
 }

@@ -5,10 +5,7 @@ import Testing
 
 /// Texts that would take time or memory out of proportion are refused, in time.
 @Suite struct LimitsTests {
-    private func took(_ body: () throws -> Void) rethrows -> Duration {
-        let clock = ContinuousClock()
-        return try clock.measure(body)
-    }
+    private func took(_ body: () -> Void) -> Duration { ContinuousClock().measure(body) }
 
     /// The one refusal of the text as a whole.
     private func refusal(_ text: String, _ limits: ManifestLimits = .body, file: String = "t.yaml") throws -> String {
@@ -19,11 +16,10 @@ import Testing
 
     @Test func manyDocumentsAreRefusedAtOnce() throws {
         let text = String(repeating: "---\n", count: 8_000_000)
-        let duration = try took {
-            #expect(try refusal(text) == "t.yaml: there are more than 20000 documents")
-            #expect(try refusal(text, ManifestLimits()) == "t.yaml: there are more than 100000 documents")
-        }
-        #expect(duration < .seconds(20))
+        let start = ContinuousClock.now
+        #expect(try refusal(text) == "t.yaml: there are more than 20000 documents")
+        #expect(try refusal(text, ManifestLimits()) == "t.yaml: there are more than 100000 documents")
+        #expect(ContinuousClock.now - start < .seconds(20))
         #expect(read(String(repeating: "---\n# nothing\n", count: 20_000) + pod("p")).count == 1)
     }
 
@@ -38,8 +34,9 @@ import Testing
                     line.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "\($0)")
                 }
                 let text = head + body.joined()
-                let duration = try took { #expect(try refusal(text).contains("has too many values")) }
-                #expect(duration < .seconds(20), "\(line)")
+                let start = ContinuousClock.now
+                #expect(try refusal(text).contains("has too many values"))
+                #expect(ContinuousClock.now - start < .seconds(20), "\(line)")
             }
         }
         #expect(try refusal("a: " + String(repeating: "[", count: 10_000_000)).contains("has too many values"))

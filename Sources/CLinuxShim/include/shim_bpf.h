@@ -20,6 +20,9 @@ int bh_load_accepting_program(void);
 /* Priority of a netfilter link. 0 or -errno. */
 int bh_link_info(int link, uint32_t *family, uint32_t *hook, int32_t *priority, uint32_t *program);
 
+/* The kernel's number of a link; 0: it cannot be read. */
+uint32_t bh_link_number(int link);
+
 /* Every thread of this machine that ran kernel code before this call has left it. 0 or -errno. */
 int bh_grace_period(void);
 
@@ -40,6 +43,9 @@ int bh_program_info(int program, uint32_t *translated_bytes, uint32_t *verified_
  * thread does not have it does not get. 0 or -errno.
  */
 int bh_keep_capabilities(uint64_t keep);
+
+/* What names the calling thread's network namespace, and no other one until the machine starts again. 0: not known. */
+uint64_t bh_network_namespace(void);
 
 int bh_duplicate(int descriptor);
 int bh_open_directory(const char *path);

@@ -3,6 +3,8 @@
 #ifndef BULKHEAD_SHIM_NETLINK_H
 #define BULKHEAD_SHIM_NETLINK_H
 
+#include <linux/fou.h>
+#include <linux/genetlink.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stddef.h>
@@ -20,6 +22,22 @@ int shim_netlink_dump(int descriptor, uint16_t type, uint8_t family, uint32_t se
 /// Asks for the addresses in the network namespace that the socket's own one knows by the number `nsid`
 /// (IFA_TARGET_NETNSID, Linux 4.20). Returns 0 or -errno.
 int shim_netlink_dump_addresses_of(int descriptor, int32_t nsid, uint32_t sequence);
+
+/// Asks for the link `index` in the network namespace that the socket's own one knows by the number `nsid`
+/// (IFLA_TARGET_NETNSID). One message and an acknowledgement answer, or an error. Returns 0 or -errno.
+int shim_netlink_ask_link_of(int descriptor, int32_t nsid, uint32_t index, uint32_t sequence);
+
+/// Asks for the hardware addresses that a bridge reaches by its port `port`. Returns 0 or -errno.
+int shim_netlink_dump_port(int descriptor, uint32_t port, uint32_t sequence);
+
+/// Opens a NETLINK_GENERIC socket of the calling thread's network namespace. Returns the descriptor, or -errno.
+int shim_generic_open(void);
+
+/// Asks for the number of the generic netlink family `name`. Returns 0 or -errno.
+int shim_generic_ask_family(int descriptor, const char *name, uint32_t sequence);
+
+/// Asks a generic netlink family for all that its command `command` dumps. Returns 0 or -errno.
+int shim_generic_dump(int descriptor, uint16_t family, uint8_t command, uint32_t sequence);
 
 /// Receives one datagram without waiting. Returns its whole length, which is above `size` when it was cut; 0 when it
 /// did not come from the kernel; -errno on failure (-EAGAIN: nothing there).

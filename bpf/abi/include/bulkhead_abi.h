@@ -67,6 +67,23 @@ typedef uint64_t bh_u64;
 
 #define BH_INTERFACE_REMOVED 0xffffffffu
 
+/* bh_interface.role: bits 10..0 the endpoint, and what the interface is. */
+/* The endpoint's own: what comes by it is from the endpoint. */
+#define BH_ROLE_ROUTED 0x80000000u
+/* A port of a bridge, behind which the endpoint is. */
+#define BH_ROLE_PORT 0x40000000u
+/* A bridge with endpoints behind its ports. */
+#define BH_ROLE_BRIDGE 0x20000000u
+
+/* bh_endpoint.place: not behind a bridge; its packets come by its own interfaces alone. */
+#define BH_PLACE_ROUTED 0xffffffffu
+
+/* Most ports and protocols of tunnels. */
+#define BH_TUNNEL_PORTS 16
+#define BH_TUNNEL_PROTOCOLS 8
+/* Most addresses of other nodes, to which no endpoint may send tunnel packets. */
+#define BH_TUNNEL_NODES 65536
+
 #ifdef __clang__
 #pragma clang diagnostic push
 #pragma clang diagnostic error "-Wpadded"
@@ -90,16 +107,32 @@ struct bh_header {
 	bh_u32 rule_keys;
 	/* Not 0: packets between endpoints and the node itself are judged. */
 	bh_u32 own_node;
-	bh_u32 reserved[52];
+	/* Address classes 1 ... own_classes - 1 are the node's own addresses. 0: not known which. */
+	bh_u32 own_classes;
+	/* At the node itself, the class of a destination whose own class is none of these. 0: its own. */
+	bh_u32 own_class;
+	/* Not 0: somebody follows the events. */
+	bh_u32 is_listened;
+	bh_u32 reserved;
+	/* UDP destination ports and IP protocols of tunnels. The last one is repeated; all 0: none. */
+	bh_u16 tunnel_ports[BH_TUNNEL_PORTS];
+	bh_u8 tunnel_protocols[BH_TUNNEL_PROTOCOLS];
+	bh_u32 more[38];
 };
 
 /* A local endpoint. Both programs are flipped by one aligned 64-bit store. 0: allows everything. */
 struct bh_endpoint {
 	bh_u32 ingress;
 	bh_u32 egress;
-	/* Interface by which its packets enter the node. 0: not known. */
-	bh_u32 ifindex;
+	/* Index of the bridge that it is behind, or BH_PLACE_ROUTED. 0: not known. */
+	bh_u32 place;
 	bh_u32 reserved;
+};
+
+/* Written and read as one aligned 64-bit word: `role` is the upper half. */
+struct bh_interface {
+	bh_u32 ifindex;
+	bh_u32 role;
 };
 
 /* Everything in front of the heap. */
@@ -113,7 +146,7 @@ struct bh_fixed {
 	bh_u16 ports[3][BH_PORTS];
 	struct bh_endpoint endpoints[BH_ENDPOINTS];
 	/* Interfaces of endpoints: open addressing, home slot `ifindex % BH_INTERFACES`. */
-	bh_u32 interfaces[BH_INTERFACES];
+	struct bh_interface interfaces[BH_INTERFACES];
 };
 
 /*
@@ -223,14 +256,18 @@ struct bh_event {
 #define BH_PORTS_OFFSET 524544
 #define BH_ENDPOINTS_OFFSET 917760
 #define BH_INTERFACES_OFFSET 950528
-#define BH_FIXED_BYTES 983296
+#define BH_FIXED_BYTES 1016064
 
 _Static_assert(sizeof(struct bh_header) == 256, "header");
 _Static_assert(__builtin_offsetof(struct bh_header, complete) == 16, "complete");
 _Static_assert(__builtin_offsetof(struct bh_header, rule_keys) == 40, "rule_keys");
 _Static_assert(__builtin_offsetof(struct bh_header, own_node) == 44, "own_node");
+_Static_assert(__builtin_offsetof(struct bh_header, own_class) == 52, "own_class");
+_Static_assert(__builtin_offsetof(struct bh_header, tunnel_ports) == 64, "tunnel_ports");
+_Static_assert(__builtin_offsetof(struct bh_header, tunnel_protocols) == 96, "tunnel_protocols");
 _Static_assert(sizeof(struct bh_endpoint) == 16, "endpoint");
-_Static_assert(__builtin_offsetof(struct bh_endpoint, ifindex) == 8, "ifindex");
+_Static_assert(__builtin_offsetof(struct bh_endpoint, place) == 8, "place");
+_Static_assert(sizeof(struct bh_interface) == 8, "interface");
 _Static_assert(sizeof(struct bh_program) == 40, "program");
 _Static_assert(sizeof(struct bh_node) == 48, "node");
 _Static_assert(sizeof(struct bh_key) == 16, "key");

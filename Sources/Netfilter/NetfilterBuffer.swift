@@ -3,15 +3,15 @@ import CLibNFTNL
 import Glibc
 
 /// Memory in which netlink messages are built one after the other.
-struct NetfilterBuffer: ~Copyable {
-    private(set) var base: UnsafeMutableRawPointer
-    private(set) var count = 0
+package struct NetfilterBuffer: ~Copyable {
+    package private(set) var base: UnsafeMutableRawPointer
+    package private(set) var count = 0
     private var capacity: Int
 
     /// Room that is always free for one more message: above the 64 KiB that one attribute can take.
-    static let headroom = 96 << 10
+    package static let headroom = 96 << 10
 
-    init(capacity: Int = 2 * Self.headroom) {
+    package init(capacity: Int = 2 * Self.headroom) {
         self.capacity = capacity
         base = .allocate(byteCount: capacity, alignment: 8)
     }
@@ -19,7 +19,7 @@ struct NetfilterBuffer: ~Copyable {
     deinit { base.deallocate() }
 
     /// Builds one message at the end; `body` returns its header.
-    mutating func append(_ body: (UnsafeMutablePointer<CChar>) -> UnsafeMutablePointer<nlmsghdr>) {
+    package mutating func append(_ body: (UnsafeMutablePointer<CChar>) -> UnsafeMutablePointer<nlmsghdr>) {
         if capacity - count < Self.headroom {
             let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity * 2, alignment: 8)
             larger.copyMemory(from: base, byteCount: count)

@@ -5,8 +5,8 @@ import Datapath
 import Glibc
 
 /// A NETLINK_NETFILTER socket of the network namespace that the opening thread was in.
-final class NetfilterSocket {
-    let descriptor: Int32
+package final class NetfilterSocket {
+    package let descriptor: Int32
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: NetfilterSocket.bufferBytes, alignment: 8)
     private var sequence: UInt32 = 1
 
@@ -20,7 +20,7 @@ final class NetfilterSocket {
     /// The kernel answers within the call; this only bounds a wait that should not happen.
     private static let answerMilliseconds: Int32 = 5000
 
-    init() throws(DatapathError) {
+    package init() throws(DatapathError) {
         let opened = bh_netfilter_open(Self.receiveBytes)
         descriptor = opened
         if opened == -EPROTONOSUPPORT {
@@ -35,20 +35,28 @@ final class NetfilterSocket {
     }
 
     /// A sequence number that begins a run of `count` that nobody else uses.
-    func reserve(_ count: UInt32) -> UInt32 {
+    package func reserve(_ count: UInt32) -> UInt32 {
         defer { sequence &+= count }
         return sequence
     }
 
-    /// Carries out a transaction; tries again when another one, or memory, stood in the way.
-    func commit(_ batch: borrowing Batch) throws(DatapathError) {
+    /// Why a transaction was not carried out.
+    package struct Failure {
+        /// Of the message that failed; 0: of none of them.
+        package var sequence: UInt32
+        package var code: Int32
+        package var text: String
+    }
+
+    /// Carries out a transaction of which one message asks for an acknowledgement; tries again when another one, or
+    /// memory, stood in the way. Nil: it is in force.
+    package func transact(_ messages: borrowing NetfilterBuffer, acknowledged: UInt32) throws(DatapathError) -> Failure?
+    {
         var attempt: UInt32 = 0
         while true {
-            let failure = try send(batch)
-            guard let failure else { return }
-            guard Self.passes(failure.code), attempt < Self.attempts else {
-                throw .system(operation: batch.step(failure.sequence), code: failure.code, detail: failure.text)
-            }
+            let failure = try send(messages, acknowledged: acknowledged)
+            guard let failure else { return nil }
+            guard Self.passes(failure.code), attempt < Self.attempts else { return failure }
             attempt += 1
             usleep(Self.backoffMicroseconds << min(attempt, 6))
         }
@@ -59,15 +67,9 @@ final class NetfilterSocket {
         [EINTR, ENOBUFS, EAGAIN, 85].contains(code)
     }
 
-    private struct Failure {
-        var sequence: UInt32
-        var code: Int32
-        var text: String
-    }
-
     /// The kernel has carried it out, or not, when the call returns: all answers are there.
-    private func send(_ batch: borrowing Batch) throws(DatapathError) -> Failure? {
-        let sent = bh_netfilter_send(descriptor, batch.buffer.base, batch.buffer.count)
+    private func send(_ messages: borrowing NetfilterBuffer, acknowledged: UInt32) throws(DatapathError) -> Failure? {
+        let sent = bh_netfilter_send(descriptor, messages.base, messages.count)
         guard sent == 0 else { return Failure(sequence: 0, code: -sent, text: "") }
         var failure: Failure?
         var isAcknowledged = false
@@ -80,7 +82,7 @@ final class NetfilterSocket {
                 if error.code != 0, failure == nil {
                     failure = Failure(sequence: header.nlmsg_seq, code: error.code, text: error.text)
                 }
-                if error.code == 0, header.nlmsg_seq == batch.acknowledged { isAcknowledged = true }
+                if error.code == 0, header.nlmsg_seq == acknowledged { isAcknowledged = true }
             }
         }
         if failure == nil, !isAcknowledged {
@@ -95,7 +97,7 @@ final class NetfilterSocket {
     ///   - type: subsystem and message.
     ///   - resource: what the subsystem takes it to be.
     ///   - isDump: many answers, ended by a message of its own.
-    func ask<Value>(
+    package func ask<Value>(
         _ type: UInt16, family: UInt8, resource: UInt16 = 0, isDump: Bool, _ operation: String,
         request: (UnsafeMutablePointer<nlmsghdr>) -> Void,
         parse: (UnsafePointer<nlmsghdr>, UnsafeRawBufferPointer) -> Value?
@@ -152,7 +154,7 @@ final class NetfilterSocket {
     }
 
     /// The messages in the first `length` bytes of the buffer, each with its header and what follows it.
-    func forEachMessage(_ length: Int, _ body: (nlmsghdr, UnsafeRawBufferPointer) -> Void) {
+    package func forEachMessage(_ length: Int, _ body: (nlmsghdr, UnsafeRawBufferPointer) -> Void) {
         let headerBytes = MemoryLayout<nlmsghdr>.size
         var rest = UnsafeRawBufferPointer(buffer)[..<min(length, buffer.count)]
         while rest.count >= headerBytes {
@@ -165,7 +167,7 @@ final class NetfilterSocket {
     }
 
     /// One datagram without waiting; nil: nothing is there.
-    func poll(_ body: (nlmsghdr, UnsafeRawBufferPointer) -> Void) -> Int32? {
+    package func poll(_ body: (nlmsghdr, UnsafeRawBufferPointer) -> Void) -> Int32? {
         let length = bh_netfilter_receive(descriptor, buffer.baseAddress, buffer.count, 0)
         guard length >= 0 else { return Int32(-length) }
         forEachMessage(length, body)
@@ -174,14 +176,14 @@ final class NetfilterSocket {
 }
 
 /// What an NLMSG_ERROR says.
-struct AnswerError {
+package struct AnswerError {
     /// errno; 0: it acknowledges.
-    var code: Int32
+    package var code: Int32
     /// The kernel's own words, if it gave any.
-    var text = ""
+    package var text = ""
 
     /// Nil for a message that is too short.
-    init?(_ header: nlmsghdr, _ body: UnsafeRawBufferPointer) {
+    package init?(_ header: nlmsghdr, _ body: UnsafeRawBufferPointer) {
         guard body.count >= 4 + MemoryLayout<nlmsghdr>.size else { return nil }
         code = -body.loadUnaligned(as: Int32.self)
         // NLM_F_ACK_TLVS: attributes follow; NLMSGERR_ATTR_MSG is the first kind.

@@ -3,9 +3,9 @@ import Glibc
 import NetworkTypes
 
 /// The node's own addresses.
-enum NodeAddresses {
+package enum NodeAddresses {
     /// Of all interfaces of the calling thread's network namespace; nil when the kernel does not tell.
-    static func current() -> Set<IPAddress>? {
+    package static func current() -> Set<IPAddress>? {
         var first: UnsafeMutablePointer<ifaddrs>?
         guard getifaddrs(&first) == 0 else { return nil }
         defer { freeifaddrs(first) }

@@ -2,13 +2,13 @@
 import NetworkTypes
 
 /// Netlink attributes in bytes of outside, one after the other; ends at the first that does not fit.
-struct Attributes: Sequence, IteratorProtocol {
+package struct Attributes: Sequence, IteratorProtocol {
     private var rest: Slice<UnsafeRawBufferPointer>
 
-    init(_ bytes: Slice<UnsafeRawBufferPointer>) { rest = bytes }
-    init(_ bytes: UnsafeRawBufferPointer) { rest = bytes[...] }
+    package init(_ bytes: Slice<UnsafeRawBufferPointer>) { rest = bytes }
+    package init(_ bytes: UnsafeRawBufferPointer) { rest = bytes[...] }
 
-    mutating func next() -> Attribute? {
+    package mutating func next() -> Attribute? {
         guard rest.count >= 4 else { return nil }
         let header = UnsafeRawBufferPointer(rebasing: rest)
         let length = Int(header.loadUnaligned(as: UInt16.self))
@@ -21,20 +21,20 @@ struct Attributes: Sequence, IteratorProtocol {
     }
 }
 
-struct Attribute {
-    var type: Int
-    var value: Slice<UnsafeRawBufferPointer>
+package struct Attribute {
+    package var type: Int
+    package var value: Slice<UnsafeRawBufferPointer>
 
-    var nested: Attributes { Attributes(value) }
+    package var nested: Attributes { Attributes(value) }
 
     /// An integer in network byte order; 0 when the value is shorter.
-    func integer<Value: FixedWidthInteger>(_: Value.Type = Value.self) -> Value {
+    package func integer<Value: FixedWidthInteger>(_: Value.Type = Value.self) -> Value {
         guard value.count >= MemoryLayout<Value>.size else { return 0 }
         return Value(bigEndian: UnsafeRawBufferPointer(rebasing: value).loadUnaligned(as: Value.self))
     }
 
     /// 4 or 16 bytes in network byte order; nil for any other number of them.
-    var address: IPAddress? {
+    package var address: IPAddress? {
         let bytes = UnsafeRawBufferPointer(rebasing: value)
         switch bytes.count {
         case 4: return IPAddress(v4: UInt32(bigEndian: bytes.loadUnaligned(as: UInt32.self)))
@@ -47,5 +47,5 @@ struct Attribute {
     }
 
     /// Text up to its terminating zero.
-    var text: String { String(decoding: value.prefix { $0 != 0 }, as: UTF8.self) }
+    package var text: String { String(decoding: value.prefix { $0 != 0 }, as: UTF8.self) }
 }

@@ -6,25 +6,28 @@ import Glibc
 import NetworkTypes
 
 /// One connection that the kernel tracks.
-struct Connection {
+package struct Connection: Sendable {
     /// Original direction after destination NAT, before source NAT: as policy judges it.
-    var flow: Flow
-    /// The reply as it arrives.
-    var reply: Tuple
+    package var flow: Flow
+    /// What `ct id` gives a rule: the bytes as the kernel compares them. Two connections may have the same.
+    package var identifier: [UInt8]
     /// What names the connection to the kernel: attributes as it listed them.
     var name: [(type: UInt16, value: [UInt8])]
 
-    struct Tuple: Hashable {
-        var source: IPAddress
-        var destination: IPAddress
-        var ipProtocol: IPProtocol
-        var sourcePort: UInt16
-        var destinationPort: UInt16
+    /// Tells connections apart.
+    package struct Key: Hashable, Sendable {
+        package var source: IPAddress
+        package var identifier: [UInt8]
+        package init(source: IPAddress, identifier: [UInt8]) {
+            self.source = source
+            self.identifier = identifier
+        }
     }
+    package var key: Key { Key(source: flow.source, identifier: identifier) }
 }
 
 /// The kernel's connection tracking, through ctnetlink.
-enum ConnectionTable {
+package enum ConnectionTable {
     private static func type(_ message: cntl_msg_types) -> UInt16 {
         UInt16(NFNL_SUBSYS_CTNETLINK) << 8 | UInt16(message.rawValue)
     }
@@ -33,7 +36,7 @@ enum ConnectionTable {
     private static let walks = 10
 
     /// The connections whose flow is wanted.
-    static func connections(
+    package static func connections(
         _ socket: NetfilterSocket, where isWanted: (Flow) -> Bool
     ) throws(DatapathError) -> [Connection] {
         var size = bucketCount()
@@ -66,7 +69,7 @@ enum ConnectionTable {
     }
 
     /// Forgets one connection. That it is already gone is no error.
-    static func remove(_ connection: Connection, _ socket: NetfilterSocket) throws(DatapathError) {
+    package static func remove(_ connection: Connection, _ socket: NetfilterSocket) throws(DatapathError) {
         let family = UInt8(connection.flow.source.family == .ipv4 ? AF_INET : AF_INET6)
         do {
             _ = try socket.ask(
@@ -84,72 +87,62 @@ extension Connection {
     /// Nil for an entry without addresses or protocol, and for one that is not wanted. Most are not: what names the
     /// connection is copied only then.
     init?(_ attributes: Slice<UnsafeRawBufferPointer>, where isWanted: (Flow) -> Bool) {
-        var original: Tuple?
-        var reply: Tuple?
+        var original: ConnectionTuple?
+        var reply: ConnectionTuple?
         for attribute in Attributes(attributes) {
             switch attribute.type {
-            case Int(CTA_TUPLE_ORIG.rawValue): original = Tuple(attribute.nested)
-            case Int(CTA_TUPLE_REPLY.rawValue): reply = Tuple(attribute.nested)
+            case Int(CTA_TUPLE_ORIG.rawValue): original = ConnectionTuple(attribute.nested)
+            case Int(CTA_TUPLE_REPLY.rawValue): reply = ConnectionTuple(attribute.nested)
             default: continue
             }
         }
         guard let original, let reply else { return nil }
-        self.reply = reply
         flow = Flow(
             source: original.source, destination: reply.source, ipProtocol: original.ipProtocol,
             destinationPort: reply.sourcePort)
         name = []
+        identifier = []
         guard isWanted(flow) else { return nil }
         for attribute in Attributes(attributes) {
             switch attribute.type {
             case Int(CTA_TUPLE_ORIG.rawValue):
                 // Nested attributes are marked as such in their type.
                 name.append((UInt16(attribute.type) | UInt16(NLA_F_NESTED), Array(attribute.value)))
-            case Int(CTA_ZONE.rawValue), Int(CTA_ID.rawValue):
-                name.append((UInt16(attribute.type), Array(attribute.value)))
+            case Int(CTA_ZONE.rawValue): name.append((UInt16(attribute.type), Array(attribute.value)))
+            case Int(CTA_ID.rawValue):
+                identifier = Array(attribute.value)
+                name.append((UInt16(attribute.type), identifier))
             default: continue
             }
         }
     }
 }
 
-extension Connection.Tuple {
+/// What policy asks of a tuple: addresses, protocol, and the source's port.
+private struct ConnectionTuple {
+    var source: IPAddress
+    var ipProtocol: IPProtocol
+    var sourcePort: UInt16 = 0
+
     init?(_ attributes: Attributes) {
         var source: IPAddress?
-        var destination: IPAddress?
         var number: IPProtocol?
-        sourcePort = 0
-        destinationPort = 0
         for part in attributes {
             for attribute in part.nested {
                 switch (part.type, attribute.type) {
                 case (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V4_SRC.rawValue)),
                     (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V6_SRC.rawValue)):
                     source = attribute.address
-                case (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V4_DST.rawValue)),
-                    (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V6_DST.rawValue)):
-                    destination = attribute.address
                 case (Int(CTA_TUPLE_PROTO.rawValue), Int(CTA_PROTO_NUM.rawValue)):
                     number = attribute.value.first.map { IPProtocol(rawValue: $0) }
                 case (Int(CTA_TUPLE_PROTO.rawValue), Int(CTA_PROTO_SRC_PORT.rawValue)):
                     sourcePort = attribute.integer()
-                case (Int(CTA_TUPLE_PROTO.rawValue), Int(CTA_PROTO_DST_PORT.rawValue)):
-                    destinationPort = attribute.integer()
                 default: continue
                 }
             }
         }
-        guard let source, let destination, let number else { return nil }
+        guard let source, let number else { return nil }
         self.source = source
-        self.destination = destination
         ipProtocol = number
-    }
-
-    /// Key of the set of revoked replies.
-    var element: SetElement {
-        func bytes(_ port: UInt16) -> [UInt8] { [UInt8(port >> 8), UInt8(port & 255), 0, 0] }
-        return SetElement(
-            key: [ipProtocol.rawValue, 0, 0, 0] + source.networkBytes + bytes(sourcePort) + destination.networkBytes
-                + bytes(destinationPort))
     }
 }

@@ -2,5 +2,7 @@
 
 extension FixedWidthInteger {
     /// A number of the kernel's headers, which come as enumerations with names and without.
-    init<Number: RawRepresentable>(_ number: Number) where Number.RawValue == UInt32 { self.init(number.rawValue) }
+    package init<Number: RawRepresentable>(_ number: Number) where Number.RawValue == UInt32 {
+        self.init(number.rawValue)
+    }
 }

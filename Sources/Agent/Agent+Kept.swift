@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+import PolicyPipeline
+import PolicyResolver
+
+/// What outlives the daemon in files. A file that cannot be used is set aside, since a daemon that does not start
+/// protects nobody; the log and the status say so.
+extension Agent where Plane: ~Copyable {
+    func readAttachments() -> [Attachments.Key: Attachments.Record] {
+        guard let file = settings.attachmentFile else { return [:] }
+        do {
+            return try file.read()
+        } catch {
+            setAside(file.file, error.reason)
+            return [:]
+        }
+    }
+
+    func readPushes() -> KeptPushes {
+        guard let file = settings.pushedFile else { return KeptPushes() }
+        do {
+            return try file.read()
+        } catch {
+            setAside(file.file, error.reason)
+            return KeptPushes()
+        }
+    }
+
+    /// Takes kept pushes into the store, if they are accepted now.
+    func accept(_ kept: KeptPushes) -> [ObjectEvent] {
+        do {
+            _ = try PushedPolicy(kept.resolved)
+            let (events, _) = try store.push(kept.objects.filter { store.origin(of: $0.key) == nil })
+            resolvedBody = kept.resolved
+            return events
+        } catch {
+            refusePushes(error)
+            return []
+        }
+    }
+
+    /// Compiles what was taken in, with the resolved policy that was pushed.
+    func applyResolved() {
+        do {
+            _ = try pipeline.apply(pushed: try PushedPolicy(resolvedBody))
+        } catch {
+            refusePushes(error)
+            resolvedBody.endpoints = []
+            _ = pipeline.apply([])
+        }
+    }
+
+    private func refusePushes(_ error: any Error) {
+        guard let file = settings.pushedFile else { return }
+        setAside(file.file, "it is not accepted now: \(error)")
+    }
+
+    private func setAside(_ file: KeptFile, _ reason: String) {
+        let aside = file.setAside(because: reason)
+        broken.append(aside)
+        logger.error(
+            "a kept file is broken and was set aside",
+            metadata: ["content": "\(aside.content)", "reason": "\(reason)", "file": "\(aside.path)"])
+    }
+}

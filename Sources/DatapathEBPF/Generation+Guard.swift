@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+import BulkheadABI
+import CLibBPF
+import CompiledPolicy
+import Datapath
+import Glibc
+import NetworkTypes
+
+/// The map's key: `struct address` of bpf/parse.h.
+private struct NodeAddress {
+    var high: UInt64
+    var low: UInt64
+
+    init(_ address: IPAddress) {
+        (high, low) = address.family == .ipv4 ? (0, UInt64(address.v4)) : (address.high, address.low)
+    }
+}
+
+extension Generation {
+    // MARK: Who listens
+
+    var isListenedTo: Bool { memory.load(Self.headerWord(\.is_listened)) != 0 }
+
+    func setListening(_ isOn: Bool) { memory.update(Self.headerWord(\.is_listened), isOn ? 1 : 0) }
+
+    // MARK: The node's own addresses
+
+    /// Which classes are the node's own addresses', and by which one own addresses are judged that have none of these.
+    func writeOwnClasses(_ policy: borrowing CompiledPolicy) {
+        memory.update(Self.headerWord(\.own_class), policy.ownNodeClass.rawValue)
+        memory.update(Self.headerWord(\.own_classes), AddressClassID.ownNodeLimit)
+    }
+
+    // MARK: Tunnels
+
+    /// Whether tunnel packets to the node itself are looked for.
+    var guardsTunnels: Bool {
+        memory.load(Self.headerWord(\.tunnel_ports)) != 0 || memory.load(Self.headerWord(\.tunnel_protocols)) != 0
+    }
+
+    /// Ports and protocols of tunnels, and other nodes: first what is dropped, then to whom.
+    func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError) {
+        guard tunnels.udpPorts.count <= Int(BH_TUNNEL_PORTS) else {
+            throw .limit(what: "UDP ports of tunnels", limit: Int(BH_TUNNEL_PORTS))
+        }
+        guard tunnels.protocols.count <= Int(BH_TUNNEL_PROTOCOLS) else {
+            throw .limit(what: "IP protocols of tunnels", limit: Int(BH_TUNNEL_PROTOCOLS))
+        }
+        try setTunnelNodes(tunnels.nodes)
+        let ports = Self.filled(tunnels.udpPorts, Int(BH_TUNNEL_PORTS))
+        for at in stride(from: 0, to: ports.count, by: 2) {
+            memory.update(
+                Self.headerWord(\.tunnel_ports) + UInt32(at / 2), UInt32(ports[at + 1]) << 16 | UInt32(ports[at]))
+        }
+        let protocols = Self.filled(tunnels.protocols, Int(BH_TUNNEL_PROTOCOLS))
+        for at in stride(from: 0, to: protocols.count, by: 4) {
+            let word = (0..<4).reduce(UInt32(0)) { $0 | UInt32(protocols[at + $1]) << UInt32(8 * $1) }
+            memory.update(Self.headerWord(\.tunnel_protocols) + UInt32(at / 4), word)
+        }
+    }
+
+    /// Sorted, the last one repeated; zeros for none. Zero is no tunnel's.
+    private static func filled<Number: FixedWidthInteger>(_ numbers: Set<Number>, _ count: Int) -> [Number] {
+        let sorted = numbers.filter { $0 != 0 }.sorted()
+        return sorted + Array(repeating: sorted.last ?? 0, count: count - sorted.count)
+    }
+
+    private func setTunnelNodes(_ nodes: Set<IPAddress>) throws(DatapathError) {
+        guard nodes.count <= Int(BH_TUNNEL_NODES) else {
+            throw .limit(what: "addresses of nodes", limit: Int(BH_TUNNEL_NODES))
+        }
+        let present = tunnelKeys()
+        var wanted: Set<[UInt64]> = []
+        for node in nodes {
+            var key = NodeAddress(node)
+            wanted.insert([key.high, key.low])
+            guard !present.contains([key.high, key.low]) else { continue }
+            var one: UInt32 = 1
+            guard bpf_map_update_elem(tunnelNodes.raw, &key, &one, 0) == 0 else {
+                throw .system(operation: "adding a node's address", code: errno, detail: "\(node)")
+            }
+        }
+        for old in present.subtracting(wanted) {
+            var key = old
+            guard bpf_map_delete_elem(tunnelNodes.raw, &key) == 0 || errno == ENOENT else {
+                throw .system(operation: "removing a node's address", code: errno, detail: "")
+            }
+        }
+    }
+
+    /// Both halves of each address in the map.
+    private func tunnelKeys() -> Set<[UInt64]> {
+        var keys: Set<[UInt64]> = []
+        var next: [UInt64] = [0, 0]
+        guard bpf_map_get_next_key(tunnelNodes.raw, nil, &next) == 0 else { return keys }
+        repeat {
+            keys.insert(next)
+            let current = next
+            guard bpf_map_get_next_key(tunnelNodes.raw, current, &next) == 0 else { break }
+        } while keys.count <= Int(BH_TUNNEL_NODES)
+        return keys
+    }
+
+    /// Takes over what another set guards, and who listens.
+    func copyGuard(from old: Generation) throws(DatapathError) {
+        for key in old.tunnelKeys() {
+            var (key, one) = (key, UInt32(1))
+            guard bpf_map_update_elem(tunnelNodes.raw, &key, &one, 0) == 0 else {
+                throw .system(operation: "adding a node's address", code: errno, detail: "")
+            }
+        }
+        let first = Self.headerWord(\.tunnel_ports)
+        let words = UInt32(BH_TUNNEL_PORTS) / 2 + UInt32(BH_TUNNEL_PROTOCOLS) / 4
+        for word in first..<first + words { memory.update(word, old.memory.load(word)) }
+        setListening(old.isListenedTo)
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+import PolicyModel
+
+/// What is looked at whatever the policies: who a packet is from, and what no pod may send.
+extension BaseTable {
+    var guardChains: [TableChain] {
+        [sources, ownNodeSource, podGuard, sourceRoutes, tunnelPackets, errors, Self.revokedFlows(isAny: false)] + drops
+    }
+
+    /// From one of a pod's own addresses, by one of its interfaces.
+    func ownSources(_ verdict: ChainVerdict) -> [TableRule] {
+        AddressFamily.allCases.map { family in
+            TableRule([
+                .family(family), .member([.interface, .source(family)], of: TableName.sources(family)),
+                .verdict(verdict),
+            ])
+        }
+    }
+
+    var spoofed: [TableRule] { [TableRule([.verdict(.go(TableName.drop(TableName.spoofed)))])] }
+
+    private var sources: TableChain {
+        TableChain(
+            TableName.sources, comment: "A pod's address comes by the pod's interface or bridge only",
+            rules: ownSources(.go(TableName.podGuard)) + spoofed)
+    }
+
+    private var ownNodeSource: TableChain {
+        TableChain(
+            TableName.ownNodeSource, comment: "What the node itself sends is not forwarded",
+            rules: [TableRule([.toOwnNode, .verdict(.leave)])] + spoofed)
+    }
+
+    private var podGuard: TableChain {
+        let tunnels = Term.verdict(.go(TableName.tunnelPackets))
+        let routed = ChainVerdict.go(TableName.drop(TableName.sourceRouted))
+        var rules = [
+            TableRule([.family(.ipv4), .hasOptions, .verdict(.jump(TableName.sourceRoutes))]),
+            TableRule([.family(.ipv6), .routingHeader, .verdict(routed)]),
+            TableRule([.toOwnNode, tunnels]),
+        ]
+        rules += AddressFamily.allCases.map { family in
+            TableRule([.family(family), .member([.destination(family)], of: TableName.nodes(family)), tunnels])
+        }
+        return TableChain(TableName.podGuard, comment: "What no pod may send", rules: rules)
+    }
+
+    private var sourceRoutes: TableChain {
+        let drop = Term.verdict(.go(TableName.drop(TableName.sourceRouted)))
+        return TableChain(
+            TableName.sourceRoutes,
+            rules: [SourceRouteOption.loose, .strict].map { TableRule([.family(.ipv4), .option($0), drop]) })
+    }
+
+    private var tunnelPackets: TableChain {
+        let drop = Term.verdict(.go(TableName.drop(TableName.tunnel)))
+        return TableChain(
+            TableName.tunnelPackets, comment: "What is in it would come out of a node's tunnel as anybody's",
+            rules: [
+                TableRule([.member([.transportProtocol], of: TableName.tunnelProtocols), drop]),
+                TableRule([.transportProtocol(.udp), .member([.destinationPort], of: TableName.tunnelPorts), drop]),
+            ])
+    }
+
+    /// An error is from a side of the flow that it is about, or from a router: no pod's address, and no pod's hardware
+    /// address under a link-local one.
+    private var errors: TableChain {
+        let drop = Term.verdict(.go(TableName.drop(TableName.unrelatedErrors)))
+        func pair(_ family: AddressFamily, _ other: Field) -> [Term] {
+            [.family(family), .member([.source(family), other], of: TableName.samePod(family))]
+        }
+        let redirect: [Term] = [.transportProtocol(.icmp), .masked(.icmpv4Type, mask: [255], value: [5])]
+        var rules = [TableRule(pair(.ipv4, .source(.ipv4)) + redirect + [drop])]
+        for family in AddressFamily.allCases {
+            for isReply in [false, true] {
+                rules.append(
+                    TableRule(pair(family, .connectionSource(family, isReply: isReply)) + [.verdict(.accept)]))
+            }
+            rules.append(TableRule(pair(family, .source(family)) + [drop]))
+        }
+        rules += AddressFamily.allCases.map { family in
+            TableRule([
+                .family(family), .member([.source(family)], of: TableName.unbound(family)),
+                .member([.interface, .hardwareSource], of: TableName.podHardware), drop,
+            ])
+        }
+        return TableChain(
+            TableName.errors, comment: "By a side of the flow, or by a router",
+            rules: rules + [TableRule([.verdict(.accept)])])
+    }
+
+    /// Empty while there are none: each packet of each connection comes here.
+    static func revokedFlows(isAny: Bool) -> TableChain {
+        let rules = AddressFamily.allCases.map { family in
+            TableRule([
+                .member(revokedFields(family), of: TableName.revoked(family)), .count(TableName.revoked),
+                .verdict(.drop),
+            ])
+        }
+        return TableChain(
+            TableName.revokedFlows, comment: "Connections that policy does not allow any more",
+            rules: isAny ? rules : [])
+    }
+
+    private var drops: [TableChain] {
+        Self.causes.map { counter, cause in
+            TableChain(
+                TableName.drop(counter),
+                rules: [
+                    event(EventMark(cause: cause, direction: .egress)),
+                    TableRule([.count(TableName.dropped), .count(counter), .verdict(.drop)]),
+                ])
+        }
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinuxShim
+import Glibc
+
+/// Asks for what nobody tells of: what the other ends of pairs have in their own namespaces, and what bridges have
+/// learned.
+enum PeerInquiry {
+    /// Asks anew for what the links have at their other ends, or all links have.
+    ///
+    /// - Returns: whether anything differs from what was known.
+    @discardableResult
+    static func ask(_ state: inout NetworkState, links: Set<UInt32>? = nil) throws(NodeNetworkError) -> Bool {
+        let before = state.peers
+        let asked = state.linksByNamespace.sorted { $0.key < $1.key }.map { namespace, known in
+            (namespace, known.filter { links?.contains($0.index) ?? true })
+        }
+        guard asked.contains(where: { !$0.1.isEmpty }) else { return false }
+        var socket = try NetlinkSocket(groups: 0)
+        var sequence: UInt32 = 0
+        for (namespace, known) in asked where !known.isEmpty {
+            for link in known {
+                state.peers[link.index] = nil
+                sequence += 1
+                let sent = shim_netlink_ask_link_of(socket.descriptor, namespace, link.peerIndex, sequence)
+                _ = try answer(sent, sequence, socket, into: &state)
+            }
+            sequence += 1
+            let sent = shim_netlink_dump_addresses_of(socket.descriptor, namespace, sequence)
+            // The rest of a pod's ten thousand addresses is not waited for.
+            if try !answer(sent, sequence, socket, into: &state) { socket = try NetlinkSocket(groups: 0) }
+        }
+        return state.peers != before
+    }
+
+    /// Asks bridges who is behind ports whose other ends say nothing.
+    ///
+    /// - Returns: whether anything differs from what was known.
+    @discardableResult
+    static func askBridges(_ state: inout NetworkState) throws(NodeNetworkError) -> Bool {
+        let before = state.bridges
+        state.bridges = BridgeState()
+        let ports = state.silentPorts.sorted()
+        guard !ports.isEmpty else { return state.bridges != before }
+        for port in ports {
+            let socket = try NetlinkSocket(groups: 0)
+            let sent = shim_netlink_dump_port(socket.descriptor, port, 1)
+            guard sent == 0 else { throw .system(operation: "ask for a bridge's port", code: -sent) }
+            try socket.collect(1, into: &state, atMost: entryLimit)
+        }
+        let socket = try NetlinkSocket(groups: 0)
+        let sent = shim_netlink_dump(socket.descriptor, UInt16(RTM_GETNEIGH), 0, 1)
+        guard sent == 0 else { throw .system(operation: "ask for neighbours", code: -sent) }
+        try socket.collect(1, into: &state, atMost: neighbourLimit)
+        return state.bridges != before
+    }
+
+    /// Returns false where the socket is of no use any more.
+    private static func answer(
+        _ sent: Int32, _ sequence: UInt32, _ socket: borrowing NetlinkSocket, into state: inout NetworkState
+    ) throws(NodeNetworkError) -> Bool {
+        guard sent == 0 else { throw .system(operation: "ask for a pod's interface", code: -sent) }
+        do throws(NodeNetworkError) {
+            return try socket.collect(sequence, into: &state, atMost: addressLimit)
+        } catch .system(_, let code) where refusals.contains(code) {
+            // The namespace or the device is gone or not ours to ask: nothing is known of it.
+            return true
+        }
+    }
+
+    private static let refusals = [EINVAL, ENOENT, EACCES, EPERM, ENODEV, EOPNOTSUPP]
+    /// Of one namespace.
+    private static let addressLimit = 1 << 10
+    /// A port that leads to more is no pod's.
+    private static let entryLimit = 64
+    /// Twice what the kernel keeps by default.
+    private static let neighbourLimit = 1 << 12
+}

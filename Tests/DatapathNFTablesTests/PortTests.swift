@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import DatapathNFTables
+import Glibc
+import NetworkTypes
+import PolicyModel
+import TestKit
+import Testing
+
+/// What reaches a pod by no address of its own: groups and link-local addresses on a bridge, other addresses behind its
+/// interface. Real packets; needs root.
+@Suite(.serialized) struct PortTests {
+    /// What marks frames in the table `bridge bulkhead`, for these ports.
+    private static func marks(_ ports: [UInt32]) -> String {
+        let rules = ports.map { port in
+            "oif \(port) meta mark set \(PortMark.of(port: port)!)"
+        }
+        return """
+            table bridge marks {
+              chain before { type filter hook forward priority -10; \(rules.joined(separator: "; ")); }
+              chain after { type filter hook forward priority 10; meta mark & 0xff000000 == 0x42000000 meta mark set 0; }
+            }
+            """
+    }
+
+    private static func linkLocal(_ pod: NetPod) throws -> IPAddress {
+        let bytes = try pod.namespace.hardwareAddress()
+        let low = bytes.prefix(3) + [0xff, 0xfe] + bytes.suffix(3)
+        let number = low.reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
+        return IPAddress(v6High: 0xfe80 << 48, low: number ^ 0x0200_0000_0000_0000)
+    }
+
+    @Test func groupsAreJudgedAtTheBridgePort() throws {
+        try NetWorld.with(pods: ["a", "b", "c"], links: .bridged) { world in
+            let (a, b, c) = (world.pod("a"), world.pod("b"), world.pod("c"))
+            func receiver(_ pod: NetPod, _ port: UInt16) throws -> NetSocket {
+                let socket = try pod.namespace.run { try NetSocket(.ipv4, SOCK_DGRAM) }
+                try socket.bind(IPAddress(v4: 0), port)
+                return socket
+            }
+            let receivers = try [receiver(b, 5000), receiver(b, 5001), receiver(c, 5000)]
+            var plan = PolicyPlan()
+            plan.peers["a"] = PolicyPlan.Peers(hosts: [a.v4])
+            plan.programs["in"] = PolicyPlan.Rules(
+                direction: .ingress, rules: [PolicyPlan.Rule(peers: ["a"], ports: [udp(5001)])])
+            plan.endpoints["b"] = PolicyPlan.Endpoint(addresses: [b.v4, b.v6], ingress: "in")
+            plan.endpoints["c"] = PolicyPlan.Endpoint(addresses: [c.v4, c.v6])
+            var compiler = PlanCompiler()
+            let policy = compiler.compile(plan)
+            try world.node.run {
+                var datapath = NFTablesDatapath()
+                _ = try datapath.open()
+                _ = try datapath.resync(policy)
+                for (id, endpoint) in policy.endpoints {
+                    let pod = world.pod(endpoint.name.name)
+                    let port = EndpointBridgePort(
+                        index: if_nametoindex(pod.hostInterface), bridge: try Self.bridge(of: pod))
+                    try datapath.setPlace(EndpointPlace(port: port), of: id)
+                }
+                let ports = [b, c].map { if_nametoindex($0.hostInterface) }
+                try NetProcess.run(["nft", "-f", "-"], input: Self.marks(ports))
+                for target in ["255.255.255.255", "224.0.0.1"] {
+                    try a.namespace.run {
+                        for port: UInt16 in [5000, 5001] {
+                            let frame = try [UInt8](repeating: 0xff, count: 6) + a.namespace.hardwareAddress() + [8, 0]
+                            try NetSpoof.send(frame: frame + Self.packet(a.v4, address(target), port), by: "eth0")
+                        }
+                    }
+                    let heard = receivers.map { $0.wait(POLLIN, milliseconds: 200) != 0 }
+                    for socket in receivers { while socket.discard() {} }
+                    #expect(heard == [false, true, true], "\(target)")
+                }
+                #expect(datapath.pollEvents(limit: 9).filter { $0.cause == .rule }.count == 2)
+            }
+        }
+    }
+
+    private static func packet(_ from: IPAddress, _ to: IPAddress, _ port: UInt16) -> [UInt8] {
+        let datagram = NetBytes.udp(from: from, 4000, to: to, port, payload: [1])
+        var packet = NetBytes.ip(from: from, to: to, protocol: 17, payload: datagram)
+        packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
+        return packet
+    }
+
+    private static func bridge(of pod: NetPod) throws -> UInt32 {
+        let text = try NetProcess.run(["cat", "/sys/class/net/\(pod.hostInterface)/master/ifindex"])
+        return UInt32(text.split(separator: "\n").first.map(String.init) ?? "") ?? 0
+    }
+
+    /// Packets that the node routes to a pod's interface are the pod's, whatever their destination.
+    @Test func whatLeavesByAPodsInterfaceIsThePods() throws {
+        try NetWorld.with(pods: ["a", "b"]) { world in
+            let (a, b) = (world.pod("a"), world.pod("b"))
+            let other = [address("198.51.100.7"), address("2001:db8:7::7")]
+            try b.namespace.ip(["addr add 198.51.100.7/32 dev lo", "-6 addr add 2001:db8:7::7/128 dev lo nodad"])
+            try world.node.ip([
+                "route add 198.51.100.7/32 via \(b.v4) dev \(b.hostInterface) onlink",
+                "-6 route add 2001:db8:7::7/128 via \(b.v6) dev \(b.hostInterface)",
+            ])
+            let server = try b.namespace.run { try NetServer(at: other, [.init(.udp, 53), .init(.udp, 54)]) }
+            defer { server.stop() }
+            var plan = PolicyPlan()
+            plan.programs["in"] = PolicyPlan.Rules(direction: .ingress, rules: [PolicyPlan.Rule(ports: [udp(54)])])
+            plan.endpoints["b"] = PolicyPlan.Endpoint(addresses: [b.v4, b.v6], ingress: "in")
+            var compiler = PlanCompiler()
+            let policy = compiler.compile(plan)
+            try world.node.run {
+                var datapath = NFTablesDatapath()
+                _ = try datapath.open()
+                _ = try datapath.resync(policy)
+                let interface = EndpointInterface(index: if_nametoindex(b.hostInterface), name: b.hostInterface)
+                try datapath.setPlace(EndpointPlace(interfaces: [interface]), of: policy.endpoints.keys.first!)
+                try a.namespace.run {
+                    for target in other {
+                        for port: UInt16 in [53, 54] {
+                            _ = try NetProbe(.udp, to: target, port: port, milliseconds: 200).run()
+                        }
+                    }
+                }
+                #expect(server.arrivals.map(\.port.number) == [54, 54])
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import NodeNetwork
+import TestKit
+import Testing
+
+/// One daemon a network namespace.
+@Suite struct NamespaceLockTests {
+    @Test func aSecondOneIsRefusedAndNamesTheFirst() throws {
+        try NetWorld.with(pods: []) { world in
+            try world.node.run {
+                var first: NamespaceLock? = try NamespaceLock()
+                #expect(first?.problem == nil)
+                let error = #expect(throws: NamespaceLockError.self) { try NamespaceLock() }
+                #expect(error == .held(by: getpid()))
+                #expect("\(NamespaceLockError.held(by: 7))".contains("pid 7"))
+                // Another network namespace has its own.
+                try world.nodes[1].run { #expect(try NamespaceLock().problem == nil) }
+                first = nil
+                #expect(try NamespaceLock().problem == nil)
+            }
+        }
+    }
+
+    /// Whoever may do nothing must not be able to keep the daemon from starting.
+    @Test func aNameTakenByAnotherUserIsNoLock() throws {
+        try NetWorld.with(pods: []) { world in
+            let script = """
+                import socket, time
+                s = socket.socket(socket.AF_UNIX); s.bind("\\0bulkhead"); s.listen(1); print("ready", flush=True); time.sleep(60)
+                """
+            let squatter = try world.node.start(
+                ["setpriv", "--reuid=65534", "--clear-groups", "python3", "-c", script])
+            defer { _ = try? squatter.stop() }
+            try NetClock.wait("the name to be taken", seconds: 10) { squatter.output.contains("ready") }
+            let problem = try world.node.run { try NamespaceLock().problem }
+            #expect(problem?.contains("not ours") == true)
+        }
+    }
+}

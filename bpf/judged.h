@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* A packet that is being judged, and the telling of its drop. */
+#ifndef BULKHEAD_JUDGED_H
+#define BULKHEAD_JUDGED_H
+
+#include "endpoint.h"
+#include "events.h"
+#include "verdict.h"
+
+/* How judged.flow came from the packet: changed places, so that its source is the packet's receiver. */
+#define TURNED_BACK 1
+/* Of the packet that the packet, an ICMP error, quotes. */
+#define TURNED_QUOTE 2
+
+struct judged {
+	/* The flow in its original direction, and the entries of its addresses. */
+	struct tuple flow;
+	__u32 source;
+	__u32 destination;
+	/* The packet's own source, its endpoint (0: none), and what the interface is that it came by. */
+	struct address sender;
+	__u32 from;
+	__u32 role;
+	__u32 ifindex;
+	__u32 bytes;
+	__u32 family;
+	/* TURNED_*. */
+	__u8 turned;
+	/* A frame from one port of a bridge to another. */
+	__u8 is_bridged;
+	/* Type of the ICMP error that quotes the flow. */
+	__u8 error;
+	__u8 reserved;
+};
+
+static __always_inline __u32 find_address(const struct view *v, struct address a, __u32 family)
+{
+	return family == 4 ? find_address4(v, a) : find_address6(v, a);
+}
+
+/* The same off the fast path: a function that the verifier follows once, not once for each place. */
+__noinline __u32 find_apart(const struct address *a, __u32 family)
+{
+	struct view v;
+	if (!a || open_view(&v))
+		return BAD_ENTRY;
+	return find_address(&v, *a, family);
+}
+
+static __always_inline void set_event_address(__u32 words[4], struct address a, __u32 family)
+{
+	if (family == 4) {
+		words[0] = bpf_htonl((__u32)a.low);
+		words[1] = words[2] = words[3] = 0;
+		return;
+	}
+	words[0] = bpf_htonl((__u32)(a.high >> 32));
+	words[1] = bpf_htonl((__u32)a.high);
+	words[2] = bpf_htonl((__u32)(a.low >> 32));
+	words[3] = bpf_htonl((__u32)a.low);
+}
+
+static __always_inline void count_cause(__u32 cause)
+{
+	__u32 stat = cause == BH_CAUSE_SPOOFED ? BH_STAT_SPOOFED
+		: cause == BH_CAUSE_UNPARSABLE ? BH_STAT_UNPARSABLE
+		: cause == BH_CAUSE_INCONSISTENT ? BH_STAT_INCONSISTENT
+		: cause == BH_CAUSE_AUDIT ? BH_STAT_AUDITED
+		: cause == BH_CAUSE_TUNNEL ? BH_STAT_TUNNEL
+		: cause == BH_CAUSE_SOURCE_ROUTED ? BH_STAT_SOURCE_ROUTED
+		: cause == BH_CAUSE_UNRELATED_ERROR ? BH_STAT_UNRELATED_ERROR
+		: cause == BH_CAUSE_MALFORMED ? BH_STAT_MALFORMED
+		: BH_STATS;
+	if (cause != BH_CAUSE_RULE)
+		count_stat(stat);
+}
+
+/* Tells of a packet that is not simply allowed. Returns its verdict: NF_DROP but for BH_CAUSE_AUDIT. */
+__noinline int tell(struct judged *j, __u32 cause, __u32 direction, __u32 rule)
+{
+	if (!j)
+		return NF_DROP;
+	count_cause(cause);
+	struct bh_event e = {
+		.rule = rule,
+		.ifindex = j->ifindex,
+		.source_port = j->flow.source_port,
+		.destination_port = j->flow.destination_port,
+		.endpoint = (__u16)endpoint_of(direction == BH_EGRESS ? j->source : j->destination),
+		.protocol = j->flow.protocol,
+		.family = (__u8)j->family,
+		.cause = (__u8)cause,
+		.direction = (__u8)direction,
+	};
+	set_event_address(e.source, j->flow.source, j->family);
+	set_event_address(e.destination, j->flow.destination, j->family);
+	send_event(&e);
+	return cause == BH_CAUSE_AUDIT ? NF_ACCEPT : NF_DROP;
+}
+
+/* Tells of a packet that may not be at all, whatever policy says: by its own addresses, not by its flow's. */
+__noinline int tell_packet(struct bpf_nf_ctx *ctx, struct judged *j, __u32 cause)
+{
+	if (!j)
+		return NF_DROP;
+	parse_anywhere(ctx, j->family, 0, &j->flow);
+	j->source = with_endpoint(0, j->from);
+	j->destination = 0;
+	return tell(j, cause, BH_EGRESS, 0);
+}
+
+/* Tells of a packet that cannot be from its source: not of that one's endpoint, but of the interface's. */
+static __always_inline int tell_forged(struct bpf_nf_ctx *ctx, struct judged *j)
+{
+	j->from = endpoint_behind(j->role);
+	return tell_packet(ctx, j, BH_CAUSE_SPOOFED);
+}
+
+/* Tells of a packet without a whole IP header. */
+static __always_inline int tell_malformed(struct judged *j)
+{
+	__builtin_memset(&j->flow, 0, sizeof(j->flow));
+	j->source = with_endpoint(0, j->role & BH_ROLE_ROUTED ? endpoint_behind(j->role) : 0);
+	j->destination = 0;
+	return tell(j, BH_CAUSE_MALFORMED, BH_EGRESS, 0);
+}
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Packets to the node itself, and from it: whatever the address, the input hook is the node. */
+#ifndef BULKHEAD_OWN_NODE_H
+#define BULKHEAD_OWN_NODE_H
+
+#include "judge.h"
+#include "sender.h"
+
+/* Egress of an endpoint, which is that of j->source, to its node: a node has no ingress. */
+__noinline int judge_egress(struct judged *j)
+{
+	struct view v;
+	if (!j || open_view(&v))
+		return NF_DROP;
+	j->destination = 0;
+	if (j->source & BH_POINTER)
+		return tell(j, BH_CAUSE_INCONSISTENT, BH_EGRESS, 0);
+	__u32 from = endpoint_of(j->source);
+	if (!from)
+		return NF_ACCEPT;
+	__u32 egress = v.fixed->endpoints[from].egress;
+	if (!egress) {
+		count_rule(0, j->bytes);
+		return NF_ACCEPT;
+	}
+	j->destination = find_apart(&j->flow.destination, j->family);
+	if (j->destination & BH_POINTER)
+		return tell(j, BH_CAUSE_INCONSISTENT, BH_EGRESS, 0);
+	__u32 own = v.fixed->header.own_class;
+	if (own && !is_own(&v, j->destination))
+		j->destination = own;
+	__u32 port = port_class(&v, j->flow.protocol, j->flow.destination_port);
+	return judge_direction(&v, j, egress, BH_EGRESS, j->destination, port, 0);
+}
+
+/* Whether a packet to the node is to more than one host, or would be: to a subnet's broadcast address. */
+static __always_inline int is_group(const struct sk_buff *skb, struct address destination, __u32 family)
+{
+	if (family == 6)
+		return destination.high >> 56 == 0xff;
+	__u32 address = (__u32)destination.low;
+	if (address >> 28 == 0xe || address == 0xffffffff)
+		return 1;
+	/* Only routing knows a subnet's; the frame's own kind is the sender's to choose. */
+	const struct rtable *route =
+		bpf_rdonly_cast((void *)(skb->_skb_refdst & ~ROUTE_BORROWED), bpf_core_type_id_kernel(struct rtable));
+	return route->rt_type == ROUTE_BROADCAST;
+}
+
+/* What became clear about a packet's sender. */
+#define SENDER_KNOWN 0
+/* Its address cannot come from where it came. */
+#define SENDER_FORGED 1
+/* It is behind a bridge with endpoints, and which port it came by is not known. */
+#define SENDER_HIDDEN 2
+
+/*
+ * Finds the endpoint that a packet to the node is from: that of the interface; behind a bridge that of the address,
+ * which the bridge's ports vouch for, or of the port. `entry`: of the packet's source.
+ */
+static __always_inline int find_sender(struct bpf_nf_ctx *ctx, const struct view *v, struct judged *j, __u32 entry)
+{
+	int unbound = is_unbound(j->sender, j->family);
+	j->from = endpoint_of(entry);
+	if (j->role & BH_ROLE_ROUTED) {
+		int is_its_own = j->from == endpoint_behind(j->role);
+		j->from = endpoint_behind(j->role);
+		return unbound || is_its_own ? SENDER_KNOWN : SENDER_FORGED;
+	}
+	if (is_misplaced(v, j->role, j->ifindex, entry))
+		return SENDER_FORGED;
+	if (j->from || !unbound || !(j->role & BH_ROLE_BRIDGE))
+		return SENDER_KNOWN;
+	__u32 port = bridge_port(ctx);
+	if (!port)
+		return SENDER_HIDDEN;
+	__u32 role = find_interface(v, port);
+	j->from = role & BH_ROLE_PORT ? endpoint_behind(role) : 0;
+	return SENDER_KNOWN;
+}
+
+/* What holds whatever policy says. A verdict, or -1: go on. */
+__noinline int judge_sender(struct bpf_nf_ctx *ctx, struct judged *j)
+{
+	struct view v;
+	if (!j || open_view(&v))
+		return NF_DROP;
+	__u32 entry = find_apart(&j->sender, j->family);
+	int known = find_sender(ctx, &v, j, entry);
+	int own = !endpoint_of(entry) && is_own(&v, entry) && !is_group(ctx->skb, j->flow.destination, j->family);
+	/* What the node sends itself comes by the loopback device, or by that of a virtual router. */
+	if ((known == SENDER_FORGED || own) && !is_virtual_router(ctx->state->in))
+		return tell_forged(ctx, j);
+	if (!j->from && known != SENDER_HIDDEN)
+		return -1;
+	orient_apart(ctx, j);
+	j->source = find_apart(&j->flow.source, j->family);
+	j->destination = find_apart(&j->flow.destination, j->family);
+	__u32 cause = find_offense(ctx, j);
+	if (cause)
+		return tell_packet(ctx, j, cause);
+	if (!(j->turned & TURNED_QUOTE) && is_tunnel(&v, j))
+		return tell_packet(ctx, j, BH_CAUSE_TUNNEL);
+	if (!v.fixed->header.own_node || is_link_upkeep(ctx, j) || dhcp_kind(j) == DHCP_QUESTION)
+		return NF_ACCEPT;
+	if (known != SENDER_HIDDEN || is_group(ctx->skb, j->flow.destination, j->family))
+		return -1;
+	return tell_packet(ctx, j, BH_CAUSE_SPOOFED);
+}
+
+static __always_inline int judge_input(struct bpf_nf_ctx *ctx, __u32 family)
+{
+	struct sk_buff *skb = ctx->skb;
+	struct view v;
+	struct judged j = {};
+	j.ifindex = ctx->state->in->ifindex;
+	if (open_view(&v) || j.ifindex == LOOPBACK_IFINDEX)
+		return NF_ACCEPT;
+	j.bytes = skb->len;
+	j.family = family;
+	j.role = find_interface(&v, j.ifindex);
+	if (family == 4 ? parse4(skb, &j.flow) : parse6(ctx, &j.flow))
+		return tell_malformed(&j);
+	j.sender = j.flow.source;
+	int verdict = judge_sender(ctx, &j);
+	if (verdict >= 0)
+		return verdict;
+	/* Answers to what the node asked pass: probes are never judged. */
+	if (!v.fixed->header.own_node || is_reply(skb) || is_group(skb, j.flow.destination, family))
+		return NF_ACCEPT;
+	if (!j.from) {
+		/* An error about the node's own answer. */
+		orient_apart(ctx, &j);
+		j.source = find_apart(&j.flow.source, family);
+	} else if (!(j.turned & TURNED_QUOTE) || !endpoint_of(j.source)) {
+		j.source = with_endpoint(j.source, j.from);
+	}
+	return judge_egress(&j);
+}
+
+static __always_inline int judge_output(struct bpf_nf_ctx *ctx, __u32 family)
+{
+	struct sk_buff *skb = ctx->skb;
+	struct view v;
+	struct judged j = {};
+	if (open_view(&v) || !v.fixed->header.own_node || !is_reply(skb))
+		return NF_ACCEPT;
+	j.bytes = skb->len;
+	j.family = family;
+	if (family == 4 ? parse4(skb, &j.flow) : parse6(ctx, &j.flow))
+		return tell_malformed(&j);
+	orient_apart(ctx, &j);
+	j.source = find_apart(&j.flow.source, family);
+	/* An answer to an address that is nobody's goes to whoever is behind the interface. */
+	if (!endpoint_of(j.source) && is_unbound(j.flow.source, family)) {
+		__u32 role = find_interface(&v, ctx->state->out->ifindex);
+		if (role & BH_ROLE_ROUTED)
+			j.source = with_endpoint(j.source, endpoint_behind(role));
+	}
+	return judge_egress(&j);
+}
+
+#endif
