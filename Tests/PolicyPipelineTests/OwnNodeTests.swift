@@ -106,6 +106,15 @@ import Testing
         }
     }
 
+    /// A block of loopback addresses is not the whole node.
+    @Test func setsThatHoldTheOwnNode() {
+        let rules = policy("p", [.egress], egress: [rule([.ipBlock(cidr: cidr("127.0.0.0/8"), except: [])])])
+        let pipeline = PolicyPipeline(Self.cluster + [rules])
+        let holding = pipeline.compiled.peerSets.values.filter(\.holdsOwnNode).map(\.description)
+        #expect(Set(holding) == ["own node", "all nodes"])
+        #expect(pipeline.compiled.peerSets.values.contains { $0.description == "127.0.0.0/8" && !$0.isOwnNode })
+    }
+
     /// An address that becomes the node's, or is no more, gets a class of the other range, in whatever class it was.
     @Test func theNumberFollowsTheAddress() {
         var pipeline = PolicyPipeline(
