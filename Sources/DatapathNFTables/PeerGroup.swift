@@ -56,7 +56,7 @@ struct PeerGroup: Sendable {
         var digest = Digest()
         digest.add(text)
         for description in descriptions {
-            for block in description.blocks {
+            for block in description.blocks + description.bounds {
                 for cidr in [block.cidr] + block.except {
                     digest.add(cidr.network.high)
                     digest.add(cidr.network.low)
@@ -102,18 +102,12 @@ struct PeerGroup: Sendable {
             let field: Field = direction == .ingress ? .source(family) : .destination(family)
             return [hostSets[family], rangeSets[family]].compactMap { $0 }.map { set in
                 [.family(family), .member([field], of: set)]
-            } + (isOwnNode(family) && direction == .egress ? [[.family(family), .toOwnNode]] : [])
+            } + (isOwnNode && direction == .egress ? [[.family(family), .toOwnNode]] : [])
         }
     }
 
     /// Whether the node itself is a peer: then whatever it takes in is, by whatever address.
-    private func isOwnNode(_ family: AddressFamily) -> Bool {
-        descriptions.contains { $0.blocks.contains { Self.loopback[family] == $0.cidr } }
-    }
-
-    private static let loopback: [AddressFamily: CIDR] = [
-        .ipv4: CIDR(IPAddress(v4: 127 << 24), prefixLength: 8), .ipv6: CIDR(host: IPAddress(v6High: 0, low: 1)),
-    ]
+    private var isOwnNode: Bool { descriptions.contains(where: \.holdsOwnNode) }
 
     /// Whether one of these peer sets (sorted) is in the group.
     func intersects(_ others: [PeerSetID]) -> Bool {
