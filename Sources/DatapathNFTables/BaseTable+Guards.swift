@@ -42,12 +42,23 @@ extension BaseTable {
         var rules = [
             TableRule([.family(.ipv4), .hasOptions, .verdict(.jump(TableName.sourceRoutes))]),
             TableRule([.family(.ipv6), .routingHeader, .verdict(routed)]),
+            fromNoPod(134, TableName.spoofed, "Router advertisement"),
+            fromNoPod(137, TableName.unrelatedErrors, "Redirect"),
             TableRule([.toOwnNode, tunnels]),
         ]
         rules += AddressFamily.allCases.map { family in
             TableRule([.family(family), .member([.destination(family)], of: TableName.nodes(family)), tunnels])
         }
         return TableChain(TableName.podGuard, comment: "What no pod may send", rules: rules)
+    }
+
+    /// A message of neighbor discovery that only routers send.
+    private func fromNoPod(_ type: UInt8, _ counter: String, _ comment: String) -> TableRule {
+        TableRule(
+            [
+                .family(.ipv6), .transportProtocol(.icmpv6), .masked(.icmpType, mask: [255], value: [type]),
+                .verdict(.go(TableName.drop(counter))),
+            ], comment: comment)
     }
 
     private var sourceRoutes: TableChain {
