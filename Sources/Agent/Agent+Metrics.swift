@@ -206,6 +206,8 @@ extension Agent where Plane: ~Copyable {
         counts.note(all: pipeline.compiled)
         denials = [:]
         noteDenials(pipeline.compiled.programs.keys)
+        // In no program as long as none is too large.
+        for id in pipeline.compiled.rules.keys { noteLimit(id) }
     }
 
     /// Notes which series the rules of some programs count for, while it is known what their policies are.
@@ -216,6 +218,10 @@ extension Agent where Plane: ~Copyable {
             }
             for rule in [program.tierEnds, program.auditTierEnds ?? [:]].flatMap(\.values) { noteDenial(rule, nil) }
         }
+    }
+
+    private func noteLimit(_ rule: RuleID) {
+        if case .overLimit = pipeline.compiled.rules[rule]?.identity { noteDenial(rule, nil) }
     }
 
     private func noteDenial(_ rule: RuleID, _ known: (tier: Tier, denies: Bool)?) {

@@ -52,7 +52,8 @@ struct Table {
         {
             others[widest] -= 1
         }
-        widths = others + [min(last, wanted)]
+        let left = width - others.reduce(gaps, +)
+        widths = others + [min(last, max(left, shortest))]
     }
 
     private func line(_ row: [Cell], _ widths: [Int]) -> String {

@@ -36,9 +36,11 @@ struct FakeDatapath: Datapath, ~Copyable {
 
     mutating func setListening(_ isOn: Bool) throws(DatapathError) { try kernel.note("listening \(isOn)") }
 
+    /// Fails while calls that write do, and is none of them.
     func ruleCounters() throws(DatapathError) -> [RuleID: RuleCounter] {
-        try kernel.fail()
-        return kernel.state.withLock { $0.counters }
+        let (fails, counters) = kernel.state.withLock { ($0.failures > 0, $0.counters) }
+        if fails { throw FakeKernel.failure }
+        return counters
     }
 
     /// Never fails: the status asks for it whatever else fails.

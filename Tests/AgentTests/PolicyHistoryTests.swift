@@ -81,7 +81,7 @@ private final class LogLines: Sendable {
     @Test func aBurstIsSummed() async throws {
         let lines = LogLines()
         let fixture = try AgentFixture(logger: lines.logger)
-        try await fixture.start("")
+        try await fixture.start("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}")
         let many = (1...60).map { Self.second.replacing("second", with: "p\($0)") }.joined(separator: "\n---\n")
         await fixture.agent.manifestsChanged(try AgentFixture.change(many))
         #expect(lines.text("policy added").count == 20)
