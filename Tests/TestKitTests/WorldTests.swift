@@ -47,7 +47,7 @@ struct WorldTests {
     /// Tiers, Pass and audit decide in all the ways in which they can.
     @Test func worldsTryEveryTier() {
         var statistics = WorldStatistics()
-        for seed in 1...300 {
+        for seed in 1...600 {
             var generator = WorldGenerator(seed: UInt64(seed))
             let flows = generator.flows(200)
             let oracle = generator.world.oracle
@@ -93,7 +93,7 @@ struct WorldTests {
     /// Each kind of change of a tier turns verdicts.
     @Test func changesOfTiersMatter() {
         var turned: [String: Int] = [:]
-        for seed in 1...150 as ClosedRange<UInt64> {
+        for seed in 1...600 as ClosedRange<UInt64> {
             var generator = WorldGenerator(seed: seed)
             for _ in 0..<20 {
                 let before = generator.world
