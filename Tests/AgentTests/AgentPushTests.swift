@@ -250,7 +250,7 @@ import Testing
         }
         let messages = await told()
         #expect(messages.count == 1 && messages[0].contains(broken), "\(messages)")
-        #expect(try Array(text.utf8) == Array(contentsOf(broken)))
+        #expect(try contentsOf(broken) == Array(text.utf8))
         // What is pushed now is kept again.
         _ = try await fixture.agent.apply(try AgentFixture.objects(AgentFixture.policy))
         #expect(try PushedFile(path: path).read().objects.count == 1)
