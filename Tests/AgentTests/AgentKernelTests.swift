@@ -183,13 +183,19 @@ import Testing
                 try NetClock.wait("the packet to be counted", seconds: 60) { try get("/metrics").contains(denied) }
                 #expect(try get("/metrics").contains("bulkhead_programming_latency_seconds_count 1"))
                 guard datapath == .ebpf else { return }
-                for link in try world.node.command("find", world.bpffs, "-name", "link4").split(separator: "\n") {
-                    _ = try world.node.command("rm", String(link))
+                func links() throws -> [Substring] {
+                    try world.node.command("find", world.bpffs, "-name", "link4").split(separator: "\n")
                 }
-                let gone = try get("/healthz")
-                #expect(gone.hasSuffix("503") && gone.contains("link4 is gone"), "\(gone)")
-                #expect(try get("/metrics").contains("bulkhead_in_place 0"))
-                // A restart puts it back.
+                let before = try links()
+                for link in before { _ = try world.node.command("rm", String(link)) }
+                // It is put back, counted, and the probe is content.
+                try NetClock.wait("the links to be back", seconds: 30) { (try? links()) == before }
+                try NetClock.wait("the repair to be counted", seconds: 30) {
+                    try get("/metrics").split(separator: "\n").contains {
+                        $0.hasPrefix("bulkhead_drift_repairs_total ") && !$0.hasSuffix(" 0")
+                    }
+                }
+                #expect(try get("/healthz") == "ok\n200")
                 try daemon.stop()
                 try daemon.start()
                 try NetClock.wait("the address", seconds: 60) { (try? get("/healthz")) == "ok\n200" }
