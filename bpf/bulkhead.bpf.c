@@ -48,7 +48,19 @@ static __always_inline int is_dhcp_upkeep(struct judged *j)
 	return !to;
 }
 
-/* What is no ordinary TCP packet: what endpoints never, and always, may send. A verdict, or -1: policy is asked. */
+/* Whether judge_unusual() has a say: not of ordinary TCP and UDP packets. */
+static __always_inline int is_unusual(const struct view *v, const struct judged *j)
+{
+	if (j->flow.flags || j->turned & TURNED_QUOTE || (!j->from && j->role & BH_ROLE_BRIDGE))
+		return 1;
+	if (j->flow.protocol == PROTO_TCP)
+		return 0;
+	if (j->flow.protocol != PROTO_UDP)
+		return 1;
+	return (j->from && is_tunnel(v, j)) || (j->is_bridged && dhcp_kind(j));
+}
+
+/* What is no ordinary packet: what endpoints never, and always, may send. A verdict, or -1: policy is asked. */
 __noinline int judge_unusual(struct bpf_nf_ctx *ctx, struct judged *j)
 {
 	struct view v;
@@ -130,8 +142,7 @@ static __always_inline int judge(struct bpf_nf_ctx *ctx, __u32 family)
 	__u32 to = endpoint_behind(find_exit(&v, ctx, &j));
 	if (to && to != endpoint_of(j.turned & TURNED_BACK ? j.source : j.destination) && set_receiver(ctx, &j, to))
 		return tell_malformed(&j);
-	if (j.flow.protocol != PROTO_TCP || j.flow.flags || j.turned & TURNED_QUOTE
-		|| (!j.from && j.role & BH_ROLE_BRIDGE)) {
+	if (is_unusual(&v, &j)) {
 		int verdict = judge_unusual(ctx, &j);
 		if (verdict >= 0)
 			return verdict;

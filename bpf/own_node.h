@@ -79,28 +79,39 @@ static __always_inline int find_sender(struct bpf_nf_ctx *ctx, const struct view
 	return SENDER_KNOWN;
 }
 
-/* What holds whatever policy says. A verdict, or -1: go on. */
-__noinline int judge_sender(struct bpf_nf_ctx *ctx, struct judged *j)
+/* What an endpoint may send neither to its node nor to others: a cause, or 0. */
+static __always_inline __u32 find_node_offense(struct bpf_nf_ctx *ctx, const struct view *v, struct judged *j)
+{
+	/* Tunnels end here. */
+	if (is_tunnel(v, j))
+		return BH_CAUSE_TUNNEL;
+	if (!j->flow.flags && (j->flow.protocol == PROTO_TCP || j->flow.protocol == PROTO_UDP))
+		return 0;
+	orient_apart(ctx, j);
+	j->source = find_apart(&j->flow.source, j->family);
+	j->destination = find_apart(&j->flow.destination, j->family);
+	return find_offense(ctx, j);
+}
+
+/* Whether judge_unusual_to_node() has a say: not of ordinary TCP and UDP packets. */
+static __always_inline int is_unusual_to_node(const struct view *v, const struct judged *j)
+{
+	if (j->flow.flags)
+		return 1;
+	if (j->flow.protocol == PROTO_TCP)
+		return 0;
+	return j->flow.protocol != PROTO_UDP || is_tunnel(v, j) || dhcp_kind(j);
+}
+
+/* What an endpoint never, and always, may send to its node. A verdict, or -1: policy is asked. */
+__noinline int judge_unusual_to_node(struct bpf_nf_ctx *ctx, struct judged *j, int known)
 {
 	struct view v;
 	if (!j || open_view(&v))
 		return NF_DROP;
-	__u32 entry = find_apart(&j->sender, j->family);
-	int known = find_sender(ctx, &v, j, entry);
-	int own = !endpoint_of(entry) && is_own(&v, entry) && !is_group(ctx->skb, j->flow.destination, j->family);
-	/* What the node sends itself comes by the loopback device, or by that of a virtual router. */
-	if ((known == SENDER_FORGED || own) && !is_virtual_router(ctx->state->in))
-		return tell_forged(ctx, j);
-	if (!j->from && known != SENDER_HIDDEN)
-		return -1;
-	orient_apart(ctx, j);
-	j->source = find_apart(&j->flow.source, j->family);
-	j->destination = find_apart(&j->flow.destination, j->family);
-	__u32 cause = find_offense(ctx, j);
+	__u32 cause = find_node_offense(ctx, &v, j);
 	if (cause)
 		return tell_packet(ctx, j, cause);
-	if (!(j->turned & TURNED_QUOTE) && is_tunnel(&v, j))
-		return tell_packet(ctx, j, BH_CAUSE_TUNNEL);
 	if (!v.fixed->header.own_node || is_link_upkeep(ctx, j) || dhcp_kind(j) == DHCP_QUESTION)
 		return NF_ACCEPT;
 	if (known != SENDER_HIDDEN || is_group(ctx->skb, j->flow.destination, j->family))
@@ -108,33 +119,51 @@ __noinline int judge_sender(struct bpf_nf_ctx *ctx, struct judged *j)
 	return tell_packet(ctx, j, BH_CAUSE_SPOOFED);
 }
 
+/* A packet that is from no endpoint: only an error about the node's own answer to one can be policy's. */
+static __always_inline int judge_foreign(struct bpf_nf_ctx *ctx, const struct view *v, struct judged *j)
+{
+	if (!v->fixed->header.own_node || (ctx->skb->_nfct & CT_INFO_MASK) != CT_RELATED)
+		return NF_ACCEPT;
+	orient_apart(ctx, j);
+	j->source = find_apart(&j->flow.source, j->family);
+	return judge_egress(j);
+}
+
 static __always_inline int judge_input(struct bpf_nf_ctx *ctx, __u32 family)
 {
 	struct sk_buff *skb = ctx->skb;
 	struct view v;
-	struct judged j = {};
+	struct judged j;
 	j.ifindex = ctx->state->in->ifindex;
 	if (open_view(&v) || j.ifindex == LOOPBACK_IFINDEX)
 		return NF_ACCEPT;
 	j.bytes = skb->len;
 	j.family = family;
 	j.role = find_interface(&v, j.ifindex);
+	j.source = j.turned = 0;
 	if (family == 4 ? parse4(skb, &j.flow) : parse6(ctx, &j.flow))
 		return tell_malformed(&j);
 	j.sender = j.flow.source;
-	int verdict = judge_sender(ctx, &j);
-	if (verdict >= 0)
-		return verdict;
+	__u32 entry = find_address(&v, j.sender, family);
+	int known = find_sender(ctx, &v, &j, entry);
+	/* What the node sends itself comes by the loopback device, or by that of a virtual router. */
+	int forged = known == SENDER_FORGED;
+	if (!endpoint_of(entry) && is_own(&v, entry))
+		forged |= !is_group(skb, j.flow.destination, family);
+	if (forged && !is_virtual_router(ctx->state->in))
+		return tell_forged(ctx, &j);
+	if (!j.from && known != SENDER_HIDDEN)
+		return judge_foreign(ctx, &v, &j);
+	if (known == SENDER_HIDDEN || is_unusual_to_node(&v, &j)) {
+		int verdict = judge_unusual_to_node(ctx, &j, known);
+		if (verdict >= 0)
+			return verdict;
+	}
 	/* Answers to what the node asked pass: probes are never judged. */
 	if (!v.fixed->header.own_node || is_reply(skb) || is_group(skb, j.flow.destination, family))
 		return NF_ACCEPT;
-	if (!j.from) {
-		/* An error about the node's own answer. */
-		orient_apart(ctx, &j);
-		j.source = find_apart(&j.flow.source, family);
-	} else if (!(j.turned & TURNED_QUOTE) || !endpoint_of(j.source)) {
+	if (!(j.turned & TURNED_QUOTE) || !endpoint_of(j.source))
 		j.source = with_endpoint(j.source, j.from);
-	}
 	return judge_egress(&j);
 }
 

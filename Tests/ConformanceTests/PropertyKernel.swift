@@ -101,6 +101,11 @@ struct PropertyKernel: ~Copyable {
     ) throws -> String? {
         if let difference = PropertyComparison.difference(oracle, compiled.evaluate(flow)) { return difference }
         let found = try verdict(bytes, flow.source.family)
+        let source = compiled.addresses.entry(of: flow.source)
+        if source.addressClass != .none, source.addressClass.rawValue < AddressClassID.ownNodeLimit {
+            // What the node sends is never forwarded.
+            return found == .deny ? nil : "kernel lets \(flow) pass, which cannot be from the node"
+        }
         if found?.rawValue == oracle.verdict.rawValue { return nil }
         return "oracle and tables say \(oracle); kernel says \(found?.rawValue ?? "nothing") of \(bytes)"
     }
@@ -115,7 +120,18 @@ extension WorldRandom {
         // The program walks eight extension headers and stops; more are for the fuzz tests.
         packet.extensions = Array(packet.extensions.prefix(6))
         packet.extensions.removeAll { if case .other = $0 { true } else { false } }
+        packet.removeOffenses()
         return packet.bytes
+    }
+}
+
+extension Packet {
+    /// Takes out what no endpoint may send, whatever policy says: source routes, redirects, router advertisements.
+    fileprivate mutating func removeOffenses() {
+        options = options.map { $0 & 0x7f }
+        extensions.removeAll { if case .routing = $0 { true } else { false } }
+        guard case .icmp(let type, let code, let rest) = content, [5, 134, 137].contains(type) else { return }
+        content = .icmp(type: type - 1, code: code, rest: rest)
     }
 }
 
