@@ -141,8 +141,10 @@ struct BridgeTable {
         TableChain(
             Name.arp,
             rules: [
-                TableRule([.member([.interface, .arpSource], of: TableName.sources(.ipv4)), .verdict(.accept)]),
-                TableRule([.member([.interface, .arpSource], of: Name.linkLocal(.ipv4)), .verdict(.accept)]),
+                TableRule([
+                    Self.arp, .member([.interface, .arpSource], of: TableName.sources(.ipv4)), .verdict(.accept),
+                ]),
+                TableRule([Self.arp, .member([.interface, .arpSource], of: Name.linkLocal(.ipv4)), .verdict(.accept)]),
                 TableRule([Self.equals(.arpSource, [0, 0, 0, 0]), .verdict(.accept)], comment: "Probe"),
                 TableRule(Self.drop),
             ])

@@ -183,7 +183,7 @@ import Testing
             #expect(try told("127.0.0.0/8") && told("::1/128") && told("\(NetAddressing.nodes[0])/32"))
             try world.node.ip([
                 "addr add 192.0.2.77/32 dev lo", "route add local 198.51.100.0/24 dev lo",
-                "route add local 2001:db8:5::/64 dev lo", "link add vip type dummy",
+                "route add local 2001:db8:5::/64 dev lo", "link add vip type bridge",
                 "addr add 192.0.2.78/32 dev vip",
                 "route add local default dev lo table 100",
             ])
