@@ -27,9 +27,9 @@ struct BridgeTable {
         static let open = "open-ports"
         static let others = "other-ports"
         static let knownTargets = "known-targets"
-        static let arp = "arp"
-        static let ipv4 = "ipv4"
-        static let ipv6 = "ipv6"
+        static let arp = "arp-senders"
+        static let ipv4 = "ipv4-frames"
+        static let ipv6 = "ipv6-frames"
         static let advertisement = "neighbour-advertisement"
         static let solicitation = "neighbour-solicitation"
         static let routerSolicitation = "router-solicitation"
@@ -141,8 +141,10 @@ struct BridgeTable {
         TableChain(
             Name.arp,
             rules: [
-                TableRule([.member([.interface, .arpSource], of: TableName.sources(.ipv4)), .verdict(.accept)]),
-                TableRule([.member([.interface, .arpSource], of: Name.linkLocal(.ipv4)), .verdict(.accept)]),
+                TableRule([
+                    Self.arp, .member([.interface, .arpSource], of: TableName.sources(.ipv4)), .verdict(.accept),
+                ]),
+                TableRule([Self.arp, .member([.interface, .arpSource], of: Name.linkLocal(.ipv4)), .verdict(.accept)]),
                 TableRule([Self.equals(.arpSource, [0, 0, 0, 0]), .verdict(.accept)], comment: "Probe"),
                 TableRule(Self.drop),
             ])

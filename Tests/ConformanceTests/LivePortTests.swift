@@ -35,7 +35,7 @@ extension Live {
                 let theirs = ["addr add \(api.v4)/24 dev eth0", "addr add \(api.v6)/64 dev eth0 nodad"]
                 let routes = [
                     "route replace \(cluster.world.pod("db").v4)/32 dev eth0",
-                    "-6 route replace \(cluster.world.pod("db").v6)/128 dev eth0",
+                    "route replace \(cluster.world.pod("db").v6)/128 dev eth0",
                 ]
                 try idle.namespace.ip(theirs)
                 NetClock.sleep(milliseconds: 2300)

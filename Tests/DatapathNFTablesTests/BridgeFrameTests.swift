@@ -165,7 +165,7 @@ import Testing
             ] as [(IPAddress, UInt8, IPAddress?, [UInt8], Bool)] {
                 let frame = lab.discovery("a", source, type, target, options)
                 let passes = try lab.passes("a", frame)
-                #expect(passes == expected, "\(type) \(source) \(target as Any) \(options)")
+                #expect(passes == expected, "\(type) from \(source), options \(options)")
             }
         }
     }
@@ -271,11 +271,25 @@ import Testing
             try NetProcess.run(
                 ["nft", "-f", "-"],
                 input: """
-                    table inet seen { counter marked {}; counter plain {}
-                    chain forward { type filter hook forward priority -7; udp dport 5000 meta mark \(mark) counter name marked;
-                    udp dport 5000 meta mark 0 counter name plain; } }
-                    table bridge seen { counter left {}
-                    chain postrouting { type filter hook postrouting priority 300; meta mark != 0 counter name left; } }
+                    table inet seen {
+                    counter marked {
+                    }
+                    counter plain {
+                    }
+                    chain forward {
+                    type filter hook forward priority -7
+                    udp dport 5000 meta mark \(mark) counter name marked
+                    udp dport 5000 meta mark 0 counter name plain
+                    }
+                    }
+                    table bridge seen {
+                    counter left {
+                    }
+                    chain postrouting {
+                    type filter hook postrouting priority 300
+                    meta mark != 0 counter name left
+                    }
+                    }
 
                     """)
             func packets(_ family: String, _ name: String) throws -> Int {
