@@ -36,13 +36,14 @@ import Testing
             try world.node.run {
                 try world.node.command("nft", "flush", "ruleset")
                 if links == .bridged {
-                    for name in ["iptables", "ip6tables"] {
-                        try world.node.command("sysctl", "-qw", "net.bridge.bridge-nf-call-\(name)=1")
-                    }
+                    try world.node.sysctl([
+                        ("bridge/bridge-nf-call-iptables", 1), ("bridge/bridge-nf-call-ip6tables", 1),
+                    ])
                 }
                 var datapath = EBPFDatapath(bpffs: world.bpffs)
                 _ = try datapath.open()
                 try datapath.setListening(true)
+                _ = try datapath.resync(policy(world, isOpen: true))
                 for (number, name) in [(UInt16(1), "client"), (2, "server"), (3, "free")] {
                     let index = if_nametoindex(world.pod(name).hostInterface)
                     let place =
@@ -57,8 +58,13 @@ import Testing
         }
     }
 
-    /// One UDP datagram to port 9 in a frame for all.
-    private static func send(_ from: String, _ to: String, by pod: NetPod) throws {
+    private static func hardware(_ interface: String) throws -> [UInt8] {
+        let words = try NetProcess.run(["ip", "-br", "link", "show", "dev", interface]).split(separator: " ")
+        return words[2].split(separator: ":").compactMap { UInt8($0, radix: 16) }
+    }
+
+    /// One UDP datagram to port 9, in a frame for all or for one.
+    private static func send(_ from: String, _ to: String, by pod: NetPod, for one: [UInt8]? = nil) throws {
         let (source, destination) = (try IPAddress(from), try IPAddress(to))
         let datagram = NetBytes.udp(from: source, 9, to: destination, 9, payload: [1])
         var packet = NetBytes.ip(from: source, to: destination, protocol: 17, payload: datagram)
@@ -66,9 +72,8 @@ import Testing
             packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
         }
         let type: [UInt8] = source.family == .ipv4 ? [8, 0] : [0x86, 0xdd]
-        let mac = try pod.namespace.command("cat", "/sys/class/net/eth0/address")
-        let hardware = mac.split(separator: ":").compactMap { UInt8($0.prefix(2), radix: 16) }
-        let frame = [UInt8](repeating: 0xff, count: 6) + hardware + type + packet
+        let sender = try pod.namespace.run { try hardware("eth0") }
+        let frame = (one ?? [UInt8](repeating: 0xff, count: 6)) + sender + type + packet
         try pod.namespace.run { try NetSpoof.send(frame: frame, by: "eth0") }
     }
 
@@ -76,10 +81,10 @@ import Testing
     private struct Listener {
         let sockets: [NetSocket]
         init() throws {
-            sockets = try [(AddressFamily.ipv6, "::"), (.ipv4, "0.0.0.0")].map { family, any in
+            sockets = try [(AddressFamily.ipv6, "::"), (.ipv4, "0.0.0.0")].map { family, address in
                 let socket = try NetSocket(family, SOCK_DGRAM)
                 if family == .ipv6 { socket.setOption(41, 26, 1) }
-                try socket.bind(IPAddress(any), 9)
+                try socket.bind(IPAddress(address), 9)
                 return socket
             }
         }
@@ -103,7 +108,8 @@ import Testing
                 "addr add 10.255.0.1/32 dev lo", "addr add fd00:255::1/128 dev lo",
                 "route add local 10.254.0.0/24 dev lo", "route add local fd00:254::/64 dev lo",
             ])
-            let node = try Self.linkLocal(links == .routed ? client.hostInterface : "cni0")
+            let device = links == .routed ? client.hostInterface : "cni0"
+            let (node, gateway) = try (Self.linkLocal(device), Self.hardware(device))
             let (own4, own6, own) = ("\(client.v4)", "\(client.v6)", "fe80::1234")
             let cases = [
                 (own4, "\(NetAddressing.gateways[0])"), (own4, "10.255.0.1"), (own4, "10.254.0.9"),
@@ -115,7 +121,7 @@ import Testing
                 _ = try datapath.resync(Self.policy(world, isOpen: isOpen))
                 for (from, to) in cases {
                     let before = try datapath.ruleCounters()[Self.denied]?.packets ?? 0
-                    try Self.send(from, to, by: client)
+                    try Self.send(from, to, by: client, for: gateway)
                     #expect(listener.hears() == isOpen, "\(links) \(from) to \(to), open \(isOpen)")
                     let after = try datapath.ruleCounters()[Self.denied]?.packets ?? 0
                     #expect(after - before == (isOpen ? 0 : 1), "\(links) \(from) to \(to)")
@@ -150,7 +156,6 @@ import Testing
             for (from, to) in [("\(client.v4)", "255.255.255.255"), ("fe80::88", "ff02::1")] {
                 try Self.send(from, to, by: client)
                 #expect(!inFree.hears(), "\(from)")
-                try Self.send(from == "fe80::88" ? from : free4, to, by: server)
             }
             #expect(try datapath.counters().spoofed == 0)
         }
@@ -162,10 +167,13 @@ import Testing
             _ = try datapath.resync(Self.policy(world, isOpen: true))
             let (client, server) = (world.pod("client"), world.pod("server"))
             let inServer = try server.namespace.run { try Listener() }
-            try Self.send("\(client.v4)", "\(server.v4)", by: client)
+            let (clients, frees) = try (
+                Self.hardware(client.hostInterface), Self.hardware(world.pod("free").hostInterface)
+            )
+            try Self.send("\(client.v4)", "\(server.v4)", by: client, for: clients)
             #expect(inServer.hears())
             for (source, destination) in [(client.v4, server.v4), (client.v6, server.v6)] {
-                try Self.send("\(source)", "\(destination)", by: world.pod("free"))
+                try Self.send("\(source)", "\(destination)", by: world.pod("free"), for: frees)
                 #expect(!inServer.hears(), "\(source)")
             }
             #expect(try datapath.counters().spoofed == 2)
@@ -176,7 +184,7 @@ import Testing
             try datapath.setPlace(nil, of: EndpointID(rawValue: 3))
             let both = indices.map { EndpointInterface(index: $0, name: "") }
             try datapath.setPlace(EndpointPlace(interfaces: both), of: EndpointID(rawValue: 1))
-            try Self.send("\(client.v4)", "\(server.v4)", by: world.pod("free"))
+            try Self.send("\(client.v4)", "\(server.v4)", by: world.pod("free"), for: frees)
             #expect(inServer.hears())
             #expect(try datapath.counters().spoofed == 2)
         }

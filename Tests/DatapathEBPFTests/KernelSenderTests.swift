@@ -94,7 +94,8 @@ import Testing
 
     @Test func whoeverGetsAFrameIsAsked() throws {
         try Self.withPod { datapath throws in
-            try datapath.setPlace(EndpointPlace(port: .init(index: Self.loopback, bridge: 73)), of: Self.pod)
+            try datapath.setPlace(
+                EndpointPlace(port: EndpointBridgePort(index: Self.loopback, bridge: 73)), of: Self.pod)
             func tcp(_ from: String, _ to: String, _ port: UInt16) throws -> Packet {
                 let flow = Flow(
                     source: try IPAddress(from), destination: try IPAddress(to), ipProtocol: .tcp, destinationPort: port
