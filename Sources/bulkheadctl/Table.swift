@@ -15,7 +15,7 @@ struct Table {
 
     /// Columns that a shortened column keeps, and a wrapped one has, at least.
     private static let shortest = 12
-    private static let narrowest = 30
+    private static let narrowest = 20
 
     private var rows: [[Cell]]
 
