@@ -210,7 +210,7 @@ let package = Package(
                 "Agent", "TestKit", "ControlProtocol", "PrometheusText", "Datapath", "FlowTelemetry", "CompiledPolicy",
                 "PolicySources",
                 "NodeNetwork", "KubernetesClient", "KubernetesObjects", "PolicyModel", "NetworkTypes", logging,
-                lifecycle,
+                lifecycle, nioCore,
             ]),
         tests("ChainedCNITests", ["ChainedCNI", "NetworkTypes"]),
         tests("CNIInstallationTests", ["CNIInstallation", "ChainedCNI"]),

@@ -59,7 +59,12 @@ extension Agent where Plane: ~Copyable {
             let nothing = nodeCondition() ?? endpointCondition()
             found += [nothing, nothing == nil ? interfaceCondition() : nil, policyCondition()]
         }
-        return (found + [podCondition()]).compactMap { $0 }
+        found.append(podCondition())
+        if let use = ConnectionUse(), use.isNearlyFull {
+            found.append(StatusCondition(.connectionsFull, isProblem: true, use.description))
+        }
+        found += broken.filter(\.isThere).map { StatusCondition(.brokenFile, isProblem: false, $0.description) }
+        return found.compactMap { $0 }
     }
 
     private func sourceCondition() -> StatusCondition? {

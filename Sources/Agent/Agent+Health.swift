@@ -7,17 +7,14 @@ public struct Health: Sendable, Hashable {
     public var missing: [String]
     /// Why the kernel does not hold the newest policy (yet). `/readyz` fails.
     public var behind: [String]
-    /// What was lost or is in danger, of which a restart would change nothing. Only the status reports it.
-    public var warnings: [String]
 
-    public init(missing: [String] = [], behind: [String] = [], warnings: [String] = []) {
+    public init(missing: [String] = [], behind: [String] = []) {
         self.missing = missing
         self.behind = behind
-        self.warnings = warnings
     }
 
     /// All of it, the worst first. Empty: healthy.
-    public var problems: [String] { missing + behind + warnings }
+    public var problems: [String] { missing + behind }
 }
 
 extension Agent where Plane: ~Copyable {
@@ -37,7 +34,6 @@ extension Agent where Plane: ~Copyable {
         if let error = replacement.lastError {
             health.behind.append("what another datapath enforced could not be removed: \(error)")
         }
-        health.warnings += broken.filter(\.isThere).map(\.description)
         return health
     }
 }

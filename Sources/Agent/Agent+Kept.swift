@@ -50,6 +50,26 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
+    /// Writes a file again that somebody has removed while we run: a restart would forget what it held.
+    func repairKept() {
+        var written: [String] = []
+        do {
+            if let file = settings.attachmentFile, !attached.records.isEmpty, !file.file.exists {
+                try file.write(attached.records)
+                written.append(file.path)
+            }
+            let pushes = KeptPushes(objects: store.pushedObjects, resolved: resolvedBody)
+            let isEmpty = pushes.objects.isEmpty && pushes.resolved.endpoints.isEmpty
+            if let file = settings.pushedFile, !isEmpty, !file.file.exists {
+                try file.write(pushes)
+                written.append(file.path)
+            }
+        } catch {
+            logger.error("a kept file that is gone cannot be written again", metadata: ["error": "\(error)"])
+        }
+        if !written.isEmpty { noteRepair(written) }
+    }
+
     private func refusePushes(_ error: any Error) {
         guard let file = settings.pushedFile else { return }
         setAside(file.file, "it is not accepted now: \(error)")

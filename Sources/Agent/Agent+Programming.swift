@@ -46,6 +46,9 @@ struct Programming {
     /// How often it is looked whether what enforces is in its place.
     static let moment: Duration = .milliseconds(500)
 
+    /// Whether the kernel's table of connections was nearly full when last looked at.
+    var areConnectionsFull = false
+
     /// Quiet time after which retired space is freed.
     static let quiet: Duration = .milliseconds(500)
 

@@ -77,7 +77,8 @@ extension Agent where Plane: ~Copyable {
         if cluster.gathering != nil {
             return .undecided("it is not known yet whether a pod has \(address): the API server is still read", nil)
         }
-        return .nobody(address, node: pipeline.node(withAddress: address))
+        let node = isOwnAddress(address) ? settings.nodeName : pipeline.node(withAddress: address)
+        return .nobody(address, node: node)
     }
 
     private func addresses(of end: VerdictQuestion.End, _ name: String) throws(ErrorAnswer) -> [IPAddress] {

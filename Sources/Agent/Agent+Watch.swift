@@ -33,8 +33,11 @@ extension Agent where Plane: ~Copyable {
 
     func lookForChanges() {
         repairPlace()
-        // Nothing was written yet.
-        guard !cluster.keepsPrevious else { return }
+        repairKept()
+        guard !cluster.keepsPrevious else {
+            replacePrevious()
+            return
+        }
         repairBridges()
         // A failed write is retried anyway, and compares all.
         guard Plane.isExposed, programming.lastError == nil else { return }
@@ -47,6 +50,23 @@ extension Agent where Plane: ~Copyable {
         _ = try? resyncNow()
     }
 
+    /// Nothing was written yet, since what a previous run left is to stay until all of the cluster is known. Where somebody
+    /// has removed that, the guardrails are better than nothing.
+    private func replacePrevious() {
+        do {
+            try datapath.checkPlace()
+        } catch .missing(let what) {
+            logger.warning(
+                "what a previous run left is gone; guardrails alone are in force until all of the cluster is known",
+                metadata: ["gone": "\(what)"])
+            cluster.keepsPrevious = false
+            // Its failure is noted and retried.
+            _ = try? resyncNow()
+        } catch {
+            logger.warning("it cannot be told whether the tables are there", metadata: ["error": "\(error)"])
+        }
+    }
+
     /// Puts back what others have taken away, of what needs no policy to be known and costs next to nothing to look at.
     private func repairPlace() {
         let report = datapath.repair()
@@ -56,6 +76,14 @@ extension Agent where Plane: ~Copyable {
         }
         programming.repairError = report.failure
         if !bridging.ports.pods.isEmpty { ensureFiltering() }
+        noteConnections()
+    }
+
+    private func noteConnections() {
+        let use = ConnectionUse()
+        let isNearlyFull = use?.isNearlyFull ?? false
+        if isNearlyFull, !programming.areConnectionsFull, let use { logger.warning("\(use.description)") }
+        programming.areConnectionsFull = isNearlyFull
     }
 
     /// Counts and logs what was put right.

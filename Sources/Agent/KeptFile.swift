@@ -9,6 +9,12 @@ struct KeptFile {
     /// What is in it, for messages.
     let content: String
 
+    /// Whether anything has the name.
+    var exists: Bool {
+        var facts = stat()
+        return lstat(path, &facts) == 0
+    }
+
     /// Many times what a node's pods and their policies take.
     private static let byteLimit = 64 << 20
 
@@ -106,10 +112,7 @@ struct BrokenFile: Hashable {
     var reason: String
 
     /// Until a person has taken note and removed it.
-    var isThere: Bool {
-        var facts = stat()
-        return lstat(path, &facts) == 0
-    }
+    var isThere: Bool { KeptFile(path: path, content: content).exists }
 
     /// For the status.
     var description: String {

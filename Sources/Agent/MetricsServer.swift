@@ -43,7 +43,8 @@ public struct MetricsAddress: Sendable, Hashable, CustomStringConvertible {
 /// Serves `/metrics`, `/healthz` and `/readyz` until it is told to stop.
 public struct MetricsServer: Service {
     private let address: MetricsAddress
-    private let backend: any MetricsBackend
+    private let metrics: SharedAnswer<String>
+    private let health: SharedAnswer<Health>
     private let limits: ListenerLimits
     private let logger: Logger
     private let retryInterval: Duration
@@ -57,7 +58,8 @@ public struct MetricsServer: Service {
         retryInterval: Duration = .seconds(5), onReady: @escaping @Sendable (Int) async -> Void = { _ in }
     ) {
         self.address = address
-        self.backend = SharedAnswers(backend)
+        metrics = SharedAnswer { PrometheusText.text(of: await backend.metrics()) }
+        health = SharedAnswer { await backend.health() }
         self.limits = limits
         self.logger = logger
         self.retryInterval = retryInterval
@@ -111,13 +113,13 @@ public struct MetricsServer: Service {
         }
         switch request.uri.path {
         case "/metrics":
-            var response = Self.text(PrometheusText.text(of: await backend.metrics()))
+            var response = Self.text(await metrics.value())
             response.headers[.contentType] = PrometheusText.contentType
             return response
-        case "/healthz": return Self.probe(await backend.health().missing)
+        case "/healthz": return Self.probe(await health.value().missing)
         case "/readyz":
-            let health = await backend.health()
-            return Self.probe(health.missing + health.behind)
+            let found = await health.value()
+            return Self.probe(found.missing + found.behind)
         default:
             var response = Self.text("there are /metrics, /healthz and /readyz\n")
             response.status = .notFound

@@ -109,7 +109,7 @@ extension CompiledPolicy {
         var reason = identity.sentence(cell.verdict, endpoint: endpoint.name, isSelected: program != nil)
         if cell.verdict == .deny, case .isolation = identity, let program {
             let other = direction == .ingress ? flow.source : flow.destination
-            reason += "; " + nearestRule(in: program, peer: other, peer.addressClass, flow)
+            reason += nearestRule(in: program, peer: other, peer.addressClass, flow).map { "; \($0)" } ?? ""
         }
         let wouldDeny = cell.wouldDeny ? self.identity(of: cell.rule, direction) : nil
         if let wouldDeny { reason += "; in audit: would be \(wouldDeny.denial)" }
@@ -134,10 +134,11 @@ extension CompiledPolicy {
         return .noPolicy
     }
 
-    /// What came nearest to allowing: a rule whose peer matches but not the port, else the other way round.
+    /// What came nearest to allowing: a rule whose peer matches but not the port, else the other way round. Nil: none
+    /// matches, not even partly.
     private func nearestRule(
         in program: Program, peer: IPAddress, _ addressClass: AddressClassID, _ flow: Flow
-    ) -> String {
+    ) -> String? {
         let memberOf = addressClasses[addressClass]?.peerSets ?? []
         var byPort: ProgramRule?
         for rule in program.rules where rule.action == .allow && isWritten(rule) {
@@ -146,8 +147,7 @@ extension CompiledPolicy {
             }
             if byPort == nil, rule.ports.matches(flow) { byPort = rule }
         }
-        guard let byPort else { return "no rule comes near" }
-        return "nearest rule: peer \(peer) not in \(name(byPort)) (\(text(byPort.peers)))"
+        return byPort.map { "nearest rule: peer \(peer) not in \(name($0)) (\(text($0.peers, limit: 3)))" }
     }
 
     private func isWritten(_ rule: ProgramRule) -> Bool {
@@ -157,10 +157,13 @@ extension CompiledPolicy {
     private func name(_ rule: ProgramRule) -> String { rules[rule.rule]?.identity.name ?? "rule \(rule.rule.rawValue)" }
 
     /// The peers of a rule in words.
-    public func text(_ peers: PeerMatch) -> String {
+    ///
+    /// - Parameter limit: of how many; how many more there are is said.
+    public func text(_ peers: PeerMatch, limit: Int = .max) -> String {
         guard case .sets(let sets) = peers else { return "every peer" }
-        let texts = sets.map { peerSets[$0]?.description ?? "peer set \($0.rawValue)" }
-        return texts.isEmpty ? "nobody" : texts.sorted().joined(separator: "; ")
+        let texts = sets.map { peerSets[$0]?.description ?? "peer set \($0.rawValue)" }.sorted()
+        let more = texts.count > limit ? "; and \(texts.count - limit) more" : ""
+        return texts.isEmpty ? "nobody" : texts.prefix(limit).joined(separator: "; ") + more
     }
 }
 
@@ -206,6 +209,16 @@ extension RuleIdentity {
         }
     }
 
+    /// `a and b`, `a, b and c`, `a, b and 18 more`.
+    private static func some(_ policies: [PolicyReference]) -> String {
+        let names = policies.map(\.description)
+        guard names.count > 3 else {
+            return names.count < 2
+                ? names.joined() : names.dropLast().joined(separator: ", ") + " and \(names[names.count - 1])"
+        }
+        return "\(names[0]), \(names[1]) and \(names.count - 2) more"
+    }
+
     fileprivate var denial: String {
         if case .isolation = self { "isolated by \(name)" } else { "denied by \(name)" }
     }
@@ -213,7 +226,12 @@ extension RuleIdentity {
     fileprivate func sentence(_ verdict: Verdict, endpoint: EndpointName, isSelected: Bool) -> String {
         switch self {
         case .rule: return verdict == .allow ? "allowed by \(name)" : denial
-        case .isolation: return denial
+        case .isolation(_, let policies) where policies == [.unknownPod]:
+            return "denied: the Pod object is not known yet, and nothing is allowed until then"
+        case .isolation(let direction, let policies):
+            let verb = policies.count == 1 ? "isolates" : "isolate"
+            return "denied by default: \(Self.some(policies)) \(verb) this pod for \(direction.rawValue) and no rule "
+                + "allows it"
         case .ownNode: return "allowed: own node"
         case .failsafe(let what): return "allowed whatever the policies: \(what)"
         case .noPolicy(let direction) where isSelected:

@@ -15,6 +15,11 @@ public struct StatusCondition: Codable, Sendable, Hashable {
         case interfacesWithoutPod
         /// No policy is in force.
         case noPolicy
+        /// The kernel's table of connections is nearly full: new flows are about to be dropped.
+        case connectionsFull
+        /// A file in which something outlives the daemon was broken at the start: it was set aside, and what it held is
+        /// not in force.
+        case brokenFile
     }
 
     public var kind: Kind

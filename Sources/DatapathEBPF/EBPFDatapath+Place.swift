@@ -30,11 +30,11 @@ extension EBPFDatapath {
 
     /// Attaches at the hooks where there is something to judge now, and nowhere else.
     private func setHooks(of generation: Generation) throws(DatapathError) {
-        guard Set(generation.wantedHooks) != generation.attachedHooks else { return }
+        guard Set(generation.wantedHooks) != generation.linkedHooks else { return }
         try attach(generation)
-        try generation.detachUnwanted()
-        // Where links cannot be pinned they judge all the same: ``repair()`` tries again.
+        // Where that is not possible they judge all the same: repair() tries again.
         _ = try? generation.pin()
+        try generation.detachUnwanted()
     }
 
     /// The words of the tables that programs and addresses share. They grow by themselves up to the limit.

@@ -17,6 +17,7 @@ extension EBPFDatapath {
         report.attempt { () throws(DatapathError) in try repairTracking() }
         let words = current.repairTables(isWhole: isWhole)
         if words > 0 { report.repaired.append("\(words) words of the tables") }
+        report.attempt { () throws(DatapathError) in try current.repairNodes(isWhole: isWhole) }
         report.attempt { () throws(DatapathError) in try repairPins(current) }
         return report
     }

@@ -115,7 +115,7 @@ extension Pins {
 
     /// Where BPF file systems are mounted (proc(5): the fifth field is the place, the type follows a dash).
     private static var mounts: [String] {
-        guard let file = fopen("/proc/self/mountinfo", "re") else { return [] }
+        guard let file = fopen("/proc/thread-self/mountinfo", "re") else { return [] }
         defer { fclose(file) }
         var line: UnsafeMutablePointer<CChar>?
         var capacity = 0

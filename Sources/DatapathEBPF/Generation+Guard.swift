@@ -66,26 +66,41 @@ extension Generation {
     }
 
     private func setTunnelNodes(_ nodes: Set<IPAddress>) throws(DatapathError) {
+        tunnelTargets = nodes
+        _ = try writeTunnelNodes(nodes)
+    }
+
+    /// Puts right what somebody else has changed in the map of other nodes' addresses. Returns how many were.
+    func repairTunnelNodes() throws(DatapathError) -> Int {
+        guard let tunnelTargets else { return 0 }
+        return try writeTunnelNodes(tunnelTargets)
+    }
+
+    /// Returns how many addresses were added or removed.
+    private func writeTunnelNodes(_ nodes: Set<IPAddress>) throws(DatapathError) -> Int {
         guard nodes.count <= Int(BH_TUNNEL_NODES) else {
             throw .limit(what: "addresses of nodes", limit: Int(BH_TUNNEL_NODES))
         }
         let present = tunnelKeys()
-        var wanted: Set<[UInt64]> = []
-        for node in nodes {
-            var key = NodeAddress(node)
-            wanted.insert([key.high, key.low])
-            guard !present.contains([key.high, key.low]) else { continue }
-            var one: UInt32 = 1
+        let wanted = Set(
+            nodes.map { node in
+                let key = NodeAddress(node)
+                return [key.high, key.low]
+            })
+        let (added, removed) = (wanted.subtracting(present), present.subtracting(wanted))
+        for new in added {
+            var (key, one) = (new, UInt32(1))
             guard bpf_map_update_elem(tunnelNodes.raw, &key, &one, 0) == 0 else {
-                throw .system(operation: "adding a node's address", code: errno, detail: "\(node)")
+                throw .system(operation: "adding a node's address", code: errno, detail: "")
             }
         }
-        for old in present.subtracting(wanted) {
+        for old in removed {
             var key = old
             guard bpf_map_delete_elem(tunnelNodes.raw, &key) == 0 || errno == ENOENT else {
                 throw .system(operation: "removing a node's address", code: errno, detail: "")
             }
         }
+        return added.count + removed.count
     }
 
     /// Both halves of each address in the map.
@@ -103,6 +118,7 @@ extension Generation {
 
     /// Takes over what another set guards, and who listens.
     func copyGuard(from old: Generation) throws(DatapathError) {
+        tunnelTargets = old.tunnelTargets
         for key in old.tunnelKeys() {
             var (key, one) = (key, UInt32(1))
             guard bpf_map_update_elem(tunnelNodes.raw, &key, &one, 0) == 0 else {

@@ -42,8 +42,8 @@ extension Generation {
         return guardsTunnels || !endpoints.places.isEmpty ? [.forward, .input] : [.forward]
     }
 
-    /// The hooks with a link of ours.
-    var attachedHooks: Set<PacketHook> { Set(PacketHook.allCases.filter { held.holds($0.link(.ipv4)) }) }
+    /// The hooks with a link.
+    var linkedHooks: Set<PacketHook> { Set(PacketHook.allCases.filter { held.holds($0.link(.ipv4)) }) }
 
     /// Throws where a program is not attached at a hook whose packets the tables judge.
     func checkLinks() throws(DatapathError) {

@@ -10,9 +10,19 @@ extension Generation {
     /// - Parameter isWhole: compares all, not just the next part.
     /// - Returns: how many words differed.
     func repairTables(isWhole: Bool) -> Int {
-        let words = memory.repair(limit: isWhole ? .max : Self.bytesPerLook)
-        return words + keys.repair()
+        let limit = isWhole ? .max : Self.bytesPerLook
+        return memory.repair(limit: limit) + keys.repair(limit: limit)
     }
+
+    /// The same for the addresses of other nodes, of which each costs a system call: every few seconds.
+    func repairNodes(isWhole: Bool) throws(DatapathError) -> [String] {
+        looks += 1
+        guard isWhole || looks % Self.looksBetweenNodes == 0 else { return [] }
+        let count = try repairTunnelNodes()
+        return count > 0 ? ["\(count) addresses of nodes"] : []
+    }
+
+    private static let looksBetweenNodes = 8
 
     /// Whether every pin is there and leads to what it should.
     var isPinned: Bool { held.unpinned(in: directory).isEmpty }

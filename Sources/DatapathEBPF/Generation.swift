@@ -25,6 +25,10 @@ final class Generation {
     /// Whether the tables may be looked at for a packet that the node itself sends: only a grace period of RCU waits for
     /// those.
     var mayJudgeOutput = true
+    /// Addresses in the map `tunnel_nodes`; nil: not told yet.
+    var tunnelTargets: Set<IPAddress>?
+    /// Looks for what others have changed.
+    var looks = 0
     /// All that is pinned in the directory.
     var held: HeldObjects
     private let ring: OpaquePointer

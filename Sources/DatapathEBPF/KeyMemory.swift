@@ -45,8 +45,8 @@ struct KeyMemory: ~Copyable {
         starts = [0, counts[0], counts[0] + counts[1], counts[0] + counts[1] + counts[2]]
     }
 
-    /// Puts right what somebody else has written into the map. Returns how many words.
-    mutating func repair() -> Int { mirror.repair() }
+    /// Puts right what somebody else has written into the map, of the next `limit` bytes. Returns how many words.
+    mutating func repair(limit: Int) -> Int { mirror.repair(limit: limit) }
 
     subscript(kind: Kind, number: UInt32) -> StableKey? {
         let at = (starts[kind.rawValue] + Int(number)) * MemoryLayout<bh_key>.size

@@ -17,6 +17,11 @@ package struct AddressRange: Hashable, Sendable, Comparable {
     }
 
     package static func < (a: Self, b: Self) -> Bool { (a.first, a.last) < (b.first, b.last) }
+
+    /// Nil where it is none.
+    var prefix: CIDR? {
+        (1...first.family.bitWidth).lazy.map { CIDR(first, prefixLength: $0) }.first { AddressRange($0) == self }
+    }
 }
 
 extension IPAddress {

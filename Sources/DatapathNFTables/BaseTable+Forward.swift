@@ -6,6 +6,8 @@ import PolicyModel
 extension BaseTable {
     var forwardChains: [TableChain] { [forward, fromPods, forwarded, toPorts, fromUnbound] }
 
+    // Few ways lead to the chains of policy: the kernel checks them all at each change of the maps, each way for itself.
+
     private var forward: TableChain {
         TableChain(
             TableName.forward, isBase: true,
@@ -17,31 +19,49 @@ extension BaseTable {
     /// Looks who may send from an address that is a pod's or the node's.
     var localSources: [TableRule] {
         AddressFamily.allCases.map { family in
-            TableRule([.family(family), .dispatch([.source(family)], by: TableName.localSources(family))])
+            TableRule([
+                .family(family), .member([.source(family)], of: TableName.localSources(family)),
+                .verdict(.jump(TableName.sources)),
+            ])
         }
     }
 
     private var fromPods: TableChain {
-        TableChain(
+        let foreign = AddressFamily.allCases.map { family in
+            TableRule([
+                .family(family), .member([.interface, .source(family)], of: TableName.sources(family), negated: true),
+                .verdict(.go(TableName.drop(TableName.spoofed))),
+            ])
+        }
+        return TableChain(
             TableName.fromPods, comment: "A pod sends from its own addresses only",
-            rules: [TableRule([.verdict(.jump(TableName.podGuard))])] + ownSources(.go(TableName.forwarded)) + spoofed)
+            rules: foreign + [
+                TableRule([.verdict(.jump(TableName.podGuard))]), TableRule([.verdict(.go(TableName.forwarded))]),
+            ])
     }
 
     private var forwarded: TableChain {
         var rules = [
+            TableRule([.verdict(.jump(TableName.revokedFlows))]),
             TableRule(
-                [.portMark, .verdict(.go(TableName.toPorts))],
-                comment: "Bridged to a pod by an address that is not its own")
+                [.connectionState(Self.established), .portMark(false), .verdict(.accept)],
+                comment: "Allowed when it began"),
+            relatedErrors,
         ]
-        rules += begun
         rules += linkControl
+        rules.append(TableRule([.portMark(true), .verdict(.jump(TableName.toPorts))]))
         rules += AddressFamily.allCases.map { family in
             TableRule([
                 .family(family), .member([.source(family), .destination(family)], of: TableName.samePod(family)),
                 .destinationNAT(false), .verdict(.accept),
             ])
         }
-        rules += dispatch(.egress) + unbound(.jump(TableName.fromUnbound)) + dispatch(.ingress)
+        rules += dispatch(.egress) + [unbound(.ipv6, .jump(TableName.fromUnbound))]
+        rules.append(
+            TableRule(
+                [.dispatch([.mark], by: TableName.ingressByPort)],
+                comment: "Bridged to a pod by an address that is not its own"))
+        rules += dispatch(.ingress)
         rules.append(TableRule([.dispatch([.outInterface], by: TableName.ingressByInterface)]))
         return TableChain(TableName.forwarded, comment: "Policy", rules: rules)
     }
@@ -49,20 +69,14 @@ extension BaseTable {
     /// Groups, link-local addresses, other addresses behind a pod's port: connection tracking cannot tell later which pod
     /// such a flow goes to, so each packet is judged.
     private var toPorts: TableChain {
-        var rules = [
-            TableRule([.verdict(.jump(TableName.revokedFlows))]),
-            TableRule(
-                [.connectionState(Self.established), .replyDirection, .verdict(.accept)],
-                comment: "To what the pod itself began"),
-            relatedErrors,
-        ]
-        rules += linkControl
-        rules.append(dhcp(.accept))
-        rules += dispatch(.egress) + unbound(.jump(TableName.fromUnbound))
-        // Somebody else's mark may look like ours: then the address tells, as always.
-        rules += [TableRule([.dispatch([.mark], by: TableName.ingressByPort)])] + dispatch(.ingress)
-        return TableChain(
-            TableName.toPorts, comment: "To whoever is behind the port by which the frame leaves", rules: rules)
+        TableChain(
+            TableName.toPorts, comment: "What passes to a pod by an address that is not its own",
+            rules: [
+                TableRule(
+                    [.connectionState(Self.established), .replyDirection, .verdict(.accept)],
+                    comment: "To what the pod itself began"),
+                dhcp(.accept),
+            ])
     }
 
     private var fromUnbound: TableChain {
@@ -78,16 +92,7 @@ extension BaseTable {
             ])
     }
 
-    /// What is let through because its flow was.
-    var begun: [TableRule] {
-        [
-            TableRule([.verdict(.jump(TableName.revokedFlows))]),
-            TableRule([.connectionState(Self.established), .verdict(.accept)], comment: "Allowed when it began"),
-            relatedErrors,
-        ]
-    }
-
-    private var relatedErrors: TableRule {
+    var relatedErrors: TableRule {
         TableRule([
             .connectionState(Self.related), .member([.transportProtocol], of: TableName.errorProtocols),
             .verdict(.go(TableName.errors)),
@@ -128,9 +133,7 @@ extension BaseTable {
     }
 
     /// What comes from an address that is no single host's.
-    func unbound(_ verdict: ChainVerdict) -> [TableRule] {
-        AddressFamily.allCases.map { family in
-            TableRule([.family(family), .member([.source(family)], of: TableName.unbound(family)), .verdict(verdict)])
-        }
+    func unbound(_ family: AddressFamily, _ verdict: ChainVerdict) -> TableRule {
+        TableRule([.family(family), .member([.source(family)], of: TableName.unbound(family)), .verdict(verdict)])
     }
 }

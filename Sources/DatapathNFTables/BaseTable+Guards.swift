@@ -5,7 +5,7 @@ import PolicyModel
 /// What is looked at whatever the policies: who a packet is from, and what no pod may send.
 extension BaseTable {
     var guardChains: [TableChain] {
-        [sources, ownNodeSource, podGuard, sourceRoutes, tunnelPackets, errors, Self.revokedFlows(isAny: false)] + drops
+        [sources, podGuard, sourceRoutes, tunnelPackets, errors, Self.revokedFlows(isAny: false)] + drops
     }
 
     /// From one of a pod's own addresses, by one of its interfaces.
@@ -23,13 +23,17 @@ extension BaseTable {
     private var sources: TableChain {
         TableChain(
             TableName.sources, comment: "A pod's address comes by the pod's interface or bridge only",
-            rules: ownSources(.go(TableName.podGuard)) + spoofed)
+            rules: ownSources(.go(TableName.podGuard)) + ownNodeSources + spoofed)
     }
 
-    private var ownNodeSource: TableChain {
-        TableChain(
-            TableName.ownNodeSource, comment: "What the node itself sends is not forwarded",
-            rules: [TableRule([.toOwnNode, .verdict(.leave)])] + spoofed)
+    /// What the node itself sends comes back to it, and is never forwarded.
+    private var ownNodeSources: [TableRule] {
+        AddressFamily.allCases.map { family in
+            TableRule([
+                .toOwnNode, .family(family), .member([.source(family)], of: TableName.ownNode(family)),
+                .verdict(.leave),
+            ])
+        }
     }
 
     private var podGuard: TableChain {
@@ -38,12 +42,23 @@ extension BaseTable {
         var rules = [
             TableRule([.family(.ipv4), .hasOptions, .verdict(.jump(TableName.sourceRoutes))]),
             TableRule([.family(.ipv6), .routingHeader, .verdict(routed)]),
+            fromNoPod(134, TableName.spoofed, "Router advertisement"),
+            fromNoPod(137, TableName.unrelatedErrors, "Redirect"),
             TableRule([.toOwnNode, tunnels]),
         ]
         rules += AddressFamily.allCases.map { family in
             TableRule([.family(family), .member([.destination(family)], of: TableName.nodes(family)), tunnels])
         }
         return TableChain(TableName.podGuard, comment: "What no pod may send", rules: rules)
+    }
+
+    /// A message of neighbor discovery that only routers send.
+    private func fromNoPod(_ type: UInt8, _ counter: String, _ comment: String) -> TableRule {
+        TableRule(
+            [
+                .family(.ipv6), .transportProtocol(.icmpv6), .masked(.icmpType, mask: [255], value: [type]),
+                .verdict(.go(TableName.drop(counter))),
+            ], comment: comment)
     }
 
     private var sourceRoutes: TableChain {

@@ -66,7 +66,6 @@ struct BaseTable {
         for family in AddressFamily.allCases {
             sets += [
                 empty(TableName.sources(family), [.interface, .source(family)]),
-                empty(TableName.localSources(family), [.source(family)], isMap: true),
                 empty(TableName.samePod(family), [.source(family), .destination(family)]),
                 empty(
                     TableName.bridgePorts(family), Self.bridgePortFields(family),
@@ -107,6 +106,14 @@ struct BaseTable {
         ]
             + AddressFamily.allCases.map { family in
                 TableSet(SetShape(name: TableName.nodes(family), fields: [.destination(family)]), .addresses([]))
+            }
+            + AddressFamily.allCases.flatMap { family in
+                [
+                    (TableName.localSources(family), "Nobody else sends from these: pods and the node"),
+                    (TableName.ownNode(family), "Addresses of the node"),
+                ].map { name, comment in
+                    TableSet(SetShape(name: name, fields: [.source(family)], comment: comment), .addresses([]))
+                }
             }
     }
 

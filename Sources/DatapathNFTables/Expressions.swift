@@ -32,10 +32,10 @@ struct Expressions {
         case .toOwnNode:
             load(.outInterface, 0)
             compare(NFT_CMP_EQ, [0, 0, 0, 0])
-        case .portMark:
+        case .portMark(let isThere):
             load(.mark, 0)
             bitwise(Self.bytes(PortMark.mask))
-            compare(NFT_CMP_EQ, Self.bytes(PortMark.base))
+            compare(isThere ? NFT_CMP_EQ : NFT_CMP_NEQ, Self.bytes(PortMark.base))
         case .hasOptions:
             payload(NFT_PAYLOAD_NETWORK_HEADER, 0, 1, 0)
             bitwise([0x0f])
@@ -52,6 +52,11 @@ struct Expressions {
         case .member(let fields, let set, let negated):
             lookUp(fields, set, flags: negated ? UInt32(NFT_LOOKUP_F_INV) : 0)
         case .dispatch(let fields, let map): lookUp(fields, map, toVerdict: true)
+        case .within(let field, let prefix):
+            load(field, 0)
+            let length = Int(prefix.prefixLength)
+            if !prefix.isHost { bitwise(prefix.network.filled(from: 0).masked(to: length).networkBytes) }
+            compare(NFT_CMP_EQ, prefix.network.networkBytes)
         case .etherType(let type):
             payload(NFT_PAYLOAD_LL_HEADER, 12, 2, 0)
             compare(NFT_CMP_EQ, [UInt8(type >> 8), UInt8(type & 255)])

@@ -49,14 +49,17 @@ struct OwnNodeTable {
         TableChain(
             TableName.input, isBase: true, hook: .input, comment: "From pods to their own node",
             rules: [TableRule([Self.isFromPod, .verdict(.go(TableName.fromPodsToNode))])] + base.localSources
-                + base.unbound(.go(TableName.fromUnboundToNode)) + [TableRule([.verdict(.go(TableName.toNode))])])
+                + [
+                    base.unbound(.ipv6, .go(TableName.fromUnboundToNode)),
+                    TableRule([.verdict(.go(TableName.toNode))]),
+                ])
     }
 
     private var fromPods: TableChain {
         TableChain(
             TableName.fromPodsToNode, comment: "A pod sends from its own addresses, or has none yet",
             rules: [TableRule([.verdict(.jump(TableName.podGuard))])] + base.ownSources(.go(TableName.toNode))
-                + base.unbound(.go(TableName.fromUnboundToNode)) + base.spoofed)
+                + AddressFamily.allCases.map { base.unbound($0, .go(TableName.fromUnboundToNode)) } + base.spoofed)
     }
 
     /// Connection tracking cannot tell later which pod such a flow is from, so each packet is judged.
@@ -74,7 +77,17 @@ struct OwnNodeTable {
     }
 
     private var toNode: TableChain {
-        TableChain(TableName.toNode, comment: "Policy", rules: base.begun + exempt + base.dispatch(.egress))
+        TableChain(TableName.toNode, comment: "Policy", rules: begun + exempt + base.dispatch(.egress))
+    }
+
+    /// What is let through because its flow was.
+    private var begun: [TableRule] {
+        [
+            TableRule([.verdict(.jump(TableName.revokedFlows))]),
+            TableRule(
+                [.connectionState(BaseTable.established), .verdict(.accept)], comment: "Allowed when it began"),
+            base.relatedErrors,
+        ]
     }
 
     /// What passes whatever the policies.

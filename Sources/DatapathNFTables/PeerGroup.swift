@@ -17,6 +17,10 @@ struct PeerGroup: Sendable {
     let comment: String
     /// Everything that the blocks hold, also single addresses.
     let covered: AddressRanges
+    /// Whether pods come and go.
+    let hasSelectors: Bool
+    /// All there is, where that is one prefix: rules name it without a set. The kernel looks for sets one by one.
+    private let only: CIDR?
     /// How many programs refer to it.
     var uses = 0
     /// Whether a rule that denies or passes refers to it, so that a new member can take something away.
@@ -32,7 +36,9 @@ struct PeerGroup: Sendable {
         let text = Self.text(descriptions)
         comment = TableName.comment(text)
         covered = AddressRanges(descriptions.flatMap { $0.blocks.flatMap(\.ranges) })
-        let hasSelectors = descriptions.contains { $0.blocks.isEmpty }
+        hasSelectors = descriptions.contains { $0.blocks.isEmpty }
+        only = hasSelectors || covered.ranges.count != 1 ? nil : covered.ranges[0].prefix
+        guard only == nil else { return }
         for family in AddressFamily.allCases {
             let own = covered.ranges.filter { $0.first.family == family }
             if hasSelectors || own.contains(where: { $0.first == $0.last }) { addHosts(family) }
@@ -50,7 +56,7 @@ struct PeerGroup: Sendable {
         var digest = Digest()
         digest.add(text)
         for description in descriptions {
-            for block in description.blocks {
+            for block in description.blocks + description.bounds {
                 for cidr in [block.cidr] + block.except {
                     digest.add(cidr.network.high)
                     digest.add(cidr.network.low)
@@ -84,22 +90,24 @@ struct PeerGroup: Sendable {
 
     /// The steps that match a peer, one list a set.
     func matches(_ direction: Direction) -> [[Term]] {
-        AddressFamily.allCases.flatMap { family -> [[Term]] in
+        if let only {
+            return [
+                [
+                    .family(only.family),
+                    .within(direction == .ingress ? .source(only.family) : .destination(only.family), only),
+                ]
+            ]
+        }
+        return AddressFamily.allCases.flatMap { family -> [[Term]] in
             let field: Field = direction == .ingress ? .source(family) : .destination(family)
             return [hostSets[family], rangeSets[family]].compactMap { $0 }.map { set in
                 [.family(family), .member([field], of: set)]
-            } + (isOwnNode(family) && direction == .egress ? [[.family(family), .toOwnNode]] : [])
+            } + (isOwnNode && direction == .egress ? [[.family(family), .toOwnNode]] : [])
         }
     }
 
     /// Whether the node itself is a peer: then whatever it takes in is, by whatever address.
-    private func isOwnNode(_ family: AddressFamily) -> Bool {
-        descriptions.contains { $0.blocks.contains { Self.loopback[family] == $0.cidr } }
-    }
-
-    private static let loopback: [AddressFamily: CIDR] = [
-        .ipv4: CIDR(IPAddress(v4: 127 << 24), prefixLength: 8), .ipv6: CIDR(host: IPAddress(v6High: 0, low: 1)),
-    ]
+    private var isOwnNode: Bool { descriptions.contains(where: \.holdsOwnNode) }
 
     /// Whether one of these peer sets (sorted) is in the group.
     func intersects(_ others: [PeerSetID]) -> Bool {

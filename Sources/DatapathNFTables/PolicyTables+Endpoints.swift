@@ -64,17 +64,23 @@ extension PolicyTables {
     ) {
         let old = endpoints[id]?.elements ?? []
         var new: [(set: String, element: SetElement)] = []
+        var claimed: [IPAddress] = []
         if let endpoint {
             new = Self.pairs(endpoint.addresses)
-            if let place = places[id] { new += elements(of: endpoint, at: place) }
+            if let place = places[id] {
+                new += elements(of: endpoint, at: place)
+                claimed = endpoint.addresses
+            }
         }
+        for address in claimed { claim(address, by: 1, &changes) }
+        for address in endpoints[id]?.claimed ?? [] { claim(address, by: -1, &changes) }
         for (set, element) in new { shared.add(element, to: set, &changes) }
         for (set, element) in old {
             shared.remove(element, from: set, &changes)
             // Two addresses that were of one pod are judged from now on, if either still has chains.
             if !shared.contains(element.key, in: set), Self.pairsAddresses(set, element) { noteShrink() }
         }
-        endpoints[id] = EndpointTables(endpoint: endpoint, elements: new)
+        endpoints[id] = EndpointTables(endpoint: endpoint, elements: new, claimed: claimed)
     }
 
     /// Whether an element lets one address reach another because both are one pod's.
@@ -127,9 +133,6 @@ extension PolicyTables {
                 add(TableName.ingressByPort, bytes(mark), ingress)
             }
         }
-        for source in endpoint.addresses {
-            add(TableName.localSources(source.family), source.networkBytes, .jump(TableName.sources))
-        }
         return elements
     }
 
@@ -147,16 +150,23 @@ extension PolicyTables {
         for address in moved {
             let isOwn = policy.isOwnNode(address)
             guard isOwn != ownAddresses.contains(address) else { continue }
-            let element = SetElement(key: address.networkBytes, target: .jump(TableName.ownNodeSource))
-            let set = TableName.localSources(address.family)
             if isOwn {
                 ownAddresses.insert(address)
-                shared.add(element, to: set, &changes)
+                changes.add(address, to: TableName.ownNode(address.family))
             } else {
                 ownAddresses.remove(address)
-                shared.remove(element, from: set, &changes)
+                changes.remove(address, from: TableName.ownNode(address.family))
             }
+            claim(address, by: isOwn ? 1 : -1, &changes)
         }
+    }
+
+    /// Nobody but who claims it sends from an address.
+    private mutating func claim(_ address: IPAddress, by count: Int, _ changes: inout MemberChanges) {
+        let before = claims[address] ?? 0
+        claims[address] = before + count == 0 ? nil : before + count
+        if before == 0 { changes.add(address, to: TableName.localSources(address.family)) }
+        if before + count == 0 { changes.remove(address, from: TableName.localSources(address.family)) }
     }
 
     /// All own addresses of the node, for a plan made anew.

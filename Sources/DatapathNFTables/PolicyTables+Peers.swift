@@ -13,9 +13,13 @@ extension PolicyTables {
     ) -> Bool {
         guard !newGroups.isEmpty else { return true }
         let new = newGroups.map { groups[$0]! }.sorted { $0.name < $1.name }
-        var indicesOfClass: [AddressClassID: [Int]] = [:]
+        var indicesOfSet: [PeerSetID: [Int]] = [:]
+        for index in new.indices {
+            for id in new[index].peerSets { indicesOfSet[id, default: []].append(index) }
+        }
+        var indicesOfClass: [AddressClassID: Set<Int>] = [:]
         for (id, addressClass) in policy.addressClasses {
-            let members = new.indices.filter { new[$0].intersects(addressClass.peerSets) }
+            let members = Set(addressClass.peerSets.lazy.compactMap { indicesOfSet[$0] }.joined())
             if !members.isEmpty { indicesOfClass[id] = members }
         }
         var hosts = [[AddressFamily: [IPAddress]]](repeating: [:], count: new.count)
@@ -59,7 +63,9 @@ extension PolicyTables {
     ) -> Bool {
         let entry = policy.addresses.hosts[address]
         let peerSets = entry.flatMap { policy.addressClasses[$0.addressClass]?.peerSets } ?? []
-        for (name, group) in groups where carried?.contains(name) ?? true && !group.covered.contains(address) {
+        // What blocks hold stays.
+        for name in selectorGroups where carried?.contains(name) ?? true {
+            guard let group = groups[name], !group.covered.contains(address) else { continue }
             let isMember = group.intersects(peerSets)
             guard let set = group.hostSets[address.family] else {
                 if isMember { return false }

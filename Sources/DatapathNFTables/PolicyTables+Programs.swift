@@ -10,10 +10,10 @@ struct ProgramTables: Sendable {
     var entry: String
     var chains: [String] = []
     /// By name.
-    var groups: [String] = []
-    var ports: [[ProtocolPorts]] = []
-    var counters: [String] = []
-    var denials: [String] = []
+    var groups: Set<String> = []
+    var ports: Set<[ProtocolPorts]> = []
+    var counters: Set<String> = []
+    var denials: Set<String> = []
 }
 
 extension PolicyTables {
@@ -78,6 +78,7 @@ extension PolicyTables {
         }
         if groups[name] == nil {
             groups[name] = PeerGroup(key, described: descriptions, name: name)
+            if groups[name]!.hasSelectors { selectorGroups.insert(name) }
             newGroups.insert(name)
         } else if !(carried?.contains(name) ?? true) {
             groups[name]!.peerSets = key
@@ -88,9 +89,8 @@ extension PolicyTables {
 
     private mutating func use(group name: String, mayDeny: Bool, _ tables: inout ProgramTables) {
         if mayDeny { groups[name]!.mayDeny = true }
-        guard !tables.groups.contains(name) else { return }
+        guard tables.groups.insert(name).inserted else { return }
         groups[name]!.uses += 1
-        tables.groups.append(name)
     }
 
     private mutating func use(ports list: [ProtocolPorts], _ tables: inout ProgramTables, _ step: inout Transaction) {
@@ -99,9 +99,8 @@ extension PolicyTables {
             ports[key] = PortGroup(list)
             if let set = ports[key]!.set { add(set, &step) }
         }
-        guard !tables.ports.contains(key) else { return }
+        guard tables.ports.insert(key).inserted else { return }
         ports[key]!.uses += 1
-        tables.ports.append(key)
     }
 
     private mutating func use(
@@ -110,8 +109,7 @@ extension PolicyTables {
     ) {
         let compiled = policy.rules[rule]
         let name = RuleName.counter(rule, compiled?.identity ?? .noPolicy(direction))
-        guard !tables.counters.contains(name) else { return }
-        tables.counters.append(name)
+        guard tables.counters.insert(name).inserted else { return }
         counterUses[name, default: 0] += 1
         guard contents.objects[name] == nil else { return }
         let mark = compiled.map { RuleMark(id: rule, key: $0.key) }
@@ -124,8 +122,7 @@ extension PolicyTables {
     ) {
         let identity = policy.rules[rule]?.identity ?? .noPolicy(direction)
         let name = isAudit ? RuleName.audit(rule, identity) : RuleName.denial(rule, identity)
-        guard !tables.denials.contains(name) else { return }
-        tables.denials.append(name)
+        guard tables.denials.insert(name).inserted else { return }
         denialUses[name, default: 0] += 1
         guard contents.chains[name] == nil else { return }
         let mark = EventMark(
@@ -141,11 +138,12 @@ extension PolicyTables {
         if release(tables.entry, &entryUses) {
             for chain in tables.chains { removeChain(chain, &step) }
         }
-        for name in tables.denials where release(name, &denialUses) { removeChain(name, &step) }
-        for name in tables.counters where release(name, &counterUses) { removeObject(name, &step) }
+        for name in tables.denials.sorted() where release(name, &denialUses) { removeChain(name, &step) }
+        for name in tables.counters.sorted() where release(name, &counterUses) { removeObject(name, &step) }
         for key in tables.groups {
             groups[key]!.uses -= 1
             guard groups[key]!.uses == 0, let group = groups.removeValue(forKey: key) else { continue }
+            selectorGroups.remove(key)
             for set in group.sets() { removeSet(set.shape.name, &step) }
         }
         for key in tables.ports {

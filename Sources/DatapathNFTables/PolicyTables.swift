@@ -15,6 +15,8 @@ package struct PolicyTables: Sendable {
 
     /// By name.
     var groups: [String: PeerGroup] = [:]
+    /// Those of them whose members change with pods.
+    var selectorGroups: Set<String> = []
     var ports: [[ProtocolPorts]: PortGroup] = [:]
     var programs: [ProgramID: ProgramTables] = [:]
     /// How many programs refer to a rule's counter, to its chain of denial, and to a chain where programs begin.
@@ -28,6 +30,8 @@ package struct PolicyTables: Sendable {
     package internal(set) var revoked: Set<Connection.Key> = []
     /// Own addresses of the node, from which nothing is forwarded.
     var ownAddresses: Set<IPAddress> = []
+    /// How many claim an address as theirs to send from.
+    var claims: [IPAddress: Int] = [:]
     /// Where packets of a local address go: what stands in the dispatch maps.
     var dispatch: [IPAddress: LocalAddress] = [:]
     /// What endpoints put into the sets that they share.
@@ -211,6 +215,8 @@ struct EndpointTables: Sendable {
     var endpoint = CompiledEndpoint?.none
     var addresses: [IPAddress] { endpoint?.addresses ?? [] }
     var elements: [(set: String, element: SetElement)] = []
+    /// Addresses that come from its place only.
+    var claimed: [IPAddress] = []
 }
 
 extension TunnelGuard {

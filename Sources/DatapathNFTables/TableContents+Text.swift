@@ -158,7 +158,7 @@ extension Term: CustomStringConvertible {
         case .replyDirection: "ct direction reply"
         case .destinationNAT(let isDone): isDone ? "ct status dnat" : "ct status ! dnat"
         case .toOwnNode: "oif 0"
-        case .portMark: "meta mark & \(PortMark.mask) == \(PortMark.base)"
+        case .portMark(let isThere): "meta mark & \(PortMark.mask) \(isThere ? "==" : "!=") \(PortMark.base)"
         case .hasOptions: "ip hdrlength > 5"
         case .option(let option): "ip option \(option == .loose ? "lsrr" : "ssrr") exists"
         case .routingHeader: "exthdr rt exists"
@@ -167,6 +167,7 @@ extension Term: CustomStringConvertible {
         case .hasDestinationPort: "th dport >= 0"
         case .member(let fields, let set, let negated): "\(Self.text(fields)) \(negated ? "!= " : "")@\(set)"
         case .dispatch(let fields, let map): "\(Self.text(fields)) vmap @\(map)"
+        case .within(let field, let prefix): "\(field.text) \(prefix)"
         case .etherType(let type): "ether type \(type)"
         case .masked(let field, let mask, let value):
             mask.allSatisfy { $0 == 0xff } && value.count == 1

@@ -75,8 +75,8 @@ package enum Term: Hashable, Sendable {
     case destinationNAT(Bool)
     /// The packet is for the node itself: the kernel knows no interface by which it would leave.
     case toOwnNode
-    /// Marked by the table `bridge bulkhead`: see ``PortMark``.
-    case portMark
+    /// Whether it is marked by the table `bridge bulkhead`: see ``PortMark``.
+    case portMark(Bool)
     /// IPv4 with options.
     case hasOptions
     case option(SourceRouteOption)
@@ -88,6 +88,7 @@ package enum Term: Hashable, Sendable {
     case hasDestinationPort
     case member([Field], of: String, negated: Bool = false)
     case dispatch([Field], by: String)
+    case within(Field, CIDR)
     /// The frame's type as it stands in its header, so that a tagged frame has the tag's.
     case etherType(UInt16)
     /// The field has these bits under the mask.

@@ -22,7 +22,6 @@ package enum TableName {
     package static let tunnelPackets = "tunnel-packets"
     package static let errors = "icmp-errors"
     package static let revokedFlows = "revoked-flows"
-    package static let ownNodeSource = "own-node-source"
     package static let fromPodsToNode = "from-pods-to-node"
     package static let fromUnboundToNode = "from-unbound-to-node"
     package static let toNode = "to-node"
@@ -58,7 +57,7 @@ package enum TableName {
         "\(direction.rawValue)-\(family)"
     }
     package static func sources(_ family: AddressFamily) -> String { "pod-sources-\(family)" }
-    /// Addresses that nobody but one sends from, and where that is looked at.
+    package static func ownNode(_ family: AddressFamily) -> String { "own-node-\(family)" }
     package static func localSources(_ family: AddressFamily) -> String { "local-sources-\(family)" }
     /// Bridge ports by pod: no rule asks, the next run does.
     package static func bridgePorts(_ family: AddressFamily) -> String { "bridge-ports-\(family)" }

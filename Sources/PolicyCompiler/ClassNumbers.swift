@@ -50,6 +50,8 @@ extension AddressPartition {
         if let largest = fitting.max(by: { (classes[Int($0)].entryCount, $1) < (classes[Int($1)].entryCount, $0) }) {
             return largest
         }
+        // Nothing is in them any more, and they go in this step.
+        if candidates.allSatisfy({ classes[Int($0)].units.isEmpty }) { return candidates[0] }
         let number = makeClass(signature)
         step.split.append((new: number, from: candidates[0]))
         return number

@@ -151,14 +151,18 @@ public struct PeerSetDescription: Sendable, Hashable, CustomStringConvertible {
     public var bounds: [AddressBlock]
     /// Whether its members are the addresses that the node itself takes in.
     public var isOwnNode: Bool
+    /// Whether all that the node itself takes in is among its members, known or not yet.
+    public var holdsOwnNode: Bool
 
     public init(
-        description: String, blocks: [AddressBlock] = [], bounds: [AddressBlock] = [], isOwnNode: Bool = false
+        description: String, blocks: [AddressBlock] = [], bounds: [AddressBlock] = [], isOwnNode: Bool = false,
+        holdsOwnNode: Bool = false
     ) {
         self.description = description
         self.blocks = blocks
         self.bounds = bounds
         self.isOwnNode = isOwnNode
+        self.holdsOwnNode = isOwnNode || holdsOwnNode
     }
 }
 

@@ -46,7 +46,8 @@ extension PeerSetKey {
         case .nodes(let selector, let addresses):
             return PeerSetDescription(
                 description: selector.isEmpty ? "all nodes" : "nodes \(selector)",
-                blocks: addresses.map { AddressBlock(cidr: $0) })
+                blocks: addresses.map { AddressBlock(cidr: $0) },
+                holdsOwnNode: Set(addresses).isSuperset(of: CIDR.loopback))
         case .ownNode(let addresses):
             return PeerSetDescription(
                 description: "own node", blocks: addresses.map { AddressBlock(cidr: $0) }, isOwnNode: true)

@@ -10,8 +10,7 @@ struct YAMLReader {
         var column: Int
         var reason: String
         var hint: String?
-        /// Where the document as a whole is well-formed: `apiVersion`, `kind` and the names of `metadata`, as far as
-        /// they are plainly there.
+        /// Where it is certain in spite of the failure: `apiVersion`, `kind` and the names of `metadata`.
         var head: DocumentNode?
     }
 
@@ -54,7 +53,9 @@ struct YAMLReader {
         } catch let failure as Failure {
             throw failure
         } catch let error as YamlError {
-            throw Failure(error)
+            var failure = Failure(error)
+            if case .duplicatedKeysInMapping = error { failure.head = PlainHead.read(bytes) }
+            throw failure
         } catch {
             throw Failure(line: 0, column: 0, reason: "malformed YAML: \(error)", hint: nil)
         }

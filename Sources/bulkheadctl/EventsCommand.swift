@@ -53,7 +53,7 @@ struct EventsCommand: AsyncParsableCommand {
             }
         } catch is Enough {
             return
-        } catch let error as CommandFailure {
+        } catch let error where error is CommandFailure || error is Refusal {
             throw error
         } catch {
             throw CommandFailure("the connection to the daemon broke off: \(error); start 'events' again once it runs")

@@ -12,7 +12,8 @@ struct UninstallCommand: ParsableCommand {
         abstract: "Removes all that Bulkhead has put into the kernel and the CNI, and shows that nothing is left.",
         discussion: """
             Works without a daemon, in the network namespace that it is started in. Pods are unprotected afterwards. \
-            Refuses while a daemon runs, since that would put everything back.
+            Refuses while a daemon runs, since that would put everything back. Finds programs too that are attached in this \
+            network namespace and pinned in another BPF file system, or nowhere; listing those takes CAP_SYS_ADMIN.
             """)
 
     @Option(

@@ -108,10 +108,16 @@ import Testing
         #expect(endpoints.first { $0.name == "redis" }?.interface == nil)
         #expect(fixture.kernel.calls.contains("setPlace \(web.id) vethweb"))
 
-        // The same again is no work; a link that is gone is told.
+        // The same again is no work; nor is a route that somebody leads elsewhere. A link that is gone is told.
         let calls = fixture.kernel.calls.count
         await fixture.agent.networkChanged(.success(network))
         #expect(fixture.kernel.calls.count == calls)
+        _ = network.apply(.link(Link(index: 6, name: "other", kind: "veth")))
+        _ = network.apply(
+            .route(Route(destination: CIDR(host: try IPAddress("10.1.0.1")), metric: 0, links: [6]), replaces: true))
+        await fixture.agent.networkChanged(.success(network))
+        #expect(fixture.kernel.calls.count == calls)
+        _ = network.apply(.linkRemoved(index: 6))
         _ = network.apply(.linkRemoved(index: 5))
         await fixture.agent.networkChanged(.success(network))
         #expect(fixture.kernel.calls.last == "setPlace \(web.id) -")

@@ -243,19 +243,25 @@ import Testing
         try write(text, to: path)
         #expect(throws: KeptFileError.self) { try PushedFile(path: path).read() }
         let fixture = try AgentFixture(in: directory)
-        try await fixture.start()
+        try await fixture.start(Self.other)
         let broken = try #require(Self.broken(in: directory).first)
-        let status = await fixture.agent.status()
-        #expect(
-            !status.healthy && status.problems.count == 1 && status.problems[0].contains(broken), "\(status.problems)")
+        func told() async -> [String] {
+            await fixture.agent.status().conditions.filter { $0.kind == .brokenFile }.map(\.message)
+        }
+        let messages = await told()
+        #expect(messages.count == 1 && messages[0].contains(broken), "\(messages)")
         #expect(try Array(text.utf8) == Array(contentsOf(broken)))
         // What is pushed now is kept again.
         _ = try await fixture.agent.apply(try AgentFixture.objects(AgentFixture.policy))
         #expect(try PushedFile(path: path).read().objects.count == 1)
         unlink(broken)
-        #expect(await fixture.agent.status().healthy)
+        let isTold = await told().isEmpty == false
+        #expect(!isTold)
         await fixture.agent.stop()
     }
+
+    /// Manifests that own none of what is pushed.
+    private static let other = "apiVersion: v1\nkind: Namespace\nmetadata: {name: other}"
 
     private static func broken(in directory: TemporaryDirectory) throws -> [String] {
         try NetProcess.run(["find", directory.path, "-name", "*.broken-*"]).split(separator: "\n").map(String.init)
@@ -272,11 +278,27 @@ import Testing
             try #require(symlink(target, "\(directory.path)/\(name)") == 0)
         }
         let fixture = try AgentFixture(in: directory)
-        try await fixture.start()
-        #expect(await fixture.agent.status().problems.count { $0.contains("symbolic link") } == 2)
+        try await fixture.start(Self.other)
+        let links = await fixture.agent.status().conditions.filter { $0.message.contains("symbolic link") }
+        #expect(links.count == 2)
         _ = try await fixture.agent.apply(try AgentFixture.objects(AgentFixture.policy))
         #expect(try contentsOf(target) == Array("precious".utf8))
         #expect(try PushedFile(path: directory.path + "/pushed.json").read().objects.count == 1)
+        await fixture.agent.stop()
+    }
+
+    @Test func aKeptFileThatSomebodyRemovesIsWrittenAgain() async throws {
+        let fixture = try AgentFixture()
+        let path = fixture.directory.path + "/pushed.json"
+        try await fixture.start(Self.other)
+        await fixture.agent.rulesetChanged()
+        #expect(access(path, F_OK) != 0)
+        _ = try await fixture.agent.apply(try AgentFixture.objects(AgentFixture.policy))
+        try #require(unlink(path) == 0)
+        await fixture.agent.rulesetChanged()
+        #expect(try PushedFile(path: path).read().objects.count == 1)
+        let repaired = await fixture.agent.status().datapath.repaired
+        #expect(repaired == 1)
         await fixture.agent.stop()
     }
 

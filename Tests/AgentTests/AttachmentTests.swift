@@ -184,8 +184,8 @@ import Testing
         try write("{\"version\":1}", to: directory.path + "/attachments.json")
         let third = try AgentFixture(in: directory)
         try await third.start()
-        let problems = await third.agent.status().problems
-        #expect(problems.count == 1 && problems[0].contains("attachments.json.broken-"), "\(problems)")
+        let conditions = await third.agent.status().conditions.filter { $0.kind == .brokenFile }
+        #expect(conditions.count == 1 && conditions[0].message.contains("attachments.json.broken-"), "\(conditions)")
         #expect(await third.agent.attachments().attachments.isEmpty)
         await third.agent.stop()
     }

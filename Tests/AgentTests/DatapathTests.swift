@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Agent
+import CompiledPolicy
 import ControlProtocol
 import Datapath
 import Synchronization
@@ -46,6 +47,32 @@ struct DatapathTests {
         let isHealthy = try await eventually { await fixture.agent.status().healthy }
         #expect(isHealthy)
         await fixture.agent.stop()
+    }
+
+    /// Until all of the cluster is known, what a previous run left stays; where somebody removes it, the guardrails hold.
+    @Test func whereWhatAPreviousRunLeftIsGoneGuardrailsHold() async throws {
+        let fixture = try AgentFixture(cluster: ClusterTests.follower())
+        fixture.kernel.state.withLock { $0.numbering.endpoints[StableKey(high: 1, low: 2)] = EndpointID(rawValue: 3) }
+        try await fixture.agent.start(ManifestChange())
+        await fixture.agent.rulesetChanged()
+        #expect(!fixture.kernel.calls.contains("resync"))
+        fixture.kernel.state.withLock { $0.isGone = true }
+        await fixture.agent.rulesetChanged()
+        #expect(fixture.kernel.calls.contains("resync"))
+        let keeps = await fixture.agent.status().cluster?.keepsPrevious
+        #expect(keeps == false)
+        await fixture.agent.stop()
+    }
+
+    @Test(arguments: [(949, 1000, false), (950, 1000, true), (5, 0, false)])
+    func aFullTableOfConnectionsIsTold(count: Int, limit: Int, isTold: Bool) throws {
+        let directory = try TemporaryDirectory()
+        try write("\(count)\n", to: directory.path + "/nf_conntrack_count")
+        #expect(ConnectionUse(settings: directory.path) == nil)
+        try write("\(limit)\n", to: directory.path + "/nf_conntrack_max")
+        let use = try #require(ConnectionUse(settings: directory.path))
+        #expect(use.isNearlyFull == isTold)
+        #expect(use.description.contains("\(count) of \(limit)") && use.description.contains("nf_conntrack_max"))
     }
 
     /// What another datapath has in the kernel.

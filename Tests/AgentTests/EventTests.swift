@@ -48,7 +48,7 @@ import Testing
         let follower = await fixture.agent.follow([.drop])
         fixture.kernel.tell([event])
         let told = try #require(try await first(of: follower)?.elements.first?.drop)
-        #expect(told.endpoint == "shop/redis" && told.reason.hasPrefix("isolated by shop/redis; nearest rule: "))
+        #expect(told.endpoint == "shop/redis" && told.reason.hasPrefix("denied by default: shop/redis "))
         await fixture.agent.stop()
     }
 

@@ -12,7 +12,8 @@ final class FakeNetwork: Sendable {
     /// A pair whose other end is a pod's, with a route to it; or a device with an address of the node's own.
     func add(_ name: String, index: UInt32, address: String?, own: String? = nil) {
         value.withLock { state in
-            _ = state.apply(.link(Link(index: index, name: name, kind: own == nil ? "veth" : "", peerNamespace: 1)))
+            let kind = own == nil ? "veth" : ""
+            _ = state.apply(.link(Link(index: index, name: name, kind: kind, peerNamespace: Int32(index))))
             if let address = address.flatMap({ try? IPAddress($0) }) {
                 _ = state.apply(.route(Route(destination: CIDR(host: address), links: [index]), replaces: false))
             }

@@ -162,7 +162,8 @@ import Testing
     }
 
     @Test func manyWhoAskAtOnceAreAnsweredByFewQuestions() async throws {
-        try await MetricsFixture.serve { fixture in
+        let many = ListenerLimits(connections: 64, connectionsPerPeer: 64, stallTime: .seconds(30))
+        try await MetricsFixture.serve(limits: many) { fixture in
             let start = ContinuousClock.now
             try await withThrowingTaskGroup(of: Int.self) { group in
                 for _ in 0..<40 { group.addTask { try await fixture.get("/metrics").status } }

@@ -93,7 +93,8 @@ private final class LogLines: Sendable {
     @Test func countersSurviveAnEditThatIsTakenBack() async throws {
         try await MetricsFixture.serve { fixture in
             let agent = fixture.agent
-            fixture.kernel.count(2, for: try #require(Self.isolation(fixture.kernel, by: ["redis"])))
+            let first: RuleID = try #require(Self.isolation(fixture.kernel, by: ["redis"]))
+            fixture.kernel.count(2, for: first)
             // A second policy that selects the pod makes another rule of its isolation.
             _ = try await agent.apply(try AgentFixture.objects(Self.second))
             _ = await agent.settle()
@@ -103,7 +104,8 @@ private final class LogLines: Sendable {
             #expect(rows.contains { $0.gone == nil && $0.packets == 0 && $0.rule.by?.count == 2 })
             _ = try await agent.delete([ObjectKey(kind: .networkPolicy, namespace: "shop", name: "second")])
             _ = await agent.settle()
-            fixture.kernel.count(3, for: try #require(Self.isolation(fixture.kernel, by: ["redis"])))
+            let again: RuleID = try #require(Self.isolation(fixture.kernel, by: ["redis"]))
+            fixture.kernel.count(3, for: again)
             rows = try await agent.counters().rules
             #expect(rows.first { $0.gone == nil && $0.rule.by?.map(\.name) == ["redis"] }?.packets == 5)
             // What the metrics say does not depend on when somebody asked first.

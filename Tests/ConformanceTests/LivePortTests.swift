@@ -45,5 +45,40 @@ extension Live {
                 #expect(try forged(cluster, 3) == [false, false])
             }
         }
+
+        /// A further interface of a pod is the pod: its own address gets through by it, another's does not.
+        @Test(arguments: NetDatapath.allCases) func secondInterface(datapath: NetDatapath) throws {
+            try LiveCluster.with(datapath) { cluster in
+                let (api, idle, node) = (cluster.world.pod("api"), cluster.world.pod("idle"), cluster.world.node)
+                try NetProcess.run([
+                    "ip", "link", "add", "name", "second", "netns", node.name, "type", "veth", "peer", "name", "net1",
+                    "netns", idle.namespace.name,
+                ])
+                try node.ip(["link set second up", "addr add 192.168.77.1/32 dev second"])
+                try idle.namespace.ip(["link set net1 up", "addr add 192.168.77.2/32 dev net1"])
+                let hardware = try ["second", "net1"].enumerated().map { number, name in
+                    let text = try (number == 0 ? node : idle.namespace).command(
+                        "ip", "-o", "link", "show", "dev", name)
+                    let words = text.split(separator: " ")
+                    let address = words[words.firstIndex(of: "link/ether")! + 1]
+                    return address.split(separator: ":").compactMap { UInt8($0, radix: 16) }
+                }
+                NetClock.sleep(milliseconds: 700)
+                let server = cluster.server("outside")
+                let target = LivePlace.outside.address(.ipv4, in: cluster.world)
+                func arrives(_ number: UInt64, from source: IPAddress) throws -> Bool {
+                    let datagram = NetBytes.udp(from: source, 4000, to: target, 5353, payload: NetBytes.big(number))
+                    var packet = NetBytes.ip(from: source, to: target, protocol: 17, payload: datagram)
+                    packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
+                    try idle.namespace.run {
+                        try NetSpoof.send(frame: hardware[0] + hardware[1] + [8, 0] + packet, by: "net1")
+                    }
+                    NetClock.sleep(milliseconds: 200)
+                    return server.arrivals.contains { $0.number == number }
+                }
+                #expect(try !arrives(1, from: api.v4))
+                #expect(try arrives(2, from: idle.v4))
+            }
+        }
     }
 }

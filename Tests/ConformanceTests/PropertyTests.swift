@@ -15,6 +15,7 @@ import Testing
 
     @Test func tablesAgreeWithTheOracle() {
         var statistics = WorldStatistics()
+        var hairpins = WorldStatistics()
         for seed in settings.seeds {
             var generator = WorldGenerator(seed: seed)
             let world = generator.world
@@ -22,14 +23,18 @@ import Testing
             let oracle = world.oracle
             let compiled = PropertyComparison.compiled(world)
             for flow in flows {
-                statistics.count(oracle.verdict(flow))
+                let verdict = oracle.verdict(flow)
+                statistics.count(verdict)
+                if verdict.egressCause == .itself { hairpins.count(oracle.verdict(flow, throughService: true)) }
                 guard PropertyComparison.difference(oracle, compiled, flow) != nil else { continue }
                 Issue.record("\(PropertyComparison.report(world, flow, difference: Self.difference))")
                 return
             }
         }
-        print(statistics.description)
+        print(statistics.description, "through a Service to itself: \(hairpins.description)", separator: "\n")
         #expect(statistics.allowed > 0 && statistics.denied > 0)
+        #expect(hairpins.allowed > 0 && hairpins.denied > 0)
+        #expect(hairpins.directions { $0.cause == .itself } > 0, "isolated, and not from itself")
     }
 
     static func difference(_ world: World, _ flow: Flow) -> String? {
@@ -77,7 +82,9 @@ import Testing
             let oracle = generator.world.oracle
             let compiled = wrong.change(PropertyComparison.compiled(wrong.misread(generator.world)))
             for flow in flows
-            where PropertyComparison.difference(oracle.verdict(flow), wrong.evaluate(compiled, flow)) != nil { return }
+            where PropertyComparison.difference(oracle.verdict(flow), wrong.evaluate(compiled, flow)) != nil
+                || PropertyComparison.difference(oracle, compiled, flow) != nil
+            { return }
         }
         Issue.record("not caught: \(wrong.name)")
     }

@@ -30,6 +30,14 @@ struct WrongEvaluator: Sendable, CustomTestStringConvertible {
             })
     }
 
+    private static func cells(_ name: String, _ change: @escaping @Sendable (inout Cell) -> Void) -> Self {
+        tables(name) { policy in
+            for (id, program) in policy.programs {
+                for index in program.cells.indices { change(&policy.programs[id]!.cells[index]) }
+            }
+        }
+    }
+
     private static func flow(
         _ flow: Flow, _ ipProtocol: IPProtocol, _ port: UInt16?
     ) -> Flow {
@@ -88,6 +96,8 @@ struct WrongEvaluator: Sendable, CustomTestStringConvertible {
                 }
             }
         },
+        cells("NetworkPolicy denies a pod to itself through a Service") { $0.isNetworkPolicy = false },
+        cells("tiers not asked about a pod to itself through a Service") { $0.isNetworkPolicy = true },
         WrongEvaluator(
             name: "only ingress counts",
             evaluate: { policy, flow in

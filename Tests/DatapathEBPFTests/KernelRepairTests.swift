@@ -46,8 +46,9 @@ import Testing
             _ = try NetProcess.run(["rm", "-r", "\(bpffs)/bulkhead"])
             try datapath.checkPlace()
             let report = datapath.repair()
-            #expect(
-                report.failure == nil && report.repaired == ["17 pins in \(bpffs)/bulkhead/v\(BH_LAYOUT_VERSION)/1"])
+            let place = "pins in \(bpffs)/bulkhead/v\(BH_LAYOUT_VERSION)/1"
+            #expect(report.failure == nil && report.repaired.count == 1, "\(report)")
+            #expect(report.repaired.first?.hasSuffix(place) == true, "\(report)")
             #expect(
                 try NetProcess.run(["find", bpffs]).split(separator: "\n").sorted()
                     == all.split(separator: "\n").sorted())
@@ -60,9 +61,9 @@ import Testing
             }
             // Something else under the name of a link.
             let first = try Self.links(bpffs)[0]
-            try #require(rename(first, first + ".moved") == 0 && mkdir(first, 0o700) == 0)
+            try #require(rename(first, first + "-moved") == 0 && mkdir(first, 0o700) == 0)
             #expect(datapath.repair().repaired.count == 1)
-            try #require(unlink(first + ".moved") == 0)
+            try #require(unlink(first + "-moved") == 0)
         }
     }
 

@@ -180,8 +180,8 @@ import Testing
             _ = try datapath.program(CompiledDelta(from: denied, to: allowed), of: allowed)
             #expect(hears(within: 5000))
             #expect(try datapath.resync(allowed) == ProgramReport())
-            #expect(
-                !(try NetProcess.run(["nft", "list", "chain", "inet", "bulkhead", "revoked-flows"]).contains("drop")))
+            let listed = try NetProcess.run(["nft", "list", "chain", "inet", "bulkhead", "revoked-flows"])
+            #expect(!listed.contains("drop"))
         }
     }
 

@@ -72,11 +72,13 @@ import Testing
             #expect(events.count == Int(spoofed) && events.allSatisfy { $0.cause == .spoofed })
             try world.outside.run {
                 for family in AddressFamily.allCases {
-                    #expect(try NetProbe(.udp, to: b.address(family), port: 53).run() == .answered)
+                    let outcome = try NetProbe(.udp, to: b.address(family), port: 53).run()
+                    #expect(outcome == .answered)
                 }
             }
             for pod in [a, c] {
-                try pod.namespace.run { #expect(try NetProbe(.udp, to: b.v6, port: 53).run() == .answered) }
+                let outcome = try pod.namespace.run { try NetProbe(.udp, to: b.v6, port: 53).run() }
+                #expect(outcome == .answered)
             }
         }
     }
@@ -151,7 +153,7 @@ import Testing
         let isV4 = reporter.family == .ipv4
         if isV4 { quoted.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(quoted[..<20])))) }
         var message: [UInt8] = [type, isV4 ? 3 : 4, 0, 0, 0, 0, 0, 0] + quoted
-        let pseudo =
+        let pseudo: [UInt8] =
             isV4
             ? [] : NetBytes.of(reporter) + NetBytes.of(from) + NetBytes.big(UInt32(message.count)) + [0, 0, 0, 58]
         message.replaceSubrange(2..<4, with: NetBytes.big(NetBytes.checksum(pseudo + message)))

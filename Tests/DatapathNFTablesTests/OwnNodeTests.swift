@@ -178,6 +178,74 @@ import Testing
         }
     }
 
+    private static func interface(_ pod: NetPod) -> EndpointPlace {
+        let index = if_nametoindex(pod.hostInterface)
+        return EndpointPlace(interfaces: [EndpointInterface(index: index, name: pod.hostInterface)])
+    }
+
+    /// EUI-64 (RFC 4291, appendix A).
+    private static func linkLocal(_ hardware: [UInt8]) -> IPAddress {
+        let low = (hardware.prefix(3) + [0xff, 0xfe] + hardware.suffix(3)).reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
+        return IPAddress(v6High: 0xfe80 << 48, low: low ^ 0x0200_0000_0000_0000)
+    }
+
+    /// A datagram in a frame to the node, whatever its addresses.
+    private static func send(by pod: NetPod, from source: IPAddress, to target: IPAddress, _ hardware: [UInt8]) throws {
+        let datagram = NetBytes.udp(from: source, 4000, to: target, 5300, payload: [1])
+        var packet = NetBytes.ip(from: source, to: target, protocol: 17, payload: datagram)
+        if source.family == .ipv4 {
+            packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
+        }
+        let type: [UInt8] = source.family == .ipv4 ? [0x08, 0x00] : [0x86, 0xdd]
+        let frame = try hardware + pod.namespace.hardwareAddress() + type + packet
+        try pod.namespace.run { try NetSpoof.send(frame: frame, by: "eth0") }
+    }
+
+    @Test func theNodeIsTheNodeByWhateverAddress() throws {
+        try NetWorld.with(pods: ["a", "b"]) { world in
+            try world.node.ip([
+                "addr add 10.255.0.1/32 dev lo", "route add local 10.254.0.0/24 dev lo",
+                "-6 route add local fd00:254::/64 dev lo",
+            ])
+            try world.node.sysctl([("ipv4/conf/all/route_localnet", 1)])
+            var plan = Self.plan(world, denied: [udp(5300)])
+            plan.peers["node"]!.blocks = CIDR.loopback.map { AddressBlock(cidr: $0) }
+            var compiler = PlanCompiler()
+            let policy = compiler.compile(plan)
+            try world.node.run {
+                var datapath = NFTablesDatapath()
+                _ = try datapath.open()
+                _ = try datapath.resync(policy)
+                for (id, endpoint) in policy.endpoints {
+                    try datapath.setPlace(Self.interface(world.pod(endpoint.name.name)), of: id)
+                }
+                let receivers = try AddressFamily.allCases.map { family in
+                    let socket = try NetSocket(family, SOCK_DGRAM)
+                    try socket.bind(family == .ipv4 ? IPAddress(v4: 0) : IPAddress(v6High: 0, low: 0), 5300)
+                    return socket
+                }
+                for name in ["a", "b"] {
+                    let pod = world.pod(name)
+                    let hardware = try world.node.hardwareAddress(of: pod.hostInterface)
+                    let (node, own) = try (Self.linkLocal(hardware), Self.linkLocal(pod.namespace.hardwareAddress()))
+                    let flows: [(IPAddress, IPAddress)] = [
+                        (pod.v4, Self.gateway(.ipv4)), (pod.v4, address("10.255.0.1")), (pod.v4, address("10.254.0.9")),
+                        (pod.v4, address("127.0.0.1")), (pod.v6, Self.gateway(.ipv6)),
+                        (pod.v6, address("fd00:254::9")), (pod.v6, node), (own, node), (own, Self.gateway(.ipv6)),
+                    ]
+                    for (source, target) in flows {
+                        try Self.send(by: pod, from: source, to: target, hardware)
+                        let receiver = receivers[source.family == .ipv4 ? 0 : 1]
+                        let isHeard = receiver.wait(POLLIN, milliseconds: 200) != 0
+                        while receiver.discard() {}
+                        #expect(isHeard == (name == "b"), "\(name): \(source) to \(target)")
+                    }
+                }
+                #expect(datapath.pollEvents(limit: 20).filter { $0.cause == .rule }.count == 9)
+            }
+        }
+    }
+
     @Test func theNextRunTakesItOverAndRepairsIt() throws {
         try withNamespace("own") {
             var compiler = PlanCompiler()

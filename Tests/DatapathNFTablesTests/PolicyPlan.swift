@@ -71,7 +71,9 @@ struct PlanCompiler {
         var peerSets: [(id: PeerSetID, peers: PolicyPlan.Peers)] = []
         for (name, peers) in plan.peers.sorted(by: { $0.key < $1.key }) {
             let id = PeerSetID(rawValue: number("peers " + name))
-            policy.peerSets[id] = PeerSetDescription(description: name, blocks: peers.blocks)
+            policy.peerSets[id] = PeerSetDescription(
+                description: name, blocks: peers.blocks,
+                holdsOwnNode: peers.blocks.contains { CIDR.loopback.contains($0.cidr) })
             peerSets.append((id, peers))
         }
         classify(plan, peerSets, &policy)

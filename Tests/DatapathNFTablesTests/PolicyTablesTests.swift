@@ -49,8 +49,8 @@ struct PolicyTablesTests {
         let step = tables.setPlace(place, of: web)
         #expect(
             step.addedMembers.map(\.shape.name) == [
-                "bridge-ports-ipv4", "bridge-ports-ipv6", "egress-hardware", "egress-interfaces", "ingress-interfaces",
-                "ingress-ports", "local-sources-ipv4", "local-sources-ipv6", "pod-hardware", "pod-interfaces",
+                "local-sources-ipv4", "local-sources-ipv6", "bridge-ports-ipv4", "bridge-ports-ipv6", "egress-hardware",
+                "egress-interfaces", "ingress-interfaces", "ingress-ports", "pod-hardware", "pod-interfaces",
                 "pod-sources-ipv4", "pod-sources-ipv6",
             ])
         #expect(tables.setPlace(place, of: web).isEmpty)

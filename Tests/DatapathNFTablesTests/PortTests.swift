@@ -24,13 +24,6 @@ import Testing
             """
     }
 
-    private static func linkLocal(_ pod: NetPod) throws -> IPAddress {
-        let bytes = try pod.namespace.hardwareAddress()
-        let low = bytes.prefix(3) + [0xff, 0xfe] + bytes.suffix(3)
-        let number = low.reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
-        return IPAddress(v6High: 0xfe80 << 48, low: number ^ 0x0200_0000_0000_0000)
-    }
-
     @Test func groupsAreJudgedAtTheBridgePort() throws {
         try NetWorld.with(pods: ["a", "b", "c"], links: .bridged) { world in
             let (a, b, c) = (world.pod("a"), world.pod("b"), world.pod("c"))
@@ -48,6 +41,7 @@ import Testing
             plan.endpoints["c"] = PolicyPlan.Endpoint(addresses: [c.v4, c.v6])
             var compiler = PlanCompiler()
             let policy = compiler.compile(plan)
+            try world.node.sysctl([("bridge/bridge-nf-call-iptables", 1)])
             try world.node.run {
                 var datapath = NFTablesDatapath()
                 _ = try datapath.open()
@@ -55,7 +49,7 @@ import Testing
                 for (id, endpoint) in policy.endpoints {
                     let pod = world.pod(endpoint.name.name)
                     let port = EndpointBridgePort(
-                        index: if_nametoindex(pod.hostInterface), bridge: try Self.bridge(of: pod))
+                        index: if_nametoindex(pod.hostInterface), bridge: if_nametoindex("cni0"))
                     try datapath.setPlace(EndpointPlace(port: port), of: id)
                 }
                 let ports = [b, c].map { if_nametoindex($0.hostInterface) }
@@ -81,11 +75,6 @@ import Testing
         var packet = NetBytes.ip(from: from, to: to, protocol: 17, payload: datagram)
         packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
         return packet
-    }
-
-    private static func bridge(of pod: NetPod) throws -> UInt32 {
-        let text = try NetProcess.run(["cat", "/sys/class/net/\(pod.hostInterface)/master/ifindex"])
-        return UInt32(text.split(separator: "\n").first.map(String.init) ?? "") ?? 0
     }
 
     /// Packets that the node routes to a pod's interface are the pod's, whatever their destination.

@@ -26,7 +26,8 @@ struct TableWalk {
     /// Whether the packet is let through, forwarded or from another hook's chain.
     mutating func isAccepted(_ base: String = "forward") -> Bool {
         isToOwnNode = base == "input"
-        if case .drop = walk(base, depth: 0) { false } else { true }
+        if case .drop = walk(base, depth: 0) { return false }
+        return true
     }
 
     private mutating func walk(_ name: String, depth: Int) -> End {
@@ -54,9 +55,10 @@ struct TableWalk {
             switch term {
             case .family(let family): guard flow.source.family == family else { return nil }
             // No such term is in the table `inet bulkhead`.
-            case .etherType: return nil
+            case .etherType, .setMark: return nil
             // No neighbor's, no bridged one, none that names its way.
-            case .masked, .portMark, .hasOptions, .option, .routingHeader: return nil
+            case .portMark(let isThere): guard !isThere else { return nil }
+            case .masked, .hasOptions, .option, .routingHeader: return nil
             // The first of its flow.
             case .connectionState, .replyDirection: return nil
             case .destinationNAT(let isDone): guard !isDone else { return nil }
@@ -70,6 +72,8 @@ struct TableWalk {
             case .dispatch(let fields, let map):
                 guard let element = look(for: fields, in: map) else { return nil }
                 return element.target
+            case .within(.source, let prefix): guard prefix.contains(flow.source) else { return nil }
+            case .within(_, let prefix): guard prefix.contains(flow.destination) else { return nil }
             case .count(let name): counted.append(name)
             case .limit, .log: continue
             case .resetTCP, .rejectProhibited: return .drop
@@ -113,7 +117,7 @@ struct TableWalk {
         for field in fields {
             switch field {
             case .interface, .outInterface, .hardwareSource, .mark, .sourcePort, .arpSource, .icmpType, .icmpv4Type,
-                .hopLimit, .connectionSource, .connectionID:
+                .hopLimit, .connectionSource, .connectionID, .frame:
                 return nil
             case .source: key += bytes(flow.source)
             case .destination: key += bytes(flow.destination)

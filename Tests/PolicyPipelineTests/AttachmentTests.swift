@@ -41,7 +41,7 @@ import Testing
         #expect(pipeline.allows("192.168.0.1", "10.0.0.1", 80), "kubelet's probe")
         #expect(
             pipeline.decide("8.8.8.8", "10.0.0.1", 80).ingress?.reason
-                == "isolated by unknown pod: deny; no rule comes near")
+                == "denied: the Pod object is not known yet, and nothing is allowed until then")
         // Whatever an Admin policy allows every pod.
         let all = TierPolicy(
             metadata: ObjectMeta(name: "all"), tier: .admin, subject: PodSelection(),

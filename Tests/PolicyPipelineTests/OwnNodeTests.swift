@@ -86,8 +86,9 @@ import Testing
             Self.cluster + [
                 policy("p", [.egress], egress: [rule([.ipBlock(cidr: cidr("127.0.0.0/8"), except: [])])])
             ])
+        #expect(split.changesOwnNodeClass == (old != pipeline.compiled.ownNodeClass))
+        while pipeline.needsSettling { _ = pipeline.settle() }
         let new = pipeline.compiled.ownNodeClass
-        #expect(split.changesOwnNodeClass == (old != new))
         #expect(pipeline.compiled.addressClasses[new]?.peerSets.count == 3, "own node, all nodes, the ipBlock")
     }
 
@@ -103,6 +104,15 @@ import Testing
             #expect(decision?.verdict == .deny && decision?.reason == "denied by guard rule 1")
             #expect(pipeline.compiled.evaluate(flow, toOwnNodeFrom: .none) == nil)
         }
+    }
+
+    /// A block of loopback addresses is not the whole node.
+    @Test func setsThatHoldTheOwnNode() {
+        let rules = policy("p", [.egress], egress: [rule([.ipBlock(cidr: cidr("127.0.0.0/8"), except: [])])])
+        let pipeline = PolicyPipeline(Self.cluster + [rules])
+        let holding = pipeline.compiled.peerSets.values.filter(\.holdsOwnNode).map(\.description)
+        #expect(Set(holding) == ["own node", "all nodes"])
+        #expect(pipeline.compiled.peerSets.values.contains { $0.description == "127.0.0.0/8" && !$0.isOwnNode })
     }
 
     /// An address that becomes the node's, or is no more, gets a class of the other range, in whatever class it was.
@@ -132,7 +142,9 @@ import Testing
         #expect((0..<100).allSatisfy { !pipeline.allows("10.0.0.1", "203.0.113.\($0)", 22) })
         _ = pipeline.apply(localAddresses: Array(locals.prefix(10)))
         while pipeline.needsSettling { _ = pipeline.settle() }
-        #expect((0..<100).allSatisfy { isOwn("203.0.113.\($0)", in: pipeline) == ($0 < 10) })
+        #expect((10..<100).allSatisfy { !isOwn("203.0.113.\($0)", in: pipeline) })
+        #expect((0..<10).allSatisfy { !pipeline.allows("10.0.0.1", "203.0.113.\($0)", 22) })
+        #expect((10..<100).allSatisfy { pipeline.allows("10.0.0.1", "203.0.113.\($0)", 22) })
     }
 
     /// Numbers that a version before gave without regard to what is the node's are not taken.

@@ -25,7 +25,9 @@ import Testing
         let pipeline = PolicyPipeline(Self.cluster + [policy("deny", [.ingress])])
         let decision = pipeline.decide("10.0.1.1", "10.0.0.2", 80)
         #expect(decision.verdict == .deny)
-        #expect(decision.ingress?.reason == "isolated by shop/deny; no rule comes near")
+        #expect(
+            decision.ingress?.reason
+                == "denied by default: shop/deny isolates this pod for ingress and no rule allows it")
         #expect(decision.egress == nil)
         #expect(pipeline.allows("10.0.0.1", "10.0.1.1", 80))
         #expect(!pipeline.allows("fd00::1", "fd00::2", 80))
@@ -42,15 +44,17 @@ import Testing
             ])
         let allowed = pipeline.decide("10.0.0.1", "10.0.0.2", 8080)
         #expect(allowed.ingress?.reason == "allowed by shop/allow-api rule 1")
+        let isolated =
+            "denied by default: shop/allow-api and shop/default-deny isolate this pod for ingress and no rule allows it"
         let byPort = pipeline.decide("10.0.0.1", "10.0.0.2", 6379)
         #expect(
             byPort.ingress?.reason
-                == "isolated by shop/allow-api, shop/default-deny; nearest rule: port 6379/TCP not in shop/allow-api rule 1 (8080/TCP)"
+                == "\(isolated); nearest rule: port 6379/TCP not in shop/allow-api rule 1 (8080/TCP)"
         )
         let byPeer = pipeline.decide("10.1.2.3", "10.0.0.2", 8080)
         #expect(
             byPeer.ingress?.reason
-                == "isolated by shop/allow-api, shop/default-deny; nearest rule: peer 10.1.2.3 not in shop/allow-api rule 1 (pods app=web in namespace shop)"
+                == "\(isolated); nearest rule: peer 10.1.2.3 not in shop/allow-api rule 1 (pods app=web in namespace shop)"
         )
         #expect(!pipeline.allows("10.0.1.1", "10.0.0.2", 8080), "pods of another namespace are no peers")
         #expect(!pipeline.allows("10.0.0.1", "10.0.0.2", 8080, .udp))

@@ -58,11 +58,11 @@ public struct NetNamespace: Sendable, Hashable {
         }
     }
 
-    /// The six bytes of its `eth0`'s address.
-    public func hardwareAddress() throws -> [UInt8] {
-        let words = try command("ip", "-o", "link", "show", "dev", "eth0").split(separator: " ")
+    /// The six bytes of an interface's address.
+    public func hardwareAddress(of interface: String = "eth0") throws -> [UInt8] {
+        let words = try command("ip", "-o", "link", "show", "dev", interface).split(separator: " ")
         guard let place = words.firstIndex(of: "link/ether"), place + 1 < words.count else {
-            throw NetError.missing("the hardware address of eth0 in \(name)")
+            throw NetError.missing("the hardware address of \(interface) in \(name)")
         }
         return words[place + 1].split(separator: ":").compactMap { UInt8($0, radix: 16) }
     }

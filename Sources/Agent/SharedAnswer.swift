@@ -1,24 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import PrometheusText
 import Synchronization
 
-/// Asks a backend once for all who ask at the same time, and a little later for those who come after: whoever can reach
-/// the metrics address must not be able to keep the agent busy.
-struct SharedAnswers: MetricsBackend {
-    private let sharedMetrics: SharedAnswer<[MetricFamily]>
-    private let sharedHealth: SharedAnswer<Health>
-
-    init(_ backend: any MetricsBackend) {
-        sharedMetrics = SharedAnswer { await backend.metrics() }
-        sharedHealth = SharedAnswer { await backend.health() }
-    }
-
-    func metrics() async -> [MetricFamily] { await sharedMetrics.value() }
-    func health() async -> Health { await sharedHealth.value() }
-}
-
-/// One question, put once at a time. What an asker gets was found out after it asked.
-private final class SharedAnswer<Answer: Sendable>: Sendable {
+/// One question, put once for all who ask at the same time, and a little later for those who come after: whoever can
+/// reach the metrics address must not be able to keep the agent busy. What an asker gets was found out after it asked.
+final class SharedAnswer<Answer: Sendable>: Sendable {
     private struct State {
         /// Has not put the question yet: others may join.
         var next: Task<Answer, Never>?
