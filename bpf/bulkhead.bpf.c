@@ -14,6 +14,7 @@ const struct {
 	struct bh_program program;
 	struct bh_node node;
 	struct bh_key key;
+	struct bh_fixed fixed[0];
 } layout_witness SEC(".rodata.layout") __attribute__((used)) = {};
 
 /* Who sends within a bridge from no address of its own: by the port. -1 where that is not known. */

@@ -14,7 +14,7 @@
 #define IPV4_HEADER 20
 #define IPV6_HEADER 40
 #define ICMP_HEADER 8
-#define EXTENSIONS_MAX 8
+#define EXTENSIONS_MAX 32
 
 /* An address of either family: IPv4 in the low 32 bits of `low`, host byte order. */
 struct address {
@@ -26,7 +26,7 @@ struct address {
 #define TUPLE_UNPARSABLE 1
 /* IPv4 options. */
 #define TUPLE_OPTIONS 2
-/* An IPv6 routing header that names the way. */
+/* An IPv6 routing header, of whatever type. */
 #define TUPLE_SOURCE_ROUTE 4
 
 struct tuple {
@@ -155,10 +155,10 @@ static __always_inline int parse4(struct sk_buff *skb, struct tuple *t)
 	return 0;
 }
 
-/* Hop-by-hop, routing, fragment, authentication, destination options. */
+/* Hop-by-hop, routing, fragment, destination options. Authentication is a protocol of its own, as with IPv4. */
 static __always_inline int is_extension(__u32 next)
 {
-	return next == 0 || next == 43 || next == 44 || next == 51 || next == 60;
+	return next == 0 || next == 43 || next == 44 || next == 60;
 }
 
 /* Walks extension headers from `offset` on; `next` is the kind of the first. */
@@ -179,10 +179,9 @@ __noinline int walk6(struct bpf_nf_ctx *ctx, __u32 offset, __u32 next, struct tu
 		/* A fragment beyond the first. */
 		if (next == 44 && (word >> 16 & bpf_htons(0xfff8)))
 			return 0;
-		/* Type 0 (RFC 5095 takes it out of use), or segments left. */
-		if (next == 43 && (!(word >> 16 & 255) || word >> 24 & 255))
+		if (next == 43)
 			t->flags |= TUPLE_SOURCE_ROUTE;
-		offset += next == 44 ? 8 : next == 51 ? (length + 2) * 4 : (length + 1) * 8;
+		offset += next == 44 ? 8 : (length + 1) * 8;
 		next = word & 255;
 	}
 	t->protocol = (__u8)next;

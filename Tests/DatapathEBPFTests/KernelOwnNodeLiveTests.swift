@@ -175,7 +175,9 @@ import Testing
             ]
             #expect(client.v4 == (try IPAddress("10.244.0.10")))
             for (from, to, passes) in cases {
-                try client.namespace.run { try Self.broadcast(from: IPAddress(from), to: IPAddress(to)) }
+                // From another port than DHCP's where it is not to pass.
+                let port: UInt16 = passes ? 68 : 69
+                try client.namespace.run { try Self.broadcast(from: IPAddress(from), port, to: IPAddress(to)) }
                 let arrived = onNode.wait(POLLIN, milliseconds: 200) & POLLIN != 0
                 #expect(arrived == passes, "\(links) \(from) to \(to)")
                 while onNode.discard() {}
@@ -185,8 +187,8 @@ import Testing
     }
 
     /// One UDP datagram to port 67 in a frame for all.
-    private static func broadcast(from source: IPAddress, to destination: IPAddress) throws {
-        let datagram = NetBytes.udp(from: source, 68, to: destination, 67, payload: [1])
+    private static func broadcast(from source: IPAddress, _ port: UInt16, to destination: IPAddress) throws {
+        let datagram = NetBytes.udp(from: source, port, to: destination, 67, payload: [1])
         var packet = NetBytes.ip(from: source, to: destination, protocol: 17, payload: datagram)
         packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
         let frame = [UInt8](repeating: 0xff, count: 6) + [2, 0, 0, 0, 0, 9, 8, 0] + packet

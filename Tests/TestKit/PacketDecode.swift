@@ -85,9 +85,9 @@ public struct DecodedPacket: Sendable, Hashable {
         var offset = 40
         while true {
             switch next {
-            case 0, 43, 60, 51:
+            case 0, 43, 60:
                 guard offset + 2 <= bytes.count else { return }
-                let length = next == 51 ? (Int(bytes[offset + 1]) + 2) * 4 : (Int(bytes[offset + 1]) + 1) * 8
+                let length = (Int(bytes[offset + 1]) + 1) * 8
                 next = bytes[offset]
                 offset += length
                 extensionCount += 1
