@@ -81,7 +81,7 @@ import Testing
         let attached = try await answer.value
         let after = try await verdicts(fixture, flows)
         let status = await fixture.agent.status().attachments
-        #expect(before == ["allow", "deny", "deny"] && isHeld && meanwhile == ["deny", "deny", "deny"])
+        #expect(before == ["undecided", "deny", "deny"] && isHeld && meanwhile == ["deny", "deny", "deny"])
         let held = endpoints.first { $0.held == true }
         #expect(held?.addresses == ["10.1.0.3"] && held?.name == "shop/api u-1")
         #expect(attached.state == .programmed && attached.addresses == ["10.1.0.3"])
@@ -129,7 +129,7 @@ import Testing
         let isDenied = try await verdicts(fixture, [("10.1.0.3", "8.8.8.8", 80)]) == ["deny"]
         #expect(isDenied)
         _ = try await fixture.agent.detach(container: "c1", ifname: "eth0")
-        let isForgotten = try await verdicts(fixture, [("10.1.0.3", "8.8.8.8", 80)]) == ["allow"]
+        let isForgotten = try await verdicts(fixture, [("10.1.0.3", "8.8.8.8", 80)]) == ["undecided"]
         #expect(isForgotten)
         await fixture.agent.stop()
     }
@@ -139,8 +139,8 @@ import Testing
         try await fixture.start()
         let answer = try await fixture.agent.attach(Self.body(milliseconds: 30, onDeadline: .allow))
         #expect(answer.state == .unjudged)
-        let isAllowed = try await verdicts(fixture, [("10.1.0.3", "8.8.8.8", 80)]) == ["allow"]
-        #expect(isAllowed)
+        let isNobodys = try await verdicts(fixture, [("10.1.0.3", "8.8.8.8", 80)]) == ["undecided"]
+        #expect(isNobodys)
         let isCounted = await fixture.agent.status().attachments?.unjudged == 1
         #expect(isCounted)
         _ = try await fixture.agent.apply([Self.object()])
@@ -176,8 +176,8 @@ import Testing
         try await second.start()
         let isDenied = try await verdicts(second, [("10.1.0.3", "8.8.8.8", 80)]) == ["deny"]
         #expect(isDenied)
-        let isAllowed = try await verdicts(second, [("10.1.0.4", "8.8.8.8", 80)]) == ["allow"]
-        #expect(isAllowed)
+        let isNobodys = try await verdicts(second, [("10.1.0.4", "8.8.8.8", 80)]) == ["undecided"]
+        #expect(isNobodys)
         let areKept = await second.agent.attachments().attachments.map(\.state) == [.held, .unjudged]
         #expect(areKept)
         await second.agent.stop()
