@@ -36,8 +36,9 @@ struct FakeDatapath: Datapath, ~Copyable {
 
     mutating func setListening(_ isOn: Bool) throws(DatapathError) { try kernel.note("listening \(isOn)") }
 
+    /// Reading: fails while writing does, and uses up none of its failures.
     func ruleCounters() throws(DatapathError) -> [RuleID: RuleCounter] {
-        try kernel.fail()
+        if kernel.state.withLock({ $0.failures > 0 }) { throw FakeKernel.failure }
         return kernel.state.withLock { $0.counters }
     }
 
