@@ -54,10 +54,12 @@ extension Agent where Plane: ~Copyable {
     /// What holds for the node as a whole and must not be overlooked.
     func conditions() -> [StatusCondition] {
         noteMismatches()
-        var found: [StatusCondition?] = [sourceCondition()]
+        let unsupplied = sourceCondition()
+        var found = [unsupplied]
         if cluster.gathering == nil {
-            let nothing = nodeCondition() ?? endpointCondition()
-            found += [nothing, nothing == nil ? interfaceCondition() : nil, policyCondition()]
+            let nothing = unsupplied == nil ? nodeCondition() ?? endpointCondition() : nil
+            let isPartial = unsupplied == nil && nothing == nil
+            found += [nothing, isPartial ? interfaceCondition() : nil, policyCondition()]
         }
         found.append(podCondition())
         if let use = ConnectionUse(), use.isNearlyFull {

@@ -100,7 +100,8 @@ import Testing
         var verdicts: [String] = []
         for (from, to) in flows {
             let answer = try await fixture.agent.verdict(AgentFixture.question(from, to, 80))
-            verdicts.append("\(answer.egress?.verdict ?? "-") \(answer.ingress?.verdict ?? "-")")
+            let sides = [answer.egress, answer.ingress].map { $0?.kind == "noPod" ? "-" : $0?.verdict ?? "?" }
+            verdicts.append(sides.joined(separator: " "))
         }
         // Nobody stops what comes from outside on its way here.
         #expect(verdicts == ["allow deny", "deny allow", "allow allow"])
