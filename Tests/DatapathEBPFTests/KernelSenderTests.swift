@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test func anEndpointIsNowhereButAtItsPlace() throws {
-        try Self.withPod { datapath in
+        try Self.withPod { datapath throws in
             let packets = try [Self.udp("10.0.0.1", "10.1.0.9"), Self.udp("fd00::1", "fd01::9")]
             for packet in packets { #expect(try Self.run(packet, datapath) == .allow, "place not known") }
             let places = [
@@ -71,7 +71,7 @@ import Testing
     }
 
     @Test func theNodesOwnAddressesComeFromNowhereElse() throws {
-        try Self.withPod { datapath in
+        try Self.withPod { datapath throws in
             for (from, to) in [("192.0.2.1", "10.5.0.1"), ("fd00:c::1", "fd05::1")] {
                 #expect(try Self.run(Self.udp(from, to), datapath) == .deny)
                 #expect(try Self.run(Self.udp(from, to), datapath, .input) == .deny)
@@ -83,7 +83,7 @@ import Testing
 
     /// Class 1 may be asked, the node may not: whatever the node takes in is the node.
     @Test func theInputHookIsTheNode() throws {
-        try Self.withPod { datapath in
+        try Self.withPod { datapath throws in
             for (from, to) in [("10.0.0.1", "10.1.0.9"), ("fd00::1", "fd01::9"), ("10.0.0.1", "127.0.0.1")] {
                 #expect(try Self.run(Self.udp(from, to), datapath, .input) == .deny, "\(to)")
             }
@@ -93,7 +93,7 @@ import Testing
     }
 
     @Test func whoeverGetsAFrameIsAsked() throws {
-        try Self.withPod { datapath in
+        try Self.withPod { datapath throws in
             try datapath.setPlace(
                 EndpointPlace(port: EndpointBridgePort(index: Self.loopback, bridge: 73)), of: Self.pod)
             func tcp(_ from: String, _ to: String, _ port: UInt16) throws -> Packet {
@@ -136,7 +136,7 @@ import Testing
 
     @Test(arguments: [PacketHook.forward, .input])
     func sourceRoutesOfEndpointsAreDropped(hook: PacketHook) throws {
-        try Self.withPod { datapath in
+        try Self.withPod { datapath throws in
             let node = hook == .input
             for (options, isRoute) in [
                 ([131, 7, 4, 10, 1, 0, 9, 0], true), ([1, 137, 7, 4, 10, 1, 0, 9], true),
@@ -167,7 +167,7 @@ import Testing
     }
 
     @Test func tunnelsToNodesAreDropped() throws {
-        try Self.withPod { datapath in
+        try Self.withPod { datapath throws in
             let nodes = try Set(["10.1.0.2", "fd01::2"].map { try IPAddress($0) })
             try datapath.setTunnels(TunnelGuard(udpPorts: [8472, 6081], protocols: [4, 47], nodes: nodes))
             for (from, to) in [("10.0.0.1", "10.1.0.2"), ("fd00::1", "fd01::2")] {
@@ -192,7 +192,7 @@ import Testing
     }
 
     @Test func nothingIsNotedWhileNobodyListens() throws {
-        try Self.withPod { datapath in
+        try Self.withPod { datapath throws in
             try datapath.setListening(false)
             for _ in 0..<3 { #expect(try Self.run(Self.udp("10.2.0.1", "10.0.0.1"), datapath) == .deny) }
             #expect(datapath.pollEvents(limit: 10).isEmpty)
