@@ -25,6 +25,7 @@ public enum PacketExtension: Sendable, Hashable {
     case authentication([UInt8])
     /// A header of any number in the common form of RFC 6564.
     case other(UInt8, [UInt8])
+
     /// As the header before names it.
     public var number: UInt8 {
         switch self {
