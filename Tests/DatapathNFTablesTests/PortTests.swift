@@ -82,10 +82,10 @@ import Testing
         try NetWorld.with(pods: ["a", "b"]) { world in
             let (a, b) = (world.pod("a"), world.pod("b"))
             let other = [address("198.51.100.7"), address("2001:db8:7::7")]
-            try b.namespace.ip(["addr add 198.51.100.7/32 dev lo", "-6 addr add 2001:db8:7::7/128 dev lo nodad"])
+            try b.namespace.ip(["addr add 198.51.100.7/32 dev lo", "addr add 2001:db8:7::7/128 dev lo nodad"])
             try world.node.ip([
                 "route add 198.51.100.7/32 via \(b.v4) dev \(b.hostInterface) onlink",
-                "-6 route add 2001:db8:7::7/128 via \(b.v6) dev \(b.hostInterface)",
+                "route add 2001:db8:7::7/128 via \(b.v6) dev \(b.hostInterface)",
             ])
             let server = try b.namespace.run { try NetServer(at: other, [.init(.udp, 53), .init(.udp, 54)]) }
             defer { server.stop() }
