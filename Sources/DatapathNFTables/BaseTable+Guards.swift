@@ -40,7 +40,7 @@ extension BaseTable {
         let tunnels = Term.verdict(.go(TableName.tunnelPackets))
         let routed = ChainVerdict.go(TableName.drop(TableName.sourceRouted))
         var rules = [
-            TableRule([.family(.ipv4), .hasOptions, .verdict(.jump(TableName.sourceRoutes))]),
+            TableRule([.family(.ipv4), .headerWords(above: 5), .verdict(.jump(TableName.sourceRoutes))]),
             TableRule([.family(.ipv6), .routingHeader, .verdict(routed)]),
             fromNoPod(134, TableName.spoofed, "Router advertisement"),
             fromNoPod(137, TableName.unrelatedErrors, "Redirect"),
@@ -61,11 +61,18 @@ extension BaseTable {
             ], comment: comment)
     }
 
+    /// Each byte of the options that may begin a source route counts as one. The kernel's own search for options does not
+    /// find one that is past its first address.
     private var sourceRoutes: TableChain {
-        let drop = Term.verdict(.go(TableName.drop(TableName.sourceRouted)))
-        return TableChain(
-            TableName.sourceRoutes,
-            rules: [SourceRouteOption.loose, .strict].map { TableRule([.family(.ipv4), .option($0), drop]) })
+        Self.sourceRoutes([.family(.ipv4)], [.verdict(.go(TableName.drop(TableName.sourceRouted)))])
+    }
+
+    static func sourceRoutes(_ condition: [Term], _ drop: [Term]) -> TableChain {
+        TableChain(
+            TableName.sourceRoutes, comment: "LSRR and SSRR, wherever in the options",
+            rules: (0..<40).map { byte in
+                TableRule(condition + [.headerWords(above: UInt8(5 + byte / 4)), .sourceRouteByte(byte)] + drop)
+            })
     }
 
     private var tunnelPackets: TableChain {

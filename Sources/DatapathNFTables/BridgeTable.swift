@@ -15,7 +15,8 @@ struct BridgeTable {
         var contents = TableContents()
         contents.objects[TableName.spoofed] = TableObject(TableName.spoofed)
         for set in sets { contents.sets[set.shape.name] = set }
-        let chains = [entry, others, knownTargets, sources, arp, ipv4, ipv6] + discovery + marks + podChains
+        let routes = BaseTable.sourceRoutes([], Self.drop)
+        let chains = [entry, others, knownTargets, sources, arp, ipv4, ipv6, routes] + discovery + marks + podChains
         for chain in chains { contents.chains[chain.name] = chain }
         return contents
     }
@@ -158,7 +159,7 @@ struct BridgeTable {
                 TableRule([
                     Self.equals(.internetHeader, [0x45]), .transportProtocol(.tcp), .verdict(.accept),
                 ]),
-                TableRule([.option(.loose)] + Self.drop), TableRule([.option(.strict)] + Self.drop),
+                TableRule([.headerWords(above: 5), .verdict(.jump(TableName.sourceRoutes))]),
                 TableRule([udp, Self.equals(.sourcePort, [0, 67])] + Self.drop),
                 TableRule([udp, Self.equals(.destinationPort, [0, 68])] + Self.drop),
                 TableRule([icmp, Self.equals(.icmpType, [5])] + Self.drop),

@@ -36,12 +36,15 @@ struct Expressions {
             load(.mark, 0)
             bitwise(Self.bytes(PortMark.mask))
             compare(isThere ? NFT_CMP_EQ : NFT_CMP_NEQ, Self.bytes(PortMark.base))
-        case .hasOptions:
+        case .headerWords(let count):
             payload(NFT_PAYLOAD_NETWORK_HEADER, 0, 1, 0)
             bitwise([0x0f])
-            compare(NFT_CMP_GT, [5])
-        case .option(let option): isThere(NFT_EXTHDR_OP_IPV4, option.rawValue)
-        case .routingHeader: isThere(NFT_EXTHDR_OP_IPV6, UInt8(IPPROTO_ROUTING))
+            compare(NFT_CMP_GT, [count])
+        case .sourceRouteByte(let offset):
+            payload(NFT_PAYLOAD_NETWORK_HEADER, UInt32(20 + offset), 1, 0)
+            bitwise([0xf5])
+            compare(NFT_CMP_EQ, [0x81])
+        case .routingHeader: isThere(UInt8(IPPROTO_ROUTING))
         case .transportProtocol(let number):
             meta(NFT_META_L4PROTO, 0)
             compare(NFT_CMP_EQ, [number.rawValue])
@@ -170,15 +173,15 @@ struct Expressions {
         }
     }
 
-    /// Whether an IPv4 option or an IPv6 extension header of a type is there.
-    private func isThere(_ operation: nft_exthdr_op, _ type: UInt8) {
+    /// Whether an IPv6 extension header of a type is there.
+    private func isThere(_ type: UInt8) {
         expression("exthdr") {
             nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_DREG), Self.register)
             nftnl_expr_set_u8($0, UInt16(NFTNL_EXPR_EXTHDR_TYPE), type)
             nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_OFFSET), 0)
             nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_LEN), 1)
             nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_FLAGS), UInt32(NFT_EXTHDR_F_PRESENT.rawValue))
-            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_OP), operation.rawValue)
+            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_OP), NFT_EXTHDR_OP_IPV6.rawValue)
         }
         compare(NFT_CMP_EQ, [1])
     }

@@ -77,9 +77,10 @@ package enum Term: Hashable, Sendable {
     case toOwnNode
     /// Whether it is marked by the table `bridge bulkhead`: see ``PortMark``.
     case portMark(Bool)
-    /// IPv4 with options.
-    case hasOptions
-    case option(SourceRouteOption)
+    /// The IPv4 header has more than so many words: five without options.
+    case headerWords(above: UInt8)
+    /// This byte of the options of IPv4 may be the type of LSRR (131) or SSRR (137); 129 and 139 pass for them.
+    case sourceRouteByte(Int)
     /// IPv6 with a routing header.
     case routingHeader
     case transportProtocol(IPProtocol)
@@ -100,12 +101,6 @@ package enum Term: Hashable, Sendable {
     case resetTCP
     case rejectProhibited
     case verdict(ChainVerdict)
-}
-
-/// IPv4 options by which a packet names its way (RFC 791), by their types.
-package enum SourceRouteOption: UInt8, Hashable, Sendable {
-    case loose = 131
-    case strict = 137
 }
 
 package struct TableRule: Hashable, Sendable {

@@ -104,6 +104,9 @@ import Testing
     @Test func noPodNamesTheWay() throws {
         try Self.withPods { world, server, datapath in
             let (a, b) = (world.pod("a"), world.pod("b"))
+            // The kernel drops these by itself where it is not told to take them.
+            let interfaces = ["all", a.hostInterface]
+            try world.node.sysctl(interfaces.map { ("ipv4/conf/\($0)/accept_source_route", 1) })
             try a.namespace.run {
                 for option: UInt8 in [131, 137, 0] {
                     let packet = Self.sourceRouted(a, b, option: option)

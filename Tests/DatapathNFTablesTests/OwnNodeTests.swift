@@ -205,7 +205,7 @@ import Testing
         try NetWorld.with(pods: ["a", "b"]) { world in
             try world.node.ip([
                 "addr add 10.255.0.1/32 dev lo", "route add local 10.254.0.0/24 dev lo",
-                "-6 route add local fd00:254::/64 dev lo",
+                "route add local fd00:254::/64 dev lo",
             ])
             try world.node.sysctl([("ipv4/conf/all/route_localnet", 1)])
             var plan = Self.plan(world, denied: [udp(5300)])

@@ -58,7 +58,7 @@ struct TableWalk {
             case .etherType, .setMark: return nil
             // No neighbor's, no bridged one, none that names its way.
             case .portMark(let isThere): guard !isThere else { return nil }
-            case .masked, .hasOptions, .option, .routingHeader: return nil
+            case .masked, .headerWords, .sourceRouteByte, .routingHeader: return nil
             // The first of its flow.
             case .connectionState, .replyDirection: return nil
             case .destinationNAT(let isDone): guard !isDone else { return nil }
