@@ -27,12 +27,12 @@ import Testing
     /// Whoever may do nothing must not be able to keep the daemon from starting.
     @Test func aNameTakenByAnotherUserIsNoLock() throws {
         try NetWorld.with(pods: []) { world in
-            let script = """
-                import socket, time
-                s = socket.socket(socket.AF_UNIX); s.bind("\\0bulkhead"); s.listen(1); print("ready", flush=True); time.sleep(60)
-                """
+            let script = #"""
+                $| = 1; socket(S, AF_UNIX, SOCK_STREAM, 0) && bind(S, pack_sockaddr_un("\0bulkhead")) && listen(S, 1)
+                    || die $!; print "ready\n"; sleep 60
+                """#
             let squatter = try world.node.start(
-                ["setpriv", "--reuid=65534", "--clear-groups", "python3", "-c", script])
+                ["setpriv", "--reuid=65534", "--clear-groups", "perl", "-MSocket", "-e", script])
             defer { _ = try? squatter.stop() }
             try NetClock.wait("the name to be taken", seconds: 10) { squatter.output.contains("ready") }
             let problem = try world.node.run { try NamespaceLock().problem }
