@@ -184,7 +184,7 @@ import Testing
                 let removed = try EBPFDatapath.uninstall(bpffs: bpffs)
                 #expect(removed.contains { $0.hasPrefix(other) && $0.hasSuffix("/link4") }, "\(removed)")
                 #expect(try EBPFDatapath.installed(bpffs: other) == [])
-                #expect(try NetProcess.run(["find", other, "-name", "*bulkhead*"]) == "")
+                #expect(try NetProcess.run(["find", other, "-mindepth", "1", "-name", "*bulkhead*"]) == "")
             }
         }
     }
