@@ -101,13 +101,20 @@ struct PropertyKernel: ~Copyable {
     ) throws -> String? {
         if let difference = PropertyComparison.difference(oracle, compiled.evaluate(flow)) { return difference }
         let found = try verdict(bytes, flow.source.family)
-        let source = compiled.addresses.entry(of: flow.source)
-        if source.addressClass != .none, source.addressClass.rawValue < AddressClassID.ownNodeLimit {
+        if compiled.isOwnNode(flow.source) {
             // What the node sends is never forwarded.
             return found == .deny ? nil : "kernel lets \(flow) pass, which cannot be from the node"
         }
         if found?.rawValue == oracle.verdict.rawValue { return nil }
         return "oracle and tables say \(oracle); kernel says \(found?.rawValue ?? "nothing") of \(bytes)"
+    }
+}
+
+extension CompiledPolicy {
+    /// Whether the tables know the address as the node's own: a packet that is forwarded cannot be from it.
+    func isOwnNode(_ address: IPAddress) -> Bool {
+        let source = addresses.entry(of: address).addressClass
+        return source != .none && source.rawValue < AddressClassID.ownNodeLimit
     }
 }
 
