@@ -136,7 +136,12 @@ extension Packet {
     /// Takes out what no endpoint may send, whatever policy says: source routes, redirects, router advertisements.
     fileprivate mutating func removeOffenses() {
         options = options.map { $0 & 0x7f }
-        extensions.removeAll { [43, 51].contains($0.number) }
+        extensions.removeAll {
+            switch $0 {
+            case .routing, .authentication: true
+            default: false
+            }
+        }
         guard case .icmp(let type, let code, let rest) = content, [5, 134, 137].contains(type) else { return }
         content = .icmp(type: type - 1, code: code, rest: rest)
     }
