@@ -129,7 +129,6 @@ import Testing
         #expect(waits.count > 15)
     }
 
-
     @Test func aWatchThatEndsAtOnceIsAFailure() throws {
         var driver = try listed()
         try driver.end()
