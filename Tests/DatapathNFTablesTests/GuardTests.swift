@@ -114,8 +114,9 @@ import Testing
                 }
             }
             #expect(Self.arrived(server) == 0)
-            #expect(try datapath.counters().sourceRouted == 3)
-            #expect(datapath.pollEvents(limit: 9).map(\.cause) == [.sourceRouted, .sourceRouted, .sourceRouted])
+            // A strict route that does not end at the node is dropped by the kernel itself (ip_options_rcv_srr).
+            #expect(try datapath.counters().sourceRouted == 2)
+            #expect(datapath.pollEvents(limit: 9).map(\.cause) == [.sourceRouted, .sourceRouted])
         }
     }
 

@@ -209,7 +209,9 @@ import Testing
             ])
             try world.node.sysctl([("ipv4/conf/all/route_localnet", 1)])
             var plan = Self.plan(world, denied: [udp(5300)])
-            plan.peers["node"]!.blocks = CIDR.loopback.map { AddressBlock(cidr: $0) }
+            let own = CIDR.loopback + Self.nodeAddresses.map { CIDR(host: $0) }
+            plan.peers["node"]!.hosts = []
+            plan.peers["node"]!.blocks = own.map { AddressBlock(cidr: $0) }
             var compiler = PlanCompiler()
             let policy = compiler.compile(plan)
             try world.node.run {
