@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import Dispatch
+import Foundation
 
-/// Runs blocking work outside the cooperative pool.
+/// Runs blocking work on a thread of its own. Threads of Dispatch would not do: Swift's tasks run on the same ones, and
+/// enough calls that block would keep those from running whose answers they wait for.
 func onOwnThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
-        DispatchQueue.global().async { continuation.resume(with: Result { try body() }) }
+        Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
     }
 }
