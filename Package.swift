@@ -50,9 +50,10 @@ let package = Package(
         // From here to Datapath: pure values, no I/O, clock, lock, actor, logging or Foundation.
         module("NetworkTypes"),
         module("PolicyModel", ["NetworkTypes"]),
-        module("KubernetesObjects", ["NetworkTypes"]),
+        module("KubernetesObjects", ["NetworkTypes", "PolicyModel"]),
         module("KubernetesProtobuf", ["NetworkTypes", "KubernetesObjects"]),
-        module("ClusterState", ["NetworkTypes", "PolicyModel", "KubernetesObjects"]),
+        module("PolicyTranslation", ["NetworkTypes", "PolicyModel", "KubernetesObjects"]),
+        module("ClusterState", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyTranslation"]),
         module("PolicyResolver", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState"]),
         module("CompiledPolicy", ["NetworkTypes", "PolicyModel"]),
         module("PolicyCompiler", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
@@ -147,13 +148,13 @@ let package = Package(
 
         // Tests.
         .target(
-            name: "PolicyOracle", dependencies: ["KubernetesObjects", "NetworkTypes"], path: "Tests/PolicyOracle",
-            swiftSettings: strict),
+            name: "PolicyOracle", dependencies: ["KubernetesObjects", "PolicyModel", "NetworkTypes"],
+            path: "Tests/PolicyOracle", swiftSettings: strict),
         .target(
             name: "TestKit",
             dependencies: [
-                "NetworkTypes", "KubernetesObjects", "PolicyOracle", "PolicySources", "CLinuxShim", nioCore, nioPosix,
-                nioHTTP1, nioSSL,
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyOracle", "PolicySources", "CLinuxShim",
+                nioCore, nioPosix, nioHTTP1, nioSSL,
             ],
             path: "Tests/TestKit", swiftSettings: strict),
         .executableTarget(
@@ -162,10 +163,10 @@ let package = Package(
         .executableTarget(
             name: "step-writer", dependencies: ["DatapathEBPF", "PolicyResolver", "PolicyPipeline", "TestKit"],
             path: "Tests/StepWriter", swiftSettings: strict),
-        tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
-        tests("TestKitTests", ["TestKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
+        tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "PolicyModel", "NetworkTypes"]),
+        tests("TestKitTests", ["TestKit", "PolicyOracle", "KubernetesObjects", "PolicyModel", "NetworkTypes"]),
         tests("NetworkTypesTests", ["NetworkTypes", "TestKit"]),
-        tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes", "TestKit"]),
+        tests("KubernetesObjectsTests", ["KubernetesObjects", "PolicyModel", "NetworkTypes", "TestKit"]),
         tests(
             "KubernetesClientTests",
             [
@@ -173,8 +174,18 @@ let package = Package(
                 nioCore, nioEmbedded,
             ]),
         tests("KubernetesWatchTests", ["KubernetesWatch", "KubernetesObjects", "TestKit"]),
-        tests("KubernetesProtobufTests", ["KubernetesProtobuf", "KubernetesObjects", "NetworkTypes", "TestKit"]),
+        tests(
+            "KubernetesProtobufTests",
+            ["KubernetesProtobuf", "KubernetesObjects", "PolicyModel", "NetworkTypes", "TestKit"]),
         tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "TestKit"]),
+        tests(
+            "PolicyTranslationTests", ["PolicyTranslation", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
+        tests(
+            "ClusterStateTests",
+            ["ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
+        tests(
+            "PolicyResolverTests",
+            ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
         tests(
             "PolicyPipelineTests",
             [
