@@ -54,7 +54,7 @@ let package = Package(
         module("KubernetesProtobuf", ["NetworkTypes", "KubernetesObjects"]),
         module("PolicyTranslation", ["NetworkTypes", "PolicyModel", "KubernetesObjects"]),
         module("ClusterState", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyTranslation"]),
-        module("PolicyResolver", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState"]),
+        module("PolicyResolver", ["NetworkTypes", "PolicyModel", "ClusterState"]),
         module("CompiledPolicy", ["NetworkTypes", "PolicyModel"]),
         module("PolicyCompiler", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module(

@@ -12,7 +12,7 @@ public struct Policy: Sendable, Hashable {
     public var priority: Int32
     /// The pods that it protects.
     public var subject: PodSubject
-    /// Directions in which the layer denies what none of its rules allows.
+    /// Directions in which the layer denies what none of its rules allows. Only the NetworkPolicy layer isolates.
     public var isolates: Set<Direction>
     public var ingress: [PolicyRule]
     public var egress: [PolicyRule]

@@ -8,7 +8,7 @@ import Testing
 @Suite struct PolicyIndexTests {
     @Test func policiesAreCounted() {
         var state = ClusterState(nodeName: "n")
-        state.apply(
+        state.index(
             .set(.networkPolicy(NetworkPolicy(metadata: ObjectMeta(name: "p", namespace: "shop"), policyTypes: []))))
         #expect(state.counts.policies == 1)
         #expect(
