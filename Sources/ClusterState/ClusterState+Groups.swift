@@ -7,12 +7,14 @@ extension ClusterState {
     /// The group of pods like this one; made, still without members, where it is new.
     mutating func group(of pod: Pod, in namespace: UInt32) -> UInt32 {
         if let lastGroup, lastGroup.namespace == namespace, lastGroup.labels == pod.metadata.labels,
-            lastGroup.ports == pod.namedPorts
+            lastGroup.ports == pod.namedPorts, lastGroup.account == pod.serviceAccountName
         {
             return lastGroup.group
         }
         let group = findGroup(of: pod, in: namespace)
-        lastGroup = (namespace, pod.metadata.labels, pod.namedPorts, group)
+        lastGroup = LastGroup(
+            namespace: namespace, labels: pod.metadata.labels, ports: pod.namedPorts,
+            account: pod.serviceAccountName, group: group)
         return group
     }
 
@@ -27,10 +29,12 @@ extension ClusterState {
         ports.sort()
         let (portSet, isNewPortSet) = portSets.retain(ports)
         if !isNewPortSet { for port in ports { _ = strings.release(port.name.name) } }
-        let key = GroupKey(namespace: namespace, labels: labels, ports: portSet)
+        let account = strings.retain(pod.serviceAccountName).number
+        let key = GroupKey(namespace: namespace, labels: labels, ports: portSet, account: account)
         if let number = groupNumbers[key] {
             releaseLabels(labels)
             release(portSet: portSet)
+            _ = strings.release(account)
             return number
         }
         namespaces[Int(namespace)].references += 1
@@ -58,6 +62,7 @@ extension ClusterState {
         groupNumbers[key] = nil
         releaseLabels(key.labels)
         release(portSet: key.ports)
+        released.strings.append(key.account)
         releaseNamespace(key.namespace)
         freeGroups.append(number)
     }
@@ -106,6 +111,9 @@ extension ClusterState {
 
     /// Named ports of a group's pods, sorted.
     package func ports(ofGroup number: UInt32) -> [IndexedPort] { portSets[groups[Int(number)].key.ports] }
+
+    /// The service account of a group's pods.
+    package func account(ofGroup number: UInt32) -> String { strings[groups[Int(number)].key.account] }
 
     /// The active groups with a label, sorted.
     package func groups(labelled pair: LabelPair) -> [UInt32] { groupsByPair[pair] ?? [] }
