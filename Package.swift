@@ -62,7 +62,8 @@ let package = Package(
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver",
                 "CompiledPolicy", "PolicyCompiler",
             ]),
-        module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
+        module("KernelErrors"),
+        module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "KernelErrors"]),
         module("KubernetesWatch", ["KubernetesObjects", "KubernetesProtobuf"]),
 
         // The kernel.
@@ -72,23 +73,38 @@ let package = Package(
         .systemLibrary(
             name: "CLibNFTNL", path: "Sources/CLibNFTNL", pkgConfig: "libnftnl libmnl",
             providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
-        .target(name: "CLinuxShim", dependencies: ["CLibBPF", "CLibNFTNL"], cSettings: strictC),
+        .target(name: "CLinuxShim", dependencies: ["CLibBPF"], cSettings: strictC),
+        .target(name: "CGracePeriod", cSettings: strictC),
+        module("GracePeriod", ["CGracePeriod"]),
         module("PolledThread", ["CLinuxShim"]),
-        module("Netfilter", ["NetworkTypes", "CompiledPolicy", "Datapath", "CLinuxShim", "CLibNFTNL"]),
+        module("NetlinkAttributes", ["NetworkTypes"]),
+        module(
+            "Netfilter",
+            [
+                "NetworkTypes", "KernelErrors", "NetlinkAttributes", "GracePeriod", "PolledThread", "CLinuxShim",
+                "CLibNFTNL",
+            ]),
+        module("BridgeGuard", ["NetworkTypes", "KernelErrors", "Netfilter"]),
+        module(
+            "ConnectionTracking",
+            [
+                "NetworkTypes", "CompiledPolicy", "KernelErrors", "NetlinkAttributes", "GracePeriod", "Netfilter",
+                "CLibNFTNL",
+            ]),
         .executableTarget(name: "bpf-embed", path: "Plugins/bpf-embed", swiftSettings: strict),
         .plugin(name: "EmbedBPF", capability: .buildTool(), dependencies: ["bpf-embed"]),
         .target(
             name: "DatapathEBPF",
             dependencies: [
                 "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "BulkheadABI", "CLibBPF", "CLinuxShim",
-                "Netfilter",
+                "GracePeriod", "Netfilter", "ConnectionTracking",
             ],
             swiftSettings: strict, plugins: ["EmbedBPF"]),
         module(
             "DatapathNFTables",
             [
-                "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLinuxShim", "CLibNFTNL", "PolledThread",
-                "Netfilter",
+                "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLibNFTNL", "NetlinkAttributes", "Netfilter",
+                "ConnectionTracking",
             ]),
 
         // The chained CNI plugin. It is copied to places where nothing else of ours is, and starts for each pod.
@@ -98,7 +114,7 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "-s"])]),
 
         // Input and output.
-        module("NodeNetwork", ["NetworkTypes", "CLinuxShim", "PolledThread"]),
+        module("NodeNetwork", ["NetworkTypes", "NetlinkAttributes", "CLinuxShim", "PolledThread"]),
         module("PolicySources", ["KubernetesObjects", yams]),
         module(
             "KubernetesClient",
@@ -114,7 +130,7 @@ let package = Package(
             "Agent",
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
-                "PolicyPipeline", "Datapath", "DatapathNFTables", "PolicySources", "FlowTelemetry",
+                "PolicyPipeline", "Datapath", "Netfilter", "BridgeGuard", "PolicySources", "FlowTelemetry",
                 "ControlProtocol", "PrometheusText", "CLinuxShim", "NodeNetwork", "KubernetesWatch", "KubernetesClient",
                 hummingbirdCore, logging, lifecycle, nioCore, nioPosix,
             ]),
@@ -122,7 +138,8 @@ let package = Package(
             name: "bulkheadd",
             dependencies: [
                 "NetworkTypes", "KubernetesObjects", "PolicyResolver", "Agent", "ControlProtocol", "Datapath",
-                "DatapathEBPF", "DatapathNFTables", "PolicySources", "KubernetesClient", "NodeNetwork", "ChainedCNI",
+                "DatapathEBPF", "DatapathNFTables", "BridgeGuard", "PolicySources", "KubernetesClient", "NodeNetwork",
+                "ChainedCNI",
                 "CNIInstallation", "CLinuxShim", argumentParser, logging, lifecycle, nioCore,
             ],
             swiftSettings: strict),
@@ -130,7 +147,8 @@ let package = Package(
             name: "bulkheadctl",
             dependencies: [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyPipeline", "PolicySources",
-                "ControlProtocol", "CNIInstallation", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", argumentParser,
+                "ControlProtocol", "CNIInstallation", "DatapathEBPF", "DatapathNFTables", "BridgeGuard", "NodeNetwork",
+                argumentParser,
                 yams,
                 nioCore,
                 nioPosix, nioHTTP1,
@@ -192,14 +210,17 @@ let package = Package(
             "DatapathEBPFTests",
             [
                 "DatapathEBPF", "Datapath", "CompiledPolicy", "PolicyModel", "NetworkTypes", "BulkheadABI", "TestKit",
-                "CLinuxShim", "CLibBPF",
+                "CLinuxShim", "CLibBPF", "ConnectionTracking",
             ]),
+        tests("NetlinkAttributesTests", ["NetlinkAttributes", "NetworkTypes"]),
+        tests("NetfilterTests", ["Netfilter", "KernelErrors", "NetworkTypes", "TestKit"]),
+        tests("BridgeGuardTests", ["BridgeGuard", "Netfilter", "NetworkTypes", "TestKit"]),
+        tests("GracePeriodTests", ["CGracePeriod", "TestKit"]),
         tests(
             "DatapathNFTablesTests",
             [
                 "DatapathNFTables", "Datapath", "CompiledPolicy", "PolicyPipeline", "PolicyResolver", "PolicyOracle",
-                "PolicyModel",
-                "NetworkTypes", "TestKit",
+                "PolicyModel", "NetworkTypes", "Netfilter", "TestKit",
             ]),
         tests("PrometheusTextTests", ["PrometheusText"]),
         tests("FlowTelemetryTests", ["FlowTelemetry"]),

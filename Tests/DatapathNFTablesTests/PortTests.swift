@@ -3,6 +3,7 @@ import CompiledPolicy
 import Datapath
 import DatapathNFTables
 import Glibc
+import Netfilter
 import NetworkTypes
 import PolicyModel
 import TestKit
