@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import DocumentKit
 import Glibc
 import KubernetesObjects
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
+import NetworkKit
 import Synchronization
 
 /// A stand-in for the API server of a cluster: lists in pages, watches with bookmarks, bearer tokens and refusals, over

@@ -3,7 +3,7 @@ import KubernetesObjects
 import NetworkTypes
 
 /// The words and numbers that random worlds are made of: few, so that they meet often.
-enum WorldPlan {
+package enum WorldPlan {
     static let namespaceNames = ["shop", "team-a", "team-b", "default", "infra"]
     static let namespaceLabels: [(key: String, values: [String])] = [
         ("team", ["a", "b", "c"]), ("env", ["prod", "dev"]), ("pci", ["yes", ""]),
@@ -18,7 +18,7 @@ enum WorldPlan {
     /// Few, so that some are equal.
     static let priorities: [Int32] = [10, 10, 10, 10, 0, 20, 1000]
     static let portNames = ["http", "metrics", "dns", "sig", "admin"]
-    static let portNumbers: [UInt16] = [80, 443, 8080, 8081, 9090, 53, 3868, 1, 65535]
+    package static let portNumbers: [UInt16] = [80, 443, 8080, 8081, 9090, 53, 3868, 1, 65535]
     static let otherProtocols: [IPProtocol] = [
         .icmp, .icmpv6, IPProtocol(rawValue: 47), IPProtocol(rawValue: 50), IPProtocol(rawValue: 255),
         IPProtocol(rawValue: 41), IPProtocol(rawValue: 136),
@@ -32,7 +32,7 @@ enum WorldPlan {
         }
     }
 
-    static func nodeAddress(_ family: AddressFamily, node: Int) -> IPAddress {
+    package static func nodeAddress(_ family: AddressFamily, node: Int) -> IPAddress {
         switch family {
         case .ipv4: IPAddress(v4: 0xC0A8_0000 | UInt32(node + 1))
         case .ipv6: IPAddress(v6High: 0xFD00_0192_0168_0000, low: UInt64(node + 1))

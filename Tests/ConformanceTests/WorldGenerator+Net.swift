@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
+import NetworkKit
 import NetworkTypes
 import PolicyOracle
+import WorldKit
 
 extension WorldGenerator {
     /// Lays the random world into a network of namespaces: as many of its pods as there are places for, the ones of the

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import Foundation
 import Glibc
 import KubernetesObjects
 import Synchronization
+import WorldKit
 
 /// What enforces in the kernel.
 public enum NetDatapath: String, Sendable, CaseIterable {
@@ -36,16 +36,6 @@ public final class NetDaemon: Sendable {
         self.options = options
         self.wrapper = wrapper
         try start()
-    }
-
-    /// One that follows an API server. What that holds may come into force later.
-    public convenience init(
-        in world: NetWorld, following api: APIServer, datapath: NetDatapath = .ebpf, options: [String] = [],
-        name: String = NetDaemon.nodeName
-    ) throws {
-        let file = "\(world.directory)/kubeconfig"
-        try api.kubeconfig().write(toFile: file, atomically: true, encoding: .utf8)
-        try self.init(in: world, datapath: datapath, options: ["--kubeconfig", file] + options, name: name)
     }
 
     public var socket: String { "\(world.directory)/bulkheadd.sock" }

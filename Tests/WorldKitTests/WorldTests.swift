@@ -2,8 +2,8 @@
 import KubernetesObjects
 import NetworkTypes
 import PolicyOracle
-import TestKit
 import Testing
+import WorldKit
 
 struct WorldTests {
     @Test func oneSeedMakesOneWorld() {

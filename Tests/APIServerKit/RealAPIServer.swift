@@ -2,6 +2,7 @@
 import Foundation
 import Glibc
 import KubernetesObjects
+import NetworkKit
 
 /// A real API server with its store, on loopback: the programs `kube-apiserver` and `etcd` of one folder, as the tests
 /// of Kubernetes controllers use them. Nothing of a cluster is there beside: no controller, no kubelet.

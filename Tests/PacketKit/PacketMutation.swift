@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
+import WorldKit
 
 extension WorldRandom {
     /// A packet of this flow with random trimmings: options, extension headers, fragment fields, payload.

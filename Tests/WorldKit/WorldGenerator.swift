@@ -5,8 +5,8 @@ import NetworkTypes
 /// Makes random worlds and random changes of them. The same seed makes the same world.
 public struct WorldGenerator: Sendable {
     public var random: WorldRandom
-    public internal(set) var world: World
-    var families: [AddressFamily]
+    public package(set) var world: World
+    package var families: [AddressFamily]
     var nodeCount: Int
     /// Whether there are policies of tiers, policies in audit, and addresses that only the node knows. Half of the
     /// worlds are without.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import NetworkTypes
+import PacketKit
 import Synchronization
 
 /// Sends numbered packets at a steady rate on a thread of its own and notes which were answered: one UDP flow, or one

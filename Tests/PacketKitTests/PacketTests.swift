@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
-import TestKit
+import PacketKit
 import Testing
+import WorldKit
 
 struct PacketTests {
     private let a = IPAddress(v4: 0x0A00_0001)
