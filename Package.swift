@@ -214,7 +214,7 @@ let package = Package(
         tests(
             "AgentTests",
             [
-                "Agent", "APIServerKit", "DocumentKit", "NetworkKit", "WorldKit", "ControlProtocol", "PrometheusText",
+                "Agent", "APIServerKit", "NetworkKit", "WorldKit", "ControlProtocol", "PrometheusText",
                 "Datapath", "FlowTelemetry", "CompiledPolicy", "PolicySources", "NodeNetwork", "KubernetesClient",
                 "KubernetesObjects", "PolicyModel", "NetworkTypes", logging, lifecycle, nioCore,
             ]),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Agent
 import ControlProtocol
-import DocumentKit
 import Glibc
 import Testing
 import WorldKit
