@@ -55,10 +55,11 @@ let package = Package(
         // From here to Datapath: pure values, no I/O, clock, lock, actor, logging or Foundation.
         module("NetworkTypes"),
         module("PolicyModel", ["NetworkTypes"]),
-        module("KubernetesObjects", ["NetworkTypes"]),
+        module("KubernetesObjects", ["NetworkTypes", "PolicyModel"]),
         module("KubernetesProtobuf", ["NetworkTypes", "KubernetesObjects"]),
-        module("ClusterState", ["NetworkTypes", "PolicyModel", "KubernetesObjects"]),
-        module("PolicyResolver", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState"]),
+        module("PolicyTranslation", ["NetworkTypes", "PolicyModel", "KubernetesObjects"]),
+        module("ClusterState", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyTranslation"]),
+        module("PolicyResolver", ["NetworkTypes", "PolicyModel", "ClusterState"]),
         module("CompiledPolicy", ["NetworkTypes", "PolicyModel"]),
         module("PolicyCompiler", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module(
@@ -153,11 +154,12 @@ let package = Package(
 
         // Tests.
         .target(
-            name: "PolicyOracle", dependencies: ["KubernetesObjects", "NetworkTypes"], path: "Tests/PolicyOracle",
+            name: "PolicyOracle", dependencies: ["KubernetesObjects", "NetworkTypes", "PolicyModel"],
+            path: "Tests/PolicyOracle",
             swiftSettings: strict),
-        kit("WorldKit", ["NetworkTypes", "KubernetesObjects", "PolicyOracle"]),
+        kit("WorldKit", ["NetworkTypes", "KubernetesObjects", "PolicyOracle", "PolicyModel"]),
         kit("PacketKit", ["NetworkTypes", "WorldKit"]),
-        kit("DocumentKit", ["KubernetesObjects", "PolicySources"]),
+        kit("DocumentKit", ["KubernetesObjects", "PolicySources", "PolicyModel"]),
         kit("NetworkKit", ["NetworkTypes", "KubernetesObjects", "WorldKit", "PacketKit", "CLinuxShim"]),
         kit("APIServerKit", ["KubernetesObjects", "DocumentKit", "NetworkKit", nioCore, nioPosix, nioHTTP1, nioSSL]),
         .executableTarget(
@@ -167,11 +169,11 @@ let package = Package(
             name: "step-writer",
             dependencies: ["DatapathEBPF", "PolicyResolver", "PolicyPipeline", "NetworkKit", "WorldKit"],
             path: "Tests/StepWriter", swiftSettings: strict),
-        tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
-        tests("WorldKitTests", ["WorldKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
+        tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
+        tests("WorldKitTests", ["WorldKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
         tests("PacketKitTests", ["PacketKit", "WorldKit", "NetworkTypes"]),
         tests("NetworkTypesTests", ["NetworkTypes", "WorldKit"]),
-        tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes", "WorldKit"]),
+        tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes", "WorldKit", "PolicyModel"]),
         tests(
             "KubernetesClientTests",
             [
@@ -181,8 +183,16 @@ let package = Package(
         tests("KubernetesWatchTests", ["KubernetesWatch", "KubernetesObjects", "DocumentKit", "WorldKit"]),
         tests(
             "KubernetesProtobufTests",
-            ["KubernetesProtobuf", "KubernetesObjects", "NetworkTypes", "DocumentKit", "WorldKit"]),
+            ["KubernetesProtobuf", "KubernetesObjects", "NetworkTypes", "DocumentKit", "WorldKit", "PolicyModel"]),
         tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "WorldKit"]),
+        tests(
+            "PolicyTranslationTests", ["PolicyTranslation", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
+        tests(
+            "ClusterStateTests",
+            ["ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
+        tests(
+            "PolicyResolverTests",
+            ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
         tests(
             "PolicyPipelineTests",
             [

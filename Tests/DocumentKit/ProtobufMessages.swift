@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import PolicyModel
 
 /// The messages that ``ProtobufWriter`` can write, from a table of its own: what reads protobuf in the project has
 /// another one, so that a wrong number in either is found.

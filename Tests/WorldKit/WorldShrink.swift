@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 import NetworkTypes
+import PolicyModel
 
 extension World {
     /// The smallest world in reach in which the flow still fails: nothing more can be taken away from it, neither an

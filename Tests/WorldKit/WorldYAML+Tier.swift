@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 import NetworkTypes
+import PolicyModel
 
 extension YAMLLines {
     /// Parts of rules that nobody knows are left out: there are no words for them.
