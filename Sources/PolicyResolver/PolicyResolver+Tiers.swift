@@ -15,11 +15,10 @@ extension PolicyResolver {
             }
         }
         var stale = changes.tierPolicies
-        for (number, policy) in activeTiers {
-            let isTouched =
-                (changes.nodes && policy.namesNodes)
-                || !(changes.portNames.isEmpty || policy.portNames.isDisjoint(with: changes.portNames))
-            if isTouched { stale.insert(number) }
+        if !changes.portNames.isEmpty {
+            for (number, policy) in activeTiers where !policy.portNames.isDisjoint(with: changes.portNames) {
+                stale.insert(number)
+            }
         }
         for number in stale.sorted() {
             let record = state.tierPolicies[Int(number)]

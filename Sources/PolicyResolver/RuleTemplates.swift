@@ -12,8 +12,6 @@ struct ActivePolicy: Sendable {
     /// Empty for the policies of other tiers.
     var isolates: Set<PolicyType>
     var isInAudit = false
-    /// Whether nodes' labels and addresses shape the rules.
-    var namesNodes = false
     var ingress: [IngressTemplate] = []
     var egress: [ResolvedRule] = []
     /// One reference each.

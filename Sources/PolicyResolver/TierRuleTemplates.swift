@@ -80,9 +80,7 @@ extension PeerSetTable {
             case .pods(let selection):
                 take(.pods(selection.peers(port: nil)), into: &sets, retaining: &active.peerSets, in: state)
             case .nodes(let selector):
-                active.namesNodes = true
-                let key = PeerSetKey.nodes(state.text(selector), state.nodeAddresses(matching: selector))
-                take(key, into: &sets, retaining: &active.peerSets, in: state)
+                take(.nodes(selector), into: &sets, retaining: &active.peerSets, in: state)
             case .networks: break
             }
         }
