@@ -2,8 +2,8 @@
 import BridgeGuard
 import Glibc
 import Netfilter
+import NetworkKit
 import NetworkTypes
-import TestKit
 import Testing
 
 /// What may come in by a bridge's ports, frame by frame, against the kernel.

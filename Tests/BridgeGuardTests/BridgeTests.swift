@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import BridgeGuard
 import Glibc
+import NetworkKit
 import NetworkTypes
-import TestKit
 import Testing
 
 /// The table of bridge ports against the kernel: two pods on one bridge, frames straight into the wire.

@@ -2,9 +2,9 @@
 import Glibc
 import KernelErrors
 import Netfilter
+import NetworkKit
 import NetworkTypes
 import Synchronization
-import TestKit
 import Testing
 
 /// What is written to the kernel is what is read back; needs root.
