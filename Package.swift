@@ -109,7 +109,8 @@ let package = Package(
         module(
             "DatapathNFTables",
             [
-                "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLibNFTNL", "NetlinkAttributes", "Netfilter",
+                "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLibNFTNL", "NetlinkAttributes",
+                "Netfilter",
                 "ConnectionTracking",
             ]),
 

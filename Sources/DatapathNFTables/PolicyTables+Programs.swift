@@ -115,7 +115,10 @@ extension PolicyTables {
         counterUses[name, default: 0] += 1
         guard contents.objects[name] == nil else { return }
         let mark = compiled.map { RuleMark(id: rule, key: $0.key) }
-        add(TableObject(name, comment: RuleText.comment(compiled?.identity ?? .noPolicy(direction)), mark: mark?.bytes ?? []), &step)
+        add(
+            TableObject(
+                name, comment: RuleText.comment(compiled?.identity ?? .noPolicy(direction)), mark: mark?.bytes ?? []),
+            &step)
     }
 
     private mutating func useDenial(

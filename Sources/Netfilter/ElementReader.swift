@@ -37,7 +37,9 @@ enum ElementReader {
     }
 
     private static func value(_ attribute: Attribute) -> [UInt8] {
-        for value in attribute.nested where value.type == Int(NFTA_DATA_VALUE.rawValue) { return Array(value.value.bytes) }
+        for value in attribute.nested where value.type == Int(NFTA_DATA_VALUE.rawValue) {
+            return Array(value.value.bytes)
+        }
         return []
     }
 

@@ -53,7 +53,8 @@ package struct MemberChanges {
         _ wrap: (Set<Member>) -> Members, _ unwrap: (Members) -> Set<Member>?
     ) {
         for (name, change) in changes.sorted(by: { $0.key < $1.key }) {
-            guard let shape = contents.sets[name]?.shape, var members = contents.sets[name].flatMap({ unwrap($0.members) })
+            guard let shape = contents.sets[name]?.shape,
+                var members = contents.sets[name].flatMap({ unwrap($0.members) })
             else { continue }
             // Emptied first: the set's storage must have one owner while it changes.
             contents.sets[name]!.members = wrap([])

@@ -51,8 +51,7 @@ package final class NetfilterSocket {
 
     /// Carries out a transaction of which one message asks for an acknowledgement; tries again when another one, or
     /// memory, stood in the way. Nil: it has taken effect.
-    package func transact(_ messages: borrowing NetfilterBuffer, acknowledged: UInt32) throws(KernelError) -> Failure?
-    {
+    package func transact(_ messages: borrowing NetfilterBuffer, acknowledged: UInt32) throws(KernelError) -> Failure? {
         var attempt: UInt32 = 0
         while true {
             let failure = try send(messages, acknowledged: acknowledged)

@@ -145,4 +145,3 @@ package struct TableContents: Hashable, Sendable {
     package var chains: [String: TableChain] = [:]
     package init(_ table: TableIdentity) { self.table = table }
 }
-

@@ -83,7 +83,9 @@ extension Transaction {
                 newChains.append(chain)
                 continue
             }
-            if existing.rules != chain.rules.map({ $0.fingerprint(in: chain.name, of: contents.table) }) { rewrittenChains.append(chain) }
+            if existing.rules != chain.rules.map({ $0.fingerprint(in: chain.name, of: contents.table) }) {
+                rewrittenChains.append(chain)
+            }
         }
         removedChains += kernel.chains.keys.sorted().filter { contents.chains[$0] == nil }
         removedBaseChains.formUnion(removedChains.filter { kernel.chains[$0]?.isBase ?? false })

@@ -83,7 +83,8 @@ import Testing
         guard !step.replacesTable else { return "replaced" }
         let words =
             step.rewrittenChains.map { "rewritten \($0.name)" } + step.emptiedSets.map { "emptied \($0.name)" }
-            + step.removedMembers.map { "removed \($0.shape.name)" } + step.addedMembers.map { "added \($0.shape.name)" }
+            + step.removedMembers.map { "removed \($0.shape.name)" }
+            + step.addedMembers.map { "added \($0.shape.name)" }
             + step.removedChains.map { "removed \($0)" } + step.removedObjects.map { "removed \($0.name)" }
         return words.joined(separator: " ")
     }

@@ -21,17 +21,18 @@ struct AttributesTests {
     }
 
     /// The sequence ends where the strict reader throws.
-    @Test(arguments: [
-        ([], [], nil),
-        ([5, 0, 1, 0, 7, 0, 0, 0, 4, 0, 2, 0], [1, 2], nil),
-        // Nested, and in network byte order.
-        ([4, 0, 1, 0x80, 4, 0, 2, 0x40], [1, 2], nil),
-        // The last one without its padding.
-        ([5, 0, 1, 0, 7], [1], nil),
-        ([4, 0, 1, 0, 9, 0], [1], nil),
-        ([4, 0, 1, 0, 3, 0, 2, 0], [1], .invalid(what: "attribute length", value: 3)),
-        ([4, 0, 1, 0, 9, 0, 2, 0, 1, 2], [1], .truncated(what: "attribute 2", needed: 13, available: 10)),
-    ] as [([UInt8], [Int], NetlinkFormatError?)])
+    @Test(
+        arguments: [
+            ([], [], nil),
+            ([5, 0, 1, 0, 7, 0, 0, 0, 4, 0, 2, 0], [1, 2], nil),
+            // Nested, and in network byte order.
+            ([4, 0, 1, 0x80, 4, 0, 2, 0x40], [1, 2], nil),
+            // The last one without its padding.
+            ([5, 0, 1, 0, 7], [1], nil),
+            ([4, 0, 1, 0, 9, 0], [1], nil),
+            ([4, 0, 1, 0, 3, 0, 2, 0], [1], .invalid(what: "attribute length", value: 3)),
+            ([4, 0, 1, 0, 9, 0, 2, 0, 1, 2], [1], .truncated(what: "attribute 2", needed: 13, available: 10)),
+        ] as [([UInt8], [Int], NetlinkFormatError?)])
     func ends(bytes: [UInt8], types: [Int], failure: NetlinkFormatError?) {
         #expect(Self.types(bytes) == types)
         #expect(Self.failure(bytes) == failure)
@@ -51,9 +52,10 @@ struct AttributesTests {
         }
     }
 
-    @Test(arguments: [
-        (4, "1.2.3.4"), (16, "102:304:506:708:90a:b0c:d0e:f10"), (6, nil), (0, nil),
-    ] as [(Int, String?)])
+    @Test(
+        arguments: [
+            (4, "1.2.3.4"), (16, "102:304:506:708:90a:b0c:d0e:f10"), (6, nil), (0, nil),
+        ] as [(Int, String?)])
     func addresses(count: Int, text: String?) {
         let bytes = (0..<count).map { UInt8($0 + 1) }
         bytes.withUnsafeBytes { bytes in
