@@ -68,7 +68,8 @@ let package = Package(
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver",
                 "CompiledPolicy", "PolicyCompiler",
             ]),
-        module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
+        module("KernelErrors"),
+        module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "KernelErrors"]),
         module("KubernetesWatch", ["KubernetesObjects", "KubernetesProtobuf"]),
 
         // The kernel.
@@ -78,23 +79,39 @@ let package = Package(
         .systemLibrary(
             name: "CLibNFTNL", path: "Sources/CLibNFTNL", pkgConfig: "libnftnl libmnl",
             providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
-        .target(name: "CLinuxShim", dependencies: ["CLibBPF", "CLibNFTNL"], cSettings: strictC),
+        .target(name: "CLinuxShim", dependencies: ["CLibBPF"], cSettings: strictC),
+        .target(name: "CGracePeriod", cSettings: strictC),
+        module("GracePeriod", ["CGracePeriod"]),
         module("PolledThread", ["CLinuxShim"]),
-        module("Netfilter", ["NetworkTypes", "CompiledPolicy", "Datapath", "CLinuxShim", "CLibNFTNL"]),
+        module("NetlinkAttributes", ["NetworkTypes"]),
+        module(
+            "Netfilter",
+            [
+                "NetworkTypes", "KernelErrors", "NetlinkAttributes", "GracePeriod", "PolledThread", "CLinuxShim",
+                "CLibNFTNL",
+            ]),
+        module("BridgeGuard", ["NetworkTypes", "KernelErrors", "Netfilter"]),
+        module(
+            "ConnectionTracking",
+            [
+                "NetworkTypes", "CompiledPolicy", "KernelErrors", "NetlinkAttributes", "GracePeriod", "Netfilter",
+                "CLibNFTNL",
+            ]),
         .executableTarget(name: "bpf-embed", path: "Plugins/bpf-embed", swiftSettings: strict),
         .plugin(name: "EmbedBPF", capability: .buildTool(), dependencies: ["bpf-embed"]),
         .target(
             name: "DatapathEBPF",
             dependencies: [
                 "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "BulkheadABI", "CLibBPF", "CLinuxShim",
-                "Netfilter",
+                "GracePeriod", "Netfilter", "ConnectionTracking",
             ],
             swiftSettings: strict, plugins: ["EmbedBPF"]),
         module(
             "DatapathNFTables",
             [
-                "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLinuxShim", "CLibNFTNL", "PolledThread",
+                "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLibNFTNL", "NetlinkAttributes",
                 "Netfilter",
+                "ConnectionTracking",
             ]),
 
         // The chained CNI plugin. It is copied to places where nothing else of ours is, and starts for each pod.
@@ -104,7 +121,7 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "-s"])]),
 
         // Input and output.
-        module("NodeNetwork", ["NetworkTypes", "CLinuxShim", "PolledThread"]),
+        module("NodeNetwork", ["NetworkTypes", "NetlinkAttributes", "CLinuxShim", "PolledThread"]),
         module("PolicySources", ["KubernetesObjects", yams]),
         module(
             "KubernetesClient",
@@ -120,7 +137,7 @@ let package = Package(
             "Agent",
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
-                "PolicyPipeline", "Datapath", "DatapathNFTables", "PolicySources", "FlowTelemetry",
+                "PolicyPipeline", "Datapath", "Netfilter", "BridgeGuard", "PolicySources", "FlowTelemetry",
                 "ControlProtocol", "PrometheusText", "CLinuxShim", "NodeNetwork", "KubernetesWatch", "KubernetesClient",
                 hummingbirdCore, logging, lifecycle, nioCore, nioPosix,
             ]),
@@ -128,7 +145,8 @@ let package = Package(
             name: "bulkheadd",
             dependencies: [
                 "NetworkTypes", "KubernetesObjects", "PolicyResolver", "Agent", "ControlProtocol", "Datapath",
-                "DatapathEBPF", "DatapathNFTables", "PolicySources", "KubernetesClient", "NodeNetwork", "ChainedCNI",
+                "DatapathEBPF", "DatapathNFTables", "BridgeGuard", "PolicySources", "KubernetesClient", "NodeNetwork",
+                "ChainedCNI",
                 "CNIInstallation", "CLinuxShim", argumentParser, logging, lifecycle, nioCore,
             ],
             swiftSettings: strict),
@@ -136,7 +154,8 @@ let package = Package(
             name: "bulkheadctl",
             dependencies: [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyPipeline", "PolicySources",
-                "ControlProtocol", "CNIInstallation", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", argumentParser,
+                "ControlProtocol", "CNIInstallation", "DatapathEBPF", "DatapathNFTables", "BridgeGuard", "NodeNetwork",
+                argumentParser,
                 yams,
                 nioCore,
                 nioPosix, nioHTTP1,
@@ -210,13 +229,17 @@ let package = Package(
             "DatapathEBPFTests",
             [
                 "DatapathEBPF", "Datapath", "CompiledPolicy", "PolicyModel", "NetworkTypes", "BulkheadABI",
-                "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim", "CLibBPF",
+                "ConnectionTracking", "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim", "CLibBPF",
             ]),
+        tests("NetlinkAttributesTests", ["NetlinkAttributes", "NetworkTypes"]),
+        tests("NetfilterTests", ["Netfilter", "KernelErrors", "NetworkTypes", "NetworkKit"]),
+        tests("BridgeGuardTests", ["BridgeGuard", "Netfilter", "NetworkTypes", "NetworkKit"]),
+        tests("GracePeriodTests", ["CGracePeriod", "NetworkKit"]),
         tests(
             "DatapathNFTablesTests",
             [
                 "DatapathNFTables", "Datapath", "CompiledPolicy", "PolicyPipeline", "PolicyResolver", "PolicyOracle",
-                "PolicyModel", "NetworkTypes", "NetworkKit", "WorldKit",
+                "PolicyModel", "NetworkTypes", "Netfilter", "NetworkKit", "WorldKit",
             ]),
         tests("PrometheusTextTests", ["PrometheusText"]),
         tests("FlowTelemetryTests", ["FlowTelemetry"]),

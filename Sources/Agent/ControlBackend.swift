@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControlProtocol
-import DatapathNFTables
 import KubernetesClient
 import KubernetesObjects
+import Netfilter
 import NetworkTypes
 import NodeNetwork
 
