@@ -30,10 +30,8 @@ extension ClusterState {
             let held = heldAttachments.map { (EndpointName(heldFor: $0), $0.addresses) }
             replace(.held, with: Dictionary(held, uniquingKeysWith: { first, _ in first }))
         }
-        guard
-            isAttachedNew || withoutObject.areInterfacesNew || !changes.addresses.isEmpty
-                || !changes.tierPolicies.isEmpty
-        else { return }
+        let areOthersNew = !changes.addresses.isEmpty || !changes.policies.isEmpty
+        guard isAttachedNew || withoutObject.areInterfacesNew || areOthersNew else { return }
         withoutObject.areInterfacesNew = false
         replace(.unknown, with: unknownPods())
     }
@@ -58,10 +56,10 @@ extension ClusterState {
 
     /// Whether a policy selects all pods, whatever their namespace and labels.
     private var selectsAllPods: Bool {
-        orderedTierPolicies.contains { number in
-            tierPolicies[Int(number)].map {
-                $0.subject.namespaces.requirements.isEmpty && $0.subject.pods.requirements.isEmpty
-            } ?? false
+        clusterPolicies.contains { number in
+            guard let subject = policies[Int(number)]?.subject, case .selector(let namespaces) = subject.namespaces
+            else { return false }
+            return namespaces.requirements.isEmpty && subject.pods.requirements.isEmpty
         }
     }
 

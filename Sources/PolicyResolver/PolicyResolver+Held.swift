@@ -3,6 +3,7 @@ import ClusterState
 import NetworkTypes
 import PolicyModel
 
+/// An endpoint that stands for a pod until its object is known.
 struct HeldEndpoint: Sendable, Equatable {
     var name: EndpointName
     var addresses: [IPAddress]
@@ -11,22 +12,16 @@ struct HeldEndpoint: Sendable, Equatable {
 extension PolicyResolver {
     /// Makes an endpoint that is denied everything of each pod that the container runtime has reported and whose object
     /// is not known, and takes it back in the step in which the object comes: the pod's address is never without one.
-    mutating func resolveHeld(
-        _ changes: ClusterChanges, _ state: ClusterState, isNodeNew: Bool, _ change: inout ResolvedChange
-    ) {
-        var dirty = isNodeNew ? Set(held.keys) : []
+    mutating func resolveHeld(_ changes: ClusterChanges, _ state: ClusterState, _ change: inout ResolvedChange) {
         for number in changes.localPods.sorted() {
             let (old, new) = (held[number], heldEndpoint(number, state))
             guard old != new else { continue }
             if let old, old.name != new?.name { change.removedEndpoints.append(old.name) }
             held[number] = new
-            dirty.insert(number)
-        }
-        guard !dirty.isEmpty else { return }
-        let (ingress, egress) = (heldDirection(.ingress), heldDirection(.egress))
-        for endpoint in dirty.compactMap({ held[$0] }) {
-            change.endpoints[endpoint.name] = ResolvedEndpoint(
-                name: endpoint.name, addresses: endpoint.addresses, ingress: ingress, egress: egress)
+            guard let new else { continue }
+            change.endpoints[new.name] = ResolvedEndpoint(
+                name: new.name, addresses: new.addresses, ingress: heldDirection(.ingress),
+                egress: heldDirection(.egress))
         }
     }
 
