@@ -8,7 +8,7 @@ import PolicyResolver
 import Testing
 
 @Suite struct PushedPolicyTests {
-    private static let vm = EndpointName(namespace: "", name: "vm")
+    private static let vm = EndpointName(kind: .pushed, namespace: "", name: "vm")
 
     private static func block(_ text: String) -> AddressBlock { AddressBlock(cidr: cidr(text)) }
 
