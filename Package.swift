@@ -49,9 +49,10 @@ let package = Package(
     targets: [
         // From here to Datapath: pure values, no I/O, clock, lock, actor, logging or Foundation.
         module("NetworkTypes"),
+        module("Documents"),
         module("PolicyModel", ["NetworkTypes"]),
-        module("KubernetesObjects", ["NetworkTypes"]),
-        module("KubernetesProtobuf", ["NetworkTypes", "KubernetesObjects"]),
+        module("KubernetesObjects", ["NetworkTypes", "Documents"]),
+        module("KubernetesProtobuf", ["NetworkTypes", "Documents", "KubernetesObjects"]),
         module("ClusterState", ["NetworkTypes", "PolicyModel", "KubernetesObjects"]),
         module("PolicyResolver", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState"]),
         module("CompiledPolicy", ["NetworkTypes", "PolicyModel"]),
@@ -62,8 +63,11 @@ let package = Package(
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver",
                 "CompiledPolicy", "PolicyCompiler",
             ]),
+        module(
+            "ClusterVerdicts",
+            ["NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy", "PolicyPipeline"]),
         module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
-        module("KubernetesWatch", ["KubernetesObjects", "KubernetesProtobuf"]),
+        module("KubernetesWatch", ["Documents", "KubernetesObjects", "KubernetesProtobuf"]),
 
         // The kernel.
         .target(name: "BulkheadABI", path: "bpf/abi", cSettings: strictC),
@@ -73,7 +77,7 @@ let package = Package(
             name: "CLibNFTNL", path: "Sources/CLibNFTNL", pkgConfig: "libnftnl libmnl",
             providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
         .target(name: "CLinuxShim", dependencies: ["CLibBPF", "CLibNFTNL"], cSettings: strictC),
-        module("PolledThread", ["CLinuxShim"]),
+        module("PolledThread"),
         module("Netfilter", ["NetworkTypes", "CompiledPolicy", "Datapath", "CLinuxShim", "CLibNFTNL"]),
         .executableTarget(name: "bpf-embed", path: "Plugins/bpf-embed", swiftSettings: strict),
         .plugin(name: "EmbedBPF", capability: .buildTool(), dependencies: ["bpf-embed"]),
@@ -92,44 +96,55 @@ let package = Package(
             ]),
 
         // The chained CNI plugin. It is copied to places where nothing else of ours is, and starts for each pod.
-        module("ChainedCNI", ["NetworkTypes", "KubernetesObjects"]),
+        module("ChainedCNI", ["NetworkTypes", "Documents"]),
         .executableTarget(
-            name: "bulkhead-cni", dependencies: ["ChainedCNI", "KubernetesObjects"], swiftSettings: strict,
+            name: "bulkhead-cni", dependencies: ["ChainedCNI"], swiftSettings: strict,
             linkerSettings: [.unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "-s"])]),
 
         // Input and output.
         module("NodeNetwork", ["NetworkTypes", "CLinuxShim", "PolledThread"]),
-        module("PolicySources", ["KubernetesObjects", yams]),
+        module("YAMLDocuments", ["Documents", yams]),
+        module("WatchedFiles"),
+        module(
+            "Manifests", ["Documents", "KubernetesObjects", "YAMLDocuments", "WatchedFiles", "PolledThread"]),
         module(
             "KubernetesClient",
             [
-                "KubernetesWatch", "KubernetesObjects", "PolicySources", "CLinuxShim", httpClient, nioCore, nioPosix,
-                nioSSL, nioHTTP1, logging,
+                "KubernetesWatch", "KubernetesObjects", "Documents", "YAMLDocuments", "CLinuxShim", httpClient, nioCore,
+                nioPosix, nioSSL, nioHTTP1, logging,
             ]),
-        module("CNIInstallation", ["ChainedCNI", "PolicySources", "CLinuxShim", "PolledThread"]),
+        module("CNIInstallation", ["ChainedCNI", "WatchedFiles", "PolledThread"]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
         module("PrometheusText"),
         module("ControlProtocol", ["PolicyModel", "KubernetesObjects"]),
         module(
+            "ControlSocket",
+            [
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "Manifests", "FlowTelemetry",
+                "ControlProtocol", "PrometheusText", "CLinuxShim", "PolledThread", hummingbirdCore, logging, lifecycle,
+                nioCore, nioPosix,
+            ]),
+        module(
             "Agent",
             [
-                "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
-                "PolicyPipeline", "Datapath", "DatapathNFTables", "PolicySources", "FlowTelemetry",
-                "ControlProtocol", "PrometheusText", "CLinuxShim", "NodeNetwork", "KubernetesWatch", "KubernetesClient",
-                hummingbirdCore, logging, lifecycle, nioCore, nioPosix,
+                "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
+                "PolicyPipeline", "ClusterVerdicts", "Datapath", "DatapathNFTables", "Manifests", "WatchedFiles",
+                "FlowTelemetry", "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread",
+                "NodeNetwork", "KubernetesWatch", "KubernetesClient", logging, lifecycle,
             ]),
         .executableTarget(
             name: "bulkheadd",
             dependencies: [
-                "NetworkTypes", "KubernetesObjects", "PolicyResolver", "Agent", "ControlProtocol", "Datapath",
-                "DatapathEBPF", "DatapathNFTables", "PolicySources", "KubernetesClient", "NodeNetwork", "ChainedCNI",
+                "NetworkTypes", "Documents", "KubernetesObjects", "PolicyResolver", "Agent", "ControlProtocol",
+                "ControlSocket", "PolledThread", "Datapath", "DatapathEBPF", "DatapathNFTables", "Manifests",
+                "KubernetesClient", "NodeNetwork", "ChainedCNI",
                 "CNIInstallation", "CLinuxShim", argumentParser, logging, lifecycle, nioCore,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "bulkheadctl",
             dependencies: [
-                "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyPipeline", "PolicySources",
+                "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "ClusterVerdicts", "Manifests",
                 "ControlProtocol", "CNIInstallation", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", argumentParser,
                 yams,
                 nioCore,
@@ -140,7 +155,7 @@ let package = Package(
         .executableTarget(
             name: "bulkhead-bench",
             dependencies: [
-                "NetworkTypes", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "CompiledPolicy",
+                "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "KubernetesProtobuf", "CompiledPolicy",
                 "PolicyPipeline", "Datapath", "DatapathEBPF", "DatapathNFTables", "TestKit", "CLinuxShim",
             ],
             path: "Benchmarks", swiftSettings: strict),
@@ -152,7 +167,8 @@ let package = Package(
         .target(
             name: "TestKit",
             dependencies: [
-                "NetworkTypes", "KubernetesObjects", "PolicyOracle", "PolicySources", "CLinuxShim", nioCore, nioPosix,
+                "NetworkTypes", "Documents", "KubernetesObjects", "PolicyOracle", "YAMLDocuments", "CLinuxShim",
+                nioCore, nioPosix,
                 nioHTTP1, nioSSL,
             ],
             path: "Tests/TestKit", swiftSettings: strict),
@@ -165,16 +181,19 @@ let package = Package(
         tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
         tests("TestKitTests", ["TestKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
         tests("NetworkTypesTests", ["NetworkTypes", "TestKit"]),
-        tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes", "TestKit"]),
+        tests("KubernetesObjectsTests", ["Documents", "KubernetesObjects", "NetworkTypes", "TestKit"]),
         tests(
             "KubernetesClientTests",
             [
-                "KubernetesClient", "KubernetesWatch", "KubernetesObjects", "PolicySources", "TestKit", logging,
+                "KubernetesClient", "KubernetesWatch", "Documents", "KubernetesObjects", "Manifests", "TestKit",
+                logging,
                 nioCore, nioEmbedded,
             ]),
-        tests("KubernetesWatchTests", ["KubernetesWatch", "KubernetesObjects", "TestKit"]),
-        tests("KubernetesProtobufTests", ["KubernetesProtobuf", "KubernetesObjects", "NetworkTypes", "TestKit"]),
-        tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "TestKit"]),
+        tests("KubernetesWatchTests", ["KubernetesWatch", "Documents", "KubernetesObjects", "TestKit"]),
+        tests(
+            "KubernetesProtobufTests",
+            ["KubernetesProtobuf", "Documents", "KubernetesObjects", "NetworkTypes", "TestKit"]),
+        tests("ManifestsTests", ["Manifests", "WatchedFiles", "KubernetesObjects", "TestKit"]),
         tests(
             "PolicyPipelineTests",
             [
@@ -184,9 +203,10 @@ let package = Package(
         tests(
             "ConformanceTests",
             [
-                "TestKit", "PolicyOracle", "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "KubernetesObjects",
+                "TestKit", "PolicyOracle", "ClusterVerdicts", "PolicyPipeline", "PolicyResolver", "CompiledPolicy",
+                "KubernetesObjects",
                 "PolicyModel",
-                "NetworkTypes", "Datapath", "DatapathEBPF", "PolicySources",
+                "NetworkTypes", "Datapath", "DatapathEBPF", "Manifests",
             ]),
         tests(
             "DatapathEBPFTests",
@@ -207,9 +227,9 @@ let package = Package(
         tests(
             "AgentTests",
             [
-                "Agent", "TestKit", "ControlProtocol", "PrometheusText", "Datapath", "FlowTelemetry", "CompiledPolicy",
-                "PolicySources",
-                "NodeNetwork", "KubernetesClient", "KubernetesObjects", "PolicyModel", "NetworkTypes", logging,
+                "Agent", "TestKit", "ControlProtocol", "ControlSocket", "PolledThread", "PrometheusText", "Datapath",
+                "FlowTelemetry", "CompiledPolicy", "Manifests", "NodeNetwork", "KubernetesClient", "KubernetesObjects",
+                "PolicyModel", "NetworkTypes", logging,
                 lifecycle, nioCore,
             ]),
         tests("ChainedCNITests", ["ChainedCNI", "NetworkTypes"]),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 
 extension Enforcement {
     /// Our annotations; a misspelt one would enforce what was only to be tried.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 import NetworkTypes
 
 // The checks are those of the API server for networking.k8s.io/v1 with strict field validation, and kubectl's refusal

@@ -5,6 +5,7 @@ import Glibc
 import KubernetesClient
 import KubernetesObjects
 import NetworkTypes
+import PolledThread
 import PrometheusText
 import TestKit
 import Testing

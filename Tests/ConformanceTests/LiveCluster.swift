@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import KubernetesObjects
+import Manifests
 import NetworkTypes
 import PolicyOracle
-import PolicySources
 import TestKit
 
 /// The cluster of the live tests: pods, the policies that all cases are judged by, servers in every pod.

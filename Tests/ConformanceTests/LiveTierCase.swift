@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
+import Manifests
 import NetworkTypes
 import PolicyOracle
-import PolicySources
 import TestKit
 
 /// Policies of tiers over ``LiveCluster/policies``, and what becomes of packets under both.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 import KubernetesObjects
 
 /// Writes the answers about one collection, as protobuf where that is asked for and exists, else as JSON.

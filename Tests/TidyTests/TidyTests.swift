@@ -15,8 +15,10 @@ import Testing
     }
 
     private static let pureModules: Set = [
-        "NetworkTypes", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "ClusterState", "PolicyResolver",
-        "CompiledPolicy", "PolicyCompiler", "PolicyPipeline", "Datapath", "KubernetesWatch", "ChainedCNI",
+        "NetworkTypes", "Documents", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "ClusterState",
+        "PolicyResolver", "CompiledPolicy", "PolicyCompiler", "PolicyPipeline", "ClusterVerdicts", "Datapath",
+        "KubernetesWatch",
+        "ChainedCNI",
     ]
     /// Modules that come with the toolchain.
     private static let toolchain: Set = [
