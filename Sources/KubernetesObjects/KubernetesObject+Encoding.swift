@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Documents
 import NetworkTypes
+import PolicyModel
 
 extension KubernetesObject {
     /// The object as the Kubernetes API writes it, as far as we read it: decoding gives it back.

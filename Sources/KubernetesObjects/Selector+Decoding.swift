@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Documents
+import PolicyModel
 
 extension LabelSelector {
     /// `explain`: what fields mean that are not known.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Documents
 import NetworkTypes
+import PolicyModel
 
 extension TierRule {
     /// The rules of one direction. In lenient mode a direction that is no list of rules is one rule that denies.

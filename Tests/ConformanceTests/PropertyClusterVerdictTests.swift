@@ -5,8 +5,9 @@ import KubernetesObjects
 import NetworkTypes
 import PolicyModel
 import PolicyOracle
-import TestKit
+import PolicyPipeline
 import Testing
+import WorldKit
 
 /// The question asked over a whole cluster against an oracle for each node.
 @Suite struct PropertyClusterVerdictTests {

@@ -3,7 +3,7 @@ import Documents
 import Foundation
 import KubernetesClient
 import KubernetesObjects
-import TestKit
+import NetworkKit
 
 /// Requests to a real API server by curl.
 struct APIServerCurl {

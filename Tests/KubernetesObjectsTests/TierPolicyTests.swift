@@ -2,6 +2,7 @@
 import Documents
 import KubernetesObjects
 import NetworkTypes
+import PolicyModel
 import Testing
 
 /// A policy of the kind with this spec; `metadata` beside its name.

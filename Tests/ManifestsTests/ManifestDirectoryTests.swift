@@ -3,9 +3,9 @@ import Foundation
 import KubernetesObjects
 import Manifests
 import Synchronization
-import TestKit
 import Testing
 import WatchedFiles
+import WorldKit
 
 /// A folder of its own for one test, watched, with what was heard of it.
 final class WatchedFolder: Sendable {
