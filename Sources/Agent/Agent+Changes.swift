@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import ControlProtocol
+// SPDX-License-Identifier: Apache-2.0
+import ControlSocket
 import Datapath
 import KubernetesObjects
 import PolicyPipeline

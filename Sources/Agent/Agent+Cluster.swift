@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: Apache-2.0
 import CLinuxShim
 import ControlProtocol
+// SPDX-License-Identifier: Apache-2.0
+import ControlSocket
 import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
