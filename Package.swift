@@ -167,7 +167,7 @@ let package = Package(
             name: "step-writer",
             dependencies: ["DatapathEBPF", "PolicyResolver", "PolicyPipeline", "NetworkKit", "WorldKit"],
             path: "Tests/StepWriter", swiftSettings: strict),
-        tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
+        tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes", "WorldKit"]),
         tests("WorldKitTests", ["WorldKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
         tests("PacketKitTests", ["PacketKit", "WorldKit", "NetworkTypes"]),
         tests("NetworkTypesTests", ["NetworkTypes", "WorldKit"]),
