@@ -204,7 +204,7 @@ let package = Package(
             name: "step-writer",
             dependencies: ["DatapathEBPF", "PolicyResolver", "PolicyPipeline", "NetworkKit", "WorldKit"],
             path: "Tests/StepWriter", swiftSettings: strict),
-        tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
+        tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel", "WorldKit"]),
         tests("WorldKitTests", ["WorldKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
         tests("PacketKitTests", ["PacketKit", "WorldKit", "NetworkTypes"]),
         tests("NetworkTypesTests", ["NetworkTypes", "WorldKit"]),

@@ -6,6 +6,7 @@ import PolicyModel
 import PolicyPipeline
 import PolicyResolver
 import Testing
+import WorldKit
 
 @Suite struct PushedPolicyTests {
     private static let vm = EndpointName(kind: .pushed, namespace: "", name: "vm")
