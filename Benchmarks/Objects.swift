@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import DocumentKit
+import Documents
 import Foundation
 import KubernetesObjects
 import KubernetesProtobuf
-import TestKit
 
 struct WrongCount: Error {}
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import Datapath
+import Netfilter
 import NetworkTypes
 import PolicyModel
 
@@ -72,16 +73,17 @@ extension PolicyTables {
         let digested = PeerGroup.name(descriptions)
         var name = digested
         var serial = 1
-        while let found = groups[name], found.descriptions != descriptions {
+        while let found = groups[name], found.identities != descriptions.map(\.identity) {
             serial += 1
             name = "\(digested)-\(serial)"
         }
         if groups[name] == nil {
             groups[name] = PeerGroup(key, described: descriptions, name: name)
-            if groups[name]!.hasSelectors { selectorGroups.insert(name) }
+            if groups[name]!.hasChangingHosts { changingGroups.insert(name) }
             newGroups.insert(name)
         } else if !(carried?.contains(name) ?? true) {
             groups[name]!.peerSets = key
+            groups[name]!.setPrefixes(descriptions)
             newGroups.insert(name)
         }
         return name
@@ -113,7 +115,10 @@ extension PolicyTables {
         counterUses[name, default: 0] += 1
         guard contents.objects[name] == nil else { return }
         let mark = compiled.map { RuleMark(id: rule, key: $0.key) }
-        add(TableObject(name, comment: RuleText.comment(compiled?.identity ?? .noPolicy(direction)), rule: mark), &step)
+        add(
+            TableObject(
+                name, comment: RuleText.comment(compiled?.identity ?? .noPolicy(direction)), mark: mark?.bytes ?? []),
+            &step)
     }
 
     private mutating func useDenial(
@@ -143,7 +148,7 @@ extension PolicyTables {
         for key in tables.groups {
             groups[key]!.uses -= 1
             guard groups[key]!.uses == 0, let group = groups.removeValue(forKey: key) else { continue }
-            selectorGroups.remove(key)
+            changingGroups.remove(key)
             for set in group.sets() { removeSet(set.shape.name, &step) }
         }
         for key in tables.ports {

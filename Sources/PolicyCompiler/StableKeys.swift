@@ -100,11 +100,13 @@ extension StableKey {
         self = hash.finish()
     }
 
+    /// A peer set: members that change are no part of its key, so that it is found again after they did.
     init(_ description: PeerSetDescription) {
         var hash = StableHash()
         hash.add(description.description)
-        hash.add(description.blocks)
+        hash.add(description.identity.blocks)
         hash.add(description.bounds)
+        if description.hasChangingMembers { hash.add(byte: 1) }
         self = hash.finish()
     }
 
@@ -119,8 +121,8 @@ extension StableKey {
     /// An endpoint: name and addresses, but no UID, which a restarted daemon could not tell from the tables.
     init(endpoint name: EndpointName, addresses: [IPAddress]) {
         var hash = StableHash()
-        hash.add(name.namespace)
-        hash.add(name.name)
+        hash.add(name.shownNamespace)
+        hash.add(name.shownName)
         hash.add(addresses.count)
         for address in addresses { hash.add(address) }
         self = hash.finish()

@@ -31,14 +31,12 @@ extension PolicyResolver {
         }
     }
 
-    /// Policies that are new, gone or different, and those whose rules look different because of other objects.
+    /// Policies that are new, gone or different, and those whose rules change with the numbers of a port name.
     private func stalePolicies(_ changes: ClusterChanges) -> Set<UInt32> {
         var stale = changes.policies
-        guard changes.nodes || !changes.portNames.isEmpty else { return stale }
-        for (number, policy) in active {
-            let isTouched =
-                (changes.nodes && policy.namesNodes) || !policy.portNames.isDisjoint(with: changes.portNames)
-            if isTouched { stale.insert(number) }
+        guard !changes.portNames.isEmpty else { return stale }
+        for (number, policy) in active where !policy.portNames.isDisjoint(with: changes.portNames) {
+            stale.insert(number)
         }
         return stale
     }

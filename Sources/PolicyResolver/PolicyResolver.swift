@@ -31,8 +31,8 @@ public struct PolicyResolver: Sendable {
     var nodeDNS: PeerSetID?
     var judgesOwnNode = false
     var pushed = PushedState()
-    /// Endpoints that stand for pods whose object is not known yet, with their addresses as last reported.
-    var held: [EndpointName: [IPAddress]] = [:]
+    /// Endpoints that stand for pods whose object is not known yet, as last reported.
+    var held: [UInt32: HeldEndpoint] = [:]
     let settings: PolicySettings
 
     public init(settings: PolicySettings = PolicySettings()) { self.settings = settings }
@@ -45,18 +45,16 @@ public struct PolicyResolver: Sendable {
         var dirtyPods: Set<UInt32> = []
 
         refreshMembership(changes, state)
-        let isNodeNew = refreshOwnNode(changes, state)
+        acquireNodeSets(state)
         refreshEndpoints(changes, state, &change, dirtyGroups: &dirtyGroups, dirtyPods: &dirtyPods)
         refreshPolicies(changes, state, dirtyGroups: &dirtyGroups)
-        if isNodeNew { dirtyGroups.formUnion(groups.keys) }
         for group in dirtyGroups.sorted() { resolve(group: group, state, dirtyPods: &dirtyPods) }
         for pod in dirtyPods {
             guard let endpoint = endpoints[pod], let group = groups[endpoint.group] else { continue }
             change.endpoints[endpoint.name] = ResolvedEndpoint(
                 name: endpoint.name, addresses: endpoint.addresses, ingress: group.ingress, egress: group.egress)
         }
-        resolveHeld(state, isNodeNew: isNodeNew, &change)
-        if isNodeNew { pushed.isDirty = true }
+        resolveHeld(changes, state, &change)
         if !changes.localPods.isEmpty { pushed.isContested = true }
         resolvePushed(state, &change)
         deactivateUnused()
@@ -82,19 +80,16 @@ public struct PolicyResolver: Sendable {
             if state.isLive(namespace: namespace) { dirty.formUnion(state.namespaces[Int(namespace)].groups) }
         }
         for group in dirty.sorted() { peerSets.refresh(group: group, in: state) }
+        if changes.nodes || changes.ownNode { peerSets.refreshNodes(in: state) }
     }
 
-    private mutating func refreshOwnNode(_ changes: ClusterChanges, _ state: ClusterState) -> Bool {
-        guard ownNode == nil || changes.ownNode else { return false }
-        let old = ownNode
-        let new = peerSets.acquire(.ownNode(state.ownNodePrefixes), in: state)
-        if let old { peerSets.release(old) }
-        ownNode = new
-        if nodeDNS == nil, !settings.nodeDNS.isEmpty {
-            let blocks = Set(settings.nodeDNS).sorted().map { AddressBlock(cidr: CIDR(host: $0)) }
-            nodeDNS = peerSets.acquire(.blocks(blocks), in: state)
-        }
-        return new != old
+    /// Acquires, in the first step, the sets that belong to every endpoint's rules.
+    private mutating func acquireNodeSets(_ state: ClusterState) {
+        guard ownNode == nil else { return }
+        ownNode = peerSets.acquire(.ownNode, in: state)
+        guard !settings.nodeDNS.isEmpty else { return }
+        let blocks = Set(settings.nodeDNS).sorted().map { AddressBlock(cidr: CIDR(host: $0)) }
+        nodeDNS = peerSets.acquire(.blocks(blocks), in: state)
     }
 
     private mutating func refreshEndpoints(

@@ -10,8 +10,6 @@ struct ActivePolicy: Sendable {
     var layer: Tier
     var isolates: Set<Direction> = []
     var isInAudit = false
-    /// Whether nodes' labels and addresses shape the rules.
-    var namesNodes = false
     var ingress: [IngressTemplate] = []
     var egress: [ResolvedRule] = []
     /// One reference each.
@@ -122,10 +120,7 @@ extension PeerSetTable {
         for peer in peers {
             switch peer {
             case .pods(let subject): take(.pods(PodPeers(subject)), into: &sets, of: &active, in: state)
-            case .nodes(let selector):
-                active.namesNodes = true
-                let key = PeerSetKey.nodes(state.text(selector), state.nodeAddresses(matching: selector))
-                take(key, into: &sets, of: &active, in: state)
+            case .nodes(let selector): take(.nodes(selector), into: &sets, of: &active, in: state)
             case .block: break
             }
         }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import ClusterVerdicts
 import Foundation
 import KubernetesObjects
 import NetworkTypes
 import PolicyModel
 import PolicyOracle
 import PolicyPipeline
-import TestKit
 import Testing
+import WorldKit
 
 /// The question asked over a whole cluster against an oracle for each node.
 @Suite struct PropertyClusterVerdictTests {
@@ -20,8 +21,9 @@ import Testing
             let oracles = Self.oracles(world)
             for flow in generator.flows(200) {
                 let answer = try cluster.answer(
-                    from: .address(flow.source), to: .address(flow.destination), ipProtocol: flow.ipProtocol,
-                    port: flow.destinationPort)
+                    FlowQuestion(
+                        from: .address(flow.source), to: .address(flow.destination), ipProtocol: flow.ipProtocol,
+                        port: flow.destinationPort))
                 let verdicts = oracles.map { $0.verdict(flow) }
                 let egress = verdicts.compactMap(\.egress).first
                 let ingress = verdicts.compactMap(\.ingress).first
@@ -47,7 +49,7 @@ import Testing
             for (from, to) in zip(world.pods, world.pods.dropFirst()) {
                 guard
                     let answer = try? cluster.answer(
-                        from: from.end, to: to.end, ipProtocol: .tcp, port: 80)
+                        FlowQuestion(from: from.end, to: to.end, ipProtocol: .tcp, port: 80))
                 else { continue }
                 answers += 1
                 let denied = oracles.contains { $0.verdict(answer.flow).verdict == .deny }
@@ -104,7 +106,8 @@ extension Pod {
             return .pod(namespace: "shop", name: text)
         }
         var cluster = try Self.cluster()
-        return try cluster.answer(from: end(from), to: end(to), ipProtocol: ipProtocol, port: port)
+        return try cluster.answer(
+            FlowQuestion(from: end(from), to: end(to), ipProtocol: ipProtocol, port: port))
     }
 
     @Test func eachEndIsDecidedOnItsNode() throws {

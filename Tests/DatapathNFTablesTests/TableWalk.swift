@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import DatapathNFTables
+import Netfilter
 import NetworkTypes
 
 /// A packet's way through the plan of a table, step by step, as the kernel takes it: the first packet of a flow, by an
@@ -116,6 +117,7 @@ struct TableWalk {
         var key: [UInt8] = []
         for field in fields {
             switch field {
+            case .outInterface where isToOwnNode: key += [0, 0, 0, 0]
             case .interface, .outInterface, .hardwareSource, .mark, .sourcePort, .arpSource, .icmpType, .icmpv4Type,
                 .hopLimit, .connectionSource, .connectionID, .frame:
                 return nil

@@ -2,13 +2,14 @@
 import CompiledPolicy
 import Datapath
 import DatapathNFTables
+import Netfilter
 import NetworkTypes
 import PolicyModel
 import PolicyOracle
 import PolicyPipeline
 import PolicyResolver
-import TestKit
 import Testing
+import WorldKit
 
 /// Random clusters through the real compiler into the plan of the table: pure.
 struct WorldTableTests {
@@ -26,7 +27,7 @@ struct WorldTableTests {
         for step in 0..<12 {
             if step > 0 {
                 let delta = pipeline.apply(generator.change())
-                guard tables.apply(delta, of: pipeline.compiled) != nil else {
+                guard tables.plan(delta, of: pipeline.compiled) != nil else {
                     Issue.record("seed \(seed) step \(step): built anew")
                     return
                 }

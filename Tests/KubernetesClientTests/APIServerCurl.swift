@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 import Foundation
 import KubernetesClient
 import KubernetesObjects
-import TestKit
+import NetworkKit
 
 /// Requests to a real API server by curl.
 struct APIServerCurl {

@@ -2,8 +2,7 @@
 import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
-import PolicySources
-import TestKit
+import Manifests
 import Testing
 
 extension OfferedClusterTests {

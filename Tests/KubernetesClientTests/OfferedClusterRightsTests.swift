@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import DocumentKit
+import Documents
 import Foundation
 import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
 import Logging
-import TestKit
 import Testing
 
 /// Who asks, and what they may do.
