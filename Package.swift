@@ -175,6 +175,11 @@ let package = Package(
         tests("KubernetesWatchTests", ["KubernetesWatch", "KubernetesObjects", "TestKit"]),
         tests("KubernetesProtobufTests", ["KubernetesProtobuf", "KubernetesObjects", "NetworkTypes", "TestKit"]),
         tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "TestKit"]),
+        tests("CompiledPolicyTests", ["CompiledPolicy", "NetworkTypes", "PolicyModel"]),
+        tests("PolicyCompilerTests", ["PolicyCompiler", "CompiledPolicy", "NetworkTypes", "PolicyModel"]),
+        tests(
+            "PolicyResolverTests",
+            ["PolicyResolver", "ClusterState", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
         tests(
             "PolicyPipelineTests",
             [
