@@ -65,7 +65,7 @@ public struct PolicyCompiler: Sendable {
     public var portClassCount: Int { ports.classCount }
 
     /// One step. It begins with what the step before left to merge; an empty change does that alone.
-    public mutating func apply(_ change: ResolvedChange) -> CompiledDelta {
+    public mutating func compile(_ change: ResolvedChange) -> CompiledDelta {
         var delta = CompiledDelta()
         var step = PartitionStep()
         let oldSegments = ports.segments
@@ -75,13 +75,13 @@ public struct PolicyCompiler: Sendable {
         for set in dyingPeerSets { compiled.peerSets[set] = nil }
         dyingPeerSets = change.removedPeerSets
         compiled.peerSets.merge(change.addedPeerSets) { $1 }
-        if let merged = ports.settle() { apply(merged, &delta) }
+        if let merged = ports.settle() { publishPortClasses(merged, &delta) }
         partition.add(change, &step)
         flush(&step, isVisible: false, &delta)
         delta.invisibleAddressCount = delta.addresses.count
 
         let moves = assignEndpoints(change, &delta)
-        if let split = ports.split() { apply(split, &delta) }
+        if let split = ports.split() { publishPortClasses(split, &delta) }
         partition.update(change, &step)
         for (set, change) in change.members { compiled.peerSets[set]?.apply(change) }
         for move in moves { partition.setEndpoint(move.endpoint.rawValue, of: move.address, &step) }
@@ -200,7 +200,7 @@ public struct PolicyCompiler: Sendable {
         }
     }
 
-    private mutating func apply(_ change: PortPartition.Change, _ delta: inout CompiledDelta) {
+    private mutating func publishPortClasses(_ change: PortPartition.Change, _ delta: inout CompiledDelta) {
         let count = Int(ports.highestClass) + 1
         for id in programs.keys where compiled.programs[id] != nil {
             let missing = count - (compiled.programs[id]?.columns.count ?? 0)

@@ -20,13 +20,7 @@ enum PeerSetKey: Hashable, Sendable {
 
 /// Pods by selectors and, for a named port, by the number that they give it.
 struct PodPeers: Hashable, Sendable {
-    enum Scope: Hashable, Sendable {
-        /// The policy's own namespace.
-        case namespace(UInt32)
-        /// Namespaces by label.
-        case selector(IndexedSelector)
-    }
-    var scope: Scope
+    var scope: IndexedScope
     var pods: IndexedSelector
     var port: IndexedPort?
     /// Only those addresses count; sorted, without duplicates. Empty: all.

@@ -4,8 +4,8 @@ import Datapath
 import DatapathNFTables
 import NetworkTypes
 import PolicyModel
-import TestKit
 import Testing
+import WorldKit
 
 /// The plan of the table: pure.
 struct PolicyTablesTests {
