@@ -11,10 +11,10 @@ import Testing
         var compiler = PolicyCompiler()
         private(set) var delta = CompiledDelta()
 
-        init(_ parts: [Part]) { delta = compiler.apply(ResolvedChange(parts)) }
+        init(_ parts: [Part]) { delta = compiler.compile(ResolvedChange(parts)) }
 
         @discardableResult mutating func callAsFunction(_ parts: Part...) -> CompiledDelta {
-            delta = compiler.apply(ResolvedChange(parts))
+            delta = compiler.compile(ResolvedChange(parts))
             return delta
         }
 
@@ -54,11 +54,11 @@ import Testing
     }
 
     private static func pod(
-        _ name: String = "web", _ texts: [String] = ["10.0.0.1"], _ tiers: [ResolvedTier], audit: [ResolvedTier]? = nil
+        _ tiers: [ResolvedTier], audit: [ResolvedTier]? = nil, named name: String = "web", at text: String = "10.0.0.1"
     ) -> Part {
         .endpoint(
             ResolvedEndpoint(
-                name: EndpointName(namespace: "shop", name: name), addresses: texts.map(address),
+                name: EndpointName(namespace: "shop", name: name), addresses: [address(text)],
                 ingress: ResolvedDirection(tiers: tiers, audit: audit), egress: ResolvedDirection()))
     }
 
@@ -100,8 +100,14 @@ import Testing
             [tier(.baseline, rule("a", .deny, sets(1, 2), .ports([tcp(80, 90)])))],
             ["deny a", "deny a", "deny a", "allow nobody"]
         ),
-        ([tier(.admin, rule("a", .deny, .sets([])))], ["allow nobody", "allow nobody", "allow nobody", "allow nobody"]),
-        ([tier(.admin, rule("a", .deny, .any, .ports([])))], ["allow nobody", "allow nobody", "allow nobody", "allow nobody"]),
+        (
+            [tier(.admin, rule("a", .deny, .sets([])))],
+            ["allow nobody", "allow nobody", "allow nobody", "allow nobody"]
+        ),
+        (
+            [tier(.admin, rule("a", .deny, .any, .ports([])))],
+            ["allow nobody", "allow nobody", "allow nobody", "allow nobody"]
+        ),
     ]
 
     @Test(arguments: rows) func theFirstMatchThroughTheTiersDecides(_ tiers: [ResolvedTier], _ answers: [String]) {
@@ -124,7 +130,8 @@ import Testing
     private static let isolated = [tier(.networkPolicy, isolates: true, rule("a", .allow, sets(1), .ports([tcp(80)])))]
 
     @Test func equalRulesAreOneProgramAndItLivesAStepLonger() {
-        var scene = Scene(Self.peers + [Self.pod(Self.isolated), Self.pod("api", ["10.0.0.2"], Self.isolated)])
+        var scene = Scene(
+            Self.peers + [Self.pod(Self.isolated), Self.pod(Self.isolated, named: "api", at: "10.0.0.2")])
         #expect(scene.delta.addedPrograms.count == 1 && scene.delta.addedEndpoints.count == 2)
         let program = scene.endpoint("web")?.ingress
         #expect(program == scene.endpoint("api")?.ingress)
@@ -142,14 +149,15 @@ import Testing
         let number = scene.policy.addresses.entry(of: address("10.0.0.1")).endpoint
         scene(Self.pod([Self.tier(.admin, Self.rule("b", .deny))]))
         #expect(scene.delta.changedEndpoints == [number] && scene.delta.addresses.isEmpty)
-        scene(Self.pod("web", ["10.0.0.7"], Self.isolated))
+        scene(Self.pod(Self.isolated, at: "10.0.0.7"))
         #expect(scene.delta.removedEndpoints == [number] && scene.delta.addedEndpoints.count == 1)
         #expect(scene.policy.addresses.entry(of: address("10.0.0.1")) == .none)
     }
 
     /// One store of its address entry brings a pod's class and programs together: it gets a new number.
     @Test(arguments: [
-        ([Part.group(7, [4])], true), ([.join(3, "10.0.0.0/24")], true), ([.join(3, "10.9.0.0/24")], false), ([], false),
+        ([Part.group(7, [4])], true), ([.join(3, "10.0.0.0/24")], true), ([.join(3, "10.9.0.0/24")], false),
+        ([], false),
     ])
     func aPodThatChangesClassAndProgramsGetsANewNumber(_ parts: [Part], isNew: Bool) {
         var scene = Scene(
@@ -157,7 +165,8 @@ import Testing
                 .add(3, .nodes("192.168.0.1/32")), .add(4, .pods), .group(7, [3]), .addresses(["10.0.0.1"], 7),
                 Self.pod(Self.isolated),
             ])
-        let delta = scene.compiler.apply(ResolvedChange(parts + [Self.pod([Self.tier(.admin, Self.rule("b", .deny))])]))
+        let delta = scene.compiler.compile(
+            ResolvedChange(parts + [Self.pod([Self.tier(.admin, Self.rule("b", .deny))])]))
         #expect(delta.addedEndpoints.isEmpty == !isNew)
         #expect(delta.changedEndpoints.isEmpty == isNew)
     }
@@ -178,8 +187,8 @@ import Testing
         let pods = (0..<100).map { number in
             let port = PortMatch.ports([tcp(UInt16(1000 + number))])
             return pod(
-                "web\(number)", ["10.0.1.\(number)"],
-                [tier(.admin, rule("n\(number)", .deny, sets(2), port), rule("o\(number)", .allow, sets(1)))])
+                [tier(.admin, rule("n\(number)", .deny, sets(2), port), rule("o\(number)", .allow, sets(1)))],
+                named: "web\(number)", at: "10.0.1.\(number)")
         }
         let described: [Part] = [
             .add(1, .ownNode("127.0.0.0/8", "192.168.0.1/32", "::1/128")),
@@ -211,7 +220,7 @@ import Testing
         #expect(scene.policy.programs.count == 101)
         #expect(scene.answer(peer, 80) == before)
         let rules = scene.policy.rules
-        var delta = scene.compiler.apply(ResolvedChange(change))
+        var delta = scene.compiler.compile(ResolvedChange(change))
         #expect(scene.answer(peer, 80) == after)
         #expect(delta.addresses.map { "\($0.prefix)" } == entries)
         #expect(delta.invisibleAddressCount == 0)

@@ -13,8 +13,12 @@ func cidr(_ text: String) -> CIDR {
     do { return try CIDR(text) } catch { preconditionFailure("\(error)") }
 }
 
-func tcp(_ first: UInt16, _ last: UInt16? = nil) -> ProtocolPorts { ProtocolPorts(.tcp, PortRange(first, last ?? first)) }
-func udp(_ first: UInt16, _ last: UInt16? = nil) -> ProtocolPorts { ProtocolPorts(.udp, PortRange(first, last ?? first)) }
+func tcp(_ first: UInt16, _ last: UInt16? = nil) -> ProtocolPorts {
+    ProtocolPorts(.tcp, PortRange(first, last ?? first))
+}
+func udp(_ first: UInt16, _ last: UInt16? = nil) -> ProtocolPorts {
+    ProtocolPorts(.udp, PortRange(first, last ?? first))
+}
 
 func sets(_ numbers: UInt32...) -> PeerMatch { .sets(numbers.map(PeerSetID.init(rawValue:))) }
 

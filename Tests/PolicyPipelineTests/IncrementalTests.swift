@@ -5,6 +5,7 @@ import KubernetesObjects
 import NetworkTypes
 import PolicyPipeline
 import Testing
+import WorldKit
 
 /// Any order of events leads to the same tables as the objects that are left, and no step shows a packet a verdict
 /// that is neither the old nor the new one.
@@ -26,20 +27,33 @@ import Testing
         }
     }
 
-    private static func run(seed: UInt64) -> String? {
+    /// The same while nodes come, go and change: addresses join and leave peer sets that live.
+    @Test func nodesThatComeAndGoEqualFromScratch() {
+        for seed in Self.seeds.prefix(120) {
+            let problem = Self.run(seed: seed, nodePercent: 50)
+            #expect(problem == nil, "BULKHEAD_SEED=\(seed): \(problem ?? "")")
+            if problem != nil { return }
+        }
+    }
+
+    private static func run(seed: UInt64, nodePercent: Int = 0) -> String? {
         var world = RandomWorld(seed: seed)
+        var choices = SplitMix64(seed: seed)
         var pipeline = PolicyPipeline(nodeName: "n1")
         var replay = TableReplay()
         let flows = (0..<24).map { _ in world.flow() }
         var localAddresses: [CIDR] = []
         for number in 0..<40 {
-            if let addresses = world.localAddresses() {
+            if let addresses = world.localAddresses(percent: nodePercent == 0 ? 8 : 30) {
                 localAddresses = addresses
                 replay.apply(pipeline.apply(localAddresses: addresses), of: pipeline.compiled) { _, _ in }
             }
             let size = number % 5 == 4 ? 4 : 1
             let objects = world.objects
-            let events = (0..<size).map { _ in world.event() }
+            let events = (0..<size).map { _ in
+                let isNode = nodePercent > 0 && Int.random(in: 0..<100, using: &choices) < nodePercent
+                return isNode ? world.nodeEvent() : world.event()
+            }
             let isOneStep = size == 1 && !movesPod(events[0], objects)
             let before = flows.map { replay.verdict($0) }
             let delta = pipeline.apply(events)

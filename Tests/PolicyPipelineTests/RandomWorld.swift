@@ -47,6 +47,21 @@ struct RandomWorld {
         return .set(object)
     }
 
+    /// A node that comes, goes, or has other labels or addresses: its own, a pod's, or what a local route covers.
+    mutating func nodeEvent() -> ObjectEvent {
+        let metadata = ObjectMeta(name: pick(["n1", "n1", "n2", "n3", "n4"]), labels: labels())
+        let object = KubernetesObject.node(
+            Node(
+                metadata: metadata,
+                addresses: nodeAddresses() + (chance(30) ? [pick(Self.addresses + Self.outside)] : [])))
+        if chance(25) {
+            objects[object.key] = nil
+            return .removed(object.key)
+        }
+        objects[object.key] = object
+        return .set(object)
+    }
+
     private mutating func nodeAddresses() -> [IPAddress] {
         [IPAddress(v4: 0xc0a8_0000 + UInt32.random(in: 1...3, using: &random))]
     }
@@ -183,8 +198,8 @@ struct RandomWorld {
     ]
 
     /// What the node takes in by its local routes, now and then something else.
-    mutating func localAddresses() -> [CIDR]? {
-        guard chance(8) else { return nil }
+    mutating func localAddresses(percent: Int = 8) -> [CIDR]? {
+        guard chance(percent) else { return nil }
         let hosts = (1...2).compactMap { _ in chance(60) ? CIDR(host: pick(Self.outside)) : nil }
         return hosts + (chance(50) ? [pick(Self.localPrefixes)] : [])
     }
