@@ -14,6 +14,21 @@ extension WorldGenerator {
         return events
     }
 
+    /// Changes which addresses the node takes in by its local routes, and returns them.
+    public mutating func changeLocalAddresses() -> [CIDR] {
+        world.settings.localAddresses = settings().localAddresses
+        return world.settings.localAddresses
+    }
+
+    /// Changes a node: it comes, goes, or has other labels or addresses, sometimes one of a pod. Returns what happened.
+    public mutating func changeNode() -> [ObjectEvent] {
+        var node = node(random.below(nodeCount + 2))
+        if random.chance(percent: 20) { node.addresses += podIPs(node: random.below(nodeCount)).prefix(1) }
+        let event = random.chance(percent: 25) ? removal(of: .node(node)) : .set(.node(node))
+        world.apply(event)
+        return [event]
+    }
+
     /// Nil where the thing to be changed does not exist.
     private mutating func event() -> ObjectEvent? {
         if isTiered, random.chance(percent: 35) { return tierEvent() }
@@ -64,6 +79,7 @@ extension WorldGenerator {
         case 4: pod.metadata.createdAt += Int64(random.between(-2, 2)) * 500
         case 5:
             // The same name again on another node, as a StatefulSet makes it.
+            pod.metadata.uid = "uid-\(pod.metadata.name)-\(nextSerial())"
             pod.nodeName = "node-\(node)"
             pod.hostIPs = families.map { WorldPlan.nodeAddress($0, node: node) }
             pod.podIPs = pod.hostNetwork ? pod.hostIPs : podIPs(node: node)
