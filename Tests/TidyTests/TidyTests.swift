@@ -16,8 +16,8 @@ import Testing
 
     private static let pureModules: Set = [
         "NetworkTypes", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "PolicyTranslation", "ClusterState",
-        "PolicyResolver", "CompiledPolicy", "PolicyCompiler", "PolicyPipeline", "Datapath", "KubernetesWatch",
-        "ChainedCNI",
+        "PolicyResolver", "CompiledPolicy", "PolicyCompiler", "PolicyPipeline", "KernelErrors", "Datapath",
+        "KubernetesWatch", "ChainedCNI", "NetlinkAttributes",
     ]
     /// Modules that come with the toolchain.
     private static let toolchain: Set = [
