@@ -24,7 +24,7 @@ public final class RulesetFollower: Sendable {
         guard joined == 0 else { throw .system(operation: "follow the ruleset", code: errno, detail: "") }
         let loop = RulesetLoop(socket: socket, receiver: receiver)
         do throws(PolledThreadError) {
-            thread = try PolledThread { loop.run(until: $0) }
+            thread = try PolledThread { loop.run($0) }
         } catch {
             throw .system(operation: error.operation, code: error.code, detail: "")
         }
@@ -50,14 +50,8 @@ private final class RulesetLoop {
         self.receiver = receiver
     }
 
-    func run(until wake: Int32) {
-        var waiting = [
-            pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0),
-        ]
-        while true {
-            _ = poll(&waiting, 2, -1)
-            guard waiting[0].revents == 0 else { return }
+    func run(_ waiter: PolledThread.Waiter) {
+        while waiter.wait(for: socket.descriptor) {
             if drain() { receiver() }
         }
     }

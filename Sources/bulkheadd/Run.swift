@@ -2,6 +2,7 @@
 import Agent
 import BridgeGuard
 import ControlProtocol
+import ControlSocket
 import DatapathEBPF
 import DatapathNFTables
 import FoundationEssentials
@@ -9,9 +10,9 @@ import Glibc
 import KubernetesClient
 import KubernetesObjects
 import Logging
+import Manifests
 import NIOCore
 import NodeNetwork
-import PolicySources
 import ServiceLifecycle
 
 /// What the daemon does once its process is set up.

@@ -15,9 +15,9 @@ import Testing
     }
 
     private static let pureModules: Set = [
-        "NetworkTypes", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "PolicyTranslation", "ClusterState",
-        "PolicyResolver", "CompiledPolicy", "PolicyCompiler", "PolicyPipeline", "KernelErrors", "Datapath",
-        "KubernetesWatch", "ChainedCNI", "NetlinkAttributes",
+        "NetworkTypes", "Documents", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "PolicyTranslation",
+        "ClusterState", "PolicyResolver", "CompiledPolicy", "PolicyCompiler", "PolicyPipeline", "ClusterVerdicts",
+        "KernelErrors", "Datapath", "KubernetesWatch", "ChainedCNI", "NetlinkAttributes",
     ]
     /// Modules that come with the toolchain.
     private static let toolchain: Set = [
