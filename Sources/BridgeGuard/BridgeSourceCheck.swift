@@ -8,7 +8,7 @@ import NetworkTypes
 /// ``repair()`` puts it right.
 public struct BridgeSourceCheck: ~Copyable {
     private var socket: NetfilterSocket?
-    /// What the kernel was told last; nil: it must be told all.
+    /// What the kernel was given last; nil: it must be given everything.
     private var contents: TableContents?
     /// The ruleset's generation when the table was last known to be as we left it.
     private var generation: UInt32?

@@ -10,7 +10,7 @@ import PolicyModel
 /// is allowed is accepted. A rule that passes goes to a chain that begins after its tier.
 ///
 /// With policies in audit there are three: one jumps to the rules in force, which return what they allow, and then to
-/// the rules with the policies in audit among them, which tell of what they would deny and return in any case.
+/// the rules with the policies in audit among them, which report what they would deny and return in any case.
 struct ChainWriter {
     /// Rules that decide together.
     private struct Part {

@@ -6,7 +6,7 @@ import NetlinkAttributes
 import NetworkTypes
 import PolicyModel
 
-/// A packet as nflog tells it.
+/// A packet as nflog reports it.
 package struct LoggedPacket: Hashable, Sendable {
     package var mark: EventMark
     /// Of the interface by which it came; 0: of none.
@@ -18,7 +18,7 @@ package struct LoggedPacket: Hashable, Sendable {
     /// Counts the messages of the group.
     package var number: UInt32?
 
-    /// Bytes of a packet that are told.
+    /// Bytes of a packet that are reported.
     static let byteLimit = 128
 
     /// Reads what follows the netlink header; nil when it is none of our messages.

@@ -10,9 +10,9 @@ import PolicyModel
 public struct NFTablesSettings: Sendable, Hashable {
     /// Denied packets are answered (TCP reset, ICMP administratively prohibited) and not silently dropped.
     public var rejects: Bool
-    /// Number of the nflog group on which dropped packets are told; nobody else must listen there.
+    /// Number of the nflog group on which dropped packets are reported; nobody else must listen there.
     public var logGroup: UInt16
-    /// Drop events told in a second, all rules together.
+    /// Drop events reported in a second, all rules together.
     public var eventsPerSecond: UInt32
 
     public init(rejects: Bool = false, logGroup: UInt16 = 2112, eventsPerSecond: UInt32 = 200) {
