@@ -187,6 +187,8 @@ let package = Package(
         tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
         tests("WorldKitTests", ["WorldKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
         tests("PacketKitTests", ["PacketKit", "WorldKit", "NetworkTypes"]),
+        tests("DocumentsTests", ["Documents"]),
+        tests("PolledThreadTests", ["PolledThread"]),
         tests("NetworkTypesTests", ["NetworkTypes", "WorldKit"]),
         tests("KubernetesObjectsTests", ["Documents", "KubernetesObjects", "NetworkTypes", "WorldKit", "PolicyModel"]),
         tests(
@@ -195,10 +197,14 @@ let package = Package(
                 "Documents", "KubernetesClient", "KubernetesWatch", "KubernetesObjects", "Manifests", "APIServerKit",
                 "DocumentKit", "NetworkKit", logging, nioCore, nioEmbedded,
             ]),
-        tests("KubernetesWatchTests", ["Documents", "KubernetesWatch", "KubernetesObjects", "DocumentKit", "WorldKit"]),
+        tests(
+            "KubernetesWatchTests", ["Documents", "KubernetesWatch", "KubernetesObjects", "DocumentKit", "WorldKit"]),
         tests(
             "KubernetesProtobufTests",
-            ["Documents", "KubernetesProtobuf", "KubernetesObjects", "NetworkTypes", "DocumentKit", "WorldKit", "PolicyModel"]),
+            [
+                "Documents", "KubernetesProtobuf", "KubernetesObjects", "NetworkTypes", "DocumentKit", "WorldKit",
+                "PolicyModel",
+            ]),
         tests("ManifestsTests", ["WatchedFiles", "Manifests", "KubernetesObjects", "WorldKit"]),
         tests(
             "PolicyTranslationTests", ["PolicyTranslation", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
@@ -217,7 +223,8 @@ let package = Package(
         tests(
             "ConformanceTests",
             [
-                "ClusterVerdicts", "APIServerKit", "NetworkKit", "PacketKit", "WorldKit", "PolicyOracle", "PolicyPipeline",
+                "ClusterVerdicts", "APIServerKit", "NetworkKit", "PacketKit", "WorldKit", "PolicyOracle",
+                "PolicyPipeline",
                 "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel", "NetworkTypes", "Datapath",
                 "DatapathEBPF", "Manifests",
             ]),
@@ -239,7 +246,8 @@ let package = Package(
         tests(
             "AgentTests",
             [
-                "PolledThread", "ControlSocket", "Agent", "APIServerKit", "NetworkKit", "WorldKit", "ControlProtocol", "PrometheusText",
+                "PolledThread", "ControlSocket", "Agent", "APIServerKit", "NetworkKit", "WorldKit", "ControlProtocol",
+                "PrometheusText",
                 "Datapath", "FlowTelemetry", "CompiledPolicy", "Manifests", "NodeNetwork", "KubernetesClient",
                 "KubernetesObjects", "PolicyModel", "NetworkTypes", logging, lifecycle, nioCore,
             ]),
