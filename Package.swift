@@ -69,10 +69,14 @@ let package = Package(
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver",
                 "CompiledPolicy", "PolicyCompiler",
             ]),
+        module("KernelErrors"),
         module(
             "ClusterVerdicts",
-            ["NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy", "PolicyPipeline"]),
-        module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
+            [
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
+                "PolicyPipeline", "ClusterState",
+            ]),
+        module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "KernelErrors"]),
         module("KubernetesWatch", ["Documents", "KubernetesObjects", "KubernetesProtobuf"]),
 
         // The kernel.
@@ -82,23 +86,39 @@ let package = Package(
         .systemLibrary(
             name: "CLibNFTNL", path: "Sources/CLibNFTNL", pkgConfig: "libnftnl libmnl",
             providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
-        .target(name: "CLinuxShim", dependencies: ["CLibBPF", "CLibNFTNL"], cSettings: strictC),
-        module("PolledThread"),
-        module("Netfilter", ["NetworkTypes", "CompiledPolicy", "Datapath", "CLinuxShim", "CLibNFTNL"]),
+        .target(name: "CLinuxShim", dependencies: ["CLibBPF"], cSettings: strictC),
+        .target(name: "CGracePeriod", cSettings: strictC),
+        module("GracePeriod", ["CGracePeriod"]),
+        module("PolledThread", []),
+        module("NetlinkAttributes", ["NetworkTypes"]),
+        module(
+            "Netfilter",
+            [
+                "NetworkTypes", "KernelErrors", "NetlinkAttributes", "GracePeriod", "PolledThread", "CLinuxShim",
+                "CLibNFTNL",
+            ]),
+        module("BridgeGuard", ["NetworkTypes", "KernelErrors", "Netfilter"]),
+        module(
+            "ConnectionTracking",
+            [
+                "NetworkTypes", "CompiledPolicy", "KernelErrors", "NetlinkAttributes", "GracePeriod", "Netfilter",
+                "CLibNFTNL",
+            ]),
         .executableTarget(name: "bpf-embed", path: "Plugins/bpf-embed", swiftSettings: strict),
         .plugin(name: "EmbedBPF", capability: .buildTool(), dependencies: ["bpf-embed"]),
         .target(
             name: "DatapathEBPF",
             dependencies: [
                 "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "BulkheadABI", "CLibBPF", "CLinuxShim",
-                "Netfilter",
+                "GracePeriod", "Netfilter", "ConnectionTracking",
             ],
             swiftSettings: strict, plugins: ["EmbedBPF"]),
         module(
             "DatapathNFTables",
             [
-                "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLinuxShim", "CLibNFTNL", "PolledThread",
+                "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLibNFTNL", "NetlinkAttributes",
                 "Netfilter",
+                "ConnectionTracking",
             ]),
 
         // The chained CNI plugin. It is copied to places where nothing else of ours is, and starts for each pod.
@@ -108,7 +128,7 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "-s"])]),
 
         // Input and output.
-        module("NodeNetwork", ["NetworkTypes", "CLinuxShim", "PolledThread"]),
+        module("NodeNetwork", ["NetworkTypes", "NetlinkAttributes", "CLinuxShim", "PolledThread"]),
         module("YAMLDocuments", ["Documents", yams]),
         module("WatchedFiles"),
         module(
@@ -134,27 +154,25 @@ let package = Package(
             "Agent",
             [
                 "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
-                "PolicyPipeline", "ClusterVerdicts", "Datapath", "DatapathNFTables", "Manifests", "WatchedFiles",
-                "FlowTelemetry", "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread",
-                "NodeNetwork", "KubernetesWatch", "KubernetesClient", logging, lifecycle,
+                "PolicyPipeline", "ClusterVerdicts", "Datapath", "Manifests", "WatchedFiles", "FlowTelemetry",
+                "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread", "NodeNetwork",
+                "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", logging, lifecycle,
             ]),
         .executableTarget(
             name: "bulkheadd",
             dependencies: [
                 "NetworkTypes", "Documents", "KubernetesObjects", "PolicyResolver", "Agent", "ControlProtocol",
                 "ControlSocket", "PolledThread", "Datapath", "DatapathEBPF", "DatapathNFTables", "Manifests",
-                "KubernetesClient", "NodeNetwork", "ChainedCNI",
-                "CNIInstallation", "CLinuxShim", argumentParser, logging, lifecycle, nioCore,
+                "KubernetesClient", "NodeNetwork", "ChainedCNI", "CNIInstallation", "CLinuxShim", "BridgeGuard",
+                argumentParser, logging, lifecycle, nioCore,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "bulkheadctl",
             dependencies: [
                 "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "ClusterVerdicts", "Manifests",
-                "ControlProtocol", "CNIInstallation", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", argumentParser,
-                yams,
-                nioCore,
-                nioPosix, nioHTTP1,
+                "ControlProtocol", "CNIInstallation", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", "BridgeGuard",
+                argumentParser, yams, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: strict),
 
@@ -174,9 +192,11 @@ let package = Package(
             swiftSettings: strict),
         kit("WorldKit", ["NetworkTypes", "KubernetesObjects", "PolicyOracle", "PolicyModel"]),
         kit("PacketKit", ["NetworkTypes", "WorldKit"]),
-        kit("DocumentKit", ["KubernetesObjects", "Manifests", "PolicyModel"]),
-        kit("NetworkKit", ["NetworkTypes", "KubernetesObjects", "WorldKit", "PacketKit", "CLinuxShim"]),
-        kit("APIServerKit", ["KubernetesObjects", "DocumentKit", "NetworkKit", nioCore, nioPosix, nioHTTP1, nioSSL]),
+        kit("DocumentKit", ["KubernetesObjects", "PolicyModel", "Documents", "YAMLDocuments"]),
+        kit("NetworkKit", ["NetworkTypes", "KubernetesObjects", "WorldKit", "PacketKit", "CLinuxShim", "Documents"]),
+        kit(
+            "APIServerKit",
+            ["KubernetesObjects", "DocumentKit", "NetworkKit", "Documents", nioCore, nioPosix, nioHTTP1, nioSSL]),
         .executableTarget(
             name: "packet-probe", dependencies: ["NetworkKit", "NetworkTypes"], path: "Tests/PacketProbe",
             swiftSettings: strict),
@@ -184,7 +204,7 @@ let package = Package(
             name: "step-writer",
             dependencies: ["DatapathEBPF", "PolicyResolver", "PolicyPipeline", "NetworkKit", "WorldKit"],
             path: "Tests/StepWriter", swiftSettings: strict),
-        tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
+        tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel", "WorldKit"]),
         tests("WorldKitTests", ["WorldKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
         tests("PacketKitTests", ["PacketKit", "WorldKit", "NetworkTypes"]),
         tests("DocumentsTests", ["Documents"]),
@@ -232,13 +252,17 @@ let package = Package(
             "DatapathEBPFTests",
             [
                 "DatapathEBPF", "Datapath", "CompiledPolicy", "PolicyModel", "NetworkTypes", "BulkheadABI",
-                "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim", "CLibBPF",
+                "ConnectionTracking", "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim", "CLibBPF",
             ]),
+        tests("NetlinkAttributesTests", ["NetlinkAttributes", "NetworkTypes"]),
+        tests("NetfilterTests", ["Netfilter", "KernelErrors", "NetworkTypes", "NetworkKit"]),
+        tests("BridgeGuardTests", ["BridgeGuard", "Netfilter", "NetworkTypes", "NetworkKit"]),
+        tests("GracePeriodTests", ["CGracePeriod", "NetworkKit"]),
         tests(
             "DatapathNFTablesTests",
             [
                 "DatapathNFTables", "Datapath", "CompiledPolicy", "PolicyPipeline", "PolicyResolver", "PolicyOracle",
-                "PolicyModel", "NetworkTypes", "NetworkKit", "WorldKit",
+                "PolicyModel", "NetworkTypes", "Netfilter", "NetworkKit", "WorldKit",
             ]),
         tests("PrometheusTextTests", ["PrometheusText"]),
         tests("FlowTelemetryTests", ["FlowTelemetry"]),

@@ -114,8 +114,6 @@ extension Agent where Plane: ~Copyable {
             throw ErrorAnswer(.internalError, "it could not be kept for a restart and was not done: \(error)")
         }
         attached.records = records
-        // Others may stand for a pod of which nobody had told.
-        noteCandidates()
         try? advance { $0.apply(attachments: attached.pods) }
         // The runtime may have told of an interface alone.
         updatePlaces()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControlSocket
-import DatapathNFTables
+import Netfilter
 import KubernetesClient
 import NodeNetwork
 

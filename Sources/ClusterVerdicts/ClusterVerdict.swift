@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ClusterState
 import CompiledPolicy
 import KubernetesObjects
 import NetworkTypes
@@ -50,20 +51,20 @@ public struct ClusterVerdict: Sendable {
         "(\(pod.hostIPs.map(\.description).joined(separator: ",")) \(number / 1000))"
     }
 
-    /// Of two pods that claim one address the younger owns it; equally old: the greater namespace, then name.
+    /// Decided by the same table as on the nodes.
     private static func owners(of pods: [EndpointName: Pod]) -> [IPAddress: EndpointName] {
-        var owners: [IPAddress: EndpointName] = [:]
-        for (name, pod) in pods where !pod.hostNetwork && pod.hasAddresses {
-            for address in pod.podIPs {
-                if let rival = owners[address], let other = pods[rival],
-                    (other.metadata.createdAt, rival) > (pod.metadata.createdAt, name)
-                {
-                    continue
+        let claimants = pods.filter { !$0.value.hostNetwork && $0.value.hasAddresses }.map { ($0.key, $0.value) }
+        var table = ClaimTable()
+        for (number, (_, pod)) in claimants.enumerated() {
+            for address in Set(pod.podIPs) {
+                _ = table.claim(address, by: UInt32(number)) { number in
+                    let (name, pod) = claimants[Int(number)]
+                    return Claim(
+                        address: address, endpoint: name, source: .object, age: pod.metadata.createdAt)
                 }
-                owners[address] = name
             }
         }
-        return owners
+        return table.owners.mapValues { claimants[Int($0)].0 }
     }
 
     /// Whether policy lets the flow pass, and what decides.

@@ -112,7 +112,7 @@ private final class FollowLoop {
         for _ in 0..<Self.datagramsPerDelivery {
             guard !isStale, let messages = try receive() else { return }
             for message in messages {
-                switch state.apply(message) {
+                switch state.observe(message) {
                 case .stale: isStale = true
                 case .changed: hasNews = true
                 case .unchanged: break

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Agent
+import BridgeGuard
 import ControlProtocol
 import ControlSocket
 import DatapathEBPF
