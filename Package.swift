@@ -142,7 +142,7 @@ let package = Package(
         module("CNIInstallation", ["ChainedCNI", "WatchedFiles", "PolledThread"]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
         module("PrometheusText"),
-        module("ControlProtocol", ["PolicyModel", "KubernetesObjects"]),
+        module("ControlProtocol", ["Documents", "PolicyModel", "KubernetesObjects"]),
         module(
             "ControlSocket",
             [
