@@ -232,6 +232,8 @@ let package = Package(
         tests(
             "PolicyResolverTests",
             ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
+        tests("CompiledPolicyTests", ["CompiledPolicy", "NetworkTypes", "PolicyModel"]),
+        tests("PolicyCompilerTests", ["PolicyCompiler", "CompiledPolicy", "NetworkTypes", "PolicyModel"]),
         tests(
             "PolicyPipelineTests",
             [

@@ -101,7 +101,7 @@ extension StableKey {
     }
 
     /// A peer set: members that change are no part of its key, so that it is found again after they did.
-    init(_ description: PeerSetDescription) {
+    package init(_ description: PeerSetDescription) {
         var hash = StableHash()
         hash.add(description.description)
         hash.add(description.identity.blocks)
