@@ -26,8 +26,8 @@ struct NetlinkBytes {
         return NetlinkBytes(bytes: UnsafeRawBufferPointer(rebasing: bytes[range]))
     }
 
-    /// Calls `body` with type and payload of each attribute (`struct rtattr`) from `offset` on. Each step goes on by at
-    /// least the four bytes of a header, so it ends.
+    /// Calls `body` with type and payload of each attribute (`struct rtattr`) from `offset` on. Each step advances by
+    /// at least the four bytes of a header, so the loop ends.
     func forEachAttribute(
         from offset: Int, _ body: (_ type: Int, _ payload: NetlinkBytes) throws(NodeNetworkError) -> Void
     ) throws(NodeNetworkError) {
@@ -38,7 +38,7 @@ struct NetlinkBytes {
             let length = Int(attribute.rta_len)
             guard length >= header else { throw .invalid(what: "attribute length", value: length) }
             let payload = try slice(position + header..<position + length, "attribute \(attribute.rta_type)")
-            // The two upper bits say "nested" and "network byte order" (NLA_F_NESTED, NLA_F_NET_BYTEORDER).
+            // The two upper bits mean "nested" and "network byte order" (NLA_F_NESTED, NLA_F_NET_BYTEORDER).
             try body(Int(attribute.rta_type & 0x3fff), payload)
             position += Self.aligned(length)
         }
@@ -50,7 +50,7 @@ struct NetlinkBytes {
     /// The six bytes of an Ethernet address, the first one uppermost; nil for hardware with other addresses.
     var hardwareAddress: UInt64? { count == 6 ? bytes.reduce(0) { $0 << 8 | UInt64($1) } : nil }
 
-    /// The whole of the bytes as an address of `family`.
+    /// All bytes as an address of `family`.
     func address(_ family: AddressFamily) throws(NodeNetworkError) -> IPAddress {
         switch family {
         case .ipv4:

@@ -2,15 +2,15 @@
 import CLinuxShim
 import Glibc
 
-/// A thread of its own for what waits in poll(2), which it leaves when it is told to end.
+/// A dedicated thread for code that waits in poll(2), which ends when its descriptor becomes readable.
 public final class PolledThread: Sendable {
     private let wake: Int32
     private let thread: pthread_t
 
     /// Starts the thread.
     ///
-    /// - Parameter body: runs on the thread, and returns once the descriptor that it gets is readable.
-    /// - Throws: ``PolledThreadError`` when the system has no descriptor or thread left.
+    /// - Parameter body: runs on the thread, and returns once its descriptor is readable.
+    /// - Throws: ``PolledThreadError`` if the system has no descriptor or thread left.
     public init(_ body: sending @escaping (_ wake: Int32) -> Void) throws(PolledThreadError) {
         let wake = eventfd(0, Int32(EFD_CLOEXEC))
         guard wake >= 0 else { throw PolledThreadError(operation: "make an eventfd", code: errno) }
@@ -31,7 +31,7 @@ public final class PolledThread: Sendable {
         self.thread = thread
     }
 
-    /// Ends the thread and waits for it. Call once, not from the thread.
+    /// Ends the thread and waits for it. Call this once, and not from the thread.
     public func stop() {
         var one: UInt64 = 1
         _ = write(wake, &one, MemoryLayout<UInt64>.size)
@@ -39,7 +39,7 @@ public final class PolledThread: Sendable {
         close(wake)
     }
 
-    /// The thread's own.
+    /// The state of the thread itself.
     private final class Body {
         let run: () -> Void
         init(_ run: @escaping () -> Void) { self.run = run }
@@ -48,7 +48,7 @@ public final class PolledThread: Sendable {
 
 /// Why there is no thread; `code` is an errno.
 public struct PolledThreadError: Error, Sendable, Hashable {
-    /// What was tried, as a verb: "start a thread".
+    /// What was tried, as a verb phrase: "start a thread".
     public var operation: String
     public var code: Int32
 }
