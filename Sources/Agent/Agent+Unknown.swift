@@ -28,9 +28,9 @@ struct UnknownPods {
 }
 
 extension Agent where Plane: ~Copyable {
-    /// Makes endpoints of the pods that no object tells of, and takes them back where one does now, as long as there are
-    /// policies that hold for every pod whatever its labels. Their sources are not checked: what else lies behind such
-    /// an interface is not known either.
+    /// Makes endpoints of the pods that no object tells of, and takes them back where one does now, as long as there
+    /// are policies that hold for every pod whatever its labels. Their sources are not checked: what else lies behind
+    /// such an interface is not known either.
     func updateUnknown() {
         let events = takeUnknown()
         guard !events.isEmpty else { return }

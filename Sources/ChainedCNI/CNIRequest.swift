@@ -21,7 +21,7 @@ public struct CNIRequest: Sendable, Hashable {
     public var pod: PodIdentity?
     /// For ADD and CHECK.
     public var previous: PreviousResult?
-    /// For GC: all that the runtime still has of the network.
+    /// For GC: all attachments of the network that the runtime still has.
     public var valid: [Attachment] = []
 
     public struct Attachment: Sendable, Hashable {
@@ -33,7 +33,7 @@ public struct CNIRequest: Sendable, Hashable {
         }
     }
 
-    /// The command, which decides what else has to be there.
+    /// The command, which decides what else is required.
     public static func command(_ environment: [String: String]) throws(CNIError) -> Command {
         let text = try variable("CNI_COMMAND", environment)
         guard let command = Command(rawValue: text) else {
@@ -46,7 +46,7 @@ public struct CNIRequest: Sendable, Hashable {
     /// Reads a call.
     ///
     /// - Parameters:
-    ///   - environment: the process's.
+    ///   - environment: that of the process.
     ///   - input: all of standard input.
     public init(_ command: Command, _ environment: [String: String], _ input: [UInt8]) throws(CNIError) {
         self.command = command
@@ -132,7 +132,7 @@ public struct CNIRequest: Sendable, Hashable {
         return value
     }
 
-    /// The specification's forms of the two.
+    /// The forms that the specification allows.
     private static func check(_ attachment: Attachment) throws(CNIError) {
         let container = attachment.container.utf8
         let isName = container.allSatisfy { byte in
@@ -149,7 +149,7 @@ public struct CNIRequest: Sendable, Hashable {
     }
 }
 
-/// The pod that a sandbox is for, as the runtime says in CNI_ARGS.
+/// The pod of a sandbox, as the runtime names it in CNI_ARGS.
 public struct PodIdentity: Sendable, Hashable {
     public var namespace: String
     public var name: String

@@ -11,11 +11,11 @@ public struct ControlReply: Sendable, Hashable {
     /// Bytes of a body.
     static let bodyLimit = 4 << 20
 
-    /// Reads what has come so far.
+    /// Reads the bytes received so far.
     ///
-    /// - Parameter isWhole: whether nothing more will come.
-    /// - Returns: nil where the answer is not whole yet.
-    /// - Throws: ``CNIError`` where it is no answer of the daemon's, or has ended too early.
+    /// - Parameter isWhole: whether these are all bytes.
+    /// - Returns: nil if the answer is not complete yet.
+    /// - Throws: ``CNIError`` if this is not an answer of the daemon, or ended too early.
     public static func read(_ bytes: [UInt8], isWhole: Bool) throws(CNIError) -> ControlReply? {
         guard let end = headEnd(bytes) else {
             if isWhole { throw malformed(bytes.isEmpty ? "it is empty" : "its headers do not end") }
@@ -90,7 +90,7 @@ extension ControlReply {
         }
     }
 
-    /// What the daemon says is wrong; nil where it has done what it was asked for.
+    /// The error in the daemon's answer; nil if the call succeeded.
     func failure() throws(CNIError) -> Failure? {
         guard status >= 300 else { return nil }
         let error = try json()["error"]
@@ -110,7 +110,7 @@ extension ControlReply {
         var problems: [String]
 
         func error() -> CNIError {
-            // The next attempt may well succeed: the object comes, the kernel is programmed, the next daemon starts.
+            // The next attempt may succeed: the object becomes known, the kernel is programmed, the next daemon starts.
             let mayPass = ["deadline_exceeded", "datapath_failed", "stopping"].contains(code)
             return CNIError(
                 mayPass ? .tryAgainLater : .refused, message,

@@ -2,13 +2,13 @@
 import KubernetesObjects
 import NetworkTypes
 
-/// Asks the daemon, and waits at most so long for its answer.
+/// Calls the daemon and waits for its answer, up to a limit.
 ///
-/// - Throws: ``Unreachable`` where there is no daemon, or it left before its answer was whole; ``CNIError`` where what
-///   answers is not the daemon.
+/// - Throws: ``Unreachable`` if there is no daemon, or it ended before its answer was complete; ``CNIError`` if the
+///   answer is not from the daemon.
 public typealias Exchange = (_ call: ControlCall, _ socket: String, _ milliseconds: Int) throws -> ControlReply
 
-/// Nobody answers on the socket.
+/// No process answers on the socket.
 public struct Unreachable: Error, Sendable, Hashable {
     public var reason: String
     public init(_ reason: String) { self.reason = reason }
@@ -44,12 +44,12 @@ public struct PluginCall {
 
     /// How long DEL, CHECK and GC wait.
     private static let patience = 5000
-    /// How long STATUS waits for a daemon that restarts, or that the kernel does not obey yet. When it fails, the kubelet
-    /// makes the Node not ready, and the node controller all pods on it. The kubelet asks 5 s after the last answer, and
-    /// holds the runtime for dead after 30 s without one (`maxWaitForContainerRuntime` and `updateRuntimeUp` in
-    /// pkg/kubelet/kubelet.go): of these it uses half.
+    /// How long STATUS waits for a daemon that restarts or has not programmed the kernel yet. When STATUS fails, the
+    /// kubelet marks the Node not ready, and the node controller marks all its pods. The kubelet calls 5 s after the
+    /// last answer, and considers the runtime dead after 30 s without one (`maxWaitForContainerRuntime` and
+    /// `updateRuntimeUp` in pkg/kubelet/kubelet.go); this uses half of that.
     private static let statusPatience = 10000
-    /// How soon a daemon that was not there is looked for again, by ADD, and by STATUS, which nobody waits for.
+    /// How soon ADD and STATUS look again for a daemon that was not there.
     private static let retry = 20
     private static let statusRetry = 100
 
@@ -67,7 +67,7 @@ public struct PluginCall {
         return []
     }
 
-    /// Nothing of the result is changed; it comes when the pod's policy is in the kernel.
+    /// The result is passed on unchanged once the pod's policy is in the kernel.
     private func add() throws -> [UInt8] {
         guard let pod = request.pod, let previous = request.previous else { return [] }
         let settings = request.settings
@@ -80,7 +80,7 @@ public struct PluginCall {
                 request.attachment, pod: pod, network: request.network, result: previous,
                 deadlineMilliseconds: left, onDeadline: settings.onDeadline)
             do {
-                // The daemon keeps the deadline; it gets a moment to say so.
+                // The daemon keeps the deadline; it gets a moment to answer.
                 let reply = try exchange(call, settings.socket, left + 1000)
                 guard let failure = try reply.failure() else { return previous.text }
                 guard failure.code == "stopping" else { throw failure.error() }
@@ -100,7 +100,8 @@ public struct PluginCall {
         return previous.text
     }
 
-    /// A pod has to go when the daemon is away too: it finds out by itself that the pod's interface is gone.
+    /// A pod must be deleted even if the daemon is away: the daemon finds out by itself that the pod's interface is
+    /// gone.
     private func delete() throws {
         do {
             let reply = try exchange(.detach(request.attachment), request.settings.socket, Self.patience)
@@ -141,9 +142,9 @@ public struct PluginCall {
         }
     }
 
-    /// What time may mend; nil: pods can be started.
+    /// A problem that time may solve; nil if pods can be started.
     ///
-    /// - Throws: ``CNIError`` for what it does not mend.
+    /// - Throws: ``CNIError`` for a problem that time does not solve.
     private func problem(within milliseconds: Int) throws -> CNIError? {
         let reply: ControlReply
         do {

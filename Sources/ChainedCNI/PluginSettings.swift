@@ -3,11 +3,11 @@ import KubernetesObjects
 
 /// The plugin's entry in a node's CNI configuration.
 public struct PluginSettings: Sendable, Hashable {
-    /// What to do when a pod's policy is not in the kernel in time.
+    /// What to do if a pod's policy is not in the kernel in time.
     public enum Expiry: String, Sendable, CaseIterable {
-        /// ADD fails, and the kubelet tries again.
+        /// ADD fails, and the kubelet retries.
         case deny
-        /// The pod starts, and passes unjudged until its object is known.
+        /// The pod starts, and its packets pass unjudged until its object is known.
         case allow
     }
 
@@ -20,7 +20,7 @@ public struct PluginSettings: Sendable, Hashable {
     public var deadlineMilliseconds: Int
     public var onDeadline: Expiry
 
-    /// Milliseconds that a deadline may have.
+    /// The allowed deadlines in milliseconds.
     public static let deadlines = 100...25000
     public static let defaultDeadlineMilliseconds = 10000
 

@@ -100,7 +100,8 @@ extension ClusterState {
         return pod
     }
 
-    /// The pod of this node with a UID, or the mirror of the static pod that is attached with it, if its object is known.
+    /// The pod of this node with a UID, or the mirror of the static pod that is attached with it, if its object is
+    /// known.
     public func localPod(withUID uid: String) -> EndpointName? {
         attached.objects.first { $0.value.metadata.uid == uid }?.key
             ?? attachedMirror(ofUID: uid).map { EndpointName($0) }

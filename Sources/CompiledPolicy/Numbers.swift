@@ -78,8 +78,8 @@ public struct Numbering: Sendable, Hashable {
     public var addressClasses: [StableKey: AddressClassID] = [:]
     public var programs: [StableKey: ProgramID] = [:]
     public var endpoints: [StableKey: EndpointID] = [:]
-    /// The classes of all ports, as in ``CompiledPolicy/portSegments``; empty where there was no previous run. They have
-    /// no keys: a class is known by its ports.
+    /// The classes of all ports, as in ``CompiledPolicy/portSegments``; empty where there was no previous run. They
+    /// have no keys: a class is known by its ports.
     public var portSegments: [PortSegment] = []
     public init() {}
 }

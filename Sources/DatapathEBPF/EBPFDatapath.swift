@@ -137,8 +137,8 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         try generation.attach(generation.wantedHooks, priority: options.hookPriority)
     }
 
-    /// Attaches the programs that judge packets between endpoints and the node itself. Where their links cannot be pinned
-    /// they judge all the same: ``repair()`` tries again.
+    /// Attaches the programs that judge packets between endpoints and the node itself. Where their links cannot be
+    /// pinned they judge all the same: ``repair()`` tries again.
     func attachOwnNode(_ generation: Generation) throws(DatapathError) {
         try generation.attach(PacketHook.ownNode, priority: options.hookPriority)
         _ = try? generation.pin()

@@ -86,8 +86,8 @@ struct EndpointTable: Sendable {
         }
     }
 
-    /// Sets where an endpoint is. Packets are judged meanwhile: what comes from the new place or from the old one is not
-    /// taken for another's.
+    /// Sets where an endpoint is. Packets are judged meanwhile: what comes from the new place or from the old one is
+    /// not taken for another's.
     mutating func set(_ place: Place, of id: EndpointID, in memory: inout TableMemory) throws(DatapathError) {
         let old = places[id] ?? Place()
         guard place != old else { return }

@@ -59,8 +59,8 @@ extension Generation {
         }
     }
 
-    /// Tries to attach the program once more at the place where its link has it. A link that somebody has detached still
-    /// looks like any other; but where it is attached, its place in the hook is taken.
+    /// Tries to attach the program once more at the place where its link has it. A link that somebody has detached
+    /// still looks like any other; but where it is attached, its place in the hook is taken.
     ///
     /// - Returns: a new link, or -1: the place is taken.
     private func attachAgain(_ hook: PacketHook, _ family: AddressFamily) throws(DatapathError) -> Int32 {

@@ -22,8 +22,8 @@ final class Generation {
     var endpoints = EndpointTable()
     /// Blocks found in use beside the one known for their program; retired by the next resync.
     var strayPrograms: [HeapBlock] = []
-    /// Whether the tables may be looked at for a packet that the node itself sends: only a grace period of RCU waits for
-    /// those.
+    /// Whether the tables may be looked at for a packet that the node itself sends: only a grace period of RCU waits
+    /// for those.
     var mayJudgeOutput = true
     /// Addresses in the map `tunnel_nodes`; nil: not told yet.
     var tunnelTargets: Set<IPAddress>?

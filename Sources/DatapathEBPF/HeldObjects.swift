@@ -40,8 +40,8 @@ struct HeldObjects: ~Copyable {
         close(object.descriptor)
     }
 
-    /// Names whose pin in a directory is missing, or is somebody else's; links last, so that none is pinned whose tables
-    /// are not.
+    /// Names whose pin in a directory is missing, or is somebody else's; links last, so that none is pinned whose
+    /// tables are not.
     func unpinned(in directory: String) -> [String] {
         let names = objects.filter { name, object in
             object.inode == nil || Pins.inode(directory + "/" + name) != object.inode

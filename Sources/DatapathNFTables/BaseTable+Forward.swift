@@ -6,7 +6,8 @@ import PolicyModel
 extension BaseTable {
     var forwardChains: [TableChain] { [forward, fromPods, forwarded, toPorts, fromUnbound] }
 
-    // Few ways lead to the chains of policy: the kernel checks them all at each change of the maps, each way for itself.
+    // Few ways lead to the chains of policy: the kernel checks them all at each change of the maps, each way for
+    // itself.
 
     private var forward: TableChain {
         TableChain(
@@ -66,8 +67,8 @@ extension BaseTable {
         return TableChain(TableName.forwarded, comment: "Policy", rules: rules)
     }
 
-    /// Groups, link-local addresses, other addresses behind a pod's port: connection tracking cannot tell later which pod
-    /// such a flow goes to, so each packet is judged.
+    /// Groups, link-local addresses, other addresses behind a pod's port: connection tracking cannot tell later which
+    /// pod such a flow goes to, so each packet is judged.
     private var toPorts: TableChain {
         TableChain(
             TableName.toPorts, comment: "What passes to a pod by an address that is not its own",
@@ -99,8 +100,8 @@ extension BaseTable {
         ])
     }
 
-    /// Neighbor discovery and multicast listener discovery. A router takes one off the hop limit: what has all is from a
-    /// neighbor (RFC 4861), and what has one goes no further (RFC 2710, RFC 3810).
+    /// Neighbor discovery and multicast listener discovery. A router takes one off the hop limit: what has all is from
+    /// a neighbor (RFC 4861), and what has one goes no further (RFC 2710, RFC 3810).
     var linkControl: [TableRule] {
         func rule(_ hops: UInt8, _ types: String, _ comment: String) -> TableRule {
             TableRule(

@@ -61,8 +61,8 @@ extension BaseTable {
             ], comment: comment)
     }
 
-    /// Each byte of the options that may begin a source route counts as one. The kernel's own search for options does not
-    /// find one that is past its first address.
+    /// Each byte of the options that may begin a source route counts as one. The kernel's own search for options does
+    /// not find one that is past its first address.
     private var sourceRoutes: TableChain {
         Self.sourceRoutes([.family(.ipv4)], [.verdict(.go(TableName.drop(TableName.sourceRouted)))])
     }

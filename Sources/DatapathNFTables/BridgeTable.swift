@@ -4,8 +4,8 @@ import NetworkTypes
 
 /// The table `bridge bulkhead`: what may come in by a bridge port behind which a pod is, and by the others.
 ///
-/// Later hooks take the bridge itself to be the device by which a packet came, and look at nothing in a tagged frame. So
-/// here only frames without a tag pass, from the pod's own hardware address, with the pod's own sender. Senders that
+/// Later hooks take the bridge itself to be the device by which a packet came, and look at nothing in a tagged frame.
+/// So here only frames without a tag pass, from the pod's own hardware address, with the pod's own sender. Senders that
 /// are link-local or unspecified pass as well, as long as they are nobody else's: they are for policy to judge, which
 /// knows the pod by its hardware address.
 struct BridgeTable {

@@ -5,8 +5,8 @@ import PolicyModel
 
 /// Writes the chains of one program: its rules in order of tiers, then what happens when none matched.
 ///
-/// The dispatch maps jump in. Egress that is allowed returns to the base chain, which goes on with ingress; ingress that
-/// is allowed is accepted. A rule that passes goes to a chain that begins after its tier.
+/// The dispatch maps jump in. Egress that is allowed returns to the base chain, which goes on with ingress; ingress
+/// that is allowed is accepted. A rule that passes goes to a chain that begins after its tier.
 ///
 /// With policies in audit there are three: one jumps to the rules in force, which return what they allow, and then to
 /// the rules with the policies in audit among them, which tell of what they would deny and return in any case.

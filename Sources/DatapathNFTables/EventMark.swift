@@ -3,7 +3,8 @@ import CompiledPolicy
 import Datapath
 import PolicyModel
 
-/// Why a packet was dropped, or would be, as the prefix of its nflog message tells it: `bulkhead rule ingress 17 shop/default-deny`.
+/// Why a packet was dropped, or would be, as the prefix of its nflog message tells it: `bulkhead rule ingress 17
+/// shop/default-deny`.
 package struct EventMark: Hashable, Sendable {
     package var cause: DropEvent.Cause
     package var direction: Direction

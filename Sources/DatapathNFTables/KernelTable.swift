@@ -30,8 +30,8 @@ struct KernelTable: Equatable {
 }
 
 extension KernelTable {
-    /// Removes our table of a family, where there is one. Packets under way need what their rules ask for to the end: no
-    /// more come in first, and those that are there leave.
+    /// Removes our table of a family, where there is one. Packets under way need what their rules ask for to the end:
+    /// no more come in first, and those that are there leave.
     static func remove(_ socket: NetfilterSocket, family: UInt16 = Batch.family) throws(DatapathError) {
         guard try TableReader.exists(socket, family: family) else { return }
         // A table that cannot be read goes as a whole.

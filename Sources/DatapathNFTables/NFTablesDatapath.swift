@@ -140,8 +140,8 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         try commit(step)
     }
 
-    /// Forgets connections that have been denied for long enough. Nothing else is to be waited for: the kernel frees what
-    /// a transaction removed.
+    /// Forgets connections that have been denied for long enough. Nothing else is to be waited for: the kernel frees
+    /// what a transaction removed.
     public mutating func reclaim() throws(DatapathError) {
         guard isInStep, !revoked.isEmpty else { return }
         if try revoked.removeExpired(opened(), now: HoldClock.now) { try writeRevoked() }

@@ -4,10 +4,10 @@ import PolicyModel
 
 /// The part of the table that looks at what pods send to their own node; there only while it has something to look at.
 ///
-/// Whatever comes to this hook is for the node itself, whatever its destination. What a pod begins is judged by its egress
-/// chains, as though it were forwarded; they return where it is allowed. What the node begins, probes above all, passes
-/// with its replies. The node's replies to pods pass as established, and once their flow is revoked they are denied as
-/// such.
+/// Whatever comes to this hook is for the node itself, whatever its destination. What a pod begins is judged by its
+/// egress chains, as though it were forwarded; they return where it is allowed. What the node begins, probes above all,
+/// passes with its replies. The node's replies to pods pass as established, and once their flow is revoked they are
+/// denied as such.
 struct OwnNodeTable {
     let base: BaseTable
     /// Whether policy has a say; else only tunnel packets are looked for, and who sends them.

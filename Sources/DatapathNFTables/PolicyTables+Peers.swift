@@ -4,7 +4,8 @@ import NetworkTypes
 import PolicyModel
 
 extension PolicyTables {
-    /// Makes the sets of new groups, and gives those of groups that only leaving programs had the members that hold now.
+    /// Makes the sets of new groups, and gives those of groups that only leaving programs had the members that hold
+    /// now.
     ///
     /// - Returns: whether every member has a set; if not, the plan must be built anew.
     mutating func fill(

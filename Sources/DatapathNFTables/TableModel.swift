@@ -254,10 +254,10 @@ package struct Transaction: Sendable {
     /// The step as transactions of the kernel's, of which one changes what packets meet. First comes what nothing leads
     /// to yet, last what nothing leads to any more.
     ///
-    /// The kernel puts a transaction in force by one store, and yet not for a packet under way: that goes on by the rules
-    /// that it began with, and finds the elements of sets as they are at the moment of each look-up. It would be led into
-    /// chains that are empty for it, or miss sets that its rules ask for. Sets of ranges, too, are filled only some time
-    /// after that store (nf_tables_commit, nft_pipapo_commit).
+    /// The kernel puts a transaction in force by one store, and yet not for a packet under way: that goes on by the
+    /// rules that it began with, and finds the elements of sets as they are at the moment of each look-up. It would be
+    /// led into chains that are empty for it, or miss sets that its rules ask for. Sets of ranges, too, are filled only
+    /// some time after that store (nf_tables_commit, nft_pipapo_commit).
     package var parts: [Transaction] {
         guard !replacesTable else { return [self] }
         var (before, after) = (Transaction(), Transaction())

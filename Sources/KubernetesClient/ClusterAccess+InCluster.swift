@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension ClusterAccess {
-    /// Where the kubelet puts what a pod's service account needs.
+    /// Where the kubelet puts the files of a pod's service account.
     public static let serviceAccountDirectory = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-    /// What a pod is given to reach the API server of its cluster. Token and authorities are read again for each
-    /// request, as the kubelet replaces them.
+    /// How a pod reaches the API server of its cluster. Token and certificate authorities are read again for each
+    /// request, because the kubelet replaces them.
     ///
     /// - Parameters:
-    ///   - environment: of `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`.
-    ///   - directory: of `token` and `ca.crt`.
+    ///   - environment: holds `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`.
+    ///   - directory: holds `token` and `ca.crt`.
     public static func inCluster(
         environment: [String: String], directory: String = serviceAccountDirectory
     ) throws(AccessError) -> ClusterAccess {

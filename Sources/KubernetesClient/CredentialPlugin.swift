@@ -3,22 +3,22 @@ import FoundationEssentials
 import Glibc
 import KubernetesObjects
 
-/// A program that gives credentials (client.authentication.k8s.io ExecCredential).
+/// A program that returns credentials (client.authentication.k8s.io ExecCredential).
 public struct CredentialPlugin: Sendable, Hashable {
     static let versions = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"]
 
-    /// Where it is named, for errors.
+    /// Where it is configured, for errors.
     public var source: String
     public var field: String
     public var apiVersion: String
     /// A path, or a name that is looked up in PATH.
     public var command: String
     public var arguments: [String] = []
-    /// Beside what this process has.
+    /// In addition to this process's environment.
     public var environment: [String: String] = [:]
-    /// What to do where it is missing.
+    /// What to do if the program is missing.
     public var hint: String?
-    /// Whether it is told about the cluster.
+    /// Whether the program gets information about the cluster.
     public var wantsCluster = false
 
     public init(source: String, field: String, apiVersion: String, command: String) {
@@ -28,11 +28,11 @@ public struct CredentialPlugin: Sendable, Hashable {
         self.command = command
     }
 
-    /// What it gave.
+    /// What the program returned.
     struct Credential: Sendable, Hashable {
         var token: String?
         var certificate: ClusterAccess.ClientCertificate?
-        /// Seconds since 1970 after which it is worth nothing; nil: it holds until it is refused.
+        /// The time of expiry in seconds since 1970; nil if it is valid until refused.
         var expires: Int64?
     }
 
@@ -40,7 +40,7 @@ public struct CredentialPlugin: Sendable, Hashable {
         AccessError(source: source, field: field, reason: "\(command): \(reason)")
     }
 
-    /// Runs the program and reads what it says. Blocks until it ends.
+    /// Runs the program and reads its output. Blocks until it ends.
     func run(for access: ClusterAccess) throws(AccessError) -> Credential {
         var variables = ProcessInfo.processInfo.environment.merging(environment) { _, own in own }
         variables["KUBERNETES_EXEC_INFO"] = try information(access)

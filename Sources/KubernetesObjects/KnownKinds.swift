@@ -22,7 +22,8 @@ enum KnownKinds {
         "policy.networking.k8s.io": ["AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy"],
     ]
 
-    /// Groups whose policies somebody relies on: Calico, Cilium, Antrea, Istio, Linkerd, OVN-Kubernetes, GKE, EKS, Kuma.
+    /// Groups whose policies somebody relies on: Calico, Cilium, Antrea, Istio, Linkerd, OVN-Kubernetes, GKE, EKS,
+    /// Kuma.
     private static let foreignPolicyGroups: [Substring] = [
         "projectcalico.org", "cilium.io", "antrea.io", "security.istio.io", "policy.linkerd.io", "k8s.ovn.org",
         "networking.gke.io", "networking.k8s.aws", "kuma.io",

@@ -181,8 +181,8 @@ public struct ObjectDecoder {
                 kind: kind, namespace: isNamespaced ? (namespace.isEmpty ? "default" : namespace) : "", name: name))
     }
 
-    /// Notes a document of a kind that we don't read. One that was meant to be of a kind that we do is an error: what it
-    /// should have protected would be open.
+    /// Notes a document of a kind that we don't read. One that was meant to be of a kind that we do is an error: what
+    /// it should have protected would be open.
     private mutating func passOver(_ node: DocumentNode, _ type: TypeName, sameName: ObjectKind? = nil) {
         if let mistake = KnownKinds.mistake(in: type.kind, of: type.group, sameName: sameName) {
             result.hasUnknownObjects = true

@@ -2,14 +2,14 @@
 import KubernetesObjects
 import NetworkTypes
 
-/// Reads pods straight into values: of a hundred kinds of objects, the one that comes by the hundred thousand.
+/// Reads pods straight into values, because they come by the hundred thousand.
 ///
-/// Whatever is unusual about a pod (a phase that is not known, an address that is none) makes it answer nil, and the
-/// pod is read the long way, so that both ways say the same.
+/// For anything unusual about a pod (an unknown phase, an invalid address) it answers nil, and the pod is read the slow
+/// way, so that both ways agree.
 struct PodReader {
     private let bytes: UnsafeRawBufferPointer
     private var labelSets: LabelSetCache
-    /// Lists come in the order of namespaces.
+    /// Lists are ordered by namespace.
     private var lastNamespace = (range: 0..<0, text: "")
 
     init(_ bytes: UnsafeRawBufferPointer) {
@@ -17,7 +17,7 @@ struct PodReader {
         labelSets = LabelSetCache(bytes)
     }
 
-    /// What is gathered of one pod; written in parts, it grows with each part.
+    /// The data collected about one pod; if the pod is written in parts, each part adds to it.
     fileprivate struct Draft {
         var pod = Pod(metadata: ObjectMeta(name: ""), phase: .pending)
         var resourceVersion = ""
@@ -27,7 +27,7 @@ struct PodReader {
         var isUsual = true
     }
 
-    /// status.podIP or status.hostIP with the place of its text, which the list of addresses mostly repeats.
+    /// status.podIP or status.hostIP with the range of its text, which the list of addresses usually repeats.
     fileprivate struct SingleAddress {
         var text = 0..<0
         var value: IPAddress?
@@ -80,7 +80,7 @@ struct PodReader {
         return lastNamespace.text
     }
 
-    /// All entries that follow one another at once.
+    /// All consecutive entries at once.
     private mutating func readLabels(
         _ reader: inout WireReader, _ tag: WireTag, _ draft: inout Draft
     ) throws(ProtobufError) {
@@ -100,7 +100,7 @@ struct PodReader {
         }
     }
 
-    /// Of all annotations one is kept; what the others say stays where it is.
+    /// Keeps one of the annotations; all others stay unread.
     private func readAnnotation(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {
         let (key, value) = try message.mapEntryPlaces()
         guard bytes.isText(key, Pod.mirrorAnnotation) else { return }
@@ -123,7 +123,7 @@ struct PodReader {
         }
     }
 
-    /// The ports of an initial container count where it restarts always, which is written behind them.
+    /// The ports of an init container count if it always restarts, which is written after them.
     private func readContainer(
         _ message: WireReader, isInitial: Bool, _ draft: inout Draft
     ) throws(ProtobufError) {
@@ -202,7 +202,7 @@ struct PodReader {
         }
     }
 
-    /// Without a value for an empty text, which is written where there is no address yet.
+    /// No value for an empty text, which stands for a pod without an address yet.
     private func single(_ text: Range<Int>, _ draft: inout Draft) -> SingleAddress {
         guard !text.isEmpty else { return SingleAddress() }
         let value = IPAddress(utf8: UnsafeRawBufferPointer(rebasing: bytes[text]))
@@ -227,7 +227,8 @@ struct PodReader {
 }
 
 extension PodReader.Draft {
-    /// The rules of JSON decoding: the namespace's default, ports in order and once each, the single address last.
+    /// Applies the rules of JSON decoding: the default namespace, ports in order and once each, the single address
+    /// last.
     fileprivate consuming func finish() -> Pod {
         if pod.metadata.namespace.isEmpty { pod.metadata.namespace = "default" }
         let isOrdered = zip(pod.namedPorts, pod.namedPorts.dropFirst()).allSatisfy { $0 < $1 }

@@ -59,8 +59,8 @@ extension ResourceWatch {
         actions.append(.complete)
     }
 
-    /// Takes a version of an object as the one that is known. Nil: it is already, or it cannot be read and what was known
-    /// holds on.
+    /// Takes a version of an object as the one that is known. Nil: it is already, or it cannot be read and what was
+    /// known holds on.
     mutating func event(setting received: ReceivedObject) -> ObjectEvent? {
         guard let object = received.object else {
             if refused.count < Self.refusedLimit || refused[received.key] != nil {

@@ -12,8 +12,8 @@ package enum PacketsUnderWay {
         if bh_grace_period() != 0 { usleep(microseconds) }
     }
 
-    /// Returns when every packet that was on its way through the node, or to it, has left its hooks; mostly in a fraction
-    /// of a millisecond. What the node itself sends is not waited for.
+    /// Returns when every packet that was on its way through the node, or to it, has left its hooks; mostly in a
+    /// fraction of a millisecond. What the node itself sends is not waited for.
     package static func waitForForwarded() {
         if bh_forwarding_grace_period() != 0 { usleep(microseconds) }
     }

@@ -12,8 +12,8 @@ public struct ManifestInput: Sendable {
     /// Whether it is a directory, which cannot be read or has no manifest.
     public var isDirectory = false
 
-    /// Reads `paths` in order: of a directory its manifests (`*.yaml`, `*.yml`, `*.json`), of anything else all that is in
-    /// it, whatever its name is. What cannot be read, and a directory without manifests, are unreadable files.
+    /// Reads `paths` in order: of a directory its manifests (`*.yaml`, `*.yml`, `*.json`), of anything else all that is
+    /// in it, whatever its name is. What cannot be read, and a directory without manifests, are unreadable files.
     ///
     /// - Parameter isRecursive: whether manifests of directories below are read as well.
     public static func read(

@@ -4,8 +4,8 @@ import KubernetesObjects
 /// What was found at a file's place.
 public enum ManifestFile: Sendable, Hashable {
     case content([UInt8])
-    /// The file is there and cannot be read: what was in force stays. `mayPass`: for want of something that may be there
-    /// in a moment.
+    /// The file is there and cannot be read: what was in force stays. `mayPass`: for want of something that may be
+    /// there in a moment.
     case unreadable(reason: String, mayPass: Bool = false)
     case removed
 }

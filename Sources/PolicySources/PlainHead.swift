@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 
-/// Tells from the text alone of what kind a document is that cannot be composed, because a mapping in it has a key twice.
+/// Tells from the text alone of what kind a document is that cannot be composed, because a mapping in it has a key
+/// twice.
 ///
-/// Only documents that are written as almost all are: a mapping whose keys begin at the left margin, each plain and on a
-/// line of its own. In such a mapping a key has no other place, so a `kind` that is found once is the only one; if it
+/// Only documents that are written as almost all are: a mapping whose keys begin at the left margin, each plain and on
+/// a line of its own. In such a mapping a key has no other place, so a `kind` that is found once is the only one; if it
 /// stands inside a text or a list, the document has none. Whatever else stands at the left margin: nothing is told.
 enum PlainHead {
     private static let colon = UInt8(ascii: ":")
