@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension ResourceWatch {
-    /// The request under way failed, not by an answer of the server. What was read stays, and is gone on from.
+    /// The request under way failed without an answer from the server. What was read stays, and the watch continues
+    /// there.
     mutating func fail(_ failure: WatchFailure) {
         drop()
         note(failure)
         switch failure {
         case .disorder: startOver()
         case .malformed, .tooLarge, .answer:
-            // It may come the same again.
+            // The same may come again.
             failedAnswers += 1
             if listing != nil || failedAnswers >= settings.answersUntilList { startOver() }
         case .connection, .silence, .earlyEnd: break
@@ -20,7 +21,7 @@ extension ResourceWatch {
     mutating func refuse(_ status: ReceivedStatus) {
         let isExpired = status.code == 410 || status.reason == "Expired" || status.reason == "Gone"
         if status.code == 404, resource.isCustom {
-            // Of a watch it is asked once more, by a list.
+            // For a watch, a list asks once more.
             if listing != nil { return absent() }
             startOver()
             return wait(delay.jittered(settings.firstDelay / 5))

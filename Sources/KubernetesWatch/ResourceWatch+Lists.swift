@@ -2,7 +2,7 @@
 import KubernetesObjects
 
 extension ResourceWatch {
-    /// The page is whole, as far as can be told; one that was cut cannot be read.
+    /// The page is complete, as far as can be known; a truncated page cannot be read.
     mutating func takePage() {
         let page: ReceivedPage
         do {
@@ -41,7 +41,7 @@ extension ResourceWatch {
         if !events.isEmpty { actions.append(.deliver(events)) }
     }
 
-    /// All of the list is there: what it does not have is gone.
+    /// The list is complete: objects that are not in it are gone.
     mutating func finishList() {
         var events: [ObjectEvent] = []
         for received in listing?.pending ?? [] {
@@ -59,8 +59,8 @@ extension ResourceWatch {
         actions.append(.complete)
     }
 
-    /// Takes a version of an object as the one that is known. Nil: it is already, or it cannot be read and what was
-    /// known holds on.
+    /// Takes a version of an object as the known one. Nil if it is known already, or cannot be read; the previously
+    /// known version then stays.
     mutating func event(setting received: ReceivedObject) -> ObjectEvent? {
         guard let object = received.object else {
             if refused.count < Self.refusedLimit || refused[received.key] != nil {
@@ -78,8 +78,8 @@ extension ResourceWatch {
 
     // MARK: No such resource
 
-    /// The server says that there is no such custom resource. It may say so wrongly while it starts, so what is known
-    /// is let go only after it has said so several times.
+    /// The server says that there is no such custom resource. It may say so wrongly while it starts, so known objects
+    /// are dropped only after several such answers.
     mutating func absent() {
         absentAnswers += 1
         listing = nil
@@ -89,7 +89,7 @@ extension ResourceWatch {
             return wait(delay.jittered(settings.absentPause))
         }
         isAbsent = true
-        // A new list that nothing is in.
+        // A new list without any object.
         round &+= 1
         refused = [:]
         finishList()

@@ -13,7 +13,7 @@ extension ResourceWatch {
                 case .set(let received): failure = set(received, &events)
                 case .removed(let received): remove(received, &events)
                 case .bookmark(let bookmark):
-                    // It stands for all events up to there.
+                    // It covers all events up to there.
                     if !bookmark.isOlder(than: version) { version = bookmark }
                 case .failure(let status):
                     refusal = status
@@ -30,7 +30,7 @@ extension ResourceWatch {
         } catch {
             failure = .malformed("\(error)")
         }
-        // What came before the failure is true.
+        // Events before the failure are valid.
         if !events.isEmpty { actions.append(.deliver(events)) }
         if let refusal {
             drop()
@@ -40,13 +40,13 @@ extension ResourceWatch {
         }
     }
 
-    /// An object was added or modified. Repeated and late events are told by versions.
+    /// An object was added or modified. Versions identify repeated and late events.
     private mutating func set(_ received: ReceivedObject, _ events: inout [ObjectEvent]) -> WatchFailure? {
         if let old = known.version(received.key) {
             let isRepeated = old == received.version && !old.isEmpty
             guard !isRepeated, !received.version.isOlder(than: old) else { return nil }
         } else if received.version.isOlder(than: version) {
-            // Either late, or the repetition of one that was deleted since.
+            // Either late, or a repetition of an object that was deleted since.
             return .disorder
         }
         if let event = event(setting: received) { events.append(event) }
@@ -55,7 +55,7 @@ extension ResourceWatch {
     }
 
     private mutating func remove(_ received: ReceivedObject, _ events: inout [ObjectEvent]) {
-        // A repetition of what was before the object that is known now.
+        // A repetition of a state before the known one.
         if let old = known.version(received.key), received.version.isOlder(than: old) { return }
         refused[received.key] = nil
         if known.remove(received.key) { events.append(.removed(received.key)) }
@@ -68,8 +68,8 @@ extension ResourceWatch {
 }
 
 extension String {
-    /// Whether this version comes before another. Both are numbers on every server of today; of others that cannot be
-    /// told, and it is taken that they don't.
+    /// Whether this version comes before another. Both are numbers on every server of today; for other versions that is
+    /// unknown, and this assumes that they do not.
     func isOlder(than other: String) -> Bool {
         guard let own = UInt64(self), let other = UInt64(other) else { return false }
         return own < other
