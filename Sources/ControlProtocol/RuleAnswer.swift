@@ -25,7 +25,7 @@ public struct RuleAnswer: Codable, Sendable, Hashable {
         case ownNode
         /// No policy selects the pod in this direction.
         case noPolicy
-        /// Traffic from a pod to its own node that no policy may stop; `name` says what.
+        /// Traffic from a pod to its own node that no policy may deny; `name` says which.
         case failsafe
         /// The policy exceeds a limit; everything is denied.
         case overLimit
@@ -39,7 +39,7 @@ public struct RuleAnswer: Codable, Sendable, Hashable {
     public var index: Int?
     /// The rule's own name, if it has one.
     public var name: String?
-    /// For `isolation`: in order of name.
+    /// For `isolation`: ordered by name.
     public var by: [PolicyName]?
 
     public init(_ identity: RuleIdentity) {
@@ -71,7 +71,7 @@ extension PolicyName: CustomStringConvertible {
     /// `namespace/name`, or `name` for a cluster-wide policy.
     public var description: String { namespace.isEmpty ? name : "\(namespace)/\(name)" }
 
-    /// The same with the kind before it where the name alone does not tell the kind.
+    /// The same with the kind before it, if the name alone does not identify the kind.
     public var fullDescription: String {
         ["NetworkPolicy", "ResolvedPolicy"].contains(kind) ? description : "\(kind) \(description)"
     }
