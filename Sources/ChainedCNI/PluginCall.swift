@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import KubernetesObjects
 import NetworkTypes
 
 /// Calls the daemon and waits for its answer, up to a limit.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import KubernetesObjects
+import Documents
 import NetworkTypes
 
 /// The result of the plugins before this one (CNI specification, section 5, "ADD Success"), which is also its own

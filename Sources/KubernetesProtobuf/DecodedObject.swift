@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 import KubernetesObjects
 
 /// One object, equal to what ``ObjectDecoder`` leniently decodes from the same object's JSON.

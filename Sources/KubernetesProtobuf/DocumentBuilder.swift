@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 import KubernetesObjects
 
 /// Turns a message into the document that the same object's JSON gives, for the fields of a schema.

@@ -15,8 +15,9 @@ import Testing
     }
 
     private static let pureModules: Set = [
-        "NetworkTypes", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "PolicyTranslation", "ClusterState",
-        "PolicyResolver", "CompiledPolicy", "PolicyCompiler", "PolicyPipeline", "Datapath", "KubernetesWatch",
+        "NetworkTypes", "Documents", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "PolicyTranslation",
+        "ClusterState", "PolicyResolver", "CompiledPolicy", "PolicyCompiler", "PolicyPipeline", "ClusterVerdicts",
+        "Datapath", "KubernetesWatch",
         "ChainedCNI",
     ]
     /// Modules that come with the toolchain.
