@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Documents
 
-/// Where objects of a kind live and which names they may have.
+/// Whether objects of a kind have a namespace, and which names they may have.
 struct NamingRule {
     var isNamespaced: Bool
     var checkName: (String) -> String?
@@ -36,7 +36,7 @@ extension ObjectMeta {
                 return ()
             }
         }
-        // An object without a name cannot be told from others, whoever sent it.
+        // An object without a name cannot be distinguished from others, whatever its source.
         if !unknown.isEmpty, meta.name.isEmpty { context.fail(document, "has no name: \(unknown[0])") }
         return meta
     }
@@ -63,7 +63,7 @@ extension ObjectMeta {
         if rule.isNamespaced, let written { namespace = written }
     }
 
-    /// What policies check besides in strict mode: unknown fields, and the types of fields that have no effect here.
+    /// Additional checks of policies in strict mode: unknown fields, and the types of fields without effect here.
     static func refuseUnknown(_ document: DocumentNode, in context: inout DecodingContext) {
         guard context.mode == .strict else { return }
         _ = context.field("metadata", of: document) { context, node -> Void? in

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Documents
 
-/// Tells what was meant by a field that a tier policy does not have: those of the other version of the API, of
-/// NetworkPolicy, of releases before.
+/// Explains a field that a tier policy does not have: one of the other API version, of NetworkPolicy, or of earlier
+/// releases.
 enum MisplacedTierField {
     typealias Explanation = MisplacedField.Explanation
 

@@ -4,10 +4,10 @@ import NetworkTypes
 import PolicyModel
 
 // The checks are those of the API server for networking.k8s.io/v1 with strict field validation, and kubectl's refusal
-// of null list items: an item `-` with nothing behind it would otherwise be a rule that allows everything.
+// of null list items: an item `-` without content would otherwise be a rule that allows everything.
 
 extension NetworkPolicy {
-    /// `status` was served by releases 1.24 to 1.27 and means nothing.
+    /// Releases 1.24 to 1.27 served `status`, which has no meaning.
     private static let knownFields = ["apiVersion", "kind", "metadata", "spec", "status"]
 
     /// In lenient mode what is not understood lands in `unknown` and the policy closes: a rule that holds such a part

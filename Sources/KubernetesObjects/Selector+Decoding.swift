@@ -3,7 +3,7 @@ import Documents
 import PolicyModel
 
 extension LabelSelector {
-    /// `explain`: what fields mean that are not known.
+    /// `explain`: explains unknown fields.
     static func decode(
         _ node: DocumentNode, in context: inout DecodingContext,
         explain: (DocumentNode.Entry) -> MisplacedField.Explanation? = MisplacedField.inSelector

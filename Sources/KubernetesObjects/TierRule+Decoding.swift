@@ -4,7 +4,7 @@ import NetworkTypes
 import PolicyModel
 
 extension TierRule {
-    /// The rules of one direction. In lenient mode a direction that is no list of rules is one rule that denies.
+    /// The rules of one direction. In lenient mode a direction that is not a list of rules is one rule that denies.
     static func decodeAll(
         of spec: DocumentNode, _ direction: PolicyType, _ dialect: TierDialect, in context: inout DecodingContext
     ) -> [TierRule] {
@@ -60,7 +60,7 @@ extension TierRule {
         if !isClear { close([]) }
     }
 
-    /// What stands beside the rule's parts may narrow it: Accept accepts nothing.
+    /// Unknown parts next to the rule's known parts may narrow it: Accept then accepts nothing.
     mutating func close(_ sentences: [String]) {
         unknown = sentences + unknown
         if action == .accept { peers = [] }
@@ -115,7 +115,7 @@ extension DecodingContext {
         return name
     }
 
-    /// Too few items leave the meaning open, too many do not.
+    /// Too few items leave the meaning open; too many do not.
     fileprivate mutating func checkCount(of node: DocumentNode, _ counts: ClosedRange<Int>) {
         if node.isNull { return failType(node, expected: "a list", hint: "leave the field out if nothing is meant") }
         guard case .sequence(let items) = node.value else { return }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 
-/// Gives out small numbers, and a number that was given back as late as it can: writing a number's place in the kernel
-/// again costs a grace period. Numbers stay dense: never more of them than twice the count in use (or 64).
+/// Allocates small numbers, and reuses a retired number as late as possible: rewriting the place of a number in the
+/// kernel costs a grace period. Numbers stay dense: never more of them than twice the count in use (or 64).
 struct NumberAllocator: Sendable {
     private enum State: UInt8 { case free, live, retired }
 
-    /// Lowest number.
+    /// The lowest number.
     private let first: UInt32
-    /// Highest number.
+    /// The highest number.
     let limit: UInt32
     private var states: [State] = [.live]
     private var next: UInt32
@@ -16,7 +16,7 @@ struct NumberAllocator: Sendable {
     private var firstFreed = 0
     private var retired: [UInt32] = []
     private(set) var liveCount = 0
-    /// Numbers that a previous run gave to these keys.
+    /// Numbers that a previous run used for these keys.
     private var hints: [StableKey: UInt32] = [:]
     private var reserved: Set<UInt32> = []
 
@@ -28,10 +28,10 @@ struct NumberAllocator: Sendable {
         reserved = Set(self.hints.values)
     }
 
-    /// Whether numbers were given back in this step.
+    /// Whether numbers were retired in this step.
     var hasRetired: Bool { !retired.isEmpty }
 
-    /// A number for the thing with this key; nil when all are in use.
+    /// A number for the thing with this key; nil if all are in use.
     mutating func allocate(_ key: StableKey) -> UInt32? {
         if let hint = allocateHint(key) { return hint }
         let dense = min(first - 1 + UInt32(clamping: max(64, 2 * (liveCount + 1))), limit)
@@ -45,13 +45,13 @@ struct NumberAllocator: Sendable {
         return nil
     }
 
-    /// The number that a previous run gave to the thing with this key; nil where there is none, or it is in use.
+    /// The number that a previous run used for the thing with this key; nil if there is none, or it is in use.
     mutating func allocateHint(_ key: StableKey) -> UInt32? {
         guard let hint = hints[key], state(hint) == .free else { return nil }
         return take(hint)
     }
 
-    /// Gives a number back; it is free only after ``endStep()``.
+    /// Retires a number; it is free only after ``endStep()``.
     mutating func retire(_ number: UInt32) {
         states[Int(number)] = .retired
         retired.append(number)
@@ -82,7 +82,7 @@ struct NumberAllocator: Sendable {
         while next <= bound {
             let number = next
             next += 1
-            // A number below `next` that was handed out by hint comes back through `freed`.
+            // A number below `next` that was allocated by hint comes back through `freed`.
             if state(number) == .free, !reserved.contains(number) { return number }
         }
         return nil

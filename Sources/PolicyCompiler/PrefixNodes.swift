@@ -3,7 +3,7 @@ import CompiledPolicy
 import NetworkTypes
 import PolicyModel
 
-/// Every prefix that a block or an except names, as nodes in order of address, each under the longest one around it.
+/// Every prefix that a block or an `except` names, as nodes ordered by address, each under the longest one around it.
 /// Node 0 is the root: addresses that no prefix covers.
 struct PrefixNodes: Sendable {
     static let root: UInt32 = 0
@@ -52,7 +52,7 @@ struct PrefixNodes: Sendable {
         return candidate
     }
 
-    /// Positions in `order` of the nodes inside `prefix`, itself included.
+    /// Positions in `order` of the nodes inside `prefix`, including itself.
     func inside(_ prefix: CIDR) -> Range<Int> {
         let start = lowerBound(prefix)
         var low = start
@@ -74,7 +74,7 @@ struct PrefixNodes: Sendable {
         return low
     }
 
-    /// One reference more for each; returns new nodes, outer ones first, placed under their parents, with no sets.
+    /// Adds a reference to each; returns new nodes, outer ones first, placed under their parents, without sets.
     mutating func retain(_ prefixes: [CIDR]) -> [UInt32] {
         var new: [UInt32] = []
         for prefix in prefixes {
@@ -101,7 +101,7 @@ struct PrefixNodes: Sendable {
         return new
     }
 
-    /// One reference less for each; returns nodes that nothing names any more, outer ones first. They stay until
+    /// Removes a reference from each; returns nodes without references, outer ones first. They stay until
     /// ``remove(_:)``.
     mutating func release(_ prefixes: [CIDR]) -> [UInt32] {
         var unused: [UInt32] = []
@@ -140,7 +140,7 @@ struct PrefixNodes: Sendable {
         order = result
     }
 
-    /// In order of address the nodes around the present one are a stack.
+    /// In the order of addresses, the nodes around the current one form a stack.
     private mutating func placeAll() {
         var stack: [UInt32] = []
         for number in order {

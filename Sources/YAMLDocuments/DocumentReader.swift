@@ -8,7 +8,7 @@ public struct DocumentError: Error, Sendable, Hashable {
     public var reason: String
 }
 
-/// Reads one document that is no manifest, such as a configuration, with the same bounds.
+/// Reads one document that is not a manifest, for example a configuration, with the same limits.
 public enum DocumentReader {
     /// The one document of `bytes`, YAML or JSON.
     ///

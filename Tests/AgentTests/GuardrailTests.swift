@@ -7,7 +7,7 @@ import Testing
 
 /// Policies of the directory of static guardrails, beside those from elsewhere.
 @Suite(.serialized) struct GuardrailTests {
-    /// Nobody reaches redis.
+    /// No pod reaches redis.
     private static let closed = """
         apiVersion: networking.k8s.io/v1
         kind: NetworkPolicy

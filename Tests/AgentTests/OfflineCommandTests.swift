@@ -208,7 +208,7 @@ import Testing
         #expect(wrong.status == 1 && wrong.output.hasPrefix("\(name):4: document 1: spec.policyTypes[0]: "))
     }
 
-    /// Nothing found is no success.
+    /// Finding nothing is a failure.
     @Test func checkFailsOnNothing() async throws {
         let empty = try TemporaryDirectory()
         let none = try await control("check", empty.path)

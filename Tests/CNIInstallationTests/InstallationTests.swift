@@ -42,7 +42,7 @@ import Testing
         #expect(try node.configurationNames == ["10-my.bulkhead.conflist", "\(name).bulkhead-original"])
         #expect(try node.text("10-my.bulkhead.conflist").contains(NodeDirectory.single))
         #expect(try node.install().changes.isEmpty)
-        // The CNI writes its file anew.
+        // The CNI rewrites its file.
         let changed = NodeDirectory.single.replacing("true", with: "false")
         try node.put(name, changed)
         #expect(try node.install().changes.count == 1)

@@ -80,8 +80,8 @@ extension Live {
             }
         }
 
-        /// What policy stops allowing stops at once, established or not, and goes on when it is allowed again; other flows
-        /// lose nothing.
+        /// What policy stops allowing stops at once, established or not, and goes on when it is allowed again; other
+        /// flows lose nothing.
         @Test(arguments: NetDatapath.allCases, [IPProtocol.tcp, .udp])
         func establishedFlowIsCut(datapath: NetDatapath, ipProtocol: IPProtocol) throws {
             try LiveCluster.with(datapath) { cluster in
@@ -106,7 +106,7 @@ extension Live {
         private func checkCut(_ packets: [NetHammer.Packet], closed: UInt64, reopened: UInt64) {
             let before = packets.filter { $0.sent < closed - 100_000_000 }
             #expect(before.count > 20 && before.allSatisfy { $0.answered != nil })
-            // An answer that was under way when the policy came into force may still be read a little later.
+            // An answer that was under way when the policy took effect may still be read a little later.
             let silence = closed + 20_000_000..<reopened
             let answers = packets.compactMap(\.answered)
             #expect(!answers.contains { silence.contains($0) }, "answers after the cut")
