@@ -118,7 +118,7 @@ private final class KeeperLoop {
             next.problem =
                 outcome.problem
                 ?? (outcome.configuration == nil
-                    ? "no CNI configuration is there yet" + outcome.skipped.map { "; passed over \($0)" }.joined()
+                    ? "there is no CNI configuration yet" + outcome.skipped.map { "; skipped \($0)" }.joined()
                     : nil)
             if outcome.changes.isEmpty {
                 pause = Self.shortPause

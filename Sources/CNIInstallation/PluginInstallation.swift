@@ -78,7 +78,7 @@ public struct PluginInstallation: Sendable {
         outcome.configuration = configurations.path(of: target)
         guard isChanged else { return true }
         try configurations.write(target, list.text)
-        outcome.changes.append("put \(PluginSettings.type) into \(configurations.path(of: target))")
+        outcome.changes.append("added \(PluginSettings.type) to \(configurations.path(of: target))")
         if target != name { try configurations.rename(name, to: name + Self.originalSuffix) }
         return true
     }
@@ -88,7 +88,7 @@ public struct PluginInstallation: Sendable {
         let source = NodeFolder(path: slash.map { String(program[..<$0]) } ?? ".")
         let name = slash.map { String(program[program.index(after: $0)...]) } ?? program
         guard let bytes = try source.read(name, limit: Self.programLimit) else {
-            throw InstallationError(program, "is not there")
+            throw InstallationError(program, "does not exist")
         }
         guard try binaries.read(PluginSettings.type, limit: Self.programLimit) != bytes else { return }
         try binaries.write(PluginSettings.type, bytes, mode: 0o755)

@@ -17,7 +17,7 @@ public struct NetworkList: Sendable, Hashable {
     public init(_ text: [UInt8]) throws(NetworkListError) {
         let list = try Self.object(text)
         guard let entries = list["plugins"]?.items, !entries.isEmpty else {
-            throw NetworkListError.invalid("'plugins' is no list with an entry")
+            throw NetworkListError.invalid("'plugins' must be a list with at least one entry")
         }
         for (index, entry) in entries.enumerated() where entry.node["type"]?.string == nil {
             throw NetworkListError.invalid("plugins[\(index)] has no type")
@@ -71,7 +71,7 @@ public struct NetworkList: Sendable, Hashable {
         }
         guard let last = places.last else { return false }
         guard othersCount > 0 else {
-            throw NetworkListError.unsuitable("there is no other plugin before which it could work")
+            throw NetworkListError.unsuitable("there is no other plugin to chain after")
         }
         try replace(last.upperBound..<last.upperBound, with: Array(",".utf8) + space(before: last) + entry)
         return true
@@ -111,7 +111,7 @@ public struct NetworkList: Sendable, Hashable {
         } catch {
             throw NetworkListError.invalid("it is not valid JSON: \(error)")
         }
-        guard case .mapping = placed.node.value else { throw NetworkListError.invalid("it is no JSON object") }
+        guard case .mapping = placed.node.value else { throw NetworkListError.invalid("it is not a JSON object") }
         return placed
     }
 

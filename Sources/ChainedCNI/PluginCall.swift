@@ -71,7 +71,7 @@ public struct PluginCall {
         guard let pod = request.pod, let previous = request.previous else { return [] }
         let settings = request.settings
         let end = clock.now() + settings.deadlineMilliseconds
-        var reason = "bulkheadd was not asked"
+        var reason = "bulkheadd was not called"
         while true {
             let left = end - clock.now()
             guard left > 0 else { return try expired(reason, previous) }
@@ -93,9 +93,9 @@ public struct PluginCall {
 
     private func expired(_ reason: String, _ previous: PreviousResult) throws -> [UInt8] {
         let settings = request.settings
-        let what = "no answer of bulkheadd on \(settings.socket) within \(settings.deadlineMilliseconds) ms"
+        let what = "no answer from bulkheadd on \(settings.socket) within \(settings.deadlineMilliseconds) ms"
         guard settings.onDeadline == .allow else { throw CNIError(.tryAgainLater, what, details: reason) }
-        warn("\(what) (\(reason)): the pod starts unprotected, as onDeadline says")
+        warn("\(what) (\(reason)): the pod starts unprotected, because onDeadline is allow")
         return previous.text
     }
 
@@ -106,7 +106,7 @@ public struct PluginCall {
             let reply = try exchange(.detach(request.attachment), request.settings.socket, Self.patience)
             if let failure = try reply.failure() { throw failure.error() }
         } catch let error as Unreachable {
-            warn("bulkheadd was not told that the pod is gone: \(error.reason)")
+            warn("the pod's removal could not be reported to bulkheadd: \(error.reason)")
         }
     }
 
@@ -116,7 +116,7 @@ public struct PluginCall {
             throw ControlReply.malformed("it has no list of attachments")
         }
         guard let attachment = found.first else {
-            throw CNIError(.unknownContainer, "bulkheadd knows nothing of container \(request.attachment.container)")
+            throw CNIError(.unknownContainer, "bulkheadd does not know the container \(request.attachment.container)")
         }
         guard let state = attachment["state"]?.string, case .sequence(let texts) = attachment["addresses"]?.value else {
             throw ControlReply.malformed("an attachment without state and addresses")
@@ -128,7 +128,9 @@ public struct PluginCall {
         let expected = Set(request.previous?.addresses ?? [])
         guard programmed == expected else {
             let names = programmed.map(\.description).sorted().joined(separator: ", ")
-            throw CNIError(.notProgrammed, "the pod has other addresses than its policy", details: "it is for \(names)")
+            throw CNIError(
+                .notProgrammed, "the pod's addresses differ from those of its policy",
+                details: "its policy is for \(names)")
         }
     }
 
@@ -157,7 +159,7 @@ public struct PluginCall {
         }
         guard state != "programmed" else { return nil }
         return CNIError(
-            .notAvailableLimited, "the kernel does not hold the policy in force",
+            .notAvailableLimited, "the kernel does not hold the current policy",
             details: datapath["error"]?.string ?? state)
     }
 

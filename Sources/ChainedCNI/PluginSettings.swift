@@ -43,7 +43,7 @@ public struct PluginSettings: Sendable, Hashable {
 
     init(_ entry: DocumentNode) throws(CNIError) {
         guard let socket = entry["socket"]?.string, socket.hasPrefix("/") else {
-            throw CNIError(.invalidConfiguration, "'socket' has to be the path of bulkheadd's control socket")
+            throw CNIError(.invalidConfiguration, "'socket' must be the path of bulkheadd's control socket")
         }
         self.init(socket: socket)
         if let node = entry["deadlineMilliseconds"] {
@@ -53,13 +53,13 @@ public struct PluginSettings: Sendable, Hashable {
                 let range = Self.deadlines
                 throw CNIError(
                     .invalidConfiguration,
-                    "'deadlineMilliseconds' is no whole number from \(range.lowerBound) to \(range.upperBound)")
+                    "'deadlineMilliseconds' must be a whole number from \(range.lowerBound) to \(range.upperBound)")
             }
             deadlineMilliseconds = value
         }
         if let node = entry["onDeadline"] {
             guard let value = node.string.flatMap({ Expiry(rawValue: $0) }) else {
-                throw CNIError(.invalidConfiguration, "'onDeadline' is neither deny nor allow")
+                throw CNIError(.invalidConfiguration, "'onDeadline' must be deny or allow")
             }
             onDeadline = value
         }

@@ -16,7 +16,7 @@ public struct PreviousResult: Sendable, Hashable {
     static let addressLimit = 32
 
     init(_ node: DocumentNode, text: [UInt8]) throws(CNIError) {
-        guard case .mapping = node.value else { throw Self.invalid("is no object") }
+        guard case .mapping = node.value else { throw Self.invalid("is not an object") }
         self.text = text
         addresses = []
         hostInterfaces = []
@@ -47,7 +47,7 @@ public struct PreviousResult: Sendable, Hashable {
 
     private static func list(_ node: DocumentNode, _ key: String) throws(CNIError) -> [DocumentNode] {
         guard let value = node[key], !value.isNull else { return [] }
-        guard case .sequence(let items) = value.value else { throw invalid("\(key) is no list") }
+        guard case .sequence(let items) = value.value else { throw invalid("\(key) is not a list") }
         return items
     }
 

@@ -27,7 +27,9 @@ extension KeyedDecodingContainer {
         let list = try decodeIfPresent([Element].self, forKey: key)
         if let list, list.isEmpty {
             throw DecodingError.dataCorrupted(
-                .init(codingPath: codingPath + [key], debugDescription: "empty list; leave the field out to match all"))
+                .init(
+                    codingPath: codingPath + [key],
+                    debugDescription: "empty list; leave the field out to match everything"))
         }
         return list
     }
@@ -44,7 +46,7 @@ extension Problem {
             reason = "is not \(Problem.words(for: type))"
         case .valueNotFound(let type, let found):
             context = found
-            reason = "is missing; \(Problem.words(for: type)) is needed"
+            reason = "is missing; it must be \(Problem.words(for: type))"
         case .keyNotFound(let key, let found):
             context = .init(codingPath: found.codingPath + [key], debugDescription: "")
             reason = "is missing"
@@ -63,7 +65,7 @@ extension Problem {
 
     private static func words(for type: Any.Type) -> String {
         switch type {
-        case is String.Type: "a text"
+        case is String.Type: "a string"
         case is Int.Type: "a whole number"
         default: "\(type)".hasPrefix("Array") ? "a list" : "an object"
         }

@@ -32,7 +32,7 @@ final class AcceptPause: ChannelInboundHandler, RemovableChannelHandler {
         if toldAt.map({ now - $0 >= Self.tellInterval }) ?? true {
             toldAt = now
             logger.warning(
-                "connections cannot be accepted now", metadata: ["listener": "\(listener)", "error": "\(error)"])
+                "cannot accept connections now", metadata: ["listener": "\(listener)", "error": "\(error)"])
         }
         guard !isPaused else { return }
         isPaused = true

@@ -92,7 +92,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         let found = bh_is_bpffs(bpffs)
         guard found == 1 else {
             if found < 0 { throw .system(operation: "opening \(bpffs)", code: -found, detail: "") }
-            throw .unsupported(what: "\(bpffs) is on no BPF file system", remedy: "mount -t bpf bpf \(bpffs)")
+            throw .unsupported(what: "\(bpffs) is not on a BPF file system", remedy: "mount -t bpf bpf \(bpffs)")
         }
         try Pins.makeDirectory(Pins.root(bpffs))
         try Pins.makeDirectory(layoutDirectory)

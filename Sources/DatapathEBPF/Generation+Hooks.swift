@@ -125,7 +125,7 @@ extension Generation {
             held.hold(Descriptor(link), as: name)
             return true
         }
-        throw .limit(what: "hooks at neighbouring priorities of the \(hook) hook", limit: 32)
+        throw .limit(what: "hooks at neighboring priorities of the \(hook) hook", limit: 32)
     }
 
     /// Takes the link that a previous run has pinned, if it belongs to this program.

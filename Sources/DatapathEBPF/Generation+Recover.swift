@@ -79,7 +79,7 @@ extension Generation {
         let number = ProgramID(rawValue: offset < memory.words ? memory.load(offset) : 0)
         if let other = programs.blocks[number]?.block { strayPrograms.append(other) }
         guard let block = programs.adopt(at: offset, in: memory) else {
-            throw .corrupt("the program at word \(offset) contradicts itself")
+            throw .corrupt("the program at word \(offset) is inconsistent")
         }
         try reserve(block)
     }

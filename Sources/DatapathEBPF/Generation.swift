@@ -159,7 +159,7 @@ final class Generation {
         var info = bpf_map_info()
         var size = UInt32(MemoryLayout<bpf_map_info>.size)
         guard bpf_obj_get_info_by_fd(map, &info, &size) == 0, Int(info.value_size) == valueBytes else {
-            throw .corrupt("a map has another size than its header says")
+            throw .corrupt("the size of a map differs from its header")
         }
     }
 

@@ -58,7 +58,7 @@ enum InterfaceTable {
 
     static func checkRoom(for index: UInt32, in memory: borrowing TableMemory) throws(DatapathError) {
         guard find(index, in: memory) != nil || freePlace(index, in: memory) != nil else {
-            throw .limit(what: "interfaces with like numbers", limit: Int(BH_INTERFACE_PROBES))
+            throw .limit(what: "interfaces with similar numbers", limit: Int(BH_INTERFACE_PROBES))
         }
     }
 

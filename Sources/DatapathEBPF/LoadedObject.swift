@@ -73,11 +73,11 @@ package struct LoadedObject: ~Copyable {
         // ENOTSUPP, which C libraries hide.
         case 524:
             return .unsupported(
-                what: "this kernel does not compile BPF programs that call kernel functions",
+                what: "this kernel does not JIT-compile BPF programs that call kernel functions",
                 remedy: "set the sysctl net.core.bpf_jit_enable to 1")
         case ESRCH, ENOENT:
             return .unsupported(
-                what: "this kernel lacks what the BPF programs call (\(lastWords(of: log)))",
+                what: "this kernel lacks functions that the BPF programs call (\(lastWords(of: log)))",
                 remedy: "use Linux 6.4 or later with CONFIG_DEBUG_INFO_BTF and CONFIG_NETFILTER_BPF_LINK")
         default:
             return .system(operation: "loading the BPF programs", code: code, detail: lastWords(of: log))

@@ -48,7 +48,7 @@ public struct JSONReader {
     private init(_ bytes: [UInt8], limits: Limits) throws(JSONError) {
         guard bytes.count <= limits.size else {
             throw JSONError(
-                line: 1, column: 1, reason: "\(bytes.count) bytes are more than the limit of \(limits.size)")
+                line: 1, column: 1, reason: "\(bytes.count) bytes exceed the limit of \(limits.size)")
         }
         self.bytes = bytes
         self.limits = limits

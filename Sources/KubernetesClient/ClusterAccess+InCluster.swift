@@ -17,13 +17,13 @@ extension ClusterAccess {
         guard let host = environment[name], !host.isEmpty else {
             throw AccessError(
                 source: "environment", field: name,
-                reason: "is not set: this is no pod of a cluster; name a kubeconfig with --kubeconfig")
+                reason: "is not set: this is not a pod of a cluster; name a kubeconfig with --kubeconfig")
         }
         var port = 443
         if let text = environment["KUBERNETES_SERVICE_PORT"], !text.isEmpty {
             guard let number = UInt16(text), number > 0 else {
                 throw AccessError(
-                    source: "environment", field: "KUBERNETES_SERVICE_PORT", reason: "'\(text)' is no port")
+                    source: "environment", field: "KUBERNETES_SERVICE_PORT", reason: "'\(text)' is not a port")
             }
             port = Int(number)
         }

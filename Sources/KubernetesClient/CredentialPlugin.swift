@@ -57,7 +57,7 @@ public struct CredentialPlugin: Sendable, Hashable {
         switch failure {
         case .notStarted(let code): String(cString: strerror(code)) + (hint.map { "; \($0)" } ?? "")
         case .late(let seconds): "did not end within \(seconds) seconds"
-        case .tooMuch(let limit): "gave more than \(limit) bytes"
+        case .tooMuch(let limit): "printed more than \(limit) bytes"
         case .failed(let status): "failed with status \(status)"
         }
     }
@@ -90,7 +90,9 @@ public struct CredentialPlugin: Sendable, Hashable {
                     Data(try authorities.read()).base64EncodedString()
                 }, tlsServerName: access.serverName)
         }
-        guard let json = try? JSONEncoder().encode(information) else { throw error("cannot be told about the cluster") }
+        guard let json = try? JSONEncoder().encode(information) else {
+            throw error("cannot receive information about the cluster")
+        }
         return String(decoding: json, as: UTF8.self)
     }
 
@@ -100,7 +102,7 @@ public struct CredentialPlugin: Sendable, Hashable {
         do {
             document = try JSONReader.read(output)
         } catch let failure {
-            throw error("what it gave is no JSON: \(failure)")
+            throw error("its output is not JSON: \(failure)")
         }
         let root = ConfigurationNode(node: document, file: "the output of \(command)", path: "")
         guard try root.required("kind").string() == "ExecCredential" else {
@@ -119,7 +121,9 @@ public struct CredentialPlugin: Sendable, Hashable {
             throw status.error("has neither token nor certificate")
         }
         if let expires = status["expirationTimestamp"] {
-            guard let seconds = Timestamp.seconds(try expires.string()) else { throw expires.error("is no time stamp") }
+            guard let seconds = Timestamp.seconds(try expires.string()) else {
+                throw expires.error("is not a timestamp")
+            }
             credential.expires = seconds
         }
         return credential

@@ -71,7 +71,7 @@ actor WatchRunner {
         guard text != lastTold else { return }
         lastTold = text
         logger.warning(
-            "the API server is not followed; what is known stays",
+            "the API server cannot be followed; known policy stays in force",
             metadata: ["resource": "\(watch.resource)", "error": "\(text)"])
     }
 

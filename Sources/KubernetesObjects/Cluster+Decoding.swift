@@ -97,7 +97,8 @@ extension DecodingContext {
         guard let text = string(node), !text.isEmpty else { return nil }
         guard let phase = PodPhase(rawValue: text) else {
             fail(
-                node, "phase '\(text.boundedForMessage)' is not known: Pending, Running, Succeeded, Failed or Unknown")
+                node, "phase '\(text.boundedForMessage)' is unknown: use Pending, Running, Succeeded, Failed or Unknown"
+            )
             return nil
         }
         return phase

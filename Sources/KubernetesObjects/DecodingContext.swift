@@ -150,7 +150,7 @@ struct DecodingContext {
         switch node.value {
         case .bool: "put the value in quotes: yes, no, on, off, y, n, true and false are booleans without them"
         case .integer, .float: "put the number in quotes"
-        case .null: "write \"\" if an empty text is meant"
+        case .null: "write \"\" for an empty string"
         case .mapping, .sequence, .string: nil
         }
     }
@@ -194,7 +194,7 @@ struct DecodingContext {
         default:
             let upper = text.uppercased()
             fail(
-                node, "protocol '\(text.boundedForMessage)' is not supported: TCP, UDP or SCTP",
+                node, "protocol '\(text.boundedForMessage)' is not supported: use TCP, UDP or SCTP",
                 hint: ["TCP", "UDP", "SCTP"].contains(upper) ? "write \(upper)" : nil)
             return nil
         }
@@ -204,7 +204,7 @@ struct DecodingContext {
     mutating func labels(_ node: DocumentNode, misplaced: [String: String] = [:]) -> [String: String] {
         guard let entries = mapping(node) else { return [:] }
         if entries.count > Self.labelLimit {
-            failIfStrict(node, "\(entries.count) labels are more than the limit of \(Self.labelLimit)")
+            failIfStrict(node, "\(entries.count) labels exceed the limit of \(Self.labelLimit)")
         }
         var labels: [String: String] = [:]
         labels.reserveCapacity(entries.count)

@@ -30,7 +30,7 @@ extension Enforcement {
             } else {
                 let nearest = NearestName.find(text, among: ["audit", "enforce"])
                 context.fail(
-                    entry.value, "enforcement '\(text.boundedForMessage)' is not known: audit or enforce",
+                    entry.value, "enforcement '\(text.boundedForMessage)' is unknown: use audit or enforce",
                     hint: nearest.map { "did you mean \($0)?" })
             }
         }

@@ -43,7 +43,7 @@ extension ObjectMeta {
 
     private mutating func decodeNames(_ node: DocumentNode, kind: ObjectKind, in context: inout DecodingContext) {
         let rule = NamingRule.of(kind)
-        let nameHint = node["generateName"] == nil ? nil : "generateName works through the API server alone"
+        let nameHint = node["generateName"] == nil ? nil : "generateName works only through the API server"
         name =
             context.required("name", of: node, hint: nameHint) { context, node in
                 guard let name = context.string(node) else { return nil }
@@ -88,7 +88,7 @@ extension DecodingContext {
     fileprivate mutating func timestamp(_ node: DocumentNode) -> Int64? {
         guard let text = string(node) else { return nil }
         guard let seconds = Timestamp.seconds(text) else {
-            fail(node, "'\(text.boundedForMessage)' is not a time stamp like 2006-01-02T15:04:05Z")
+            fail(node, "'\(text.boundedForMessage)' is not a timestamp like 2006-01-02T15:04:05Z")
             return nil
         }
         return seconds

@@ -18,7 +18,7 @@ enum MisplacedField {
         case "matchLabels", "matchExpressions": besideSelector(entry.key, of: spec, at: path)
         case "from", "to", "ports":
             ("unknown field", "\(entry.key) belongs to a rule: '\(entry.key == "to" ? "egress" : "ingress"): - …'")
-        case "namespaceSelector": ("unknown field", "a policy selects pods of its own namespace alone")
+        case "namespaceSelector": ("unknown field", "a policy selects only pods of its own namespace")
         default: nil
         }
     }
@@ -81,7 +81,7 @@ enum MisplacedField {
             ? "indent \(key) under \(selector)"
             : "indent \(key) under \(selector); as written \(selector) is empty and would select every \(what)"
         let selectorPath = path.appending(.field(selector))
-        return ("unknown field: \(key) stands beside \(selectorPath), not inside it", hint)
+        return ("unknown field: \(key) is next to \(selectorPath), not inside it", hint)
     }
 
     /// Labels next to their selector are also read, to find errors in them.

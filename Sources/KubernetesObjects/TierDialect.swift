@@ -45,7 +45,7 @@ struct TierDialect {
         guard let text = context.string(node) else { return nil }
         if let known = actions.first(where: { $0.name == text }) { return known.action }
         context.fail(
-            node, "action '\(text.boundedForMessage)' is not known: \(actions.map(\.name).inWords)",
+            node, "action '\(text.boundedForMessage)' is unknown: use \(actions.map(\.name).inWords)",
             hint: actionHint(text))
         return nil
     }
@@ -54,7 +54,7 @@ struct TierDialect {
         switch text {
         case "Allow": "\(kind.rawValue) calls it Accept"
         case "Accept": "\(kind.rawValue) calls it Allow"
-        case "Pass": "after the Baseline tier comes no other to pass to"
+        case "Pass": "no tier follows Baseline, so there is nothing to pass to"
         default: NearestName.find(text, among: actions.map(\.name)).map { "did you mean \($0)?" }
         }
     }

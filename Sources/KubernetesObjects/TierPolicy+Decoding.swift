@@ -119,7 +119,7 @@ extension DecodingContext {
         guard let text = string(node) else { return nil }
         if let tier = TierPolicy.Tier(rawValue: text) { return tier }
         fail(
-            node, "tier '\(text.boundedForMessage)' is not known: Admin or Baseline",
+            node, "tier '\(text.boundedForMessage)' is unknown: use Admin or Baseline",
             hint: NearestName.find(text, among: ["Admin", "Baseline"]).map { "did you mean \($0)?" })
         return nil
     }
@@ -153,7 +153,7 @@ extension DecodingContext {
             let null = fields.first { node[$0] != nil }
             fail(
                 node, "\(what) needs one of \(fields.inWords)",
-                hint: null.map { "'\($0):' without content is nothing: write '\($0): {}' for all of them" })
+                hint: null.map { "'\($0):' without content selects nothing: write '\($0): {}' for all of them" })
         }
         return failureCount == before ? present.first : nil
     }

@@ -43,7 +43,7 @@ extension TierRule {
         name = context.field("name", of: node) { $0.ruleName($1) }
         action = context.required("action", of: node) { dialect.action($1, in: &$0) } ?? .deny
         peers =
-            context.required(peersField, of: node, hint: "a rule names its peers; 'namespaces: {}' are all pods") {
+            context.required(peersField, of: node, hint: "a rule names its peers; 'namespaces: {}' selects all pods") {
                 context, list in
                 context.checkCount(of: list, 1...dialect.itemLimit)
                 return context.wholeItems(list) { TierPeer.decode($1, direction, dialect, in: &$0) }
@@ -79,8 +79,8 @@ extension TierRule {
         guard hasNetworks, named, let list = node[dialect.portsField] else { return }
         context.at(dialect.portsField) {
             $0.failIfStrict(
-                list, "a named port is not possible beside peers 'nodes' or 'networks', which have no names for ports",
-                hint: "write a rule of its own for them")
+                list, "a named port cannot be used with the peers 'nodes' or 'networks', which have no port names",
+                hint: "write a separate rule for them")
         }
     }
 }
@@ -117,7 +117,7 @@ extension DecodingContext {
 
     /// Too few items leave the meaning open; too many do not.
     fileprivate mutating func checkCount(of node: DocumentNode, _ counts: ClosedRange<Int>) {
-        if node.isNull { return failType(node, expected: "a list", hint: "leave the field out if nothing is meant") }
+        if node.isNull { return failType(node, expected: "a list", hint: "leave the field out for an empty list") }
         guard case .sequence(let items) = node.value else { return }
         if items.count < counts.lowerBound {
             fail(node, "must have at least \(counts.lowerBound) item")

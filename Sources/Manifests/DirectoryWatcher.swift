@@ -224,7 +224,7 @@ struct DirectoryWatcher: Sendable {
     private mutating func takeUpAgain(at now: PendingFiles.Instant) {
         folderWatch = inotify.watch(folder.path, Self.folderMask)
         if folderWatch == nil {
-            if folderProblem == nil { reportFolder("the folder is gone: what was in force stays") }
+            if folderProblem == nil { reportFolder("the directory is gone; its previous content stays in force") }
         } else {
             pending.removeAll()
             rescan(at: now)

@@ -84,7 +84,7 @@ struct ManifestFolder {
         guard fstat(descriptor, &status) == 0 else { return unreadable(.init(path, "fstat")) }
         guard status.st_mode & S_IFMT == S_IFREG else { return .removed }
         guard status.st_size <= limits.fileSize else {
-            return .unreadable(reason: "\(status.st_size) bytes are more than the limit of \(limits.fileSize)")
+            return .unreadable(reason: "\(status.st_size) bytes exceed the limit of \(limits.fileSize)")
         }
         return readAll(descriptor, path: path, sizeHint: Int(status.st_size), limit: limits.fileSize)
     }
@@ -122,6 +122,6 @@ struct ManifestFolder {
     private static func unreadable(_ error: FileAccessError) -> ManifestFile {
         let reason = "cannot be read: \(error.call): \(String(cString: strerror(error.errorNumber)))"
         return error.mayPass
-            ? .unreadable(reason: "\(reason) (it is tried again)", mayPass: true) : .unreadable(reason: reason)
+            ? .unreadable(reason: "\(reason) (retrying)", mayPass: true) : .unreadable(reason: reason)
     }
 }

@@ -53,7 +53,7 @@ public struct ManifestReader: Sendable {
         _ bytes: [UInt8], file: String, reusing previous: [ManifestDocument] = []
     ) -> [ManifestDocument] {
         guard bytes.count <= limits.fileSize else {
-            return [refused(file, "\(bytes.count) bytes are more than the limit of \(limits.fileSize)")]
+            return [refused(file, "\(bytes.count) bytes exceed the limit of \(limits.fileSize)")]
         }
         let documents = file.hasSuffix(".json") ? readJSON(bytes, file: file) : readYAML(bytes, file: file, previous)
         return bounded(documents, file: file)
@@ -81,7 +81,7 @@ public struct ManifestReader: Sendable {
     /// A text with too many problems is refused as a whole: its first problems explain enough.
     private func bounded(_ documents: [ManifestDocument], file: String) -> [ManifestDocument] {
         guard documents.reduce(0, { $0 + $1.decoded.errors.count }) > limits.problems else { return documents }
-        var whole = refused(file, "there are more than \(limits.problems) problems, of which these are the first")
+        var whole = refused(file, "there are more than \(limits.problems) problems; these are the first")
         whole.decoded.errors += documents.lazy.flatMap(\.decoded.errors).prefix(DecodedDocument.errorLimit)
         return [whole]
     }
@@ -132,7 +132,7 @@ public struct ManifestReader: Sendable {
         let refused = decoded.items.filter { !kinds.contains($0.object.kind) }.map { item in
             ManifestError(
                 file: file, document: index, line: item.line, column: item.column,
-                reason: "\(item.object.key) does not belong here", hint: "here may be: \(known)")
+                reason: "\(item.object.key) does not belong here", hint: "allowed here: \(known)")
         }
         guard !refused.isEmpty else { return decoded }
         decoded.errors += refused

@@ -127,14 +127,14 @@ public struct ManifestSet: Sendable {
     private static func vanished(_ name: String) -> ManifestError {
         ManifestError(
             file: name, document: 0, reason: "the directory has become empty",
-            hint: "put a manifest there; to remove everything, put a file there that holds only a comment, "
+            hint: "add a manifest; to remove everything, add a file with only a comment, "
                 + "or start with --no-keep-last-on-empty")
     }
 
     private static func emptied(_ name: String) -> ManifestError {
         ManifestError(
             file: name, document: 0, reason: "the file has become empty",
-            hint: "write it again; to remove what it held, delete the file or leave a comment in it, "
+            hint: "write it again; to remove its objects, delete the file or leave a comment in it, "
                 + "or start with --no-keep-last-on-empty")
     }
 
@@ -245,7 +245,7 @@ public struct ManifestSet: Sendable {
                 error: ManifestError(
                     file: claim.file, document: file.documents[claim.document].source.index, line: item.line,
                     column: item.column,
-                    reason: "\(key) is defined before, at \(first.file):\(winner.line): this one has no effect"))
+                    reason: "\(key) is already defined at \(first.file):\(winner.line); this one has no effect"))
         }
     }
 

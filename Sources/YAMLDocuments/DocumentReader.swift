@@ -17,7 +17,7 @@ public enum DocumentReader {
         _ bytes: [UInt8], limits: YAMLLimits = YAMLLimits()
     ) throws(DocumentError) -> DocumentNode {
         guard bytes.count <= limits.size else {
-            throw DocumentError(line: 0, reason: "\(bytes.count) bytes are more than the limit of \(limits.size)")
+            throw DocumentError(line: 0, reason: "\(bytes.count) bytes exceed the limit of \(limits.size)")
         }
         let node: DocumentNode?
         do throws(YAMLReader.Failure) {

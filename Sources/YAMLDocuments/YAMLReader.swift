@@ -33,7 +33,8 @@ package struct YAMLReader {
         }
         guard DocumentSplitter.signs(bytes) <= limits.signs else {
             throw Failure(
-                line: 0, column: 0, reason: "has too many values: more than \(limits.signs) signs that can begin one",
+                line: 0, column: 0,
+                reason: "has too many values: more than \(limits.signs) characters that can begin one",
                 hint: "split it into several documents, or give it as JSON, which costs less")
         }
         // Yams keeps a pointer into the text; texts of up to 15 bytes have no storage of their own.
@@ -106,7 +107,7 @@ package struct YAMLReader {
         case .mapping(let mapping):
             try Self.checkTag(mapping.tag, is: .map, node)
             value = .mapping(try entries(of: mapping, depth: depth))
-        case .alias: throw Failure(node, "an alias without anchor")
+        case .alias: throw Failure(node, "an alias without an anchor")
         }
         let mark = node.mark
         return DocumentNode(value, line: mark?.line ?? 1, column: mark?.column ?? 1)
@@ -159,7 +160,7 @@ package struct YAMLReader {
     /// Keys become strings, as in the JSON that Kubernetes makes of a document: `on:` is the key "true".
     private static func key(_ node: Yams.Node) throws(Failure) -> String {
         guard case .scalar(let scalar) = node else {
-            throw Failure(node, "a key must be a text, not a mapping or list")
+            throw Failure(node, "a key must be a string, not a mapping or list")
         }
         guard scalar.style == .plain else { return scalar.string }
         switch YAMLScalar.resolve(scalar.string) {
@@ -227,10 +228,10 @@ extension YAMLReader.Failure {
 
     private static func hint(_ problem: String) -> String? {
         if problem.contains("cannot start any token") {
-            return "indent with spaces, not tabs; quote texts that begin with @ or `"
+            return "indent with spaces, not tabs; quote strings that begin with @ or `"
         }
         if problem.contains("mapping values are not allowed") {
-            return "check the indentation, or quote a text that has ': '"
+            return "check the indentation, or quote a string that has ': '"
         }
         if problem.contains("expected <document start>") { return "begin each document with ---" }
         if problem.contains("did not find expected key") { return "check the indentation" }

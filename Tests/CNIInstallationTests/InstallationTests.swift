@@ -131,7 +131,7 @@ import Testing
         let keeper = try InstallationKeeper(
             node.installation, program: node.program, settings: node.settings, receiver: { _, _ in })
         defer { keeper.stop() }
-        #expect(try eventually { keeper.state.problem?.contains("no CNI configuration is there yet") == true })
+        #expect(try eventually { keeper.state.problem?.contains("there is no CNI configuration yet") == true })
         try node.put("10-kindnet.conflist", NodeDirectory.list)
         #expect(try eventually { try node.text("10-kindnet.conflist").contains("bulkhead-cni") })
         #expect(try eventually { keeper.state.problem == nil && keeper.state.configuration != nil })

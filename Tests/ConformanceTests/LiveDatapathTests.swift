@@ -51,7 +51,7 @@ extension Live {
                 ]
                 try status(world, readOnly) { answer in
                     #expect(answer.contains(#""kind":"nftables""#), "\(answer)")
-                    #expect(answer.contains("eBPF is not possible: creating \(world.bpffs)"), "\(answer)")
+                    #expect(answer.contains("eBPF is not available: creating \(world.bpffs)"), "\(answer)")
                     #expect(answer.contains("read-only file system (errno 30)"), "\(answer)")
                     #expect(answer.contains(#""state":"programmed""#) && answer.contains(#""problems":[],"pushed""#))
                 }

@@ -147,7 +147,7 @@ extension Live {
                 let probe = NetProbe(.udp, to: NetAddressing.outside, port: 5353)
                 #expect(try held.namespace.run { try probe.run() } == .timeout)
                 let failure = #expect(throws: NetChain.Failure.self) { try node.chain.add(second) }
-                #expect(failure?.code == 11 && failure?.answer.contains("no answer of bulkheadd") == true)
+                #expect(failure?.code == 11 && failure?.answer.contains("no answer from bulkheadd") == true)
                 try node.chain.delete(second)
                 try node.daemon.start()
                 #expect(try held.namespace.run { try probe.run() } == .timeout)

@@ -237,7 +237,7 @@ import Testing
         try PrivateKernel.run { _ in
             var datapath = EBPFDatapath(bpffs: "/tmp")
             let expected = DatapathError.unsupported(
-                what: "/tmp is on no BPF file system", remedy: "mount -t bpf bpf /tmp")
+                what: "/tmp is not on a BPF file system", remedy: "mount -t bpf bpf /tmp")
             #expect(throws: expected) { _ = try datapath.open() }
         }
     }
