@@ -153,8 +153,8 @@ let package = Package(
         module(
             "Agent",
             [
-                "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
-                "PolicyPipeline", "ClusterVerdicts", "Datapath", "Manifests", "WatchedFiles", "FlowTelemetry",
+                "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "PolicyTranslation", "PolicyResolver",
+                "CompiledPolicy", "PolicyPipeline", "ClusterVerdicts", "Datapath", "Manifests", "WatchedFiles", "FlowTelemetry",
                 "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread", "NodeNetwork",
                 "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", logging, lifecycle,
             ]),

@@ -3,6 +3,7 @@ import ControlProtocol
 import KubernetesObjects
 import PolicyModel
 import PolicyPipeline
+import PolicyTranslation
 
 extension Agent where Plane: ~Copyable {
     public func policies() -> PoliciesAnswer {
@@ -59,13 +60,7 @@ extension Agent where Plane: ~Copyable {
 
 extension KubernetesObject {
     /// The tier of a policy, as answers call it.
-    var tier: String? {
-        switch self {
-        case .networkPolicy: "NetworkPolicy"
-        case .tierPolicy(let policy): policy.tier.rawValue
-        case .pod, .namespace, .node: nil
-        }
-    }
+    var tier: String? { Policy(self)?.layer.name }
 
     /// Of the policies that have one.
     var priority: Int? {

@@ -69,9 +69,6 @@ public struct PodSubject: Sendable, Hashable {
         self.namespaces = namespaces
         self.pods = pods
     }
-
-    /// Whether every pod of the cluster belongs.
-    public var isEveryPod: Bool { namespaces == .selector(LabelSelector()) && pods == LabelSelector() }
 }
 
 /// Namespaces by name or by label.

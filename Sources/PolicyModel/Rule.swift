@@ -27,6 +27,15 @@ public enum Tier: UInt8, Sendable, Hashable, Comparable, CaseIterable {
     case networkPolicy = 2
     case baseline = 3
 
+    /// What answers and metrics call it.
+    public var name: String {
+        switch self {
+        case .admin: "Admin"
+        case .networkPolicy: "NetworkPolicy"
+        case .baseline: "Baseline"
+        }
+    }
+
     public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }
 
