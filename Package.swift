@@ -20,7 +20,7 @@ let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "as
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 
-/// A library module of ours: every arrow to another module is named here and checked by the tidy test.
+/// One of Bulkhead's library modules: it names every arrow to another module here, and the tidy test checks them.
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
@@ -121,7 +121,7 @@ let package = Package(
                 "ConnectionTracking",
             ]),
 
-        // The chained CNI plugin. It is copied to places where nothing else of ours is, and starts for each pod.
+        // The chained CNI plugin. It is copied to nodes' plugin directories without the rest of Bulkhead, and starts for each pod.
         module("ChainedCNI", ["NetworkTypes", "Documents"]),
         .executableTarget(
             name: "bulkhead-cni", dependencies: ["ChainedCNI"], swiftSettings: strict,

@@ -2,7 +2,7 @@
 import KubernetesObjects
 
 extension ResourceWatch {
-    /// The page is whole, as far as can be told; one that was cut cannot be read.
+    /// The page is complete, as far as can be known; a truncated page cannot be read.
     mutating func takePage() {
         guard case .listing(var listing, let exchange) = state else { return }
         let page: ReceivedPage
@@ -59,8 +59,8 @@ extension ResourceWatch {
         actions.append(.complete)
     }
 
-    /// Takes a version of an object as the one that is known. Nil: it is already, or it cannot be read and what was known
-    /// holds on.
+    /// Takes a version of an object as the known one. Nil if it is known already, or cannot be read; the previously
+    /// known version then stays.
     mutating func event(setting received: ReceivedObject) -> ObjectEvent? {
         guard let object = received.object else {
             if refused.count < Self.refusedLimit || refused[received.key] != nil {

@@ -33,7 +33,7 @@ extension ResourceWatch {
         } catch {
             failure = .malformed("\(error)")
         }
-        // What came before the failure is true.
+        // Events before the failure are valid.
         if !events.isEmpty { actions.append(.deliver(events)) }
         state = .watching(watch, exchange)
         if let refusal {
@@ -78,8 +78,8 @@ extension ResourceWatch.Watch {
 }
 
 extension String {
-    /// Whether this version comes before another. Both are numbers on every server of today; of others that cannot be
-    /// told, and it is taken that they don't.
+    /// Whether this version comes before another. Both are numbers on every server of today; for other versions that is
+    /// unknown, and this assumes that they do not.
     func isOlder(than other: String) -> Bool {
         guard let own = UInt64(self), let other = UInt64(other) else { return false }
         return own < other

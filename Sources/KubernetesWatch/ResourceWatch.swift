@@ -2,8 +2,8 @@
 import Documents
 import KubernetesObjects
 
-/// Follows one resource of the API: lists it in pages, watches it from there, and begins again where it must, as a value
-/// without I/O or clock. It is told what happens and answers what is to be done.
+/// Follows one resource of the API: lists it in pages, watches it from there, and begins again where it must, as a
+/// value without I/O or clock. It is told what happens and answers what is to be done.
 ///
 /// What it delivers, applied in order, is what the server holds. The first list is delivered as it comes and ends with
 /// ``WatchAction/complete``; a later one gives only the difference, once all of it has come, so that nothing that
