@@ -246,7 +246,7 @@ let package = Package(
                 "ClusterVerdicts", "APIServerKit", "NetworkKit", "PacketKit", "WorldKit", "PolicyOracle",
                 "PolicyPipeline",
                 "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel", "NetworkTypes", "Datapath",
-                "DatapathEBPF", "Manifests",
+                "DatapathEBPF", "DatapathNFTables", "Manifests",
             ]),
         tests(
             "DatapathEBPFTests",
