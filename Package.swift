@@ -231,7 +231,7 @@ let package = Package(
             ["ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
         tests(
             "PolicyResolverTests",
-            ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
+            ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes", "WorldKit"]),
         tests("CompiledPolicyTests", ["CompiledPolicy", "NetworkTypes", "PolicyModel"]),
         tests("PolicyCompilerTests", ["PolicyCompiler", "CompiledPolicy", "NetworkTypes", "PolicyModel"]),
         tests(

@@ -16,10 +16,8 @@ import WorldKit
 /// Pod `a` may not reach TCP port 80 of GPU nodes, whichever they are. Pod `b` is no pod to this node, but an address.
 @Suite(.serialized) struct KernelMemberTests {
     private static let gpu = LabelSelector(matchLabels: ["gpu": "yes"])
-    private static let guardrail = ObjectEvent.set(
-        .tierPolicy(
-            TierPolicy(
-                "guard", egress: [rule(.deny, .nodes(gpu), ports: [.range(.tcp, PortRange(80))])])))
+    private static let guardrail = tier(
+        "guard", egress: [rule(.deny, .nodes(gpu), ports: [.range(.tcp, PortRange(80))])])
 
     private static func node(_ name: String, _ addresses: [IPAddress], isGPU: Bool) -> ObjectEvent {
         .set(
@@ -34,20 +32,23 @@ import WorldKit
     private struct Scene<Plane: Datapath & ~Copyable>: ~Copyable {
         let world: NetWorld
         var datapath: Plane
-        var pipeline = PolicyPipeline(nodeName: "n1")
+        var pipeline: PolicyPipeline
         private let numbers: [RuleID: StableKey]
 
         init(_ world: NetWorld, _ plane: consuming Plane) throws {
-            self.world = world
-            datapath = plane
-            _ = try datapath.open()
+            var opened = plane
+            _ = try opened.open()
             let a = world.pod("a")
+            var pipeline = PolicyPipeline(nodeName: "n1")
             _ = pipeline.apply([
                 KernelMemberTests.node("n1", KernelMemberTests.gateways, isGPU: false), KernelMemberTests.guardrail,
                 pod("a", [:], "\(a.v4)", "\(a.v6)"),
             ])
+            _ = try opened.resync(pipeline.compiled)
+            self.world = world
             numbers = pipeline.compiled.rules.mapValues(\.key)
-            _ = try datapath.resync(pipeline.compiled)
+            self.pipeline = pipeline
+            datapath = opened
         }
 
         /// Carries out a step, which must leave every program, rule and endpoint alone and every counter counting.
@@ -67,8 +68,9 @@ import WorldKit
 
         /// Packets that the guardrail stopped.
         func denied() throws -> UInt64 {
-            let rule = pipeline.compiled.rules.first { $0.value.identity.name == "guard rule 1" }
-            return try rule.flatMap { try datapath.ruleCounters()[$0.key]?.packets } ?? 0
+            guard let rule = pipeline.compiled.rules.first(where: { $0.value.identity.name == "guard rule 1" })
+            else { return 0 }
+            return try datapath.ruleCounters()[rule.key]?.packets ?? 0
         }
 
         /// Whether `a` reaches these addresses on a port.
