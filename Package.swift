@@ -233,7 +233,7 @@ let package = Package(
             ["ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
         tests(
             "PolicyResolverTests",
-            ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
+            ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes", "WorldKit"]),
         tests("CompiledPolicyTests", ["CompiledPolicy", "NetworkTypes", "PolicyModel"]),
         tests("PolicyCompilerTests", ["PolicyCompiler", "CompiledPolicy", "NetworkTypes", "PolicyModel"]),
         tests(
@@ -248,7 +248,7 @@ let package = Package(
                 "ClusterVerdicts", "APIServerKit", "NetworkKit", "PacketKit", "WorldKit", "PolicyOracle",
                 "PolicyPipeline",
                 "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel", "NetworkTypes", "Datapath",
-                "DatapathEBPF", "Manifests",
+                "DatapathEBPF", "DatapathNFTables", "Manifests",
             ]),
         tests(
             "DatapathEBPFTests",
