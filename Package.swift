@@ -264,6 +264,7 @@ let package = Package(
                 "DatapathNFTables", "Datapath", "CompiledPolicy", "PolicyPipeline", "PolicyResolver", "PolicyOracle",
                 "PolicyModel", "NetworkTypes", "Netfilter", "NetworkKit", "WorldKit",
             ]),
+        tests("PolledThreadTests", ["PolledThread"]),
         tests("PrometheusTextTests", ["PrometheusText"]),
         tests("FlowTelemetryTests", ["FlowTelemetry"]),
         tests("ControlProtocolTests", ["ControlProtocol", "NetworkTypes", "PolicyModel"]),

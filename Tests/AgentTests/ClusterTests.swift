@@ -11,6 +11,7 @@ import Synchronization
 import Testing
 
 /// An agent that follows an API server: when what it tells comes into force.
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct ClusterTests {
     /// Nobody is there; updates are given by hand.
     static func follower() -> ClusterFollower {

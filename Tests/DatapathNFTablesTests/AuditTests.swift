@@ -8,6 +8,7 @@ import PolicyModel
 import Testing
 
 /// Policies in audit: told of, never in force.
+/// One test at a time: what real packets prove depends on when they arrive, which a busy machine delays.
 @Suite(.serialized) struct AuditTests {
     /// Pure: the plan of the table tells of a flow when its tables do, and lets through what they allow.
     @Test func whatWouldBeDeniedIsToldAndNothingElse() {

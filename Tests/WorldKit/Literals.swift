@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 import NetworkTypes
+import PolicyModel
 
 // Short forms for the rows of tests. Text that is not valid is a mistake in the test and ends the run.
 

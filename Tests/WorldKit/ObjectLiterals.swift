@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 import NetworkTypes
+import PolicyModel
 
 // The one way to write an object in a test that is not a manifest: an initializer with a name first makes the object,
 // a function of the same parameters makes the event that sets it. A name without a namespace is one in `shop`.
