@@ -19,8 +19,8 @@ struct ClusterView {
     var keepsPrevious = false
     /// UIDs of this node's pods, for what is told about them.
     var uids: [EndpointName: String] = [:]
-    /// Since when no interface leads to a pod of this node, by what is to be told of it: a pod's successor under its name
-    /// has another UID, and a time of its own.
+    /// Since when no interface leads to a pod of this node, by what is to be told of it: a pod's successor under its
+    /// name has another UID, and a time of its own.
     var unreachable: [ObjectReport: ContinuousClock.Instant] = [:]
 }
 
@@ -77,7 +77,8 @@ extension Agent where Plane: ~Copyable {
     /// The API server that is followed, as the log and the answers name it.
     var clusterName: String { settings.cluster.map { "\($0.connection.access.server)" } ?? "cluster" }
 
-    /// The lists have come and gone, and so has what read them. Before and after the first compilation, which needs most.
+    /// The lists have come and gone, and so has what read them. Before and after the first compilation, which needs
+    /// most.
     private func giveBackMemory() {
         bh_trim_heap()
         bh_forget_start()

@@ -34,8 +34,8 @@ extension Agent where Plane: ~Copyable {
         replaceOther()
     }
 
-    /// What this node takes in itself, before anything follows it. Nothing where that cannot be read: what the Node object
-    /// says of it is known all the same.
+    /// What this node takes in itself, before anything follows it. Nothing where that cannot be read: what the Node
+    /// object says of it is known all the same.
     func readLocalAddresses() -> [CIDR] {
         do {
             localAddresses = try settings.readNetwork?().ownPrefixes ?? []
@@ -118,8 +118,8 @@ extension Agent where Plane: ~Copyable {
         (places[id] ?? nil)?.interfaces.first.map { InterfaceAnswer(index: Int($0.index), name: $0.name) }
     }
 
-    /// Endpoints that neither an interface nor a bridge port of this node leads to, as far as is known: policy may not hold
-    /// for them. Those that are known by their interface alone are none.
+    /// Endpoints that neither an interface nor a bridge port of this node leads to, as far as is known: policy may not
+    /// hold for them. Those that are known by their interface alone are none.
     var endpointsWithoutInterface: [EndpointID] {
         pipeline.compiled.endpoints.compactMap { id, endpoint in
             (places[id] ?? nil) == nil && bridging.found[id] == nil

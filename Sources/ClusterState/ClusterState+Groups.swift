@@ -4,7 +4,7 @@ import NetworkTypes
 import PolicyModel
 
 extension ClusterState {
-    /// The group of pods like this one; made, still without members, where it is new.
+    /// The group of pods like this one; a new group is created without members.
     mutating func group(of pod: Pod, in namespace: UInt32) -> UInt32 {
         if let lastGroup, lastGroup.namespace == namespace, lastGroup.labels == pod.metadata.labels,
             lastGroup.ports == pod.namedPorts, lastGroup.account == pod.serviceAccountName
@@ -90,7 +90,7 @@ extension ClusterState {
         }
     }
 
-    /// Takes the member at `position` out; the last member takes its place.
+    /// Removes the member at `position`; the last member takes its place.
     mutating func quit(_ group: UInt32, _ position: UInt32) {
         let last = groups[Int(group)].members.removeLast()
         if Int(position) < groups[Int(group)].members.count {
@@ -128,6 +128,6 @@ extension ClusterState {
     /// The active groups with a label, sorted.
     package func groups(labelled pair: LabelPair) -> [UInt32] { groupsByPair[pair] ?? [] }
 
-    /// The numbers that a port name has anywhere in the cluster, sorted.
+    /// The numbers of a port name anywhere in the cluster, sorted.
     package func numbers(of name: PortName) -> [UInt16] { portNumbers[name].map { $0.keys.sorted() } ?? [] }
 }

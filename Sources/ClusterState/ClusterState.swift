@@ -4,11 +4,11 @@ import NetworkTypes
 import PolicyModel
 import PolicyTranslation
 
-/// The cluster's objects as one indexed value. Indexing an event notes what became dirty. The resolver reads the notes,
-/// and ``commit()`` forgets them.
+/// The cluster's objects as one indexed value. Indexing an event records what became dirty. The resolver reads these
+/// records, and ``commit()`` clears them.
 ///
-/// Numbers of strings, namespaces, groups, pods and policies that an event frees are reused only after the next
-/// commit, so that what the resolver remembers stays true until it has seen the change.
+/// Numbers of strings, namespaces, groups, pods and policies that an event frees are reused only after the next commit,
+/// so that what the resolver remembers stays valid until it has seen the change.
 public struct ClusterState: Sendable {
     /// The node whose pods are local.
     public let nodeName: String
@@ -20,7 +20,7 @@ public struct ClusterState: Sendable {
     package internal(set) var namespaces: [NamespaceRecord] = []
     var namespaceNumbers: [String: UInt32] = [:]
     var freeNamespaces: [UInt32] = []
-    /// The one asked for last: lists come in order of namespaces. Nil after each commit, which frees namespaces.
+    /// The most recent one: lists are ordered by namespace. Nil after each commit, which frees namespaces.
     var lastNamespace: (name: String, number: UInt32)?
 
     package internal(set) var groups: [PodGroup] = []
@@ -51,7 +51,7 @@ public struct ClusterState: Sendable {
     var nodes: [String: NodeRecord] = [:]
     /// Counts the changes of nodes' addresses.
     package internal(set) var nodesRevision: UInt64 = 0
-    /// What the node takes in itself, beside the addresses that objects tell.
+    /// What the node delivers to itself, in addition to the addresses in objects.
     var local = LocalPrefixes()
     /// status.hostIPs of each pod of this node.
     var hostAddresses: [UInt32: [IPAddress]] = [:]
@@ -87,7 +87,7 @@ public struct ClusterState: Sendable {
         namespaces = [NamespaceRecord(name: "", labels: labelSets.retain([.unknown]).number, references: 1)]
     }
 
-    /// Takes one event in.
+    /// Indexes one event.
     public mutating func index(_ event: ObjectEvent) {
         switch event {
         case .set(.pod(let pod)): set(pod)
@@ -106,7 +106,7 @@ public struct ClusterState: Sendable {
         }
     }
 
-    /// Forgets the changes and frees the numbers that they made free.
+    /// Clears the changes and frees the numbers that they released.
     package mutating func commit() {
         for group in changes.groups where !groups[Int(group)].isActive { free(group: group) }
         changes = ClusterChanges()

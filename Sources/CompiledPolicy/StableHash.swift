@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// SipHash-2-4 with 128 bits of output (Aumasson and Bernstein, "SipHash: a fast short-input PRF", and the authors'
-/// reference for the longer output) under a fixed key, so that a key is the same on every run and machine. Each
-/// part is fed with its length, so that neighbouring parts never run together.
+/// reference for the longer output) under a fixed key, so that a key is the same in every run and on every machine.
+/// Each part is hashed with its length, so that adjacent parts never run together.
 public struct StableHash: Sendable {
     private var v0: UInt64
     private var v1: UInt64
@@ -36,7 +36,7 @@ public struct StableHash: Sendable {
 
     public mutating func add(_ value: Int) { add(UInt64(bitPattern: Int64(value))) }
 
-    /// The text's UTF-8 with its length in front.
+    /// The text's UTF-8 with its length before it.
     public mutating func add(_ text: String) {
         add(text.utf8.count)
         for byte in text.utf8 { add(byte: byte) }
@@ -47,7 +47,7 @@ public struct StableHash: Sendable {
         add(key.low)
     }
 
-    /// The key of all that was added.
+    /// The key of everything that was added.
     public func finish() -> StableKey {
         var copy = self
         copy.absorb(copy.pending | copy.count << 56)

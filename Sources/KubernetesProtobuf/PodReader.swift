@@ -2,10 +2,10 @@
 import KubernetesObjects
 import NetworkTypes
 
-/// Reads pods straight into values: of a hundred kinds of objects, the one that comes by the hundred thousand.
+/// Reads pods straight into values, because they come by the hundred thousand.
 ///
-/// Whatever is unusual about a pod (a phase that is not known, an address that is none) makes it answer nil, and the
-/// pod is read the long way, so that both ways say the same.
+/// For anything unusual about a pod (an unknown phase, an invalid address) it answers nil, and the pod is read the slow
+/// way, so that both ways agree.
 struct PodReader {
     private let bytes: UnsafeRawBufferPointer
     private var labelSets: LabelSetCache
@@ -19,7 +19,7 @@ struct PodReader {
         labelSets = LabelSetCache(bytes)
     }
 
-    /// What is gathered of one pod; written in parts, it grows with each part.
+    /// The data collected about one pod; if the pod is written in parts, each part adds to it.
     fileprivate struct Draft {
         var pod = Pod(metadata: ObjectMeta(name: ""), phase: .pending)
         var resourceVersion = ""
@@ -88,7 +88,7 @@ struct PodReader {
         return last.text
     }
 
-    /// All entries that follow one another at once.
+    /// All consecutive entries at once.
     private mutating func readLabels(
         _ reader: inout WireReader, _ tag: WireTag, _ draft: inout Draft
     ) throws(ProtobufError) {
@@ -108,7 +108,7 @@ struct PodReader {
         }
     }
 
-    /// Of all annotations one is kept; what the others say stays where it is.
+    /// Keeps one of the annotations; all others stay unread.
     private func readAnnotation(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {
         let (key, value) = try message.mapEntryPlaces()
         guard bytes.isText(key, Pod.mirrorAnnotation) else { return }
@@ -132,7 +132,7 @@ struct PodReader {
         }
     }
 
-    /// The ports of an initial container count where it restarts always, which is written behind them.
+    /// The ports of an init container count if it always restarts, which is written after them.
     private func readContainer(
         _ message: WireReader, isInitial: Bool, _ draft: inout Draft
     ) throws(ProtobufError) {
@@ -211,7 +211,7 @@ struct PodReader {
         }
     }
 
-    /// Without a value for an empty text, which is written where there is no address yet.
+    /// No value for an empty text, which stands for a pod without an address yet.
     private func single(_ text: Range<Int>, _ draft: inout Draft) -> SingleAddress {
         guard !text.isEmpty else { return SingleAddress() }
         let value = IPAddress(utf8: UnsafeRawBufferPointer(rebasing: bytes[text]))

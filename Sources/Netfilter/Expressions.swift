@@ -3,8 +3,7 @@ import CLibNFTNL
 import Glibc
 import NetworkTypes
 
-/// Turns the steps of a rule into the kernel's expressions, in the form in which `nft` writes them, so that it reads
-/// them back.
+/// Turns the terms of a rule into the kernel's expressions, in the form that `nft` writes, so that `nft` can list them.
 struct Expressions {
     private let rule: OpaquePointer
     private let family: TableIdentity.Family
@@ -116,13 +115,13 @@ struct Expressions {
         }
     }
 
-    /// Offsets: RFC 791, RFC 8200; ports stand first in TCP, UDP and SCTP.
+    /// Offsets: RFC 791, RFC 8200; ports come first in TCP, UDP and SCTP.
     private func load(_ field: Field, _ slot: Int) {
         switch field {
         case .interface: meta(NFT_META_IIF, slot)
         case .outInterface: meta(NFT_META_OIF, slot)
         case .mark: meta(NFT_META_MARK, slot)
-        // IEEE 802.3: behind the receiver's.
+        // IEEE 802.3: after the receiver's.
         case .hardwareSource: payload(NFT_PAYLOAD_LL_HEADER, 6, field.byteCount, slot)
         case .connectionSource(let family, let isReply):
             connection(family == .ipv4 ? NFT_CT_SRC_IP : NFT_CT_SRC_IP6, slot, direction: isReply ? 1 : 0)
@@ -134,7 +133,7 @@ struct Expressions {
         case .transportProtocol: meta(NFT_META_L4PROTO, slot)
         case .sourcePort: payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, field.byteCount, slot)
         case .destinationPort: payload(NFT_PAYLOAD_TRANSPORT_HEADER, 2, field.byteCount, slot)
-        // RFC 826: behind types, lengths, operation and a hardware address of six bytes.
+        // RFC 826: after types, lengths, operation and a hardware address of six bytes.
         case .arpSource: payload(NFT_PAYLOAD_NETWORK_HEADER, 14, field.byteCount, slot)
         case .hopLimit: payload(NFT_PAYLOAD_NETWORK_HEADER, 7, field.byteCount, slot)
         case .icmpType, .icmpv4Type: payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, field.byteCount, slot)
@@ -180,7 +179,7 @@ struct Expressions {
         }
     }
 
-    /// Whether an IPv6 extension header of a type is there.
+    /// Whether the packet has an IPv6 extension header of a type.
     private func isThere(_ type: UInt8) {
         expression("exthdr") {
             nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_EXTHDR_DREG), Self.register)
@@ -269,7 +268,7 @@ extension PacketPart.Header {
 }
 
 extension ChainVerdict {
-    /// As the kernel numbers verdicts (linux/netfilter.h, enum nft_verdicts).
+    /// The kernel's number of the verdict (linux/netfilter.h, enum nft_verdicts).
     var code: Int32 {
         switch self {
         case .accept: NF_ACCEPT
@@ -280,7 +279,7 @@ extension ChainVerdict {
         }
     }
 
-    /// Nil for verdicts that we never write.
+    /// Nil for verdicts that Bulkhead never writes.
     init?(code: Int32, chain: String) {
         switch code {
         case NF_ACCEPT: self = .accept

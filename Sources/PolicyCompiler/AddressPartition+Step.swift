@@ -61,7 +61,7 @@ extension AddressPartition {
         }
     }
 
-    /// A group that is in no set any more: its addresses inherit again, which is the class they are in.
+    /// A group that is no longer in any set: its addresses inherit again, in the class that they already have.
     private mutating func dissolve(_ group: UInt32, _ step: inout PartitionStep) {
         guard let state = groups[group] else { return }
         for unit in state.units {
@@ -70,11 +70,11 @@ extension AddressPartition {
         groups[group] = nil
     }
 
-    /// Takes unused nodes out: what is at them goes to the nearest node around that stays.
+    /// Removes unused nodes: what is at them moves to the nearest node around them that stays.
     private mutating func lift(_ unused: [UInt32], _ step: inout PartitionStep) {
         guard !unused.isEmpty else { return }
         let gone = Set(unused)
-        // Inner nodes first, so that everything moves once at most to a node that stays.
+        // Inner nodes first, so that everything moves at most once, to a node that stays.
         for node in unused.reversed() {
             var target = nodes.nodes[Int(node)].parent
             while gone.contains(target) { target = nodes.nodes[Int(target)].parent }
@@ -120,7 +120,7 @@ extension AddressPartition {
         }
         dying = Set(change.removedPeerSets)
         split(dirty, &step)
-        // Addresses that were in no set so far and enter sets that are all new are as little seen.
+        // Programs also see no difference for addresses that were in no set and enter only new sets.
         guard !discovered.isEmpty else { return }
         for move in change.addresses {
             guard let group = move.group?.rawValue, discovered.contains(group) else { continue }
@@ -132,8 +132,8 @@ extension AddressPartition {
         hosts[address].map { units[Int($0.unit)].key.group } ?? Self.noGroup
     }
 
-    /// Moves dirty units to the class of their new signature. Of the parts of a class the one with the most entries
-    /// keeps its number.
+    /// Moves dirty units to the class of their new signature. The largest part of a class, by entries, keeps its
+    /// number.
     private mutating func split(_ dirty: Set<UInt32>, _ step: inout PartitionStep) {
         var byClass: [UInt32: [UInt32]] = [:]
         for unit in dirty.sorted() {
@@ -194,7 +194,7 @@ extension AddressPartition {
         }
     }
 
-    /// The sets of a group after this step: what it is told, and what it was in of the sets that die.
+    /// The sets of a group after this step: its new ones, and those that die of its old ones.
     func final(_ sets: [PeerSetID], of group: UInt32) -> [PeerSetID] {
         guard !dying.isEmpty, let old = groups[group]?.peerSets else { return sets }
         let kept = old.filter { dying.contains($0) }
@@ -215,8 +215,8 @@ extension AddressPartition {
         for unit in old.units { move(unit, to: addressClass(signature(units[Int(unit)].key), &step), &step) }
     }
 
-    /// Whether an address's class changes in this step in a way that programs in force see. To be asked between
-    /// ``add(_:_:)`` and ``update(_:_:)``; `told`: the groups that the change tells.
+    /// Whether an address's class changes in this step in a way that programs in force see. Call this between
+    /// ``add(_:_:)`` and ``update(_:_:)``; `told`: the groups in the change.
     func movesVisibly(_ address: IPAddress, _ change: ResolvedChange, told: [IPAddress: UInt32]) -> Bool {
         let old = group(of: address)
         if let new = told[address], new != old { return true }

@@ -42,15 +42,15 @@ package struct ClassNumbers: Sendable {
 }
 
 extension AddressPartition {
-    /// Of classes that become one, the number that goes on. A new one where own addresses become others, or the
-    /// reverse: the number tells which they are.
+    /// If classes merge, the number of the merged class. A new number if own addresses become others, or the reverse:
+    /// the number says which they are.
     mutating func keep(_ candidates: [UInt32], as signature: [PeerSetID], _ step: inout PartitionStep) -> UInt32 {
         let isOwn = isOwn(signature)
         let fitting = candidates.filter { numbers.fits($0, isOwn: isOwn) }
         if let largest = fitting.max(by: { (classes[Int($0)].entryCount, $1) < (classes[Int($1)].entryCount, $0) }) {
             return largest
         }
-        // Nothing is in them any more, and they go in this step.
+        // They are empty and are retired in this step.
         if candidates.allSatisfy({ classes[Int($0)].units.isEmpty }) { return candidates[0] }
         let number = makeClass(signature)
         step.split.append((new: number, from: candidates[0]))

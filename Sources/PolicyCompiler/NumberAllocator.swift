@@ -6,9 +6,9 @@ import CompiledPolicy
 package struct NumberAllocator: Sendable {
     private enum State: UInt8 { case free, live, retired }
 
-    /// Lowest number.
+    /// The lowest number.
     private let first: UInt32
-    /// Highest number.
+    /// The highest number.
     let limit: UInt32
     private var states: [State] = [.live]
     private var next: UInt32
@@ -82,7 +82,7 @@ package struct NumberAllocator: Sendable {
         while next <= bound {
             let number = next
             next += 1
-            // A number below `next` that was handed out by hint comes back through `freed`.
+            // A number below `next` that was allocated by hint comes back through `freed`.
             if state(number) == .free, !reserved.contains(number) { return number }
         }
         return nil

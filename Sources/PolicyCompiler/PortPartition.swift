@@ -6,14 +6,14 @@ import PolicyModel
 /// Ports cut into classes by the ranges that programs use. Class 0 is what no range covers.
 package struct PortPartition: Sendable {
     private var references: [ProtocolPorts: Int] = [:]
-    /// Ranges that cut the present segments: those in use, and between ``release(_:)`` and ``settle()`` others.
+    /// Ranges that cut the present segments: those in use, and, between ``release(_:)`` and ``settle()``, others.
     private var cutting: Set<ProtocolPorts> = []
     package private(set) var segments = Self.uncut
     /// Classes that each range is made of.
     package private(set) var classesOfRange: [ProtocolPorts: [PortClassID]] = [:]
     private var liveClasses: Set<PortClassID> = [.none]
     private var numbers: NumberAllocator
-    /// What a previous run left: a new class gets the number that most of its ports had.
+    /// From a previous run: a new class gets the number that most of its ports had.
     private var hints: [PortSegment]
 
     /// - Parameter hints: segments of a previous run, complete as ``segments`` are, or none.
@@ -105,7 +105,7 @@ package struct PortPartition: Sendable {
         return result
     }
 
-    /// Class of each piece: refined range by range, so that two pieces share one if the same ranges cover them.
+    /// The class of each piece, refined range by range: two pieces share one if the same ranges cover them.
     private static func classes(of pieces: [ProtocolPorts], _ ranges: [ProtocolPorts]) -> [Int] {
         var result = [Int](repeating: 0, count: pieces.count)
         var count = 1
@@ -121,7 +121,7 @@ package struct PortPartition: Sendable {
                 }
             }
         }
-        // Classes that were split away whole leave holes.
+        // Classes that were split completely leave holes.
         var dense: [Int: Int] = [0: 0]
         return result.map { value in
             if let number = dense[value] { return number }
@@ -152,7 +152,7 @@ package struct PortPartition: Sendable {
         var new: Int
     }
 
-    /// Which old class and which new one share ports, those that share most first.
+    /// Which old and new classes share ports, those that share most first.
     private static func overlaps(
         _ segments: [PortSegment], _ pieces: [ProtocolPorts], _ classes: [Int]
     ) -> [Overlap] {
@@ -177,8 +177,8 @@ package struct PortPartition: Sendable {
         }.map(\.key)
     }
 
-    /// A new class keeps the number of the old one with which it shares most, where no other shares more; else that of
-    /// the one of the previous run.
+    /// A new class keeps the number of the old class with which it shares most, unless another one shares more;
+    /// otherwise the number of a class of the previous run.
     private mutating func nameClasses(
         _ present: [Overlap], _ before: [Overlap], count: Int, _ change: inout Change
     ) -> [PortClassID] {
@@ -215,7 +215,7 @@ package struct PortPartition: Sendable {
         return names.map { $0 ?? .none }
     }
 
-    /// Neighbours of one class as one segment.
+    /// Merges adjacent segments of one class.
     private static func joined(_ segments: [PortSegment]) -> [PortSegment] {
         var result: [PortSegment] = []
         for segment in segments {

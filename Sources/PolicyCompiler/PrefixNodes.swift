@@ -3,7 +3,7 @@ import CompiledPolicy
 import NetworkTypes
 import PolicyModel
 
-/// Every prefix that a block or an except names, as nodes in order of address, each under the longest one around it.
+/// Every prefix that a block or an `except` names, as nodes ordered by address, each under the longest one around it.
 /// Node 0 is the root: addresses that no prefix covers.
 package struct PrefixNodes: Sendable {
     package static let root: UInt32 = 0
@@ -102,7 +102,7 @@ package struct PrefixNodes: Sendable {
         return new
     }
 
-    /// One reference less for each; returns nodes that nothing names any more, outer ones first. They stay until
+    /// Removes a reference from each; returns nodes without references, outer ones first. They stay until
     /// ``remove(_:)``.
     package mutating func release(_ prefixes: [CIDR]) -> [UInt32] {
         var unused: [UInt32] = []
@@ -141,7 +141,7 @@ package struct PrefixNodes: Sendable {
         order = result
     }
 
-    /// In order of address the nodes around the present one are a stack.
+    /// In the order of addresses, the nodes around the current one form a stack.
     private mutating func placeAll() {
         var stack: [UInt32] = []
         for number in order {

@@ -82,7 +82,7 @@ extension Live {
             try LiveCluster.with(datapath, links: .bridged) { cluster in
                 let settings = [("bridge/bridge-nf-call-iptables", 0), ("bridge/bridge-nf-call-ip6tables", 0)]
                 try cluster.world.node.sysctl(settings)
-                // Nobody asks: it is noticed within a second.
+                // Without any request, it is noticed within a second.
                 NetClock.sleep(milliseconds: 1000)
                 #expect(try cluster.world.node.command("cat", "/proc/sys/net/bridge/bridge-nf-call-iptables") == "1\n")
                 let status = try cluster.daemon.get("/v1/status")

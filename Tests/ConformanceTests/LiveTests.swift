@@ -81,8 +81,8 @@ extension Live {
             }
         }
 
-        /// What policy stops allowing stops at once, established or not, and goes on when it is allowed again; other flows
-        /// lose nothing.
+        /// What policy stops allowing stops at once, established or not, and goes on when it is allowed again; other
+        /// flows lose nothing.
         @Test(arguments: NetDatapath.allCases, [IPProtocol.tcp, .udp])
         func establishedFlowIsCut(datapath: NetDatapath, ipProtocol: IPProtocol) throws {
             try LiveCluster.with(datapath) { cluster in

@@ -7,7 +7,7 @@ import PacketKit
 import PolicyModel
 import Testing
 
-/// Cells of rules in audit: packets pass, are counted and told of.
+/// Cells of rules in audit: packets pass, are counted and reported.
 @Suite struct KernelAuditTests {
     private static let (pod1, pod2) = (IPAddress(v4: 0x0a00_0001), IPAddress(v4: 0x0a00_0002))
 
@@ -51,7 +51,7 @@ import Testing
             }
             let counters = try datapath.counters()
             #expect(counters.audited == 6 && counters.inconsistent == 0)
-            // The first packet of each flow is told of, like a drop.
+            // The first packet of each flow is reported, like a drop.
             #expect(counters.suppressedEvents == 4)
             let events = datapath.pollEvents(limit: 10)
             #expect(events.map(\.cause) == [.audit, .audit])

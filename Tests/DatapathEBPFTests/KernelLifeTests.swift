@@ -10,7 +10,7 @@ import PacketKit
 import PolicyModel
 import Testing
 
-/// What is in the kernel outlives whoever wrote it.
+/// The kernel's content outlives the process that wrote it.
 @Suite struct KernelLifeTests {
     private static func wrongVerdicts(
         _ datapath: borrowing EBPFDatapath, _ policy: borrowing CompiledPolicy, _ random: inout SeededRandom
@@ -216,7 +216,7 @@ import Testing
                 var datapath = EBPFDatapath(bpffs: bpffs)
                 _ = try datapath.open()
                 _ = try datapath.resync(KernelVerdictTests.onePod())
-                // While a daemon holds it, nobody else does.
+                // While a daemon holds it, no other process does.
                 #expect(throws: DatapathError.self) { try EBPFDatapath.uninstall(bpffs: bpffs) }
                 #expect(throws: DatapathError.self) {
                     var second = EBPFDatapath(bpffs: bpffs)
@@ -237,7 +237,7 @@ import Testing
         try PrivateKernel.run { _ in
             var datapath = EBPFDatapath(bpffs: "/tmp")
             let expected = DatapathError.unsupported(
-                what: "/tmp is on no BPF file system", remedy: "mount -t bpf bpf /tmp")
+                what: "/tmp is not on a BPF file system", remedy: "mount -t bpf bpf /tmp")
             #expect(throws: expected) { _ = try datapath.open() }
         }
     }

@@ -7,10 +7,10 @@ import NetworkTypes
 import PolicyModel
 import Testing
 
-/// Policies in audit: told of, never in force.
+/// Policies in audit: reported, never in force.
 /// One test at a time: what real packets prove depends on when they arrive, which a busy machine delays.
 @Suite(.serialized) struct AuditTests {
-    /// Pure: the plan of the table tells of a flow when its tables do, and lets through what they allow.
+    /// Pure: the plan of the table reports a flow if its tables do, and lets pass what they allow.
     @Test func whatWouldBeDeniedIsToldAndNothingElse() {
         var compiler = PlanCompiler()
         let policy = compiler.compile(.mixed)

@@ -54,7 +54,7 @@ import Testing
     @Test func addressesOfPodsAndOfTheNodeComeFromNowhereElse() throws {
         try Self.withPods { world, server, datapath in
             let (a, b, c) = (world.pod("a"), world.pod("b"), world.pod("c"))
-            // A pod as another, and as itself by way of the outside, where nobody looks at sources.
+            // A pod as another, and as itself from the outside, where sources are not checked.
             try a.namespace.run {
                 for family in AddressFamily.allCases {
                     try NetSpoof.send(from: c.address(family), 9, to: b.address(family), 53, payload: [1])
@@ -120,7 +120,7 @@ import Testing
     @Test func noPodNamesTheWay() throws {
         try Self.withPods { world, server, datapath in
             let (a, b) = (world.pod("a"), world.pod("b"))
-            // The kernel drops these by itself where it is not told to take them.
+            // The kernel drops these by itself unless it is configured to accept them.
             let interfaces = ["all", a.hostInterface]
             try world.node.sysctl(interfaces.map { ("ipv4/conf/\($0)/accept_source_route", 1) })
             try a.namespace.run {

@@ -62,7 +62,8 @@ import Testing
         }
     }
 
-    /// A UDP packet behind IPv6 destination options (RFC 8200, section 4.6) of `units` times eight bytes more than eight.
+    /// A UDP packet behind IPv6 destination options (RFC 8200, section 4.6) of `units` times eight bytes more than
+    /// eight.
     private static func behindOptions(
         _ from: IPAddress, _ to: IPAddress, _ port: UInt16, claimedUnits: UInt8 = 0
     ) -> [UInt8] {
@@ -102,7 +103,7 @@ import Testing
 
     @Test func errorsOfAllowedFlowsPass() throws {
         try Self.withPods([PolicyPlan.Rule(ports: [udp(99)])]) { world, _, _ in
-            // Nobody listens at 99: the pod, isolated in egress too, answers by ICMP.
+            // There is no listener on 99: the pod, isolated in egress too, answers by ICMP.
             try world.pod("a").namespace.run {
                 for family in AddressFamily.allCases {
                     let address = world.pod("b").address(family)

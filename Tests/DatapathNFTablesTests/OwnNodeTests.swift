@@ -76,7 +76,7 @@ import Testing
                     #expect((a[2] == .answered) == (!judges || denied != nil))
                     let b = try world.pod("b").namespace.run { try NetProbe.runTogether(probes) }
                     #expect(b == [.answered, .answered, .answered])
-                    // Neighbours are asked for anew, whatever the policy.
+                    // Neighbors are resolved again, whatever the policy.
                     try world.pod("a").namespace.ip(["neigh flush all"])
                     let toPod = [
                         NetProbe(.tcp, to: world.pod("a").address(family), port: 80),
@@ -118,7 +118,7 @@ import Testing
                 #expect(try NetProbe(.udp, to: Self.gateway(.ipv6), port: 53).run() == .answered)
             }
             #expect(try datapath.counters().spoofed == 2)
-            // Without judgement, traffic to the node is nobody's business.
+            // While nothing is judged, traffic to the node passes.
             let next = compiler.compile(Self.plan(world, denied: nil, judges: false))
             _ = try datapath.program(CompiledDelta(from: policy, to: next), of: next)
             policy = next

@@ -12,7 +12,7 @@ struct PolicyPlan {
     struct Rule {
         var tier: Tier = .networkPolicy
         var action: RuleAction = .allow
-        /// Nil: everybody.
+        /// Nil: every peer.
         var peers: [String]?
         /// Nil: everything.
         var ports: [ProtocolPorts]?

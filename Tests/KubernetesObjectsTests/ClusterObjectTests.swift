@@ -92,7 +92,7 @@ import Testing
         Refusal(
             #""spec": {"containers": [{"ports": [{"name": "x", "containerPort": 70000}]}]}"#,
             "spec.containers[0].ports[0].containerPort", "not in 1...65535"),
-        Refusal(#""status": {"phase": "running"}"#, "status.phase", "not known"),
+        Refusal(#""status": {"phase": "running"}"#, "status.phase", "unknown"),
         Refusal(#""status": {"podIP": "10.0.0"}"#, "status.podIP", "is not an IPv4 or IPv6 address"),
         Refusal(#""status": {"podIP": "10.0.0.0/24"}"#, "status.podIP", "is not an IPv4 or IPv6 address"),
         Refusal(#""status": {"podIPs": ["10.0.0.1"]}"#, "status.podIPs[0]", "must be a mapping, is a string"),

@@ -109,7 +109,7 @@ import Testing
           62 00                                     # annotations: no key and no value
         """
 
-    /// Whatever bytes somebody put into an annotation, the list stays readable, as JSON does.
+    /// Whatever bytes a user has put into an annotation, the list stays readable, as with JSON.
     @Test func textsThatAreNotUTF8() throws {
         let item = annotated(
             """

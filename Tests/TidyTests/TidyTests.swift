@@ -17,8 +17,7 @@ import Testing
     private static let pureModules: Set = [
         "NetworkTypes", "Documents", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "PolicyTranslation",
         "ClusterState", "PolicyResolver", "CompiledPolicy", "PolicyCompiler", "PolicyPipeline", "ClusterVerdicts",
-        "Datapath", "KubernetesWatch",
-        "ChainedCNI",
+        "KernelErrors", "Datapath", "KubernetesWatch", "ChainedCNI", "NetlinkAttributes",
     ]
     /// Modules that come with the toolchain.
     private static let toolchain: Set = [
