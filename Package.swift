@@ -227,10 +227,11 @@ let package = Package(
             ]),
         tests("ManifestsTests", ["WatchedFiles", "Manifests", "KubernetesObjects", "WorldKit"]),
         tests(
-            "PolicyTranslationTests", ["PolicyTranslation", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
+            "PolicyTranslationTests",
+            ["PolicyTranslation", "PolicyModel", "KubernetesObjects", "NetworkTypes", "WorldKit"]),
         tests(
             "ClusterStateTests",
-            ["ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
+            ["ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes", "WorldKit"]),
         tests(
             "PolicyResolverTests",
             ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes", "WorldKit"]),

@@ -7,6 +7,7 @@ import NetworkTypes
 import Testing
 
 /// What may come in by a bridge's ports, frame by frame, against the kernel.
+/// One test at a time: what real packets prove depends on when they arrive, which a busy machine delays.
 @Suite(.serialized) struct BridgeFrameTests {
     /// Pods a and b behind known ports, c behind an unknown one.
     private final class Lab {

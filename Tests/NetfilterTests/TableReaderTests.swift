@@ -8,6 +8,7 @@ import Synchronization
 import Testing
 
 /// What is written to the kernel is what is read back; needs root.
+/// One test at a time: a transaction starts over when another one changes the ruleset, and the tests count its steps.
 @Suite(.serialized) struct TableReaderTests {
     private static func with(_ body: (NetfilterSocket, TableReader) throws -> Void) throws {
         NetNamespace.sweep()

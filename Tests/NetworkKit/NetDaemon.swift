@@ -87,7 +87,7 @@ public final class NetDaemon: Sendable {
     public var knowsCluster: Bool { get throws { try get("/v1/status").contains(#""complete":true"#) } }
 
     /// - Parameter interval: milliseconds between two questions.
-    public func waitUntilClusterIsKnown(seconds: Double = 20, every interval: Double = 2) throws {
+    public func waitUntilClusterIsKnown(seconds: Double = 60, every interval: Double = 2) throws {
         try NetClock.wait("the cluster to be known; log:\n\(log)", seconds: seconds, every: interval) {
             try knowsCluster
         }

@@ -6,6 +6,7 @@ import Synchronization
 import Testing
 
 /// The follower against the kernel, in namespaces.
+/// One test at a time: what real packets prove depends on when they arrive, which a busy machine delays.
 @Suite(.serialized) struct NetworkFollowerTests {
     /// Keeps the latest state that the follower told.
     private final class Inbox: Sendable {
