@@ -55,12 +55,13 @@ let package = Package(
         module("ClusterState", ["NetworkTypes", "PolicyModel", "KubernetesObjects"]),
         module("PolicyResolver", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState"]),
         module("CompiledPolicy", ["NetworkTypes", "PolicyModel"]),
+        module("Explanations", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module("PolicyCompiler", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module(
             "PolicyPipeline",
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver",
-                "CompiledPolicy", "PolicyCompiler",
+                "CompiledPolicy", "Explanations", "PolicyCompiler",
             ]),
         module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module("KubernetesWatch", ["KubernetesObjects", "KubernetesProtobuf"]),
@@ -107,14 +108,14 @@ let package = Package(
                 nioSSL, nioHTTP1, logging,
             ]),
         module("CNIInstallation", ["ChainedCNI", "PolicySources", "CLinuxShim", "PolledThread"]),
-        module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
+        module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Explanations", "Datapath"]),
         module("PrometheusText"),
         module("ControlProtocol", ["PolicyModel", "KubernetesObjects"]),
         module(
             "Agent",
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
-                "PolicyPipeline", "Datapath", "DatapathNFTables", "PolicySources", "FlowTelemetry",
+                "Explanations", "PolicyPipeline", "Datapath", "DatapathNFTables", "PolicySources", "FlowTelemetry",
                 "ControlProtocol", "PrometheusText", "CLinuxShim", "NodeNetwork", "KubernetesWatch", "KubernetesClient",
                 hummingbirdCore, logging, lifecycle, nioCore, nioPosix,
             ]),
@@ -178,14 +179,14 @@ let package = Package(
         tests(
             "PolicyPipelineTests",
             [
-                "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel",
-                "NetworkTypes", "TestKit",
+                "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "Explanations", "KubernetesObjects",
+                "PolicyModel", "NetworkTypes", "TestKit",
             ]),
         tests(
             "ConformanceTests",
             [
-                "TestKit", "PolicyOracle", "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "KubernetesObjects",
-                "PolicyModel",
+                "TestKit", "PolicyOracle", "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "Explanations",
+                "KubernetesObjects", "PolicyModel",
                 "NetworkTypes", "Datapath", "DatapathEBPF", "PolicySources",
             ]),
         tests(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import ControlProtocol
+import Explanations
 import KubernetesObjects
 import NetworkTypes
 import PolicyModel
