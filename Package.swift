@@ -25,6 +25,11 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
+/// What several test targets and the benchmarks share on one subject.
+func kit(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+}
+
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
@@ -50,10 +55,11 @@ let package = Package(
         // From here to Datapath: pure values, no I/O, clock, lock, actor, logging or Foundation.
         module("NetworkTypes"),
         module("PolicyModel", ["NetworkTypes"]),
-        module("KubernetesObjects", ["NetworkTypes"]),
+        module("KubernetesObjects", ["NetworkTypes", "PolicyModel"]),
         module("KubernetesProtobuf", ["NetworkTypes", "KubernetesObjects"]),
-        module("ClusterState", ["NetworkTypes", "PolicyModel", "KubernetesObjects"]),
-        module("PolicyResolver", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState"]),
+        module("PolicyTranslation", ["NetworkTypes", "PolicyModel", "KubernetesObjects"]),
+        module("ClusterState", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyTranslation"]),
+        module("PolicyResolver", ["NetworkTypes", "PolicyModel", "ClusterState"]),
         module("CompiledPolicy", ["NetworkTypes", "PolicyModel"]),
         module("Explanations", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module("PolicyCompiler", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
@@ -142,65 +148,76 @@ let package = Package(
             name: "bulkhead-bench",
             dependencies: [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "CompiledPolicy",
-                "PolicyPipeline", "Datapath", "DatapathEBPF", "DatapathNFTables", "TestKit", "CLinuxShim",
+                "PolicyPipeline", "Datapath", "DatapathEBPF", "DatapathNFTables", "APIServerKit", "DocumentKit",
+                "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim",
             ],
             path: "Benchmarks", swiftSettings: strict),
 
         // Tests.
         .target(
-            name: "PolicyOracle", dependencies: ["KubernetesObjects", "NetworkTypes"], path: "Tests/PolicyOracle",
+            name: "PolicyOracle", dependencies: ["KubernetesObjects", "NetworkTypes", "PolicyModel"],
+            path: "Tests/PolicyOracle",
             swiftSettings: strict),
-        .target(
-            name: "TestKit",
-            dependencies: [
-                "NetworkTypes", "KubernetesObjects", "PolicyOracle", "PolicySources", "CLinuxShim", nioCore, nioPosix,
-                nioHTTP1, nioSSL,
-            ],
-            path: "Tests/TestKit", swiftSettings: strict),
+        kit("WorldKit", ["NetworkTypes", "KubernetesObjects", "PolicyOracle", "PolicyModel"]),
+        kit("PacketKit", ["NetworkTypes", "WorldKit"]),
+        kit("DocumentKit", ["KubernetesObjects", "PolicySources", "PolicyModel"]),
+        kit("NetworkKit", ["NetworkTypes", "KubernetesObjects", "WorldKit", "PacketKit", "CLinuxShim"]),
+        kit("APIServerKit", ["KubernetesObjects", "DocumentKit", "NetworkKit", nioCore, nioPosix, nioHTTP1, nioSSL]),
         .executableTarget(
-            name: "packet-probe", dependencies: ["TestKit", "NetworkTypes"], path: "Tests/PacketProbe",
+            name: "packet-probe", dependencies: ["NetworkKit", "NetworkTypes"], path: "Tests/PacketProbe",
             swiftSettings: strict),
         .executableTarget(
-            name: "step-writer", dependencies: ["DatapathEBPF", "PolicyResolver", "PolicyPipeline", "TestKit"],
+            name: "step-writer",
+            dependencies: ["DatapathEBPF", "PolicyResolver", "PolicyPipeline", "NetworkKit", "WorldKit"],
             path: "Tests/StepWriter", swiftSettings: strict),
-        tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
-        tests("TestKitTests", ["TestKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes"]),
-        tests("NetworkTypesTests", ["NetworkTypes", "TestKit"]),
-        tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes", "TestKit"]),
+        tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
+        tests("WorldKitTests", ["WorldKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
+        tests("PacketKitTests", ["PacketKit", "WorldKit", "NetworkTypes"]),
+        tests("NetworkTypesTests", ["NetworkTypes", "WorldKit"]),
+        tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes", "WorldKit", "PolicyModel"]),
         tests(
             "KubernetesClientTests",
             [
-                "KubernetesClient", "KubernetesWatch", "KubernetesObjects", "PolicySources", "TestKit", logging,
-                nioCore, nioEmbedded,
+                "KubernetesClient", "KubernetesWatch", "KubernetesObjects", "PolicySources", "APIServerKit",
+                "DocumentKit", "NetworkKit", logging, nioCore, nioEmbedded,
             ]),
-        tests("KubernetesWatchTests", ["KubernetesWatch", "KubernetesObjects", "TestKit"]),
-        tests("KubernetesProtobufTests", ["KubernetesProtobuf", "KubernetesObjects", "NetworkTypes", "TestKit"]),
-        tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "TestKit"]),
+        tests("KubernetesWatchTests", ["KubernetesWatch", "KubernetesObjects", "DocumentKit", "WorldKit"]),
+        tests(
+            "KubernetesProtobufTests",
+            ["KubernetesProtobuf", "KubernetesObjects", "NetworkTypes", "DocumentKit", "WorldKit", "PolicyModel"]),
+        tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "WorldKit"]),
+        tests(
+            "PolicyTranslationTests", ["PolicyTranslation", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
+        tests(
+            "ClusterStateTests",
+            ["ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
+        tests(
+            "PolicyResolverTests",
+            ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
         tests(
             "PolicyPipelineTests",
             [
                 "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "Explanations", "KubernetesObjects",
-                "PolicyModel", "NetworkTypes", "TestKit",
+                "PolicyModel", "NetworkTypes", "WorldKit",
             ]),
         tests(
             "ConformanceTests",
             [
-                "TestKit", "PolicyOracle", "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "Explanations",
-                "KubernetesObjects", "PolicyModel",
-                "NetworkTypes", "Datapath", "DatapathEBPF", "PolicySources",
+                "APIServerKit", "NetworkKit", "PacketKit", "WorldKit", "PolicyOracle", "PolicyPipeline",
+                "PolicyResolver", "CompiledPolicy", "Explanations", "KubernetesObjects", "PolicyModel", "NetworkTypes",
+                "Datapath", "DatapathEBPF", "PolicySources",
             ]),
         tests(
             "DatapathEBPFTests",
             [
-                "DatapathEBPF", "Datapath", "CompiledPolicy", "PolicyModel", "NetworkTypes", "BulkheadABI", "TestKit",
-                "CLinuxShim", "CLibBPF",
+                "DatapathEBPF", "Datapath", "CompiledPolicy", "PolicyModel", "NetworkTypes", "BulkheadABI",
+                "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim", "CLibBPF",
             ]),
         tests(
             "DatapathNFTablesTests",
             [
                 "DatapathNFTables", "Datapath", "CompiledPolicy", "PolicyPipeline", "PolicyResolver", "PolicyOracle",
-                "PolicyModel",
-                "NetworkTypes", "TestKit",
+                "PolicyModel", "NetworkTypes", "NetworkKit", "WorldKit",
             ]),
         tests("PrometheusTextTests", ["PrometheusText"]),
         tests("FlowTelemetryTests", ["FlowTelemetry"]),
@@ -208,15 +225,14 @@ let package = Package(
         tests(
             "AgentTests",
             [
-                "Agent", "TestKit", "ControlProtocol", "PrometheusText", "Datapath", "FlowTelemetry", "CompiledPolicy",
-                "PolicySources",
-                "NodeNetwork", "KubernetesClient", "KubernetesObjects", "PolicyModel", "NetworkTypes", logging,
-                lifecycle, nioCore,
+                "Agent", "APIServerKit", "NetworkKit", "WorldKit", "ControlProtocol", "PrometheusText",
+                "Datapath", "FlowTelemetry", "CompiledPolicy", "PolicySources", "NodeNetwork", "KubernetesClient",
+                "KubernetesObjects", "PolicyModel", "NetworkTypes", logging, lifecycle, nioCore,
             ]),
         tests("ChainedCNITests", ["ChainedCNI", "NetworkTypes"]),
         tests("CNIInstallationTests", ["CNIInstallation", "ChainedCNI"]),
-        tests("NodeNetworkTests", ["NodeNetwork", "NetworkTypes", "TestKit"]),
-        tests("DeployTests", ["KubernetesWatch", "TestKit", yams]),
+        tests("NodeNetworkTests", ["NodeNetwork", "NetworkTypes", "NetworkKit"]),
+        tests("DeployTests", ["KubernetesWatch", "NetworkKit", yams]),
         tests("TidyTests", []),
     ]
 )

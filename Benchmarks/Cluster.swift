@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import APIServerKit
+import DocumentKit
 import Foundation
 import KubernetesObjects
 import KubernetesProtobuf
-import TestKit
+import NetworkKit
 
 /// What the whole daemon needs for a large cluster that it follows: 150,000 pods of 5,000 applications in 250
 /// namespaces, a policy for each application, some 110 of the pods on its own node.

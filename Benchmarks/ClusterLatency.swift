@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import APIServerKit
 import Foundation
 import KubernetesObjects
-import TestKit
+import NetworkKit
+import WorldKit
 
 /// How long after an API server has a policy packets are judged by it. The baseline is the same policy told on the
 /// daemon's own socket, which answers when it is in force.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 import NetworkTypes
+import PolicyModel
 import PolicyPipeline
 
 /// What a platform team may write: 300 policies of the Admin tier for all pods, each of 25 rules of 25 networks.

@@ -4,9 +4,10 @@ import CompiledPolicy
 import Datapath
 import DatapathEBPF
 import Glibc
+import NetworkKit
 import NetworkTypes
+import PacketKit
 import PolicyModel
-import TestKit
 
 /// What one packet costs in the kernel, over a program that only reads the same headers (BPF_PROG_TEST_RUN, hot
 /// caches). Targets: IPv4 15 ns where one direction applies and 25 ns where both do, IPv6 50 and 70 ns, and at most

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import NetworkKit
 import NetworkTypes
-import TestKit
 
 /// The policy of ``LivePolicy`` in the shape in which iptables-based agents write it: dispatch by interface, one chain a
 /// pod that accepts established flows first, one chain a policy that marks what it allows, peers in an ipset.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import NetworkKit
 import NetworkTypes
-import TestKit
 
 /// Real packets from pod to pod over veth pairs, routed through a node with connection tracking on: what a packet costs
 /// more with policy than without, in slices that take turns.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import NetworkKit
 import NetworkTypes
-import TestKit
 
 /// Both ends of the flows, driven by one thread: each packet goes all the way within the send call.
 final class LivePath {

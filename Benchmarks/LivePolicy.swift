@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
+import NetworkKit
 import NetworkTypes
-import TestKit
 
 /// The policy of the live benchmark: the client's egress and the server's ingress both decide.
 enum LivePolicy {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import NetworkKit
 import NetworkTypes
-import TestKit
 
 /// What a packet costs from pod to pod, by how many peers and policies there are and by who enforces them. All
 /// deciders of a row stand ready at once, each in a network of its own, and are measured by turns.

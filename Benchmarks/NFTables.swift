@@ -3,9 +3,9 @@ import CompiledPolicy
 import Datapath
 import DatapathNFTables
 import Glibc
+import NetworkKit
 import NetworkTypes
 import PolicyModel
-import TestKit
 
 /// What the nftables datapath takes to load a set and to change one member, beside `nft` with the same table.
 func benchNFTables() throws {

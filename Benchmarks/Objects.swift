@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import DocumentKit
 import Foundation
 import KubernetesObjects
 import KubernetesProtobuf
-import TestKit
 
 struct WrongCount: Error {}
 

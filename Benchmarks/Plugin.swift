@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import KubernetesObjects
-import TestKit
+import NetworkKit
 
 /// What the chained CNI plugin adds to a pod's start: a chain of Debian's ptp plugin alone and one with the plugin behind
 /// it, in turns on one node, and the plugin's own part of the second. A NetworkPolicy isolates the pods both ways.

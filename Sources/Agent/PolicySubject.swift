@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
+import PolicyModel
 
 extension KubernetesObject {
     /// Whom a policy is about, in words; nil for what is no policy.

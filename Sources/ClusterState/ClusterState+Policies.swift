@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-import KubernetesObjects
-import NetworkTypes
 import PolicyModel
 
 extension ClusterState {
-    mutating func set(_ policy: NetworkPolicy) {
-        let namespace = retainNamespace(policy.metadata.namespace)
-        let record = index(policy, in: namespace)
-        let key = ScopedName(namespace: namespace, name: policy.metadata.name)
-        if let number = policyNumbers[key] {
-            releaseNamespace(namespace)
-            guard var old = policies[Int(number)] else { preconditionFailure("policy without a record") }
-            released.strings += old.strings
-            old.strings = record.strings
-            if old != record { changes.policies.insert(number) }
+    mutating func set(_ policy: Policy) {
+        let record = index(policy)
+        guard let number = policyNumbers[policy.reference] else {
+            add(record)
+            return
+        }
+        guard var old = policies[Int(number)] else { preconditionFailure("policy without a record") }
+        release(old.retained)
+        old.retained = record.retained
+        guard old != record else {
             policies[Int(number)] = record
             return
         }
+        takeOutOfOrder(number)
+        policies[Int(number)] = record
+        putInOrder(number, record)
+        changes.policies.insert(number)
+    }
+
+    private mutating func add(_ record: PolicyRecord) {
         let number: UInt32
         if let old = freePolicies.popLast() {
             number = old
@@ -25,69 +30,136 @@ extension ClusterState {
             number = UInt32(policies.count)
             policies.append(record)
         }
-        policyNumbers[key] = number
-        let index = position(of: record.name, in: namespace)
-        namespaces[Int(namespace)].policies.insert(number, at: index)
+        policyNumbers[record.reference] = number
+        putInOrder(number, record)
         changes.policies.insert(number)
     }
 
-    mutating func removePolicy(namespace: String, name: String) {
-        guard let namespace = namespaceNumbers[namespace],
-            let number = policyNumbers.removeValue(forKey: ScopedName(namespace: namespace, name: name)),
-            let record = policies[Int(number)]
-        else { return }
-        namespaces[Int(namespace)].policies.remove(at: position(of: name, in: namespace))
+    mutating func removePolicy(_ reference: PolicyReference) {
+        guard let number = policyNumbers.removeValue(forKey: reference), let record = policies[Int(number)] else {
+            return
+        }
+        takeOutOfOrder(number)
         policies[Int(number)] = nil
-        released.strings += record.strings
+        release(record.retained)
         released.policies.append(number)
-        releaseNamespace(namespace)
         changes.policies.insert(number)
     }
 
-    /// Where a policy of this name stands, or would stand, among those of its namespace.
-    private func position(of name: String, in namespace: UInt32) -> Int {
-        let list = namespaces[Int(namespace)].policies
+    private mutating func release(_ retained: RetainedNumbers) {
+        released.strings += retained.strings
+        for namespace in retained.namespaces { releaseNamespace(namespace) }
+    }
+
+    // MARK: Which policies may select a pod
+
+    /// Adds a policy to the list in which pods look for it: the list of its namespace, or the one of the whole cluster.
+    private mutating func putInOrder(_ number: UInt32, _ record: PolicyRecord) {
+        switch record.subject.namespaces {
+        case .namespace(let namespace):
+            let list = namespaces[Int(namespace)].policies
+            namespaces[Int(namespace)].policies.insert(number, at: position(of: record.order, in: list))
+        case .selector:
+            let position = position(of: record.order, in: clusterPolicies)
+            clusterPolicies.insert(number, at: position)
+        }
+    }
+
+    private mutating func takeOutOfOrder(_ number: UInt32) {
+        guard let record = policies[Int(number)] else { return }
+        switch record.subject.namespaces {
+        case .namespace(let namespace):
+            let list = namespaces[Int(namespace)].policies
+            namespaces[Int(namespace)].policies.remove(at: position(of: record.order, in: list))
+        case .selector: clusterPolicies.remove(at: position(of: record.order, in: clusterPolicies))
+        }
+    }
+
+    /// Where a policy stands, or would stand, in a list in order of evaluation.
+    private func position(of order: PolicyOrder, in list: [UInt32]) -> Int {
         var low = 0
         var high = list.count
         while low < high {
             let middle = (low + high) / 2
-            if let record = policies[Int(list[middle])], record.name < name { low = middle + 1 } else { high = middle }
+            if let other = policies[Int(list[middle])], other.order < order { low = middle + 1 } else { high = middle }
         }
         return low
     }
 
-    private mutating func index(_ policy: NetworkPolicy, in namespace: UInt32) -> PolicyRecord {
-        var used: [UInt32] = []
-        let selector = index(policy.podSelector, retaining: &used)
-        let ingress = policy.ingress.map { index($0, retaining: &used) }
-        let egress = policy.egress.map { index($0, retaining: &used) }
-        return PolicyRecord(
-            name: policy.metadata.name, namespace: namespace, podSelector: selector, isolates: policy.policyTypes,
-            isInAudit: policy.enforcement == .audit, ingress: ingress, egress: egress, strings: used)
+    /// The policies whose subject holds the pods of a group, in order of evaluation.
+    package func policies(selecting group: UInt32) -> [UInt32] {
+        let namespace = groups[Int(group)].namespace
+        func selecting(_ list: [UInt32]) -> [UInt32] {
+            list.filter { policies[Int($0)].map { selects($0, group: group) } ?? false }
+        }
+        let ofNamespace = selecting(namespaces[Int(namespace)].policies)
+        let ofCluster = selecting(clusterPolicies)
+        if ofCluster.isEmpty { return ofNamespace }
+        return (ofNamespace + ofCluster).sorted { a, b in
+            guard let first = policies[Int(a)], let second = policies[Int(b)] else { return false }
+            return first.order < second.order
+        }
     }
 
-    private mutating func index(_ rule: NetworkPolicyRule, retaining used: inout [UInt32]) -> IndexedRule {
-        var result = IndexedRule(peers: [], ports: [])
-        for peer in rule.peers {
-            switch peer {
-            case .pods(let namespaces, let pods):
-                let namespaceSelector = namespaces.map { index($0, retaining: &used) }
-                let podSelector = index(pods ?? LabelSelector(), retaining: &used)
-                result.peers.append(.pods(namespaces: namespaceSelector, pods: podSelector))
-            case .ipBlock(let cidr, let except):
-                result.peers.append(.block(AddressBlock(cidr: cidr, except: except)))
-            }
+    /// Whether a policy's subject holds the pods of a group.
+    package func selects(_ policy: PolicyRecord, group: UInt32) -> Bool {
+        let namespace = groups[Int(group)].namespace
+        switch policy.subject.namespaces {
+        case .namespace(let own): guard own == namespace else { return false }
+        case .selector(let selector): guard selector.matches(labels(ofNamespace: namespace)) else { return false }
         }
-        for port in rule.ports {
-            switch port.port {
-            case .any: result.ports.append(.range(ProtocolPorts(port.ipProtocol, .all)))
-            case .range(let range): result.ports.append(.range(ProtocolPorts(port.ipProtocol, range)))
-            case .named(let name):
-                let (number, _) = strings.retain(name)
-                used.append(number)
-                result.ports.append(.named(PortName(name: number, ipProtocol: port.ipProtocol)))
+        return policy.subject.pods.matches(labels(ofGroup: group))
+    }
+
+    // MARK: Canonical form
+
+    private mutating func index(_ policy: Policy) -> PolicyRecord {
+        var retained = RetainedNumbers()
+        let subject = index(policy.subject, &retained)
+        let ingress = policy.ingress.map { index($0, &retained) }
+        let egress = policy.egress.map { index($0, &retained) }
+        return PolicyRecord(
+            order: policy.order, subject: subject, isolates: policy.isolates,
+            isInAudit: policy.enforcement == .audit, ingress: ingress, egress: egress, retained: retained)
+    }
+
+    private mutating func index(_ subject: PodSubject, _ retained: inout RetainedNumbers) -> IndexedSubject {
+        let scope: IndexedScope
+        switch subject.namespaces {
+        case .named(let name):
+            let number = retainNamespace(name)
+            scope = .namespace(number)
+            if retained.namespaces.contains(number) {
+                releaseNamespace(number)
+            } else {
+                retained.namespaces.append(number)
             }
+        case .selector(let selector): scope = .selector(index(selector, retaining: &retained.strings))
         }
-        return result
+        return IndexedSubject(namespaces: scope, pods: index(subject.pods, retaining: &retained.strings))
+    }
+
+    private mutating func index(_ rule: PolicyRule, _ retained: inout RetainedNumbers) -> IndexedRule {
+        let peers = rule.peers?.map { index($0, &retained) }
+        let ports = rule.ports?.map { index($0, &retained) }
+        return IndexedRule(name: rule.name, action: rule.action, peers: peers, ports: ports)
+    }
+
+    private mutating func index(_ peer: PolicyPeer, _ retained: inout RetainedNumbers) -> IndexedPeer {
+        switch peer {
+        case .pods(let subject): .pods(index(subject, &retained))
+        case .nodes(let selector): .nodes(index(selector, retaining: &retained.strings))
+        case .block(let block): .block(block)
+        }
+    }
+
+    private mutating func index(_ port: PolicyPort, _ retained: inout RetainedNumbers) -> IndexedPolicyPort {
+        switch port {
+        case .range(let range): return .range(range)
+        case .named(let name, let ipProtocol):
+            let (number, _) = strings.retain(name)
+            retained.strings.append(number)
+            return .named(PortName(name: number, ipProtocol: ipProtocol))
+        }
     }
 }

@@ -19,7 +19,7 @@ extension ClusterState {
         counts.podGroups = groupNumbers.count
         counts.namespaces = namespaceNumbers.count
         counts.nodes = nodes.count
-        counts.policies = policyNumbers.count + tierPolicyNumbers.count
+        counts.policies = policyNumbers.count
         return counts
     }
 
@@ -46,17 +46,5 @@ extension ClusterState {
     public var nodeNames: [String] { nodes.keys.sorted() }
 
     /// All policies, in order.
-    public var policyReferences: [PolicyReference] {
-        let policies = policyNumbers.map { key, _ in
-            PolicyReference(
-                kind: "NetworkPolicy", namespace: namespaces[Int(key.namespace)].name, name: key.name)
-        }
-        return (policies + tierPolicies.compactMap { $0?.reference }).sorted()
-    }
-
-    package func reference(ofPolicy number: UInt32) -> PolicyReference? {
-        guard let record = policies[Int(number)] else { return nil }
-        return PolicyReference(
-            kind: "NetworkPolicy", namespace: namespaces[Int(record.namespace)].name, name: record.name)
-    }
+    public var policyReferences: [PolicyReference] { policyNumbers.keys.sorted() }
 }

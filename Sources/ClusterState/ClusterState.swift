@@ -2,9 +2,10 @@
 import KubernetesObjects
 import NetworkTypes
 import PolicyModel
+import PolicyTranslation
 
-/// The cluster's objects as one indexed value. Applying an event notes what became dirty; the resolver reads that
-/// and then ``commit()`` forgets it.
+/// The cluster's objects as one indexed value. Indexing an event notes what became dirty. The resolver reads the notes,
+/// and ``commit()`` forgets them.
 ///
 /// Numbers of strings, namespaces, groups, pods and policies that an event frees are reused only after the next
 /// commit, so that what the resolver remembers stays true until it has seen the change.
@@ -42,15 +43,10 @@ public struct ClusterState: Sendable {
     var claims: [IPAddress: [UInt32]] = [:]
 
     package internal(set) var policies: [PolicyRecord?] = []
-    var policyNumbers: [ScopedName: UInt32] = [:]
+    var policyNumbers: [PolicyReference: UInt32] = [:]
     var freePolicies: [UInt32] = []
-
-    /// Policies of the Admin and Baseline tiers.
-    package internal(set) var tierPolicies: [TierPolicyRecord?] = []
-    var tierPolicyNumbers: [TierPolicyName: UInt32] = [:]
-    var freeTierPolicies: [UInt32] = []
-    /// In order of evaluation.
-    package internal(set) var orderedTierPolicies: [UInt32] = []
+    /// Policies that select pods by the labels of their namespace, in order of evaluation.
+    package internal(set) var clusterPolicies: [UInt32] = []
 
     var nodes: [String: NodeRecord] = [:]
     /// Counts the changes of nodes' addresses.
@@ -76,7 +72,6 @@ public struct ClusterState: Sendable {
         var namespaces: [UInt32] = []
         var pods: [UInt32] = []
         var policies: [UInt32] = []
-        var tierPolicies: [UInt32] = []
     }
 
     public init(nodeName: String) {
@@ -84,21 +79,20 @@ public struct ClusterState: Sendable {
     }
 
     /// Takes one event in.
-    public mutating func apply(_ event: ObjectEvent) {
+    public mutating func index(_ event: ObjectEvent) {
         switch event {
         case .set(.pod(let pod)): set(pod)
         case .set(.namespace(let namespace)): set(namespace)
         case .set(.node(let node)): set(node)
-        case .set(.networkPolicy(let policy)): set(policy)
-        case .set(.tierPolicy(let policy)): set(policy)
+        case .set(let object):
+            if let policy = Policy(object) { set(policy) }
         case .removed(let key):
             switch key.kind {
             case .pod: removePod(namespace: key.namespace, name: key.name)
             case .namespace: removeNamespace(key.name)
             case .node: removeNode(key.name)
-            case .networkPolicy: removePolicy(namespace: key.namespace, name: key.name)
-            case .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy:
-                removeTierPolicy(key.kind, key.name)
+            case .networkPolicy, .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy:
+                removePolicy(PolicyReference(key))
             }
         }
     }
@@ -112,7 +106,6 @@ public struct ClusterState: Sendable {
         for number in released.namespaces where namespaces[Int(number)].references == 0 { free(namespace: number) }
         freePods += released.pods
         freePolicies += released.policies
-        freeTierPolicies += released.tierPolicies
         for number in released.strings { _ = strings.release(number) }
         released = Released()
     }

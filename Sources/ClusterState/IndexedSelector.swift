@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
+import PolicyModel
 
 /// A label as numbers of ``ClusterState/strings``. Label sets are sorted by key.
 package struct LabelPair: Sendable, Hashable, Comparable {

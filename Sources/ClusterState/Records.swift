@@ -72,38 +72,8 @@ package struct NamespaceRecord: Sendable {
     var references = 0
     /// Active groups, sorted.
     package var groups: [UInt32] = []
-    /// Policies in order of name.
-    package var policies: [UInt32] = []
-}
-
-/// A NetworkPolicy with its selectors in canonical form.
-package struct PolicyRecord: Sendable, Equatable {
-    package var name: String
-    package var namespace: UInt32
-    package var podSelector: IndexedSelector
-    package var isolates: Set<PolicyType>
-    package var isInAudit: Bool
-    package var ingress: [IndexedRule]
-    package var egress: [IndexedRule]
-    /// Retained while the record lives.
-    var strings: [UInt32]
-}
-
-/// A rule of a NetworkPolicy; empty peers or ports mean every one.
-package struct IndexedRule: Sendable, Equatable {
-    package var peers: [IndexedPeer]
-    package var ports: [IndexedPolicyPort]
-}
-
-package enum IndexedPeer: Sendable, Hashable {
-    /// `namespaces` nil: the policy's own namespace.
-    case pods(namespaces: IndexedSelector?, pods: IndexedSelector)
-    case block(AddressBlock)
-}
-
-package enum IndexedPolicyPort: Sendable, Hashable {
-    case range(ProtocolPorts)
-    case named(PortName)
+    /// Policies that select pods by this namespace's name, in order of evaluation.
+    var policies: [UInt32] = []
 }
 
 /// A pod's UID as 128 bits, to tell a pod from its successor under the same name: the digits of a UUID, or FNV-1a in
@@ -159,7 +129,6 @@ package struct ClusterChanges: Sendable {
     /// Port names that got or lost a number somewhere in the cluster.
     package var portNames: Set<PortName> = []
     package var ownNode = false
-    package var tierPolicies: Set<UInt32> = []
     /// Some node's labels or addresses.
     package var nodes = false
     /// Attachments, or which of them have an object.
@@ -169,7 +138,6 @@ package struct ClusterChanges: Sendable {
 
     package var isEmpty: Bool {
         addresses.isEmpty && localPods.isEmpty && replacedPods.isEmpty && groups.isEmpty && namespaces.isEmpty
-            && policies.isEmpty && portNames.isEmpty && !ownNode && tierPolicies.isEmpty && !nodes
-            && !attachments
+            && policies.isEmpty && portNames.isEmpty && !ownNode && !nodes && !attachments
     }
 }

@@ -39,6 +39,8 @@ extension Generation {
         if owners.contains(where: { policy.isJudged($0) }) { return true }
         var compared: Set<ClassChange> = []
         for change in delta.addresses.dropFirst(delta.invisibleAddressCount) {
+            // One address of a prefix does not tell what the others had before.
+            guard change.prefix.isHost else { return true }
             let before = AddressEntry(word: word(of: change.prefix.network))
             let after = change.entry ?? policy.addresses.entry(of: change.prefix.network)
             if after.endpoint != before.endpoint, policy.isJudged(after.endpoint) { return true }

@@ -5,45 +5,69 @@ import PolicyModel
 
 /// The union of the peer sets of a rule, as sets in the kernel: one look-up a kind, however many peers the rule has.
 ///
-/// Single addresses stand in hash sets, of which one member is changed in microseconds; ranges in interval sets, which
-/// never change while the group lives.
+/// Single addresses are in hash sets: one member changes in microseconds. Ranges are in interval sets. These change only
+/// where a peer set's members change and a prefix is among them, and are filled anew then.
 struct PeerGroup: Sendable {
     /// The sets' numbers at present, sorted.
     var peerSets: [PeerSetID]
     /// What makes it this group: numbers of peer sets may be given to others.
-    let descriptions: [PeerSetDescription]
+    let identities: [PeerSetDescription]
     /// Begins the names of its sets.
     let name: String
     let comment: String
-    /// Everything that the blocks hold, also single addresses.
+    /// Everything in blocks that stay, also single addresses.
     let covered: AddressRanges
-    /// Whether pods come and go.
-    let hasSelectors: Bool
+    /// Whether single addresses come and go.
+    let hasChangingHosts: Bool
+    /// Whether prefixes come and go.
+    let hasChangingPrefixes: Bool
     /// All there is, where that is one prefix: rules name it without a set. The kernel looks for sets one by one.
     private let only: CIDR?
     /// How many programs refer to it.
     var uses = 0
     /// Whether a rule that denies or passes refers to it, so that a new member can take something away.
     var mayDeny = false
+    /// Ranges of the prefixes that come and go.
+    private var changingRanges: [AddressRange] = []
+    /// Whether the node itself is a peer, by whatever address a packet comes to it.
+    private var holdsOwnNode = false
     /// Names of its sets that exist.
-    var hostSets: [AddressFamily: String] = [:]
-    var rangeSets: [AddressFamily: String] = [:]
+    private(set) var hostSets: [AddressFamily: String] = [:]
+    private(set) var rangeSets: [AddressFamily: String] = [:]
+    /// The set that tells whether the node itself is a peer; nil where that is always so, or never.
+    private var ownNodeSet: String?
 
     init(_ peerSets: [PeerSetID], described descriptions: [PeerSetDescription], name: String) {
         self.peerSets = peerSets
-        self.descriptions = descriptions
+        identities = descriptions.map(\.identity)
         self.name = name
         let text = Self.text(descriptions)
         comment = TableName.comment(text)
-        covered = AddressRanges(descriptions.flatMap { $0.blocks.flatMap(\.ranges) })
-        hasSelectors = descriptions.contains { $0.blocks.isEmpty }
-        only = hasSelectors || covered.ranges.count != 1 ? nil : covered.ranges[0].prefix
+        covered = AddressRanges(identities.flatMap { $0.blocks.flatMap(\.ranges) })
+        hasChangingHosts = identities.contains { $0.blocks.isEmpty }
+        hasChangingPrefixes = descriptions.contains(where: \.hasChangingMembers)
+        only = hasChangingHosts || covered.ranges.count != 1 ? nil : covered.ranges[0].prefix
         guard only == nil else { return }
         for family in AddressFamily.allCases {
             let own = covered.ranges.filter { $0.first.family == family }
-            if hasSelectors || own.contains(where: { $0.first == $0.last }) { addHosts(family) }
-            if own.contains(where: { $0.first != $0.last }) { rangeSets[family] = "\(name)/ranges-\(family)" }
+            if hasChangingHosts || own.contains(where: { $0.first == $0.last }) {
+                hostSets[family] = "\(name)/\(family)"
+            }
+            if hasChangingPrefixes || own.contains(where: { $0.first != $0.last }) {
+                rangeSets[family] = "\(name)/ranges-\(family)"
+            }
         }
+        if hasChangingPrefixes, !isAlwaysOwnNode { ownNodeSet = "\(name)/own-node" }
+        setPrefixes(descriptions)
+    }
+
+    /// Takes in the prefixes that are members now. Returns whether others were before.
+    @discardableResult mutating func setPrefixes(_ descriptions: [PeerSetDescription]) -> Bool {
+        let old = (changingRanges, holdsOwnNode)
+        let changing = descriptions.filter(\.hasChangingMembers)
+        changingRanges = changing.flatMap { $0.blocks.lazy.map(\.cidr).filter { !$0.isHost }.map { AddressRange($0) } }
+        holdsOwnNode = changing.contains(where: \.holdsOwnNode)
+        return old != (changingRanges, holdsOwnNode)
     }
 
     private static func text(_ descriptions: [PeerSetDescription]) -> String {
@@ -55,7 +79,7 @@ struct PeerGroup: Sendable {
         let text = text(descriptions)
         var digest = Digest()
         digest.add(text)
-        for description in descriptions {
+        for description in descriptions.map(\.identity) {
             for block in description.blocks + description.bounds {
                 for cidr in [block.cidr] + block.except {
                     digest.add(cidr.network.high)
@@ -68,11 +92,9 @@ struct PeerGroup: Sendable {
         return "peers/\(TableName.slug(text, limit: 64))/\(digest.text)"
     }
 
-    mutating func addHosts(_ family: AddressFamily) { hostSets[family] = "\(name)/\(family)" }
-
     /// The sets with the members that the blocks give.
     func sets() -> [TableSet] {
-        AddressFamily.allCases.flatMap { family -> [TableSet] in
+        var sets = AddressFamily.allCases.flatMap { family -> [TableSet] in
             let own = covered.ranges.filter { $0.first.family == family }
             var sets: [TableSet] = []
             if let set = hostSets[family] {
@@ -82,10 +104,19 @@ struct PeerGroup: Sendable {
             }
             if let set = rangeSets[family] {
                 let shape = SetShape(name: set, fields: [.source(family)], isInterval: true, comment: comment)
-                sets.append(TableSet(shape, .ranges(own.filter { $0.first != $0.last })))
+                sets.append(TableSet(shape, .ranges(ranges(own, family))))
             }
             return sets
         }
+        if let ownNodeSet {
+            let shape = SetShape(name: ownNodeSet, fields: [.outInterface], comment: "0 where the node is a peer")
+            sets.append(TableSet(shape, .elements(holdsOwnNode ? [SetElement(key: [0, 0, 0, 0])] : [])))
+        }
+        return sets
+    }
+
+    private func ranges(_ own: [AddressRange], _ family: AddressFamily) -> [AddressRange] {
+        AddressRanges(own.filter { $0.first != $0.last } + changingRanges.filter { $0.first.family == family }).ranges
     }
 
     /// The steps that match a peer, one list a set.
@@ -98,16 +129,19 @@ struct PeerGroup: Sendable {
                 ]
             ]
         }
-        return AddressFamily.allCases.flatMap { family -> [[Term]] in
+        let isOwnNode = direction == .egress && isAlwaysOwnNode
+        let byAddress = AddressFamily.allCases.flatMap { family -> [[Term]] in
             let field: Field = direction == .ingress ? .source(family) : .destination(family)
             return [hostSets[family], rangeSets[family]].compactMap { $0 }.map { set in
                 [.family(family), .member([field], of: set)]
-            } + (isOwnNode && direction == .egress ? [[.family(family), .toOwnNode]] : [])
+            } + (isOwnNode ? [[.family(family), .toOwnNode]] : [])
         }
+        guard direction == .egress, let ownNodeSet else { return byAddress }
+        return byAddress + [[.member([.outInterface], of: ownNodeSet)]]
     }
 
-    /// Whether the node itself is a peer: then whatever it takes in is, by whatever address.
-    private var isOwnNode: Bool { descriptions.contains(where: \.holdsOwnNode) }
+    /// Whether the node itself is a peer whatever happens.
+    private var isAlwaysOwnNode: Bool { identities.contains(where: \.isOwnNode) }
 
     /// Whether one of these peer sets (sorted) is in the group.
     func intersects(_ others: [PeerSetID]) -> Bool {

@@ -37,7 +37,7 @@ extension PolicyTables {
                     set.members = .addresses(members)
                 }
                 if let old = contents.sets[set.shape.name] {
-                    replace(old, by: set, &changes)
+                    replace(old, by: set, &step, &changes)
                 } else {
                     add(set, &step)
                 }
@@ -46,12 +46,43 @@ extension PolicyTables {
         return true
     }
 
-    private mutating func replace(_ old: TableSet, by new: TableSet, _ changes: inout MemberChanges) {
-        // Ranges come from what the group is made of and stay.
-        guard case .addresses(let before) = old.members, case .addresses(let after) = new.members else { return }
-        for address in after.subtracting(before) { changes.add(address, to: new.shape.name) }
-        for address in before.subtracting(after) { changes.remove(address, from: new.shape.name) }
-        if before != after { noteShrink() }
+    private mutating func replace(
+        _ old: TableSet, by new: TableSet, _ step: inout Transaction, _ changes: inout MemberChanges
+    ) {
+        guard old.members != new.members else { return }
+        let name = new.shape.name
+        noteShrink()
+        switch (old.members, new.members) {
+        case (.addresses(let before), .addresses(let after)):
+            for address in after.subtracting(before) { changes.add(address, to: name) }
+            for address in before.subtracting(after) { changes.remove(address, from: name) }
+        case (.elements(let before), .elements(let after)):
+            changes.replace(Array(before), by: Array(after), in: name)
+        default:
+            contents.sets[name] = new
+            step.emptiedSets.append(new.shape)
+            if !new.members.isEmpty { step.addedMembers.append(new) }
+        }
+    }
+
+    /// Brings the prefixes of groups that were there before this step and stay to those that are members now. Nil: all
+    /// groups.
+    mutating func movePrefixes(
+        among carried: Set<String>?, of policy: borrowing CompiledPolicy, _ step: inout Transaction,
+        _ changes: inout MemberChanges
+    ) {
+        for name in changingGroups.sorted() where carried?.contains(name) ?? true {
+            guard let group = groups[name], group.hasChangingPrefixes else { continue }
+            var descriptions: [PeerSetDescription] = []
+            for id in group.peerSets { if let set = policy.peerSets[id] { descriptions.append(set) } }
+            guard groups[name]!.setPrefixes(descriptions) else { continue }
+            for set in groups[name]!.sets() {
+                // Single addresses follow their classes.
+                if case .addresses = set.members { continue }
+                guard let old = contents.sets[set.shape.name] else { continue }
+                replace(old, by: set, &step, &changes)
+            }
+        }
     }
 
     /// Moves an address between the groups that were there before this step and stay; nil: all of them.
@@ -64,7 +95,7 @@ extension PolicyTables {
         let entry = policy.addresses.hosts[address]
         let peerSets = entry.flatMap { policy.addressClasses[$0.addressClass]?.peerSets } ?? []
         // What blocks hold stays.
-        for name in selectorGroups where carried?.contains(name) ?? true {
+        for name in changingGroups where carried?.contains(name) ?? true {
             guard let group = groups[name], !group.covered.contains(address) else { continue }
             let isMember = group.intersects(peerSets)
             guard let set = group.hostSets[address.family] else {

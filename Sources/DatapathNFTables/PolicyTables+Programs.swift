@@ -72,16 +72,17 @@ extension PolicyTables {
         let digested = PeerGroup.name(descriptions)
         var name = digested
         var serial = 1
-        while let found = groups[name], found.descriptions != descriptions {
+        while let found = groups[name], found.identities != descriptions.map(\.identity) {
             serial += 1
             name = "\(digested)-\(serial)"
         }
         if groups[name] == nil {
             groups[name] = PeerGroup(key, described: descriptions, name: name)
-            if groups[name]!.hasSelectors { selectorGroups.insert(name) }
+            if groups[name]!.hasChangingHosts { changingGroups.insert(name) }
             newGroups.insert(name)
         } else if !(carried?.contains(name) ?? true) {
             groups[name]!.peerSets = key
+            groups[name]!.setPrefixes(descriptions)
             newGroups.insert(name)
         }
         return name
@@ -143,7 +144,7 @@ extension PolicyTables {
         for key in tables.groups {
             groups[key]!.uses -= 1
             guard groups[key]!.uses == 0, let group = groups.removeValue(forKey: key) else { continue }
-            selectorGroups.remove(key)
+            changingGroups.remove(key)
             for set in group.sets() { removeSet(set.shape.name, &step) }
         }
         for key in tables.ports {

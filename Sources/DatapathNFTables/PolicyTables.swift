@@ -15,8 +15,8 @@ package struct PolicyTables: Sendable {
 
     /// By name.
     var groups: [String: PeerGroup] = [:]
-    /// Those of them whose members change with pods.
-    var selectorGroups: Set<String> = []
+    /// Those of them whose members change.
+    var changingGroups: Set<String> = []
     var ports: [[ProtocolPorts]: PortGroup] = [:]
     var programs: [ProgramID: ProgramTables] = [:]
     /// How many programs refer to a rule's counter, to its chain of denial, and to a chain where programs begin.
@@ -74,6 +74,9 @@ package struct PolicyTables: Sendable {
         let moved = Set(delta.addresses.lazy.filter(\.prefix.isHost).map(\.prefix.network))
         for address in moved {
             guard move(address, among: carried, of: policy, &changes) else { return nil }
+        }
+        if delta.addresses.contains(where: { !$0.prefix.isHost }) {
+            movePrefixes(among: carried, of: policy, &step, &changes)
         }
         updateEndpoints(delta, of: policy, &changes)
         updateOwnAddresses(moved, of: policy, &changes)

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import PolicyModel
 
 extension Enforcement {
+    /// The annotation of a policy object that holds this value.
+    public static let annotation = "bulkhead.dev/enforcement"
+
     /// Our annotations; a misspelt one would enforce what was only to be tried.
     private static let prefix = "bulkhead.dev/"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
+import PolicyModel
 
 // The checks are those of the API server for networking.k8s.io/v1 with strict field validation, and kubectl's refusal
 // of null list items: an item `-` with nothing behind it would otherwise be a rule that allows everything.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import PolicyModel
 
 extension ObjectKind {
     /// The kinds that decide about traffic; the others say whom policies are about.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import PolicyModel
 
 extension LabelSelector {
     /// `explain`: what fields mean that are not known.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
+import PolicyModel
 
 // policy.networking.k8s.io: v1alpha2 ClusterNetworkPolicy, v1alpha1 AdminNetworkPolicy and BaselineAdminNetworkPolicy.
 // The checks are those of their CRDs; what the CRDs leave to the controller (operators and labels of selectors, names

@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
-
-/// Whether a policy stops packets, or is only tried: the annotation `bulkhead.dev/enforcement`.
-public enum Enforcement: String, Sendable, Hashable {
-    case enforce
-    /// Compiled beside the enforced policies; what it would deny is counted and told, and not stopped.
-    case audit
-
-    public static let annotation = "bulkhead.dev/enforcement"
-}
+import PolicyModel
 
 /// A cluster-wide policy of the Admin or Baseline tier, in one form for the three kinds:
 /// policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy, v1alpha1 AdminNetworkPolicy and BaselineAdminNetworkPolicy.

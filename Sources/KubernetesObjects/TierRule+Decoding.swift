@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
+import PolicyModel
 
 extension TierRule {
     /// The rules of one direction. In lenient mode a direction that is no list of rules is one rule that denies.

@@ -6,7 +6,7 @@ import PolicyModel
 extension AddressPartition {
     // MARK: 1. What the last step left
 
-    var needsSettling: Bool { !dying.isEmpty || !emptiedLate.isEmpty }
+    var needsSettling: Bool { !dying.isEmpty || !emptiedLate.isEmpty || !leftPrefixes.isEmpty }
 
     /// Drops the sets that died in the last step: classes that become equal merge, the fewest addresses moving.
     mutating func settle(_ step: inout PartitionStep) {
@@ -20,6 +20,7 @@ extension AddressPartition {
         lift(unused, &step)
         for set in dying {
             blocks[set] = nil
+            members[set] = nil
             keys[set] = nil
             ownNodeSets.remove(set)
             bounded.remove(set)
@@ -31,9 +32,10 @@ extension AddressPartition {
     }
 
     private mutating func releaseNodes() -> [UInt32] {
-        var prefixes: [CIDR] = []
+        var prefixes = leftPrefixes
+        leftPrefixes = []
         for set in dying.sorted() {
-            guard let list = blocks[set] else { continue }
+            let list = blocks[set] ?? (members[set] ?? []).map { AddressBlock(cidr: $0) }
             for number in nodes(in: list) { nodes.nodes[Int(number)].sets.removeAll { $0 == set } }
             prefixes += Self.prefixes(of: list)
         }
@@ -130,65 +132,6 @@ extension AddressPartition {
         hosts[address].map { units[Int($0.unit)].key.group } ?? Self.noGroup
     }
 
-    private mutating func addBlocks(
-        _ added: [PeerSetID: PeerSetDescription], dirty: inout Set<UInt32>, _ step: inout PartitionStep
-    ) {
-        let new = added.mapValues { $0.blocks + $0.bounds }.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }
-        guard !new.isEmpty else { return }
-        var prefixes: [CIDR] = []
-        for (set, list) in new {
-            blocks[set] = list
-            prefixes += Self.prefixes(of: list)
-        }
-        addNodes(nodes.retain(prefixes), &step)
-        for (set, list) in new {
-            for number in nodes(in: list) where nodes.nodes[Int(number)].sets.insertOnce(set) {
-                dirty.formUnion(nodes.nodes[Int(number)].units)
-            }
-        }
-    }
-
-    /// New nodes take over what is inside them from the nodes around, in the same classes.
-    private mutating func addNodes(_ new: [UInt32], _ step: inout PartitionStep) {
-        let isNew = Set(new)
-        // For each node around new ones: those directly under it, which are apart from each other.
-        var under: [UInt32: [CIDR]] = [:]
-        for node in new {
-            let parent = nodes.nodes[Int(node)].parent
-            nodes.nodes[Int(node)].sets = nodes.nodes[Int(parent)].sets
-            _ = unit(UnitKey(group: Self.noGroup, node: node), &step)
-            step.touchedPrefixes.append(nodes.prefix(node))
-            if !isNew.contains(parent) { under[parent, default: []].append(nodes.prefix(node)) }
-        }
-        for (parent, prefixes) in under.sorted(by: { $0.key < $1.key }) {
-            for unit in nodes.nodes[Int(parent)].units {
-                var moving: [IPAddress] = []
-                for address in units[Int(unit)].members where Self.contains(prefixes, address) {
-                    moving.append(address)
-                }
-                let group = units[Int(unit)].key.group
-                for address in moving {
-                    guard let host = hosts[address] else { continue }
-                    let target = self.unit(UnitKey(group: group, node: nodes.longest(address)), &step)
-                    putIn(address, target, host.endpoint)
-                    takeOut(host, &step)
-                    step.touched.append(address)
-                }
-            }
-        }
-    }
-
-    /// Whether any of these prefixes (sorted, none inside another) contains an address.
-    private static func contains(_ prefixes: [CIDR], _ address: IPAddress) -> Bool {
-        var low = 0
-        var high = prefixes.count
-        while low < high {
-            let middle = (low + high) / 2
-            if address < prefixes[middle].network { high = middle } else { low = middle + 1 }
-        }
-        return low > 0 && prefixes[low - 1].contains(address)
-    }
-
     /// Moves dirty units to the class of their new signature. Of the parts of a class the one with the most entries
     /// keeps its number.
     private mutating func split(_ dirty: Set<UInt32>, _ step: inout PartitionStep) {
@@ -237,6 +180,7 @@ extension AddressPartition {
 
     /// Brings groups and addresses to their final state. Sets that die now stay until ``settle(_:)``.
     mutating func update(_ change: ResolvedChange, _ step: inout PartitionStep) {
+        updateMembers(change.members, &step)
         for (id, sets) in change.groups.sorted(by: { $0.key < $1.key }) {
             setGroup(id.rawValue, final(sets, of: id.rawValue), isDying: false, &step)
         }
@@ -276,6 +220,7 @@ extension AddressPartition {
     func movesVisibly(_ address: IPAddress, _ change: ResolvedChange, told: [IPAddress: UInt32]) -> Bool {
         let old = group(of: address)
         if let new = told[address], new != old { return true }
+        if change.members.values.contains(where: { $0.concerns(address) }) { return true }
         guard let group = groups[old] else { return false }
         let id = PeerGroupID(rawValue: old)
         if let sets = change.groups[id] { return final(sets, of: old) != group.peerSets }
@@ -291,46 +236,5 @@ extension AddressPartition {
         step.emptied.subtract(late)
         retireEmptied(&step)
         numbers.endStep()
-    }
-
-    // MARK: Blocks
-
-    private static func prefixes(of blocks: [AddressBlock]) -> [CIDR] {
-        blocks.flatMap { [$0.cidr] + $0.except }
-    }
-
-    /// Nodes whose own addresses are members of one of the blocks.
-    private func nodes(in blocks: [AddressBlock]) -> [UInt32] {
-        var result: [UInt32] = []
-        for block in blocks {
-            let whole = nodes.inside(block.cidr)
-            guard !block.except.isEmpty else {
-                result += nodes.order[whole]
-                continue
-            }
-            var position = whole.lowerBound
-            for except in block.except {
-                let hole = nodes.inside(except)
-                if hole.lowerBound > position { result += nodes.order[position..<hole.lowerBound] }
-                position = max(position, hole.upperBound)
-            }
-            if position < whole.upperBound { result += nodes.order[position..<whole.upperBound] }
-        }
-        return result
-    }
-}
-
-extension Array where Element: Comparable {
-    /// Adds an element to a sorted array. Returns whether it was missing.
-    fileprivate mutating func insertOnce(_ element: Element) -> Bool {
-        var low = 0
-        var high = count
-        while low < high {
-            let middle = (low + high) / 2
-            if self[middle] < element { low = middle + 1 } else { high = middle }
-        }
-        guard low == count || self[low] != element else { return false }
-        insert(element, at: low)
-        return true
     }
 }

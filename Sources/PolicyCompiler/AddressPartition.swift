@@ -54,18 +54,22 @@ struct AddressPartition: Sendable {
     var hosts: [IPAddress: Host] = [:]
     var groups: [UInt32: Group] = [:]
     var nodes = PrefixNodes()
-    /// Of sets with blocks, and of those with bounds, which are `bounded`.
+    /// Of sets with blocks that stay, and of those with bounds, which are `bounded`.
     var blocks: [PeerSetID: [AddressBlock]] = [:]
+    /// Of sets whose members change: the prefixes that are members now.
+    var members: [PeerSetID: Set<CIDR>] = [:]
     /// Sets whose members are in a group of theirs and within their blocks.
     var bounded: Set<PeerSetID> = []
     var keys: [PeerSetID: StableKey] = [:]
-    /// Peer sets whose members the node itself takes in: the present one, and in some steps the one before it.
+    /// Peer sets whose members the node itself takes in.
     var ownNodeSets: Set<PeerSetID> = []
     var numbers: ClassNumbers
 
     /// Peer sets, and groups without any other, that the next ``settle(_:)`` drops.
     var dying: Set<PeerSetID> = []
     var dyingGroups: Set<UInt32> = []
+    /// Prefixes that left a live set in the last step: the next ``settle(_:)`` drops their nodes.
+    var leftPrefixes: [CIDR] = []
     var shrinkingGroups: Set<UInt32> = []
     /// Classes that the last step made and emptied again.
     var emptiedLate: Set<UInt32> = []
@@ -97,6 +101,14 @@ struct AddressPartition: Sendable {
             let unit = unitNumbers[UnitKey(group: Self.noGroup, node: node)]
         else { return nil }
         return AddressEntry(addressClass: AddressClassID(rawValue: units[Int(unit)].addressClass))
+    }
+
+    /// The entry of the longest prefix around an address, if it is one of these.
+    func entry(around address: IPAddress, among prefixes: Set<CIDR>) -> AddressEntry? {
+        guard !prefixes.isEmpty else { return nil }
+        let node = nodes.longest(address)
+        guard node != PrefixNodes.root, prefixes.contains(nodes.prefix(node)) else { return nil }
+        return entry(ofPrefix: nodes.prefix(node))
     }
 
     // MARK: Units and classes

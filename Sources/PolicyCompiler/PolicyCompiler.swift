@@ -65,7 +65,7 @@ public struct PolicyCompiler: Sendable {
     public var portClassCount: Int { ports.classCount }
 
     /// One step. It begins with what the step before left to merge; an empty change does that alone.
-    public mutating func apply(_ change: ResolvedChange) -> CompiledDelta {
+    public mutating func compile(_ change: ResolvedChange) -> CompiledDelta {
         var delta = CompiledDelta()
         var step = PartitionStep()
         let oldSegments = ports.segments
@@ -75,16 +75,17 @@ public struct PolicyCompiler: Sendable {
         for set in dyingPeerSets { compiled.peerSets[set] = nil }
         dyingPeerSets = change.removedPeerSets
         compiled.peerSets.merge(change.addedPeerSets) { $1 }
-        if let merged = ports.settle() { apply(merged, &delta) }
+        if let merged = ports.settle() { publishPortClasses(merged, &delta) }
         partition.add(change, &step)
-        flush(&step, &delta)
+        flush(&step, isVisible: false, &delta)
         delta.invisibleAddressCount = delta.addresses.count
 
         let moves = assignEndpoints(change, &delta)
-        if let split = ports.split() { apply(split, &delta) }
+        if let split = ports.split() { publishPortClasses(split, &delta) }
         partition.update(change, &step)
+        for (set, change) in change.members { compiled.peerSets[set]?.apply(change) }
         for move in moves { partition.setEndpoint(move.endpoint.rawValue, of: move.address, &step) }
-        flush(&step, &delta)
+        flush(&step, isVisible: true, &delta)
         partition.finish(&step)
         publishClasses(step, &delta)
         delta.portSegments = PortPartition.differences(oldSegments, ports.segments)
@@ -115,32 +116,49 @@ public struct PolicyCompiler: Sendable {
 
     // MARK: Classes
 
-    /// Writes the entries that differ: first those that keep their endpoint, since an entry that brings an endpoint
-    /// with another program may need the others in place.
-    private mutating func flush(_ step: inout PartitionStep, _ delta: inout CompiledDelta) {
-        var later: [AddressChange] = []
+    /// Writes the entries that differ.
+    ///
+    /// A packet that comes between two of these stores finds each address in its old or its new class. So an entry comes
+    /// before that of a prefix around it, and before it goes, it takes on what its address inherits from then on.
+    /// Last come entries that bring an endpoint with another program, which may need the others in place.
+    private mutating func flush(_ step: inout PartitionStep, isVisible: Bool, _ delta: inout CompiledDelta) {
         if step.touched.count > 1024 { compiled.addresses.reserveHosts(partition.hosts.count) }
-        for prefix in step.touchedPrefixes where !prefix.isHost {
-            write(AddressChange(prefix, partition.entry(ofPrefix: prefix)), &delta)
+        let prefixes = Set(step.touchedPrefixes.filter { !$0.isHost }).sorted {
+            $0.prefixLength == $1.prefixLength ? $0 < $1 : $0.prefixLength > $1.prefixLength
         }
-        for prefix in step.touchedPrefixes where prefix.isHost { flush(prefix.network, &delta, &later) }
-        for address in step.touched { flush(address, &delta, &later) }
-        for change in later { write(change, &delta) }
+        var flush = HostFlush(moving: isVisible ? Set(prefixes) : [])
+        for prefix in step.touchedPrefixes where prefix.isHost { write(prefix.network, &flush, &delta) }
+        for address in step.touched { write(address, &flush, &delta) }
+        for prefix in prefixes { write(AddressChange(prefix, partition.entry(ofPrefix: prefix)), &delta) }
+        for change in flush.gone + flush.later { write(change, &delta) }
         step.touched.removeAll(keepingCapacity: true)
         step.touchedPrefixes.removeAll()
     }
 
-    private mutating func flush(_ address: IPAddress, _ delta: inout CompiledDelta, _ later: inout [AddressChange]) {
+    /// Entries of single addresses that wait for others.
+    private struct HostFlush {
+        /// Prefixes whose class changes visibly.
+        var moving: Set<CIDR>
+        var gone: [AddressChange] = []
+        var later: [AddressChange] = []
+    }
+
+    private mutating func write(_ address: IPAddress, _ flush: inout HostFlush, _ delta: inout CompiledDelta) {
         let new = partition.entry(of: address)
         let old = compiled.addresses.hosts[address]
         guard new != old else { return }
         let change = AddressChange(CIDR(host: address), new)
-        let endpoint = new?.endpoint ?? .none
-        if endpoint == old?.endpoint ?? .none || endpoint == .none {
-            write(change, &delta)
-        } else {
-            later.append(change)
+        guard let new else {
+            if let inherited = partition.entry(around: address, among: flush.moving) {
+                write(AddressChange(change.prefix, inherited), &delta)
+            }
+            return flush.gone.append(change)
         }
+        guard new.endpoint != old?.endpoint ?? .none, new.endpoint != .none else { return write(change, &delta) }
+        if old == nil, partition.entry(around: address, among: flush.moving) != nil {
+            write(AddressChange(change.prefix, compiled.addresses.entry(of: address)), &delta)
+        }
+        flush.later.append(change)
     }
 
     private mutating func write(_ change: AddressChange, _ delta: inout CompiledDelta) {
@@ -182,7 +200,7 @@ public struct PolicyCompiler: Sendable {
         }
     }
 
-    private mutating func apply(_ change: PortPartition.Change, _ delta: inout CompiledDelta) {
+    private mutating func publishPortClasses(_ change: PortPartition.Change, _ delta: inout CompiledDelta) {
         let count = Int(ports.highestClass) + 1
         for id in programs.keys where compiled.programs[id] != nil {
             let missing = count - (compiled.programs[id]?.columns.count ?? 0)

@@ -100,11 +100,13 @@ extension StableKey {
         self = hash.finish()
     }
 
+    /// A peer set: members that change are no part of its key, so that it is found again after they did.
     init(_ description: PeerSetDescription) {
         var hash = StableHash()
         hash.add(description.description)
-        hash.add(description.blocks)
+        hash.add(description.identity.blocks)
         hash.add(description.bounds)
+        if description.hasChangingMembers { hash.add(byte: 1) }
         self = hash.finish()
     }
 

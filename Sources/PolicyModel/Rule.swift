@@ -145,24 +145,69 @@ public struct ResolvedDirection: Sendable, Hashable {
 public struct PeerSetDescription: Sendable, Hashable, CustomStringConvertible {
     /// What a person reads: "pods tier=backend in namespace shop", "10.0.0.0/8 except 10.1.0.0/16".
     public var description: String
-    /// Prefixes that are members, each less its excepts. Pods' addresses are told by ``ResolvedChange``.
+    /// Prefixes that are members, each less its excepts. ``ResolvedChange/groups`` reports the pods among the members.
     public var blocks: [AddressBlock]
     /// Only these of the pods' addresses are members; empty: all of them. Not beside ``blocks``.
     public var bounds: [AddressBlock]
     /// Whether its members are the addresses that the node itself takes in.
     public var isOwnNode: Bool
-    /// Whether all that the node itself takes in is among its members, known or not yet.
-    public var holdsOwnNode: Bool
+    /// Whether ``blocks`` change while the set lives, as ``ResolvedChange/members`` reports. They have no excepts then,
+    /// and ``description`` alone identifies the set.
+    public var hasChangingMembers: Bool
 
     public init(
         description: String, blocks: [AddressBlock] = [], bounds: [AddressBlock] = [], isOwnNode: Bool = false,
-        holdsOwnNode: Bool = false
+        hasChangingMembers: Bool = false
     ) {
         self.description = description
         self.blocks = blocks
         self.bounds = bounds
         self.isOwnNode = isOwnNode
-        self.holdsOwnNode = isOwnNode || holdsOwnNode
+        self.hasChangingMembers = isOwnNode || hasChangingMembers
+    }
+
+    /// Whether every address of the node itself is a member, also those that are not known yet.
+    public var holdsOwnNode: Bool {
+        isOwnNode
+            || (hasChangingMembers
+                && CIDR.loopback.allSatisfy { loopback in blocks.contains { $0.cidr == loopback } })
+    }
+
+    /// What identifies the set: everything but members that change.
+    public var identity: PeerSetDescription {
+        guard hasChangingMembers else { return self }
+        var identity = self
+        identity.blocks = []
+        return identity
+    }
+
+    /// Replaces members of a set whose members change.
+    public mutating func apply(_ change: MembershipChange) {
+        let left = Set(change.left)
+        blocks = (blocks.filter { !left.contains($0.cidr) } + change.joined.map { AddressBlock(cidr: $0) }).sorted()
+    }
+}
+
+/// Prefixes that joined and left a live peer set; each list sorted, without duplicates.
+public struct MembershipChange: Sendable, Hashable {
+    public var joined: [CIDR]
+    public var left: [CIDR]
+
+    public init(joined: [CIDR] = [], left: [CIDR] = []) {
+        self.joined = joined
+        self.left = left
+    }
+
+    /// The difference between two sorted lists without duplicates.
+    public init(from old: [CIDR], to new: [CIDR]) {
+        let (before, after) = (Set(old), Set(new))
+        joined = new.filter { !before.contains($0) }
+        left = old.filter { !after.contains($0) }
+    }
+
+    /// Whether one of the prefixes contains an address.
+    public func concerns(_ address: IPAddress) -> Bool {
+        joined.contains { $0.contains(address) } || left.contains { $0.contains(address) }
     }
 }
 
@@ -245,6 +290,9 @@ public struct AddressGroup: Sendable, Hashable {
 public struct ResolvedChange: Sendable, Hashable {
     public var addedPeerSets: [PeerSetID: PeerSetDescription] = [:]
     public var removedPeerSets: [PeerSetID] = []
+    /// Live sets with ``PeerSetDescription/hasChangingMembers`` whose prefixes changed. Not those that this change adds:
+    /// their description has the members.
+    public var members: [PeerSetID: MembershipChange] = [:]
     /// Groups that are new or differ, with all selector peer sets that they are now members of (sorted, not empty).
     /// Sets with ``PeerSetDescription/blocks`` are not repeated here. Of one with ``PeerSetDescription/bounds`` only the
     /// group's addresses within them are members.
@@ -265,7 +313,7 @@ public struct ResolvedChange: Sendable, Hashable {
     public init() {}
 
     public var isEmpty: Bool {
-        addedPeerSets.isEmpty && removedPeerSets.isEmpty && groups.isEmpty && removedGroups.isEmpty
+        addedPeerSets.isEmpty && removedPeerSets.isEmpty && members.isEmpty && groups.isEmpty && removedGroups.isEmpty
             && addresses.isEmpty && endpoints.isEmpty && removedEndpoints.isEmpty && judgesOwnNode == nil
     }
 }

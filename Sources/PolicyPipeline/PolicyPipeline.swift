@@ -40,7 +40,7 @@ public struct PolicyPipeline: Sendable {
     /// Takes events in without compiling: for a first list that comes in pages. The next step carries them out, which
     /// also gives things the numbers of the previous run, since these are found by the final state's content.
     public mutating func ingest(_ events: [ObjectEvent]) {
-        for event in events { state.apply(event) }
+        for event in events { state.index(event) }
     }
 
     /// Takes a batch of events in and brings the tables up to date in one pass.
@@ -87,7 +87,7 @@ public struct PolicyPipeline: Sendable {
 
     /// Merges what the last step had to leave apart while packets could still meet a program that it replaced. Every
     /// step begins with this; call it when idle, so that the tables don't stay finer than they need to be.
-    public mutating func settle() -> CompiledDelta { compiler.apply(ResolvedChange()) }
+    public mutating func settle() -> CompiledDelta { compiler.compile(ResolvedChange()) }
 
     /// Forgets the numbers of the previous run; to be called once the datapath has taken over.
     public mutating func releaseNumbering() { compiler.releaseNumbering() }
@@ -95,6 +95,6 @@ public struct PolicyPipeline: Sendable {
     private mutating func step() -> CompiledDelta {
         let change = resolver.resolve(state)
         state.commit()
-        return compiler.apply(change)
+        return compiler.compile(change)
     }
 }

@@ -4,25 +4,23 @@ import NetworkTypes
 import PolicyModel
 
 /// Whom a peer set holds, in canonical form: equal keys are one peer set.
+///
+/// A key says who the members are, and never lists members that change: a set lives on, and with it the programs that
+/// name it, while its members join and leave. Of pods the groups report that, of ``nodes(_:)`` and ``ownNode``
+/// ``members(in:)`` does. A set of learned names or of another cluster's pods is one more case of the second kind.
 enum PeerSetKey: Hashable, Sendable {
     case pods(PodPeers)
     /// All ipBlocks of one rule; sorted, without duplicates.
     case blocks([AddressBlock])
-    /// Nodes by label (in words) with their addresses, sorted.
-    case nodes(String, [CIDR])
-    /// What this node takes in itself, sorted.
-    case ownNode([CIDR])
+    /// Nodes by label.
+    case nodes(IndexedSelector)
+    /// Every address that this node itself takes in.
+    case ownNode
 }
 
 /// Pods by selectors and, for a named port, by the number that they give it.
 struct PodPeers: Hashable, Sendable {
-    enum Scope: Hashable, Sendable {
-        /// The policy's own namespace.
-        case namespace(UInt32)
-        /// Namespaces by label.
-        case selector(IndexedSelector)
-    }
-    var scope: Scope
+    var scope: IndexedScope
     var pods: IndexedSelector
     var port: IndexedPort?
     /// Only those addresses count; sorted, without duplicates. Empty: all.
@@ -43,15 +41,27 @@ extension PeerSetKey {
             return PeerSetDescription(description: peers.text(in: state), bounds: peers.bounds)
         case .blocks(let blocks):
             return PeerSetDescription(description: blocks.text, blocks: blocks)
-        case .nodes(let selector, let addresses):
+        case .nodes(let selector):
+            let text = state.text(selector)
             return PeerSetDescription(
-                description: selector.isEmpty ? "all nodes" : "nodes \(selector)",
-                blocks: addresses.map { AddressBlock(cidr: $0) },
-                holdsOwnNode: Set(addresses).isSuperset(of: CIDR.loopback))
-        case .ownNode(let addresses):
-            return PeerSetDescription(
-                description: "own node", blocks: addresses.map { AddressBlock(cidr: $0) }, isOwnNode: true)
+                description: text.isEmpty ? "all nodes" : "nodes \(text)", blocks: memberBlocks(in: state),
+                hasChangingMembers: true)
+        case .ownNode:
+            return PeerSetDescription(description: "own node", blocks: memberBlocks(in: state), isOwnNode: true)
         }
+    }
+
+    /// The members of a set that are prefixes and change, sorted; nil for sets of other kinds.
+    func members(in state: ClusterState) -> [CIDR]? {
+        switch self {
+        case .pods, .blocks: nil
+        case .nodes(let selector): state.nodeAddresses(matching: selector)
+        case .ownNode: state.ownNodePrefixes
+        }
+    }
+
+    private func memberBlocks(in state: ClusterState) -> [AddressBlock] {
+        (members(in: state) ?? []).map { AddressBlock(cidr: $0) }
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ClusterState
+import NetworkTypes
 import PolicyModel
 
 /// The peer sets that rules of local endpoints use, which pod groups are their members, and the index by which a
@@ -37,6 +38,9 @@ struct PeerSetTable: Sendable {
     private var selectorsOfNamespace: [UInt32: [UInt32]] = [:]
     /// The memo: peer sets (sorted) of each group; nil where the group is not active.
     private var setsOfGroup: [[PeerSetID]?] = []
+    /// The prefixes in each set whose members change, and what this step changed.
+    private var prefixes: [PeerSetID: [CIDR]] = [:]
+    private var prefixChanges: [PeerSetID: MembershipChange] = [:]
 
     /// Groups that this step touched, with their peer sets before it.
     private var before: [UInt32: [PeerSetID]] = [:]
@@ -67,6 +71,7 @@ struct PeerSetTable: Sendable {
         numbers[key] = number
         let id = PeerSetID(rawValue: number)
         added[id] = key.description(in: state)
+        prefixes[id] = key.members(in: state)
         var set = PeerSet(key: key, references: 1, anchors: [])
         if case .pods(let peers) = key {
             set.selector = retainSelector(of: peers, in: state)
@@ -224,6 +229,15 @@ struct PeerSetTable: Sendable {
         return true
     }
 
+    /// Finds the members of nodes' sets again: a node, its labels or its addresses changed.
+    mutating func refreshNodes(in state: ClusterState) {
+        for (id, old) in prefixes {
+            guard let new = sets[Int(id.rawValue)]?.key.members(in: state), new != old else { continue }
+            prefixes[id] = new
+            prefixChanges[id] = MembershipChange(from: old, to: new)
+        }
+    }
+
     // MARK: End of a step
 
     /// Drops what nothing refers to any more and reports what the step changed.
@@ -238,6 +252,7 @@ struct PeerSetTable: Sendable {
         }
         change.removedPeerSets.sort()
         change.addedPeerSets = added
+        change.members = prefixChanges
         for group in before.keys.sorted() {
             let old = before[group] ?? []
             let new = sets(ofGroup: group)
@@ -256,6 +271,7 @@ struct PeerSetTable: Sendable {
         free += freed.sorted(by: >)
         before = [:]
         added = [:]
+        prefixChanges = [:]
         toRelease = []
     }
 
@@ -271,5 +287,7 @@ struct PeerSetTable: Sendable {
         if let selector = set.selector { releaseSelector(selector) }
         numbers[set.key] = nil
         sets[Int(id.rawValue)] = nil
+        prefixes[id] = nil
+        prefixChanges[id] = nil
     }
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import KubernetesObjects
 import NetworkTypes
 import PolicyModel
 
-/// A local endpoint with the policies that may decide about it, each list in order of evaluation: the policies of tiers
-/// with rules for the direction, and the NetworkPolicies that isolate it. Policies in audit are not among them.
+/// A local endpoint with the policies that may decide about it, in order of evaluation: those with rules for the
+/// direction, and those that isolate it. Policies in audit are not among them.
 public struct LocalEndpointSummary: Sendable, Hashable {
     public var name: EndpointName
     /// Sorted.
@@ -20,10 +19,8 @@ extension PolicyResolver {
             let policies = enforced(on: endpoint.group)
             return LocalEndpointSummary(
                 name: endpoint.name, addresses: endpoint.addresses,
-                ingressPolicies: policies.filter { $0.isolates.contains(.ingress) || $0.isTier(with: $0.ingress) }
-                    .map(\.reference),
-                egressPolicies: policies.filter { $0.isolates.contains(.egress) || $0.isTier(with: $0.egress) }
-                    .map(\.reference))
+                ingressPolicies: policies.filter { $0.decides(.ingress) }.map(\.reference),
+                egressPolicies: policies.filter { $0.decides(.egress) }.map(\.reference))
         }
         for (name, addresses) in pushed.reported {
             guard let entry = pushed.entries.first(where: { $0.endpoint.name == name }) else { continue }
@@ -43,12 +40,7 @@ extension PolicyResolver {
     }
 
     private func enforced(on number: UInt32) -> [ActivePolicy] {
-        guard let group = groups[number] else { return [] }
-        let tiers = group.tierPolicies.compactMap { activeTiers[$0] }
-        let all =
-            tiers.filter { $0.tier == .admin } + group.policies.compactMap { active[$0] }
-            + tiers.filter { $0.tier == .baseline }
-        return all.filter { !$0.isInAudit }
+        (groups[number]?.policies ?? []).compactMap { active[$0] }.filter { !$0.isInAudit }
     }
 
     /// The policies that select a local endpoint, in audit or not, with the endpoints in order of name.
@@ -57,10 +49,6 @@ extension PolicyResolver {
         for endpoint in endpoints.values {
             for policy in groups[endpoint.group]?.policies ?? [] {
                 if let reference = active[policy]?.reference { result[reference, default: []].insert(endpoint.name) }
-            }
-            for policy in groups[endpoint.group]?.tierPolicies ?? [] {
-                guard let reference = activeTiers[policy]?.reference else { continue }
-                result[reference, default: []].insert(endpoint.name)
             }
         }
         for entry in pushed.entries where pushed.reported[entry.endpoint.name] != nil {
@@ -78,8 +66,4 @@ extension PolicyResolver {
 
     /// Peer sets that rules of local endpoints use.
     public var peerSetCount: Int { peerSets.count }
-}
-
-extension ActivePolicy {
-    fileprivate func isTier<Rule>(with rules: [Rule]) -> Bool { tier != .networkPolicy && !rules.isEmpty }
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import ClusterState
-import KubernetesObjects
 import NetworkTypes
 import PolicyModel
 
@@ -17,10 +16,8 @@ public struct PolicyResolver: Sendable {
 
     struct LocalGroup: Sendable {
         var pods: [UInt32] = []
-        /// NetworkPolicies that select it, in order of name.
+        /// Policies that select it, in order of evaluation.
         var policies: [UInt32] = []
-        /// Policies of the tiers that select it, in order of evaluation.
-        var tierPolicies: [UInt32] = []
         var judgesOwnNode = false
         var ingress = ResolvedDirection()
         var egress = ResolvedDirection()
@@ -30,7 +27,6 @@ public struct PolicyResolver: Sendable {
     var endpoints: [UInt32: LocalEndpoint] = [:]
     var groups: [UInt32: LocalGroup] = [:]
     var active: [UInt32: ActivePolicy] = [:]
-    var activeTiers: [UInt32: ActivePolicy] = [:]
     var ownNode: PeerSetID?
     var nodeDNS: PeerSetID?
     var judgesOwnNode = false
@@ -49,19 +45,16 @@ public struct PolicyResolver: Sendable {
         var dirtyPods: Set<UInt32> = []
 
         refreshMembership(changes, state)
-        let isNodeNew = refreshOwnNode(changes, state)
+        acquireNodeSets(state)
         refreshEndpoints(changes, state, &change, dirtyGroups: &dirtyGroups, dirtyPods: &dirtyPods)
         refreshPolicies(changes, state, dirtyGroups: &dirtyGroups)
-        refreshTierPolicies(changes, state, dirtyGroups: &dirtyGroups)
-        if isNodeNew { dirtyGroups.formUnion(groups.keys) }
         for group in dirtyGroups.sorted() { resolve(group: group, state, dirtyPods: &dirtyPods) }
         for pod in dirtyPods {
             guard let endpoint = endpoints[pod], let group = groups[endpoint.group] else { continue }
             change.endpoints[endpoint.name] = ResolvedEndpoint(
                 name: endpoint.name, addresses: endpoint.addresses, ingress: group.ingress, egress: group.egress)
         }
-        resolveHeld(state, isNodeNew: isNodeNew, &change)
-        if isNodeNew { pushed.isDirty = true }
+        resolveHeld(state, &change)
         if !changes.localPods.isEmpty { pushed.isContested = true }
         resolvePushed(state, &change)
         deactivateUnused()
@@ -87,19 +80,16 @@ public struct PolicyResolver: Sendable {
             if state.isLive(namespace: namespace) { dirty.formUnion(state.namespaces[Int(namespace)].groups) }
         }
         for group in dirty.sorted() { peerSets.refresh(group: group, in: state) }
+        if changes.nodes || changes.ownNode { peerSets.refreshNodes(in: state) }
     }
 
-    private mutating func refreshOwnNode(_ changes: ClusterChanges, _ state: ClusterState) -> Bool {
-        guard ownNode == nil || changes.ownNode else { return false }
-        let old = ownNode
-        let new = peerSets.acquire(.ownNode(state.ownNodePrefixes), in: state)
-        if let old { peerSets.release(old) }
-        ownNode = new
-        if nodeDNS == nil, !settings.nodeDNS.isEmpty {
-            let blocks = Set(settings.nodeDNS).sorted().map { AddressBlock(cidr: CIDR(host: $0)) }
-            nodeDNS = peerSets.acquire(.blocks(blocks), in: state)
-        }
-        return new != old
+    /// Acquires, in the first step, the sets that belong to every endpoint's rules.
+    private mutating func acquireNodeSets(_ state: ClusterState) {
+        guard ownNode == nil else { return }
+        ownNode = peerSets.acquire(.ownNode, in: state)
+        guard !settings.nodeDNS.isEmpty else { return }
+        let blocks = Set(settings.nodeDNS).sorted().map { AddressBlock(cidr: CIDR(host: $0)) }
+        nodeDNS = peerSets.acquire(.blocks(blocks), in: state)
     }
 
     private mutating func refreshEndpoints(
@@ -132,56 +122,19 @@ public struct PolicyResolver: Sendable {
         return LocalEndpoint(name: state.endpointName(ofPod: pod), addresses: addresses, group: record.group)
     }
 
-    private mutating func refreshPolicies(
-        _ changes: ClusterChanges, _ state: ClusterState, dirtyGroups: inout Set<UInt32>
-    ) {
-        var stale = changes.policies
-        if !changes.portNames.isEmpty {
-            for (number, policy) in active where !policy.portNames.isDisjoint(with: changes.portNames) {
-                stale.insert(number)
-            }
-        }
-        for number in stale.sorted() {
-            let record = state.policies[Int(number)]
-            for (group, local) in groups where !local.pods.isEmpty {
-                let isSelected =
-                    record.map { policy in
-                        policy.namespace == state.groups[Int(group)].namespace
-                            && policy.podSelector.matches(state.labels(ofGroup: group))
-                    } ?? false
-                if isSelected || local.policies.contains(number) { dirtyGroups.insert(group) }
-            }
-            guard let old = active[number] else { continue }
-            for set in old.peerSets { peerSets.release(set) }
-            if let record, let reference = state.reference(ofPolicy: number) {
-                active[number] = peerSets.activate(record, reference, in: state)
-                active[number]?.users = old.users
-            } else {
-                // Kept empty until the groups that it selected have let go of it.
-                active[number] = ActivePolicy(reference: old.reference, isolates: [], users: old.users)
-            }
-        }
-    }
-
     // MARK: One group
 
     private mutating func resolve(group number: UInt32, _ state: ClusterState, dirtyPods: inout Set<UInt32>) {
         guard var group = groups[number] else { return }
         let old = group.policies
-        let oldTiers = group.tierPolicies
-        let selecting = group.pods.isEmpty ? [] : policies(selecting: number, state)
-        let tiers = group.pods.isEmpty ? [] : tierPolicies(selecting: number, state)
-        for policy in selecting { use(policy, state) }
-        for policy in tiers { use(tierPolicy: policy, state) }
+        group.policies = group.pods.isEmpty ? [] : state.policies(selecting: number)
+        for policy in group.policies { use(policy, state) }
         for policy in old { active[policy]?.users -= 1 }
-        for policy in oldTiers { activeTiers[policy]?.users -= 1 }
         guard !group.pods.isEmpty else {
             groups[number] = nil
             return
         }
-        group.policies = selecting
-        group.tierPolicies = tiers
-        let policies = selecting.compactMap { active[$0] } + tiers.compactMap { activeTiers[$0] }
+        let policies = group.policies.compactMap { active[$0] }
         let ports = state.ports(ofGroup: number)
         let ingress = direction(.ingress, of: policies, ports: ports)
         let egress = direction(.egress, of: policies, ports: ports)
@@ -194,25 +147,9 @@ public struct PolicyResolver: Sendable {
         groups[number] = group
     }
 
-    private func policies(selecting group: UInt32, _ state: ClusterState) -> [UInt32] {
-        let labels = state.labels(ofGroup: group)
-        return state.namespaces[Int(state.groups[Int(group)].namespace)].policies.filter {
-            state.policies[Int($0)]?.podSelector.matches(labels) ?? false
-        }
-    }
-
-    private mutating func use(_ number: UInt32, _ state: ClusterState) {
-        if active[number] == nil, let record = state.policies[Int(number)],
-            let reference = state.reference(ofPolicy: number)
-        {
-            active[number] = peerSets.activate(record, reference, in: state)
-        }
-        active[number]?.users += 1
-    }
-
     private func judgesOwnNode(_ policies: [ActivePolicy]) -> Bool {
         policies.contains { policy in
-            policy.tier == .networkPolicy
+            policy.layer == .networkPolicy
                 ? settings.enforcesNetworkPolicyOnOwnNode && policy.isolates.contains(.egress)
                 : !policy.egress.isEmpty
         }
@@ -230,12 +167,9 @@ public struct PolicyResolver: Sendable {
 
     private func tiers(_ direction: Direction, of policies: [ActivePolicy], ports: [IndexedPort]) -> [ResolvedTier] {
         func rules(_ tier: Tier) -> [ResolvedRule] {
-            policies.filter { $0.tier == tier }.flatMap { policy in
-                direction == .ingress ? policy.ingress.map { $0.rule(ports: ports) } : policy.egress
-            }
+            policies.filter { $0.layer == tier }.flatMap { $0.rules(direction, ports: ports) }
         }
-        let type: PolicyType = direction == .ingress ? .ingress : .egress
-        let isolating = policies.filter { $0.isolates.contains(type) }
+        let isolating = policies.filter { $0.isolates.contains(direction) }
         var admin = rules(.admin)
         var baseline = rules(.baseline)
         let hasTiers = !admin.isEmpty || !baseline.isEmpty
@@ -254,9 +188,7 @@ public struct PolicyResolver: Sendable {
         var result: [ResolvedTier] = []
         if !admin.isEmpty { result.append(ResolvedTier(tier: .admin, rules: admin, otherwiseDeny: nil)) }
         if !isolating.isEmpty {
-            isolated += isolating.flatMap { policy in
-                direction == .ingress ? policy.ingress.map { $0.rule(ports: ports) } : policy.egress
-            }
+            isolated += rules(.networkPolicy)
             let deny = RuleIdentity.isolation(direction, by: isolating.map(\.reference))
             result.append(ResolvedTier(tier: .networkPolicy, rules: isolated, otherwiseDeny: deny))
         }
@@ -287,16 +219,5 @@ public struct PolicyResolver: Sendable {
         return [
             ResolvedRule(identity: .ownNode(direction), action: action, peers: .sets([ownNode]), ports: .any)
         ]
-    }
-
-    private mutating func deactivateUnused() {
-        for (number, policy) in active where policy.users == 0 {
-            for set in policy.peerSets { peerSets.release(set) }
-            active[number] = nil
-        }
-        for (number, policy) in activeTiers where policy.users == 0 {
-            for set in policy.peerSets { peerSets.release(set) }
-            activeTiers[number] = nil
-        }
     }
 }

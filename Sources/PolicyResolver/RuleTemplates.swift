@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import ClusterState
-import KubernetesObjects
 import NetworkTypes
 import PolicyModel
 
-/// A policy that selects local endpoints, with its peers resolved. What depends on the endpoint alone, the
-/// numbers of ingress ports by name, is filled in by ``IngressTemplate/rule(ports:)``.
+/// A policy that selects local endpoints, with its peers resolved. What depends on the endpoint alone, the numbers of
+/// ingress ports by name, is filled in by ``IngressTemplate/rule(ports:)``.
 struct ActivePolicy: Sendable {
     var reference: PolicyReference
-    var tier = Tier.networkPolicy
-    /// Empty for the policies of other tiers.
-    var isolates: Set<PolicyType>
+    var layer: Tier
+    var isolates: Set<Direction> = []
     var isInAudit = false
-    /// Whether nodes' labels and addresses shape the rules.
-    var namesNodes = false
     var ingress: [IngressTemplate] = []
     var egress: [ResolvedRule] = []
     /// One reference each.
@@ -22,11 +18,22 @@ struct ActivePolicy: Sendable {
     var portNames: Set<PortName> = []
     /// Local pod groups that it selects.
     var users = 0
+
+    /// Whether it may decide about flows in a direction.
+    func decides(_ direction: Direction) -> Bool {
+        isolates.contains(direction) || !(direction == .ingress ? ingress.isEmpty : egress.isEmpty)
+    }
+
+    /// The rules of a direction for an endpoint with these named ports.
+    func rules(_ direction: Direction, ports: [IndexedPort]) -> [ResolvedRule] {
+        direction == .ingress ? ingress.map { $0.rule(ports: ports) } : egress
+    }
 }
 
+/// An ingress rule before the subject's named ports have numbers.
 struct IngressTemplate: Sendable {
     var identity: RuleIdentity
-    var action = RuleAction.allow
+    var action: RuleAction
     var peers: PeerMatch
     /// Nil: every port.
     var ports: [IndexedPolicyPort]?
@@ -50,36 +57,38 @@ struct IngressTemplate: Sendable {
 }
 
 extension PeerSetTable {
-    /// Resolves a policy, taking a reference to each of its peer sets.
-    mutating func activate(_ policy: PolicyRecord, _ reference: PolicyReference, in state: ClusterState)
-        -> ActivePolicy
-    {
-        var active = ActivePolicy(reference: reference, isolates: policy.isolates, isInAudit: policy.isInAudit)
-        if policy.isolates.contains(.ingress) {
-            for (index, rule) in policy.ingress.enumerated() {
-                let peers = match(rule.peers, of: policy, retaining: &active.peerSets, in: state)
-                let ports = rule.ports.isEmpty ? nil : rule.ports
-                let identity = RuleIdentity.rule(reference, .ingress, index: index, name: nil)
-                active.ingress.append(IngressTemplate(identity: identity, peers: peers, ports: ports))
-            }
+    /// Resolves a policy and takes a reference to each of its peer sets.
+    mutating func activate(_ policy: PolicyRecord, in state: ClusterState) -> ActivePolicy {
+        var active = ActivePolicy(
+            reference: policy.reference, layer: policy.order.layer, isolates: policy.isolates,
+            isInAudit: policy.isInAudit)
+        for (index, rule) in policy.ingress.enumerated() {
+            let peers = match(rule, of: &active, in: state)
+            active.ingress.append(
+                IngressTemplate(
+                    identity: .rule(policy.reference, .ingress, index: index, name: rule.name), action: rule.action,
+                    peers: peers, ports: rule.ports))
         }
-        if policy.isolates.contains(.egress) {
-            for (index, rule) in policy.egress.enumerated() {
-                appendEgress(rule, index, of: policy, to: &active, in: state)
-            }
-        }
+        for (index, rule) in policy.egress.enumerated() { appendEgress(rule, index, to: &active, in: state) }
         return active
     }
 
-    /// One written egress rule: a part for its plain ports, and one for each number that a named port has.
+    /// Adds the parts of one written egress rule: one for its plain ports, and one for each number that a named port
+    /// has.
     private mutating func appendEgress(
-        _ rule: IndexedRule, _ index: Int, of policy: PolicyRecord, to active: inout ActivePolicy,
-        in state: ClusterState
+        _ rule: IndexedRule, _ index: Int, to active: inout ActivePolicy, in state: ClusterState
     ) {
-        let identity = RuleIdentity.rule(active.reference, .egress, index: index, name: nil)
+        let identity = RuleIdentity.rule(active.reference, .egress, index: index, name: rule.name)
+        func part(_ peers: PeerMatch, _ ports: PortMatch) -> ResolvedRule {
+            ResolvedRule(identity: identity, action: rule.action, peers: peers, ports: ports)
+        }
+        guard let written = rule.ports else {
+            active.egress.append(part(match(rule, of: &active, in: state), .any))
+            return
+        }
         var ranges: [ProtocolPorts] = []
         var named: [IndexedPort] = []
-        for port in rule.ports {
+        for port in written {
             switch port {
             case .range(let range): ranges.insertSorted(range)
             case .named(let name):
@@ -92,53 +101,60 @@ extension PeerSetTable {
             }
         }
         // A rule whose named ports nobody has stays as one that matches nothing, so that verdicts can name it.
-        if rule.ports.isEmpty || !ranges.isEmpty || named.isEmpty {
-            let peers = match(rule.peers, of: policy, retaining: &active.peerSets, in: state)
-            active.egress.append(
-                ResolvedRule(
-                    identity: identity, action: .allow, peers: peers,
-                    ports: rule.ports.isEmpty ? .any : .ports(ranges)))
+        if !ranges.isEmpty || named.isEmpty {
+            active.egress.append(part(match(rule, of: &active, in: state), .ports(ranges)))
         }
-        let blocks = rule.peers.blocks
         for port in named {
-            var selectors = rule.peers.compactMap { podPeers($0, of: policy, port: port) }
-            if rule.peers.isEmpty { selectors.append(PodPeers(havingPort: port)) }
-            // A block matches addresses; those of pods have the pods' names for ports.
-            if !blocks.isEmpty { selectors.append(PodPeers(havingPort: port, within: blocks)) }
-            var sets: [PeerSetID] = []
-            for selector in selectors { take(.pods(selector), into: &sets, retaining: &active.peerSets, in: state) }
-            let ports = [ProtocolPorts(port.name.ipProtocol, PortRange(port.number))]
+            let sets = sets(of: rule, having: port, of: &active, in: state)
+            guard !sets.isEmpty else { continue }
             active.egress.append(
-                ResolvedRule(identity: identity, action: .allow, peers: .sets(sets), ports: .ports(ports)))
+                part(.sets(sets), .ports([ProtocolPorts(port.name.ipProtocol, PortRange(port.number))])))
         }
     }
 
-    private mutating func match(
-        _ peers: [IndexedPeer], of policy: PolicyRecord, retaining used: inout [PeerSetID], in state: ClusterState
-    ) -> PeerMatch {
-        guard !peers.isEmpty else { return .any }
+    /// Whom a rule matches, whatever the port.
+    private mutating func match(_ rule: IndexedRule, of active: inout ActivePolicy, in state: ClusterState) -> PeerMatch
+    {
+        guard let peers = rule.peers else { return .any }
         var sets: [PeerSetID] = []
-        let blocks = peers.blocks
         for peer in peers {
-            guard let selector = podPeers(peer, of: policy, port: nil) else { continue }
-            take(.pods(selector), into: &sets, retaining: &used, in: state)
+            switch peer {
+            case .pods(let subject): take(.pods(PodPeers(subject)), into: &sets, of: &active, in: state)
+            case .nodes(let selector): take(.nodes(selector), into: &sets, of: &active, in: state)
+            case .block: break
+            }
         }
-        if !blocks.isEmpty { take(.blocks(blocks), into: &sets, retaining: &used, in: state) }
+        let blocks = peers.blocks
+        if !blocks.isEmpty { take(.blocks(blocks), into: &sets, of: &active, in: state) }
         return .sets(sets)
     }
 
-    mutating func take(
-        _ key: PeerSetKey, into sets: inout [PeerSetID], retaining used: inout [PeerSetID], in state: ClusterState
-    ) {
-        let id = acquire(key, in: state)
-        used.append(id)
-        sets.insertSorted(id)
+    /// The pods among a rule's peers that have a named port. Nodes have no names for ports. A block matches addresses,
+    /// and those of pods have the pods' names.
+    private mutating func sets(
+        of rule: IndexedRule, having port: IndexedPort, of active: inout ActivePolicy, in state: ClusterState
+    ) -> [PeerSetID] {
+        var sets: [PeerSetID] = []
+        guard let peers = rule.peers else {
+            take(.pods(PodPeers(havingPort: port)), into: &sets, of: &active, in: state)
+            return sets
+        }
+        for case .pods(let subject) in peers {
+            take(.pods(PodPeers(subject, havingPort: port)), into: &sets, of: &active, in: state)
+        }
+        let blocks = peers.blocks
+        if !blocks.isEmpty {
+            take(.pods(PodPeers(havingPort: port, within: blocks)), into: &sets, of: &active, in: state)
+        }
+        return sets
     }
 
-    private func podPeers(_ peer: IndexedPeer, of policy: PolicyRecord, port: IndexedPort?) -> PodPeers? {
-        guard case .pods(let namespaces, let pods) = peer else { return nil }
-        let scope = namespaces.map(PodPeers.Scope.selector) ?? .namespace(policy.namespace)
-        return PodPeers(scope: scope, pods: pods, port: port)
+    private mutating func take(
+        _ key: PeerSetKey, into sets: inout [PeerSetID], of active: inout ActivePolicy, in state: ClusterState
+    ) {
+        let id = acquire(key, in: state)
+        active.peerSets.append(id)
+        sets.insertSorted(id)
     }
 }
 
@@ -148,5 +164,11 @@ extension [IndexedPeer] {
         var blocks: [AddressBlock] = []
         for case .block(let block) in self { blocks.insertSorted(block) }
         return blocks
+    }
+}
+
+extension PodPeers {
+    fileprivate init(_ subject: IndexedSubject, havingPort port: IndexedPort? = nil) {
+        self.init(scope: subject.namespaces, pods: subject.pods, port: port)
     }
 }

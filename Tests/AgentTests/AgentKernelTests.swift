@@ -2,8 +2,8 @@
 import ControlProtocol
 import FoundationEssentials
 import Glibc
+import NetworkKit
 import NetworkTypes
-import TestKit
 import Testing
 
 /// The real daemon over the real kernel, in namespaces of its own: what the fake kernel cannot show. Needs root.

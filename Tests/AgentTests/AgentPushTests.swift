@@ -3,7 +3,7 @@ import Agent
 import ControlProtocol
 import Glibc
 import KubernetesObjects
-import TestKit
+import NetworkKit
 import Testing
 
 @Suite(.serialized) struct AgentPushTests {

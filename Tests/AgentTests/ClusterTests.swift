@@ -6,6 +6,7 @@ import KubernetesClient
 import KubernetesObjects
 import NetworkTypes
 import NodeNetwork
+import PolicyModel
 import Synchronization
 import Testing
 

@@ -2,8 +2,8 @@
 import Agent
 import ControlProtocol
 import Glibc
-import TestKit
 import Testing
+import WorldKit
 
 /// Requests that are wrong in random ways. The daemon answers each with a status or an end, changes nothing by a request
 /// that it refuses, and goes on. BULKHEAD_FUZZ_REQUESTS sets how many; BULKHEAD_FUZZ_SEED repeats a run.

@@ -4,6 +4,7 @@ import ControlProtocol
 import KubernetesObjects
 import NetworkTypes
 import NodeNetwork
+import PolicyModel
 import Testing
 
 /// Pods that the network shows before any object tells of them.

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import APIServerKit
 import Agent
 import ControlProtocol
 import Glibc
 import KubernetesClient
 import KubernetesObjects
+import NetworkKit
 import NetworkTypes
 import PrometheusText
-import TestKit
 import Testing
 
 /// Pods whose packets do not pass the node, which policy may not hold for: who is told, of which, and when.

@@ -2,13 +2,14 @@
 import Foundation
 import KubernetesObjects
 import NetworkTypes
+import PacketKit
 import PolicyModel
 import PolicyOracle
-import TestKit
 import Testing
+import WorldKit
 
 /// Packets that nobody sends by accident, under `BPF_PROG_TEST_RUN`: the program never allows what the oracle denies
-/// of the packet as TestKit's own decoder reads it.
+/// of the packet as PacketKit's own decoder reads it.
 @Suite(.serialized) struct FuzzPacketTests {
     private let settings = WorldSettings(environment: ProcessInfo.processInfo.environment)
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import NetworkKit
 import NetworkTypes
-import TestKit
 import Testing
 
 extension Live {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import NetworkKit
 import NetworkTypes
-import TestKit
 
 /// Who sends, or who is reached.
 enum LivePlace: Hashable, CustomStringConvertible {

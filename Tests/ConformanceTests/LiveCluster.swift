@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import APIServerKit
 import Foundation
 import KubernetesObjects
+import NetworkKit
 import NetworkTypes
 import PolicyOracle
 import PolicySources
-import TestKit
+import WorldKit
 
 /// The cluster of the live tests: pods, the policies that all cases are judged by, servers in every pod.
 final class LiveCluster {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import KubernetesObjects
+import NetworkKit
 import NetworkTypes
-import TestKit
 import Testing
 
 extension Live {

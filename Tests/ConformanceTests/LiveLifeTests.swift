@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import NetworkKit
 import NetworkTypes
-import TestKit
 import Testing
 
 extension Live {

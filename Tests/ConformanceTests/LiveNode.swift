@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import NetworkKit
 import NetworkTypes
 import PolicyOracle
-import TestKit
+import WorldKit
 
 /// A network with one datapath, in which random worlds are put in force and asked with real packets.
 final class LiveNode {

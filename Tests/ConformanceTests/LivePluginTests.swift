@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import KubernetesObjects
+import NetworkKit
 import NetworkTypes
 import Synchronization
-import TestKit
 import Testing
 
 extension Live {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-import TestKit
+import NetworkKit
 import Testing
 
 extension Live {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import NetworkKit
 import NetworkTypes
-import TestKit
+import PacketKit
 import Testing
 
 extension Live {

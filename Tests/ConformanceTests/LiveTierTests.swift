@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import NetworkKit
 import NetworkTypes
-import TestKit
+import PacketKit
 import Testing
 
 extension Live {

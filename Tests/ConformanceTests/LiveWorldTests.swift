@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import NetworkKit
 import NetworkTypes
 import PolicyOracle
-import TestKit
 import Testing
+import WorldKit
 
 extension Live {
     /// Random worlds, five deciders: the oracle, the tables, the eBPF program under `BPF_PROG_TEST_RUN`, and real packets

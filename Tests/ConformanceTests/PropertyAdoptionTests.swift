@@ -2,8 +2,8 @@
 import Foundation
 import NetworkTypes
 import PolicyPipeline
-import TestKit
 import Testing
+import WorldKit
 
 /// A restarted daemon takes over what it finds, whatever history the tables have.
 @Suite(.serialized) struct PropertyAdoptionTests {

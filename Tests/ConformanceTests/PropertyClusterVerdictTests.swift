@@ -5,8 +5,8 @@ import NetworkTypes
 import PolicyModel
 import PolicyOracle
 import PolicyPipeline
-import TestKit
 import Testing
+import WorldKit
 
 /// The question asked over a whole cluster against an oracle for each node.
 @Suite struct PropertyClusterVerdictTests {

@@ -7,7 +7,7 @@ import PolicyModel
 import PolicyOracle
 import PolicyPipeline
 import PolicyResolver
-import TestKit
+import WorldKit
 
 /// What differs between the oracle and another evaluator; nil where they agree.
 enum PropertyComparison {

@@ -4,11 +4,13 @@ import Datapath
 import DatapathEBPF
 import Glibc
 import KubernetesObjects
+import NetworkKit
 import NetworkTypes
+import PacketKit
 import PolicyModel
 import PolicyOracle
 import PolicyPipeline
-import TestKit
+import WorldKit
 
 /// The eBPF program in the kernel, asked under `BPF_PROG_TEST_RUN`: nothing is sent.
 struct PropertyKernel: ~Copyable {

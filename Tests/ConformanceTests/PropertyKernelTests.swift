@@ -5,8 +5,8 @@ import NetworkTypes
 import PolicyModel
 import PolicyOracle
 import PolicyPipeline
-import TestKit
 import Testing
+import WorldKit
 
 /// Oracle = tables = eBPF program in the kernel. Without root these tests fail: they are never skipped.
 @Suite(.serialized) struct PropertyKernelTests {

@@ -2,11 +2,13 @@
 import CompiledPolicy
 import Foundation
 import KubernetesObjects
+import NetworkKit
 import NetworkTypes
+import PacketKit
 import PolicyModel
 import PolicyPipeline
-import TestKit
 import Testing
+import WorldKit
 
 /// A daemon that is killed at any instant leaves tables that decide, and that the next one understands.
 @Suite(.serialized) struct PropertyKillTests {

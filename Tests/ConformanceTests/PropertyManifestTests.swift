@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 import PolicySources
-import TestKit
 import Testing
+import WorldKit
 
 /// What the tests print when a random world fails must be that world when the command line reads it.
 @Suite struct PropertyManifestTests {

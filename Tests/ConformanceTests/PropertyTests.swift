@@ -6,8 +6,8 @@ import NetworkTypes
 import PolicyModel
 import PolicyOracle
 import PolicyPipeline
-import TestKit
 import Testing
+import WorldKit
 
 /// Random worlds against the tables as Swift interprets them. The kernel's turn is in `PropertyKernelTests`.
 @Suite struct PropertyTests {

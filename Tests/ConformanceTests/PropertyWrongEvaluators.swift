@@ -2,8 +2,8 @@
 import CompiledPolicy
 import NetworkTypes
 import PolicyModel
-import TestKit
 import Testing
+import WorldKit
 
 /// An evaluator with one deliberate mistake of the kind that real ones make.
 struct WrongEvaluator: Sendable, CustomTestStringConvertible {

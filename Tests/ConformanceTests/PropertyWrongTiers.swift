@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 import NetworkTypes
-import TestKit
+import WorldKit
 
 extension WrongEvaluator {
     private static func reading(_ name: String, _ change: @escaping @Sendable (inout World) -> Void) -> Self {

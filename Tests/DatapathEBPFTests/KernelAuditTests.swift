@@ -3,8 +3,8 @@ import CompiledPolicy
 import Datapath
 import DatapathEBPF
 import NetworkTypes
+import PacketKit
 import PolicyModel
-import TestKit
 import Testing
 
 /// Cells of rules in audit: packets pass, are counted and told of.

@@ -3,9 +3,9 @@ import CompiledPolicy
 import Datapath
 import DatapathEBPF
 import Glibc
+import NetworkKit
 import NetworkTypes
 import PolicyModel
-import TestKit
 import Testing
 
 /// ICMP errors on real packets: those related to an allowed flow pass, in both directions and through destination NAT;

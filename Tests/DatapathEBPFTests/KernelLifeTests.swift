@@ -6,8 +6,8 @@ import Datapath
 import DatapathEBPF
 import Glibc
 import NetworkTypes
+import PacketKit
 import PolicyModel
-import TestKit
 import Testing
 
 /// What is in the kernel outlives whoever wrote it.

@@ -3,9 +3,9 @@ import CompiledPolicy
 import Datapath
 import DatapathEBPF
 import Glibc
+import NetworkKit
 import NetworkTypes
 import PolicyModel
-import TestKit
 import Testing
 
 /// Real frames from a pod whose policy denies all, to its node by every address, and to a pod behind the same bridge.

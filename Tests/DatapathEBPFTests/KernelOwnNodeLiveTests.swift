@@ -3,9 +3,9 @@ import CompiledPolicy
 import Datapath
 import DatapathEBPF
 import Glibc
+import NetworkKit
 import NetworkTypes
 import PolicyModel
-import TestKit
 import Testing
 
 /// Real packets between a pod and its own node.

@@ -5,8 +5,8 @@ import Datapath
 import DatapathEBPF
 import Glibc
 import NetworkTypes
+import PacketKit
 import PolicyModel
-import TestKit
 import Testing
 
 /// The programs for packets between endpoints and their node under BPF_PROG_TEST_RUN (no connection tracking, no

@@ -3,7 +3,7 @@ import CLinuxShim
 import Datapath
 import DatapathEBPF
 import Glibc
-import TestKit
+import NetworkKit
 import Testing
 
 /// Whether it is seen that somebody took away what enforces; needs root.

@@ -5,9 +5,10 @@ import CLinuxShim
 import Datapath
 import DatapathEBPF
 import Glibc
+import NetworkKit
 import NetworkTypes
+import PacketKit
 import PolicyModel
-import TestKit
 import Testing
 
 /// What others take away from a datapath that runs, and whether it is put back; needs root.

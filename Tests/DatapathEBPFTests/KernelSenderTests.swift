@@ -3,8 +3,8 @@ import CompiledPolicy
 import Datapath
 import DatapathEBPF
 import NetworkTypes
+import PacketKit
 import PolicyModel
-import TestKit
 import Testing
 
 /// Who a packet is from and whom it reaches, under BPF_PROG_TEST_RUN: there a packet comes by no interface, and leaves by

@@ -3,8 +3,8 @@ import CompiledPolicy
 import Datapath
 import DatapathEBPF
 import NetworkTypes
+import PacketKit
 import PolicyModel
-import TestKit
 import Testing
 
 /// The program in the kernel under BPF_PROG_TEST_RUN.

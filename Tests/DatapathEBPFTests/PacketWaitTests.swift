@@ -2,8 +2,8 @@
 import CLinuxShim
 import Foundation
 import Glibc
+import NetworkKit
 import Synchronization
-import TestKit
 import Testing
 
 /// The wait for packets under way, without packets: that it ends, for all who wait at once.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinuxShim
 import Glibc
-import TestKit
+import NetworkKit
 import Testing
 
 /// A thread in a network namespace of its own, with a BPF file system of its own. Needs root, and fails without.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import NetworkTypes
-import TestKit
+import WorldKit
 
 /// Seeded choices for the tables' tests.
 struct SeededRandom: RandomNumberGenerator {

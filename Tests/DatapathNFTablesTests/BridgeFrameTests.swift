@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import DatapathNFTables
 import Glibc
+import NetworkKit
 import NetworkTypes
-import TestKit
 import Testing
 
 /// What may come in by a bridge's ports, frame by frame, against the kernel.

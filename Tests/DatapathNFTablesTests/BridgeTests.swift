@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import DatapathNFTables
 import Glibc
+import NetworkKit
 import NetworkTypes
 import Synchronization
-import TestKit
 import Testing
 
 /// The table of bridge ports against the kernel: two pods on one bridge, frames straight into the wire.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import NetworkKit
 import NetworkTypes
 import PolicyModel
-import TestKit
 
 func address(_ text: String) -> IPAddress { try! IPAddress(text) }
 func cidr(_ text: String) -> CIDR { try! CIDR(text) }

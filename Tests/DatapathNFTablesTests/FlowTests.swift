@@ -3,10 +3,10 @@ import CompiledPolicy
 import Datapath
 import DatapathNFTables
 import Glibc
+import NetworkKit
 import NetworkTypes
 import PolicyModel
 import Synchronization
-import TestKit
 import Testing
 
 /// Established flows, spoofed packets, drop events and counters, with real packets; needs root.

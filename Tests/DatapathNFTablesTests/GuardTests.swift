@@ -3,9 +3,9 @@ import CompiledPolicy
 import Datapath
 import DatapathNFTables
 import Glibc
+import NetworkKit
 import NetworkTypes
 import PolicyModel
-import TestKit
 import Testing
 
 /// Who a packet is from, and what no pod may send, whatever the policies; real packets; needs root.

@@ -2,9 +2,9 @@
 import CompiledPolicy
 import Datapath
 import DatapathNFTables
+import NetworkKit
 import NetworkTypes
 import PolicyModel
-import TestKit
 import Testing
 
 /// What is written is what is read; needs root.

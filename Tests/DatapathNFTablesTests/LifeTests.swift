@@ -2,9 +2,9 @@
 import CompiledPolicy
 import Datapath
 import DatapathNFTables
+import NetworkKit
 import NetworkTypes
 import PolicyModel
-import TestKit
 import Testing
 
 /// What the table does over time; needs root.

@@ -3,9 +3,9 @@ import CompiledPolicy
 import Datapath
 import DatapathNFTables
 import Glibc
+import NetworkKit
 import NetworkTypes
 import PolicyModel
-import TestKit
 import Testing
 
 /// Fragments, IPv6 extension headers, missing transport headers, related errors, a pod's way to itself; needs root.

@@ -3,9 +3,9 @@ import CompiledPolicy
 import Datapath
 import DatapathNFTables
 import Glibc
+import NetworkKit
 import NetworkTypes
 import PolicyModel
-import TestKit
 import Testing
 
 /// What pods send to their own node, with real packets; needs root.

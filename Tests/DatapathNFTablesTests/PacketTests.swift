@@ -2,10 +2,11 @@
 import CompiledPolicy
 import Datapath
 import DatapathNFTables
+import NetworkKit
 import NetworkTypes
 import PolicyModel
-import TestKit
 import Testing
+import WorldKit
 
 /// Real packets through the table; needs root.
 @Suite(.serialized) struct PacketTests {

@@ -73,7 +73,7 @@ struct PlanCompiler {
             let id = PeerSetID(rawValue: number("peers " + name))
             policy.peerSets[id] = PeerSetDescription(
                 description: name, blocks: peers.blocks,
-                holdsOwnNode: peers.blocks.contains { CIDR.loopback.contains($0.cidr) })
+                hasChangingMembers: peers.blocks.contains { CIDR.loopback.contains($0.cidr) })
             peerSets.append((id, peers))
         }
         classify(plan, peerSets, &policy)

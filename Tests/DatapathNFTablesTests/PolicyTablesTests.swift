@@ -4,8 +4,8 @@ import Datapath
 import DatapathNFTables
 import NetworkTypes
 import PolicyModel
-import TestKit
 import Testing
+import WorldKit
 
 /// The plan of the table: pure.
 struct PolicyTablesTests {
@@ -220,6 +220,7 @@ extension TableContents {
         for object in step.newObjects { result.objects[object.name] = object }
         for set in step.newSets { result.sets[set.shape.name] = set }
         for chain in step.newChains + step.rewrittenChains { result.chains[chain.name] = chain }
+        for set in step.emptiedSets { result.sets[set.name]!.members.empty() }
         for set in step.removedMembers { result.sets[set.shape.name]!.members.subtract(set.members) }
         for set in step.addedMembers { result.sets[set.shape.name]!.members.formUnion(set.members) }
         for chain in step.removedChains { result.chains[chain] = nil }
@@ -237,12 +238,17 @@ extension Members {
         default: preconditionFailure("interval sets are not changed member by member")
         }
     }
+    mutating func empty() {
+        guard case .ranges = self else { preconditionFailure("only interval sets are emptied") }
+        self = .ranges([])
+    }
     mutating func formUnion(_ other: Members) {
         switch (self, other) {
         case (.addresses(let a), .addresses(let b)): self = .addresses(a.union(b))
         case (.elements(let a), .elements(let b)):
             precondition(Set(a.map(\.key)).isDisjoint(with: b.map(\.key)), "the kernel refuses a key that is there")
             self = .elements(a.union(b))
+        case (.ranges([]), .ranges): self = other
         default: preconditionFailure("interval sets are not changed member by member")
         }
     }

@@ -3,9 +3,9 @@ import CompiledPolicy
 import Datapath
 import DatapathNFTables
 import Glibc
+import NetworkKit
 import NetworkTypes
 import PolicyModel
-import TestKit
 import Testing
 
 /// What reaches a pod by no address of its own: groups and link-local addresses on a bridge, other addresses behind its

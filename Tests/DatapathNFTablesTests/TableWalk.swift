@@ -116,6 +116,7 @@ struct TableWalk {
         var key: [UInt8] = []
         for field in fields {
             switch field {
+            case .outInterface where isToOwnNode: key += [0, 0, 0, 0]
             case .interface, .outInterface, .hardwareSource, .mark, .sourcePort, .arpSource, .icmpType, .icmpv4Type,
                 .hopLimit, .connectionSource, .connectionID, .frame:
                 return nil

@@ -7,8 +7,8 @@ import PolicyModel
 import PolicyOracle
 import PolicyPipeline
 import PolicyResolver
-import TestKit
 import Testing
+import WorldKit
 
 /// Random clusters through the real compiler into the plan of the table: pure.
 struct WorldTableTests {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import KubernetesWatch
-import TestKit
+import NetworkKit
 import Testing
 import Yams
 

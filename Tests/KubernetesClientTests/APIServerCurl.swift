@@ -2,7 +2,7 @@
 import Foundation
 import KubernetesClient
 import KubernetesObjects
-import TestKit
+import NetworkKit
 
 /// Requests to a real API server by curl.
 struct APIServerCurl {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import APIServerKit
 import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
-import TestKit
 import Testing
 
 /// A whole cluster followed over TLS, with whatever goes wrong that a real server cannot be made to do.

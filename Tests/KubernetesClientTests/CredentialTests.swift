@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import APIServerKit
 import Foundation
 import KubernetesClient
-import TestKit
 import Testing
 
 /// As whom, and whom: tokens, certificates, plugins, and servers that are not what they say.

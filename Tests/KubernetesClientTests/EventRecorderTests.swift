@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import APIServerKit
 import KubernetesClient
 import KubernetesObjects
 import Logging
-import TestKit
 import Testing
 
 /// What is told by Events of Kubernetes, and how often.

@@ -4,7 +4,6 @@ import KubernetesObjects
 import KubernetesWatch
 import Logging
 import Synchronization
-import TestKit
 import Testing
 
 /// What a follower gives, kept as a cluster would be.

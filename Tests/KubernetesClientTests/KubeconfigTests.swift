@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesClient
-import TestKit
 import Testing
 
 /// Which cluster a kubeconfig leads to, and what is wrong with one.

@@ -3,7 +3,6 @@ import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
 import PolicySources
-import TestKit
 import Testing
 
 extension OfferedClusterTests {

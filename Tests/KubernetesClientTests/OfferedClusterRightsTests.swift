@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import DocumentKit
 import Foundation
 import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
 import Logging
-import TestKit
 import Testing
 
 /// Who asks, and what they may do.

@@ -3,7 +3,6 @@ import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
 import PolicySources
-import TestKit
 import Testing
 
 /// A whole cluster followed over TLS, whose server is the stand-in and, where one is offered, a real one.

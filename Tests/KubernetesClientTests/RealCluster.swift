@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import APIServerKit
+import DocumentKit
 import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
+import NetworkKit
 import Synchronization
-import TestKit
 import Testing
 
 /// A namespace in the cluster of a real API server, written by curl: nothing of the client under test has a part in it.

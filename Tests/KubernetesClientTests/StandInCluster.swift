@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import APIServerKit
 import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
-import TestKit
 
 /// The stand-in for an API server, one for each test.
 final class StandInCluster: TestCluster {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import APIServerKit
 import Foundation
 import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
-import TestKit
 
 /// A cluster's API server, with what a test needs of it beside the client under test: to write what the client reads,
 /// and to read what it writes.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
-import TestKit
 import Testing
+import WorldKit
 
 @Suite struct JSONReaderTests {
     private func read(_ text: String) throws -> DocumentNode { try JSONReader.read(Array(text.utf8)) }

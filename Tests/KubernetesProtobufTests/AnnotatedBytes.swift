@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import DocumentKit
 import KubernetesObjects
 import KubernetesProtobuf
-import TestKit
 
 /// Bytes written with their meaning beside them: pairs of hexadecimal digits, texts in quotes, `#` and the rest of the
 /// line a comment.

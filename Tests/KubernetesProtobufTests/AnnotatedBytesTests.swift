@@ -2,6 +2,7 @@
 import KubernetesObjects
 import KubernetesProtobuf
 import NetworkTypes
+import PolicyModel
 import Testing
 
 /// Bytes whose every part is named, laid out by the field numbers of Kubernetes' .proto files.

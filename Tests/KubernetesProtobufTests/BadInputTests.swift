@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import DocumentKit
 import KubernetesObjects
 import KubernetesProtobuf
-import TestKit
 import Testing
 
 @Suite struct BadInputTests {

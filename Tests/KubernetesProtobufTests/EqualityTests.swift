@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import DocumentKit
 import KubernetesObjects
 import KubernetesProtobuf
 import NetworkTypes
-import TestKit
 import Testing
 
 /// What protobuf says of an object is what its JSON says.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import DocumentKit
 import KubernetesObjects
 import KubernetesProtobuf
 import NetworkTypes
-import TestKit
 import Testing
 
 /// A message may be written in parts: the parts are one message. The last scalar counts, lists and maps are joined.

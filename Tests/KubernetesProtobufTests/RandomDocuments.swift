@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
-import TestKit
+import WorldKit
 
 /// Random objects in JSON: most of them as API servers give them, some with every kind of thing that is not
 /// understood, among them fields of releases to come.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import DocumentKit
 import KubernetesProtobuf
-import TestKit
 import Testing
+import WorldKit
 
 @Suite struct WatchFramesTests {
     @Test func framesComeOutHoweverTheyCameIn() throws {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 import KubernetesWatch
-import TestKit
 import Testing
+import WorldKit
 
 /// A server as simple as can be, and a network that does all that networks do: whatever happens, in the end the watch
 /// knows what the server holds, and on the way it drops nothing that is there.

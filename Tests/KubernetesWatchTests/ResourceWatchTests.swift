@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import DocumentKit
 import KubernetesObjects
 import KubernetesWatch
-import TestKit
 import Testing
 
 /// What a watch does, row by row.

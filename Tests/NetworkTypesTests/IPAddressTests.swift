@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
-import TestKit
 import Testing
+import WorldKit
 
 @Suite struct IPAddressTests {
     @Test(arguments: [

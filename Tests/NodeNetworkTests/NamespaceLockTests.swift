@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import NetworkKit
 import NodeNetwork
-import TestKit
 import Testing
 
 /// One daemon a network namespace.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import NetworkKit
 import NetworkTypes
-import TestKit
 import Testing
 
 /// The test network itself, with no policy anywhere: what is refused or lost here would prove nothing elsewhere.

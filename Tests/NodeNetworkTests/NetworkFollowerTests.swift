@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import NetworkKit
 import NetworkTypes
 import NodeNetwork
 import Synchronization
-import TestKit
 import Testing
 
 /// The follower against the kernel, in namespaces.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import NetworkKit
 import NetworkTypes
-import TestKit
 
 /// Asks the network, from the namespace in which it is started, what gets through.
 @main

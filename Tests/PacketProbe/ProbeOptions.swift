@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import NetworkKit
 import NetworkTypes
-import TestKit
 
 /// The command line, taken apart: a mode, options with one value each, and the rest.
 struct ProbeOptions {

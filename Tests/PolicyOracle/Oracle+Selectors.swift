@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
+import PolicyModel
 
 extension Oracle {
     /// Whether a label selector selects something with these labels. An empty selector selects everything.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 import NetworkTypes
+import PolicyModel
 
 /// A small cluster for literal rows. Namespace shop has an object and the label env=prod; namespace bare has none.
 ///

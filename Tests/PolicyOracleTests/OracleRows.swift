@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 import NetworkTypes
+import PolicyModel
 
 // 10.0.1.1 is shop/web, 10.0.1.2 shop/db, 10.0.2.1 shop/api, 10.0.2.2 bare/web: see ``Cluster``.
 extension OracleTests.Row {

@@ -2,7 +2,7 @@
 import KubernetesObjects
 import NetworkTypes
 import PolicyModel
-import TestKit
+import WorldKit
 
 /// A small cluster that events change at random; small, so that things meet often.
 struct RandomWorld {

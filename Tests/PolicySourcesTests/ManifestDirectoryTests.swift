@@ -3,8 +3,8 @@ import Foundation
 import KubernetesObjects
 import PolicySources
 import Synchronization
-import TestKit
 import Testing
+import WorldKit
 
 /// A folder of its own for one test, watched, with what was heard of it.
 final class WatchedFolder: Sendable {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 import PolicySources
-import TestKit
 import Testing
+import WorldKit
 
 @Suite struct ManifestSetTests {
     private var manifests = ManifestSet()

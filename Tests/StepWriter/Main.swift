@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import DatapathEBPF
 import Glibc
+import NetworkKit
 import PolicyPipeline
 import PolicyResolver
-import TestKit
+import WorldKit
 
 /// Programs one random change after another into the kernel until it is killed: what the test of kills runs.
 ///

@@ -16,14 +16,14 @@ struct DeclaredTargets {
         let start = manifest.range(of: "targets: [\n        //")!.upperBound
         let body = String(manifest[start...])
         // Each entry starts at the array's own indentation.
-        let entries = body.split(separator: /\n        (?=\.|module|tests)/).map(String.init)
+        let entries = body.split(separator: /\n        (?=\.|module|kit|tests)/).map(String.init)
         targets = entries.compactMap { entry -> Target? in
             guard let head = entry.firstMatch(of: /(\w+)\(\s*(?:name: )?"([\w-]+)"/) else { return nil }
             let kind = String(head.1)
             let name = String(head.2)
             guard kind != "systemLibrary", kind != "plugin" else { return nil }
             let path = entry.firstMatch(of: /path: "([^"]+)"/).map { String($0.1) }
-            let isTest = kind == "tests"
+            let isTest = kind == "tests" || kind == "kit"
             let folder = path ?? "\(isTest ? "Tests" : "Sources")/\(name)"
             return Target(name: name, folder: folder, dependencies: Self.dependencies(entry, head.range, products))
         }

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+import PolicyModel
+
+/// A policy with its selectors in canonical form.
+package struct PolicyRecord: Sendable, Equatable {
+    package var order: PolicyOrder
+    package var subject: IndexedSubject
+    package var isolates: Set<Direction>
+    package var isInAudit: Bool
+    package var ingress: [IndexedRule]
+    package var egress: [IndexedRule]
+    /// The strings and namespaces that the record retains while it lives.
+    var retained: RetainedNumbers
+
+    package var reference: PolicyReference { order.reference }
+}
+
+/// Numbers of strings and namespaces that a record refers to.
+struct RetainedNumbers: Sendable, Equatable {
+    /// One entry for each reference.
+    var strings: [UInt32] = []
+    /// Without duplicates.
+    var namespaces: [UInt32] = []
+}
+
+/// Pods by namespace and labels: a ``PodSubject`` in canonical form.
+package struct IndexedSubject: Sendable, Hashable {
+    package var namespaces: IndexedScope
+    package var pods: IndexedSelector
+}
+
+/// Namespaces by number or by label.
+package enum IndexedScope: Sendable, Hashable {
+    case namespace(UInt32)
+    case selector(IndexedSelector)
+}
+
+/// A ``PolicyRule`` in canonical form.
+package struct IndexedRule: Sendable, Equatable {
+    package var name: String?
+    package var action: RuleAction
+    /// Nil: every address. Empty: nobody.
+    package var peers: [IndexedPeer]?
+    /// Nil: every port of every protocol. Empty: none.
+    package var ports: [IndexedPolicyPort]?
+}
+
+/// A ``PolicyPeer`` in canonical form.
+package enum IndexedPeer: Sendable, Hashable {
+    case pods(IndexedSubject)
+    case nodes(IndexedSelector)
+    case block(AddressBlock)
+}
+
+/// A ``PolicyPort`` in canonical form.
+package enum IndexedPolicyPort: Sendable, Hashable {
+    case range(ProtocolPorts)
+    case named(PortName)
+}
