@@ -54,9 +54,10 @@ let package = Package(
     targets: [
         // From here to Datapath: pure values, no I/O, clock, lock, actor, logging or Foundation.
         module("NetworkTypes"),
+        module("Documents"),
         module("PolicyModel", ["NetworkTypes"]),
-        module("KubernetesObjects", ["NetworkTypes", "PolicyModel"]),
-        module("KubernetesProtobuf", ["NetworkTypes", "KubernetesObjects"]),
+        module("KubernetesObjects", ["Documents", "NetworkTypes", "PolicyModel"]),
+        module("KubernetesProtobuf", ["Documents", "NetworkTypes", "KubernetesObjects"]),
         module("PolicyTranslation", ["NetworkTypes", "PolicyModel", "KubernetesObjects"]),
         module("ClusterState", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyTranslation"]),
         module("PolicyResolver", ["NetworkTypes", "PolicyModel", "ClusterState"]),
@@ -67,10 +68,17 @@ let package = Package(
             "PolicyPipeline",
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver",
-                "CompiledPolicy", "Explanations", "PolicyCompiler",
+                "CompiledPolicy", "PolicyCompiler",
             ]),
-        module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
-        module("KubernetesWatch", ["KubernetesObjects", "KubernetesProtobuf"]),
+        module("KernelErrors"),
+        module(
+            "ClusterVerdicts",
+            [
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
+                "Explanations", "PolicyPipeline", "ClusterState",
+            ]),
+        module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "KernelErrors"]),
+        module("KubernetesWatch", ["Documents", "KubernetesObjects", "KubernetesProtobuf"]),
 
         // The kernel.
         .target(name: "BulkheadABI", path: "bpf/abi", cSettings: strictC),
@@ -79,75 +87,101 @@ let package = Package(
         .systemLibrary(
             name: "CLibNFTNL", path: "Sources/CLibNFTNL", pkgConfig: "libnftnl libmnl",
             providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
-        .target(name: "CLinuxShim", dependencies: ["CLibBPF", "CLibNFTNL"], cSettings: strictC),
-        module("PolledThread", ["CLinuxShim"]),
-        module("Netfilter", ["NetworkTypes", "CompiledPolicy", "Datapath", "CLinuxShim", "CLibNFTNL"]),
+        .target(name: "CLinuxShim", dependencies: ["CLibBPF"], cSettings: strictC),
+        .target(name: "CGracePeriod", cSettings: strictC),
+        module("GracePeriod", ["CGracePeriod"]),
+        module("PolledThread", []),
+        module("NetlinkAttributes", ["NetworkTypes"]),
+        module(
+            "Netfilter",
+            [
+                "NetworkTypes", "KernelErrors", "NetlinkAttributes", "GracePeriod", "PolledThread", "CLinuxShim",
+                "CLibNFTNL",
+            ]),
+        module("BridgeGuard", ["NetworkTypes", "KernelErrors", "Netfilter"]),
+        module(
+            "ConnectionTracking",
+            [
+                "NetworkTypes", "CompiledPolicy", "KernelErrors", "NetlinkAttributes", "GracePeriod", "Netfilter",
+                "CLibNFTNL",
+            ]),
         .executableTarget(name: "bpf-embed", path: "Plugins/bpf-embed", swiftSettings: strict),
         .plugin(name: "EmbedBPF", capability: .buildTool(), dependencies: ["bpf-embed"]),
         .target(
             name: "DatapathEBPF",
             dependencies: [
                 "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "BulkheadABI", "CLibBPF", "CLinuxShim",
-                "Netfilter",
+                "GracePeriod", "Netfilter", "ConnectionTracking",
             ],
             swiftSettings: strict, plugins: ["EmbedBPF"]),
         module(
             "DatapathNFTables",
             [
-                "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLinuxShim", "CLibNFTNL", "PolledThread",
+                "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLibNFTNL", "NetlinkAttributes",
                 "Netfilter",
+                "ConnectionTracking",
             ]),
 
         // The chained CNI plugin. It is copied to places where nothing else of ours is, and starts for each pod.
-        module("ChainedCNI", ["NetworkTypes", "KubernetesObjects"]),
+        module("ChainedCNI", ["NetworkTypes", "Documents"]),
         .executableTarget(
-            name: "bulkhead-cni", dependencies: ["ChainedCNI", "KubernetesObjects"], swiftSettings: strict,
+            name: "bulkhead-cni", dependencies: ["ChainedCNI"], swiftSettings: strict,
             linkerSettings: [.unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "-s"])]),
 
         // Input and output.
-        module("NodeNetwork", ["NetworkTypes", "CLinuxShim", "PolledThread"]),
-        module("PolicySources", ["KubernetesObjects", yams]),
+        module("NodeNetwork", ["NetworkTypes", "NetlinkAttributes", "CLinuxShim", "PolledThread"]),
+        module("YAMLDocuments", ["Documents", yams]),
+        module("WatchedFiles"),
+        module(
+            "Manifests", ["Documents", "KubernetesObjects", "YAMLDocuments", "WatchedFiles", "PolledThread"]),
         module(
             "KubernetesClient",
             [
-                "KubernetesWatch", "KubernetesObjects", "PolicySources", "CLinuxShim", httpClient, nioCore, nioPosix,
-                nioSSL, nioHTTP1, logging,
+                "KubernetesWatch", "KubernetesObjects", "Documents", "YAMLDocuments", "CLinuxShim", httpClient, nioCore,
+                nioPosix, nioSSL, nioHTTP1, logging,
             ]),
-        module("CNIInstallation", ["ChainedCNI", "PolicySources", "CLinuxShim", "PolledThread"]),
+        module("CNIInstallation", ["ChainedCNI", "WatchedFiles", "PolledThread"]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Explanations", "Datapath"]),
         module("PrometheusText"),
         module("ControlProtocol", ["PolicyModel", "KubernetesObjects"]),
         module(
+            "ControlSocket",
+            [
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "Manifests", "FlowTelemetry",
+                "ControlProtocol", "PrometheusText", "CLinuxShim", "PolledThread", hummingbirdCore, logging, lifecycle,
+                nioCore, nioPosix,
+            ]),
+        module(
             "Agent",
             [
-                "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
-                "Explanations", "PolicyPipeline", "Datapath", "DatapathNFTables", "PolicySources", "FlowTelemetry",
-                "ControlProtocol", "PrometheusText", "CLinuxShim", "NodeNetwork", "KubernetesWatch", "KubernetesClient",
-                hummingbirdCore, logging, lifecycle, nioCore, nioPosix,
+                "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
+                "Explanations", "PolicyPipeline", "ClusterVerdicts", "Datapath", "Manifests", "WatchedFiles",
+                "FlowTelemetry", "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread",
+                "NodeNetwork",
+                "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", logging, lifecycle,
             ]),
         .executableTarget(
             name: "bulkheadd",
             dependencies: [
-                "NetworkTypes", "KubernetesObjects", "PolicyResolver", "Agent", "ControlProtocol", "Datapath",
-                "DatapathEBPF", "DatapathNFTables", "PolicySources", "KubernetesClient", "NodeNetwork", "ChainedCNI",
-                "CNIInstallation", "CLinuxShim", argumentParser, logging, lifecycle, nioCore,
+                "NetworkTypes", "Documents", "KubernetesObjects", "PolicyResolver", "Agent", "ControlProtocol",
+                "ControlSocket", "PolledThread", "Datapath", "DatapathEBPF", "DatapathNFTables", "Manifests",
+                "KubernetesClient", "NodeNetwork", "ChainedCNI", "CNIInstallation", "CLinuxShim", "BridgeGuard",
+                argumentParser, logging, lifecycle, nioCore,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "bulkheadctl",
             dependencies: [
-                "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyPipeline", "PolicySources",
-                "ControlProtocol", "CNIInstallation", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", argumentParser,
-                yams,
-                nioCore,
-                nioPosix, nioHTTP1,
+                "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "ClusterVerdicts", "Manifests",
+                "ControlProtocol", "CNIInstallation", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", "BridgeGuard",
+                argumentParser, yams, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: strict),
 
         .executableTarget(
             name: "bulkhead-bench",
             dependencies: [
-                "NetworkTypes", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "CompiledPolicy",
+                "Documents", "NetworkTypes", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "CompiledPolicy",
                 "PolicyPipeline", "Datapath", "DatapathEBPF", "DatapathNFTables", "APIServerKit", "DocumentKit",
                 "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim",
             ],
@@ -160,9 +194,11 @@ let package = Package(
             swiftSettings: strict),
         kit("WorldKit", ["NetworkTypes", "KubernetesObjects", "PolicyOracle", "PolicyModel"]),
         kit("PacketKit", ["NetworkTypes", "WorldKit"]),
-        kit("DocumentKit", ["KubernetesObjects", "PolicySources", "PolicyModel"]),
-        kit("NetworkKit", ["NetworkTypes", "KubernetesObjects", "WorldKit", "PacketKit", "CLinuxShim"]),
-        kit("APIServerKit", ["KubernetesObjects", "DocumentKit", "NetworkKit", nioCore, nioPosix, nioHTTP1, nioSSL]),
+        kit("DocumentKit", ["KubernetesObjects", "PolicyModel", "Documents", "YAMLDocuments"]),
+        kit("NetworkKit", ["NetworkTypes", "KubernetesObjects", "WorldKit", "PacketKit", "CLinuxShim", "Documents"]),
+        kit(
+            "APIServerKit",
+            ["KubernetesObjects", "DocumentKit", "NetworkKit", "Documents", nioCore, nioPosix, nioHTTP1, nioSSL]),
         .executableTarget(
             name: "packet-probe", dependencies: ["NetworkKit", "NetworkTypes"], path: "Tests/PacketProbe",
             swiftSettings: strict),
@@ -170,22 +206,26 @@ let package = Package(
             name: "step-writer",
             dependencies: ["DatapathEBPF", "PolicyResolver", "PolicyPipeline", "NetworkKit", "WorldKit"],
             path: "Tests/StepWriter", swiftSettings: strict),
-        tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
+        tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel", "WorldKit"]),
         tests("WorldKitTests", ["WorldKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
         tests("PacketKitTests", ["PacketKit", "WorldKit", "NetworkTypes"]),
         tests("NetworkTypesTests", ["NetworkTypes", "WorldKit"]),
-        tests("KubernetesObjectsTests", ["KubernetesObjects", "NetworkTypes", "WorldKit", "PolicyModel"]),
+        tests("KubernetesObjectsTests", ["Documents", "KubernetesObjects", "NetworkTypes", "WorldKit", "PolicyModel"]),
         tests(
             "KubernetesClientTests",
             [
-                "KubernetesClient", "KubernetesWatch", "KubernetesObjects", "PolicySources", "APIServerKit",
+                "Documents", "KubernetesClient", "KubernetesWatch", "KubernetesObjects", "Manifests", "APIServerKit",
                 "DocumentKit", "NetworkKit", logging, nioCore, nioEmbedded,
             ]),
-        tests("KubernetesWatchTests", ["KubernetesWatch", "KubernetesObjects", "DocumentKit", "WorldKit"]),
+        tests(
+            "KubernetesWatchTests", ["Documents", "KubernetesWatch", "KubernetesObjects", "DocumentKit", "WorldKit"]),
         tests(
             "KubernetesProtobufTests",
-            ["KubernetesProtobuf", "KubernetesObjects", "NetworkTypes", "DocumentKit", "WorldKit", "PolicyModel"]),
-        tests("PolicySourcesTests", ["PolicySources", "KubernetesObjects", "WorldKit"]),
+            [
+                "Documents", "KubernetesProtobuf", "KubernetesObjects", "NetworkTypes", "DocumentKit", "WorldKit",
+                "PolicyModel",
+            ]),
+        tests("ManifestsTests", ["WatchedFiles", "Manifests", "KubernetesObjects", "WorldKit"]),
         tests(
             "PolicyTranslationTests", ["PolicyTranslation", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
         tests(
@@ -203,21 +243,25 @@ let package = Package(
         tests(
             "ConformanceTests",
             [
-                "APIServerKit", "NetworkKit", "PacketKit", "WorldKit", "PolicyOracle", "PolicyPipeline",
-                "PolicyResolver", "CompiledPolicy", "Explanations", "KubernetesObjects", "PolicyModel", "NetworkTypes",
-                "Datapath", "DatapathEBPF", "PolicySources",
+                "ClusterVerdicts", "APIServerKit", "NetworkKit", "PacketKit", "WorldKit", "PolicyOracle",
+                "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "Explanations", "KubernetesObjects",
+                "PolicyModel", "NetworkTypes", "Datapath", "DatapathEBPF", "Manifests",
             ]),
         tests(
             "DatapathEBPFTests",
             [
                 "DatapathEBPF", "Datapath", "CompiledPolicy", "PolicyModel", "NetworkTypes", "BulkheadABI",
-                "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim", "CLibBPF",
+                "ConnectionTracking", "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim", "CLibBPF",
             ]),
+        tests("NetlinkAttributesTests", ["NetlinkAttributes", "NetworkTypes"]),
+        tests("NetfilterTests", ["Netfilter", "KernelErrors", "NetworkTypes", "NetworkKit"]),
+        tests("BridgeGuardTests", ["BridgeGuard", "Netfilter", "NetworkTypes", "NetworkKit"]),
+        tests("GracePeriodTests", ["CGracePeriod", "NetworkKit"]),
         tests(
             "DatapathNFTablesTests",
             [
                 "DatapathNFTables", "Datapath", "CompiledPolicy", "PolicyPipeline", "PolicyResolver", "PolicyOracle",
-                "PolicyModel", "NetworkTypes", "NetworkKit", "WorldKit",
+                "PolicyModel", "NetworkTypes", "Netfilter", "NetworkKit", "WorldKit",
             ]),
         tests("PrometheusTextTests", ["PrometheusText"]),
         tests("FlowTelemetryTests", ["FlowTelemetry"]),
@@ -225,8 +269,9 @@ let package = Package(
         tests(
             "AgentTests",
             [
-                "Agent", "APIServerKit", "NetworkKit", "WorldKit", "ControlProtocol", "PrometheusText",
-                "Datapath", "FlowTelemetry", "CompiledPolicy", "PolicySources", "NodeNetwork", "KubernetesClient",
+                "PolledThread", "ControlSocket", "Agent", "APIServerKit", "NetworkKit", "WorldKit", "ControlProtocol",
+                "PrometheusText",
+                "Datapath", "FlowTelemetry", "CompiledPolicy", "Manifests", "NodeNetwork", "KubernetesClient",
                 "KubernetesObjects", "PolicyModel", "NetworkTypes", logging, lifecycle, nioCore,
             ]),
         tests("ChainedCNITests", ["ChainedCNI", "NetworkTypes"]),

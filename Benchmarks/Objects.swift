@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import DocumentKit
+import Documents
 import Foundation
 import KubernetesObjects
 import KubernetesProtobuf

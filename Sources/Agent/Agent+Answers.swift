@@ -47,7 +47,7 @@ extension Agent where Plane: ~Copyable {
             // One that the tables have no room for has no number; status() tells it.
             guard let id = ids[summary.name], let endpoint = pipeline.compiled.endpoints[id] else { return nil }
             return EndpointAnswer(
-                id: Int(id.rawValue), namespace: summary.name.namespace, name: summary.name.name,
+                id: Int(id.rawValue), namespace: summary.name.shownNamespace, name: summary.name.shownName,
                 addresses: summary.addresses.map(\.description),
                 ingress: direction(endpoint.ingress, summary.ingressPolicies),
                 egress: direction(endpoint.egress, summary.egressPolicies),
@@ -55,8 +55,8 @@ extension Agent where Plane: ~Copyable {
                 bridgePort: bridging.found[id]?.port.map {
                     InterfaceAnswer(index: Int($0.port.index), name: $0.port.name)
                 },
-                unknown: summary.name.namespace == PolicyPipeline.unknownNamespace ? true : nil,
-                held: summary.name.isHeld ? true : nil)
+                unknown: summary.name.kind == .unknown ? true : nil,
+                held: summary.name.kind == .held ? true : nil)
         }
         return EndpointsAnswer(endpoints: answers)
     }

@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import ControlProtocol
+// SPDX-License-Identifier: Apache-2.0
+import ControlSocket
 import Datapath
 import NetworkTypes
 import NodeNetwork
@@ -12,7 +13,7 @@ extension Agent where Plane: ~Copyable {
     /// step on it is denied everything until its object is known.
     public func attach(_ body: AttachmentBody) async throws(ErrorAnswer) -> AttachmentAnswer {
         let deadline = ContinuousClock.now + .milliseconds(body.deadlineMilliseconds)
-        var record = try Attachments.Record(body)
+        var record = Attachments.Record(pod: try PodAttachment(body), network: body.network)
         let key = Attachments.Key(container: body.container, ifname: body.ifname)
         readNetwork()
         if let own = record.pod.addresses.first(where: isOwnAddress) {
@@ -113,8 +114,6 @@ extension Agent where Plane: ~Copyable {
             throw ErrorAnswer(.internalError, "it could not be kept for a restart and was not done: \(error)")
         }
         attached.records = records
-        // Others may stand for a pod of which nobody had told.
-        noteCandidates()
         try? advance { $0.apply(attachments: attached.pods) }
         // The runtime may have told of an interface alone.
         updatePlaces()

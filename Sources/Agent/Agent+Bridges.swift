@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import BridgeGuard
 import CompiledPolicy
 import ControlProtocol
 import Datapath
-import DatapathNFTables
 import NetworkTypes
 import NodeNetwork
 import PolicyPipeline

@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import ControlProtocol
+// SPDX-License-Identifier: Apache-2.0
+import ControlSocket
 import Datapath
 import KubernetesObjects
 import PolicyPipeline
@@ -35,12 +36,6 @@ extension Agent: RunningAgent where Plane: ~Copyable {
     public func setResolved(_ body: ResolvedBody?) throws(ErrorAnswer) -> ResolvedAnswer {
         let body = body ?? ResolvedBody(endpoints: [])
         let policy = try PushedPolicy(body)
-        yieldUnknown(to: body)
-        // Those that no endpoint has taken over come back.
-        defer {
-            noteCandidates()
-            updateUnknown()
-        }
         try putInForce(store, body, what: "resolved policy set, \(body.endpoints.count) endpoints") {
             try $0.apply(pushed: policy)
         }

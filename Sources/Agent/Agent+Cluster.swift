@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: Apache-2.0
 import CLinuxShim
 import ControlProtocol
+// SPDX-License-Identifier: Apache-2.0
+import ControlSocket
 import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
@@ -54,9 +55,7 @@ extension Agent where Plane: ~Copyable {
         pipeline = gathered
         cluster.keepsPrevious = false
         // In the same step, so that no pod is without the guardrails for a moment.
-        unknown.inForce = [:]
-        noteCandidates()
-        pipeline.ingest(takeUnknown())
+        pipeline.ingest(interfaces: unknown.candidates)
         do {
             _ = try pipeline.apply(pushed: try PushedPolicy(resolvedBody))
         } catch {

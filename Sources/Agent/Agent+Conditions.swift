@@ -48,7 +48,7 @@ extension Agent where Plane: ~Copyable {
 
     /// Endpoints that more is known of than their interface.
     private var knownEndpoints: [CompiledEndpoint] {
-        pipeline.compiled.endpoints.values.filter { $0.name.namespace != PolicyPipeline.unknownNamespace }
+        pipeline.compiled.endpoints.values.filter { $0.name.kind != .unknown }
     }
 
     /// What holds for the node as a whole and must not be overlooked.
@@ -93,7 +93,7 @@ extension Agent where Plane: ~Copyable {
     private func endpointCondition() -> StatusCondition? {
         guard knownEndpoints.isEmpty, settings.cluster != nil || sourceCondition() == nil else { return nil }
         let interfaces = unknown.candidates.keys.sorted()
-        let pods = pipeline.statistics.cluster.pods - unknown.inForce.count
+        let pods = pipeline.statistics.cluster.pods
         let node = "'\(settings.nodeName)' in spec.nodeName"
         guard !interfaces.isEmpty else {
             guard pods > 0, pipeline.addresses(ofNode: settings.nodeName) == nil else { return nil }
@@ -104,7 +104,7 @@ extension Agent where Plane: ~Copyable {
         }
         // A pod that is known to be elsewhere, and is here: no doubt that the name is wrong.
         let isElsewhere = unknown.candidates.values.joined().contains { address in
-            pipeline.pod(owning: address).map { $0.namespace != PolicyPipeline.unknownNamespace } ?? false
+            pipeline.pod(owning: address).map { $0.kind != .unknown } ?? false
         }
         let hasLasted = !mismatches.interfacesWithoutPod.lasting(settings.interfaceGrace).isEmpty
         return StatusCondition(

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
 import ControlProtocol
+// SPDX-License-Identifier: Apache-2.0
+import ControlSocket
 import Datapath
 import FlowTelemetry
 import PolicyModel

@@ -1,21 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import ControlSocket
 import Datapath
-
-/// Whether the kernel enforces what it should.
-public struct Health: Sendable, Hashable {
-    /// What is not in its place in the kernel and could not be put back. `/healthz` fails: a restart may help.
-    public var missing: [String]
-    /// Why the kernel does not hold the newest policy (yet). `/readyz` fails.
-    public var behind: [String]
-
-    public init(missing: [String] = [], behind: [String] = []) {
-        self.missing = missing
-        self.behind = behind
-    }
-
-    /// All of it, the worst first. Empty: healthy.
-    public var problems: [String] { missing + behind }
-}
 
 extension Agent where Plane: ~Copyable {
     /// The one answer to "does it enforce?": probes, metrics and status all ask here.

@@ -21,7 +21,6 @@ extension Agent where Plane: ~Copyable {
             let state = fresh ?? told
             network = state
             updateLocalAddresses(state)
-            noteCandidates()
             updateUnknown()
             updatePlaces()
             updateTunnels()
@@ -99,15 +98,15 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    /// What is known of the endpoints without the network. Of those that no object tells of it is not known what else they
-    /// may send.
+    /// What is known of the endpoints without the network. Unknown pods are left out: what else they may send is not known
+    /// either.
     private func placeClaims() -> [EndpointID: PodPlaces.Claim] {
         var told: [IPAddress: Set<String>] = [:]
         for record in attached.records.values where !record.hostInterfaces.isEmpty {
             for address in record.pod.addresses { told[address, default: []].formUnion(record.hostInterfaces) }
         }
         return pipeline.compiled.endpoints
-            .filter { $0.value.name.namespace != PolicyPipeline.unknownNamespace }
+            .filter { $0.value.name.kind != .unknown }
             .mapValues { endpoint in
                 let links = endpoint.addresses.reduce(into: Set<String>()) { $0.formUnion(told[$1, default: []]) }
                 return PodPlaces.Claim(addresses: Set(endpoint.addresses), runtimeLinks: links)
@@ -124,7 +123,7 @@ extension Agent where Plane: ~Copyable {
     var endpointsWithoutInterface: [EndpointID] {
         pipeline.compiled.endpoints.compactMap { id, endpoint in
             (places[id] ?? nil) == nil && bridging.found[id] == nil
-                && endpoint.name.namespace != PolicyPipeline.unknownNamespace ? id : nil
+                && endpoint.name.kind != .unknown ? id : nil
         }
     }
 }

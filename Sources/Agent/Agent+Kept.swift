@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ControlSocket
 import KubernetesObjects
 import PolicyPipeline
 import PolicyResolver

@@ -31,7 +31,7 @@ extension Agent where Plane: ~Copyable {
             wouldDeny: (try? datapath.counters().audited) ?? 0,
             partial: policies.partial,
             judgesOwnNode: pipeline.compiled.judgesOwnNode, ownNodeReason: ownNodeReason,
-            unknownEndpoints: unknown.inForce.count)
+            unknownEndpoints: pipeline.unknownEndpointCount)
     }
 
     private var ownNodeReason: String {

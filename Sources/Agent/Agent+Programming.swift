@@ -79,7 +79,6 @@ extension Agent where Plane: ~Copyable {
         for id in delta.removedEndpoints { places[id] = nil }
         if concernsPlaces(delta) { updatePlaces() }
         updateTunnels()
-        updateUnknown()
         wakeAttaching()
         if !delta.addedEndpoints.isEmpty || !delta.removedEndpoints.isEmpty { noteMismatches() }
     }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+import ClusterVerdicts
 import CompiledPolicy
 import ControlProtocol
 import KubernetesObjects
 import NetworkTypes
 import PolicyModel
-import PolicyPipeline
 import PolicyResolver
 
 extension Agent where Plane: ~Copyable {
     /// What the pods' nodes decide. This node's pods are judged by the compiled tables; those of other nodes by the same
     /// policies, compiled for them alone, off this actor: a question must not hold up a change.
-    public func verdict(_ question: VerdictQuestion) async throws(ErrorAnswer) -> VerdictAnswer {
+    public func verdict(_ question: FlowQuestion) async throws(ErrorAnswer) -> VerdictAnswer {
         let asked = try ask(question)
         return asked.elsewhere.isEmpty ? asked.answer(decidedElsewhere: [:]) : await Self.decide(asked)
     }
@@ -20,14 +20,15 @@ extension Agent where Plane: ~Copyable {
         var decided: [Flow: ClusterDecision] = [:]
         for flow in asked.flows {
             decided[flow] = try? cluster.answer(
-                from: .address(flow.source), to: .address(flow.destination), ipProtocol: flow.ipProtocol,
-                port: flow.destinationPort)
+                FlowQuestion(
+                    from: .address(flow.source), to: .address(flow.destination), ipProtocol: flow.ipProtocol,
+                    port: flow.destinationPort))
         }
         return asked.answer(decidedElsewhere: decided)
     }
 
     /// All that an answer needs, and what this node's tables say.
-    private func ask(_ question: VerdictQuestion) throws(ErrorAnswer) -> AskedVerdict {
+    private func ask(_ question: FlowQuestion) throws(ErrorAnswer) -> AskedVerdict {
         let sources = try addresses(of: question.from, "from")
         let destinations = try addresses(of: question.to, "to")
         var flows: [Flow] = []
@@ -63,7 +64,7 @@ extension Agent where Plane: ~Copyable {
     }
 
     /// Who has an address, and where the decision about it is made.
-    private func end(_ end: VerdictQuestion.End, _ address: IPAddress) -> AskedVerdict.End {
+    private func end(_ end: FlowEnd, _ address: IPAddress) -> AskedVerdict.End {
         let owner = pipeline.compiled.endpoints[pipeline.compiled.addresses.entry(of: address).endpoint]
         if let owner { return .here(owner.name) }
         if case .pod(let namespace, let name) = end {
@@ -81,7 +82,7 @@ extension Agent where Plane: ~Copyable {
         return .nobody(address, node: node)
     }
 
-    private func addresses(of end: VerdictQuestion.End, _ name: String) throws(ErrorAnswer) -> [IPAddress] {
+    private func addresses(of end: FlowEnd, _ name: String) throws(ErrorAnswer) -> [IPAddress] {
         switch end {
         case .address(let address): return [address]
         case .pod(let namespace, let podName):

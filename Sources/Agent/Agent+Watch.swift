@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
-import DatapathNFTables
+import Netfilter
 
 extension Agent where Plane: ~Copyable {
     /// Begins to look, now and then, whether others have changed what enforcement rests on: for what

@@ -1,15 +1,17 @@
-// SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import ControlProtocol
+import ControlSocket
 import Datapath
 import KubernetesObjects
 import Logging
+import Manifests
 import NetworkTypes
 import NodeNetwork
 import PolicyModel
 import PolicyPipeline
 import PolicyResolver
-import PolicySources
+// SPDX-License-Identifier: Apache-2.0
+import PolledThread
 
 /// The one owner of the pipeline and of the datapath. It runs on its ``KernelThread`` alone; nothing else has state
 /// that decides a verdict.

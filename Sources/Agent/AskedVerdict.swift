@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import ClusterVerdicts
 import CompiledPolicy
 import ControlProtocol
 import Explanations
 import KubernetesObjects
 import NetworkTypes
 import PolicyModel
-import PolicyPipeline
 import PolicyResolver
 
 /// A question with all that its answer needs.
@@ -60,7 +60,7 @@ struct AskedVerdict: Sendable {
             guard let here else { return DirectionAnswer(undecided: "it has no entry in the tables", endpoint: pod) }
             guard isSelf else { return DirectionAnswer(here) }
             return DirectionAnswer(
-                verdict: .allow, kind: "samePod", reason: here.reason, endpoint: pod, identity: nil)
+                verdict: .allow, kind: DecisionKind.samePod.rawValue, reason: here.reason, endpoint: pod, identity: nil)
         case .elsewhere(let pod):
             guard !mayBeNode(of: pod, peer), let there else {
                 let reason = "\(pod) is on another node, and whether that is its peer's is not known here: ask there"
@@ -69,12 +69,13 @@ struct AskedVerdict: Sendable {
             return DirectionAnswer(there, isElsewhere: true)
         case .hostNetwork(let pod):
             return DirectionAnswer(
-                verdict: .allow, kind: "hostNetwork",
+                verdict: .allow, kind: DecisionKind.hostNetwork.rawValue,
                 reason: "\(pod) uses its node's network and is subject to no policy", endpoint: pod, identity: nil)
         case .nobody(let address, let node):
             let owner = node.map { "is an address of the node \($0), and nodes are subject to no policy" }
             return DirectionAnswer(
-                verdict: .allow, kind: "noPod", reason: "\(address) \(owner ?? "is no known pod's address")",
+                verdict: .allow, kind: DecisionKind.noPod.rawValue,
+                reason: "\(address) \(owner ?? "is no known pod's address")",
                 endpoint: nil, identity: nil)
         case .undecided(let reason, let pod): return DirectionAnswer(undecided: reason, endpoint: pod)
         }
@@ -108,7 +109,7 @@ struct AskedVerdict: Sendable {
 extension DirectionAnswer {
     fileprivate init(_ decision: DirectionDecision) {
         self.init(
-            verdict: decision.verdict, kind: RuleAnswer(decision.identity).kind.rawValue, reason: decision.reason,
+            verdict: decision.verdict, kind: decision.identity.kind.rawValue, reason: decision.reason,
             endpoint: decision.endpoint, identity: decision.identity, wouldDeny: decision.wouldDeny)
     }
 

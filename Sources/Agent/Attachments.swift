@@ -1,10 +1,11 @@
-// SPDX-License-Identifier: Apache-2.0
 import ControlProtocol
+// SPDX-License-Identifier: Apache-2.0
+import ControlSocket
 import FoundationEssentials
 import NetworkTypes
 import PolicyModel
 
-/// What the container runtime has told of this node's pods, and who waits for the policy of one.
+/// What the container runtime has reported of this node's pods, and the calls that wait for the policy of one.
 struct Attachments {
     /// An interface of a sandbox.
     struct Key: Codable, Hashable, Sendable, Comparable {
@@ -39,11 +40,9 @@ struct Attachments {
         return byUID.values.sorted { $0.uid < $1.uid }
     }
 
-    var heldAddresses: Set<IPAddress> {
-        Set(records.values.lazy.filter { $0.pod.isHeld }.flatMap(\.pod.addresses))
-    }
-
-    /// Adds one. Whoever had one of its addresses before has it no longer: the runtime has given it anew.
+    /// Adds one. Another record of one of its addresses loses the address for good: the runtime has given it anew, and an
+    /// address never returns to the sandbox that had it. So this is no claim, which would prevail again once the later
+    /// one goes, but the book of what the runtime has given.
     static func adding(_ record: Record, as key: Key, to records: [Key: Record]) -> [Key: Record] {
         var records = records
         for (other, var old) in records where other != key {

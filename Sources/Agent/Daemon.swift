@@ -1,10 +1,11 @@
-// SPDX-License-Identifier: Apache-2.0
 import CLinuxShim
 import ControlProtocol
+// SPDX-License-Identifier: Apache-2.0
+import ControlSocket
 import KubernetesClient
 import Logging
+import Manifests
 import NodeNetwork
-import PolicySources
 import ServiceLifecycle
 
 /// The daemon as a whole: what feeds the agent, and what asks it.

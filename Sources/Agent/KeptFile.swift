@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
 import Glibc
-import PolicySources
+import WatchedFiles
 
 /// A file in which something outlives the daemon. It lies beside the control socket, on a file system in memory like
 /// the pinned tables, so that both go with a reboot.

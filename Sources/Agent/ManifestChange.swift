@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControlProtocol
 import KubernetesObjects
-import PolicySources
+import Manifests
 
 /// What changed in the manifests, and what is wrong with them now.
 public struct ManifestChange: Sendable {

@@ -83,19 +83,6 @@ struct ObjectStore {
         return new
     }
 
-    /// Whether a policy of the Admin or Baseline tier is in force that holds for every pod, whatever its labels are.
-    var hasPolicyForAll: Bool {
-        func isForAll(_ object: KubernetesObject) -> Bool {
-            guard case .tierPolicy(let policy) = object else { return false }
-            return policy.subject.isEverything
-        }
-        func isForAll(_ entry: (key: ObjectKey, value: KubernetesObject)) -> Bool {
-            guardrails[entry.key] == nil && isForAll(entry.value)
-        }
-        return guardrails.values.contains(where: isForAll) || pushed.values.contains(where: isForAll)
-            || filePolicies.contains(where: isForAll) || clusterPolicies.contains(where: isForAll)
-    }
-
     /// Takes in what changed in a directory.
     ///
     /// - Returns: what changes in force.

@@ -25,9 +25,6 @@ extension KubernetesObject {
 }
 
 extension PodSelection {
-    /// Whether every pod belongs, whatever its labels are.
-    var isEverything: Bool { namespaces.isEmpty && pods.isEmpty }
-
     var words: String {
         switch (namespaces.isEmpty, pods.isEmpty) {
         case (true, true): "all pods"

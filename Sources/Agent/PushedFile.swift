@@ -1,22 +1,18 @@
-// SPDX-License-Identifier: Apache-2.0
 import ControlProtocol
+// SPDX-License-Identifier: Apache-2.0
+import ControlSocket
+import Documents
 import FoundationEssentials
 import KubernetesObjects
-import PolicySources
+import Manifests
 
 /// The file in which pushes outlive the daemon.
 public struct PushedFile: Sendable {
     public let path: String
     public init(path: String) { self.path = path }
 
-    private struct Content: Codable {
-        var version: Int
-        var objects: [JSONValue]
-        var resolved: ResolvedBody
-    }
-
     /// The layout that is written and read.
-    private static let version = 1
+    private static let version: Int64 = 1
 
     var file: KeptFile { KeptFile(path: path, content: "what was pushed") }
 
@@ -26,19 +22,30 @@ public struct PushedFile: Sendable {
     public func read() throws(KeptFileError) -> KeptPushes {
         guard let bytes = try file.read() else { return KeptPushes() }
         return try file.attempt {
-            let content = try JSONDecoder().decode(Content.self, from: Data(bytes))
-            guard content.version == Self.version else { throw file.failure("is of version \(content.version)") }
-            var list = Array(#"{"apiVersion":"v1","kind":"List","items":"#.utf8)
-            list += try ControlJSON.encode(content.objects) + Array("}".utf8)
-            return KeptPushes(objects: try ObjectBatch.decode(list, name: path).objects, resolved: content.resolved)
+            let content = try JSONReader.readPlaced(bytes)
+            guard let version = content["version"], let objects = content["objects"],
+                let resolved = content["resolved"]
+            else { throw file.failure("it lacks 'version', 'objects' or 'resolved'") }
+            guard version.node.value == .integer(Self.version) else {
+                throw file.failure("is of version \(String(decoding: bytes[version.range], as: UTF8.self))")
+            }
+            let list =
+                Array(#"{"apiVersion":"v1","kind":"List","items":"#.utf8) + bytes[objects.range] + Array("}".utf8)
+            return KeptPushes(
+                objects: try ObjectBatch.decode(list, name: path).objects,
+                resolved: try JSONDecoder().decode(ResolvedBody.self, from: Data(bytes[resolved.range])))
         }
     }
 
     /// Replaces the file as a whole.
     func write(_ pushes: KeptPushes) throws(KeptFileError) {
-        let content = Content(
-            version: Self.version, objects: pushes.objects.map { $0.json }, resolved: pushes.resolved)
-        try file.attempt { try file.replace(with: try ControlJSON.encode(content)) }
+        try file.attempt {
+            var content = Array(#"{"objects":"#.utf8)
+            DocumentNode.array(pushes.objects.map(\.document)).appendJSON(to: &content)
+            content += Array(#","resolved":"#.utf8) + (try ControlJSON.encode(pushes.resolved))
+            content += Array(#","version":\#(Self.version)}"#.utf8)
+            try file.replace(with: content)
+        }
     }
 }
 

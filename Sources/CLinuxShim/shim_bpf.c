@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
-#include <linux/membarrier.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -163,11 +162,6 @@ uint32_t bh_link_number(int link)
 	struct link_info info = {0};
 	uint32_t size = sizeof(info);
 	return bpf_obj_get_info_by_fd(link, &info, &size) ? 0 : info.id;
-}
-
-int bh_grace_period(void)
-{
-	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) ? -errno : 0;
 }
 
 /* struct nf_hook_state as BPF_PROG_TEST_RUN takes it: pointers must be NULL. */

@@ -3,7 +3,6 @@
 #include "shim_process.h"
 
 #include <malloc.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -77,11 +76,6 @@ void bh_raise_descriptor_limit(unsigned long enough)
 		return;
 	limit.rlim_cur = limit.rlim_max < enough ? limit.rlim_max : enough;
 	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-void bh_name_thread(const char *name)
-{
-	pthread_setname_np(pthread_self(), name);
 }
 
 int bh_spawn(pid_t *child, posix_spawn_file_actions_t *actions, char *const arguments[], char *const environment[])

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import CLinuxShim
 import ChainedCNI
 import Glibc
-import PolicySources
 import PolledThread
 import Synchronization
+import WatchedFiles
 
 /// Keeps the plugin installed, on a thread of its own: looks whenever a file of the two folders changes, since the CNI
 /// writes its configuration anew as it likes.
@@ -36,7 +35,7 @@ public final class InstallationKeeper: Sendable {
             keeper: self, installation: installation, program: program, settings: settings, receiver: receiver)
         let started: PolledThread
         do throws(PolledThreadError) {
-            started = try PolledThread { loop.run(until: $0) }
+            started = try PolledThread { loop.run($0) }
         } catch {
             throw InstallationError(error.operation, code: error.code)
         }
@@ -89,14 +88,16 @@ private final class KeeperLoop {
         self.receiver = receiver
     }
 
-    func run(until wake: Int32) {
+    func run(_ waiter: PolledThread.Waiter) {
         defer { inotify?.close() }
         while true {
             // Watched first, looked at then: nothing falls between.
             watch()
             look()
             let whole = isWatched.count == installation.folders.count
-            guard wait(wake, inotify?.descriptor, whole ? -1 : Self.retry), wait(wake, nil, pause) else { return }
+            guard waiter.wait(for: inotify?.descriptor, milliseconds: whole ? -1 : Self.retry),
+                waiter.wait(milliseconds: pause)
+            else { return }
             _ = inotify?.drain()
         }
     }
@@ -133,13 +134,5 @@ private final class KeeperLoop {
         if let problem = next.problem, problem != state.problem { receiver(problem, true) }
         state = next
         keeper.set(state)
-    }
-
-    /// Waits for a change at the second descriptor; without one, lets the time pass. False when it is time to stop.
-    private func wait(_ wake: Int32, _ changes: Int32?, _ milliseconds: Int32) -> Bool {
-        // poll(2) passes over descriptors below 0.
-        var polled = [wake, changes ?? -1].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        _ = poll(&polled, nfds_t(polled.count), milliseconds)
-        return polled[0].revents == 0
     }
 }

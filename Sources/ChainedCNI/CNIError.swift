@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import KubernetesObjects
+import Documents
 
 /// Why a call of the plugin fails, as the runtime is told (CNI specification, section 5, "Error").
 public struct CNIError: Error, Sendable, Hashable, CustomStringConvertible {
@@ -46,10 +46,12 @@ public struct CNIError: Error, Sendable, Hashable, CustomStringConvertible {
     ///
     /// - Parameter version: the configuration's `cniVersion`, where that could be read.
     public func json(version: String?) -> String {
-        var fields = ["\"cniVersion\":\(JSONString.quoted(version ?? CNIVersion.newest))", "\"code\":\(code.rawValue)"]
-        fields.append("\"msg\":\(JSONString.quoted(message))")
-        if !details.isEmpty { fields.append("\"details\":\(JSONString.quoted(details))") }
-        return "{\(fields.joined(separator: ","))}\n"
+        var fields: [(String, DocumentNode)] = [
+            ("cniVersion", .string(version ?? CNIVersion.newest)), ("code", .integer(Int64(code.rawValue))),
+            ("msg", .string(message)),
+        ]
+        if !details.isEmpty { fields.append(("details", .string(details))) }
+        return DocumentNode.object(fields).json + "\n"
     }
 }
 
@@ -61,7 +63,9 @@ public enum CNIVersion {
 
     /// The answer to VERSION.
     public static func answer(to version: String?) -> String {
-        let all = supported.map { JSONString.quoted($0) }.joined(separator: ",")
-        return "{\"cniVersion\":\(JSONString.quoted(version ?? newest)),\"supportedVersions\":[\(all)]}\n"
+        let answer = DocumentNode.object([
+            ("cniVersion", .string(version ?? newest)), ("supportedVersions", .array(supported.map { .string($0) })),
+        ])
+        return answer.json + "\n"
     }
 }

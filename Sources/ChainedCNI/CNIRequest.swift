@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import KubernetesObjects
+import Documents
 
 /// One call of the plugin, read from its environment and its standard input.
 public struct CNIRequest: Sendable, Hashable {
@@ -57,31 +57,32 @@ public struct CNIRequest: Sendable, Hashable {
             try Self.check(attachment)
         }
         if [.add, .check].contains(command) { _ = try Self.variable("CNI_NETNS", environment) }
-        let configuration = try Self.configuration(input)
+        let placed = try Self.configuration(input)
+        let configuration = placed.node
         network = try Self.text("name", configuration)
         settings = try PluginSettings(configuration)
         if command == .add { pod = try PodIdentity(arguments: environment["CNI_ARGS"]) }
-        if [.add, .check].contains(command) { previous = try Self.previous(configuration, input) }
+        if [.add, .check].contains(command) { previous = try Self.previous(placed, input) }
         if command == .collect { valid = try Self.valid(configuration) }
     }
 
     /// The version that a configuration names, as far as it can be read: for answers.
     public static func version(of input: [UInt8]) -> String? {
-        (try? JSONReader.read(input, limits: JSONText.limits))?["cniVersion"]?.string
+        (try? JSONReader.read(input, limits: CNILimits.text))?["cniVersion"]?.string
     }
 
-    private static func configuration(_ input: [UInt8]) throws(CNIError) -> DocumentNode {
-        let node: DocumentNode
+    private static func configuration(_ input: [UInt8]) throws(CNIError) -> PlacedNode {
+        let placed: PlacedNode
         do {
-            node = try JSONReader.read(input, limits: JSONText.limits)
+            placed = try JSONReader.readPlaced(input, limits: CNILimits.text)
         } catch {
             throw CNIError(
                 .undecodable, "the network configuration on standard input is not valid JSON", details: "\(error)")
         }
-        guard case .mapping = node.value else {
+        guard case .mapping = placed.node.value else {
             throw CNIError(.invalidConfiguration, "the network configuration is no JSON object")
         }
-        guard let version = node["cniVersion"]?.string else {
+        guard let version = placed.node["cniVersion"]?.string else {
             throw CNIError(.incompatibleVersion, "the network configuration has no cniVersion")
         }
         guard CNIVersion.supported.contains(version) else {
@@ -89,18 +90,16 @@ public struct CNIRequest: Sendable, Hashable {
                 .incompatibleVersion, "cniVersion \(JSONString.quoted(String(version.prefix(64)))) is not supported",
                 details: "supported: \(CNIVersion.supported.joined(separator: ", "))")
         }
-        return node
+        return placed
     }
 
-    private static func previous(_ configuration: DocumentNode, _ input: [UInt8]) throws(CNIError) -> PreviousResult {
-        guard let node = configuration["prevResult"], !node.isNull else {
+    private static func previous(_ configuration: PlacedNode, _ input: [UInt8]) throws(CNIError) -> PreviousResult {
+        guard let result = configuration["prevResult"], !result.node.isNull else {
             throw CNIError(
                 .invalidConfiguration, "prevResult is missing",
                 details: "\(PluginSettings.type) works behind another plugin, which makes the pod's network")
         }
-        let members = JSONText.members(of: JSONText.whole(input), in: input)
-        let place = members.first { $0.key == "prevResult" }?.value ?? 0..<0
-        return try PreviousResult(node, text: Array(input[place]))
+        return try PreviousResult(result.node, text: Array(input[result.range]))
     }
 
     private static func valid(_ configuration: DocumentNode) throws(CNIError) -> [Attachment] {
@@ -184,11 +183,5 @@ public struct PodIdentity: Sendable, Hashable {
         namespace = try value("K8S_POD_NAMESPACE", 63)
         name = try value("K8S_POD_NAME", 253)
         uid = try value("K8S_POD_UID", 128)
-    }
-}
-
-extension UInt8 {
-    var isASCIIAlphanumeric: Bool {
-        (48...57).contains(self) || (65...90).contains(self) || (97...122).contains(self)
     }
 }

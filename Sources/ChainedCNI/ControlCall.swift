@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import KubernetesObjects
+import Documents
 
 /// A request to the daemon's control socket (HTTP/1.1), as bytes.
 public struct ControlCall: Sendable, Hashable {
@@ -26,27 +26,20 @@ extension ControlCall {
         _ attachment: CNIRequest.Attachment, pod: PodIdentity, network: String, result: PreviousResult,
         deadlineMilliseconds: Int, onDeadline: PluginSettings.Expiry
     ) -> ControlCall {
-        let fields = [
-            ("container", JSONString.quoted(attachment.container)), ("ifname", JSONString.quoted(attachment.ifname)),
-            ("network", JSONString.quoted(network)), ("namespace", JSONString.quoted(pod.namespace)),
-            ("pod", JSONString.quoted(pod.name)), ("uid", JSONString.quoted(pod.uid)),
-            ("addresses", JSONText.list(result.addresses.map(\.description))),
-            ("hostInterfaces", JSONText.list(result.hostInterfaces)),
-            ("deadlineMilliseconds", "\(deadlineMilliseconds)"), ("onDeadline", JSONString.quoted(onDeadline.rawValue)),
-        ]
-        let body = fields.map { "\"\($0)\":\($1)" }.joined(separator: ",")
-        return ControlCall("PUT", "/v1/attachments", body: "{\(body)}")
+        let body = DocumentNode.object([
+            ("container", .string(attachment.container)), ("ifname", .string(attachment.ifname)),
+            ("network", .string(network)), ("namespace", .string(pod.namespace)), ("pod", .string(pod.name)),
+            ("uid", .string(pod.uid)), ("addresses", .array(result.addresses.map { .string($0.description) })),
+            ("hostInterfaces", .array(result.hostInterfaces.map { .string($0) })),
+            ("deadlineMilliseconds", .integer(Int64(deadlineMilliseconds))),
+            ("onDeadline", .string(onDeadline.rawValue)),
+        ])
+        return ControlCall("PUT", "/v1/attachments", body: body.json)
     }
 
     /// The characters of ids and interface names need no escape but one.
     private static func query(_ attachment: CNIRequest.Attachment) -> String {
-        func escaped(_ text: String) -> String {
-            text.utf8.map { byte in
-                let isPlain = byte.isASCIIAlphanumeric || [45, 46, 95, 126].contains(byte)
-                let digits = String(byte, radix: 16, uppercase: true)
-                return isPlain ? String(UnicodeScalar(byte)) : "%" + (digits.count == 1 ? "0" : "") + digits
-            }.joined()
-        }
+        func escaped(_ text: String) -> String { PercentEncoding.encode(text, keeping: "-._~") }
         return "container=\(escaped(attachment.container))&ifname=\(escaped(attachment.ifname))"
     }
 
@@ -60,11 +53,10 @@ extension ControlCall {
 
     public static func collect(network: String, valid: [CNIRequest.Attachment]) -> ControlCall {
         let valid = valid.map {
-            "{\"container\":\(JSONString.quoted($0.container)),\"ifname\":\(JSONString.quoted($0.ifname))}"
+            DocumentNode.object([("container", .string($0.container)), ("ifname", .string($0.ifname))])
         }
-        return ControlCall(
-            "POST", "/v1/attachments/collect",
-            body: "{\"network\":\(JSONString.quoted(network)),\"valid\":[\(valid.joined(separator: ","))]}")
+        let body = DocumentNode.object([("network", .string(network)), ("valid", .array(valid))])
+        return ControlCall("POST", "/v1/attachments/collect", body: body.json)
     }
 
     public static let status = ControlCall("GET", "/v1/status")

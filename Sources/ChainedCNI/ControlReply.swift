@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import KubernetesObjects
+import Documents
 
 /// The daemon's answer to a ``ControlCall``.
 public struct ControlReply: Sendable, Hashable {
@@ -84,7 +84,7 @@ public struct ControlReply: Sendable, Hashable {
 extension ControlReply {
     func json() throws(CNIError) -> DocumentNode {
         do {
-            return try JSONReader.read(body, limits: JSONText.limits)
+            return try JSONReader.read(body, limits: CNILimits.text)
         } catch {
             throw Self.malformed("its body is not valid JSON", "\(error)")
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import KubernetesObjects
+import Documents
 
 /// A node's CNI configuration: a list of plugins (`.conflist`), or one plugin alone (`.conf`, `.json`). All but the
 /// plugin's own entry stays as it was written, byte for byte.
@@ -15,28 +15,28 @@ public struct NetworkList: Sendable, Hashable {
     ///
     /// - Throws: ``NetworkListError``.
     public init(_ text: [UInt8]) throws(NetworkListError) {
-        let node = try Self.object(text)
-        guard case .sequence(let entries) = node["plugins"]?.value, !entries.isEmpty else {
+        let list = try Self.object(text)
+        guard let entries = list["plugins"]?.items, !entries.isEmpty else {
             throw NetworkListError.invalid("'plugins' is no list with an entry")
         }
-        for (index, entry) in entries.enumerated() where entry["type"]?.string == nil {
+        for (index, entry) in entries.enumerated() where entry.node["type"]?.string == nil {
             throw NetworkListError.invalid("plugins[\(index)] has no type")
         }
-        try Self.checkVersion(node)
+        try Self.checkVersion(list.node)
         self.text = text
-        let members = JSONText.members(of: JSONText.whole(text), in: text)
-        places = members.first { $0.key == "plugins" }.map { JSONText.items(of: $0.value, in: text) } ?? []
-        own = entries.firstIndex { $0["type"]?.string == PluginSettings.type }
+        places = entries.map(\.range)
+        own = entries.firstIndex { $0.node["type"]?.string == PluginSettings.type }
     }
 
     /// A list of the one plugin that a configuration without a list is.
     public init(ofPlugin text: [UInt8]) throws(NetworkListError) {
-        let node = try Self.object(text)
+        let placed = try Self.object(text)
+        let node = placed.node
         guard node["type"]?.string != nil else { throw NetworkListError.invalid("it has no type") }
         try Self.checkVersion(node)
         guard let version = node["cniVersion"]?.string, let name = node["name"]?.string
         else { throw NetworkListError.unsuitable("it has no name") }
-        let plugin = String(decoding: text[JSONText.whole(text)], as: UTF8.self)
+        let plugin = String(decoding: text[placed.range], as: UTF8.self)
         let list = """
             {
               "cniVersion": \(JSONString.quoted(version)),
@@ -104,15 +104,15 @@ public struct NetworkList: Sendable, Hashable {
         return Array(space.lastIndex(of: UInt8(ascii: "\n")).map { space[$0...] } ?? [])
     }
 
-    private static func object(_ text: [UInt8]) throws(NetworkListError) -> DocumentNode {
-        let node: DocumentNode
+    private static func object(_ text: [UInt8]) throws(NetworkListError) -> PlacedNode {
+        let placed: PlacedNode
         do {
-            node = try JSONReader.read(text, limits: JSONText.limits)
+            placed = try JSONReader.readPlaced(text, limits: CNILimits.text)
         } catch {
             throw NetworkListError.invalid("it is not valid JSON: \(error)")
         }
-        guard case .mapping = node.value else { throw NetworkListError.invalid("it is no JSON object") }
-        return node
+        guard case .mapping = placed.node.value else { throw NetworkListError.invalid("it is no JSON object") }
+        return placed
     }
 
     /// In a network of another version each call of the plugin would fail.

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import KubernetesObjects
 import NetworkTypes
 
 /// Asks the daemon, and waits at most so long for its answer.

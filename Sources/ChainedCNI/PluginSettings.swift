@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import KubernetesObjects
+import Documents
 
 /// The plugin's entry in a node's CNI configuration.
 public struct PluginSettings: Sendable, Hashable {
@@ -34,10 +34,11 @@ public struct PluginSettings: Sendable, Hashable {
 
     /// The entry as JSON, in one line.
     public var json: String {
-        """
-        {"type":"\(Self.type)","socket":\(JSONString.quoted(socket)),\
-        "deadlineMilliseconds":\(deadlineMilliseconds),"onDeadline":"\(onDeadline.rawValue)"}
-        """
+        DocumentNode.object([
+            ("type", .string(Self.type)), ("socket", .string(socket)),
+            ("deadlineMilliseconds", .integer(Int64(deadlineMilliseconds))),
+            ("onDeadline", .string(onDeadline.rawValue)),
+        ]).json
     }
 
     init(_ entry: DocumentNode) throws(CNIError) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import KubernetesObjects
+import Documents
 import NetworkTypes
 
 /// What the plugins before have done (CNI specification, section 5, "ADD Success"), which is this plugin's own result.

@@ -3,7 +3,7 @@ import KubernetesObjects
 import NetworkTypes
 import PolicyModel
 
-/// What the node's container runtime has told of its pods, and the objects that it is laid over.
+/// What the node's container runtime has reported of its pods, and the objects that it is about.
 ///
 /// An object is an attachment's if it has its UID; else, if no object has, the mirror of a static pod is, whose
 /// annotation has this UID: a kubelet tells the runtime the static pod's, and the API server gives the mirror another.
@@ -16,6 +16,8 @@ struct AttachedPods: Sendable {
     var owners: [IPAddress: String] = [:]
     /// This node's pods as their objects are: an attachment may come, and go, later.
     var objects: [EndpointName: Pod] = [:]
+    /// Whether attachments changed, or which of them have an object, since the held endpoints were last found.
+    var isChanged = false
 
     /// The attachment of a pod's object.
     fileprivate func attachment(of pod: Pod) -> PodAttachment? {
@@ -58,7 +60,7 @@ extension ClusterState {
         for attachment in attachments.values {
             for address in attachment.addresses { attached.owners[address] = attachment.uid }
         }
-        changes.attachments = true
+        attached.isChanged = true
         // What does not change by it is no change.
         for pod in attached.objects.sorted(by: { $0.key < $1.key }).map(\.value) { set(pod) }
     }
@@ -69,35 +71,35 @@ extension ClusterState {
     mutating func note(object pod: Pod) -> [String] {
         let before = attached.objects.updateValue(pod, forKey: EndpointName(pod))
         guard before?.metadata.uid != pod.metadata.uid || before?.staticUID != pod.staticUID else { return [] }
-        changes.attachments = true
+        attached.isChanged = true
         return [pod.metadata.uid] + (before.map { [$0.metadata.uid] } ?? [])
     }
 
     /// - Returns: as ``note(object:)``.
     mutating func forget(object name: EndpointName) -> [String] {
         guard let before = attached.objects.removeValue(forKey: name) else { return [] }
-        changes.attachments = true
+        attached.isChanged = true
         return [before.metadata.uid]
     }
 
     /// The object of the static pod with a UID, where there is one and the pod is attached.
     func attachedMirror(ofUID uid: String) -> Pod? { attached.attachments[uid].flatMap { attached.mirror(for: $0) } }
 
-    /// The object of a pod of this node with the addresses that are attached.
-    func withAttachedAddresses(_ pod: Pod) -> Pod {
-        guard !attached.owners.isEmpty else { return pod }
-        var pod = pod
-        if let attachment = attached.attachment(of: pod) {
-            pod.podIPs = attachment.addresses
-            // The youngest of all that claim the address: the others' word on it is older.
-            pod.metadata.createdAt = .max
-        } else {
-            let isUnknown = pod.metadata.namespace == Self.unknownNamespace
-            pod.podIPs.removeAll { address in
-                attached.owners[address].map { !isUnknown || attached.attachments[$0]?.isHeld ?? true } ?? false
-            }
-        }
-        return pod
+    /// What the object of a pod of this node makes it claim. The runtime's word on its own pod replaces the object's.
+    ///
+    /// An address that the runtime has given to one pod is not claimed for another of this node, whatever that one's
+    /// object says: it is out of date. That holds even where the runtime's pod itself claims nothing, since it has no
+    /// object yet and is not held, or its object is not for policy. Such an address is free for a pushed endpoint, for
+    /// a pod of another node, and, unless the runtime's pod is held, for an interface.
+    func claim(ofLocal pod: Pod) -> (source: ClaimSource, addresses: [IPAddress]) {
+        guard !attached.owners.isEmpty else { return (.object, pod.podIPs) }
+        if let attachment = attached.attachment(of: pod) { return (.runtime, attachment.addresses) }
+        return (.object, pod.podIPs.filter { attached.owners[$0] == nil })
+    }
+
+    /// Whether the runtime has given an address to a pod that is denied everything until its object is known.
+    func isHeld(_ address: IPAddress) -> Bool {
+        attached.owners[address].flatMap { attached.attachments[$0]?.isHeld } ?? false
     }
 
     /// The pod of this node with a UID, or the mirror of the static pod that is attached with it, if its object is known.
@@ -107,7 +109,7 @@ extension ClusterState {
     }
 
     /// Attachments whose pods' objects are not known, and that are denied everything until then.
-    package var heldAttachments: [PodAttachment] {
+    var heldAttachments: [PodAttachment] {
         guard !attached.attachments.isEmpty else { return [] }
         let known = Set(attached.objects.values.map(\.metadata.uid))
         return attached.attachments.values.filter {

@@ -17,8 +17,7 @@ extension ClusterState {
     }
 
     private mutating func findGroup(of pod: Pod, in namespace: UInt32) -> UInt32 {
-        let isUnknown = pod.metadata.namespace == Self.unknownNamespace
-        let labels = isUnknown ? retainUnknownLabels() : retainLabels(pod.metadata.labels)
+        let labels = retainLabels(pod.metadata.labels)
         var ports: [IndexedPort] = []
         for port in pod.namedPorts {
             let name = PortName(name: strings.retain(port.name).number, ipProtocol: port.ipProtocol)
@@ -27,13 +26,23 @@ extension ClusterState {
         ports.sort()
         let (portSet, isNewPortSet) = portSets.retain(ports)
         if !isNewPortSet { for port in ports { _ = strings.release(port.name.name) } }
-        let key = GroupKey(namespace: namespace, labels: labels, ports: portSet)
+        return group(with: GroupKey(namespace: namespace, labels: labels, ports: portSet))
+    }
+
+    /// The group of pods of which nothing is known but their addresses.
+    mutating func groupOfUnknown() -> UInt32 {
+        let (labels, ports) = (labelSets.retain([.unknown]).number, portSets.retain([]).number)
+        return group(with: GroupKey(namespace: Self.noNamespace, labels: labels, ports: ports))
+    }
+
+    /// The group with this key, which takes the key's references to labels and ports over.
+    private mutating func group(with key: GroupKey) -> UInt32 {
         if let number = groupNumbers[key] {
-            releaseLabels(labels)
-            release(portSet: portSet)
+            releaseLabels(key.labels)
+            release(portSet: key.ports)
             return number
         }
-        namespaces[Int(namespace)].references += 1
+        namespaces[Int(key.namespace)].references += 1
         let number: UInt32
         if let old = freeGroups.popLast() {
             number = old
@@ -112,20 +121,4 @@ extension ClusterState {
 
     /// The numbers that a port name has anywhere in the cluster, sorted.
     package func numbers(of name: PortName) -> [UInt16] { portNumbers[name].map { $0.keys.sorted() } ?? [] }
-
-    /// The group of the pod that owns an address.
-    package func group(of address: IPAddress) -> UInt32? { owners[address].map { pods[Int($0)].group } }
-
-    /// The addresses that a pod owns; sorted.
-    package func ownedAddresses(ofPod number: UInt32) -> [IPAddress] {
-        let record = pods[Int(number)]
-        guard record.hasGroup else { return [] }
-        return record.addresses.filter { owners[$0] == number }
-    }
-
-    /// The endpoint name of a pod.
-    package func endpointName(ofPod number: UInt32) -> EndpointName {
-        let record = pods[Int(number)]
-        return EndpointName(namespace: namespaces[Int(record.namespace)].name, name: record.name)
-    }
 }

@@ -16,9 +16,7 @@ extension ClusterState {
     }
 
     private mutating func makeNamespace(_ name: String) -> UInt32 {
-        let labels =
-            name == Self.unknownNamespace ? retainUnknownLabels() : retainLabels([Namespace.nameLabel: name])
-        let record = NamespaceRecord(name: name, labels: labels)
+        let record = NamespaceRecord(name: name, labels: retainLabels([Namespace.nameLabel: name]))
         let number: UInt32
         if let old = freeNamespaces.popLast() {
             number = old
@@ -76,23 +74,17 @@ extension ClusterState {
     /// Labels of a namespace, sorted by key.
     package func labels(ofNamespace number: UInt32) -> [LabelPair] { labelSets[namespaces[Int(number)].labels] }
 
-    /// The namespace of pods of which nothing is known but their addresses; no object can have this name. Selectors
-    /// match them only where they are empty and about a policy's subject: they are nobody's peers.
-    public static let unknownNamespace = "(unknown)"
+    /// The namespace of pods whose namespace is not known: its labels are not known either, so that selectors match it
+    /// only where they are empty. It has no name, is never freed, and no rule finds peers in it.
+    static let noNamespace: UInt32 = 0
 
     /// Whether a namespace's number is in use, and its pods can be peers.
     package func isLive(namespace number: UInt32) -> Bool {
         Int(number) < namespaces.count && namespaceNumbers[namespaces[Int(number)].name] == number
-            && namespaces[Int(number)].name != Self.unknownNamespace
     }
 
     /// Numbers of all namespaces whose pods can be peers.
-    package var liveNamespaces: [UInt32] {
-        namespaceNumbers.filter { $0.key != Self.unknownNamespace }.values.sorted()
-    }
-
-    /// The number of the label set of what is not known, with one more reference.
-    mutating func retainUnknownLabels() -> UInt32 { labelSets.retain([.unknown]).number }
+    package var liveNamespaces: [UInt32] { namespaceNumbers.values.sorted() }
 
     /// The number of a label set, with one more reference.
     mutating func retainLabels(_ labels: [String: String]) -> UInt32 {

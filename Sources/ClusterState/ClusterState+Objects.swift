@@ -6,9 +6,7 @@ import PolicyModel
 extension ClusterState {
     /// A pod, without the name of its node, which is not kept. Nil: no such pod.
     public func object(ofPod name: EndpointName) -> Pod? {
-        guard let namespace = namespaceNumbers[name.namespace],
-            let number = podNumbers[ScopedName(namespace: namespace, name: name.name)]
-        else { return nil }
+        guard let number = number(ofPod: name) else { return nil }
         let record = pods[Int(number)]
         var pod = Pod(
             metadata: ObjectMeta(name: record.name, namespace: name.namespace, createdAt: record.createdAt),
@@ -24,7 +22,7 @@ extension ClusterState {
 
     /// A namespace, with the label that it has without an object, too. Nil: nothing names it.
     public func object(ofNamespace name: String) -> Namespace? {
-        guard let number = namespaceNumbers[name], name != Self.unknownNamespace else { return nil }
+        guard let number = namespaceNumbers[name] else { return nil }
         return Namespace(metadata: ObjectMeta(name: name, labels: texts(of: labels(ofNamespace: number))))
     }
 
@@ -53,7 +51,7 @@ extension ClusterState {
             if namespace == name.namespace {
                 guard let distance = NearestName.distance(name.name, to: key.name) else { continue }
                 found.append((distance, candidate))
-            } else if key.name == name.name, namespace != Self.unknownNamespace {
+            } else if key.name == name.name {
                 found.append((1, candidate))
             }
         }

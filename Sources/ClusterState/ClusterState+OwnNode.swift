@@ -39,17 +39,9 @@ extension ClusterState {
     /// Takes in the prefixes of the node's local routes.
     package mutating func set(localAddresses: [CIDR]) {
         guard localAddresses != local.told else { return }
-        local.set(localAddresses, endpoints: Array(owners.keys) + pushedAddresses)
+        local.set(localAddresses, endpoints: claims.owners.keys)
         changes.ownNode = true
         changes.nodes = true
-    }
-
-    /// Takes in which addresses endpoints have that are no pods of the cluster.
-    package mutating func set(pushedAddresses addresses: [IPAddress]) {
-        let (old, new) = (Set(pushedAddresses), Set(addresses))
-        pushedAddresses = addresses
-        for address in new.subtracting(old) { note(endpointAt: address, 1) }
-        for address in old.subtracting(new) { note(endpointAt: address, -1) }
     }
 
     /// Takes in that an address got its first owner, or lost its last.

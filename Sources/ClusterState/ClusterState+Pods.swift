@@ -7,7 +7,7 @@ extension ClusterState {
     mutating func set(_ pod: Pod) {
         if pod.nodeName == nodeName, !nodeName.isEmpty {
             let uids = note(object: pod)
-            place(withAttachedAddresses(pod), isLocal: true)
+            place(pod, isLocal: true)
             placeMirrors(ofUIDs: uids)
         } else if place(pod, isLocal: false) {
             let name = EndpointName(namespace: pod.metadata.namespace, name: pod.metadata.name)
@@ -17,7 +17,7 @@ extension ClusterState {
 
     private mutating func placeMirrors(ofUIDs uids: [String]) {
         for mirror in uids.compactMap({ attachedMirror(ofUID: $0) }) {
-            place(withAttachedAddresses(mirror), isLocal: true)
+            place(mirror, isLocal: true)
         }
     }
 
@@ -26,10 +26,11 @@ extension ClusterState {
         let namespace = retainNamespace(pod.metadata.namespace)
         let isFinished = pod.phase == .succeeded || pod.phase == .failed
         let isOutside = isFinished || pod.hostNetwork
+        let (source, addresses) = isLocal ? claim(ofLocal: pod) : (.object, pod.podIPs)
         var record = PodRecord(
-            name: pod.metadata.name, namespace: namespace, group: PodRecord.noGroup,
-            createdAt: pod.metadata.createdAt, uid: UIDBits(pod.metadata.uid), addresses: Self.canonical(pod.podIPs),
-            isLocal: isLocal, isOutsidePolicy: isOutside, isFinished: isFinished)
+            name: pod.metadata.name, namespace: namespace, createdAt: pod.metadata.createdAt,
+            uid: UIDBits(pod.metadata.uid), addresses: Self.canonical(addresses), source: source, isLocal: isLocal,
+            isOutsidePolicy: isOutside, isFinished: isFinished)
         if !isOutside, !record.addresses.isEmpty { record.group = group(of: pod, in: namespace) }
 
         let unused = freePods.last ?? UInt32(pods.count)
@@ -60,12 +61,13 @@ extension ClusterState {
         placeMirrors(ofUIDs: uids)
     }
 
-    private mutating func replace(_ number: UInt32, with record: PodRecord) {
+    mutating func replace(_ number: UInt32, with record: PodRecord) {
         let old = pods[Int(number)]
         if old.uid != record.uid {
             changes.replacedPods.insert(number)
         } else if old.group == record.group, old.addresses == record.addresses, old.isLocal == record.isLocal,
-            old.isOutsidePolicy == record.isOutsidePolicy, old.createdAt == record.createdAt
+            old.isOutsidePolicy == record.isOutsidePolicy, old.source == record.source,
+            old.createdAt == record.createdAt
         {
             pods[Int(number)].isFinished = record.isFinished
             return
@@ -85,17 +87,17 @@ extension ClusterState {
         if record.isLocal { changes.localPods.insert(number) }
     }
 
-    private mutating func enter(_ number: UInt32) {
+    mutating func enter(_ number: UInt32) {
         let record = pods[Int(number)]
         if record.hasGroup {
             pods[Int(number)].position = UInt32(groups[Int(record.group)].members.count)
             join(number, record.group)
-            claim(number)
         }
+        claim(number)
         if record.isLocal { changes.localPods.insert(number) }
     }
 
-    private mutating func leave(_ number: UInt32) {
+    mutating func leave(_ number: UInt32) {
         let record = pods[Int(number)]
         disclaim(number)
         if record.hasGroup { quit(record.group, record.position) }
@@ -105,58 +107,11 @@ extension ClusterState {
         pods[Int(number)].isLocal = false
     }
 
-    private static func canonical(_ addresses: [IPAddress]) -> [IPAddress] {
+    static func canonical(_ addresses: [IPAddress]) -> [IPAddress] {
         guard addresses.count > 1 else { return addresses }
         var result: [IPAddress] = []
         for address in addresses where !result.contains(address) { result.append(address) }
         return result.sorted()
-    }
-
-    // MARK: Owners of addresses
-
-    private mutating func claim(_ number: UInt32) {
-        guard pods[Int(number)].hasGroup else { return }
-        for address in pods[Int(number)].addresses {
-            changes.addresses.append(address)
-            let owner = owners.value(of: address, orSetting: number)
-            guard owner != number else {
-                note(endpointAt: address, 1)
-                continue
-            }
-            claims[address, default: [owner]].append(number)
-            if precedes(owner, number) { owners[address] = number }
-            noteLocal(owner)
-        }
-    }
-
-    private mutating func disclaim(_ number: UInt32) {
-        guard pods[Int(number)].hasGroup else { return }
-        for address in pods[Int(number)].addresses {
-            changes.addresses.append(address)
-            guard var rest = claims[address] else {
-                owners[address] = nil
-                note(endpointAt: address, -1)
-                continue
-            }
-            rest.removeAll { $0 == number }
-            claims[address] = rest.count > 1 ? rest : nil
-            var owner = rest[0]
-            for other in rest where precedes(owner, other) { owner = other }
-            owners[address] = owner
-            noteLocal(owner)
-        }
-    }
-
-    private mutating func noteLocal(_ number: UInt32) {
-        if pods[Int(number)].isLocal { changes.localPods.insert(number) }
-    }
-
-    /// The younger pod owns a contested address; equally old: the greater namespace and name.
-    private func precedes(_ a: UInt32, _ b: UInt32) -> Bool {
-        let first = pods[Int(a)]
-        let second = pods[Int(b)]
-        return (first.createdAt, namespaces[Int(first.namespace)].name, first.name)
-            < (second.createdAt, namespaces[Int(second.namespace)].name, second.name)
     }
 
     // MARK: This node's addresses
@@ -176,13 +131,5 @@ extension ClusterState {
                 changes.ownNode = true
             }
         }
-    }
-}
-
-extension Dictionary {
-    /// The value of a key, which gets this one if it has none. Looks once.
-    fileprivate mutating func value(of key: Key, orSetting new: Value) -> Value {
-        func current(_ value: inout Value) -> Value { value }
-        return current(&self[key, default: new])
     }
 }

@@ -23,16 +23,12 @@ extension ClusterState {
         return counts
     }
 
-    /// A pod's addresses, sorted: none once it is Succeeded or Failed. Nil: no such pod.
+    /// The addresses that a pod claims, sorted: none once it is Succeeded or Failed. Nil: no such pod. Takes the name as
+    /// people and documents see it, of an unknown pod too.
     public func addresses(ofPod name: EndpointName) -> [IPAddress]? {
-        guard let namespace = namespaceNumbers[name.namespace],
-            let number = podNumbers[ScopedName(namespace: namespace, name: name.name)]
-        else { return nil }
+        guard let number = number(ofPod: name) ?? number(ofUnknownShownAs: name) else { return nil }
         return pods[Int(number)].isFinished ? [] : pods[Int(number)].addresses
     }
-
-    /// The pod that owns an address.
-    public func pod(owning address: IPAddress) -> EndpointName? { owners[address].map { endpointName(ofPod: $0) } }
 
     /// A Node object's addresses, in its order. Nil: no such node.
     public func addresses(ofNode name: String) -> [IPAddress]? { nodes[name]?.addresses }

@@ -37,10 +37,10 @@ public struct ClusterState: Sendable {
     package internal(set) var pods: [PodRecord] = []
     var podNumbers: [ScopedName: UInt32] = [:]
     var freePods: [UInt32] = []
-    /// Who owns an address: the greatest of those that claim it.
-    var owners: [IPAddress: UInt32] = [:]
-    /// All that claim an address, where they are several.
-    var claims: [IPAddress: [UInt32]] = [:]
+    /// This node's endpoints without an object: held, unknown and pushed ones.
+    var withoutObject = EndpointsWithoutObject()
+    /// Who has an address: numbers of ``pods``.
+    var claims = ClaimTable()
 
     package internal(set) var policies: [PolicyRecord?] = []
     var policyNumbers: [PolicyReference: UInt32] = [:]
@@ -53,14 +53,12 @@ public struct ClusterState: Sendable {
     package internal(set) var nodesRevision: UInt64 = 0
     /// What the node takes in itself, beside the addresses that objects tell.
     var local = LocalPrefixes()
-    /// Addresses of endpoints that are no pods of the cluster.
-    var pushedAddresses: [IPAddress] = []
     /// status.hostIPs of each pod of this node.
     var hostAddresses: [UInt32: [IPAddress]] = [:]
     /// How many pods of this node name each address as their host's.
     var hostAddressCounts: [IPAddress: Int] = [:]
 
-    /// What the container runtime has told of this node's pods.
+    /// What the container runtime has reported of this node's pods.
     var attached = AttachedPods()
 
     package internal(set) var changes = ClusterChanges()
@@ -76,6 +74,8 @@ public struct ClusterState: Sendable {
 
     public init(nodeName: String) {
         self.nodeName = nodeName
+        // See `noNamespace`.
+        namespaces = [NamespaceRecord(name: "", labels: labelSets.retain([.unknown]).number, references: 1)]
     }
 
     /// Takes one event in.

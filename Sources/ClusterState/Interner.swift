@@ -88,3 +88,11 @@ extension Array where Element: Comparable {
         return index < count && self[index] == element
     }
 }
+
+extension Dictionary {
+    /// The value of a key; a key without one gets `new`. One lookup.
+    mutating func value(of key: Key, orSetting new: Value) -> Value {
+        func current(_ value: inout Value) -> Value { value }
+        return current(&self[key, default: new])
+    }
+}

@@ -43,18 +43,22 @@ package struct PodGroup: Sendable {
     package var isActive: Bool { !members.isEmpty }
 }
 
-/// Compact form of a pod: strings and label sets stand in shared tables, since there are 150,000 of these.
+/// Compact form of a pod, or of an endpoint of this node without an object: strings and label sets stand in shared
+/// tables, since there are 150,000 of these.
 package struct PodRecord: Sendable {
     static let noGroup = UInt32.max
+    /// Empty for endpoints without an object: see ``EndpointsWithoutObject``.
     package var name: String
     package var namespace: UInt32
-    /// ``noGroup`` for pods without addresses for policy.
-    package var group: UInt32
+    /// ``noGroup`` for pods without addresses for policy, and for held and pushed endpoints.
+    package var group = Self.noGroup
     var position: UInt32 = 0
     var createdAt: Int64
     var uid: UIDBits
-    /// As the object has them, without duplicates, sorted.
+    /// What it claims, without duplicates, sorted.
     package var addresses: [IPAddress]
+    package var kind = EndpointKind.pod
+    var source: ClaimSource
     package var isLocal: Bool
     /// hostNetwork, or phase Succeeded or Failed: ``addresses`` mean nothing to policy.
     package var isOutsidePolicy: Bool
@@ -117,7 +121,7 @@ struct UIDBits: Sendable, Hashable {
 package struct ClusterChanges: Sendable {
     /// Addresses whose owner or whose owner's group may differ; may repeat.
     package var addresses: [IPAddress] = []
-    /// Pods that are, or were, local and differ.
+    /// Pods, and endpoints without an object, that are, or were, local and differ.
     package var localPods: Set<UInt32> = []
     /// Pods that another object under the same name replaced.
     package var replacedPods: Set<UInt32> = []
@@ -131,13 +135,11 @@ package struct ClusterChanges: Sendable {
     package var ownNode = false
     /// Some node's labels or addresses.
     package var nodes = false
-    /// Attachments, or which of them have an object.
-    package var attachments = false
 
     package init() {}
 
     package var isEmpty: Bool {
         addresses.isEmpty && localPods.isEmpty && replacedPods.isEmpty && groups.isEmpty && namespaces.isEmpty
-            && policies.isEmpty && portNames.isEmpty && !ownNode && !nodes && !attachments
+            && policies.isEmpty && portNames.isEmpty && !ownNode && !nodes
     }
 }

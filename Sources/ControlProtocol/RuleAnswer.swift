@@ -16,22 +16,8 @@ public struct PolicyName: Codable, Sendable, Hashable {
 
 /// What decided a flow, counted a packet or dropped one.
 public struct RuleAnswer: Codable, Sendable, Hashable {
-    public enum Kind: String, Codable, Sendable {
-        /// A written rule: `policy` and `index` say which.
-        case rule
-        /// No rule matched, and the policies `by` isolate the pod in this direction.
-        case isolation
-        /// The other end is the pod's own node.
-        case ownNode
-        /// No policy selects the pod in this direction.
-        case noPolicy
-        /// Traffic from a pod to its own node that no policy may stop; `name` says what.
-        case failsafe
-        /// The policy exceeds a limit; everything is denied.
-        case overLimit
-    }
-
-    public var kind: Kind
+    /// `rule`: `policy` and `index` say which. `isolation`: `by` says which policies. `failsafe`: `name` says what.
+    public var kind: DecisionKind
     /// `ingress` or `egress`. Nil for a counter that counts both.
     public var direction: String?
     public var policy: PolicyName?
@@ -45,23 +31,22 @@ public struct RuleAnswer: Codable, Sendable, Hashable {
     public init(_ identity: RuleIdentity) {
         switch identity {
         case .rule(let policy, let direction, let index, let name):
-            self.init(.rule, direction)
+            self.init(identity.kind, direction)
             self.policy = PolicyName(policy)
             self.index = index
             self.name = name
         case .isolation(let direction, let by):
-            self.init(.isolation, direction)
+            self.init(identity.kind, direction)
             self.by = by.map(PolicyName.init)
-        case .ownNode(let direction): self.init(.ownNode, direction)
-        case .noPolicy(let direction): self.init(.noPolicy, direction)
+        case .ownNode(let direction), .noPolicy(let direction), .overLimit(let direction):
+            self.init(identity.kind, direction)
         case .failsafe(let what):
-            self.init(.failsafe, .egress)
+            self.init(identity.kind, .egress)
             name = what
-        case .overLimit(let direction): self.init(.overLimit, direction)
         }
     }
 
-    private init(_ kind: Kind, _ direction: Direction) {
+    private init(_ kind: DecisionKind, _ direction: Direction) {
         self.kind = kind
         self.direction = direction.rawValue
     }
@@ -88,6 +73,7 @@ extension RuleAnswer: CustomStringConvertible {
         case .noPolicy: "no policy"
         case .failsafe: "always allowed: \(name ?? "?")"
         case .overLimit: "over limit"
+        case .samePod, .hostNetwork, .noPod: kind.rawValue
         }
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
+import KernelErrors
 import NetworkTypes
 import PolicyModel
 
@@ -180,6 +181,9 @@ public struct DropEvent: Sendable, Hashable {
     }
 }
 
+/// Why a datapath could not do what it was asked to. What was programmed before stays.
+public typealias DatapathError = KernelError
+
 /// A kernel back end: it knows tables, not policy. Calls block; the owner keeps it on one dedicated thread.
 public protocol Datapath: ~Copyable {
     /// Opens what a previous run left pinned, or creates it empty, and attaches. What is adopted goes on enforcing.
@@ -248,32 +252,4 @@ extension Datapath where Self: ~Copyable {
     public mutating func repair() -> RepairReport { RepairReport() }
     public mutating func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError) {}
     public mutating func setListening(_ isOn: Bool) throws(DatapathError) {}
-}
-
-/// Why the kernel could not be programmed. What was in force stays in force.
-public enum DatapathError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// `operation` failed with the errno `code`; `detail` is what the kernel said (a verifier log, say).
-    case system(operation: String, code: Int32, detail: String)
-    /// The kernel or its set-up lacks something; `remedy` says what to do.
-    case unsupported(what: String, remedy: String)
-    /// Another process has what only one can have: what, and who.
-    case inUse(String)
-    /// A limit of the tables was reached.
-    case limit(what: String, limit: Int)
-    /// Somebody has taken away a part of what enforces.
-    case missing(String)
-    /// What is pinned contradicts itself or its layout.
-    case corrupt(String)
-
-    public var description: String {
-        switch self {
-        case .system(let operation, let code, let detail):
-            "\(operation): \(ErrorNumber.text(code))\(detail.isEmpty ? "" : ": \(detail)")\(ErrorNumber.remedy(code))"
-        case .unsupported(let what, let remedy): "\(what): \(remedy)"
-        case .inUse(let what): "\(what); stop it first"
-        case .limit(let what, let limit): "\(what): limit of \(limit) reached"
-        case .missing(let what): "\(what) is gone: somebody else has removed it"
-        case .corrupt(let what): "corrupt tables: \(what)"
-        }
-    }
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
+import ConnectionTracking
 import Datapath
 
 extension EBPFDatapath {
     public func checkPlace() throws(DatapathError) {
         let generation = try opened()
         try generation.checkLinks()
-        guard try Self.tracksConnections() else {
-            throw .missing("the nftables table inet bulkhead-tracking, by which connections are tracked,")
+        guard try TrackingTable.isWhole() else {
+            throw .missing("the \(TrackingTable.name), by which connections are tracked,")
         }
     }
 

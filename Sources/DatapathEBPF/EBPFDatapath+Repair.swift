@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import CLinuxShim
+import ConnectionTracking
 import Datapath
 
 extension EBPFDatapath {
@@ -23,9 +23,9 @@ extension EBPFDatapath {
     }
 
     private func repairTracking() throws(DatapathError) -> [String] {
-        guard try !Self.tracksConnections() else { return [] }
-        try Self.createTrackingTable()
-        return ["the nftables table inet bulkhead-tracking"]
+        guard try !TrackingTable.isWhole() else { return [] }
+        try TrackingTable.create()
+        return ["the \(TrackingTable.name)"]
     }
 
     private mutating func repairPins(_ generation: Generation) throws(DatapathError) -> [String] {
@@ -42,21 +42,5 @@ extension EBPFDatapath {
         let root = Pins.root(bpffs)
         lock = try Pins.lock(root)
         lockedRoot = Pins.inode(root)
-    }
-
-    /// Whether connections are tracked because of our table.
-    static func tracksConnections() throws(DatapathError) -> Bool {
-        let code = bh_conntrack_table_is_whole()
-        guard code >= 0 else {
-            throw .system(operation: "reading the nftables table inet bulkhead-tracking", code: -code, detail: "")
-        }
-        return code == 1
-    }
-
-    static func createTrackingTable() throws(DatapathError) {
-        let code = bh_conntrack_table_create()
-        guard code == 0 else {
-            throw .system(operation: "creating the nftables table inet bulkhead-tracking", code: -code, detail: "")
-        }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLibBPF
 import CLinuxShim
+import ConnectionTracking
 import Datapath
 import Glibc
 
@@ -14,12 +15,9 @@ extension EBPFDatapath {
     public static func uninstall(bpffs: String, withUnpinned: Bool = true) throws(DatapathError) -> [String] {
         var removed = try removePins(bpffs)
         if withUnpinned { removed += try removeOtherLinks(than: bpffs) }
-        if try conntrackTableExists() {
-            let code = bh_conntrack_table_delete()
-            guard code == 0 else {
-                throw .system(operation: "deleting the nftables table inet bulkhead-tracking", code: -code, detail: "")
-            }
-            removed.append("nftables table inet bulkhead-tracking")
+        if try TrackingTable.exists() {
+            try TrackingTable.remove()
+            removed.append(TrackingTable.name)
         }
         let left = try installed(bpffs: bpffs, withUnpinned: withUnpinned)
         guard left.isEmpty else { throw .corrupt("left behind: " + left.joined(separator: ", ")) }
@@ -74,16 +72,8 @@ extension EBPFDatapath {
             let pinned = Set(Pins.links(below: Pins.root(bpffs)))
             found += try KernelLink.all().filter { !pinned.contains($0.number) }.map(\.description)
         }
-        if try conntrackTableExists() { found.append("nftables table inet bulkhead-tracking") }
+        if try TrackingTable.exists() { found.append(TrackingTable.name) }
         return found
-    }
-
-    static func conntrackTableExists() throws(DatapathError) -> Bool {
-        let code = bh_conntrack_table_exists()
-        guard code >= 0 else {
-            throw .system(operation: "looking for the nftables table inet bulkhead-tracking", code: -code, detail: "")
-        }
-        return code == 1
     }
 }
 

@@ -2,8 +2,10 @@
 import BulkheadABI
 import CLinuxShim
 import CompiledPolicy
+import ConnectionTracking
 import Datapath
 import Glibc
+import GracePeriod
 import Netfilter
 
 /// Programs the kernel's netfilter hooks of the calling thread's network namespace by eBPF: `forward`, and while
@@ -64,7 +66,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     public mutating func open() throws(DatapathError) -> Numbering {
         try prepareDirectory()
         if lock == nil { try lockRoot() }
-        try Self.createTrackingTable()
+        try TrackingTable.create()
         let generation: Generation
         if let found = try adopt() {
             generation = found
@@ -150,10 +152,11 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     @discardableResult
     mutating func gracePeriod() throws(DatapathError) -> Int {
         let waitsForOutput = current?.mayJudgeOutput ?? true
-        let code = waitsForOutput ? bh_grace_period() : bh_forwarding_grace_period()
-        guard code == 0 else {
+        do throws(PacketsUnderWay.Unknown) {
+            if waitsForOutput { try PacketsUnderWay.tryWait() } else { try PacketsUnderWay.tryWaitForForwarded() }
+        } catch {
             throw .unsupported(
-                what: "membarrier(MEMBARRIER_CMD_GLOBAL) failed with errno \(-code)",
+                what: "membarrier(MEMBARRIER_CMD_GLOBAL) failed with errno \(error.code)",
                 remedy: "boot without nohz_full")
         }
         if let current, waitsForOutput { current.mayJudgeOutput = current.judgesOwnNode }

@@ -3,6 +3,7 @@ import BulkheadABI
 import CLinuxShim
 import Datapath
 import Glibc
+import GracePeriod
 
 /// The words of the map `tables` (or, in tests, plain memory), with the allocator of their heap.
 ///
@@ -107,7 +108,8 @@ package struct TableMemory: ~Copyable {
     mutating func allocate(words: Int) throws(HeapFull) -> HeapBlock {
         if let block = heap.allocate(words: words) { return block }
         let waiting = retired.reduce(0) { $0 + $1.words }
-        guard waiting > heap.totalWords / 8, bh_grace_period() == 0 else { throw HeapFull() }
+        guard waiting > heap.totalWords / 8 else { throw HeapFull() }
+        do { try PacketsUnderWay.tryWait() } catch { throw HeapFull() }
         gracePeriods += 1
         releaseRetired()
         guard let block = heap.allocate(words: words) else { throw HeapFull() }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Netfilter
 import NetworkTypes
 import PolicyModel
 
@@ -10,7 +11,7 @@ extension BaseTable {
 
     private var forward: TableChain {
         TableChain(
-            TableName.forward, isBase: true,
+            TableName.forward, hook: .forward,
             rules: [
                 TableRule([.member([.interface], of: TableName.podInterfaces), .verdict(.go(TableName.fromPods))])
             ] + localSources + [TableRule([.verdict(.go(TableName.forwarded))])])
@@ -44,7 +45,7 @@ extension BaseTable {
         var rules = [
             TableRule([.verdict(.jump(TableName.revokedFlows))]),
             TableRule(
-                [.connectionState(Self.established), .portMark(false), .verdict(.accept)],
+                [.connectionState(.established), .portMark(false), .verdict(.accept)],
                 comment: "Allowed when it began"),
             relatedErrors,
         ]
@@ -73,7 +74,7 @@ extension BaseTable {
             TableName.toPorts, comment: "What passes to a pod by an address that is not its own",
             rules: [
                 TableRule(
-                    [.connectionState(Self.established), .replyDirection, .verdict(.accept)],
+                    [.connectionState(.established), .replyDirection, .verdict(.accept)],
                     comment: "To what the pod itself began"),
                 dhcp(.accept),
             ])
@@ -94,7 +95,7 @@ extension BaseTable {
 
     var relatedErrors: TableRule {
         TableRule([
-            .connectionState(Self.related), .member([.transportProtocol], of: TableName.errorProtocols),
+            .connectionState(.related), .member([.transportProtocol], of: TableName.errorProtocols),
             .verdict(.go(TableName.errors)),
         ])
     }

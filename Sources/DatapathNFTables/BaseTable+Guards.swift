@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Netfilter
 import NetworkTypes
 import PolicyModel
 
@@ -61,18 +62,8 @@ extension BaseTable {
             ], comment: comment)
     }
 
-    /// Each byte of the options that may begin a source route counts as one. The kernel's own search for options does not
-    /// find one that is past its first address.
     private var sourceRoutes: TableChain {
-        Self.sourceRoutes([.family(.ipv4)], [.verdict(.go(TableName.drop(TableName.sourceRouted)))])
-    }
-
-    static func sourceRoutes(_ condition: [Term], _ drop: [Term]) -> TableChain {
-        TableChain(
-            TableName.sourceRoutes, comment: "LSRR and SSRR, wherever in the options",
-            rules: (0..<40).map { byte in
-                TableRule(condition + [.headerWords(above: UInt8(5 + byte / 4)), .sourceRouteByte(byte)] + drop)
-            })
+        .sourceRoutes([.family(.ipv4)], [.verdict(.go(TableName.drop(TableName.sourceRouted)))])
     }
 
     private var tunnelPackets: TableChain {

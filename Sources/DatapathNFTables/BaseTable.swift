@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLibNFTNL
 import Datapath
+import Netfilter
 import NetworkTypes
 import PolicyModel
 
@@ -7,7 +9,7 @@ import PolicyModel
 package struct TableOptions: Hashable, Sendable {
     /// Denied packets are answered (TCP reset, ICMP administratively prohibited) and not silently dropped.
     package var rejects: Bool
-    /// Number of the nflog group to which dropped packets are told.
+    /// Number of the nflog group to which dropped packets are reported.
     package var logGroup: UInt16
     package var eventsPerSecond: UInt32
     package init(rejects: Bool = false, logGroup: UInt16 = 2112, eventsPerSecond: UInt32 = 200) {
@@ -21,12 +23,8 @@ package struct TableOptions: Hashable, Sendable {
 struct BaseTable {
     let options: TableOptions
 
-    /// NF_CT_STATE_BIT of IP_CT_ESTABLISHED and IP_CT_RELATED, both directions.
-    static let established: UInt32 = 1 << 1
-    static let related: UInt32 = 1 << 2
-
     var contents: TableContents {
-        var contents = TableContents()
+        var contents = TableContents(TableName.table)
         let limit = TableObject.Kind.limit(perSecond: UInt64(options.eventsPerSecond), burst: options.eventsPerSecond)
         var objects = [TableObject(TableName.events, limit, comment: "Drop events, of all rules together")]
         objects += [
@@ -140,7 +138,7 @@ struct BaseTable {
             ])
     }
 
-    /// Tells of a packet that is about to be dropped, as often as the limit allows.
+    /// Reports a packet that is about to be dropped, as often as the limit allows.
     func event(_ mark: EventMark) -> TableRule {
         TableRule([
             .limit(TableName.events), .count(TableName.eventsSent),
@@ -148,7 +146,7 @@ struct BaseTable {
         ])
     }
 
-    /// The rules that tell of a packet that a rule in audit would deny, and let it go on.
+    /// The rules that report a packet that a rule in audit would deny, and let it go on.
     func wouldDeny(by rule: String, _ mark: EventMark) -> [TableRule] {
         [event(mark), TableRule([.count(TableName.audited), .count(rule)])]
     }
@@ -162,4 +160,13 @@ struct BaseTable {
             TableRule([.transportProtocol(.tcp), .resetTCP]), TableRule([.rejectProhibited]),
         ]
     }
+}
+
+extension TableChain.Hook {
+    /// Before the filters of others, and where no other hook of ours stands.
+    private static let before: Int32 = -7
+
+    static let forward = TableChain.Hook("forward", number: NF_INET_FORWARD.rawValue, priority: before)
+    static let input = TableChain.Hook("input", number: NF_INET_LOCAL_IN.rawValue, priority: before)
+    static let output = TableChain.Hook("output", number: NF_INET_LOCAL_OUT.rawValue, priority: before)
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLibNFTNL
-import CLinuxShim
 import Datapath
 import Glibc
 import Netfilter

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLibNFTNL
-import CLinuxShim
 import Datapath
 import Netfilter
+import NetlinkAttributes
 import NetworkTypes
 import PolicyModel
 
@@ -24,13 +24,13 @@ package struct LoggedPacket: Hashable, Sendable {
     /// Reads what follows the netlink header; nil when it is none of our messages.
     package init?(_ body: UnsafeRawBufferPointer) {
         var prefix = ""
-        var packet: Slice<UnsafeRawBufferPointer>?
+        var packet: UnsafeRawBufferPointer?
         var index: UInt32 = 0
         var port: UInt32?
         for attribute in Attributes(body.dropFirst(MemoryLayout<nfgenmsg>.size)) {
             switch attribute.type {
             case Int(NFULA_PREFIX.rawValue): prefix = attribute.text
-            case Int(NFULA_PAYLOAD.rawValue): packet = attribute.value
+            case Int(NFULA_PAYLOAD.rawValue): packet = attribute.value.bytes
             case Int(NFULA_IFINDEX_INDEV.rawValue): index = attribute.integer()
             case Int(NFULA_IFINDEX_PHYSINDEV.rawValue): port = attribute.integer()
             case Int(NFULA_SEQ.rawValue): number = attribute.integer(UInt32.self)

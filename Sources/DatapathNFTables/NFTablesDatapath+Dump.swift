@@ -1,41 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
+import Netfilter
 import NetworkTypes
 
 extension NFTablesDatapath {
     /// The table as the kernel has it now: chains with their rules in libnftnl's words, sets with their members.
     /// `nft list table inet bulkhead` shows the same in nft's language.
     public func dump() throws(DatapathError) -> String {
-        let socket = try opened()
-        guard let table = try TableReader.read(socket) else { return "no table inet \(TableName.table)\n" }
-        var lines = ["table inet \(TableName.table)"]
+        let reader = try reader()
+        guard let table = try reader.read() else { return "no table \(TableName.table)\n" }
+        var lines = ["table \(TableName.table)"]
         for (name, object) in table.objects.sorted(by: { $0.key < $1.key }) {
             lines.append("object \(name): \(object.counter.packets) packets, \(object.counter.bytes) bytes")
         }
         for name in table.sets.keys.sorted() {
             lines.append("set \(name)")
             guard let shape = tables.contents.sets[name]?.shape else { continue }
-            if let members = try TableReader.members(of: shape, socket) { lines += members.lines.map { "  \($0)" } }
+            if let members = try reader.members(of: shape) { lines += members.lines.map { "  \($0)" } }
         }
         for (name, chain) in table.chains.sorted(by: { $0.key < $1.key }) {
             lines.append("chain \(name)")
             lines += chain.rules.map { "  " + String(decoding: $0.filter { $0 >= 32 }, as: UTF8.self) }
         }
         return lines.joined(separator: "\n") + "\n"
-    }
-}
-
-extension Members {
-    /// One line a member, in order.
-    package var lines: [String] {
-        switch self {
-        case .addresses(let addresses): addresses.sorted().map(\.description)
-        case .ranges(let ranges): ranges.map { $0.first == $0.last ? "\($0.first)" : "\($0.first)-\($0.last)" }
-        case .elements(let elements):
-            elements.map { element in
-                let end = element.end.map { "-\($0)" } ?? ""
-                return "\(element.key)\(end)" + (element.target.map { " : \($0)" } ?? "")
-            }.sorted()
-        }
     }
 }

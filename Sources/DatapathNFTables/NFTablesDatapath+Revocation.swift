@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
+import ConnectionTracking
 import Datapath
 import Netfilter
 
 extension NFTablesDatapath {
     /// Stops the established flows of local endpoints that policy no longer allows, and no others. The rules that deny
-    /// them are in force already.
+    /// them are programmed already.
     ///
     /// Their entries stay for the time being, see ``RevokedConnections``: the rules drop their packets in both
     /// directions before they let through what is established.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
+import ConnectionTracking
 import Datapath
 import Netfilter
 import NetworkTypes
@@ -52,12 +53,13 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         tables = PolicyTables(options: TableOptions(settings))
         isInStep = false
         generation = nil
-        if try !TableReader.exists(socket) { try createTable() }
+        let reader = TableReader(TableName.table, socket)
+        if try !reader.exists() { try createTable() }
         events = try DropListener(group: settings.logGroup)
-        adoptedPlaces = try TableReader.places(socket)
+        adoptedPlaces = try reader.places()
         // They stay denied until it is known which of them policy denies.
-        _ = tables.set(revoked: try TableReader.revoked(socket))
-        return try TableReader.numbering(socket)
+        _ = tables.set(revoked: try reader.revoked())
+        return try reader.numbering()
     }
 
     public mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
@@ -71,7 +73,7 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         var report = ProgramReport()
         // What others do from here on is found by the next comparison.
         generation = try TableReader.generation(socket)
-        let kernel = try TableReader.read(socket)
+        let kernel = try reader().read()
         let step = try Transaction.difference(from: kernel, to: tables.contents, socket)
         if !step.isEmpty {
             if let before {
@@ -91,6 +93,9 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
 
     public static var isExposed: Bool { true }
 
+    /// The table's hooks have no other way to learn the port.
+    public static var needsPortMarks: Bool { true }
+
     /// Whether no transaction of anybody's has touched the ruleset of this network namespace since our own last one. If
     /// one has, ``resync(_:)`` finds out whether it touched our table. Takes microseconds.
     public func isUntouched() throws(DatapathError) -> Bool {
@@ -99,13 +104,13 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
     }
 
     public func checkPlace() throws(DatapathError) {
-        guard try TableReader.exists(opened()) else { throw .missing("the nftables table inet \(TableName.table)") }
+        guard try reader().exists() else { throw .missing("the nftables table \(TableName.table)") }
     }
 
     public mutating func program(
         _ delta: CompiledDelta, of policy: borrowing CompiledPolicy
     ) throws(DatapathError) -> ProgramReport {
-        guard isInStep, let step = tables.apply(delta, of: policy) else {
+        guard isInStep, let step = tables.plan(delta, of: policy) else {
             // The plan is changed by half: it does not say any more what the kernel holds.
             isInStep = false
             return try resync(policy)
@@ -152,7 +157,7 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
     /// - Returns: what was removed, by name; empty where nothing was there.
     @discardableResult public static func uninstall() throws(DatapathError) -> [String] {
         let installed = try installed()
-        try KernelTable.remove(NetfilterSocket())
+        try TableName.table.remove(NetfilterSocket())
         return installed
     }
 
@@ -166,13 +171,15 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
 
     /// What of this datapath is in the kernel: the table's name, or nothing.
     public static func installed() throws(DatapathError) -> [String] {
-        try TableReader.exists(try NetfilterSocket()) ? ["nftables table inet \(TableName.table)"] : []
+        try TableReader(TableName.table, NetfilterSocket()).exists() ? ["nftables table \(TableName.table)"] : []
     }
 
     func opened() throws(DatapathError) -> NetfilterSocket {
         guard let socket else { throw .unsupported(what: "datapath not open", remedy: "call open() first") }
         return socket
     }
+
+    func reader() throws(DatapathError) -> TableReader { TableReader(TableName.table, try opened()) }
 
     /// Carries out a step; returns how many 32-bit words were written. After a failure the table is no longer known to
     /// be in step.
@@ -186,34 +193,28 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         let socket = try opened()
         let wasInStep = isInStep
         isInStep = false
-        let batch = Batch(step, sequence: socket.reserve(Batch.sequenceNumbers))
         let before = generation
         generation = nil
-        try socket.commit(batch)
+        let byteCount = try socket.commit(step, to: TableName.table)
         // Ours is one generation; more of them, or another one before it, were somebody else's.
         let after = try TableReader.generation(socket)
         if let before, after == before &+ 1 { generation = after }
         isInStep = wasInStep
-        return batch.buffer.count / 4
+        return byteCount / 4
     }
 
     private mutating func createTable() throws(DatapathError) {
-        do {
+        do throws(DatapathError) {
             try commit(Transaction(replacing: tables.contents))
-        } catch .system(let operation, let code, let detail) {
-            guard Self.lackCodes.contains(code) else {
-                throw .system(operation: operation, code: code, detail: detail)
-            }
+        } catch {
+            guard let lack = error.lack else { throw error }
             throw .unsupported(
-                what: "nftables, to \(operation) (errno \(code))",
+                what: "nftables, to \(lack.operation) (errno \(lack.code))",
                 remedy:
                     "a kernel of 5.10 or later with NF_TABLES_INET, NFT_CT, NFT_LOG, NFT_LIMIT, NFT_REJECT_INET and "
                     + "NETFILTER_NETLINK_LOG")
         }
     }
-
-    /// ENOENT, EAFNOSUPPORT and EOPNOTSUPP: an expression or a family that the kernel lacks.
-    private static let lackCodes: [Int32] = [2, 97, 95]
 
     /// When the difference cannot be written, because somebody else writes into our table at this moment or has left
     /// there what we cannot remove, all is made anew.

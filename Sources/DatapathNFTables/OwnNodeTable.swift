@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Netfilter
 import NetworkTypes
 import PolicyModel
 
@@ -40,14 +41,14 @@ struct OwnNodeTable {
     private var guardingInput: TableChain {
         let look = Term.verdict(.jump(TableName.podGuard))
         return TableChain(
-            TableName.input, isBase: true, hook: .input, comment: "From pods to their own node",
+            TableName.input, hook: .input, comment: "From pods to their own node",
             rules: [TableRule([Self.isFromPod, look])] + base.localSources
                 + [TableRule([Self.isFromPodHardware, look])])
     }
 
     private var input: TableChain {
         TableChain(
-            TableName.input, isBase: true, hook: .input, comment: "From pods to their own node",
+            TableName.input, hook: .input, comment: "From pods to their own node",
             rules: [TableRule([Self.isFromPod, .verdict(.go(TableName.fromPodsToNode))])] + base.localSources
                 + [
                     base.unbound(.ipv6, .go(TableName.fromUnboundToNode)),
@@ -68,7 +69,7 @@ struct OwnNodeTable {
             TableName.fromUnboundToNode, comment: "Whoever is behind the interface, or the bridge port",
             rules: [
                 TableRule([Self.isFromPodHardware, .verdict(.jump(TableName.podGuard))]),
-                TableRule([.connectionState(BaseTable.established), .replyDirection, .verdict(.accept)]),
+                TableRule([.connectionState(.established), .replyDirection, .verdict(.accept)]),
             ] + exempt + [
                 TableRule([.dispatch([.interface], by: TableName.egressByInterface)]),
                 TableRule([.dispatch([.interface, .hardwareSource], by: TableName.egressByHardware)]),
@@ -85,7 +86,7 @@ struct OwnNodeTable {
         [
             TableRule([.verdict(.jump(TableName.revokedFlows))]),
             TableRule(
-                [.connectionState(BaseTable.established), .verdict(.accept)], comment: "Allowed when it began"),
+                [.connectionState(.established), .verdict(.accept)], comment: "Allowed when it began"),
             base.relatedErrors,
         ]
     }
@@ -102,7 +103,7 @@ struct OwnNodeTable {
 
     private var output: TableChain {
         TableChain(
-            TableName.output, isBase: true, hook: .output, comment: "From the node to its pods",
+            TableName.output, hook: .output, comment: "From the node to its pods",
             rules: [TableRule([.verdict(.jump(TableName.revokedFlows))])])
     }
 }

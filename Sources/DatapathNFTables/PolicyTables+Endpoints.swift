@@ -175,7 +175,7 @@ extension PolicyTables {
         var step = Transaction()
         let hosts = Set(policy.addresses.hosts.keys)
         updateOwnAddresses(hosts, of: policy, &changes)
-        changes.apply(to: &contents, &step)
+        changes.write(to: &contents, &step)
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import Datapath
+import Netfilter
 import NetworkTypes
 import PolicyModel
 
@@ -114,7 +115,10 @@ extension PolicyTables {
         counterUses[name, default: 0] += 1
         guard contents.objects[name] == nil else { return }
         let mark = compiled.map { RuleMark(id: rule, key: $0.key) }
-        add(TableObject(name, comment: RuleText.comment(compiled?.identity ?? .noPolicy(direction)), rule: mark), &step)
+        add(
+            TableObject(
+                name, comment: RuleText.comment(compiled?.identity ?? .noPolicy(direction)), mark: mark?.bytes ?? []),
+            &step)
     }
 
     private mutating func useDenial(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
+import ConnectionTracking
 import Datapath
 import Netfilter
 import NetworkTypes
@@ -56,13 +57,13 @@ package struct PolicyTables: Sendable {
         everything.addedPrograms = policy.programs.keys.sorted()
         everything.addedEndpoints = policy.endpoints.keys.sorted()
         updateOwnAddresses(policy)
-        _ = apply(everything, of: policy)
+        _ = plan(everything, of: policy)
     }
 
-    /// Carries out one step of the compiler on the plan.
+    /// Plans one step of the compiler.
     ///
     /// - Returns: what is to be done to the table; nil when the plan must be built anew.
-    package mutating func apply(_ delta: CompiledDelta, of policy: borrowing CompiledPolicy) -> Transaction? {
+    package mutating func plan(_ delta: CompiledDelta, of policy: borrowing CompiledPolicy) -> Transaction? {
         var step = Transaction()
         var changes = MemberChanges()
         mayHaveShrunk = false
@@ -80,7 +81,7 @@ package struct PolicyTables: Sendable {
         }
         updateEndpoints(delta, of: policy, &changes)
         updateOwnAddresses(moved, of: policy, &changes)
-        changes.apply(to: &contents, &step)
+        changes.write(to: &contents, &step)
         if policy.judgesOwnNode, !isJudgingOwnNode { noteShrink() }
         isJudgingOwnNode = policy.judgesOwnNode
         updateOwnNodeTable(&step)
@@ -128,7 +129,7 @@ package struct PolicyTables: Sendable {
             changes.remove(address, from: TableName.nodes(address.family))
         }
         self.tunnels = tunnels
-        changes.apply(to: &contents, &step)
+        changes.write(to: &contents, &step)
         updateOwnNodeTable(&step)
         return step
     }
@@ -147,7 +148,7 @@ package struct PolicyTables: Sendable {
             changes.remove(element(key), from: TableName.revoked(key.source.family))
         }
         self.revoked = revoked
-        changes.apply(to: &contents, &step)
+        changes.write(to: &contents, &step)
         let chain = BaseTable.revokedFlows(isAny: !revoked.isEmpty)
         if contents.chains[chain.name] != chain {
             contents.chains[chain.name] = chain
@@ -172,7 +173,7 @@ package struct PolicyTables: Sendable {
         var changes = MemberChanges()
         places[endpoint] = place.flatMap { $0.isEmpty ? nil : $0 }
         if let tables = endpoints[endpoint] { replaceElements(of: endpoint, as: tables.endpoint, &changes) }
-        changes.apply(to: &contents, &step)
+        changes.write(to: &contents, &step)
         return step
     }
 
@@ -202,7 +203,9 @@ package struct PolicyTables: Sendable {
         if contents.sets.removeValue(forKey: name) != nil { step.removedSets.append(name) }
     }
     mutating func removeChain(_ name: String, _ step: inout Transaction) {
-        if contents.chains.removeValue(forKey: name) != nil { step.removedChains.append(name) }
+        guard let chain = contents.chains.removeValue(forKey: name) else { return }
+        step.removedChains.append(name)
+        if chain.hook != nil { step.removedBaseChains.insert(name) }
     }
 }
 

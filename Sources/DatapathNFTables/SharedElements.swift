@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Netfilter
 
 /// Elements that several endpoints may put into one set: each is there while anybody wants it. Where two want different
 /// targets for one key of a map, as while an interface passes from one pod to another, one of them has it.

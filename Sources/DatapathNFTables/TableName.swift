@@ -1,32 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
+import Netfilter
 import NetworkTypes
 import PolicyModel
 
 /// Names of our own objects: what nft's scanner takes without quotes, bounded, and the same on every run.
 package enum TableName {
-    package static let table = "bulkhead"
+    package static let table = TableIdentity(
+        .inet, TableIdentity.prefix, comment: "Bulkhead: network policy of this node's pods")
     package static let forward = "forward"
     package static let input = "input"
     package static let output = "output"
-    package static let prerouting = "prerouting"
-    package static let forwardEnd = "forward-end"
-    /// Those that a hook calls, of the tables of both families.
-    package static let baseChains = [forward, forwardEnd, input, output, prerouting]
     package static let sources = "source-addresses"
     package static let fromPods = "from-pods"
     package static let forwarded = "forwarded"
     package static let toPorts = "to-ports"
     package static let fromUnbound = "from-unbound"
     package static let podGuard = "pod-guard"
-    package static let sourceRoutes = "source-routes"
+    package static let sourceRoutes = TableChain.sourceRoutesName
     package static let tunnelPackets = "tunnel-packets"
     package static let errors = "icmp-errors"
     package static let revokedFlows = "revoked-flows"
     package static let fromPodsToNode = "from-pods-to-node"
     package static let fromUnboundToNode = "from-unbound-to-node"
     package static let toNode = "to-node"
-    package static let podPorts = "pod-ports"
-    package static let discovery = "neighbour-discovery"
     package static let neighborDiscovery = "neighbor-discovery"
     package static let listenerDiscovery = "listener-discovery"
     package static let dhcp = "dhcp-ports"

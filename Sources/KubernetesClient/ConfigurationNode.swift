@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import KubernetesObjects
+import Documents
 
 /// A value of a configuration with its path, for errors that say where.
 struct ConfigurationNode {

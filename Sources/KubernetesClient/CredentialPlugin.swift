@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 import FoundationEssentials
 import Glibc
-import KubernetesObjects
 
 /// A program that gives credentials (client.authentication.k8s.io ExecCredential).
 public struct CredentialPlugin: Sendable, Hashable {

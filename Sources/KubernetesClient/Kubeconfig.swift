@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 import FoundationEssentials
-import KubernetesObjects
-import PolicySources
+import YAMLDocuments
 
 /// Reads kubectl's configuration: one context of it.
 ///
@@ -20,9 +20,9 @@ public enum Kubeconfig {
     ) throws(AccessError) -> ClusterAccess {
         let document: DocumentNode
         do {
-            document = try DocumentReader.read(bytes, file: file)
+            document = try DocumentReader.read(bytes)
         } catch {
-            throw AccessError(source: file, line: error.line, field: "\(error.path)", reason: error.reason)
+            throw AccessError(source: file, line: error.line, field: "", reason: error.reason)
         }
         let root = ConfigurationNode(node: document, file: file, path: "")
         if let kind = try root.string("kind"), kind != "Config" {

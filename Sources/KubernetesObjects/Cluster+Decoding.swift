@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 import NetworkTypes
 
 // Pod, Namespace and Node have hundreds of fields: only those that policy reads are looked at, the rest is passed over.

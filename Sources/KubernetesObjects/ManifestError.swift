@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 
 /// Why a document is refused: one problem at one place.
 public struct ManifestError: Error, Sendable, Hashable, CustomStringConvertible {

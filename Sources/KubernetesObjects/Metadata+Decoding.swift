@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 
 /// Where objects of a kind live and which names they may have.
 struct NamingRule {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 
 /// Tells what was meant by a NetworkPolicy field that stands in the wrong place, most often by wrong indentation.
 enum MisplacedField {

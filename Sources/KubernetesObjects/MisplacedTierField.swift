@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 
 /// Tells what was meant by a field that a tier policy does not have: those of the other version of the API, of
 /// NetworkPolicy, of releases before.

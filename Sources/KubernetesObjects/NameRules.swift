@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 
 /// The syntax rules of names, labels and ports that the API server applies; each gives nil or what is wrong.
 enum NameRules {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 
 /// What one document of a manifest says.
 public struct DecodedDocument: Sendable, Hashable {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 import NetworkTypes
 
 /// core/v1 Service, the part that says to which pods its packets go. No policy knows of Services; questions do.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 
 /// In what the three kinds of tier policies differ as they are written. The limits are those of their CRDs.
 struct TierDialect {

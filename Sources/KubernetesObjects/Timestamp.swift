@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 
-/// RFC 3339 time stamps, as metav1.Time writes them.
+/// Points in time as text (RFC 3339), without the formatters that cost tens of megabytes.
 package enum Timestamp {
     /// Seconds since 1970 of `2006-01-02T15:04:05[.fraction](Z|±hh:mm)`; nil for any other text.
     package static func seconds(_ text: String) -> Int64? {
@@ -74,5 +75,31 @@ package enum Timestamp {
         let dayOfYear = (153 * monthFromMarch + 2) / 5 + day - 1
         let leapDays = shiftedYear >= 0 ? shiftedYear / 4 - shiftedYear / 100 + shiftedYear / 400 : -1
         return shiftedYear * 365 + leapDays + dayOfYear - 719_468
+    }
+
+    /// UTC, to the millisecond: `2006-01-02T15:04:05.000Z`.
+    ///
+    /// - Parameter seconds: since 1970.
+    package static func text(seconds: Int64, milliseconds: Int64) -> String {
+        let second = ((seconds % 86400) + 86400) % 86400
+        let (year, month, day) = date((seconds - second) / 86400)
+        func padded(_ value: Int64, _ width: Int) -> String {
+            let digits = "\(value)"
+            return String(repeating: "0", count: max(0, width - digits.count)) + digits
+        }
+        let time = "\(padded(second / 3600, 2)):\(padded(second / 60 % 60, 2)):\(padded(second % 60, 2))"
+        return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))T\(time).\(padded(milliseconds, 3))Z"
+    }
+
+    /// The inverse of ``daysSince1970(year:month:day:)``, counted in eras of 400 years from March of the year 0.
+    private static func date(_ days: Int64) -> (year: Int64, month: Int64, day: Int64) {
+        let shifted = days + 719_468
+        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let monthFromMarch = (5 * dayOfYear + 2) / 153
+        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
+        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * monthFromMarch + 2) / 5 + 1)
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 import KubernetesObjects
 
 /// Turns a message into the document that JSON of the same object gives, of the fields of a schema.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 import KubernetesObjects
 
 /// Why a body or a frame is refused: nothing of it is used.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 import KubernetesObjects
 
 /// Follows one resource of the API: lists it in pages, watches it from there, and begins again where it must, as a value
@@ -278,20 +279,6 @@ public struct ResourceWatch: Sendable {
 }
 
 extension String {
-    /// As a value in a query: everything but letters, digits and `-._~` as %XX (RFC 3986).
-    var queryEncoded: String {
-        var result = ""
-        for byte in utf8 {
-            let isPlain =
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-                || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
-                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "-._~".utf8.contains(byte)
-            if isPlain {
-                result.unicodeScalars.append(Unicode.Scalar(byte))
-            } else {
-                result += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-            }
-        }
-        return result
-    }
+    /// As a value in a query: everything but letters, digits and `-._~` escaped.
+    var queryEncoded: String { PercentEncoding.encode(self, keeping: "-._~") }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLibNFTNL
 import CLinuxShim
-import Datapath
 import Glibc
+import KernelErrors
+import NetlinkAttributes
 
 /// A NETLINK_NETFILTER socket of the network namespace that the opening thread was in.
 package final class NetfilterSocket {
@@ -20,7 +21,7 @@ package final class NetfilterSocket {
     /// The kernel answers within the call; this only bounds a wait that should not happen.
     private static let answerMilliseconds: Int32 = 5000
 
-    package init() throws(DatapathError) {
+    package init() throws(KernelError) {
         let opened = bh_netfilter_open(Self.receiveBytes)
         descriptor = opened
         if opened == -EPROTONOSUPPORT {
@@ -40,7 +41,7 @@ package final class NetfilterSocket {
         return sequence
     }
 
-    /// Why a transaction was not carried out.
+    /// Why the kernel refused a transaction.
     package struct Failure {
         /// Of the message that failed; 0: of none of them.
         package var sequence: UInt32
@@ -49,9 +50,8 @@ package final class NetfilterSocket {
     }
 
     /// Carries out a transaction of which one message asks for an acknowledgement; tries again when another one, or
-    /// memory, stood in the way. Nil: it is in force.
-    package func transact(_ messages: borrowing NetfilterBuffer, acknowledged: UInt32) throws(DatapathError) -> Failure?
-    {
+    /// memory, stood in the way. Nil: it has taken effect.
+    package func transact(_ messages: borrowing NetfilterBuffer, acknowledged: UInt32) throws(KernelError) -> Failure? {
         var attempt: UInt32 = 0
         while true {
             let failure = try send(messages, acknowledged: acknowledged)
@@ -63,18 +63,18 @@ package final class NetfilterSocket {
     }
 
     private static func passes(_ code: Int32) -> Bool {
-        // 85: ERESTART, which C libraries hide: the ruleset's generation changed meanwhile.
-        [EINTR, ENOBUFS, EAGAIN, 85].contains(code)
+        // ERESTART: the ruleset's generation changed meanwhile.
+        [EINTR, ENOBUFS, EAGAIN, ERESTART].contains(code)
     }
 
     /// The kernel has carried it out, or not, when the call returns: all answers are there.
-    private func send(_ messages: borrowing NetfilterBuffer, acknowledged: UInt32) throws(DatapathError) -> Failure? {
-        let sent = bh_netfilter_send(descriptor, messages.base, messages.count)
+    private func send(_ messages: borrowing NetfilterBuffer, acknowledged: UInt32) throws(KernelError) -> Failure? {
+        let sent = bh_netlink_send(descriptor, messages.base, messages.count)
         guard sent == 0 else { return Failure(sequence: 0, code: -sent, text: "") }
         var failure: Failure?
         var isAcknowledged = false
         while true {
-            let length = bh_netfilter_receive(descriptor, buffer.baseAddress, buffer.count, 0)
+            let length = bh_netlink_receive(descriptor, buffer.baseAddress, buffer.count, 0)
             if length == -Int(EAGAIN) { break }
             guard length >= 0 else { return Failure(sequence: 0, code: Int32(-length), text: "") }
             forEachMessage(length) { header, body in
@@ -101,7 +101,7 @@ package final class NetfilterSocket {
         _ type: UInt16, family: UInt8, resource: UInt16 = 0, isDump: Bool, _ operation: String,
         request: (UnsafeMutablePointer<nlmsghdr>) -> Void,
         parse: (UnsafePointer<nlmsghdr>, UnsafeRawBufferPointer) -> Value?
-    ) throws(DatapathError) -> [Value] {
+    ) throws(KernelError) -> [Value] {
         for attempt in 0..<UInt32(Self.attempts) {
             var message = NetfilterBuffer()
             let number = reserve(1)
@@ -116,7 +116,7 @@ package final class NetfilterSocket {
                 request(header)
                 return header
             }
-            let sent = bh_netfilter_send(descriptor, message.base, message.count)
+            let sent = bh_netlink_send(descriptor, message.base, message.count)
             guard sent == 0 else { throw .system(operation: operation, code: -sent, detail: "") }
             if let values = try collect(number, operation, parse) { return values }
             usleep(Self.backoffMicroseconds << min(attempt, 6))
@@ -127,12 +127,12 @@ package final class NetfilterSocket {
     /// Nil: what was dumped changed meanwhile.
     private func collect<Value>(
         _ number: UInt32, _ operation: String, _ parse: (UnsafePointer<nlmsghdr>, UnsafeRawBufferPointer) -> Value?
-    ) throws(DatapathError) -> [Value]? {
+    ) throws(KernelError) -> [Value]? {
         var values: [Value] = []
         var isWhole = true
         var end: Int32?
         while end == nil {
-            let length = bh_netfilter_receive(descriptor, buffer.baseAddress, buffer.count, Self.answerMilliseconds)
+            let length = bh_netlink_receive(descriptor, buffer.baseAddress, buffer.count, Self.answerMilliseconds)
             guard length >= 0, length <= buffer.count else {
                 throw .system(operation: operation, code: length < 0 ? Int32(-length) : EMSGSIZE, detail: "")
             }
@@ -168,7 +168,7 @@ package final class NetfilterSocket {
 
     /// One datagram without waiting; nil: nothing is there.
     package func poll(_ body: (nlmsghdr, UnsafeRawBufferPointer) -> Void) -> Int32? {
-        let length = bh_netfilter_receive(descriptor, buffer.baseAddress, buffer.count, 0)
+        let length = bh_netlink_receive(descriptor, buffer.baseAddress, buffer.count, 0)
         guard length >= 0 else { return Int32(-length) }
         forEachMessage(length, body)
         return nil
@@ -191,5 +191,15 @@ package struct AnswerError {
         for attribute in Attributes(body.dropFirst(4 + MemoryLayout<nlmsghdr>.size)) where attribute.type == 1 {
             text = attribute.text
         }
+    }
+}
+
+extension KernelError {
+    /// The operation and the errno, where the kernel refused a transaction because it lacks an expression or a family.
+    package var lack: (operation: String, code: Int32)? {
+        guard case .system(let operation, let code, _) = self, [ENOENT, EAFNOSUPPORT, EOPNOTSUPP].contains(code) else {
+            return nil
+        }
+        return (operation, code)
     }
 }

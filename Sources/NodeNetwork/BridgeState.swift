@@ -82,7 +82,7 @@ extension NetworkState {
         return claims
     }
 
-    mutating func applyToBridges(_ message: NetworkMessage) -> Effect {
+    mutating func observeBridges(_ message: NetworkMessage) -> Effect {
         let before = bridges
         switch message {
         case .neighbour(let neighbour):

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinuxShim
 import Glibc
+import NetlinkAttributes
 
 /// The UDP ports at which the kernel unwraps packets for tunnels (FOU, GUE), whichever device takes them then.
 package enum EncapsulationPorts {
@@ -8,21 +9,17 @@ package enum EncapsulationPorts {
     ///
     /// - Throws: ``NodeNetworkError``.
     static func read() throws(NodeNetworkError) -> Set<UInt16> {
-        let descriptor = shim_generic_open()
+        let descriptor = bh_generic_open()
         guard descriptor >= 0 else { throw .system(operation: "open a generic netlink socket", code: -descriptor) }
         defer { close(descriptor) }
         guard let family = try family(descriptor) else { return [] }
-        try check(shim_generic_dump(descriptor, family, UInt8(FOU_CMD_GET), 2))
+        try check(bh_generic_dump(descriptor, family, UInt8(FOU_CMD_GET), 2))
         var ports: Set<UInt16> = []
         while true {
-            let isDone = try receive(descriptor) { header, body throws(NodeNetworkError) in
-                switch Int(header.nlmsg_type) {
-                case Int(NLMSG_DONE): return true
-                case Int(NLMSG_ERROR): return true
-                default:
-                    if let port = try port(body) { ports.insert(port) }
-                    return false
-                }
+            let isDone = try receive(descriptor) { header, body throws(NetlinkFormatError) in
+                if [Int(NLMSG_DONE), Int(NLMSG_ERROR)].contains(Int(header.nlmsg_type)) { return true }
+                if let port = try port(body) { ports.insert(port) }
+                return false
             }
             if isDone { return ports }
         }
@@ -34,12 +31,12 @@ package enum EncapsulationPorts {
 
     /// The number of the family; nil: the kernel has not loaded it, and so has no such ports.
     private static func family(_ descriptor: Int32) throws(NodeNetworkError) -> UInt16? {
-        try check(shim_generic_ask_family(descriptor, FOU_GENL_NAME, 1))
+        try check(bh_generic_ask_family(descriptor, FOU_GENL_NAME, 1))
         var number: UInt16?
-        _ = try receive(descriptor) { header, body throws(NodeNetworkError) in
+        _ = try receive(descriptor) { header, body throws(NetlinkFormatError) in
             guard Int(header.nlmsg_type) != Int(NLMSG_ERROR) else { return true }
-            try body.forEachAttribute(from: MemoryLayout<genlmsghdr>.size) { type, payload throws(NodeNetworkError) in
-                if type == Int(CTRL_ATTR_FAMILY_ID) { number = try payload.load(UInt16.self, "family's number") }
+            try body.forEachAttribute(from: MemoryLayout<genlmsghdr>.size) { type, value throws(NetlinkFormatError) in
+                if type == Int(CTRL_ATTR_FAMILY_ID) { number = try value.load(UInt16.self, "family's number") }
             }
             return true
         }
@@ -48,40 +45,44 @@ package enum EncapsulationPorts {
 
     /// Of one answer to FOU_CMD_GET, behind the header that all netlink messages have.
     package static func port(answer: UnsafeRawBufferPointer) throws(NodeNetworkError) -> UInt16? {
-        try port(NetlinkBytes(bytes: answer))
+        do throws(NetlinkFormatError) {
+            return try port(NetlinkBytes(bytes: answer))
+        } catch {
+            throw NodeNetworkError(error)
+        }
     }
 
-    private static func port(_ body: NetlinkBytes) throws(NodeNetworkError) -> UInt16? {
+    private static func port(_ body: NetlinkBytes) throws(NetlinkFormatError) -> UInt16? {
         var port: UInt16?
-        try body.forEachAttribute(from: MemoryLayout<genlmsghdr>.size) { type, payload throws(NodeNetworkError) in
-            if type == Int(FOU_ATTR_PORT) { port = UInt16(bigEndian: try payload.load(UInt16.self, "tunnel's port")) }
+        try body.forEachAttribute(from: MemoryLayout<genlmsghdr>.size) { type, value throws(NetlinkFormatError) in
+            if type == Int(FOU_ATTR_PORT) { port = UInt16(bigEndian: try value.load(UInt16.self, "tunnel's port")) }
         }
         return port
     }
 
     /// Hands the messages of the next datagram on until one is the last; returns whether one was.
     private static func receive(
-        _ descriptor: Int32, _ body: (nlmsghdr, NetlinkBytes) throws(NodeNetworkError) -> Bool
+        _ descriptor: Int32, _ body: (nlmsghdr, NetlinkBytes) throws(NetlinkFormatError) -> Bool
     ) throws(NodeNetworkError) -> Bool {
-        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        guard poll(&waiting, 1, answerMilliseconds) > 0 else {
-            throw .system(operation: "wait for ports of tunnels", code: ETIMEDOUT)
-        }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferBytes, alignment: 8)
         defer { buffer.deallocate() }
-        let length = shim_netlink_receive(descriptor, buffer.baseAddress, buffer.count)
+        let length = bh_netlink_receive(descriptor, buffer.baseAddress, buffer.count, answerMilliseconds)
+        if length == -Int(EAGAIN) { throw .system(operation: "wait for ports of tunnels", code: ETIMEDOUT) }
         guard length >= 0 else { throw .system(operation: "receive ports of tunnels", code: Int32(-length)) }
-        let bytes = NetlinkBytes(bytes: UnsafeRawBufferPointer(rebasing: buffer[..<min(length, buffer.count)]))
+        do throws(NetlinkFormatError) {
+            return try read(UnsafeRawBufferPointer(rebasing: buffer[..<min(length, buffer.count)]), body)
+        } catch {
+            throw NodeNetworkError(error)
+        }
+    }
+
+    private static func read(
+        _ datagram: UnsafeRawBufferPointer, _ body: (nlmsghdr, NetlinkBytes) throws(NetlinkFormatError) -> Bool
+    ) throws(NetlinkFormatError) -> Bool {
+        let bytes = NetlinkBytes(bytes: datagram)
         var position = 0
-        while position < bytes.count {
-            let header = try bytes.load(nlmsghdr.self, at: position, "message header")
-            let size = MemoryLayout<nlmsghdr>.size
-            guard Int(header.nlmsg_len) >= size else {
-                throw .invalid(what: "message length", value: Int(header.nlmsg_len))
-            }
-            let rest = try bytes.slice(position + size..<position + Int(header.nlmsg_len), "message")
+        while let (header, rest) = try bytes.message(at: &position) {
             if try body(header, rest) { return true }
-            position += NetlinkBytes.aligned(Int(header.nlmsg_len))
         }
         return false
     }

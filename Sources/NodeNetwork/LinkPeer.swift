@@ -40,7 +40,7 @@ extension NetworkState {
             }, by: { $0.peerNamespace! })
     }
 
-    mutating func applyToPeers(_ message: NetworkMessage) -> Effect {
+    mutating func observePeers(_ message: NetworkMessage) -> Effect {
         let before = peers
         switch message {
         case .peerAddress(let namespace, let address):

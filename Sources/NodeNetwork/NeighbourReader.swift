@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinuxShim
+import NetlinkAttributes
 import NetworkTypes
 
 /// Reads `struct ndmsg`: neighbours of the node, and what bridges know of their ports.
 enum NeighbourReader {
-    static func message(_ body: NetlinkBytes, isRemoval: Bool) throws(NodeNetworkError) -> NetworkMessage {
+    static func message(_ body: NetlinkBytes, isRemoval: Bool) throws(NetlinkFormatError) -> NetworkMessage {
         let header = try body.load(ndmsg.self, "neighbour header")
         guard header.ndm_ifindex > 0 else { throw .invalid(what: "neighbour's link", value: Int(header.ndm_ifindex)) }
         let link = UInt32(header.ndm_ifindex)
@@ -20,10 +21,10 @@ enum NeighbourReader {
 
     private static func neighbour(
         _ body: NetlinkBytes, _ header: ndmsg, _ link: UInt32, _ family: AddressFamily
-    ) throws(NodeNetworkError) -> Neighbour? {
+    ) throws(NetlinkFormatError) -> Neighbour? {
         var address: IPAddress?
         var hardware: UInt64?
-        try body.forEachAttribute(from: MemoryLayout<ndmsg>.size) { type, payload throws(NodeNetworkError) in
+        try body.forEachAttribute(from: MemoryLayout<ndmsg>.size) { type, payload throws(NetlinkFormatError) in
             switch type {
             case Int(NDA_DST): address = try payload.address(family)
             case Int(NDA_LLADDR): hardware = payload.hardwareAddress
@@ -37,12 +38,12 @@ enum NeighbourReader {
 
     private static func forwarding(
         _ body: NetlinkBytes, _ header: ndmsg, _ port: UInt32
-    ) throws(NodeNetworkError) -> ForwardingEntry? {
+    ) throws(NetlinkFormatError) -> ForwardingEntry? {
         // The port's own address, which the bridge keeps for ever, says nothing about the far end.
         guard header.ndm_state & State.permanent == 0 else { return nil }
         var bridge: UInt32?
         var hardware: UInt64?
-        try body.forEachAttribute(from: MemoryLayout<ndmsg>.size) { type, payload throws(NodeNetworkError) in
+        try body.forEachAttribute(from: MemoryLayout<ndmsg>.size) { type, payload throws(NetlinkFormatError) in
             switch type {
             case Int(NDA_MASTER): bridge = try payload.load(UInt32.self, "bridge")
             case Int(NDA_LLADDR): hardware = payload.hardwareAddress

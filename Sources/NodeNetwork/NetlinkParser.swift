@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinuxShim
+import NetlinkAttributes
 import NetworkTypes
 
 /// Reads rtnetlink datagrams (linux/netlink.h, linux/rtnetlink.h). Pure: bytes in, messages out.
@@ -9,22 +10,22 @@ public enum NetlinkParser {
     /// - Throws: ``NodeNetworkError/truncated(what:needed:available:)`` and
     ///   ``NodeNetworkError/invalid(what:value:)`` for bytes that are no netlink messages.
     public static func parse(_ datagram: UnsafeRawBufferPointer) throws(NodeNetworkError) -> [NetworkMessage] {
+        do throws(NetlinkFormatError) {
+            return try messages(datagram)
+        } catch {
+            throw NodeNetworkError(error)
+        }
+    }
+
+    private static func messages(_ datagram: UnsafeRawBufferPointer) throws(NetlinkFormatError) -> [NetworkMessage] {
         let bytes = NetlinkBytes(bytes: datagram)
-        let headerSize = MemoryLayout<nlmsghdr>.size
         var messages: [NetworkMessage] = []
         var position = 0
-        while position < bytes.count {
-            let header = try bytes.load(nlmsghdr.self, at: position, "message header")
-            let length = Int(header.nlmsg_len)
-            guard length >= headerSize else { throw .invalid(what: "message length", value: length) }
-            let body = try bytes.slice(position + headerSize..<position + length, "message \(header.nlmsg_type)")
-            messages.append(try message(header, body))
-            position += NetlinkBytes.aligned(length)
-        }
+        while let (header, body) = try bytes.message(at: &position) { messages.append(try message(header, body)) }
         return messages
     }
 
-    private static func message(_ header: nlmsghdr, _ body: NetlinkBytes) throws(NodeNetworkError) -> NetworkMessage {
+    private static func message(_ header: nlmsghdr, _ body: NetlinkBytes) throws(NetlinkFormatError) -> NetworkMessage {
         switch Int(header.nlmsg_type) {
         case Int(NLMSG_DONE):
             return .dumpDone(sequence: header.nlmsg_seq, interrupted: isInterrupted(header))
@@ -63,7 +64,7 @@ public enum NetlinkParser {
     }
 
     /// The device, and the namespace that it is in where it was asked for by that.
-    private static func link(_ body: NetlinkBytes) throws(NodeNetworkError) -> (Link, Int32?)? {
+    private static func link(_ body: NetlinkBytes) throws(NetlinkFormatError) -> (Link, Int32?)? {
         let header = try body.load(ifinfomsg.self, "link header")
         // A bridge tells of its ports in messages of its own family, which say nothing about the device itself.
         guard header.ifi_family == UInt8(AddressFamilyNumber.unspecified) else { return nil }
@@ -72,7 +73,7 @@ public enum NetlinkParser {
             index: UInt32(header.ifi_index), name: "", isUp: header.ifi_flags & LinkFlags.up != 0,
             isLoopback: header.ifi_flags & LinkFlags.loopback != 0)
         var namespace: Int32?
-        try body.forEachAttribute(from: MemoryLayout<ifinfomsg>.size) { type, payload throws(NodeNetworkError) in
+        try body.forEachAttribute(from: MemoryLayout<ifinfomsg>.size) { type, payload throws(NetlinkFormatError) in
             switch type {
             case Int(IFLA_ADDRESS): link.hardware = payload.hardwareAddress ?? 0
             case Int(IFLA_TARGET_NETNSID): namespace = try payload.load(Int32.self, "namespace")
@@ -91,7 +92,7 @@ public enum NetlinkParser {
     }
 
     /// The address, and the namespace that it is in where that was asked for by its number.
-    private static func address(_ body: NetlinkBytes) throws(NodeNetworkError) -> (LinkAddress, Int32?)? {
+    private static func address(_ body: NetlinkBytes) throws(NetlinkFormatError) -> (LinkAddress, Int32?)? {
         let header = try body.load(ifaddrmsg.self, "address header")
         guard let family = AddressFamilyNumber.family(header.ifa_family) else { return nil }
         guard Int(header.ifa_prefixlen) <= family.bitWidth else {
@@ -100,7 +101,7 @@ public enum NetlinkParser {
         var local: IPAddress?
         var peer: IPAddress?
         var namespace: Int32?
-        try body.forEachAttribute(from: MemoryLayout<ifaddrmsg>.size) { type, payload throws(NodeNetworkError) in
+        try body.forEachAttribute(from: MemoryLayout<ifaddrmsg>.size) { type, payload throws(NetlinkFormatError) in
             switch type {
             case Int(IFA_LOCAL): local = try payload.address(family)
             case Int(IFA_ADDRESS): peer = try payload.address(family)
@@ -111,6 +112,19 @@ public enum NetlinkParser {
         // On a point-to-point link IFA_ADDRESS is the far end; where IFA_LOCAL is missing the two are one.
         guard let own = local ?? peer else { return nil }
         return (LinkAddress(link: header.ifa_index, address: own, prefixLength: header.ifa_prefixlen), namespace)
+    }
+}
+
+extension NetlinkBytes {
+    /// The header and the body of the message at `position`, which moves on to the next one; nil at the end.
+    func message(at position: inout Int) throws(NetlinkFormatError) -> (header: nlmsghdr, body: NetlinkBytes)? {
+        guard position < count else { return nil }
+        let header = try load(nlmsghdr.self, at: position, "message header")
+        let (size, length) = (MemoryLayout<nlmsghdr>.size, Int(header.nlmsg_len))
+        guard length >= size else { throw .invalid(what: "message length", value: length) }
+        let body = try slice(position + size..<position + length, "message \(header.nlmsg_type)")
+        position += Self.aligned(length)
+        return (header, body)
     }
 }
 

@@ -19,7 +19,7 @@ struct NetlinkSocket: ~Copyable {
 
     /// - Parameter groups: RTMGRP_ bits to be notified of; 0 for a socket that only asks.
     init(groups: UInt32) throws(NodeNetworkError) {
-        let opened = shim_netlink_open(groups, Self.receiveBytes)
+        let opened = bh_route_open(groups, Self.receiveBytes)
         descriptor = opened
         guard opened >= 0 else { throw .system(operation: "open a netlink socket", code: -opened) }
     }
@@ -33,7 +33,7 @@ struct NetlinkSocket: ~Copyable {
     ///
     /// - Throws: ``NodeNetworkError``; the code ENOBUFS says that notifications were lost.
     func receive() throws(NodeNetworkError) -> [NetworkMessage]? {
-        let length = shim_netlink_receive(descriptor, buffer.baseAddress, buffer.count)
+        let length = bh_netlink_receive(descriptor, buffer.baseAddress, buffer.count, 0)
         switch length {
         case Int(-EAGAIN): return nil
         case ..<0: throw .system(operation: "receive from a netlink socket", code: Int32(-length))
@@ -69,7 +69,7 @@ struct NetlinkSocket: ~Copyable {
     private func dump(
         _ type: UInt16, _ family: UInt8, sequence: UInt32, into state: inout NetworkState
     ) throws(NodeNetworkError) -> Bool {
-        let sent = shim_netlink_dump(descriptor, type, family, sequence)
+        let sent = bh_route_dump(descriptor, type, family, sequence)
         guard sent == 0 else { throw .system(operation: "ask for a netlink dump", code: -sent) }
         return try collect(sequence, into: &state)
     }
@@ -89,7 +89,7 @@ struct NetlinkSocket: ~Copyable {
                 // An acknowledgement.
                 case .refused(sequence, code: 0): return true
                 case .refused(sequence, let code): throw .system(operation: "ask for the network state", code: code)
-                default: _ = state.apply(message)
+                default: _ = state.observe(message)
                 }
                 count += 1
                 if count > limit { return false }

@@ -21,7 +21,7 @@ public final class NetworkFollower: Sendable {
         let socket = try NetlinkSocket(groups: NetlinkSocket.changes)
         let loop = FollowLoop(socket: socket, receiver: receiver)
         do throws(PolledThreadError) {
-            thread = try PolledThread { loop.run(until: $0) }
+            thread = try PolledThread { loop.run($0) }
         } catch {
             throw .system(operation: error.operation, code: error.code)
         }
@@ -58,16 +58,13 @@ private final class FollowLoop {
         self.receiver = receiver
     }
 
-    func run(until wake: Int32) {
-        var waiting = [
-            pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0),
-        ]
-        while waiting[0].revents == 0 {
+    func run(_ waiter: PolledThread.Waiter) {
+        var mustGoOn = true
+        while mustGoOn {
             let failed = !step()
             // POLLERR says that notifications were lost; receiving then gives ENOBUFS.
             let pause = failed ? Self.retryMilliseconds : isStale ? 0 : inquiries.pause(at: .now)
-            _ = poll(&waiting, failed ? 1 : 2, pause)
+            mustGoOn = waiter.wait(for: failed ? nil : socket.descriptor, milliseconds: pause)
         }
     }
 
@@ -115,7 +112,7 @@ private final class FollowLoop {
         for _ in 0..<Self.datagramsPerDelivery {
             guard !isStale, let messages = try receive() else { return }
             for message in messages {
-                switch state.apply(message) {
+                switch state.observe(message) {
                 case .stale: isStale = true
                 case .changed: hasNews = true
                 case .unchanged: break

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import NetlinkAttributes
 import NetworkTypes
 
 /// A network device of the node, as rtnetlink tells it (`struct ifinfomsg`, IFLA_*).
@@ -160,6 +161,14 @@ public enum NodeNetworkError: Error, Sendable, Hashable, CustomStringConvertible
     case invalid(what: String, value: Int)
     /// A system call failed with the errno `code`.
     case system(operation: String, code: Int32)
+
+    init(_ error: NetlinkFormatError) {
+        switch error {
+        case .truncated(let what, let needed, let available):
+            self = .truncated(what: what, needed: needed, available: available)
+        case .invalid(let what, let value): self = .invalid(what: what, value: value)
+        }
+    }
 
     public var description: String {
         switch self {

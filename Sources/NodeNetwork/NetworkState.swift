@@ -12,7 +12,7 @@ public struct PodInterface: Sendable, Hashable {
 }
 
 /// Devices, addresses and main-table routes of one network namespace, and what they say about pods. A value without
-/// I/O: messages go in through ``apply(_:)``.
+/// I/O: messages go in through ``observe(_:)``.
 public struct NetworkState: Sendable, Equatable {
     /// What a message did to the state.
     public enum Effect: Sendable, Hashable {
@@ -41,7 +41,7 @@ public struct NetworkState: Sendable, Equatable {
     public init() {}
 
     /// Takes in one message of a dump or a notification.
-    public mutating func apply(_ message: NetworkMessage) -> Effect {
+    public mutating func observe(_ message: NetworkMessage) -> Effect {
         switch message {
         case .link(let link): set(link)
         case .linkRemoved(let index): removeLink(index)
@@ -54,8 +54,8 @@ public struct NetworkState: Sendable, Equatable {
             remove(route) ? .changed : routes[route.destination] == nil ? .unchanged : .stale
         case .localRoute(let route): localRoutes.insert(route).inserted ? .changed : .unchanged
         case .localRouteRemoved(let route): localRoutes.remove(route) == nil ? .unchanged : .changed
-        case .peerAddress, .peerLink: applyToPeers(message)
-        case .neighbour, .neighbourRemoved, .forwarding, .forwardingRemoved: applyToBridges(message)
+        case .peerAddress, .peerLink: observePeers(message)
+        case .neighbour, .neighbourRemoved, .forwarding, .forwardingRemoved: observeBridges(message)
         case .dumpDone, .refused, .other: .unchanged
         }
     }

@@ -21,11 +21,11 @@ enum PeerInquiry {
             for link in known {
                 state.peers[link.index] = nil
                 sequence += 1
-                let sent = shim_netlink_ask_link_of(socket.descriptor, namespace, link.peerIndex, sequence)
+                let sent = bh_route_ask_link_of(socket.descriptor, namespace, link.peerIndex, sequence)
                 _ = try answer(sent, sequence, socket, into: &state)
             }
             sequence += 1
-            let sent = shim_netlink_dump_addresses_of(socket.descriptor, namespace, sequence)
+            let sent = bh_route_dump_addresses_of(socket.descriptor, namespace, sequence)
             // The rest of a pod's ten thousand addresses is not waited for.
             if try !answer(sent, sequence, socket, into: &state) { socket = try NetlinkSocket(groups: 0) }
         }
@@ -43,12 +43,12 @@ enum PeerInquiry {
         guard !ports.isEmpty else { return state.bridges != before }
         for port in ports {
             let socket = try NetlinkSocket(groups: 0)
-            let sent = shim_netlink_dump_port(socket.descriptor, port, 1)
+            let sent = bh_route_dump_port(socket.descriptor, port, 1)
             guard sent == 0 else { throw .system(operation: "ask for a bridge's port", code: -sent) }
             try socket.collect(1, into: &state, atMost: entryLimit)
         }
         let socket = try NetlinkSocket(groups: 0)
-        let sent = shim_netlink_dump(socket.descriptor, UInt16(RTM_GETNEIGH), 0, 1)
+        let sent = bh_route_dump(socket.descriptor, UInt16(RTM_GETNEIGH), 0, 1)
         guard sent == 0 else { throw .system(operation: "ask for neighbours", code: -sent) }
         try socket.collect(1, into: &state, atMost: neighbourLimit)
         return state.bridges != before

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinuxShim
+import NetlinkAttributes
 import NetworkTypes
 
 /// Reads `struct rtmsg`.
@@ -13,7 +14,7 @@ enum RouteReader {
     }
 
     /// Nil: of another kind, or of a table that does not count.
-    static func route(_ body: NetlinkBytes) throws(NodeNetworkError) -> Read? {
+    static func route(_ body: NetlinkBytes) throws(NetlinkFormatError) -> Read? {
         let header = try body.load(rtmsg.self, "route header")
         guard let family = AddressFamilyNumber.family(header.rtm_family) else { return nil }
         guard Int(header.rtm_dst_len) <= family.bitWidth else {
@@ -27,7 +28,7 @@ enum RouteReader {
         var table = UInt32(header.rtm_table)
         var destination: IPAddress?
         var route = Route(destination: CIDR(family.zero, prefixLength: 0), links: [])
-        try body.forEachAttribute(from: MemoryLayout<rtmsg>.size) { type, payload throws(NodeNetworkError) in
+        try body.forEachAttribute(from: MemoryLayout<rtmsg>.size) { type, payload throws(NetlinkFormatError) in
             switch type {
             case Int(RTA_TABLE.rawValue): table = try payload.load(UInt32.self, "table")
             case Int(RTA_DST.rawValue): destination = try payload.address(family)
@@ -51,7 +52,7 @@ enum RouteReader {
     }
 
     /// RTA_MULTIPATH: a row of `struct rtnexthop`, each with attributes of its own.
-    private static func nextHops(_ payload: NetlinkBytes, into route: inout Route) throws(NodeNetworkError) {
+    private static func nextHops(_ payload: NetlinkBytes, into route: inout Route) throws(NetlinkFormatError) {
         let headerSize = MemoryLayout<rtnexthop>.size
         var position = 0
         while position < payload.count {

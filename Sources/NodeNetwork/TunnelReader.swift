@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinuxShim
+import NetlinkAttributes
 
 /// Reads what a device is (IFLA_LINKINFO), and what it unwraps where it is a tunnel's end.
 enum TunnelReader {
-    static func information(_ body: NetlinkBytes) throws(NodeNetworkError) -> (kind: String, tunnel: TunnelEnd?) {
+    static func information(_ body: NetlinkBytes) throws(NetlinkFormatError) -> (kind: String, tunnel: TunnelEnd?) {
         var kind = ""
         var data: NetlinkBytes?
         try body.forEachAttribute(from: 0) { type, payload in
@@ -16,7 +17,7 @@ enum TunnelReader {
         return (kind, try tunnel(kind, data))
     }
 
-    private static func tunnel(_ kind: String, _ data: NetlinkBytes?) throws(NodeNetworkError) -> TunnelEnd? {
+    private static func tunnel(_ kind: String, _ data: NetlinkBytes?) throws(NetlinkFormatError) -> TunnelEnd? {
         switch kind {
         case "vxlan": return TunnelEnd(udpPorts: try port(Int(IFLA_VXLAN_PORT), in: data))
         case "geneve": return TunnelEnd(udpPorts: try port(Int(IFLA_GENEVE_PORT), in: data))
@@ -24,18 +25,18 @@ enum TunnelReader {
         // Its port is told to those who ask WireGuard itself.
         case "wireguard": return TunnelEnd()
         case "gre", "gretap", "erspan", "ip6gre", "ip6gretap", "ip6erspan":
-            return TunnelEnd(udpPorts: try port(Attribute.greEncapsulation, in: data), protocols: [Number.gre])
+            return TunnelEnd(udpPorts: try port(TunnelAttribute.greEncapsulation, in: data), protocols: [Number.gre])
         case "ipip", "sit", "ip6tnl":
             return TunnelEnd(
-                udpPorts: try port(Attribute.ipEncapsulation, in: data), protocols: try inner(of: kind, data))
+                udpPorts: try port(TunnelAttribute.ipEncapsulation, in: data), protocols: try inner(of: kind, data))
         default: return nil
         }
     }
 
     /// A port in network byte order; none where the attribute is missing or zero.
-    private static func port(_ attribute: Int, in data: NetlinkBytes?) throws(NodeNetworkError) -> Set<UInt16> {
+    private static func port(_ attribute: Int, in data: NetlinkBytes?) throws(NetlinkFormatError) -> Set<UInt16> {
         var ports: Set<UInt16> = []
-        try data?.forEachAttribute(from: 0) { type, payload throws(NodeNetworkError) in
+        try data?.forEachAttribute(from: 0) { type, payload throws(NetlinkFormatError) in
             guard type == attribute else { return }
             let port = UInt16(bigEndian: try payload.load(UInt16.self, "tunnel's port"))
             if port != 0 { ports = [port] }
@@ -44,17 +45,17 @@ enum TunnelReader {
     }
 
     /// The protocols that stand behind the outer header: what was asked for, or all that the kind can carry.
-    private static func inner(of kind: String, _ data: NetlinkBytes?) throws(NodeNetworkError) -> Set<UInt8> {
+    private static func inner(of kind: String, _ data: NetlinkBytes?) throws(NetlinkFormatError) -> Set<UInt8> {
         var number: UInt8 = 0
-        try data?.forEachAttribute(from: 0) { type, payload throws(NodeNetworkError) in
-            if type == Attribute.carried { number = try payload.load(UInt8.self, "tunnel's protocol") }
+        try data?.forEachAttribute(from: 0) { type, payload throws(NetlinkFormatError) in
+            if type == TunnelAttribute.carried { number = try payload.load(UInt8.self, "tunnel's protocol") }
         }
         if number != 0 { return [number] }
         return kind == "ipip" ? [Number.ipv4] : [Number.ipv4, Number.ipv6]
     }
 
     /// linux/if_tunnel.h, which cannot be included beside glibc's net/if.h.
-    private enum Attribute {
+    private enum TunnelAttribute {
         /// IFLA_IPTUN_PROTO.
         static let carried = 9
         /// IFLA_IPTUN_ENCAP_DPORT.

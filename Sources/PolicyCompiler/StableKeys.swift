@@ -121,8 +121,8 @@ extension StableKey {
     /// An endpoint: name and addresses, but no UID, which a restarted daemon could not tell from the tables.
     init(endpoint name: EndpointName, addresses: [IPAddress]) {
         var hash = StableHash()
-        hash.add(name.namespace)
-        hash.add(name.name)
+        hash.add(name.shownNamespace)
+        hash.add(name.shownName)
         hash.add(addresses.count)
         for address in addresses { hash.add(address) }
         self = hash.finish()

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
 
-/// A pod of this node as its container runtime tells of it, through the chained CNI plugin: before the API server says
-/// which addresses it has, and often before its object is known at all.
+/// A pod of this node as its container runtime reports it through the chained CNI plugin: before the API server reports
+/// the pod's addresses, and often before its Pod object is known.
 public struct PodAttachment: Sendable, Hashable {
-    /// The pod's identity. Neither its name nor an address is one: both are used again. A static pod's is its own, not
-    /// that of the object which the API server has of it.
+    /// Identifies the pod, as neither its name nor an address does: both are used again. For a static pod this is the
+    /// UID of the pod itself, not the UID of its mirror object.
     public var uid: String
     public var namespace: String
     public var name: String
     /// At least one.
     public var addresses: [IPAddress]
-    /// Whether it is denied everything until its object is known. False: it is as though nobody had told of it until
-    /// then.
+    /// Whether the pod is denied everything until its object is known. If false, the runtime's report has no effect on
+    /// the pod's own traffic until then.
     public var isHeld: Bool
 
     public init(uid: String, namespace: String, name: String, addresses: [IPAddress], isHeld: Bool = true) {
@@ -24,20 +24,7 @@ public struct PodAttachment: Sendable, Hashable {
     }
 }
 
-extension EndpointName {
-    /// The namespace of endpoints that stand for pods whose object is not known yet; no object can have this name.
-    public static let heldNamespace = "(held)"
-
-    /// The endpoint that stands for a pod until its object is known.
-    public init(heldFor attachment: PodAttachment) {
-        self.init(
-            namespace: Self.heldNamespace, name: "\(attachment.namespace)/\(attachment.name) \(attachment.uid)")
-    }
-
-    public var isHeld: Bool { namespace == Self.heldNamespace }
-}
-
 extension PolicyReference {
-    /// What denies a pod everything until its object is known.
+    /// Denies a pod everything until its object is known.
     public static let unknownPod = PolicyReference(kind: "UnknownPod", namespace: "", name: "unknown pod: deny")
 }

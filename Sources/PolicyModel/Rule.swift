@@ -234,18 +234,6 @@ public struct AddressBlock: Sendable, Hashable, Comparable, CustomStringConverti
     }
 }
 
-/// A local endpoint's name: a pod's `namespace/name`, or what a controller on the control socket calls it.
-public struct EndpointName: Sendable, Hashable, Comparable, CustomStringConvertible {
-    public var namespace: String
-    public var name: String
-    public init(namespace: String, name: String) {
-        self.namespace = namespace
-        self.name = name
-    }
-    public var description: String { namespace.isEmpty ? name : "\(namespace)/\(name)" }
-    public static func < (a: Self, b: Self) -> Bool { (a.namespace, a.name) < (b.namespace, b.name) }
-}
-
 /// A local endpoint with its resolved policy.
 public struct ResolvedEndpoint: Sendable, Hashable {
     public var name: EndpointName

@@ -63,6 +63,9 @@ extension PolicyPipeline {
     /// The node whose object has an address. Nil: no object of a node has it.
     public func node(withAddress address: IPAddress) -> String? { state.node(withAddress: address) }
 
+    /// How many endpoints stand for pods that only an interface shows.
+    public var unknownEndpointCount: Int { state.unknownEndpointCount }
+
     /// Names of all Node objects, in order.
     public var nodeNames: [String] { state.nodeNames }
 

@@ -12,9 +12,6 @@ import PolicyResolver
 /// A step takes time proportional to what it changes. Its result depends on the events alone, never on hash seeds.
 public struct PolicyPipeline: Sendable {
     public let nodeName: String
-    /// The namespace for pods of which nothing is known but their addresses: policies of the Admin and Baseline tiers
-    /// select them only with empty selectors, NetworkPolicy never, and they are nobody's peers.
-    public static let unknownNamespace = ClusterState.unknownNamespace
     var state: ClusterState
     var resolver: PolicyResolver
     var compiler: PolicyCompiler
@@ -63,13 +60,24 @@ public struct PolicyPipeline: Sendable {
         state.set(localAddresses: Set(localAddresses).sorted())
     }
 
-    /// Takes in, without compiling, what the node's container runtime has told of its pods: as ``ingest(_:)``.
+    /// Takes in, without compiling, what the node's container runtime has reported of its pods: as ``ingest(_:)``.
     public mutating func ingest(attachments: [PodAttachment]) { state.set(attachments: attachments) }
 
-    /// Replaces what the node's container runtime has told of its pods, at most one attachment of a UID and of an
+    /// Replaces what the node's container runtime has reported of its pods, at most one attachment of a UID and of an
     /// address. Pods whose object is known have these addresses from now on, others are denied everything until it is.
     public mutating func apply(attachments: [PodAttachment]) -> CompiledDelta {
         ingest(attachments: attachments)
+        return step()
+    }
+
+    /// Takes in, without compiling, where pods are by the node's network: the addresses behind each interface that leads
+    /// to a pod, known or not; as ``ingest(_:)``.
+    public mutating func ingest(interfaces: [String: Set<IPAddress>]) { state.set(interfaces: interfaces) }
+
+    /// Replaces what the node's network shows of pods. An interface to a pod that nothing else is known of is an endpoint
+    /// while a policy selects all pods: such policies hold for it, and no others.
+    public mutating func apply(interfaces: [String: Set<IPAddress>]) -> CompiledDelta {
+        ingest(interfaces: interfaces)
         return step()
     }
 
@@ -77,8 +85,9 @@ public struct PolicyPipeline: Sendable {
     ///
     /// - Throws: ``PushedPolicyError``; nothing has changed then.
     public mutating func apply(pushed: PushedPolicy) throws(PushedPolicyError) -> CompiledDelta {
-        try resolver.push(pushed)
-        state.set(pushedAddresses: pushed.endpoints.flatMap(\.addresses))
+        try resolver.push(pushed, over: state)
+        let endpoints = pushed.endpoints.map { ($0.name, $0.addresses) }
+        state.set(pushed: Dictionary(endpoints, uniquingKeysWith: { first, _ in first }))
         return step()
     }
 
@@ -93,6 +102,7 @@ public struct PolicyPipeline: Sendable {
     public mutating func releaseNumbering() { compiler.releaseNumbering() }
 
     private mutating func step() -> CompiledDelta {
+        state.placeEndpointsWithoutObject()
         let change = resolver.resolve(state)
         state.commit()
         return compiler.compile(change)

@@ -3,7 +3,7 @@ import ClusterState
 import NetworkTypes
 import PolicyModel
 
-/// What was pushed, and what of it is in force.
+/// What was pushed, and what of it takes effect.
 struct PushedState: Sendable {
     struct Entry: Sendable {
         var endpoint: PushedEndpoint
@@ -17,7 +17,7 @@ struct PushedState: Sendable {
     var reported: [EndpointName: [IPAddress]] = [:]
     /// Rules have to be resolved again.
     var isDirty = false
-    /// A pod's endpoint changed, and with it perhaps whose an address is.
+    /// An endpoint of this node changed, and with it perhaps the owner of a pushed address or name.
     var isContested = false
 }
 
@@ -26,13 +26,12 @@ extension PolicyResolver {
     ///
     /// A pod that later appears on this node with the name or an address of a pushed endpoint takes it over, as the
     /// cluster's word on its pods is the newer one; the pushed endpoint has it back when the pod is gone.
-    public mutating func push(_ policy: PushedPolicy) throws(PushedPolicyError) {
+    public mutating func push(_ policy: PushedPolicy, over state: ClusterState) throws(PushedPolicyError) {
         try policy.validate()
-        let (names, owners) = podEndpoints()
         for endpoint in policy.endpoints {
-            guard !names.contains(endpoint.name) else { throw .nameOfPod(endpoint.name) }
+            if let pod = pod(withNameOf: endpoint, state) { throw .nameOfPod(pod) }
             for address in endpoint.addresses {
-                if let owner = owners[address] { throw .addressOwned(address, by: owner) }
+                if let owner = podEndpoint(with: address, state) { throw .addressOwned(address, by: owner) }
             }
         }
         for entry in pushed.entries { for set in entry.peerSets { peerSets.release(set) } }
@@ -40,18 +39,17 @@ extension PolicyResolver {
         pushed.isDirty = true
     }
 
-    private func podEndpoints() -> (names: Set<EndpointName>, owners: [IPAddress: EndpointName]) {
-        var names: Set<EndpointName> = []
-        var owners: [IPAddress: EndpointName] = [:]
-        for endpoint in endpoints.values {
-            names.insert(endpoint.name)
-            for address in endpoint.addresses { owners[address] = endpoint.name }
-        }
-        for (name, addresses) in held {
-            names.insert(name)
-            for address in addresses { owners[address] = name }
-        }
-        return (names, owners)
+    /// The pod of this node with a pushed endpoint's namespace and name, if the pod is an endpoint.
+    private func pod(withNameOf endpoint: PushedEndpoint, _ state: ClusterState) -> EndpointName? {
+        let name = EndpointName(namespace: endpoint.name.namespace, name: endpoint.name.name)
+        return state.number(ofPod: name).flatMap { endpoints[$0] } == nil ? nil : name
+    }
+
+    /// The endpoint of a pod, known or held, that has an address as of the last step.
+    private func podEndpoint(with address: IPAddress, _ state: ClusterState) -> EndpointName? {
+        guard let number = state.localOwner(of: address) else { return nil }
+        if let held = held[number] { return held.name }
+        return endpoints[number].flatMap { $0.name.kind == .pod ? $0.name : nil }
     }
 
     mutating func resolvePushed(_ state: ClusterState, _ change: inout ResolvedChange) {
@@ -59,10 +57,9 @@ extension PolicyResolver {
         if pushed.isDirty {
             for index in pushed.entries.indices { resolvePushed(entry: index, state) }
         }
-        let (names, owners) = podEndpoints()
         var reported: [EndpointName: [IPAddress]] = [:]
-        for entry in pushed.entries where !names.contains(entry.endpoint.name) {
-            let addresses = entry.endpoint.addresses.filter { owners[$0] == nil }.sorted()
+        for entry in pushed.entries where pod(withNameOf: entry.endpoint, state) == nil {
+            let addresses = state.judgedAddresses(ofPushed: entry.endpoint.name)
             guard !addresses.isEmpty else { continue }
             reported[entry.endpoint.name] = addresses
             guard pushed.isDirty || pushed.reported[entry.endpoint.name] != addresses else { continue }

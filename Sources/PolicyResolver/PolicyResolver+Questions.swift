@@ -31,10 +31,11 @@ extension PolicyResolver {
                     ingressPolicies: entry.ingress.tiers.isEmpty ? [] : reference,
                     egressPolicies: entry.egress.tiers.isEmpty ? [] : reference))
         }
-        for (name, addresses) in held {
+        for endpoint in held.values {
             result.append(
                 LocalEndpointSummary(
-                    name: name, addresses: addresses, ingressPolicies: [.unknownPod], egressPolicies: [.unknownPod]))
+                    name: endpoint.name, addresses: endpoint.addresses, ingressPolicies: [.unknownPod],
+                    egressPolicies: [.unknownPod]))
         }
         return result.sorted { $0.name < $1.name }
     }
@@ -61,8 +62,10 @@ extension PolicyResolver {
 
     public var localEndpointCount: Int { endpoints.count + pushed.reported.count + held.count }
 
-    /// Addresses of a pushed endpoint, as far as no pod has them.
-    public func addresses(ofPushed name: EndpointName) -> [IPAddress]? { pushed.reported[name] }
+    /// Addresses of a pushed endpoint, as far as no pod has them. Takes the name as people and documents see it.
+    public func addresses(ofPushed name: EndpointName) -> [IPAddress]? {
+        pushed.reported[EndpointName(kind: .pushed, namespace: name.shownNamespace, name: name.shownName)]
+    }
 
     /// Peer sets that rules of local endpoints use.
     public var peerSetCount: Int { peerSets.count }

@@ -31,8 +31,8 @@ public struct PolicyResolver: Sendable {
     var nodeDNS: PeerSetID?
     var judgesOwnNode = false
     var pushed = PushedState()
-    /// Endpoints that stand for pods whose object is not known yet, with their addresses as last reported.
-    var held: [EndpointName: [IPAddress]] = [:]
+    /// Endpoints that stand for pods whose object is not known yet, as last reported.
+    var held: [UInt32: HeldEndpoint] = [:]
     let settings: PolicySettings
 
     public init(settings: PolicySettings = PolicySettings()) { self.settings = settings }
@@ -54,7 +54,7 @@ public struct PolicyResolver: Sendable {
             change.endpoints[endpoint.name] = ResolvedEndpoint(
                 name: endpoint.name, addresses: endpoint.addresses, ingress: group.ingress, egress: group.egress)
         }
-        resolveHeld(state, &change)
+        resolveHeld(changes, state, &change)
         if !changes.localPods.isEmpty { pushed.isContested = true }
         resolvePushed(state, &change)
         deactivateUnused()

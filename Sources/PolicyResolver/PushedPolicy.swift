@@ -19,7 +19,8 @@ public struct PushedPolicy: Sendable, Hashable {
 
 /// One endpoint with the rules of both directions.
 public struct PushedEndpoint: Sendable, Hashable {
-    public var name: EndpointName
+    /// Of ``EndpointKind/pushed``.
+    public var name: EndpointName { didSet { name.kind = .pushed } }
     public var addresses: [IPAddress]
     public var ingress: PushedDirection
     public var egress: PushedDirection
@@ -28,7 +29,7 @@ public struct PushedEndpoint: Sendable, Hashable {
         name: EndpointName, addresses: [IPAddress], ingress: PushedDirection = PushedDirection(),
         egress: PushedDirection = PushedDirection()
     ) {
-        self.name = name
+        self.name = EndpointName(kind: .pushed, namespace: name.namespace, name: name.name)
         self.addresses = addresses
         self.ingress = ingress
         self.egress = egress

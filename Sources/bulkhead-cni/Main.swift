@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ChainedCNI
 import Glibc
-import KubernetesObjects
 
 /// The chained CNI plugin: a pod's network is handed over when its policy is in the kernel.
 @main
@@ -49,9 +48,9 @@ enum Main {
             }
             if count == 0 { return input }
             input += chunk[..<count]
-            guard input.count <= JSONText.limits.size else {
+            guard input.count <= CNILimits.text.size else {
                 throw CNIError(
-                    .invalidConfiguration, "the network configuration has more than \(JSONText.limits.size) bytes")
+                    .invalidConfiguration, "the network configuration has more than \(CNILimits.text.size) bytes")
             }
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import ControlProtocol
-import PolicySources
+import Manifests
 
 /// `-f`, for the commands that send documents.
 struct DocumentOptions: ParsableArguments {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ClusterVerdicts
 import ControlProtocol
-import PolicyPipeline
+import Documents
 
 /// Answers a file of questions, line by line, in order.
 struct BulkVerdict {
@@ -41,17 +42,17 @@ struct BulkVerdict {
 
     private mutating func take(_ line: UnsafeRawBufferPointer) {
         // A blank line is no question: it has no answer either.
-        guard line.contains(where: { !JSONLine.isSpace($0) }) else { return }
+        guard line.contains(where: { !$0.isJSONSpace }) else { return }
         do {
             let query = try QueryLine.parse(line)
-            guard let from = query.from.flow, let to = query.to.flow else { throw query.serviceError }
-            let answer = try cluster.answer(from: from, to: to, ipProtocol: query.ipProtocol, port: query.port)
+            guard let question = query.question else { throw query.serviceError }
+            let answer = try cluster.answer(question)
             if answer.verdict == .deny { denials += 1 }
             JSONLine.append(answer, to: &output)
         } catch {
             errors += 1
             output.append(contentsOf: #"{"error":"#.utf8)
-            JSONLine.append("\(error)", to: &output)
+            JSONString.append("\(error)", to: &output)
             output.append(UInt8(ascii: "}"))
         }
         output.append(UInt8(ascii: "\n"))

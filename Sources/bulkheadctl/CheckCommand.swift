@@ -2,7 +2,7 @@
 import ArgumentParser
 import ControlProtocol
 import KubernetesObjects
-import PolicySources
+import Manifests
 
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

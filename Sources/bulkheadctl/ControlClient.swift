@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import ControlProtocol
+import Documents
 import NIOCore
 import NIOHTTP1
 
@@ -130,21 +131,9 @@ struct ControlClient {
         return Refusal(answer: answer.error)
     }
 
-    /// `?name=value&…`, with everything but letters, digits and `-._~:` in percent form (RFC 3986).
+    /// `?name=value&…`, with everything but letters, digits and `-._~:` escaped.
     private static func text(of query: [(String, String)]) -> String {
-        func escaped(_ value: String) -> String {
-            value.utf8.map { byte in
-                switch UInt8(byte) {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                    UInt8(ascii: "~"), UInt8(ascii: ":"):
-                    return String(UnicodeScalar(byte))
-                default:
-                    let digits = String(byte, radix: 16, uppercase: true)
-                    return "%" + (digits.count == 1 ? "0" : "") + digits
-                }
-            }.joined()
-        }
+        func escaped(_ value: String) -> String { PercentEncoding.encode(value, keeping: "-._~:") }
         return query.isEmpty ? "" : "?" + query.map { "\($0)=\(escaped($1))" }.joined(separator: "&")
     }
 }

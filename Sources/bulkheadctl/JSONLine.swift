@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import ClusterVerdicts
 import ControlProtocol
+import Documents
 import PolicyModel
-import PolicyPipeline
 
 /// Writes answers as JSON straight into a buffer, the same fields as ``VerdictAnswer``; a general encoder takes twenty
 /// times as long as the verdict itself.
 enum JSONLine {
-    static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || byte == 9 || byte == 13 || byte == 10 }
-
     static func append(_ decision: ClusterDecision, to output: inout [UInt8]) {
         field("verdict", decision.verdict.rawValue, to: &output, first: true)
         field("flow", decision.flow.description, to: &output)
@@ -64,23 +63,6 @@ enum JSONLine {
         output.append(UInt8(ascii: "\""))
         name.withUTF8Buffer { output.append(contentsOf: $0) }
         output.append(contentsOf: "\":".utf8)
-        append(value, to: &output)
-    }
-
-    /// A JSON string (RFC 8259, 7).
-    static func append(_ text: String, to output: inout [UInt8]) {
-        output.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                output.append(UInt8(ascii: "\\"))
-                output.append(byte)
-            case ..<32:
-                let digits = String(byte, radix: 16)
-                output.append(contentsOf: "\\u00\(digits.count == 1 ? "0" : "")\(digits)".utf8)
-            default: output.append(byte)
-            }
-        }
-        output.append(UInt8(ascii: "\""))
+        JSONString.append(value, to: &output)
     }
 }

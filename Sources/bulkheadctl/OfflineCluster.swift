@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import ClusterVerdicts
 import ControlProtocol
 import KubernetesObjects
+import Manifests
 import NetworkTypes
-import PolicyPipeline
-import PolicySources
 
 /// A cluster as its manifests tell it.
 struct OfflineCluster {
@@ -53,9 +53,10 @@ struct OfflineCluster {
     }
 
     private mutating func decide(_ query: VerdictQuery, _ to: VerdictQuery.End) throws -> VerdictAnswer {
-        guard let from = query.from.flow, let to = to.flow else { throw query.serviceError }
-        return VerdictAnswer(
-            try verdicts.answer(from: from, to: to, ipProtocol: query.ipProtocol, port: query.port))
+        var query = query
+        query.to = to
+        guard let question = query.question else { throw query.serviceError }
+        return VerdictAnswer(try verdicts.answer(question))
     }
 
     private func service(_ end: VerdictQuery.End) throws -> Service? {

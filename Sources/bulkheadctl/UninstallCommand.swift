@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import BridgeGuard
 import ControlProtocol
 import DatapathEBPF
 import DatapathNFTables

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import ClusterVerdicts
 import ControlProtocol
 import NetworkTypes
 import PolicyModel
-import PolicyPipeline
 
 struct VerdictCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

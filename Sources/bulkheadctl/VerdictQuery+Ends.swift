@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
-import PolicyPipeline
+import PolicyModel
 
 /// How the ends of a flow are written: `namespace/pod`, `pod`, or an address.
 extension VerdictQuery {
@@ -8,19 +8,19 @@ extension VerdictQuery {
 
     /// - Parameter namespace: of a pod that is named without one; nil: it has to be given.
     static func end(_ text: some StringProtocol, namespace: String? = nil) throws(QueryError) -> FlowEnd {
-        // Nearly all of many questions are this one: names of namespaces have no dots, and addresses do.
-        if let slash = text.firstIndex(of: "/") {
-            let (namespace, name) = (text[..<slash], text[text.index(after: slash)...])
-            if isName(namespace), isName(name), !namespace.contains("."), !serviceWords.contains(String(namespace)) {
-                return .pod(namespace: String(namespace), name: String(name))
+        switch FlowEnd(text) {
+        case .pod(let namespace, let name)?:
+            // Names of namespaces have no dots, and addresses do.
+            if isName(namespace), isName(name), !namespace.contains("."), !serviceWords.contains(namespace) {
+                return .pod(namespace: namespace, name: name)
             }
-        } else if let address = try? IPAddress(text) {
-            return .address(address)
+        case .address(let address)?: return .address(address)
+        case nil: break
         }
         try refuseService(text)
         try refuseAddress(text)
         guard let namespace, isName(text) else {
-            throw QueryError("'\(text)' is neither namespace/pod nor an address")
+            throw QueryError("'\(text)' \(FlowEnd.problem)")
         }
         return .pod(namespace: namespace, name: String(text))
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
-import PolicyPipeline
+import PolicyModel
 
 /// One question as given on the command line or in a line of a file.
 struct VerdictQuery {
@@ -12,6 +12,12 @@ struct VerdictQuery {
 
         /// Nil for a Service.
         var flow: FlowEnd? { if case .flow(let end) = self { end } else { nil } }
+    }
+
+    /// Nil where an end is a Service.
+    var question: FlowQuestion? {
+        guard let from = from.flow, let to = to.flow else { return nil }
+        return FlowQuestion(from: from, to: to, ipProtocol: ipProtocol, port: port)
     }
 
     var from: End

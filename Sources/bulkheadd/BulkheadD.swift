@@ -2,6 +2,7 @@
 import Agent
 import ArgumentParser
 import ControlProtocol
+import ControlSocket
 import Dispatch
 import Glibc
 import Logging

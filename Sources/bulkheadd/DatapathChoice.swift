@@ -6,6 +6,7 @@ import DatapathNFTables
 import KubernetesClient
 import Logging
 import NodeNetwork
+import PolledThread
 
 /// Takes the datapath that was asked for, or the best that the kernel can, and starts an agent on it.
 struct DatapathChoice {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Agent
+import ControlProtocol
+import Documents
 import Glibc
-import KubernetesObjects
 import Logging
 
 /// Writes one line an entry to standard error, as text for people or JSON for programs. Small, because the formatters

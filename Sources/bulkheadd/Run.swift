@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Agent
+import BridgeGuard
 import ControlProtocol
+import ControlSocket
 import DatapathEBPF
 import DatapathNFTables
 import FoundationEssentials
@@ -8,9 +10,9 @@ import Glibc
 import KubernetesClient
 import KubernetesObjects
 import Logging
+import Manifests
 import NIOCore
 import NodeNetwork
-import PolicySources
 import ServiceLifecycle
 
 /// What the daemon does once its process is set up.

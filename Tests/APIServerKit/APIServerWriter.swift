@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import DocumentKit
+import Documents
 import KubernetesObjects
 
 /// Writes the answers about one collection, as protobuf where that is asked for and exists, else as JSON.

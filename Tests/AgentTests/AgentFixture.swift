@@ -5,9 +5,11 @@ import Glibc
 import KubernetesClient
 import KubernetesObjects
 import Logging
+import Manifests
 import NetworkTypes
 import NodeNetwork
-import PolicySources
+import PolicyModel
+import PolledThread
 import Testing
 
 /// An agent over a fake kernel, with a directory of its own.
@@ -84,9 +86,9 @@ struct AgentFixture {
             ports: [{port: 6379}]
         """
 
-    static func question(_ from: String, _ to: String, _ port: UInt16) throws -> VerdictQuestion {
-        VerdictQuestion(
-            from: try #require(VerdictQuestion.End(from)), to: try #require(VerdictQuestion.End(to)),
+    static func question(_ from: String, _ to: String, _ port: UInt16) throws -> FlowQuestion {
+        FlowQuestion(
+            from: try #require(FlowEnd(from)), to: try #require(FlowEnd(to)),
             ipProtocol: .tcp, port: port)
     }
 

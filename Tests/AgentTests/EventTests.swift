@@ -2,6 +2,7 @@
 import Agent
 import CompiledPolicy
 import ControlProtocol
+import ControlSocket
 import Datapath
 import FlowTelemetry
 import FoundationEssentials

@@ -2,7 +2,7 @@
 import Agent
 import ControlProtocol
 import KubernetesObjects
-import PolicySources
+import Manifests
 import Testing
 
 /// Policies of the directory of static guardrails, beside those from elsewhere.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Agent
+import ControlSocket
 import Glibc
 import Logging
 import ServiceLifecycle

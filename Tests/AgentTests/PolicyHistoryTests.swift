@@ -4,8 +4,8 @@ import CompiledPolicy
 import ControlProtocol
 import KubernetesObjects
 import Logging
+import Manifests
 import PolicyModel
-import PolicySources
 import Synchronization
 import Testing
 

@@ -7,6 +7,7 @@ import KubernetesClient
 import KubernetesObjects
 import NetworkKit
 import NetworkTypes
+import PolledThread
 import PrometheusText
 import Testing
 

@@ -3,6 +3,7 @@ import Agent
 import ControlProtocol
 import KubernetesObjects
 import NetworkTypes
+import PolicyModel
 import Testing
 
 /// The daemon's answers about pods of other nodes, addresses that are no pod's, and names that are misspelt.
@@ -59,8 +60,8 @@ import Testing
         let fixture = try AgentFixture()
         try await fixture.start(Self.world)
         return try await fixture.agent.verdict(
-            VerdictQuestion(
-                from: try #require(VerdictQuestion.End(from)), to: try #require(VerdictQuestion.End(to)),
+            FlowQuestion(
+                from: try #require(FlowEnd(from)), to: try #require(FlowEnd(to)),
                 ipProtocol: ipProtocol, port: port))
     }
 

@@ -2,10 +2,10 @@
 import APIServerKit
 import Foundation
 import KubernetesObjects
+import Manifests
 import NetworkKit
 import NetworkTypes
 import PolicyOracle
-import PolicySources
 import WorldKit
 
 /// The cluster of the live tests: pods, the policies that all cases are judged by, servers in every pod.

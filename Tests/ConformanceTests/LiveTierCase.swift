@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
+import Manifests
 import NetworkKit
 import NetworkTypes
 import PolicyOracle
-import PolicySources
 
 /// Policies of tiers over ``LiveCluster/policies``, and what becomes of packets under both.
 enum LiveTier {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ClusterVerdicts
 import Foundation
 import KubernetesObjects
 import NetworkTypes
@@ -20,8 +21,9 @@ import WorldKit
             let oracles = Self.oracles(world)
             for flow in generator.flows(200) {
                 let answer = try cluster.answer(
-                    from: .address(flow.source), to: .address(flow.destination), ipProtocol: flow.ipProtocol,
-                    port: flow.destinationPort)
+                    FlowQuestion(
+                        from: .address(flow.source), to: .address(flow.destination), ipProtocol: flow.ipProtocol,
+                        port: flow.destinationPort))
                 let verdicts = oracles.map { $0.verdict(flow) }
                 let egress = verdicts.compactMap(\.egress).first
                 let ingress = verdicts.compactMap(\.ingress).first
@@ -47,7 +49,7 @@ import WorldKit
             for (from, to) in zip(world.pods, world.pods.dropFirst()) {
                 guard
                     let answer = try? cluster.answer(
-                        from: from.end, to: to.end, ipProtocol: .tcp, port: 80)
+                        FlowQuestion(from: from.end, to: to.end, ipProtocol: .tcp, port: 80))
                 else { continue }
                 answers += 1
                 let denied = oracles.contains { $0.verdict(answer.flow).verdict == .deny }
@@ -104,7 +106,8 @@ extension Pod {
             return .pod(namespace: "shop", name: text)
         }
         var cluster = try Self.cluster()
-        return try cluster.answer(from: end(from), to: end(to), ipProtocol: ipProtocol, port: port)
+        return try cluster.answer(
+            FlowQuestion(from: end(from), to: end(to), ipProtocol: ipProtocol, port: port))
     }
 
     @Test func eachEndIsDecidedOnItsNode() throws {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
-import PolicySources
+import Manifests
 import Testing
 import WorldKit
 

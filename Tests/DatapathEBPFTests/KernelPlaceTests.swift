@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import CLinuxShim
+import ConnectionTracking
 import Datapath
 import DatapathEBPF
 import Glibc
@@ -63,7 +63,7 @@ import Testing
             var datapath = EBPFDatapath(bpffs: bpffs)
             _ = try datapath.open()
             try datapath.checkPlace()
-            try #require(bh_conntrack_table_delete() == 0)
+            try TrackingTable.remove()
             let error = try #require(throws: DatapathError.self) { try datapath.checkPlace() }
             #expect("\(error)".contains("bulkhead-tracking"))
         }

@@ -2,6 +2,7 @@
 import CompiledPolicy
 import Datapath
 import DatapathNFTables
+import Netfilter
 import NetworkTypes
 import PolicyModel
 import Testing
@@ -20,7 +21,7 @@ struct PolicyTablesTests {
             let next = compiler.compile(plan)
             let delta = CompiledDelta(from: policy, to: next)
             let before = tables.contents
-            let step = tables.apply(delta, of: next)
+            let step = tables.plan(delta, of: next)
             // Established flows are looked through only then.
             if !tables.mayHaveShrunk {
                 let stopped = sampleFlows.filter { policy.allows($0) && !next.allows($0) }
@@ -57,9 +58,9 @@ struct PolicyTablesTests {
         var plan = PolicyPlan.mixed
         plan.endpoints["web"] = nil
         let without = compiler.compile(plan)
-        _ = tables.apply(CompiledDelta(from: policy, to: without), of: without)
+        _ = tables.plan(CompiledDelta(from: policy, to: without), of: without)
         #expect(tables.contents == PolicyTables(without).contents)
-        _ = tables.apply(CompiledDelta(from: without, to: policy), of: policy)
+        _ = tables.plan(CompiledDelta(from: without, to: policy), of: policy)
         #expect(tables.contents == bare)
     }
 
@@ -104,7 +105,7 @@ struct PolicyTablesTests {
         func takesAway(_ change: (inout PolicyPlan) -> Void) -> Bool {
             change(&plan)
             let next = compiler.compile(plan)
-            #expect(tables.apply(CompiledDelta(from: policy, to: next), of: next) != nil)
+            #expect(tables.plan(CompiledDelta(from: policy, to: next), of: next) != nil)
             policy = next
             return tables.mayHaveShrunk
         }
@@ -131,7 +132,7 @@ struct PolicyTablesTests {
         var plan = PolicyPlan.mixed
         plan.peers["pods tier=frontend in namespace shop"]!.hosts.insert(address("10.9.9.9"))
         let next = compiler.compile(plan)
-        let step = tables.apply(CompiledDelta(from: policy, to: next), of: next)!
+        let step = tables.plan(CompiledDelta(from: policy, to: next), of: next)!
         // The frontend's own set, and its union with the backend.
         #expect(step.addedMembers.count == 2 && step.count == 2)
         #expect(step.addedMembers.allSatisfy { $0.members == .addresses([address("10.9.9.9")]) })
@@ -158,7 +159,7 @@ struct PolicyTablesTests {
             ])
     }
 
-    @Test func rangesAreMergedAndLessTheirHoles() {
+    @Test func blocksAreLessTheirHoles() {
         let block = AddressBlock(
             cidr: cidr("10.0.0.0/8"), except: [cidr("10.0.0.0/16"), cidr("10.255.0.0/16"), cidr("10.1.2.0/24")])
         #expect(
@@ -166,13 +167,6 @@ struct PolicyTablesTests {
                 AddressRange(first: address("10.1.0.0"), last: address("10.1.1.255")),
                 AddressRange(first: address("10.1.3.0"), last: address("10.254.255.255")),
             ])
-        let merged = AddressRanges(
-            [cidr("10.0.0.0/25"), cidr("10.0.0.128/25"), cidr("10.0.0.0/24"), cidr("10.0.2.0/24"), cidr("::/0")].map {
-                AddressRange($0)
-            })
-        #expect(merged.ranges.count == 3)
-        #expect(merged.contains(address("10.0.0.200")) && !merged.contains(address("10.0.1.0")))
-        #expect(merged.contains(address("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")))
         #expect(AddressBlock(cidr: cidr("0.0.0.0/0"), except: [cidr("0.0.0.0/0")]).ranges.isEmpty)
     }
 }

@@ -3,6 +3,7 @@ import CompiledPolicy
 import Datapath
 import DatapathNFTables
 import Glibc
+import Netfilter
 import NetworkKit
 import NetworkTypes
 import PolicyModel

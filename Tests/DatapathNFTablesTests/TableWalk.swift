@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import DatapathNFTables
+import Netfilter
 import NetworkTypes
 
 /// A packet's way through the plan of a table, step by step, as the kernel takes it: the first packet of a flow, by an

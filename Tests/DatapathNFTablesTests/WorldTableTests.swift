@@ -2,6 +2,7 @@
 import CompiledPolicy
 import Datapath
 import DatapathNFTables
+import Netfilter
 import NetworkTypes
 import PolicyModel
 import PolicyOracle
@@ -26,7 +27,7 @@ struct WorldTableTests {
         for step in 0..<12 {
             if step > 0 {
                 let delta = pipeline.apply(generator.change())
-                guard tables.apply(delta, of: pipeline.compiled) != nil else {
+                guard tables.plan(delta, of: pipeline.compiled) != nil else {
                     Issue.record("seed \(seed) step \(step): built anew")
                     return
                 }

@@ -2,7 +2,7 @@
 import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
-import PolicySources
+import Manifests
 import Testing
 
 extension OfferedClusterTests {

@@ -2,7 +2,7 @@
 import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch
-import PolicySources
+import Manifests
 import Testing
 
 /// A whole cluster followed over TLS, whose server is the stand-in and, where one is offered, a real one.

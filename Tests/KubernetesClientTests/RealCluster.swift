@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import APIServerKit
 import DocumentKit
+import Documents
 import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch

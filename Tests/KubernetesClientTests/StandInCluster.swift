@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import APIServerKit
+import Documents
 import KubernetesClient
 import KubernetesObjects
 import KubernetesWatch

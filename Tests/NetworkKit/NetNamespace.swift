@@ -28,7 +28,7 @@ public struct NetNamespace: Sendable, Hashable {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw NetError.system("open \(path)", errno) }
         defer { close(file) }
-        let failure = shim_enter_network_namespace(file)
+        let failure = bh_enter_network_namespace(file)
         guard failure == 0 else { throw NetError.system("setns \(name)", -failure) }
     }
 

@@ -8,7 +8,7 @@ import Testing
 
     private func state(_ messages: [NetworkMessage]) -> NetworkState {
         var state = NetworkState()
-        for message in messages { _ = state.apply(message) }
+        for message in messages { _ = state.observe(message) }
         return state
     }
 
@@ -69,7 +69,7 @@ import Testing
             .route(route("10.0.0.7/32", by: [7], metric: 5), replaces: false),
         ])
         #expect(state.interface(ofPod: pod)?.index == 7)
-        #expect(state.apply(.routeRemoved(route("10.0.0.7/32", by: [7], metric: 5))) == .changed)
+        #expect(state.observe(.routeRemoved(route("10.0.0.7/32", by: [7], metric: 5))) == .changed)
         #expect(state.interface(ofPod: pod)?.index == 6)
     }
 
@@ -91,9 +91,9 @@ import Testing
         ])
         var down = veth
         down.isUp = false
-        #expect(state.apply(.link(down)) == .changed)
+        #expect(state.observe(.link(down)) == .changed)
         #expect(state.routes.keys.map(\.description) == ["fd00::7/128"])
-        #expect(state.apply(.linkRemoved(index: 6)) == .changed)
+        #expect(state.observe(.linkRemoved(index: 6)) == .changed)
         #expect(state == NetworkState())
     }
 
@@ -104,10 +104,10 @@ import Testing
             .link(veth), .address(address), .address(address6),
             .route(route("10.0.0.0/24", by: [6, 7], hasGateway: true), replaces: false),
         ])
-        #expect(state.apply(.addressRemoved(address6)) == .changed)
-        #expect(state.apply(.addressRemoved(address)) == .stale)
-        #expect(state.apply(.addressRemoved(address)) == .unchanged)
-        #expect(state.apply(.routeRemoved(route("10.0.0.0/24", by: [7], hasGateway: true))) == .stale)
+        #expect(state.observe(.addressRemoved(address6)) == .changed)
+        #expect(state.observe(.addressRemoved(address)) == .stale)
+        #expect(state.observe(.addressRemoved(address)) == .unchanged)
+        #expect(state.observe(.routeRemoved(route("10.0.0.0/24", by: [7], hasGateway: true))) == .stale)
     }
 
     /// A pair whose other end is in another namespace leads to a pod; a tunnel, and a pair within the node, may lead

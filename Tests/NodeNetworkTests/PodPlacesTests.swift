@@ -23,7 +23,7 @@ import Testing
             Link(index: 10, name: "veth10", kind: "veth", peerIndex: 2, peerNamespace: 3),
             Link(index: 11, name: "veth11", kind: "veth", peerIndex: 2, peerNamespace: 4),
         ]
-        for message in links.map({ .link($0) }) + messages { _ = state.apply(message) }
+        for message in links.map({ .link($0) }) + messages { _ = state.observe(message) }
         return state
     }
 

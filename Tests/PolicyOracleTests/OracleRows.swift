@@ -2,6 +2,7 @@
 import KubernetesObjects
 import NetworkTypes
 import PolicyModel
+import WorldKit
 
 // 10.0.1.1 is shop/web, 10.0.1.2 shop/db, 10.0.2.1 shop/api, 10.0.2.2 bare/web: see ``Cluster``.
 extension OracleTests.Row {
@@ -13,81 +14,85 @@ extension OracleTests.Row {
         .init(says: "both ends here", policies: [], flow: "10.0.1.1 10.0.1.2 tcp 80", egress: true, ingress: true),
         .init(says: "other node's pods", policies: from([]), flow: "10.0.2.1 10.0.2.2 tcp 80"),
         .init(says: "no pods at all", policies: [], flow: "8.8.8.8 9.9.9.9 tcp 80"),
-        .init(says: "isolated", policies: [policy("p", [.ingress])], flow: "8.8.8.8 10.0.1.1 tcp 80", ingress: false),
-        .init(says: "one way", policies: [policy("p", [.ingress])], flow: "10.0.1.1 8.8.8.8 tcp 1", egress: true),
-        .init(says: "egress", policies: [policy("p", [.egress])], flow: "10.0.1.1 8.8.8.8 tcp 1", egress: false),
         .init(
-            says: "not selected", policies: [policy("p", [.ingress])], flow: "8.8.8.8 10.0.1.2 tcp 80", ingress: true),
+            says: "isolated", policies: [webPolicy("p", [.ingress])], flow: "8.8.8.8 10.0.1.1 tcp 80", ingress: false),
+        .init(says: "one way", policies: [webPolicy("p", [.ingress])], flow: "10.0.1.1 8.8.8.8 tcp 1", egress: true),
+        .init(says: "egress", policies: [webPolicy("p", [.egress])], flow: "10.0.1.1 8.8.8.8 tcp 1", egress: false),
         .init(
-            says: "empty selector", policies: [policy("p", [.ingress], selector: everyPod)],
+            says: "not selected", policies: [webPolicy("p", [.ingress])], flow: "8.8.8.8 10.0.1.2 tcp 80", ingress: true
+        ),
+        .init(
+            says: "empty selector", policies: [webPolicy("p", [.ingress], selects: everyPod)],
             flow: "8.8.8.8 10.0.1.2 tcp 80", ingress: false),
         .init(
-            says: "own namespace only", policies: [policy("p", [.ingress], namespace: "bare", selector: everyPod)],
+            says: "own namespace only", policies: [webPolicy("bare/p", [.ingress], selects: everyPod)],
             flow: "8.8.8.8 10.0.1.1 tcp 80", ingress: true),
         .init(
             says: "rules of a direction that policyTypes lacks",
-            policies: [policy("p", [.egress], ingress: [NetworkPolicyRule()])], flow: "10.0.1.1 8.8.8.8 tcp 80",
+            policies: [webPolicy("p", [.egress], ingress: [rule()])], flow: "10.0.1.1 8.8.8.8 tcp 80",
             egress: false),
         .init(
-            says: "any rule of any policy", policies: [policy("p", [.ingress])] + from([], [port(80)]),
+            says: "any rule of any policy", policies: [webPolicy("p", [.ingress])] + from([], [port(80)]),
             flow: "8.8.8.8 10.0.1.1 tcp 80", ingress: true),
         .init(
-            says: "In", policies: [policy("p", [.ingress], selector: expression("app", .in, "x", "web"))],
+            says: "In", policies: [webPolicy("p", [.ingress], selects: LabelSelector("app", .in, "x", "web"))],
             flow: "8.8.8.8 10.0.1.1 tcp 80", ingress: false),
         .init(
-            says: "NotIn, key missing", policies: [policy("p", [.ingress], selector: expression("zone", .notIn, "a"))],
+            says: "NotIn, key missing",
+            policies: [webPolicy("p", [.ingress], selects: LabelSelector("zone", .notIn, "a"))],
             flow: "8.8.8.8 10.0.1.1 tcp 80", ingress: false),
         .init(
-            says: "NotIn, listed", policies: [policy("p", [.ingress], selector: expression("app", .notIn, "web"))],
+            says: "NotIn, listed", policies: [webPolicy("p", [.ingress], selects: LabelSelector("app", .notIn, "web"))],
             flow: "8.8.8.8 10.0.1.1 tcp 80", ingress: true),
         .init(
-            says: "In, key missing", policies: [policy("p", [.ingress], selector: expression("zone", .in, "a"))],
+            says: "In, key missing", policies: [webPolicy("p", [.ingress], selects: LabelSelector("zone", .in, "a"))],
             flow: "8.8.8.8 10.0.1.1 tcp 80", ingress: true),
         .init(
-            says: "Exists", policies: [policy("p", [.ingress], selector: expression("tier", .exists))],
+            says: "Exists", policies: [webPolicy("p", [.ingress], selects: LabelSelector("tier", .exists))],
             flow: "8.8.8.8 10.0.1.2 tcp 80", ingress: false),
         .init(
-            says: "DoesNotExist", policies: [policy("p", [.ingress], selector: expression("tier", .doesNotExist))],
+            says: "DoesNotExist", policies: [webPolicy("p", [.ingress], selects: LabelSelector("tier", .doesNotExist))],
             flow: "8.8.8.8 10.0.1.2 tcp 80", ingress: true),
         .init(
-            says: "dual stack", policies: [policy("p", [.ingress])], flow: "fd00::21 fd00::11 tcp 80", ingress: false),
+            says: "dual stack", policies: [webPolicy("p", [.ingress])], flow: "fd00::21 fd00::11 tcp 80", ingress: false
+        ),
     ]
 
     static let peers: [Self] = [
         .init(says: "no peers", policies: from([]), flow: "8.8.8.8 10.0.1.1 tcp 80", ingress: true),
         .init(
-            says: "podSelector", policies: from([.pods(namespaces: nil, pods: labels(["app": "api"]))]),
+            says: "podSelector", policies: from([.pods(namespaces: nil, pods: .labels(["app": "api"]))]),
             flow: "10.0.2.1 10.0.1.1 tcp 80", ingress: true),
         .init(
-            says: "podSelector, IPv6", policies: from([.pods(namespaces: nil, pods: labels(["app": "api"]))]),
+            says: "podSelector, IPv6", policies: from([.pods(namespaces: nil, pods: .labels(["app": "api"]))]),
             flow: "fd00::21 fd00::11 udp 80", ingress: true),
         .init(
-            says: "elsewhere", policies: from([.pods(namespaces: nil, pods: labels(["app": "web"]))]),
+            says: "elsewhere", policies: from([.pods(namespaces: nil, pods: .labels(["app": "web"]))]),
             flow: "10.0.2.2 10.0.1.1 tcp 80", ingress: false),
         .init(
             says: "empty podSelector is no outside address", policies: from([.pods(namespaces: nil, pods: everyPod)]),
             flow: "8.8.8.8 10.0.1.1 tcp 80", ingress: false),
         .init(
-            says: "namespaceSelector", policies: from([.pods(namespaces: labels(["env": "prod"]), pods: nil)]),
+            says: "namespaceSelector", policies: from([.pods(namespaces: .labels(["env": "prod"]), pods: nil)]),
             flow: "10.0.2.1 10.0.1.1 tcp 80", ingress: true),
         .init(
             says: "namespace without object",
-            policies: from([.pods(namespaces: labels(["kubernetes.io/metadata.name": "bare"]), pods: nil)]),
+            policies: from([.pods(namespaces: .labels(["kubernetes.io/metadata.name": "bare"]), pods: nil)]),
             flow: "10.0.2.2 10.0.1.1 tcp 80", ingress: true),
         .init(
             says: "namespace without object has no other label",
-            policies: from([.pods(namespaces: expression("env", .exists), pods: nil)]),
+            policies: from([.pods(namespaces: LabelSelector("env", .exists), pods: nil)]),
             flow: "10.0.2.2 10.0.1.1 tcp 80", ingress: false),
         .init(
-            says: "both: and", policies: from([.pods(namespaces: everyPod, pods: labels(["app": "web"]))]),
+            says: "both: and", policies: from([.pods(namespaces: everyPod, pods: .labels(["app": "web"]))]),
             flow: "10.0.2.2 10.0.1.1 tcp 80", ingress: true),
         .init(
-            says: "both: and, pod wrong", policies: from([.pods(namespaces: everyPod, pods: labels(["app": "db"]))]),
+            says: "both: and, pod wrong", policies: from([.pods(namespaces: everyPod, pods: .labels(["app": "db"]))]),
             flow: "10.0.2.2 10.0.1.1 tcp 80", ingress: false),
         .init(
             says: "two peers: or",
             policies: from([
-                .pods(namespaces: nil, pods: labels(["app": "db"])), .ipBlock(cidr: cidr("8.0.0.0/8"), except: []),
+                .pods(namespaces: nil, pods: .labels(["app": "db"])), .ipBlock(cidr: cidr("8.0.0.0/8"), except: []),
             ]), flow: "8.8.8.8 10.0.1.1 tcp 80", ingress: true),
         .init(
             says: "ipBlock matches pods", policies: to([.ipBlock(cidr: cidr("10.0.2.0/24"), except: [])]),
@@ -99,7 +104,7 @@ extension OracleTests.Row {
             says: "excepted here, allowed there",
             policies: to([
                 .ipBlock(cidr: cidr("10.0.0.0/8"), except: [cidr("10.0.2.0/24")]),
-                .pods(namespaces: nil, pods: labels(["app": "api"])),
+                .pods(namespaces: nil, pods: .labels(["app": "api"])),
             ]), flow: "10.0.1.1 10.0.2.1 tcp 80", egress: true),
         .init(
             says: "IPv4 block, IPv6 flow", policies: to([.ipBlock(cidr: cidr("0.0.0.0/0"), except: [])]),
@@ -110,7 +115,7 @@ extension OracleTests.Row {
         .init(
             says: "host network pods match no pod peer",
             policies: [
-                policy("p", [.egress], egress: [NetworkPolicyRule(peers: [.pods(namespaces: everyPod, pods: nil)])])
+                webPolicy("p", [.egress], egress: [NetworkPolicyRule(peers: [.pods(namespaces: everyPod, pods: nil)])])
             ], flow: "10.0.1.1 192.168.0.2 tcp 80", egress: false),
     ]
 
@@ -130,15 +135,23 @@ extension OracleTests.Row {
         .init(says: "number", policies: from([], [port(80)]), flow: "8.8.8.8 10.0.1.1 tcp 80", ingress: true),
         .init(says: "other number", policies: from([], [port(80)]), flow: "8.8.8.8 10.0.1.1 tcp 81", ingress: false),
         .init(says: "UDP number", policies: from([], [port(80)]), flow: "8.8.8.8 10.0.1.1 udp 80", ingress: false),
-        .init(says: "SCTP", policies: from([], [port(7, 7, .sctp)]), flow: "8.8.8.8 10.0.1.1 sctp 7", ingress: true),
-        .init(says: "below range", policies: from([], [port(80, 90)]), flow: "8.8.8.8 10.0.1.1 tcp 79", ingress: false),
-        .init(says: "range first", policies: from([], [port(80, 90)]), flow: "8.8.8.8 10.0.1.1 tcp 80", ingress: true),
-        .init(says: "range last", policies: from([], [port(80, 90)]), flow: "8.8.8.8 10.0.1.1 tcp 90", ingress: true),
-        .init(says: "above range", policies: from([], [port(80, 90)]), flow: "8.8.8.8 10.0.1.1 tcp 91", ingress: false),
+        .init(says: "SCTP", policies: from([], [port(7, .sctp)]), flow: "8.8.8.8 10.0.1.1 sctp 7", ingress: true),
+        .init(
+            says: "below range", policies: from([], [port(80, through: 90)]), flow: "8.8.8.8 10.0.1.1 tcp 79",
+            ingress: false),
+        .init(
+            says: "range first", policies: from([], [port(80, through: 90)]), flow: "8.8.8.8 10.0.1.1 tcp 80",
+            ingress: true),
+        .init(
+            says: "range last", policies: from([], [port(80, through: 90)]), flow: "8.8.8.8 10.0.1.1 tcp 90",
+            ingress: true),
+        .init(
+            says: "above range", policies: from([], [port(80, through: 90)]), flow: "8.8.8.8 10.0.1.1 tcp 91",
+            ingress: false),
         .init(
             says: "peer of one rule, port of another",
             policies: from([.ipBlock(cidr: cidr("8.8.8.8/32"), except: [])], [port(1)])
-                + [policy("q", [.ingress], ingress: [NetworkPolicyRule(ports: [port(2)])])],
+                + [webPolicy("q", [.ingress], ingress: [NetworkPolicyRule(ports: [port(2)])])],
             flow: "9.9.9.9 10.0.1.1 tcp 1", ingress: false),
     ]
 
@@ -201,7 +214,7 @@ extension OracleTests.Row {
             change: { $0.change("shop", "web") { $0.namedPorts.append(NamedPort(name: "http", number: 8081)) } }),
     ]
 
-    private static let denyAll = [policy("deny", [.ingress, .egress], selector: everyPod)]
+    private static let denyAll = [webPolicy("deny", [.ingress, .egress], selects: everyPod)]
 
     static let alwaysAllowed: [Self] = [
         .init(
@@ -249,7 +262,7 @@ extension OracleTests.Row {
             says: "equally old: the greater namespace first", policies: denyAll, flow: "8.8.8.8 10.0.2.2 tcp 80",
             ingress: false, change: { $0.change("shop", "db") { $0.podIPs = addresses("10.0.2.2") } }),
         .init(
-            says: "the owner's labels count", policies: from([.pods(namespaces: nil, pods: labels(["app": "api"]))]),
+            says: "the owner's labels count", policies: from([.pods(namespaces: nil, pods: .labels(["app": "api"]))]),
             flow: "10.0.2.2 10.0.1.1 tcp 80", ingress: true,
             change: { $0.change("shop", "api") { $0.podIPs = addresses("10.0.2.2") } }),
     ]

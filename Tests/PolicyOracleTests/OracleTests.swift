@@ -3,6 +3,7 @@ import KubernetesObjects
 import NetworkTypes
 import PolicyOracle
 import Testing
+import WorldKit
 
 /// The oracle against SEMANTICS.md, a row for each sentence. All on node n1, cluster `Cluster.base`.
 struct OracleTests {
@@ -37,7 +38,7 @@ struct OracleTests {
     }
 
     @Test func withoutTransportHeaderOnlyIsolationMatters() {
-        let open = policy("open", [.ingress], ingress: [NetworkPolicyRule()])
+        let open = webPolicy("open", [.ingress], ingress: [NetworkPolicyRule()])
         let oracle = Oracle(objects: Cluster.base.objects + [.networkPolicy(open)], nodeName: "n1")
         func verdict(_ source: String, _ destination: String) -> OracleVerdict {
             oracle.verdictWithoutTransport(source: address(source), destination: address(destination))
@@ -51,8 +52,8 @@ struct OracleTests {
     }
 
     @Test func theLastOfTwoObjectsOfOneNameCounts() {
-        let first = policy("p", [.ingress])
-        let second = policy("p", [.ingress], ingress: [NetworkPolicyRule()])
+        let first = webPolicy("p", [.ingress])
+        let second = webPolicy("p", [.ingress], ingress: [NetworkPolicyRule()])
         let objects = Cluster.base.objects + [.networkPolicy(first), .networkPolicy(second)]
         #expect(Oracle(objects: objects, nodeName: "n1").verdict(flow("8.8.8.8 10.0.1.1 tcp 80")).ingress == true)
     }

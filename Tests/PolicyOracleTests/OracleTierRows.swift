@@ -4,6 +4,7 @@ import NetworkTypes
 import PolicyModel
 import PolicyOracle
 import Testing
+import WorldKit
 
 /// The oracle on tiers, audit and the own node. The intents of the network-policy-api's conformance tests are among
 /// the rows: rules in order, each protocol, priorities, Pass, both tiers against NetworkPolicy, nodes, networks.
@@ -53,15 +54,15 @@ struct OracleTierTests {
 private func tier(
     _ tier: TierPolicy.Tier, _ name: String = "t", priority: Int32 = 10, kind: TierPolicy.Kind = .clusterNetworkPolicy,
     ingress: [TierRule] = [], egress: [TierRule] = [], audit: Bool = false,
-    subject: PodSelection = PodSelection(pods: LabelSelector(matchLabels: ["app": "web"]))
+    subject: PodSelection = everyPod(["app": "web"])
 ) -> TierPolicy {
     TierPolicy(
-        kind: kind, metadata: ObjectMeta(name: name), tier: tier, priority: priority, subject: subject,
-        ingress: ingress, egress: egress, enforcement: audit ? .audit : .enforce)
+        name, tier, priority, kind: kind, subject: subject, ingress: ingress, egress: egress,
+        enforcement: audit ? .audit : .enforce)
 }
 
 private func rule(
-    _ action: TierRule.Action, _ peers: [TierPeer] = [.pods(PodSelection())], _ ports: [TierPort]? = nil,
+    _ action: TierRule.Action, _ peers: [TierPeer] = [.pods(everyPod())], _ ports: [TierPort]? = nil,
     unknown: [String] = []
 ) -> TierRule { TierRule(action: action, peers: peers, ports: ports, unknown: unknown) }
 
@@ -70,7 +71,7 @@ private func number(_ ipProtocol: IPProtocol, _ first: UInt16, _ last: UInt16? =
 }
 
 private let everywhere: [TierPeer] = [.networks([cidr("0.0.0.0/0"), cidr("::/0")])]
-private let api: [TierPeer] = [.pods(PodSelection(pods: LabelSelector(matchLabels: ["app": "api"])))]
+private let api: [TierPeer] = [.pods(everyPod(["app": "api"]))]
 private let toAPI = "10.0.1.1 10.0.2.1 tcp 80"
 private let fromAPI = "10.0.2.1 10.0.1.1 tcp 80"
 
@@ -112,7 +113,7 @@ extension OracleTierTests.Row {
             ], flow: fromAPI, ingress: true),
         .init(
             says: "Admin accepts against isolation", tiers: [tier(.admin, ingress: [rule(.accept)])],
-            policies: [policy("p", [.ingress])], flow: fromAPI, ingress: true),
+            policies: [webPolicy("p", [.ingress])], flow: fromAPI, ingress: true),
         .init(
             says: "Admin denies against a NetworkPolicy", tiers: [tier(.admin, egress: [rule(.deny)])],
             policies: to([]), flow: toAPI, egress: false),
@@ -123,7 +124,7 @@ extension OracleTierTests.Row {
         .init(
             says: "Pass to isolation",
             tiers: [tier(.admin, egress: [rule(.pass)]), tier(.baseline, egress: [rule(.accept)])],
-            policies: [policy("p", [.egress])], flow: toAPI, egress: false),
+            policies: [webPolicy("p", [.egress])], flow: toAPI, egress: false),
         .init(
             says: "Pass to Baseline",
             tiers: [tier(.admin, egress: [rule(.pass)]), tier(.baseline, egress: [rule(.deny)])],
@@ -182,7 +183,7 @@ extension OracleTierTests.Row {
             flow: "10.0.1.1 192.168.0.2 tcp 80", egress: false),
         .init(
             says: "nodes by label",
-            tiers: [tier(.admin, egress: [rule(.deny, [.nodes(expression("pool", .exists))])])],
+            tiers: [tier(.admin, egress: [rule(.deny, [.nodes(LabelSelector("pool", .exists))])])],
             flow: "10.0.1.1 192.168.0.2 tcp 80", egress: true),
         .init(
             says: "host network pods match no pod peer", tiers: [tier(.admin, egress: [rule(.deny)])],
@@ -214,15 +215,15 @@ extension OracleTierTests.Row {
             flow: "10.0.2.1 10.0.1.1 tcp 9000", ingress: true),
         .init(
             says: "named, each peer's own number",
-            tiers: [tier(.admin, egress: [rule(.deny, [.pods(PodSelection())], [.named("http")])])],
+            tiers: [tier(.admin, egress: [rule(.deny, [.pods(everyPod())], [.named("http")])])],
             flow: "10.0.1.1 10.0.2.2 tcp 7000", egress: false),
         .init(
             says: "named, another peer's number",
-            tiers: [tier(.admin, egress: [rule(.deny, [.pods(PodSelection())], [.named("http")])])],
+            tiers: [tier(.admin, egress: [rule(.deny, [.pods(everyPod())], [.named("http")])])],
             flow: "10.0.1.1 10.0.2.2 tcp 9000", egress: true),
         .init(
             says: "named, any protocol",
-            tiers: [tier(.admin, egress: [rule(.deny, [.pods(PodSelection())], [.named("dns")])])],
+            tiers: [tier(.admin, egress: [rule(.deny, [.pods(everyPod())], [.named("dns")])])],
             flow: "10.0.1.1 10.0.1.2 udp 53", egress: false, ingress: true),
         .init(
             says: "named, whatever kind of peer",
@@ -265,22 +266,22 @@ extension OracleTierTests.Row {
         .init(says: "Admin decides", tiers: nodeDenied, flow: "10.0.1.1 192.168.0.1 tcp 10250", egress: false),
         .init(
             says: "Baseline decides", tiers: [tier(.baseline, egress: [rule(.deny, everywhere)])],
-            policies: [policy("p", [.egress])], flow: "10.0.1.1 192.168.0.1 tcp 10250", egress: false),
+            policies: [webPolicy("p", [.egress])], flow: "10.0.1.1 192.168.0.1 tcp 10250", egress: false),
         .init(
-            says: "NetworkPolicy does not", tiers: [], policies: [policy("p", [.egress])],
+            says: "NetworkPolicy does not", tiers: [], policies: [webPolicy("p", [.egress])],
             flow: "10.0.1.1 192.168.0.1 tcp 10250", egress: true),
         .init(
-            says: "unless it is set to", tiers: [], policies: [policy("p", [.egress])],
+            says: "unless it is set to", tiers: [], policies: [webPolicy("p", [.egress])],
             flow: "10.0.1.1 192.168.0.1 tcp 10250", egress: false,
             settings: OracleSettings(enforcesNetworkPolicyOnOwnNode: true)),
         .init(
             says: "from the node: whatever the policies", tiers: [tier(.admin, ingress: [rule(.deny, unknown: ["x"])])],
             flow: "192.168.0.1 10.0.1.1 tcp 80", ingress: true),
         .init(
-            says: "the node's interfaces, out", tiers: [], policies: [policy("p", [.egress])],
+            says: "the node's interfaces, out", tiers: [], policies: [webPolicy("p", [.egress])],
             flow: "10.0.1.1 10.0.1.254 tcp 80", egress: true, settings: gateway),
         .init(
-            says: "the node's interfaces, in", tiers: [], policies: [policy("p", [.ingress])],
+            says: "the node's interfaces, in", tiers: [], policies: [webPolicy("p", [.ingress])],
             flow: "10.0.1.254 10.0.1.1 tcp 80", ingress: true, settings: gateway),
         .init(
             says: "the node's interfaces are the node's", tiers: nodeDenied,
@@ -329,23 +330,23 @@ extension OracleTierTests.Row {
             flow: fromAPI, ingress: true, wouldDeny: true),
         .init(
             says: "Accept in audit opens nothing", tiers: [tier(.admin, ingress: [rule(.accept)], audit: true)],
-            policies: [policy("p", [.ingress])], flow: fromAPI, ingress: false),
+            policies: [webPolicy("p", [.ingress])], flow: fromAPI, ingress: false),
         .init(
             says: "denied already", tiers: [tier(.admin, ingress: [rule(.deny)], audit: true)],
-            policies: [policy("p", [.ingress])], flow: fromAPI, ingress: false),
+            policies: [webPolicy("p", [.ingress])], flow: fromAPI, ingress: false),
         .init(
-            says: "a NetworkPolicy would isolate", tiers: [], policies: [tried(policy("p", [.ingress]))],
+            says: "a NetworkPolicy would isolate", tiers: [], policies: [tried(webPolicy("p", [.ingress]))],
             flow: fromAPI, ingress: true, wouldDeny: true),
         .init(
             says: "a NetworkPolicy in audit allows what others isolate", tiers: [],
-            policies: [policy("p", [.ingress])] + from([]).map(tried), flow: fromAPI, ingress: false),
+            policies: [webPolicy("p", [.ingress])] + from([]).map(tried), flow: fromAPI, ingress: false),
         .init(
             says: "Pass in audit past an enforced Accept",
             tiers: [
                 tier(.admin, "a", priority: 1, egress: [rule(.pass)], audit: true),
                 tier(.admin, egress: [rule(.accept)]),
             ],
-            policies: [policy("p", [.egress])], flow: toAPI, egress: true, wouldDeny: true),
+            policies: [webPolicy("p", [.egress])], flow: toAPI, egress: true, wouldDeny: true),
         .init(
             says: "to the own node",
             tiers: [tier(.admin, egress: [rule(.deny, [.nodes(LabelSelector())])], audit: true)],

@@ -6,6 +6,7 @@ import PolicyModel
 import PolicyPipeline
 import PolicyResolver
 import Testing
+import WorldKit
 
 /// Pods that the container runtime tells of before the API server does.
 @Suite struct AttachmentTests {
@@ -43,10 +44,7 @@ import Testing
             pipeline.decide("8.8.8.8", "10.0.0.1", 80).ingress?.reason
                 == "denied: the Pod object is not known yet, and nothing is allowed until then")
         // Whatever an Admin policy allows every pod.
-        let all = TierPolicy(
-            metadata: ObjectMeta(name: "all"), tier: .admin, subject: PodSelection(),
-            ingress: [TierRule(action: .accept, peers: [.networks([cidr("0.0.0.0/0")])])])
-        _ = pipeline.apply([.set(.tierPolicy(all))])
+        _ = pipeline.apply([tier("all", ingress: [rule(.accept, network("0.0.0.0/0"))])])
         #expect(!pipeline.allows("8.8.8.8", "10.0.0.1", 80))
         _ = pipeline.apply(attachments: [])
         #expect(pipeline.allows("10.0.0.1", "8.8.8.8", 80))
@@ -179,7 +177,7 @@ import Testing
         let attached = Self.attachment("one", "web", "10.0.0.1")
         let thieves = [
             pod("thief", ["app": "web"], uid: "t", staticUID: "one"),
-            pod("web", in: "other", ["app": "web"], uid: "t", staticUID: "one"),
+            pod("other/web", ["app": "web"], uid: "t", staticUID: "one"),
             pod("web", ["app": "web"], node: "n2", uid: "t", staticUID: "one"),
             pod("web", ["app": "web"], uid: "t", staticUID: "on"), pod("web", ["app": "web"], uid: "t"),
         ]

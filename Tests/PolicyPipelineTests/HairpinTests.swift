@@ -6,6 +6,7 @@ import PolicyModel
 import PolicyPipeline
 import PolicyResolver
 import Testing
+import WorldKit
 
 /// A pod to itself: by its own address always, through a Service as the Admin and Baseline tiers decide; and packets
 /// to a group, which are judged for each endpoint that gets them.
@@ -21,12 +22,8 @@ import Testing
     private static func tier(
         _ tier: TierPolicy.Tier, _ action: TierRule.Action, isInAudit: Bool = false
     ) -> ObjectEvent {
-        let rule = TierRule(action: action, peers: [.pods(PodSelection())], ports: nil)
-        return .set(
-            .tierPolicy(
-                TierPolicy(
-                    kind: .clusterNetworkPolicy, metadata: ObjectMeta(name: "\(tier)"), tier: tier, priority: 1,
-                    subject: PodSelection(), egress: [rule], enforcement: isInAudit ? .audit : .enforce)))
+        WorldKit.tier(
+            "\(tier)", tier, egress: [rule(action, .pods(everyPod()))], enforcement: isInAudit ? .audit : .enforce)
     }
 
     private static let isolate = policy("deny", [.ingress, .egress])

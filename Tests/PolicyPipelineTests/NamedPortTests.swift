@@ -5,15 +5,16 @@ import NetworkTypes
 import PolicyModel
 import PolicyPipeline
 import Testing
+import WorldKit
 
 /// Named ports where an ipBlock is the peer: the pod whose address it is has the names.
 @Suite struct NamedPortTests {
     private static let block = NetworkPolicyPeer.ipBlock(cidr: cidr("10.0.0.0/8"), except: [cidr("10.0.9.0/24")])
     private static let rules = policy(
-        "db", selects: ["app": "web"], [.egress], egress: [rule([block], [named("db")])])
+        "db", selects: ["app": "web"], [.egress], egress: [rule([block], [port("db")])])
 
     private static func database(_ name: String, _ address: String, _ number: UInt16) -> ObjectEvent {
-        pod(name, in: "other", ["app": name], address, node: "n2", ports: [NamedPort(name: "db", number: number)])
+        pod("other/\(name)", ["app": name], address, node: "n2", ports: [NamedPort(name: "db", number: number)])
     }
 
     @Test(
@@ -63,12 +64,7 @@ import Testing
     }
 
     @Test func networksOfTierRulesAlike() {
-        let deny = TierRule(action: .deny, peers: [.networks([cidr("10.0.0.0/8")])], ports: [.named("db")])
-        let guardrail = ObjectEvent.set(
-            .tierPolicy(
-                TierPolicy(
-                    kind: .clusterNetworkPolicy, metadata: ObjectMeta(name: "g"), tier: .admin, priority: 1,
-                    subject: PodSelection(), egress: [deny])))
+        let guardrail = tier("g", egress: [rule(.deny, network("10.0.0.0/8"), ports: [.named("db")])])
         let pipeline = PolicyPipeline([
             pod("web", ["app": "web"], "10.0.0.1"), guardrail, Self.database("a", "10.0.2.1", 5432),
         ])

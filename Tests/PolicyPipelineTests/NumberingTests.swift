@@ -6,6 +6,7 @@ import PolicyModel
 import PolicyPipeline
 import PolicyResolver
 import Testing
+import WorldKit
 
 @Suite struct NumberingTests {
     private static func numbering(_ policy: CompiledPolicy) -> Numbering {
@@ -19,21 +20,23 @@ import Testing
 
     @Test(arguments: 0..<20)
     func aRestartFindsTheNumbersAgain(seed: UInt64) {
-        var world = RandomWorld(seed: 1000 + seed)
-        var first = PolicyPipeline(nodeName: "n1")
-        for _ in 0..<60 { _ = first.apply([world.event()]) }
+        var generator = WorldGenerator(seed: 1000 + seed)
+        let nodeName = generator.world.nodeName
+        var first = PolicyPipeline(nodeName: nodeName)
+        _ = first.apply(generator.world.events)
+        for _ in 0..<60 { _ = first.apply(generator.change()) }
         while first.needsSettling { _ = first.settle() }
         let numbering = Self.numbering(first.compiled)
-        var second = PolicyPipeline(nodeName: "n1", numbering: numbering)
-        second.ingest(world.objects.sorted { $0.key < $1.key }.map { .set($0.value) })
+        var second = PolicyPipeline(nodeName: nodeName, numbering: numbering)
+        second.ingest(generator.world.events)
         _ = second.apply([])
         #expect(Self.numbering(second.compiled) == numbering)
         #expect(second.compiled.addresses == first.compiled.addresses)
         second.releaseNumbering()
         for _ in 0..<30 {
-            let event = world.event()
-            _ = first.apply([event])
-            _ = second.apply([event])
+            let events = generator.change()
+            _ = first.apply(events)
+            _ = second.apply(events)
         }
         while first.needsSettling { _ = first.settle() }
         while second.needsSettling { _ = second.settle() }

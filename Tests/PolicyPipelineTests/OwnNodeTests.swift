@@ -6,16 +6,12 @@ import PolicyModel
 import PolicyPipeline
 import PolicyResolver
 import Testing
+import WorldKit
 
 /// What the node takes in itself, and the numbers that tell it.
 @Suite struct OwnNodeTests {
     /// A guardrail around `nodes` for every pod.
-    private static let guardrail = ObjectEvent.set(
-        .tierPolicy(
-            TierPolicy(
-                kind: .clusterNetworkPolicy, metadata: ObjectMeta(name: "guard"), tier: .admin, priority: 1,
-                subject: PodSelection(),
-                egress: [TierRule(action: .deny, peers: [.nodes(LabelSelector())], ports: nil)])))
+    private static let guardrail = tier("guard", egress: [rule(.deny, .nodes(LabelSelector()))])
     private static let cluster: [ObjectEvent] = [
         node("n1", "192.168.0.1", "fd01::1"), pod("web", ["app": "web"], "10.0.0.1", "fd00::1"),
         pod("api", ["app": "api"], "10.0.0.2", "fd00::2"), guardrail,

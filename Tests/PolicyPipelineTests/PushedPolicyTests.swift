@@ -6,9 +6,10 @@ import PolicyModel
 import PolicyPipeline
 import PolicyResolver
 import Testing
+import WorldKit
 
 @Suite struct PushedPolicyTests {
-    private static let vm = EndpointName(namespace: "", name: "vm")
+    private static let vm = EndpointName(kind: .pushed, namespace: "", name: "vm")
 
     private static func block(_ text: String) -> AddressBlock { AddressBlock(cidr: cidr(text)) }
 

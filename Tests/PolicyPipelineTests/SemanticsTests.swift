@@ -5,12 +5,13 @@ import NetworkTypes
 import PolicyModel
 import PolicyPipeline
 import Testing
+import WorldKit
 
 /// The lines of the semantics on NetworkPolicy, each with its policy beside it.
 @Suite struct SemanticsTests {
     private static let web = pod("web", ["app": "web"], "10.0.0.1", "fd00::1")
     private static let api = pod("api", ["app": "api"], "10.0.0.2", "fd00::2")
-    private static let far = pod("far", in: "other", ["app": "web"], "10.0.1.1", node: "n2")
+    private static let far = pod("other/far", ["app": "web"], "10.0.1.1", node: "n2")
     private static let cluster = [web, api, far, node("n1", "192.168.0.1")]
 
     @Test func noPolicyAllows() {
@@ -83,7 +84,7 @@ import Testing
         let ports = [NamedPort(name: "http", number: 8080), NamedPort(name: "http", number: 9090)]
         let pipeline = PolicyPipeline([
             Self.web, pod("a", ["app": "a"], "10.0.0.3", ports: ports), pod("b", ["app": "b"], "10.0.0.4"),
-            policy("named", [.ingress], ingress: [rule([], [named("http")])]),
+            policy("named", [.ingress], ingress: [rule([], [port("http")])]),
         ])
         #expect(pipeline.allows("10.0.0.1", "10.0.0.3", 8080) && pipeline.allows("10.0.0.1", "10.0.0.3", 9090))
         #expect(!pipeline.allows("10.0.0.1", "10.0.0.3", 80))
@@ -95,11 +96,11 @@ import Testing
         let events = [
             Self.web, pod("a", ["app": "a"], "10.0.0.3", node: "n2", ports: [NamedPort(name: "db", number: 5432)]),
             pod("b", ["app": "a"], "10.0.0.4", node: "n2", ports: [NamedPort(name: "db", number: 5433)]),
-            pod("c", in: "other", ["app": "a"], "10.0.0.5", node: "n2", ports: [NamedPort(name: "db", number: 5432)]),
+            pod("other/c", ["app": "a"], "10.0.0.5", node: "n2", ports: [NamedPort(name: "db", number: 5432)]),
         ]
         let block = NetworkPolicyPeer.ipBlock(cidr: cidr("10.0.0.0/8"), except: [])
         let chosen = PolicyPipeline(
-            events + [policy("db", [.egress], egress: [rule([pods(["app": "a"]), block], [named("db")])])])
+            events + [policy("db", [.egress], egress: [rule([pods(["app": "a"]), block], [port("db")])])])
         let rows: [(String, UInt16, Bool)] = [
             ("10.0.0.3", 5432, true), ("10.0.0.3", 5433, false), ("10.0.0.4", 5433, true), ("10.0.0.4", 5432, false),
             ("10.0.0.5", 5432, true), ("10.0.0.5", 5433, false), ("10.9.9.9", 5432, false),
@@ -107,7 +108,7 @@ import Testing
         for (peer, port, isAllowed) in rows {
             #expect(chosen.allows("10.0.0.1", peer, port) == isAllowed, "\(peer) \(port)")
         }
-        let everyone = PolicyPipeline(events + [policy("db", [.egress], egress: [rule([], [named("db")])])])
+        let everyone = PolicyPipeline(events + [policy("db", [.egress], egress: [rule([], [port("db")])])])
         #expect(everyone.allows("10.0.0.1", "10.0.0.5", 5432))
         #expect(!everyone.allows("10.0.0.1", "10.9.9.9", 5432))
     }

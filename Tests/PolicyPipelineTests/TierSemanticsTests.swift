@@ -6,40 +6,18 @@ import PolicyModel
 import PolicyPipeline
 import PolicyResolver
 import Testing
-
-private func everyPod(_ labels: [String: String] = [:], in namespace: [String: String] = [:]) -> PodSelection {
-    PodSelection(namespaces: LabelSelector(matchLabels: namespace), pods: LabelSelector(matchLabels: labels))
-}
-
-private func tier(
-    _ name: String, _ tier: TierPolicy.Tier = .admin, _ priority: Int32 = 10, subject: PodSelection = everyPod(),
-    ingress: [TierRule] = [], egress: [TierRule] = [], enforcement: Enforcement = .enforce
-) -> ObjectEvent {
-    .set(
-        .tierPolicy(
-            TierPolicy(
-                metadata: ObjectMeta(name: name), tier: tier, priority: priority, subject: subject,
-                ingress: ingress, egress: egress, enforcement: enforcement)))
-}
-
-private func to(
-    _ action: TierRule.Action, _ peers: TierPeer..., ports: [TierPort]? = nil, name: String? = nil
-) -> TierRule {
-    TierRule(name: name, action: action, peers: peers, ports: ports)
-}
-
-private func network(_ texts: String...) -> TierPeer { .networks(texts.map { cidr($0) }) }
+import WorldKit
 
 /// The lines of the semantics on the Admin and Baseline tiers.
 @Suite struct TierSemanticsTests {
     private static let cluster = [
         namespace("shop", ["team": "shop"]), namespace("other", ["team": "other"]),
         pod("web", ["app": "web"], "10.0.0.1", "fd00::1"), pod("api", ["app": "api"], "10.0.0.2", "fd00::2"),
-        pod("far", in: "other", ["app": "web"], "10.0.1.1", node: "n2"),
-        .set(.node(Node(metadata: ObjectMeta(name: "n1", labels: ["zone": "a"]), addresses: [address("192.168.0.1")]))),
-        .set(.node(Node(metadata: ObjectMeta(name: "n2", labels: ["zone": "b"]), addresses: [address("192.168.0.2")]))),
+        pod("other/far", ["app": "web"], "10.0.1.1", node: "n2"),
+        node("n1", "192.168.0.1", labels: ["zone": "a"]),
+        node("n2", "192.168.0.2", labels: ["zone": "b"]),
     ]
-    private static let metadata = to(.deny, network("169.254.169.254/32"), name: "no-metadata")
+    private static let metadata = rule(.deny, network("169.254.169.254/32"), name: "no-metadata")
     private static let openEgress = policy("open", [.egress], egress: [rule()])
 
     @Test func adminDeniesWhatNetworkPolicyAllows() {
@@ -52,7 +30,7 @@ private func network(_ texts: String...) -> TierPeer { .networks(texts.map { cid
     }
 
     @Test func adminAllowsWhatNetworkPolicyDenies() {
-        let monitoring = to(.accept, .pods(everyPod(in: ["team": "other"])), name: "monitoring")
+        let monitoring = rule(.accept, .pods(everyPod(in: ["team": "other"])), name: "monitoring")
         let pipeline = PolicyPipeline(
             Self.cluster + [policy("deny", [.ingress]), tier("monitoring", ingress: [monitoring])])
         #expect(
@@ -63,9 +41,9 @@ private func network(_ texts: String...) -> TierPeer { .networks(texts.map { cid
     @Test func passLeavesItsTierAlone() {
         let events =
             Self.cluster + [
-                tier("a-pass", .admin, 1, egress: [to(.pass, network("8.8.8.0/24"))]),
-                tier("b-deny", .admin, 2, egress: [to(.deny, network("8.0.0.0/8"))]),
-                tier("base", .baseline, 1, egress: [to(.deny, network("8.8.8.8/32"))]),
+                tier("a-pass", .admin, 1, egress: [rule(.pass, network("8.8.8.0/24"))]),
+                tier("b-deny", .admin, 2, egress: [rule(.deny, network("8.0.0.0/8"))]),
+                tier("base", .baseline, 1, egress: [rule(.deny, network("8.8.8.8/32"))]),
             ]
         let open = PolicyPipeline(events)
         #expect(open.decide("10.0.0.1", "8.8.8.8", 53).egress?.identity.name == "base rule 1")
@@ -76,7 +54,7 @@ private func network(_ texts: String...) -> TierPeer { .networks(texts.map { cid
     }
 
     @Test func baselineHoldsWhereNoNetworkPolicyIsolates() {
-        let base = tier("base", .baseline, ingress: [to(.deny, .pods(everyPod()))])
+        let base = tier("base", .baseline, ingress: [rule(.deny, .pods(everyPod()))])
         let pipeline = PolicyPipeline(
             Self.cluster + [
                 base, policy("api", selects: ["app": "api"], [.ingress], ingress: [rule([pods(["app": "web"])])]),
@@ -90,15 +68,15 @@ private func network(_ texts: String...) -> TierPeer { .networks(texts.map { cid
         func pipeline(_ a: Int32, _ b: Int32) -> PolicyPipeline {
             PolicyPipeline(
                 Self.cluster + [
-                    tier("b", .admin, b, egress: [to(.deny, network("8.0.0.0/8"))]),
-                    tier("a", .admin, a, egress: [to(.accept, network("8.0.0.0/8"))]),
+                    tier("b", .admin, b, egress: [rule(.deny, network("8.0.0.0/8"))]),
+                    tier("a", .admin, a, egress: [rule(.accept, network("8.0.0.0/8"))]),
                 ])
         }
         #expect(pipeline(1, 2).allows("10.0.0.1", "8.8.8.8", 53))
         #expect(!pipeline(2, 1).allows("10.0.0.1", "8.8.8.8", 53))
         #expect(pipeline(5, 5).allows("10.0.0.1", "8.8.8.8", 53), "equal priority: by name")
         var changing = pipeline(1, 2)
-        _ = changing.apply([tier("b", .admin, 0, egress: [to(.deny, network("8.0.0.0/8"))])])
+        _ = changing.apply([tier("b", .admin, 0, egress: [rule(.deny, network("8.0.0.0/8"))])])
         #expect(!changing.allows("10.0.0.1", "8.8.8.8", 53), "priority changed live")
     }
 
@@ -107,7 +85,7 @@ private func network(_ texts: String...) -> TierPeer { .networks(texts.map { cid
             Self.cluster + [
                 tier(
                     "g", subject: everyPod(["app": "web"], in: ["team": "shop"]),
-                    egress: [to(.deny, network("0.0.0.0/0"))])
+                    egress: [rule(.deny, network("0.0.0.0/0"))])
             ])
         #expect(!pipeline.allows("10.0.0.1", "8.8.8.8", 53))
         #expect(pipeline.allows("10.0.0.2", "8.8.8.8", 53))
@@ -120,7 +98,7 @@ private func network(_ texts: String...) -> TierPeer { .networks(texts.map { cid
 
     @Test func nodePeersFollowLabelsAndAddresses() {
         let zone = TierPeer.nodes(LabelSelector(matchLabels: ["zone": "b"]))
-        var pipeline = PolicyPipeline(Self.cluster + [tier("g", egress: [to(.deny, zone)])])
+        var pipeline = PolicyPipeline(Self.cluster + [tier("g", egress: [rule(.deny, zone)])])
         #expect(!pipeline.allows("10.0.0.1", "192.168.0.2", 22))
         #expect(pipeline.allows("10.0.0.1", "192.168.0.1", 22))
         let moved = Node(metadata: ObjectMeta(name: "n2", labels: ["zone": "b"]), addresses: [address("192.168.0.3")])
@@ -137,9 +115,9 @@ private func network(_ texts: String...) -> TierPeer { .networks(texts.map { cid
             Self.cluster + [
                 pod("dns1", ["app": "dns"], "10.0.0.3", ports: ports),
                 pod(
-                    "dns2", in: "other", ["app": "dns"], "10.0.1.3", node: "n2",
+                    "other/dns2", ["app": "dns"], "10.0.1.3", node: "n2",
                     ports: [NamedPort(name: "dns", number: 54)]),
-                tier("g", egress: [to(.deny, .pods(everyPod(["app": "dns"])), ports: [.named("dns")])]),
+                tier("g", egress: [rule(.deny, .pods(everyPod(["app": "dns"])), ports: [.named("dns")])]),
             ])
         #expect(!pipeline.allows("10.0.0.1", "10.0.0.3", 53))
         #expect(!pipeline.allows("10.0.0.1", "10.0.0.3", 5353, .udp))
@@ -154,7 +132,7 @@ private func network(_ texts: String...) -> TierPeer { .networks(texts.map { cid
         var pipeline = PolicyPipeline(Self.cluster + [policy("deny", [.ingress, .egress])])
         #expect(pipeline.allows("10.0.0.1", own, 22), "NetworkPolicy does not decide about the own node")
         #expect(!pipeline.compiled.judgesOwnNode)
-        _ = pipeline.apply([tier("base", .baseline, egress: [to(.deny, nodes)])])
+        _ = pipeline.apply([tier("base", .baseline, egress: [rule(.deny, nodes)])])
         #expect(!pipeline.allows("10.0.0.1", own, 22))
         #expect(pipeline.compiled.judgesOwnNode)
         #expect(pipeline.allows("10.0.0.1", own, 67, .udp), "DHCP is always let through")
@@ -164,7 +142,7 @@ private func network(_ texts: String...) -> TierPeer { .networks(texts.map { cid
         #expect(pipeline.allows("10.0.0.1", "10.0.0.254", 67, .udp))
         #expect(pipeline.allows("10.0.0.254", "10.0.0.1", 22))
         _ = pipeline.apply([
-            tier("base", .baseline, egress: [to(.deny, .nodes(LabelSelector(matchLabels: ["a": "b"])))])
+            tier("base", .baseline, egress: [rule(.deny, .nodes(LabelSelector(matchLabels: ["a": "b"])))])
         ])
         #expect(pipeline.decide("10.0.0.1", "10.0.0.254", 22).egress?.reason == "allowed: own node")
         let delta = pipeline.apply([
@@ -181,17 +159,17 @@ private func network(_ texts: String...) -> TierPeer { .networks(texts.map { cid
         #expect(pipeline.compiled.judgesOwnNode)
         let dns = pipeline.decide("10.0.0.1", "169.254.20.10", 53, .udp)
         #expect(dns.egress?.reason == "allowed whatever the policies: node DNS")
-        _ = pipeline.apply([tier("g", egress: [to(.deny, network("169.254.0.0/16"))])])
+        _ = pipeline.apply([tier("g", egress: [rule(.deny, network("169.254.0.0/16"))])])
         #expect(pipeline.allows("10.0.0.1", "169.254.20.10", 53, .udp))
         #expect(!pipeline.allows("10.0.0.1", "169.254.20.10", 80))
     }
 
     @Test func whatIsNotUnderstoodNeverOpens() {
         func events(_ action: TierRule.Action) -> [ObjectEvent] {
-            var rule = to(action, network("8.8.8.8/32"))
-            rule.unknown = ["spec.egress[0].to[1]: unknown peer 'domainNames'"]
+            var unknown = rule(action, network("8.8.8.8/32"))
+            unknown.unknown = ["spec.egress[0].to[1]: unknown peer 'domainNames'"]
             return Self.cluster + [
-                tier("g", egress: [rule, to(.accept, network("0.0.0.0/0"))]), policy("d", [.egress]),
+                tier("g", egress: [unknown, rule(.accept, network("0.0.0.0/0"))]), policy("d", [.egress]),
             ]
         }
         #expect(PolicyPipeline(events(.accept)).allows("10.0.0.1", "9.9.9.9", 53), "the next rule")
@@ -205,7 +183,7 @@ private func network(_ texts: String...) -> TierPeer { .networks(texts.map { cid
                 policy(
                     "allow", selects: ["app": "web"], [.egress],
                     egress: [rule([.ipBlock(cidr: cidr("8.0.0.0/8"), except: [])])]),
-                tier("g", egress: [to(.deny, network("8.8.8.8/32"), name: "dns")], enforcement: .audit),
+                tier("g", egress: [rule(.deny, network("8.8.8.8/32"), name: "dns")], enforcement: .audit),
             ])
         let decision = pipeline.decide("10.0.0.1", "8.8.8.8", 53)
         #expect(decision.verdict == .allow)
@@ -217,7 +195,7 @@ private func network(_ texts: String...) -> TierPeer { .networks(texts.map { cid
         #expect(denied?.verdict == .deny && denied?.wouldDeny == nil, "a denial is no would-be denial")
         let unselected = pipeline.decide("10.0.0.2", "8.8.8.8", 53).egress
         #expect(unselected?.verdict == .allow && unselected?.wouldDeny?.name == "g rule 1 (dns)")
-        _ = pipeline.apply([tier("g", egress: [to(.deny, network("8.8.8.8/32"), name: "dns")])])
+        _ = pipeline.apply([tier("g", egress: [rule(.deny, network("8.8.8.8/32"), name: "dns")])])
         #expect(!pipeline.allows("10.0.0.1", "8.8.8.8", 53), "enforced now")
     }
 

@@ -15,9 +15,9 @@ import Testing
     }
 
     private static let pureModules: Set = [
-        "NetworkTypes", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "PolicyTranslation", "ClusterState",
-        "PolicyResolver", "CompiledPolicy", "Explanations", "PolicyCompiler", "PolicyPipeline", "Datapath",
-        "KubernetesWatch", "ChainedCNI",
+        "NetworkTypes", "Documents", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "PolicyTranslation",
+        "ClusterState", "PolicyResolver", "CompiledPolicy", "Explanations", "PolicyCompiler", "PolicyPipeline",
+        "ClusterVerdicts", "Datapath", "KubernetesWatch", "ChainedCNI",
     ]
     /// Modules that come with the toolchain.
     private static let toolchain: Set = [

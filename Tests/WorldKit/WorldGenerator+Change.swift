@@ -14,6 +14,12 @@ extension WorldGenerator {
         return events
     }
 
+    /// Changes which addresses the node takes in by its local routes, and returns them.
+    public mutating func changeLocalAddresses() -> [CIDR] {
+        world.settings.localAddresses = settings().localAddresses
+        return world.settings.localAddresses
+    }
+
     /// Nil where the thing to be changed does not exist.
     private mutating func event() -> ObjectEvent? {
         if isTiered, random.chance(percent: 35) { return tierEvent() }
@@ -64,6 +70,7 @@ extension WorldGenerator {
         case 4: pod.metadata.createdAt += Int64(random.between(-2, 2)) * 500
         case 5:
             // The same name again on another node, as a StatefulSet makes it.
+            pod.metadata.uid = "uid-\(pod.metadata.name)-\(nextSerial())"
             pod.nodeName = "node-\(node)"
             pod.hostIPs = families.map { WorldPlan.nodeAddress($0, node: node) }
             pod.podIPs = pod.hostNetwork ? pod.hostIPs : podIPs(node: node)

@@ -3,6 +3,4 @@
 #pragma once
 #include "shim_bpf.h"
 #include "shim_netlink.h"
-#include "shim_nftables.h"
-#include "shim_packets.h"
 #include "shim_process.h"

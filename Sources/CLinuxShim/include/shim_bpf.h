@@ -23,9 +23,6 @@ int bh_link_info(int link, uint32_t *family, uint32_t *hook, int32_t *priority, 
 /* The kernel's number of a link; 0: it cannot be read. */
 uint32_t bh_link_number(int link);
 
-/* Every thread of this machine that ran kernel code before this call has left it. 0 or -errno. */
-int bh_grace_period(void);
-
 struct bh_test_result {
 	uint32_t verdict;
 	uint32_t duration_ns;
@@ -64,15 +61,3 @@ struct bh_ring *bh_ring_open(int map, size_t size);
 void bh_ring_close(struct bh_ring *ring);
 /* Copies the next record of exactly `size` bytes; others are skipped. 1, or 0 where there is none. */
 int bh_ring_next(struct bh_ring *ring, void *record, size_t size);
-
-/*
- * The nftables table `inet bulkhead-tracking`: one chain that no packet enters, with one rule on the state of
- * connections. Its being there makes the kernel track connections and put fragments together in this network
- * namespace. What stood in a table of that name is replaced. 0 or -errno.
- */
-int bh_conntrack_table_create(void);
-int bh_conntrack_table_delete(void);
-/* 1 where it is there, 0 where not, or -errno. */
-int bh_conntrack_table_exists(void);
-/* 1 where it is there with its rule, 0 where not, or -errno. */
-int bh_conntrack_table_is_whole(void);

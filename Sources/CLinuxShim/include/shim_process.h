@@ -18,9 +18,6 @@ void bh_forget_start(void);
 /* Raises the soft limit of open descriptors to `enough`, as far as the hard limit allows; never lowers it. */
 void bh_raise_descriptor_limit(unsigned long enough);
 
-/* Names the calling thread, for ps and debuggers; at most 15 bytes. */
-void bh_name_thread(const char *name);
-
 /* posix_spawnp of a program that inherits nothing by accident: of descriptors it has 0, 1 and 2 alone, no signal is
  * blocked (threads that run tasks block them: a shell would never hear of the end of its children) and none ignored. */
 int bh_spawn(pid_t *child, posix_spawn_file_actions_t *actions, char *const arguments[], char *const environment[]);

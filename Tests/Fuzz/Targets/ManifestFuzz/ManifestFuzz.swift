@@ -2,7 +2,7 @@
 import FuzzDriver
 import Glibc
 import KubernetesObjects
-import PolicySources
+import Manifests
 
 /// Any bytes as a manifest: documents with errors give no objects, places are inside the text, and a set that has seen
 /// the text twice, or something before it, holds nothing that cannot be explained.

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+import NetworkTypes
+import PolicyModel
+
+/// Why a question has no answer.
+public enum VerdictQuestionError: Error, Sendable, Hashable, CustomStringConvertible {
+    case podNotFound(EndpointName)
+    /// Not running yet, or finished.
+    case podWithoutAddress(EndpointName, phase: PodPhase)
+    /// All that the pod claims belongs to younger pods; one of them is named.
+    case addressTaken(EndpointName, IPAddress, by: EndpointName)
+    /// The pod is beyond the number of pods that one node can decide for.
+    case undecided(EndpointName)
+    case noCommonFamily(from: FlowEnd, to: FlowEnd)
+    /// TCP, UDP and SCTP flows have a destination port.
+    case portMissing(IPProtocol)
+    /// No other flows have one.
+    case portNotAllowed(IPProtocol)
+
+    public var description: String {
+        switch self {
+        case .podNotFound(let pod): "no pod \(pod) in the manifests"
+        case .podWithoutAddress(let pod, let phase): "pod \(pod) is \(phase.rawValue) and has no address"
+        case .addressTaken(let pod, let address, let owner):
+            "pod \(pod) has no address of its own: \(address) belongs to the younger pod \(owner)"
+        case .undecided(let pod): "the node of pod \(pod) has more pods than one node decides for"
+        case .noCommonFamily(let from, let to): "\(from) and \(to) have no address family in common"
+        case .portMissing(let ipProtocol): "\(ipProtocol) needs a destination port"
+        case .portNotAllowed(let ipProtocol): "\(ipProtocol) has no ports"
+        }
+    }
+}
+
+/// The answer for a whole cluster: what the source pod's node and the destination pod's node decide.
+public struct ClusterDecision: Sendable, Hashable {
+    public var verdict: Verdict
+    /// The question as asked of the nodes.
+    public var flow: Flow
+    public var egress: ClusterDirection
+    public var ingress: ClusterDirection
+    /// Source and destination are one pod: allowed before any policy.
+    public var isSelf: Bool
+    /// What else a person should know: that the other address family is decided differently.
+    public var note: String?
+}
+
+/// One direction's answer.
+public struct ClusterDirection: Sendable, Hashable {
+    public var verdict: Verdict
+    /// Whether a pod stands there whose policies were asked; if not, `verdict` is allow.
+    public var decided: Bool
+    public var kind: DecisionKind
+    /// One sentence for a person.
+    public var reason: String
+    /// The pod that was asked.
+    public var endpoint: EndpointName?
+    /// What decided; nil where no pod was asked.
+    public var identity: RuleIdentity?
+    /// What would deny if the policies in audit were enforced.
+    public var wouldDeny: RuleIdentity?
+
+    /// The policy whose rule decided, or the first of those that isolate the pod.
+    public var policy: PolicyReference? {
+        switch identity {
+        case .rule(let policy, _, _, _): policy
+        case .isolation(_, let by): by.first
+        case .ownNode, .noPolicy, .failsafe, .overLimit, nil: nil
+        }
+    }
+
+    /// Position of the rule that decided in its policy and direction, from 0.
+    public var ruleIndex: Int? {
+        guard case .rule(_, _, let index, _) = identity else { return nil }
+        return index
+    }
+}

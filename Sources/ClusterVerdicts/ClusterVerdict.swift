@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+import ClusterState
+import CompiledPolicy
+import Explanations
+import KubernetesObjects
+import NetworkTypes
+import PolicyModel
+import PolicyPipeline
+import PolicyResolver
+
+/// Verdicts over a whole cluster, from its objects alone. Egress is decided as the source pod's node decides it,
+/// ingress as the destination pod's node does; a node's policy is compiled when a question first needs it.
+public struct ClusterVerdict: Sendable {
+    private let events: [ObjectEvent]
+    private let pods: [EndpointName: Pod]
+    private let nodeAddresses: [String: [IPAddress]]
+    /// The pod that each pod address belongs to.
+    private let owners: [IPAddress: EndpointName]
+    private let settings: PolicySettings
+    /// By node.
+    private var pipelines: [String: PolicyPipeline] = [:]
+
+    /// Of several objects with one kind, namespace and name, the last counts.
+    ///
+    /// - Parameter settings: what was chosen about traffic between pods and their own node.
+    public init(objects: [KubernetesObject], settings: PolicySettings = PolicySettings()) {
+        var pods: [EndpointName: Pod] = [:]
+        var nodes: [String: [IPAddress]] = [:]
+        var events: [ObjectEvent] = []
+        for object in objects {
+            switch object {
+            case .pod(var pod):
+                if pod.nodeName.isEmpty { pod.nodeName = Self.standInNode(for: pod, number: pods.count) }
+                pods[pod.endpointName] = pod
+                events.append(.set(.pod(pod)))
+            case .node(let node):
+                nodes[node.metadata.name] = node.addresses
+                events.append(.set(object))
+            case .namespace, .networkPolicy, .tierPolicy: events.append(.set(object))
+            }
+        }
+        self.events = events
+        self.settings = settings
+        self.pods = pods
+        self.nodeAddresses = nodes
+        self.owners = Self.owners(of: pods)
+    }
+
+    /// Manifests need not say where a pod runs, and its verdict hardly depends on it. Such pods are put on nodes with
+    /// names that no Node has, together with those that name the same host, a thousand pods at most on each.
+    private static func standInNode(for pod: Pod, number: Int) -> String {
+        "(\(pod.hostIPs.map(\.description).joined(separator: ",")) \(number / 1000))"
+    }
+
+    /// Decided by the same table as on the nodes.
+    private static func owners(of pods: [EndpointName: Pod]) -> [IPAddress: EndpointName] {
+        let claimants = pods.filter { !$0.value.hostNetwork && $0.value.hasAddresses }.map { ($0.key, $0.value) }
+        var table = ClaimTable()
+        for (number, (_, pod)) in claimants.enumerated() {
+            for address in Set(pod.podIPs) {
+                _ = table.claim(address, by: UInt32(number)) { number in
+                    let (name, pod) = claimants[Int(number)]
+                    return Claim(
+                        address: address, endpoint: name, source: .object, age: pod.metadata.createdAt)
+                }
+            }
+        }
+        return table.owners.mapValues { claimants[Int($0)].0 }
+    }
+
+    /// Whether policy lets the flow pass, and what decides.
+    ///
+    /// Where both ends have several addresses, the answer is for the source's first whose family the destination has.
+    ///
+    /// - Throws: ``VerdictQuestionError``.
+    public mutating func answer(_ question: FlowQuestion) throws(VerdictQuestionError) -> ClusterDecision {
+        let (from, to, ipProtocol, port) = (question.from, question.to, question.ipProtocol, question.port)
+        if ipProtocol.hasPorts, port == nil { throw .portMissing(ipProtocol) }
+        if !ipProtocol.hasPorts, port != nil { throw .portNotAllowed(ipProtocol) }
+        let sources = try addresses(of: from)
+        let destinations = try addresses(of: to)
+        func flow(_ source: IPAddress) -> Flow? {
+            destinations.first { $0.family == source.family }.map {
+                Flow(source: source, destination: $0, ipProtocol: ipProtocol, destinationPort: port)
+            }
+        }
+        guard let source = sources.first(where: { flow($0) != nil }), let first = flow(source) else {
+            throw .noCommonFamily(from: from, to: to)
+        }
+        var decision = try decide(first, from: from, to: to)
+        if case .pod = from, case .pod = to,
+            let other = sources.first(where: { $0.family != source.family }).flatMap(flow)
+        {
+            decision.note = note(comparing: decision, with: other)
+        }
+        return decision
+    }
+
+    private mutating func note(comparing decision: ClusterDecision, with other: Flow) -> String? {
+        let source = owners[other.source]
+        let destination = owners[other.destination]
+        var isAllowed = true
+        if source == nil || source != destination {
+            for node in Set([source, destination].compactMap { $0.flatMap { pods[$0]?.nodeName } }) {
+                compile(node)
+                if let pipeline = pipelines[node], !pipeline.compiled.allows(other) { isAllowed = false }
+            }
+        }
+        let verdict: Verdict = isAllowed ? .allow : .deny
+        guard verdict != decision.verdict else { return nil }
+        return "answer for \(decision.flow); \(other) has the verdict \(verdict.rawValue)"
+    }
+}
+
+// MARK: - From ends to addresses
+
+extension ClusterVerdict {
+    /// Not empty.
+    private func addresses(of end: FlowEnd) throws(VerdictQuestionError) -> [IPAddress] {
+        switch end {
+        case .address(let address): return [address]
+        case .pod(let namespace, let name):
+            let endpoint = EndpointName(namespace: namespace, name: name)
+            guard let pod = pods[endpoint] else { throw .podNotFound(endpoint) }
+            let claimed = pod.hasAddresses ? claimedAddresses(of: pod) : []
+            guard let first = claimed.first else { throw .podWithoutAddress(endpoint, phase: pod.phase) }
+            if pod.hostNetwork { return claimed }
+            let own = claimed.filter { owners[$0] == endpoint }
+            if own.isEmpty, let owner = owners[first] { throw .addressTaken(endpoint, first, by: owner) }
+            return own
+        }
+    }
+
+    /// A host network pod's are its host's, from whichever object tells them.
+    private func claimedAddresses(of pod: Pod) -> [IPAddress] {
+        guard pod.hostNetwork else { return pod.podIPs }
+        for told in [pod.hostIPs, pod.podIPs] where !told.isEmpty { return told }
+        return nodeAddresses[pod.nodeName] ?? []
+    }
+}
+
+// MARK: - From addresses to decisions
+
+extension ClusterVerdict {
+    private mutating func decide(
+        _ flow: Flow, from: FlowEnd, to: FlowEnd
+    ) throws(VerdictQuestionError) -> ClusterDecision {
+        let source = owners[flow.source]
+        let destination = owners[flow.destination]
+        if let source, source == destination {
+            let decision = pods[source].map { evaluate(flow, on: $0.nodeName) }
+            return ClusterDecision(
+                verdict: .allow, flow: flow, egress: ClusterDirection(samePod: source, decision?.egress),
+                ingress: ClusterDirection(samePod: source, decision?.ingress), isSelf: true)
+        }
+        let sourceNode = source.flatMap { pods[$0]?.nodeName }
+        let destinationNode = destination.flatMap { pods[$0]?.nodeName }
+        let atSource = sourceNode.map { evaluate(flow, on: $0) }
+        let atDestination = destinationNode == sourceNode ? atSource : destinationNode.map { evaluate(flow, on: $0) }
+        let egress = try direction(atSource?.egress, of: source, at: from, flow.source)
+        let ingress = try direction(atDestination?.ingress, of: destination, at: to, flow.destination)
+        let denied = egress.verdict == .deny || ingress.verdict == .deny
+        return ClusterDecision(
+            verdict: denied ? .deny : .allow, flow: flow, egress: egress, ingress: ingress, isSelf: false)
+    }
+
+    private mutating func evaluate(_ flow: Flow, on node: String) -> Decision {
+        compile(node)
+        guard let pipeline = pipelines[node] else { preconditionFailure("compiled just now") }
+        return pipeline.compiled.evaluate(flow)
+    }
+
+    private mutating func compile(_ node: String) {
+        guard pipelines[node] == nil else { return }
+        var pipeline = PolicyPipeline(nodeName: node, settings: settings)
+        _ = pipeline.apply(events)
+        pipelines[node] = pipeline
+    }
+
+    private func direction(
+        _ decision: DirectionDecision?, of owner: EndpointName?, at end: FlowEnd, _ address: IPAddress
+    ) throws(VerdictQuestionError) -> ClusterDirection {
+        if let decision { return ClusterDirection(decision) }
+        if let owner { throw .undecided(owner) }
+        if case .pod(let namespace, let name) = end {
+            return ClusterDirection(hostNetworkPod: EndpointName(namespace: namespace, name: name))
+        }
+        return ClusterDirection(noPodAt: address)
+    }
+}
+
+extension ClusterDirection {
+    fileprivate init(_ decision: DirectionDecision) {
+        self.init(
+            verdict: decision.verdict, decided: true, kind: decision.identity.kind, reason: decision.reason,
+            endpoint: decision.endpoint, identity: decision.identity, wouldDeny: decision.wouldDeny)
+    }
+
+    fileprivate init(samePod pod: EndpointName, _ decision: DirectionDecision?) {
+        self.init(
+            verdict: .allow, decided: false, kind: .samePod,
+            reason: decision?.reason ?? DirectionDecision.alwaysToItself(pod), endpoint: pod)
+    }
+
+    fileprivate init(hostNetworkPod pod: EndpointName) {
+        self.init(
+            verdict: .allow, decided: false, kind: .hostNetwork,
+            reason: "\(pod) uses its node's network and is subject to no policy", endpoint: pod)
+    }
+
+    fileprivate init(noPodAt address: IPAddress) {
+        self.init(
+            verdict: .allow, decided: false, kind: .noPod, reason: "no pod of this cluster has the address \(address)")
+    }
+}
+
+extension Pod {
+    fileprivate var endpointName: EndpointName {
+        EndpointName(namespace: metadata.namespace, name: metadata.name)
+    }
+
+    /// Finished pods have none.
+    fileprivate var hasAddresses: Bool { phase != .succeeded && phase != .failed }
+}

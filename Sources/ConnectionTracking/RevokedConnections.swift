@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import GracePeriod
+import KernelErrors
+import Netfilter
+import NetworkTypes
+
+/// Tracked connections of local endpoints that policy denies now and allowed when they began.
+///
+/// Their packets are denied by whoever enforces, in both directions. Their entries differ:
+///
+/// - TCP: the entry stays as long as policy denies the connection. The kernel takes a segment without an entry for the
+///   first of a connection, so that the other end's next one would begin the same connection the other way round. When
+///   policy allows the connection again, it goes on with its entry.
+/// - All others: the entry goes after ``holdNanoseconds``, so that the next packet between the same ports begins a flow
+///   of its own direction. Answers to what had come through before are over by then; at once, one of them would begin
+///   that flow.
+package struct RevokedConnections: Sendable {
+    private struct Entry {
+        var connection: Connection
+        /// When it was found denied; nanoseconds.
+        var since: UInt64
+    }
+
+    private var entries: [Connection.Key: Entry] = [:]
+
+    package static let holdNanoseconds: UInt64 = 300_000_000
+
+    package init() {}
+
+    package var isEmpty: Bool { entries.isEmpty }
+    package var keys: some Sequence<Connection.Key> { entries.keys }
+
+    /// Walks the connection table. The rules that deny are in force already.
+    ///
+    /// Why none is missed: a flow that the rules before let through is in the connection table, or its packet is on
+    /// its way from our rules to the last hook, which enters it. Both happen in one run of the kernel's network code,
+    /// which is waited for: afterwards every such flow is in the table, and what is entered later was judged by the rules
+    /// in force. What the node itself sends need not be waited for, as it is never denied. Entries keep their place in the
+    /// table while it is walked, except when it is made larger or smaller; then the walk is repeated. Only a packet that
+    /// somebody's NFQUEUE holds all the time can come through later.
+    package mutating func find(
+        deniedBy policy: borrowing CompiledPolicy, _ socket: NetfilterSocket, now: UInt64
+    ) throws(KernelError) {
+        PacketsUnderWay.waitForForwarded()
+        let policy = copy policy
+        func isLocal(_ address: IPAddress) -> Bool { (policy.addresses.hosts[address]?.endpoint ?? .none) != .none }
+        var denied = try ConnectionTable.connections(socket) { flow in
+            (isLocal(flow.source) || isLocal(flow.destination)) && !policy.allows(flow)
+        }
+        if !denied.isEmpty, let own = NodeAddresses.current() {
+            // What the node begins is always allowed; what goes to it, unless that is judged.
+            denied.removeAll {
+                own.contains($0.flow.source) || !policy.judgesOwnNode && own.contains($0.flow.destination)
+            }
+        }
+        let before = entries
+        entries = [:]
+        for connection in denied {
+            let since = before[connection.key]?.since ?? now
+            entries[connection.key] = Entry(connection: connection, since: since)
+        }
+    }
+
+    /// Forgets what policy allows again.
+    ///
+    /// - Returns: whether there was any.
+    package mutating func forgetAllowed(by policy: borrowing CompiledPolicy) -> Bool {
+        guard !entries.isEmpty else { return false }
+        let policy = copy policy
+        let count = entries.count
+        entries = entries.filter { !policy.allows($0.value.connection.flow) }
+        return entries.count != count
+    }
+
+    /// Removes the entries whose time has come.
+    ///
+    /// - Returns: whether there was any.
+    package mutating func removeExpired(_ socket: NetfilterSocket, now: UInt64) throws(KernelError) -> Bool {
+        let due = entries.filter {
+            $0.value.connection.flow.ipProtocol != .tcp && now >= $0.value.since + Self.holdNanoseconds
+        }
+        for (key, entry) in due {
+            try ConnectionTable.remove(entry.connection, socket)
+            entries[key] = nil
+        }
+        return !due.isEmpty
+    }
+}

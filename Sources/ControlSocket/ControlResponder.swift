@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import HummingbirdCore
+import KubernetesObjects
+import Logging
+import Manifests
+import NIOCore
+import PolicyModel
+
+/// Turns requests into calls of the agent, and what it says into responses.
+struct ControlResponder: Sendable {
+    let backend: any ControlBackend
+    let peers: PeerRule
+    let bodies: BodyReader
+    let gate: ConnectionGate
+    let logger: Logger
+    /// Connections that may follow events at once: others are left for short calls, the plugin's above all.
+    private let followers = Budget(ControlDefaults.followers)
+
+    init(backend: any ControlBackend, peers: PeerRule, bodies: BodyReader, gate: ConnectionGate, logger: Logger) {
+        self.backend = backend
+        self.peers = peers
+        self.bodies = bodies
+        self.gate = gate
+        self.logger = logger
+    }
+
+    func respond(to request: Request, channel: any Channel) async -> Response {
+        gate.began(channel)
+        do throws(ErrorAnswer) {
+            let (path, method) = try route(request)
+            try await peers.check(channel, method: method)
+            guard path != .events else {
+                // Its body's end is the sign that the client leaves.
+                gate.received(channel)
+                return try await answer(path, method, request, [])
+            }
+            return try await bodies.withBody(of: request) { body throws(ErrorAnswer) in
+                gate.received(channel)
+                return try await answer(path, method, request, body)
+            }
+        } catch {
+            return respond(with: error, to: request)
+        }
+    }
+
+    private func route(_ request: Request) throws(ErrorAnswer) -> (ControlPath, ControlMethod) {
+        guard let path = ControlPath(rawValue: request.uri.path) else {
+            let known = ControlPath.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ErrorAnswer(.unknownPath, "no such path; there are \(known)")
+        }
+        guard let method = ControlMethod(rawValue: request.method.rawValue), path.methods.contains(method) else {
+            let allowed = path.methods.map(\.rawValue).joined(separator: ", ")
+            throw ErrorAnswer(.methodNotAllowed, "\(path.rawValue) answers \(allowed)")
+        }
+        return (path, method)
+    }
+
+    private func answer(
+        _ path: ControlPath, _ method: ControlMethod, _ request: Request, _ body: [UInt8]
+    ) async throws(ErrorAnswer) -> Response {
+        switch (path, method) {
+        case (.status, _): return try json(await backend.status())
+        case (.endpoints, _): return try json(await backend.endpoints())
+        case (.policies, _): return try json(await backend.policies())
+        case (.counters, _): return try json(await backend.counters())
+        case (.verdict, _): return try json(await backend.verdict(try FlowQuestion(query: Query(request))))
+        case (.events, _): return try follow(request, try Query(request).eventKinds())
+        case (.dump, _):
+            return Response(
+                status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
+                body: ResponseBody(byteBuffer: ByteBuffer(string: try await backend.dump())))
+        case (.objects, .put):
+            let batch = try await bodies.batch(body)
+            var answer = try await backend.apply(batch.objects)
+            answer.notices = batch.notices.map(\.description)
+            answer.warnings = batch.notices.filter { $0.reason == .notEnforced }.map(\.description)
+            for warning in answer.warnings {
+                logger.warning("policy not enforced", metadata: ["document": "\(warning)"])
+            }
+            return try json(answer)
+        case (.objects, _): return try json(await backend.delete(try await keysToDelete(request, body)))
+        case (.resolved, .put):
+            let policy: ResolvedBody = try await bodies.decode(body, "the resolved policy")
+            return try json(await backend.setResolved(policy))
+        case (.resolved, .delete): return try json(await backend.setResolved(nil))
+        case (.resolved, _): return try json(await backend.resolved())
+        case (.attachments, .get): return try json(await attachments(try Query(request)))
+        case (.attachments, .put):
+            return try json(await backend.attach(try await bodies.decode(body, "the attachment")))
+        case (.attachments, _):
+            let query = try Query(request)
+            try query.allow(only: ["container", "ifname"])
+            return try json(
+                await backend.detach(container: query.required("container"), ifname: query.required("ifname")))
+        case (.collect, _):
+            return try json(await backend.collect(try await bodies.decode(body, "the list")))
+        case (.resync, _): return try json(await backend.resync())
+        }
+    }
+
+    private func attachments(_ query: Query) async throws(ErrorAnswer) -> AttachmentsAnswer {
+        try query.allow(only: ["container", "ifname"])
+        var answer = await backend.attachments()
+        if let container = query.optional("container") { answer.attachments.removeAll { $0.container != container } }
+        if let ifname = query.optional("ifname") { answer.attachments.removeAll { $0.ifname != ifname } }
+        return answer
+    }
+
+    private func keysToDelete(_ request: Request, _ body: [UInt8]) async throws(ErrorAnswer) -> [ObjectKey] {
+        let query = try Query(request)
+        if !query.isEmpty { return [try ObjectKey(query: query)] }
+        return try await bodies.keys(body)
+    }
+
+    private func json(_ value: some Encodable, status: Int = 200) throws(ErrorAnswer) -> Response {
+        do {
+            return Response(
+                status: .init(code: status), headers: [.contentType: "application/json"],
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: try ControlJSON.encode(value) + [UInt8(ascii: "\n")])))
+        } catch {
+            throw ErrorAnswer(.internalError, "the answer could not be written: \(error)")
+        }
+    }
+
+    private func respond(with answer: ErrorAnswer, to request: Request) -> Response {
+        logger.debug(
+            "refused", metadata: ["path": "\(request.uri.path)", "code": "\(answer.error.code.rawValue)"])
+        guard var response = try? json(answer, status: answer.error.code.status) else {
+            return Response(status: .internalServerError)
+        }
+        if answer.error.code == .methodNotAllowed, let path = ControlPath(rawValue: request.uri.path) {
+            response.headers[.allow] = path.methods.map(\.rawValue).joined(separator: ", ")
+        }
+        return response
+    }
+
+    /// Follows the events until the client leaves.
+    private func follow(_ request: Request, _ kinds: Set<FlowRecord.Kind>) throws(ErrorAnswer) -> Response {
+        guard let share = followers.take(1) else {
+            throw ErrorAnswer(.busy, "\(ControlDefaults.followers) clients follow the events: end one of them first")
+        }
+        return Response(
+            status: .ok, headers: [.contentType: "application/x-ndjson"],
+            body: ResponseBody { [backend] writer in
+                defer { withExtendedLifetime(share) {} }
+                let follower = await backend.follow(kinds)
+                do {
+                    // Bytes at once, so that a client sees that it follows.
+                    try await writer.write(ByteBuffer())
+                    try await request.body.consumeWithInboundCloseHandler { _ in
+                        try await follower.batches { batch in
+                            // A client that does not read holds one piece as text, not all.
+                            for piece in batch.pieces(of: 64) { try await writer.write(ControlJSON.lines(piece)) }
+                        }
+                    } onInboundClosed: {
+                        follower.finish()
+                    }
+                    await backend.unfollow(follower)
+                    try await writer.finish(nil)
+                } catch {
+                    await backend.unfollow(follower)
+                    throw error
+                }
+            })
+    }
+}

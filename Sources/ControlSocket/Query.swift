@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import HummingbirdCore
+import KubernetesObjects
+import NetworkTypes
+import PolicyModel
+
+/// The parameters behind the `?`, each at most once.
+struct Query {
+    private var values: [String: String] = [:]
+
+    init(_ request: Request) throws(ErrorAnswer) {
+        for (name, value) in request.uri.queryParameters {
+            guard values.updateValue(String(value), forKey: String(name)) == nil else {
+                throw ErrorAnswer(.badRequest, "the parameter '\(name)' is given twice")
+            }
+        }
+    }
+
+    var isEmpty: Bool { values.isEmpty }
+
+    func allow(only names: Set<String>) throws(ErrorAnswer) {
+        for name in values.keys.sorted() where !names.contains(name) {
+            let known = names.sorted().joined(separator: ", ")
+            throw ErrorAnswer(.badRequest, "there is no parameter '\(name)'; there are \(known)")
+        }
+    }
+
+    func optional(_ name: String) -> String? { values[name] }
+
+    func required(_ name: String) throws(ErrorAnswer) -> String {
+        guard let value = values[name], !value.isEmpty else {
+            throw ErrorAnswer(.badRequest, "the parameter '\(name)' is missing")
+        }
+        return value
+    }
+}
+
+extension Query {
+    /// What `kind` asks for: drops, audits, or both where it is left out.
+    func eventKinds() throws(ErrorAnswer) -> Set<FlowRecord.Kind> {
+        try allow(only: ["kind"])
+        guard let text = optional("kind") else { return [.drop, .audit] }
+        guard let kind = FlowRecord.Kind(rawValue: text), [.drop, .audit].contains(kind) else {
+            throw ErrorAnswer(.badRequest, "'kind' is neither drop nor audit")
+        }
+        return [kind]
+    }
+}
+
+extension FlowQuestion {
+    init(query: Query) throws(ErrorAnswer) {
+        try query.allow(only: ["from", "to", "protocol", "port"])
+        let ipProtocol = try Self.ipProtocol(query.optional("protocol"))
+        self.init(
+            from: try Self.end("from", query), to: try Self.end("to", query), ipProtocol: ipProtocol,
+            port: try Self.port(query.optional("port"), ipProtocol))
+    }
+
+    private static func end(_ name: String, _ query: Query) throws(ErrorAnswer) -> FlowEnd {
+        let text = try query.required(name)
+        if (try? CIDR(text)) != nil {
+            throw ErrorAnswer(.badRequest, "'\(name)' is a range of addresses: a verdict is about one address")
+        }
+        guard let end = FlowEnd(text) else {
+            throw ErrorAnswer(.badRequest, "'\(name)' \(FlowEnd.problem)")
+        }
+        return end
+    }
+
+    private static func ipProtocol(_ text: String?) throws(ErrorAnswer) -> IPProtocol {
+        guard let text else { return .tcp }
+        guard let ipProtocol = IPProtocol(name: text) else {
+            throw ErrorAnswer(
+                .badRequest, "unknown protocol '\(text)': use tcp, udp, sctp, icmp or a number from 0 to 255")
+        }
+        return ipProtocol
+    }
+
+    private static func port(_ text: String?, _ ipProtocol: IPProtocol) throws(ErrorAnswer) -> UInt16? {
+        guard ipProtocol.hasPorts else {
+            guard text == nil else { throw ErrorAnswer(.badRequest, "\(ipProtocol) has no ports") }
+            return nil
+        }
+        guard let text else { throw ErrorAnswer(.badRequest, "the parameter 'port' is missing") }
+        guard let port = UInt16(text) else { throw ErrorAnswer(.badRequest, "'port' is no number from 0 to 65535") }
+        return port
+    }
+}
+
+extension ObjectKey {
+    init(query: Query) throws(ErrorAnswer) {
+        try query.allow(only: ["kind", "namespace", "name"])
+        guard let kind = ObjectKind(rawValue: try query.required("kind")) else {
+            let known = ObjectKind.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ErrorAnswer(.badRequest, "'kind' is none of \(known)")
+        }
+        self.init(kind: kind, namespace: query.optional("namespace") ?? "", name: try query.required("name"))
+    }
+}

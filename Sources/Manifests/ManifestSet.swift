@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+import YAMLDocuments
+
+/// What was found at a file's place.
+public enum ManifestFile: Sendable, Hashable {
+    case content([UInt8])
+    /// The file is there and cannot be read: what was in force stays. `mayPass`: for want of something that may be there
+    /// in a moment.
+    case unreadable(reason: String, mayPass: Bool = false)
+    case removed
+}
+
+/// All manifests of one source as a value: file contents go in, changes of objects come out.
+///
+/// - A document counts whole or not at all.
+/// - A document that becomes wrong leaves its objects in force as they were. While it can't be told which objects it
+///   is about, everything that vanished from its file stays in force too.
+/// - An object that several documents define comes from the first by file name, then by place in the file; the others
+///   are problems.
+/// - With `keepsLastOnEmpty`, a file that becomes empty (not a byte but white space) and a source whose last files all
+///   vanish at once keep what they held in force, as problems: a full disk, a crash or a volume that is not mounted
+///   look just like that. A file of comments alone is empty on purpose.
+public struct ManifestSet: Sendable {
+    private struct Document: Sendable {
+        var source: ManifestDocument
+        /// Of the document as it is, or, where it is refused, as it was.
+        var inForce: [DecodedDocument.Item]
+        var isRefused: Bool { !source.decoded.errors.isEmpty }
+    }
+
+    private struct File: Sendable {
+        var documents: [Document] = []
+        /// Why the documents are those of an earlier read: the file could not be read, is empty, or is gone.
+        var stale: Staleness?
+
+        var holdsObjects: Bool { documents.contains { !$0.inForce.isEmpty } }
+
+        var isVanished: Bool {
+            guard case .vanished? = stale else { return false }
+            return true
+        }
+    }
+
+    private enum Staleness: Sendable {
+        case unreadable(ManifestError)
+        case emptied(ManifestError)
+        case vanished(ManifestError)
+
+        var error: ManifestError {
+            switch self {
+            case .unreadable(let error), .emptied(let error), .vanished(let error): error
+            }
+        }
+    }
+
+    /// Where an object is defined; the first in order counts.
+    private struct Claim: Sendable, Comparable {
+        var file: String
+        var document: Int
+        var item: Int
+        static func < (a: Self, b: Self) -> Bool {
+            (a.file, a.document, a.item) < (b.file, b.document, b.item)
+        }
+    }
+
+    /// Objects in force that each problem of a document names, not its first one alone.
+    private static let repeatedKeys = 100
+
+    private let reader: ManifestReader
+    private let keepsLastOnEmpty: Bool
+    private var files: [String: File] = [:]
+    private var claims: [ObjectKey: [Claim]] = [:]
+    private var contested: Set<ObjectKey> = []
+    private var inForce: [ObjectKey: KubernetesObject] = [:]
+
+    /// - Parameters:
+    ///   - kinds: what documents may be; nil: whatever we know.
+    ///   - keepsLastOnEmpty: whether what an emptied file, or an emptied source, held stays in force.
+    public init(
+        limits: ManifestLimits = ManifestLimits(), kinds: Set<ObjectKind>? = nil, keepsLastOnEmpty: Bool = false
+    ) {
+        reader = ManifestReader(limits: limits, kinds: kinds)
+        self.keepsLastOnEmpty = keepsLastOnEmpty
+    }
+
+    /// Takes in what was found, by file name, and tells what changed, by key: an object once, and only where it
+    /// differs.
+    public mutating func apply(_ found: [String: ManifestFile]) -> [ObjectEvent] {
+        var found = found
+        let keepsVanished = keepsLastOnEmpty && leavesNothing(found)
+        if !keepsVanished {
+            // Kept only while the source was empty; those that are back are told of anyway.
+            for (name, file) in files where found[name] == nil && file.isVanished { found[name] = .removed }
+        }
+        var touched: Set<ObjectKey> = []
+        for (name, file) in found {
+            let old = files[name]
+            files[name] = successor(of: old, name: name, file, keepsVanished: keepsVanished)
+            dropClaims(of: name, old, touched: &touched)
+            addClaims(of: name, files[name], touched: &touched)
+        }
+        return touched.sorted().compactMap { settle($0) }
+    }
+
+    /// Whether no file is left once what was found is taken in.
+    private func leavesNothing(_ found: [String: ManifestFile]) -> Bool {
+        found.values.allSatisfy { $0 == .removed } && files.allSatisfy { found[$0.key] != nil || $0.value.isVanished }
+    }
+
+    private func successor(of old: File?, name: String, _ found: ManifestFile, keepsVanished: Bool) -> File? {
+        var kept = old ?? File()
+        switch found {
+        case .removed:
+            guard keepsVanished, kept.holdsObjects else { return nil }
+            kept.stale = .vanished(Self.vanished(name))
+        case .unreadable(let reason, _):
+            kept.stale = .unreadable(ManifestError(file: name, document: 0, reason: reason))
+        case .content(let bytes):
+            guard keepsLastOnEmpty, kept.holdsObjects, bytes.allSatisfy(DocumentSplitter.isSpace) else {
+                return replacement(for: old, name: name, bytes: bytes)
+            }
+            kept.stale = .emptied(Self.emptied(name))
+        }
+        return kept
+    }
+
+    private static func vanished(_ name: String) -> ManifestError {
+        ManifestError(
+            file: name, document: 0, reason: "the directory has become empty",
+            hint: "put a manifest there; to remove everything, put a file there that holds only a comment, "
+                + "or start with --no-keep-last-on-empty")
+    }
+
+    private static func emptied(_ name: String) -> ManifestError {
+        ManifestError(
+            file: name, document: 0, reason: "the file has become empty",
+            hint: "write it again; to remove what it held, delete the file or leave a comment in it, "
+                + "or start with --no-keep-last-on-empty")
+    }
+
+    private func replacement(for old: File?, name: String, bytes: [UInt8]) -> File {
+        let sources = reader.read(bytes, file: name, reusing: old?.documents.map(\.source) ?? [])
+        var documents = sources.map { Document(source: $0, inForce: $0.decoded.items) }
+        guard let old, documents.contains(where: \.isRefused) else { return File(documents: documents) }
+        let oldItems = Dictionary(
+            old.documents.flatMap(\.inForce).map { ($0.object.key, $0) }, uniquingKeysWith: { first, _ in first })
+        var taken = Set(documents.flatMap { $0.inForce.map(\.object.key) })
+        for index in documents.indices where documents[index].isRefused {
+            for key in documents[index].source.decoded.keys where taken.insert(key).inserted {
+                if let item = oldItems[key] { documents[index].inForce.append(item) }
+            }
+        }
+        // A refused document that was not there before under its name may be any of those that vanished.
+        let suspect = documents.indices.first { index in
+            let document = documents[index]
+            guard document.isRefused else { return false }
+            return document.source.decoded.hasUnknownObjects
+                || document.source.decoded.keys.contains { oldItems[$0] == nil }
+        }
+        if let suspect {
+            let vanished = oldItems.filter { !taken.contains($0.key) }.sorted { $0.key < $1.key }
+            documents[suspect].inForce += vanished.map(\.value)
+        }
+        return File(documents: documents)
+    }
+
+    private mutating func dropClaims(of name: String, _ file: File?, touched: inout Set<ObjectKey>) {
+        for item in file?.documents.lazy.flatMap(\.inForce) ?? [] {
+            let key = item.object.key
+            touched.insert(key)
+            claims[key]?.removeAll { $0.file == name }
+        }
+    }
+
+    private mutating func addClaims(of name: String, _ file: File?, touched: inout Set<ObjectKey>) {
+        guard let file else { return }
+        for (documentIndex, document) in file.documents.enumerated() {
+            for (itemIndex, item) in document.inForce.enumerated() {
+                touched.insert(item.object.key)
+                claims[item.object.key, default: []].append(
+                    Claim(file: name, document: documentIndex, item: itemIndex))
+            }
+        }
+    }
+
+    /// Brings one object in line with its first claim.
+    private mutating func settle(_ key: ObjectKey) -> ObjectEvent? {
+        let sorted = (claims[key] ?? []).sorted()
+        claims[key] = sorted.isEmpty ? nil : sorted
+        if sorted.count > 1 { contested.insert(key) } else { contested.remove(key) }
+        guard let first = sorted.first else {
+            return inForce.removeValue(forKey: key) == nil ? nil : .removed(key)
+        }
+        guard let object = item(first)?.object, inForce[key] != object else { return nil }
+        inForce[key] = object
+        return .set(object)
+    }
+
+    private func item(_ claim: Claim) -> DecodedDocument.Item? {
+        files[claim.file]?.documents[claim.document].inForce[claim.item]
+    }
+
+    // MARK: What holds now
+
+    public var fileNames: [String] { files.keys.sorted() }
+
+    /// Whether the last attempt to read the file failed.
+    public func isUnreadable(_ name: String) -> Bool {
+        guard case .unreadable? = files[name]?.stale else { return false }
+        return true
+    }
+
+    public var documentCount: Int { files.values.reduce(0) { $0 + $1.documents.count } }
+
+    public var objectCount: Int { inForce.count }
+
+    /// In force, by key.
+    public var objects: [KubernetesObject] { inForce.sorted { $0.key < $1.key }.map(\.value) }
+
+    /// By file name, then by place.
+    public var problems: [ManifestProblem] {
+        var problems: [ManifestProblem] = []
+        for (_, file) in files.sorted(by: { $0.key < $1.key }) {
+            if let error = file.stale?.error {
+                let keys = file.documents.flatMap { $0.inForce.map(\.object.key) }
+                problems.append(ManifestProblem(error: error, stillInForce: keys))
+            }
+            for document in file.documents {
+                let keys = document.isRefused ? document.inForce.map(\.object.key) : []
+                // Many objects are named once a document: problems times objects would have no bound.
+                problems += document.source.decoded.errors.enumerated().map { index, error in
+                    let isTold = index == 0 || keys.count <= Self.repeatedKeys
+                    return ManifestProblem(error: error, stillInForce: isTold ? keys : [])
+                }
+            }
+        }
+        return problems + contested.sorted().flatMap(duplicates)
+    }
+
+    private func duplicates(of key: ObjectKey) -> [ManifestProblem] {
+        guard let all = claims[key], let first = all.first, let winner = item(first) else { return [] }
+        return all.dropFirst().compactMap { claim in
+            guard let item = item(claim), let file = files[claim.file] else { return nil }
+            return ManifestProblem(
+                error: ManifestError(
+                    file: claim.file, document: file.documents[claim.document].source.index, line: item.line,
+                    column: item.column,
+                    reason: "\(key) is defined before, at \(first.file):\(winner.line): this one has no effect"))
+        }
+    }
+
+    /// All Services, by file name.
+    public var services: [Service] {
+        files.sorted { $0.key < $1.key }.flatMap { $0.value.documents.flatMap(\.source.decoded.services) }
+    }
+
+    /// Documents that have no effect here, by file name.
+    public var notices: [ManifestNotice] {
+        files.sorted { $0.key < $1.key }.flatMap { $0.value.documents.flatMap(\.source.decoded.notices) }
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import GracePeriod
+import KernelErrors
+
+/// Packets and bytes that a counter has counted.
+package struct CounterValue: Hashable, Sendable {
+    package var packets: UInt64 = 0
+    package var bytes: UInt64 = 0
+}
+
+/// A table as the kernel has it: everything but the sets' members, in a form that can be compared with a plan.
+package struct KernelTable {
+    package struct Object {
+        var fingerprint: String
+        var kind: UInt32
+        package var userData: UserData
+        package var counter = CounterValue()
+    }
+    package struct Chain {
+        var fingerprint: String
+        /// Whether a hook calls it.
+        var isBase: Bool
+        package var rules: [[UInt8]] = []
+    }
+    /// Of the table itself; `dormant`, with which no hook calls it, is one of them. Ours have none.
+    var flags: UInt32 = 0
+    package var objects: [String: Object] = [:]
+    /// Name and fingerprint.
+    package var sets: [String: String] = [:]
+    package var chains: [String: Chain] = [:]
+}
+
+extension TableIdentity {
+    /// Removes the table, where there is one. Packets under way need what their rules ask for to the end: no more come in
+    /// first, and those that are there leave.
+    package func remove(_ socket: NetfilterSocket) throws(KernelError) {
+        let reader = TableReader(self, socket)
+        guard try reader.exists() else { return }
+        // A table that cannot be read goes as a whole.
+        let chains = (try? reader.read())?.chains ?? [:]
+        var hooked = Transaction()
+        hooked.removedBaseChains = Set(chains.filter(\.value.isBase).keys)
+        hooked.removedChains = hooked.removedBaseChains.sorted()
+        if !hooked.isEmpty {
+            try socket.commit(hooked, to: self)
+            PacketsUnderWay.wait()
+        }
+        var batch = Batch(self, sequence: socket.reserve(2))
+        batch.removeTable()
+        batch.finish()
+        _ = try socket.commit(batch)
+    }
+}
+
+/// Texts and bytes that are equal when the kernel would do the same; counters' values are no part of them.
+enum Fingerprint {
+    static func set(keyType: UInt32, keyBytes: UInt32, flags: UInt32, timeout: UInt64, userData: [UInt8]) -> String {
+        "\(keyType) \(keyBytes) \(flags) \(timeout) \(userData)"
+    }
+    static func chain(hook: String?, userData: [UInt8]) -> String { "\(hook ?? "none") \(userData)" }
+    static func limit(rate: UInt64, unit: UInt64, burst: UInt32) -> String { "limit \(rate)/\(unit) \(burst)" }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+import NetworkTypes
+
+/// What a rule, or an element of a map, does with a packet.
+package enum ChainVerdict: Hashable, Sendable {
+    case accept
+    case drop
+    case leave
+    case jump(String)
+    case go(String)
+
+    /// The chain that it needs.
+    package var chain: String? {
+        switch self {
+        case .jump(let chain), .go(let chain): chain
+        default: nil
+        }
+    }
+}
+
+/// One step of a rule: a match that ends the rule when it fails, or a statement.
+package enum Term: Hashable, Sendable {
+    case family(AddressFamily)
+    /// The packet's connection is in this state.
+    case connectionState(ConnectionState)
+    /// The packet goes the way of its connection's replies.
+    case replyDirection
+    /// Whether the packet's connection had its destination translated.
+    case destinationNAT(Bool)
+    /// The packet is for the node itself: the kernel knows no interface by which it would leave.
+    case toOwnNode
+    /// Whether the packet has a ``PortMark``.
+    case portMark(Bool)
+    /// The IPv4 header has more than so many words: five without options.
+    case headerWords(above: UInt8)
+    /// This byte of the options of IPv4 may be the type of LSRR (131) or SSRR (137); 129 and 139 pass for them.
+    case sourceRouteByte(Int)
+    /// IPv6 with a routing header.
+    case routingHeader
+    case transportProtocol(IPProtocol)
+    case destinationPort(PortRange)
+    /// The two bytes where a port stands are there.
+    case hasDestinationPort
+    case member([Field], of: String, negated: Bool = false)
+    case dispatch([Field], by: String)
+    case within(Field, CIDR)
+    /// The frame's type as it stands in its header, so that a tagged frame has the tag's.
+    case etherType(UInt16)
+    /// The field has these bits under the mask.
+    case masked(Field, mask: [UInt8], value: [UInt8])
+    case setMark(UInt32)
+    case limit(String)
+    case count(String)
+    case log(prefix: String, group: UInt16)
+    case resetTCP
+    case rejectProhibited
+    case verdict(ChainVerdict)
+}
+
+/// A rule of a chain.
+package struct TableRule: Hashable, Sendable {
+    package var terms: [Term]
+    package var comment: String
+    package init(_ terms: [Term], comment: String = "") {
+        self.terms = terms
+        self.comment = comment
+    }
+}
+
+/// A state of the packet's connection, as `ct state` reads it.
+package enum ConnectionState: UInt32, Hashable, Sendable {
+    /// NF_CT_STATE_INVALID_BIT.
+    case invalid = 1
+    /// NF_CT_STATE_BIT of IP_CT_ESTABLISHED and of IP_CT_RELATED, in both directions.
+    case established = 2
+    case related = 4
+
+    /// In `nft`'s language.
+    var text: String {
+        switch self {
+        case .invalid: "invalid"
+        case .established: "established"
+        case .related: "related"
+        }
+    }
+}

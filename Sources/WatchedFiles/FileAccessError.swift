@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// A system call that failed for a file.
+public struct FileAccessError: Error, Sendable, Hashable, CustomStringConvertible {
+    public var path: String
+    public var call: String
+    public var errorNumber: Int32
+
+    /// - Parameter errorNumber: nil: the calling thread's `errno`.
+    package init(_ path: String, _ call: String, errorNumber: Int32? = nil) {
+        self.path = path
+        self.call = call
+        self.errorNumber = errorNumber ?? errno
+    }
+
+    public var description: String { "\(path): \(call): \(String(cString: strerror(errorNumber)))" }
+
+    /// Whether it may work in a moment: descriptors or memory were lacking, or what lies below the file system.
+    package var mayPass: Bool { [EMFILE, ENFILE, ENOMEM, EAGAIN, EINTR, EIO, ESTALE].contains(errorNumber) }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Cuts a YAML stream at its `---` lines.
+///
+/// A line that begins with `---` and a space or its end is a document marker wherever it stands (YAML 1.2, 9.1.2), in
+/// block scalars too, so the cut needs no parsing. Documents that are cut apart fail apart.
+package enum DocumentSplitter {
+    package struct Part: Hashable {
+        /// With the marker line.
+        package var bytes: ArraySlice<UInt8>
+        /// 1-based line where it begins.
+        package var line: Int
+    }
+
+    /// Nil where there are more than `limit` parts.
+    package static func split(_ bytes: [UInt8], limit: Int) -> [Part]? {
+        var parts: [Part] = []
+        var start = 0
+        var startLine = 1
+        var line = 1
+        var lineStart = 0
+        while lineStart < bytes.count {
+            if lineStart > start, isMarker(bytes, at: lineStart) {
+                guard parts.count < limit else { return nil }
+                parts.append(Part(bytes: bytes[start..<lineStart], line: startLine))
+                start = lineStart
+                startLine = line
+            }
+            guard let end = bytes[lineStart...].firstIndex(of: UInt8(ascii: "\n")) else { break }
+            lineStart = end + 1
+            line += 1
+        }
+        parts.append(Part(bytes: bytes[start...], line: startLine))
+        // What stands before the first marker is a document only if it has content.
+        if let first = parts.first, !isMarker(bytes, at: 0), isBlank(first.bytes) { parts.removeFirst() }
+        return parts.count <= limit ? parts : nil
+    }
+
+    /// Whether a part is a marker with nothing but empty lines and comments behind it.
+    package static func isEmpty(_ part: Part) -> Bool {
+        guard part.bytes.starts(with: "---".utf8) else { return false }
+        var isComment = false
+        for byte in part.bytes.dropFirst(3) {
+            if byte == UInt8(ascii: "\n") { isComment = false }
+            if byte == UInt8(ascii: "#") { isComment = true }
+            if !isComment, !isSpace(byte) { return false }
+        }
+        return true
+    }
+
+    /// Signs of a text that can begin a value of a YAML document: an upper bound on its values, but for the first.
+    package static func signs(_ bytes: ArraySlice<UInt8>) -> Int {
+        var count = 0
+        for byte in bytes {
+            switch byte {
+            case UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "-"),
+                UInt8(ascii: "["), UInt8(ascii: "{"), UInt8(ascii: "?"):
+                count += 1
+            default: break
+            }
+        }
+        return count
+    }
+
+    private static func isMarker(_ bytes: [UInt8], at position: Int) -> Bool {
+        let hyphen = UInt8(ascii: "-")
+        guard position + 2 < bytes.count, bytes[position] == hyphen, bytes[position + 1] == hyphen,
+            bytes[position + 2] == hyphen
+        else { return false }
+        return position + 3 == bytes.count || isSpace(bytes[position + 3])
+    }
+
+    /// Lines of a part, an unfinished last one included; a carriage return alone ends a line too.
+    package static func lineCount(_ bytes: ArraySlice<UInt8>) -> Int {
+        var count = 1
+        for index in bytes.indices.dropLast() {
+            let isReturn = bytes[index] == UInt8(ascii: "\r") && bytes[index + 1] != UInt8(ascii: "\n")
+            if isReturn || bytes[index] == UInt8(ascii: "\n") { count += 1 }
+        }
+        return count
+    }
+
+    package static func isSpace(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\r")
+            || byte == UInt8(ascii: "\n")
+    }
+
+    /// Whether there are only empty lines, comments and directives.
+    private static func isBlank(_ bytes: ArraySlice<UInt8>) -> Bool {
+        bytes.split(separator: UInt8(ascii: "\n")).allSatisfy { line in
+            if line.first == UInt8(ascii: "%") { return true }
+            guard let first = line.first(where: { !isSpace($0) }) else { return true }
+            return first == UInt8(ascii: "#")
+        }
+    }
+}
