@@ -20,7 +20,7 @@ let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "as
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 
-/// A library module of ours: every arrow to another module is named here and checked by the tidy test.
+/// One of Bulkhead's library modules: it names every arrow to another module here, and the tidy test checks them.
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
@@ -122,7 +122,7 @@ let package = Package(
                 "ConnectionTracking",
             ]),
 
-        // The chained CNI plugin. It is copied to places where nothing else of ours is, and starts for each pod.
+        // The chained CNI plugin. It is copied to nodes' plugin directories without the rest of Bulkhead, and starts for each pod.
         module("ChainedCNI", ["NetworkTypes", "Documents"]),
         .executableTarget(
             name: "bulkhead-cni", dependencies: ["ChainedCNI"], swiftSettings: strict,
@@ -143,7 +143,7 @@ let package = Package(
         module("CNIInstallation", ["ChainedCNI", "WatchedFiles", "PolledThread"]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Explanations", "Datapath"]),
         module("PrometheusText"),
-        module("ControlProtocol", ["PolicyModel", "KubernetesObjects"]),
+        module("ControlProtocol", ["Documents", "PolicyModel", "KubernetesObjects"]),
         module(
             "ControlSocket",
             [
@@ -209,6 +209,8 @@ let package = Package(
         tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel", "WorldKit"]),
         tests("WorldKitTests", ["WorldKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
         tests("PacketKitTests", ["PacketKit", "WorldKit", "NetworkTypes"]),
+        tests("DocumentsTests", ["Documents"]),
+        tests("PolledThreadTests", ["PolledThread"]),
         tests("NetworkTypesTests", ["NetworkTypes", "WorldKit"]),
         tests("KubernetesObjectsTests", ["Documents", "KubernetesObjects", "NetworkTypes", "WorldKit", "PolicyModel"]),
         tests(
@@ -234,6 +236,8 @@ let package = Package(
         tests(
             "PolicyResolverTests",
             ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
+        tests("CompiledPolicyTests", ["CompiledPolicy", "NetworkTypes", "PolicyModel"]),
+        tests("PolicyCompilerTests", ["PolicyCompiler", "CompiledPolicy", "NetworkTypes", "PolicyModel"]),
         tests(
             "PolicyPipelineTests",
             [

@@ -66,11 +66,11 @@ private final class WatchedFlow {
         spec:
           podSelector: {matchLabels: {app: server}}
           ingress:
-          - from: [{podSelector: {matchLabels: {app: \(isOpen ? "client" : "nobody")}}}]
+          - from: [{podSelector: {matchLabels: {app: \(isOpen ? "client" : "none")}}}]
         """
     }
 
-    /// Takes the policy away from the API server: what is told there cannot be told on the socket.
+    /// Deletes the policy at the API server: an object of the API server cannot be changed through the socket.
     func forget() {
         try? api.delete(Self.gate(isOpen: true))
         NetClock.sleep(milliseconds: 200)

@@ -129,7 +129,7 @@ func benchCompile() {
 
     var policies: [Double] = []
     for round in 0..<440 {
-        // The policy of the identity of a local pod: one that selects nobody here costs next to nothing.
+        // The policy of the identity of a local pod: one that selects no local pod costs next to nothing.
         let identity = round / 2 * LargeCluster.localStride / LargeCluster.replicas % 5000
         var policy = LargeCluster.policy(
             identity / LargeCluster.applications, identity % LargeCluster.applications)

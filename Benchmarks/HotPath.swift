@@ -48,9 +48,9 @@ func benchHotPath() throws {
     }
 }
 
-/// Packets at the node's own hooks, over the program that reads headers and decides nothing (which these programs, where
-/// they judge nothing, don't even do): from an isolated pod to its node, from elsewhere to the node, and one that the
-/// node sends and that is no reply.
+/// Packets at the node's own hooks, compared with the program that reads headers and decides nothing (these programs do not
+/// even read headers if they judge nothing): from an isolated pod to its node, from elsewhere to the node, and from the
+/// node without being a reply.
 private func benchOwnNode(
     _ judged: Bool, _ datapath: inout EBPFDatapath, _ baseline: borrowing BaselineProgram
 ) throws {

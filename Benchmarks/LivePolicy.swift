@@ -5,7 +5,7 @@ import NetworkTypes
 
 /// The policy of the live benchmark: the client's egress and the server's ingress both decide.
 enum LivePolicy {
-    /// Starts the daemon and puts the policy in force.
+    /// Starts the daemon and applies the policy.
     static func install(
         _ world: NetWorld, _ datapath: NetDatapath = .ebpf, cidrs: Int, policies: Int = 1
     ) throws -> NetDaemon {
@@ -53,7 +53,7 @@ enum LivePolicy {
     private static let ports =
         #""ports":[{"protocol":"TCP","port":6000},{"protocol":"UDP","port":6000,"endPort":65535}]"#
 
-    /// The server's ingress names `cidrs` prefixes, of which the last holds the client.
+    /// The server's ingress names `cidrs` prefixes; the last one contains the client.
     static func manifest(_ world: NetWorld, cidrs: Int) -> String {
         let others = strangers(cidrs - 1).map { #"{"ipBlock":{"cidr":"\#($0)"}}"# }
         let own = #"{"ipBlock":{"cidr":"\#(world.pod("client").v4)/32"}}"#

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Reads the same headers as bulkhead.bpf.c and decides nothing: what its cost is measured against. */
+/* Reads the same headers as bulkhead.bpf.c and decides nothing: the baseline of its cost. */
 #include "parse.h"
 
 const char program_license[] SEC("license") = "GPL";
 
-/* Uses every field, so that none is optimised away; accepts in practice. */
+/* Uses every field, so that none is optimized away; accepts in practice. */
 static __always_inline int accept(struct bpf_nf_ctx *ctx, const struct tuple *t)
 {
 	__u64 all = t->source.high ^ t->source.low ^ t->destination.high ^ t->destination.low;
@@ -24,7 +24,7 @@ SEC("netfilter")
 int baseline6(struct bpf_nf_ctx *ctx)
 {
 	struct tuple t;
-	/* Linux before 6.8 lets no buffer be handed on that lies below all that the frame has written. */
+	/* Linux before 6.8 accepts a buffer as an argument only if the frame has written below it. */
 	*(volatile __u8 *)&t = 0;
 	return parse6(ctx, &t) ? NF_DROP : accept(ctx, &t);
 }

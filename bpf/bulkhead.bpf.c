@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * Judges packets that are forwarded, and where the tables say so, packets between endpoints and the node itself.
- * README.md tells a packet's way; here is only the order of the steps.
+ * Judges forwarded packets, and, if the tables say so, packets between endpoints and the node itself. README.md
+ * describes a packet's way; this file holds only the order of the steps.
  */
 #include "judge.h"
 #include "own_node.h"
@@ -9,7 +9,7 @@
 
 const char program_license[] SEC("license") = "GPL";
 
-/* Puts the types that only casts name into the object's type information, where a test compares them with Swift's. */
+/* Adds types that only casts name to the object's type information, which a test compares with Swift's types. */
 const struct {
 	struct bh_program program;
 	struct bh_node node;
@@ -17,7 +17,7 @@ const struct {
 	struct bh_fixed fixed[0];
 } layout_witness SEC(".rodata.layout") __attribute__((used)) = {};
 
-/* Who sends within a bridge from no address of its own: by the port. -1 where that is not known. */
+/* The sender within a bridge without an address of its own, identified by the port. -1 if the port is unknown. */
 static __always_inline int find_bridged_sender(struct bpf_nf_ctx *ctx, const struct view *v, struct judged *j)
 {
 	__u32 port = bridge_port(ctx);
@@ -34,7 +34,7 @@ static __always_inline int find_bridged_sender(struct bpf_nf_ctx *ctx, const str
 	return 0;
 }
 
-/* DHCP within a bridge: an endpoint may ask, and a server that is no endpoint may answer. 1: the packet passes. */
+/* DHCP within a bridge: an endpoint may ask, and a server that is not an endpoint may answer. 1: the packet passes. */
 static __always_inline int is_dhcp_upkeep(struct judged *j)
 {
 	__u32 kind = j->is_bridged ? dhcp_kind(j) : NOT_DHCP;
@@ -43,13 +43,13 @@ static __always_inline int is_dhcp_upkeep(struct judged *j)
 		return !j->from;
 	if (kind != DHCP_QUESTION)
 		return 0;
-	/* Whom it reaches may still refuse it. */
+	/* The receiver's policy may still deny it. */
 	if (to && !j->turned)
 		j->source = with_endpoint(j->source, 0);
 	return !to;
 }
 
-/* Whether judge_unusual() has a say: not of ordinary TCP and UDP packets. */
+/* Whether judge_unusual() applies: not to ordinary TCP and UDP packets. */
 static __always_inline int is_unusual(const struct view *v, const struct judged *j)
 {
 	if (j->flow.flags || j->turned & TURNED_QUOTE || (!j->from && j->role & BH_ROLE_BRIDGE))
@@ -61,7 +61,7 @@ static __always_inline int is_unusual(const struct view *v, const struct judged 
 	return (j->from && is_tunnel(v, j)) || (j->is_bridged && dhcp_kind(j));
 }
 
-/* What is no ordinary packet: what endpoints never, and always, may send. A verdict, or -1: policy is asked. */
+/* Packets that are not ordinary: what endpoints may never, and always, send. A verdict, or -1: policy decides. */
 __noinline int judge_unusual(struct bpf_nf_ctx *ctx, struct judged *j)
 {
 	struct view v;
@@ -82,9 +82,9 @@ __noinline int judge_unusual(struct bpf_nf_ctx *ctx, struct judged *j)
 	return hidden ? tell_packet(ctx, j, BH_CAUSE_SPOOFED) : -1;
 }
 
-/*
- * The packet leaves by the interface or port of endpoint `to`, whose address it does not bear: it is to a group, or is
- * flooded, or its sender chose the frame's destination. Endpoint `to` is asked in place of the address's.
+/* The packet leaves through the interface or port of endpoint `to`, but carries another destination: it goes to a
+ * group, or is flooded, or its sender chose the frame's destination. Endpoint `to` is judged instead of the
+ * address's.
  */
 __noinline int set_receiver(struct bpf_nf_ctx *ctx, struct judged *j, __u32 to)
 {
@@ -92,7 +92,7 @@ __noinline int set_receiver(struct bpf_nf_ctx *ctx, struct judged *j, __u32 to)
 		return -1;
 	int is_answer = j->turned & TURNED_BACK;
 	if (j->turned && !(is_answer && is_unbound(j->flow.source, j->family))) {
-		/* A reply to somebody else is no reply to this endpoint. */
+		/* A reply to another address is not a reply to this endpoint. */
 		if (parse_anywhere(ctx, j->family, 0, &j->flow))
 			return -1;
 		j->source = find_apart(&j->flow.source, j->family);
@@ -107,7 +107,7 @@ __noinline int set_receiver(struct bpf_nf_ctx *ctx, struct judged *j, __u32 to)
 	return 0;
 }
 
-/* The role of the interface that a packet leaves by: within a bridge, of the port. */
+/* The role of the interface through which a packet leaves: within a bridge, of the port. */
 static __always_inline __u32 find_exit(const struct view *v, struct bpf_nf_ctx *ctx, struct judged *j)
 {
 	const struct net_device *out = ctx->skb->dev;
@@ -151,7 +151,7 @@ static __always_inline int judge(struct bpf_nf_ctx *ctx, __u32 family)
 	return judge_flow(&v, skb, &j);
 }
 
-/* A verdict as the verifier wants it, which takes what functions return for any number. */
+/* A verdict in the verifier's sense: the verifier assumes that a function returns any number. */
 static __always_inline int bounded(int verdict)
 {
 	return opaque((__u32)verdict) == NF_ACCEPT ? NF_ACCEPT : NF_DROP;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Addresses to endpoint and class, ports to class: plain array reads, each block's offset checked once. */
+/* From addresses to endpoint and class, from ports to class: plain array reads, each block's offset checked once. */
 #ifndef BULKHEAD_CLASSES_H
 #define BULKHEAD_CLASSES_H
 
@@ -21,7 +21,7 @@ struct view {
 	__u32 words;
 };
 
-/* 0, or -1: there is always a value, which the verifier cannot know. */
+/* 0, or -1: the value always exists, which the verifier cannot know. */
 static __always_inline int open_view(struct view *v)
 {
 	__u32 zero = 0;
@@ -30,7 +30,7 @@ static __always_inline int open_view(struct view *v)
 	return v->fixed ? 0 : -1;
 }
 
-/* What no table holds: an offset was out of range, or a walk did not end. */
+/* Not a valid entry: an offset was out of range, or a walk did not end. */
 #define BAD_ENTRY 0xffffffffu
 
 /* Word `offset + small` of the tables; `offset` is below `words`, `small` below BH_SLACK_BYTES / 4. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Local endpoints, the interfaces by which their packets come and go, and the node's own addresses. */
+/* Local endpoints, the interfaces that their packets use, and the node's own addresses. */
 #ifndef BULKHEAD_ENDPOINT_H
 #define BULKHEAD_ENDPOINT_H
 
@@ -42,8 +42,8 @@ static __always_inline int is_own(const struct view *v, __u32 entry)
 }
 
 /*
- * Whether a packet by this interface cannot be from this address: the interface is another endpoint's, or the address
- * is that of an endpoint which is elsewhere.
+ * Whether a packet through this interface cannot be from this address: the interface belongs to another endpoint, or
+ * the address belongs to an endpoint in another place.
  */
 static __always_inline int is_misplaced(const struct view *v, __u32 role, __u32 ifindex, __u32 entry)
 {
@@ -56,13 +56,13 @@ static __always_inline int is_misplaced(const struct view *v, __u32 role, __u32 
 	return place && place != ifindex;
 }
 
-/* Whether addresses say nothing of who bears them: none at all (DHCP, duplicate address detection), IPv6 link-local. */
+/* Whether an address does not identify its sender: none (DHCP, duplicate address detection), IPv6 link-local. */
 static __always_inline int is_unbound(struct address a, __u32 family)
 {
 	return (!a.high && !a.low) || (family == 6 && a.high >> 54 == 0xfe80 >> 6);
 }
 
-/* Index of the bridge's port by which a frame came; 0 where that is not known. */
+/* Index of the bridge port through which a frame came; 0 if unknown. */
 __noinline __u32 bridge_port(struct bpf_nf_ctx *ctx)
 {
 	const struct sk_buff *skb = ctx->skb;
@@ -83,7 +83,7 @@ __noinline __u32 bridge_port(struct bpf_nf_ctx *ctx)
 	return (__u32)word_in((const void *)(port + bpf_core_field_offset(struct net_device, ifindex)));
 }
 
-/* Whether packets by this device are those of another one, which it stands for (VRF). */
+/* Whether the device stands for another device (VRF), so that its packets are that device's. */
 static __always_inline int is_virtual_router(const struct net_device *device)
 {
 	return bpf_core_field_exists(device->l3mdev_ops) && device->l3mdev_ops;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What userspace is told of drops, and of what a rule in audit would drop. Nothing here runs for any other packet. */
+/* The events for user space about drops, and about what a rule in audit would drop. No other packet runs this code. */
 #ifndef BULKHEAD_EVENTS_H
 #define BULKHEAD_EVENTS_H
 
@@ -66,7 +66,7 @@ static __always_inline __u64 flow_hash(const struct bh_event *e)
 	return mix(hash, (__u64)e->protocol << 16 | (__u64)e->cause << 8 | e->direction);
 }
 
-/* Whether this flow was not reported just now; notes that it is. */
+/* Whether this flow was not reported just now; records the report. */
 static __always_inline int first_of_flow(const struct bh_event *e, __u64 repeat_ns)
 {
 	__u64 hash = flow_hash(e);
@@ -92,11 +92,11 @@ static __always_inline int within_rate(__u64 now, __u32 rate, __u32 burst)
 	__u64 from = old > now ? old : now;
 	if (from - now > interval * burst)
 		return 0;
-	/* Whoever loses the race goes without. */
+	/* The loser of a race sends no event. */
 	return __sync_val_compare_and_swap(full, old, from + interval) == old;
 }
 
-/* Fills in the time and sends. While nobody follows, nothing is noted or counted. */
+/* Fills in the time and sends. While no client follows, nothing is recorded or counted. */
 __noinline int send_event(struct bh_event *e)
 {
 	struct view v;

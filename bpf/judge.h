@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What policy says of a flow whose two entries are known. */
+/* Policy for a flow whose two entries are known. */
 #ifndef BULKHEAD_JUDGE_H
 #define BULKHEAD_JUDGE_H
 
 #include "orient.h"
 
-/* One direction of one endpoint with a program. `is_own`: what an endpoint sends itself through a Service. */
+/* One direction of one endpoint with a program. `is_own`: the endpoint sends to itself through a Service. */
 static __always_inline int judge_direction(
 	const struct view *v, struct judged *j, __u32 program, __u32 direction, __u32 peer, __u32 port, int is_own)
 {
@@ -25,7 +25,7 @@ static __always_inline int judge_direction(
 	return tell(j, cell == BH_CELL_DENY ? BH_CAUSE_RULE : BH_CAUSE_INCONSISTENT, direction, rule);
 }
 
-/* From an endpoint to itself through a Service: NetworkPolicy never denies it, the other tiers may. */
+/* From an endpoint to itself through a Service: NetworkPolicy never denies it; the other tiers may. */
 __noinline int judge_hairpin(struct judged *j)
 {
 	struct view v;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* A packet that is being judged, and the telling of its drop. */
+/* A packet that is being judged, and the report of its drop. */
 #ifndef BULKHEAD_JUDGED_H
 #define BULKHEAD_JUDGED_H
 
@@ -7,9 +7,9 @@
 #include "events.h"
 #include "verdict.h"
 
-/* How judged.flow came from the packet: changed places, so that its source is the packet's receiver. */
+/* How judged.flow differs from the packet: turned around, so that its source is the packet's receiver. */
 #define TURNED_BACK 1
-/* Of the packet that the packet, an ICMP error, quotes. */
+/* Taken from the packet that this packet, an ICMP error, quotes. */
 #define TURNED_QUOTE 2
 
 struct judged {
@@ -17,7 +17,7 @@ struct judged {
 	struct tuple flow;
 	__u32 source;
 	__u32 destination;
-	/* The packet's own source, its endpoint (0: none), and what the interface is that it came by. */
+	/* The packet's own source, its endpoint (0: none), and the role of its input interface. */
 	struct address sender;
 	__u32 from;
 	__u32 role;
@@ -38,7 +38,7 @@ static __always_inline __u32 find_address(const struct view *v, struct address a
 	return family == 4 ? find_address4(v, a) : find_address6(v, a);
 }
 
-/* The same off the fast path: a function that the verifier follows once, not once for each place. */
+/* The same off the fast path: a function that the verifier checks once, not once for each place. */
 __noinline __u32 find_apart(const struct address *a, __u32 family)
 {
 	struct view v;
@@ -75,7 +75,7 @@ static __always_inline void count_cause(__u32 cause)
 		count_stat(stat);
 }
 
-/* Tells of a packet that is not simply allowed. Returns its verdict: NF_DROP but for BH_CAUSE_AUDIT. */
+/* Reports a packet that is not simply allowed. Returns its verdict: NF_DROP, except for BH_CAUSE_AUDIT. */
 __noinline int tell(struct judged *j, __u32 cause, __u32 direction, __u32 rule)
 {
 	if (!j)
@@ -98,7 +98,7 @@ __noinline int tell(struct judged *j, __u32 cause, __u32 direction, __u32 rule)
 	return cause == BH_CAUSE_AUDIT ? NF_ACCEPT : NF_DROP;
 }
 
-/* Tells of a packet that may not be at all, whatever policy says: by its own addresses, not by its flow's. */
+/* Reports a packet that is forbidden whatever policy says, with its own addresses instead of its flow's. */
 __noinline int tell_packet(struct bpf_nf_ctx *ctx, struct judged *j, __u32 cause)
 {
 	if (!j)
@@ -109,14 +109,14 @@ __noinline int tell_packet(struct bpf_nf_ctx *ctx, struct judged *j, __u32 cause
 	return tell(j, cause, BH_EGRESS, 0);
 }
 
-/* Tells of a packet that cannot be from its source: not of that one's endpoint, but of the interface's. */
+/* Reports a packet with a forged source, for the endpoint of the interface, not for that of the source. */
 static __always_inline int tell_forged(struct bpf_nf_ctx *ctx, struct judged *j)
 {
 	j->from = endpoint_behind(j->role);
 	return tell_packet(ctx, j, BH_CAUSE_SPOOFED);
 }
 
-/* Tells of a packet without a whole IP header. */
+/* Reports a packet without a whole IP header. */
 static __always_inline int tell_malformed(struct judged *j)
 {
 	__builtin_memset(&j->flow, 0, sizeof(j->flow));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The few kernel types and functions that the programs touch; libbpf adjusts the offsets to the running kernel. */
+/* The few kernel types and functions that the programs use; libbpf adjusts the offsets to the running kernel. */
 #ifndef BULKHEAD_KERNEL_H
 #define BULKHEAD_KERNEL_H
 
@@ -22,10 +22,10 @@
 #define CT_ESTABLISHED_REPLY 3
 #define CT_RELATED_REPLY 4
 
-/* Of loopback in every network namespace. */
+/* The index of the loopback device in every network namespace. */
 #define LOOPBACK_IFINDEX 1
 
-/* In sk_buff._skb_refdst: the route is not held. */
+/* In sk_buff._skb_refdst: the packet holds no reference to the route. */
 #define ROUTE_BORROWED 1ul
 /* RTN_BROADCAST. */
 #define ROUTE_BROADCAST 3
@@ -69,7 +69,7 @@ struct nf_conn {
 	unsigned long status;
 };
 
-/* What a bridge notes of a frame that it hands to netfilter. */
+/* What a bridge records about a frame that it passes to netfilter. */
 struct nf_bridge_info {
 	int physinif;
 };
@@ -79,12 +79,12 @@ struct nf_bridge_info___device {
 	struct net_device *physindev;
 };
 
-/* An IPv4 route, as a packet bears it. */
+/* An IPv4 route, as a packet refers to it. */
 struct rtable {
 	__u16 rt_type;
 };
 
-/* 16 bytes of anything: packets are read through it. */
+/* 16 bytes of anything, for reading packets. */
 struct in6_addr {
 	union {
 		__u8 u6_addr8[16];
@@ -103,7 +103,7 @@ extern int bpf_dynptr_from_skb(struct sk_buff *skb, __u64 flags, struct bpf_dynp
 extern void *bpf_dynptr_slice(const struct bpf_dynptr *pointer, __u32 offset, void *buffer, __u32 size) __ksym;
 
 /*
- * 16 bytes of the kernel's memory. An address that turns out wrong reads as 0: the kernel guards such loads.
+ * 16 bytes of the kernel's memory. A wrong address reads as 0: the kernel guards such loads.
  */
 static __always_inline const void *memory(const void *address)
 {
@@ -115,7 +115,7 @@ static __always_inline __u64 word_in(const void *address)
 	return *(const __u64 *)memory(address);
 }
 
-/* The same value, of which the compiler no longer knows where it comes from: see README.md, on old verifiers. */
+/* The same value, hidden from the compiler's analysis: see README.md, "Code that old verifiers follow". */
 static __always_inline __u32 opaque(__u32 value)
 {
 	asm volatile("" : "+r"(value));

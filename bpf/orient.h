@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* From a packet to its flow in the original direction, by what connection tracking knows. */
+/* From a packet to its flow in the original direction, by connection tracking. */
 #ifndef BULKHEAD_ORIENT_H
 #define BULKHEAD_ORIENT_H
 
@@ -55,7 +55,7 @@ __noinline int orient_apart(struct bpf_nf_ctx *ctx, struct judged *j)
 	return 0;
 }
 
-/* Whether connection tracking says that the packet answers one in its flow's original direction. */
+/* Whether connection tracking says that the packet is a reply in its flow. */
 static __always_inline int is_reply(const struct sk_buff *skb)
 {
 	unsigned long conntrack = skb->_nfct;
@@ -63,7 +63,7 @@ static __always_inline int is_reply(const struct sk_buff *skb)
 	return (conntrack & ~CT_INFO_MASK) && (state == CT_ESTABLISHED_REPLY || state == CT_RELATED_REPLY);
 }
 
-/* Whether the packet's destination was translated: what an endpoint sends itself came through a Service. */
+/* Whether the packet's destination was translated: an endpoint that sends to itself used a Service. */
 static __always_inline int is_translated(const struct sk_buff *skb)
 {
 	unsigned long conntrack = skb->_nfct & ~CT_INFO_MASK;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Packets to the node itself, and from it: whatever the address, the input hook is the node. */
+/* Packets to the node itself, and from it: at the input hook every address is the node. */
 #ifndef BULKHEAD_OWN_NODE_H
 #define BULKHEAD_OWN_NODE_H
 
 #include "judge.h"
 #include "sender.h"
 
-/* Egress of an endpoint, which is that of j->source, to its node: a node has no ingress. */
+/* Egress of the endpoint of j->source, to its node: a node has no ingress. */
 __noinline int judge_egress(struct judged *j)
 {
 	struct view v;
@@ -33,7 +33,7 @@ __noinline int judge_egress(struct judged *j)
 	return judge_direction(&v, j, egress, BH_EGRESS, j->destination, port, 0);
 }
 
-/* Whether a packet to the node is to more than one host, or would be: to a subnet's broadcast address. */
+/* Whether a packet to the node is for more than one host, or for a subnet's broadcast address. */
 static __always_inline int is_group(const struct sk_buff *skb, struct address destination, __u32 family)
 {
 	if (family == 6)
@@ -41,22 +41,22 @@ static __always_inline int is_group(const struct sk_buff *skb, struct address de
 	__u32 address = (__u32)destination.low;
 	if (address >> 28 == 0xe || address == 0xffffffff)
 		return 1;
-	/* Only routing knows a subnet's; the frame's own kind is the sender's to choose. */
+	/* Only routing knows a subnet's broadcast address; the sender chooses the frame's own kind. */
 	const struct rtable *route =
 		bpf_rdonly_cast((void *)(skb->_skb_refdst & ~ROUTE_BORROWED), bpf_core_type_id_kernel(struct rtable));
 	return route->rt_type == ROUTE_BROADCAST;
 }
 
-/* What became clear about a packet's sender. */
+/* What is known about a packet's sender. */
 #define SENDER_KNOWN 0
-/* Its address cannot come from where it came. */
+/* The address cannot come from this interface or port. */
 #define SENDER_FORGED 1
-/* It is behind a bridge with endpoints, and which port it came by is not known. */
+/* It is behind a bridge with endpoints, and the port is unknown. */
 #define SENDER_HIDDEN 2
 
 /*
- * Finds the endpoint that a packet to the node is from: that of the interface; behind a bridge that of the address,
- * which the bridge's ports vouch for, or of the port. `entry`: of the packet's source.
+ * Finds the endpoint that sent a packet to the node: that of the interface; behind a bridge that of the address, which
+ * the check at the bridge's ports guarantees, or that of the port. `entry`: of the packet's source.
  */
 static __always_inline int find_sender(struct bpf_nf_ctx *ctx, const struct view *v, struct judged *j, __u32 entry)
 {
@@ -79,7 +79,7 @@ static __always_inline int find_sender(struct bpf_nf_ctx *ctx, const struct view
 	return SENDER_KNOWN;
 }
 
-/* What an endpoint may send neither to its node nor to others: a cause, or 0. */
+/* What an endpoint may not send, to its node or to others: a cause, or 0. */
 static __always_inline __u32 find_node_offense(struct bpf_nf_ctx *ctx, const struct view *v, struct judged *j)
 {
 	/* Tunnels end here. */
@@ -93,7 +93,7 @@ static __always_inline __u32 find_node_offense(struct bpf_nf_ctx *ctx, const str
 	return find_offense(ctx, j);
 }
 
-/* Whether judge_unusual_to_node() has a say: not of ordinary TCP and UDP packets. */
+/* Whether judge_unusual_to_node() applies: not to ordinary TCP and UDP packets. */
 static __always_inline int is_unusual_to_node(const struct view *v, const struct judged *j)
 {
 	if (j->flow.flags)
@@ -103,7 +103,7 @@ static __always_inline int is_unusual_to_node(const struct view *v, const struct
 	return j->flow.protocol != PROTO_UDP || is_tunnel(v, j) || dhcp_kind(j);
 }
 
-/* What an endpoint never, and always, may send to its node. A verdict, or -1: policy is asked. */
+/* What an endpoint may never, and always, send to its node. A verdict, or -1: policy decides. */
 __noinline int judge_unusual_to_node(struct bpf_nf_ctx *ctx, struct judged *j, int known)
 {
 	struct view v;
@@ -119,7 +119,7 @@ __noinline int judge_unusual_to_node(struct bpf_nf_ctx *ctx, struct judged *j, i
 	return tell_packet(ctx, j, BH_CAUSE_SPOOFED);
 }
 
-/* A packet that is from no endpoint: only an error about the node's own answer to one can be policy's. */
+/* A packet from no endpoint: policy judges only an error about the node's own answer to an endpoint. */
 static __always_inline int judge_foreign(struct bpf_nf_ctx *ctx, const struct view *v, struct judged *j)
 {
 	if (!v->fixed->header.own_node || (ctx->skb->_nfct & CT_INFO_MASK) != CT_RELATED)
@@ -127,6 +127,17 @@ static __always_inline int judge_foreign(struct bpf_nf_ctx *ctx, const struct vi
 	orient_apart(ctx, j);
 	j->source = find_apart(&j->flow.source, j->family);
 	return judge_egress(j);
+}
+
+/* Whether an address is borne by a sender that does not have it. What the node sends itself comes by the loopback
+ * device, or by that of a virtual router. */
+static __always_inline int is_forged_to_node(struct bpf_nf_ctx *ctx, const struct view *v, const struct judged *j,
+					     __u32 entry, int known)
+{
+	int forged = known == SENDER_FORGED;
+	if (!endpoint_of(entry) && is_own(v, entry))
+		forged |= !is_group(ctx->skb, j->flow.destination, j->family);
+	return forged && !is_virtual_router(ctx->state->in);
 }
 
 static __always_inline int judge_input(struct bpf_nf_ctx *ctx, __u32 family)
@@ -146,11 +157,7 @@ static __always_inline int judge_input(struct bpf_nf_ctx *ctx, __u32 family)
 	j.sender = j.flow.source;
 	__u32 entry = find_address(&v, j.sender, family);
 	int known = find_sender(ctx, &v, &j, entry);
-	/* What the node sends itself comes by the loopback device, or by that of a virtual router. */
-	int forged = known == SENDER_FORGED;
-	if (!endpoint_of(entry) && is_own(&v, entry))
-		forged |= !is_group(skb, j.flow.destination, family);
-	if (forged && !is_virtual_router(ctx->state->in))
+	if (is_forged_to_node(ctx, &v, &j, entry, known))
 		return tell_forged(ctx, &j);
 	if (!j.from && known != SENDER_HIDDEN)
 		return judge_foreign(ctx, &v, &j);
@@ -159,7 +166,7 @@ static __always_inline int judge_input(struct bpf_nf_ctx *ctx, __u32 family)
 		if (verdict >= 0)
 			return verdict;
 	}
-	/* Answers to what the node asked pass: probes are never judged. */
+	/* Answers to the node's requests pass: probes are never judged. */
 	if (!v.fixed->header.own_node || is_reply(skb) || is_group(skb, j.flow.destination, family))
 		return NF_ACCEPT;
 	if (!(j.turned & TURNED_QUOTE) || !endpoint_of(j.source))
@@ -180,7 +187,7 @@ static __always_inline int judge_output(struct bpf_nf_ctx *ctx, __u32 family)
 		return tell_malformed(&j);
 	orient_apart(ctx, &j);
 	j.source = find_apart(&j.flow.source, family);
-	/* An answer to an address that is nobody's goes to whoever is behind the interface. */
+	/* An answer to an address without an owner goes to the endpoint behind the interface. */
 	if (!endpoint_of(j.source) && is_unbound(j.flow.source, family)) {
 		__u32 role = find_interface(&v, ctx->state->out->ifindex);
 		if (role & BH_ROLE_ROUTED)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Headers to a tuple: addresses, protocol, ports. */
+/* From headers to a tuple: addresses, protocol, ports. */
 #ifndef BULKHEAD_PARSE_H
 #define BULKHEAD_PARSE_H
 
@@ -26,19 +26,19 @@ struct address {
 #define TUPLE_UNPARSABLE 1
 /* IPv4 options. */
 #define TUPLE_OPTIONS 2
-/* An IPv6 routing header, of whatever type. */
+/* An IPv6 routing header of any type. */
 #define TUPLE_SOURCE_ROUTE 4
 
 struct tuple {
 	struct address source;
 	struct address destination;
-	/* Of TCP, UDP and SCTP, host byte order; else 0. */
+	/* For TCP, UDP and SCTP, in host byte order; otherwise 0. */
 	__u16 source_port;
 	__u16 destination_port;
 	__u8 protocol;
 	/* TUPLE_*. */
 	__u8 flags;
-	/* Bytes in front of the transport header; not set where unparsable. */
+	/* Bytes before the transport header; not set if unparsable. */
 	__u16 transport;
 };
 
@@ -47,7 +47,7 @@ static __always_inline int has_ports(__u8 protocol)
 	return protocol == PROTO_TCP || protocol == PROTO_UDP || protocol == PROTO_SCTP;
 }
 
-/* Bytes of the packet that lie in one piece at skb->data. */
+/* Bytes of the packet in one piece at skb->data. */
 static __always_inline __u32 linear_bytes(const struct sk_buff *skb)
 {
 	return skb->len - skb->data_len;
@@ -59,7 +59,7 @@ static __always_inline const void *direct(const struct sk_buff *skb, __u32 offse
 	return memory(skb->data + offset);
 }
 
-/* Copies from anywhere in the packet, in pieces or not. `size` is a constant. */
+/* Copies from anywhere in the packet, linear or not. `size` is a constant. */
 static __always_inline int copy(struct sk_buff *skb, __u32 offset, void *target, __u32 size)
 {
 	struct bpf_dynptr packet;
@@ -89,7 +89,7 @@ static __always_inline void set_ports(struct tuple *t, __u32 ports)
 	t->destination_port = bpf_ntohs((__u16)(ports >> 16));
 }
 
-/* Ports at the transport header, where the fast path has not read them. */
+/* Ports at the transport header, if the fast path has not read them. */
 static __always_inline void find_ports(struct sk_buff *skb, struct tuple *t, __u32 offset)
 {
 	__u32 ports = 0;
@@ -99,7 +99,7 @@ static __always_inline void find_ports(struct sk_buff *skb, struct tuple *t, __u
 		set_ports(t, ports);
 }
 
-/* `words`: the first 20 bytes, and 4 more where `size` says so. `start`: where the header begins in the packet. */
+/* `words`: the first 20 bytes, and 4 more if `size` says so. `start`: where the header begins in the packet. */
 static __always_inline void parse4_words(
 	struct sk_buff *skb, struct tuple *t, const __u64 words[3], __u32 start, __u32 size)
 {
@@ -112,7 +112,7 @@ static __always_inline void parse4_words(
 	t->source_port = 0;
 	t->destination_port = 0;
 	t->transport = (__u16)(start + length);
-	/* A fragment beyond the first, which defragmentation should have left none of. */
+	/* A fragment beyond the first; defragmentation should leave none. */
 	t->flags = (words[0] >> 48 & bpf_htons(0x1fff)) != 0 || length < IPV4_HEADER ? TUPLE_UNPARSABLE : 0;
 	if (length > IPV4_HEADER)
 		t->flags |= TUPLE_OPTIONS;
@@ -135,11 +135,11 @@ static __noinline int copy4_header(struct sk_buff *skb, __u32 start, __u64 words
 	return 0;
 }
 
-/* 0, or -1 where not even the IP header is there. */
+/* 0, or -1 if there is not even an IP header. */
 static __always_inline int parse4(struct sk_buff *skb, struct tuple *t)
 {
 	__u64 words[3];
-	/* A datagram without a byte of payload has 28. */
+	/* A datagram without payload has 28 bytes. */
 	if (linear_bytes(skb) >= IPV4_HEADER + 4) {
 		const __u64 *head = direct(skb, 0);
 		const __u64 *tail = direct(skb, 8);
@@ -205,7 +205,7 @@ static __always_inline void set_addresses6(struct tuple *t, const __u64 words[4]
 	t->destination.low = bpf_be64_to_cpu(words[3]);
 }
 
-/* The same from any place of the packet: 0, or -1 where there is no whole IP header. */
+/* The same from any place in the packet: 0, or -1 if there is no whole IP header. */
 __noinline int parse_anywhere(struct bpf_nf_ctx *ctx, __u32 family, __u32 start, struct tuple *t)
 {
 	struct sk_buff *skb = ctx->skb;
@@ -225,7 +225,7 @@ __noinline int parse_anywhere(struct bpf_nf_ctx *ctx, __u32 family, __u32 start,
 	return 0;
 }
 
-/* 0, or -1 where not even the IP header is there. */
+/* 0, or -1 if there is not even an IP header. */
 static __always_inline int parse6(struct bpf_nf_ctx *ctx, struct tuple *t)
 {
 	struct sk_buff *skb = ctx->skb;
@@ -257,7 +257,7 @@ static __always_inline int is_error(__u8 protocol, __u8 type)
 	return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
 }
 
-/* The tuple of the packet that an ICMP error quotes. The error's type, or -1 where `t` is none or is cut short. */
+/* The tuple of the packet that an ICMP error quotes. The error's type, or -1 if `t` is not an error or is truncated. */
 __noinline int parse_quoted(struct bpf_nf_ctx *ctx, const struct tuple *t, struct tuple *quoted)
 {
 	__u32 message = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What endpoints may not send whatever policy says, and what they may. */
+/* What endpoints may never, and may always, send, whatever policy says. */
 #ifndef BULKHEAD_SENDER_H
 #define BULKHEAD_SENDER_H
 
@@ -23,8 +23,8 @@ static __always_inline __u32 equal(__u32 a, __u32 b)
 }
 
 /*
- * Whether IPv4 options name the way: loose and strict source routes (RFC 791). Each byte is looked at, and counts where
- * an option begins: without branches, which would multiply what the verifier has to follow.
+ * Whether IPv4 options name a route: loose and strict source routes (RFC 791). Each byte is checked, and counts if an
+ * option begins there: without branches, which would multiply the verifier's work.
  */
 __noinline int has_source_route(struct bpf_nf_ctx *ctx)
 {
@@ -45,7 +45,7 @@ __noinline int has_source_route(struct bpf_nf_ctx *ctx)
 		__u32 length = bytes[at + 1];
 		__u32 begins = equal(at, next);
 		found |= begins & (equal(kind, 131) | equal(kind, 137));
-		/* One byte long: no operation. The end of the list leads nowhere, as a length of 0 does. */
+		/* One byte long: no operation. The end of the list ends the walk, as a length of 0 does. */
 		length ^= (length ^ 1) & -equal(kind, 1);
 		length &= -(1 - equal(kind, 0));
 		next += length & -begins;
@@ -59,7 +59,7 @@ static __always_inline int has_zero_lane(__u64 lanes, __u64 ones, __u32 width)
 	return ((lanes - ones) & ~lanes & ones << (width - 1)) != 0;
 }
 
-/* Whether the packet's protocol, or UDP port (its own destination), is one of a tunnel. */
+/* Whether the packet's protocol or UDP destination port is that of a tunnel. */
 static __always_inline int is_tunnel(const struct view *v, const struct judged *j)
 {
 	const struct bh_header *header = &v->fixed->header;
@@ -88,7 +88,7 @@ static __always_inline int is_same(struct address a, struct address b)
 	return !((a.high ^ b.high) | (a.low ^ b.low));
 }
 
-/* Whether the sender is a side of the flow that its ICMP error is about. */
+/* Whether the sender is a side of the flow that its ICMP error reports. */
 static __always_inline int is_side(const struct judged *j)
 {
 	return j->from == endpoint_of(j->source) || j->from == endpoint_of(j->destination)
@@ -112,7 +112,7 @@ static __always_inline __u32 find_icmp_offense(struct bpf_nf_ctx *ctx, const str
 /* Why an endpoint may not send an ICMP error that quotes a packet: a cause, or 0. */
 static __always_inline __u32 find_quote_offense(struct bpf_nf_ctx *ctx, const struct judged *j)
 {
-	/* The flow is that of the packet in it. */
+	/* The flow is that of the quoted packet. */
 	struct tuple own = {};
 	if (parse_anywhere(ctx, j->family, 0, &own))
 		return BH_CAUSE_MALFORMED;
@@ -121,7 +121,7 @@ static __always_inline __u32 find_quote_offense(struct bpf_nf_ctx *ctx, const st
 	return (j->family == 4 && j->error == 5) || !is_side(j) ? BH_CAUSE_UNRELATED_ERROR : 0;
 }
 
-/* Why an endpoint may not send such a packet to anybody: a cause, or 0. */
+/* Why an endpoint may not send such a packet to any receiver: a cause, or 0. */
 __noinline __u32 find_offense(struct bpf_nf_ctx *ctx, const struct judged *j)
 {
 	if (!j)
@@ -134,9 +134,9 @@ __noinline __u32 find_offense(struct bpf_nf_ctx *ctx, const struct judged *j)
 }
 
 /*
- * What keeps a link going: IPv6 neighbour discovery (RFC 4861: types 133 to 137, hop limit 255) and multicast listener
- * discovery (RFC 3810, RFC 2710: hop limit 1, to a group). A router takes one off the hop limit and forwards no such
- * groups, so this is from a neighbour.
+ * What a link needs to work: IPv6 neighbor discovery (RFC 4861: types 133 to 137, hop limit 255) and multicast listener
+ * discovery (RFC 3810, RFC 2710: hop limit 1, to a group). A router decrements the hop limit and forwards no such
+ * groups, so such a packet is from a neighbor.
  */
 static __always_inline int is_link_upkeep(struct bpf_nf_ctx *ctx, const struct judged *j)
 {
@@ -159,7 +159,7 @@ static __always_inline int is_link_upkeep(struct bpf_nf_ctx *ctx, const struct j
 #define DHCP_QUESTION 1
 #define DHCP_ANSWER 2
 
-/* Whether a packet is DHCP of a client or of a server, by its own ports (RFC 2131, RFC 8415). */
+/* Whether a packet is DHCP from a client or a server, by its own ports (RFC 2131, RFC 8415). */
 static __always_inline int dhcp_kind(const struct judged *j)
 {
 	if (j->flow.protocol != PROTO_UDP || j->turned & TURNED_QUOTE)

@@ -5,7 +5,7 @@
 
 #include "classes.h"
 
-/* The daemon's own notes, kept where the next daemon finds them: struct bh_key by class, program, rule, endpoint. */
+/* The daemon's own notes, kept for the next daemon: struct bh_key by class, program, rule, endpoint. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -21,7 +21,7 @@ struct {
 	__type(value, struct bh_counter);
 } counters SEC(".maps");
 
-/* 16 bits: element `index` of the array that starts at word `offset`. -1 where that is out of range. */
+/* 16 bits: element `index` of the array that starts at word `offset`. -1 if out of range. */
 static __always_inline __s32 half_at(const struct view *v, __u32 offset, __u32 index)
 {
 	__u32 at = offset + (index >> 1);
@@ -30,7 +30,7 @@ static __always_inline __s32 half_at(const struct view *v, __u32 offset, __u32 i
 	return ((const __u16 *)((const __u32 *)v->fixed + at))[index & 1];
 }
 
-/* Whether no policy in force is in the program, only such that are in audit. */
+/* Whether the program holds only policies in audit. */
 static __always_inline int is_audit_only(const struct view *v, __u32 program)
 {
 	program = opaque(program);
@@ -40,7 +40,7 @@ static __always_inline int is_audit_only(const struct view *v, __u32 program)
 	return p->flags & BH_PROGRAM_AUDIT_ONLY;
 }
 
-/* The cell for a peer's class and a port class; 0 (which no cell is) where the tables contradict themselves. */
+/* The cell for a peer's class and a port class; 0, which is never a cell, if the tables are inconsistent. */
 static __always_inline __u32 find_cell(const struct view *v, __u32 program, __u32 class, __u32 port)
 {
 	program = opaque(program);
@@ -57,7 +57,7 @@ static __always_inline __u32 find_cell(const struct view *v, __u32 program, __u3
 	return word_at(v, at, 0);
 }
 
-/* Counts for a rule on this processor. -1 where there is no such counter. */
+/* Counts for a rule on this processor. -1 if there is no such counter. */
 static __always_inline int count_rule(__u32 rule, __u32 bytes)
 {
 	struct bh_counter *counter = bpf_map_lookup_elem(&counters, &rule);

@@ -7,8 +7,8 @@ import NetworkTypes
 import NodeNetwork
 import PolicyPipeline
 
-/// Where pods are, and what the agent does for those behind bridges. Policy of either datapath needs the bridges' packets
-/// in netfilter, and leaves what may come in by a port to a table that sees the ports.
+/// Where pods are, and what the agent does for those behind bridges. Policy of either datapath needs the bridges'
+/// packets in netfilter, and leaves what may come in by a port to a table that sees the ports.
 struct Bridging: ~Copyable {
     var places = PodPlaces()
     /// Where each endpoint is, of those whose place is known.
@@ -23,8 +23,8 @@ struct Bridging: ~Copyable {
     var check = BridgeSourceCheck()
     var checkError: DatapathError?
 
-    /// Takes over from an earlier run whose ports are whose, which pods may have tried to change meanwhile. Nothing where
-    /// that cannot be read: it is found out as for new pods.
+    /// Takes over from an earlier run whose ports are whose, which pods may have tried to change meanwhile. Nothing
+    /// where that cannot be read: it is found out as for new pods.
     mutating func adopt() {
         for (port, pod) in (try? BridgeSourceCheck.adopted()) ?? [:] {
             places.adopt(port: port, addresses: pod.addresses, hardware: pod.hardware)

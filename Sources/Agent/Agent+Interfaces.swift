@@ -129,8 +129,8 @@ extension Agent where Plane: ~Copyable {
         (programmed.places[id] ?? nil)?.interfaces.first.map { InterfaceAnswer(index: Int($0.index), name: $0.name) }
     }
 
-    /// Endpoints that neither an interface nor a bridge port of this node leads to, as far as is known: policy may not hold
-    /// for them. Those that are known by their interface alone are none.
+    /// Endpoints that neither an interface nor a bridge port of this node leads to, as far as is known: policy may not
+    /// hold for them. Those that are known by their interface alone are none.
     var endpointsWithoutInterface: [EndpointID] {
         pipeline.compiled.endpoints.compactMap { id, endpoint in
             (programmed.places[id] ?? nil) == nil && bridging.found[id] == nil

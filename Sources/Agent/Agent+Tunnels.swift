@@ -11,7 +11,8 @@ struct ToldTunnels {
 }
 
 extension Agent where Plane: ~Copyable {
-    /// Tells the datapath which tunnel packets no endpoint may send to a node, where that differs from what it was told.
+    /// Tells the datapath which tunnel packets no endpoint may send to a node, where that differs from what it was
+    /// told.
     func updateTunnels() {
         guard let network = inputs.network else { return }
         let ends = network.tunnels

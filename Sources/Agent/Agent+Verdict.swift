@@ -8,8 +8,8 @@ import PolicyModel
 import PolicyResolver
 
 extension Agent where Plane: ~Copyable {
-    /// What the pods' nodes decide. This node's pods are judged by the compiled tables; those of other nodes by the same
-    /// policies, compiled for them alone, off this actor: a question must not hold up a change.
+    /// What the pods' nodes decide. This node's pods are judged by the compiled tables; those of other nodes by the
+    /// same policies, compiled for them alone, off this actor: a question must not hold up a change.
     public func verdict(_ question: FlowQuestion) async throws(ErrorAnswer) -> VerdictAnswer {
         let asked = try ask(question)
         return asked.elsewhere.isEmpty ? asked.answer(decidedElsewhere: [:]) : await Self.decide(asked)

@@ -49,8 +49,8 @@ extension Agent where Plane: ~Copyable {
         reconcile(.kernel)
     }
 
-    /// Nothing was written yet, since what a previous run left is to stay until all of the cluster is known. Where somebody
-    /// has removed that, the guardrails are better than nothing.
+    /// Nothing was written yet, since what a previous run left is to stay until all of the cluster is known. Where
+    /// somebody has removed that, the guardrails are better than nothing.
     private func replacePrevious() {
         do {
             try datapath.checkPlace()

@@ -60,14 +60,15 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         pipeline = PolicyPipeline(nodeName: settings.nodeName, settings: settings.policy)
     }
 
-    /// Takes over what the kernel holds and brings it to what guardrails, manifests and kept pushes say. Call once, before
-    /// anything else, with the first complete read of both directories: what is enforced stays so until then. Where an
-    /// API server is followed, what a previous run left stays until all of the cluster is known; where there is
-    /// nothing, guardrails and kept pushes are in force at once.
+    /// Takes over what the kernel holds and brings it to what guardrails, manifests and kept pushes say. Call once,
+    /// before anything else, with the first complete read of both directories: what is enforced stays so until then.
+    /// Where an API server is followed, what a previous run left stays until all of the cluster is known; where there
+    /// is nothing, guardrails and kept pushes are in force at once.
     ///
     /// - Parameter kept: nil: what ``AgentSettings/pushedFile`` holds.
-    /// - Throws: ``AgentStartError`` where the kernel lacks something; nothing is changed then. A failure to write is no
-    ///   error here: it is retried, and ``status()`` tells it. Neither is a kept file that cannot be used: it is set aside.
+    /// - Throws: ``AgentStartError`` where the kernel lacks something; nothing is changed then. A failure to write is
+    ///   no error here: it is retried, and ``status()`` tells it. Neither is a kept file that cannot be used: it is set
+    ///   aside.
     public func start(
         _ first: ManifestChange, guardrails: ManifestChange = ManifestChange(), kept: KeptPushes? = nil
     ) throws(AgentStartError) {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
 
-/// What is known of bridges' ports: what may come in by them.
+/// What is known about bridges' ports: which frames may enter through them.
 public struct BridgePorts: Sendable, Hashable {
-    /// A port behind which a pod is.
+    /// A port with a pod behind it.
     public struct Pod: Sendable, Hashable {
         public var addresses: Set<IPAddress>
         /// Link-local addresses of the pod.
         public var linkLocal: Set<IPAddress>
-        /// Six bytes, the first one uppermost; 0: not known.
+        /// Six bytes, the first one uppermost; 0 if unknown.
         public var hardware: UInt64
         public init(addresses: Set<IPAddress>, linkLocal: Set<IPAddress> = [], hardware: UInt64 = 0) {
             self.addresses = addresses
@@ -19,21 +19,21 @@ public struct BridgePorts: Sendable, Hashable {
 
     /// By interface index.
     public var pods: [UInt32: Pod] = [:]
-    /// Addresses of pods that are behind no bridge port: from none may they come.
+    /// Addresses of pods that are not behind a bridge port: no frame may come from them.
     public var otherPods: Set<IPAddress> = []
-    /// What the node itself has at these bridges.
+    /// The node's own addresses at these bridges.
     public var nodeAddresses: Set<IPAddress> = []
     public var nodeHardware: Set<UInt64> = []
-    /// The only ports, beside those of pods, by which frames may come in; nil: by all.
+    /// The only ports, in addition to those of pods, through which frames may enter; nil for all.
     public var open: Set<UInt32>?
-    /// Whether frames that leave by a pod's port are marked for the hooks of IPv4 and IPv6 (``PortMark``).
+    /// Whether frames that leave through a pod's port are marked for the hooks of IPv4 and IPv6 (``PortMark``).
     public var areMarked = false
 
     public init() {}
 
     public init(pods: [UInt32: Pod]) { self.pods = pods }
 
-    /// All that belongs to somebody who is known, so that it can't come from anybody else.
+    /// All addresses with a known owner, so that no other port may send from them.
     var knownAddresses: Set<IPAddress> {
         pods.values.reduce(into: otherPods.union(nodeAddresses)) { $0.formUnion($1.addresses.union($1.linkLocal)) }
     }

@@ -3,20 +3,20 @@ import KernelErrors
 import Netfilter
 import NetworkTypes
 
-/// The guard of bridge ports, for either datapath: one table `bridge bulkhead` in the network namespace of the thread that
-/// calls ``set(_:)``. The table goes on checking when this value, or the process, is gone; ``uninstall()`` removes it, and
-/// ``repair()`` puts it right.
+/// The guard of bridge ports, for either datapath: one table `bridge bulkhead` in the network namespace of the thread
+/// that calls ``set(_:)``. The table goes on checking when this value, or the process, is gone; ``uninstall()`` removes
+/// it, and ``repair()`` puts it right.
 public struct BridgeSourceCheck: ~Copyable {
     private var socket: NetfilterSocket?
-    /// What the kernel was told last; nil: it must be told all.
+    /// What the kernel was given last; nil: it must be given everything.
     private var contents: TableContents?
-    /// The ruleset's generation when the table was last known to be as we left it.
+    /// The ruleset's generation when the table was last known to be unchanged.
     private var generation: UInt32?
 
     /// Nothing is opened yet.
     public init() {}
 
-    /// Brings the kernel to it: what may come in by these ports, and by the others. All or nothing; a table of an
+    /// Programs the kernel: what may enter through these ports, and through all others. All or nothing; a table of an
     /// earlier run is replaced in the same step.
     public mutating func set(_ ports: BridgePorts) throws(KernelError) {
         if contents == nil, ports.pods.isEmpty {
@@ -37,7 +37,7 @@ public struct BridgeSourceCheck: ~Copyable {
                 self.contents = wanted
                 return
             } catch {
-                // Somebody else changed the table: it is made anew.
+                // Another program changed the table: it is written from scratch.
                 self.contents = nil
             }
         }
@@ -53,10 +53,10 @@ public struct BridgeSourceCheck: ~Copyable {
         contents = wanted
     }
 
-    /// Puts right what somebody else has changed in the table, or removed. Takes microseconds where nobody has touched
-    /// the ruleset of this network namespace.
+    /// Repairs what others have changed in the table, or removed. Takes microseconds if no process has changed the
+    /// ruleset of this network namespace.
     ///
-    /// - Returns: whether something had to be put right.
+    /// - Returns: whether something was repaired.
     public mutating func repair() throws(KernelError) -> Bool {
         guard let contents, let socket else { return false }
         let now = try TableReader.generation(socket)
@@ -72,7 +72,7 @@ public struct BridgeSourceCheck: ~Copyable {
         return true
     }
 
-    /// What an earlier run had bound: addresses and hardware addresses by port. Empty where there is no such table.
+    /// What an earlier run had bound: addresses and hardware addresses by port. Empty if there is no such table.
     public static func adopted() throws(KernelError) -> [UInt32: BridgePorts.Pod] {
         let reader = TableReader(BridgeTable.identity, try NetfilterSocket())
         guard let found = try reader.read() else { return [:] }
@@ -94,7 +94,7 @@ public struct BridgeSourceCheck: ~Copyable {
         return pods.filter { !$0.value.addresses.isEmpty }
     }
 
-    /// Frames that were dropped; 0 where there is no table.
+    /// Dropped frames; 0 if there is no table.
     public func dropped() throws(KernelError) -> UInt64 {
         guard contents != nil, let socket else { return 0 }
         let objects = try TableReader(BridgeTable.identity, socket).objects()
@@ -103,7 +103,7 @@ public struct BridgeSourceCheck: ~Copyable {
 
     /// Removes the table from the network namespace of the calling thread.
     ///
-    /// - Returns: what was removed, by name; empty where nothing was there.
+    /// - Returns: what was removed, by name; empty if there was nothing.
     @discardableResult public static func uninstall() throws(KernelError) -> [String] {
         let installed = try installed()
         try BridgeTable.identity.remove(NetfilterSocket())

@@ -2,7 +2,7 @@
 import Netfilter
 import NetworkTypes
 
-/// What of the table changes with the pods, and what they may say in neighbour discovery.
+/// The part of the table that changes with the pods, and what they may send in neighbor discovery.
 extension BridgeTable {
     var sets: [TableSet] {
         let pods = ports.pods
@@ -37,7 +37,7 @@ extension BridgeTable {
         return sets + maps
     }
 
-    /// The sets in which an earlier run's bindings stand.
+    /// The sets that hold an earlier run's bindings.
     var bindings: [SetShape] {
         sets.map(\.shape).filter {
             [Name.sources(.ipv4), Name.sources(.ipv6), Name.hardware].contains($0.name)
@@ -57,8 +57,8 @@ extension BridgeTable {
         ] + (ports.areMarked ? [map(Name.marks, .interface, Name.mark, all)] : [])
     }
 
-    /// Neighbour discovery: a pod speaks of itself alone. An option that names a hardware address stands alone, as
-    /// every kernel writes it, so that none can hide behind another.
+    /// Neighbor discovery: a pod may announce only itself. An option with a hardware address must be the only option,
+    /// as every kernel writes it, so that none can hide behind another.
     var discovery: [TableChain] {
         let toTargets = Term.dispatch([.interface], by: Name.targets)
         func length(_ bytes: UInt8) -> Term { Self.equals(.payloadLength, [0, bytes]) }
@@ -102,7 +102,7 @@ extension BridgeTable {
         ]
     }
 
-    /// Each pod's own chains: what it may speak of.
+    /// Each pod's own chains: what it may announce.
     var podChains: [TableChain] {
         ports.pods.flatMap { port, pod in
             let targets = pod.addresses.union(pod.linkLocal).filter { $0.family == .ipv6 }.sorted()
@@ -135,7 +135,7 @@ extension BridgeTable {
             ])
     }
 
-    /// Frames that leave by a pod's port, but not to an address of the pod, get its mark.
+    /// Frames that leave through a pod's port, but not to an address of the pod, get its mark.
     var marks: [TableChain] {
         guard ports.areMarked else { return [] }
         let toMark = Term.dispatch([.outInterface], by: Name.marks)

@@ -2,12 +2,11 @@
 import Netfilter
 import NetworkTypes
 
-/// The table `bridge bulkhead`: what may come in by a bridge port behind which a pod is, and by the others.
+/// The table `bridge bulkhead`: what may enter through a bridge port with a pod behind it, and through all others.
 ///
-/// Later hooks take the bridge itself to be the device by which a packet came, and look at nothing in a tagged frame. So
-/// here only frames without a tag pass, from the pod's own hardware address, with the pod's own sender. Senders that
-/// are link-local or unspecified pass as well, as long as they are nobody else's: they are for policy to judge, which
-/// knows the pod by its hardware address.
+/// Later hooks see the bridge itself as the input device, and do not look into tagged frames. So only frames without a
+/// tag pass here, from the pod's own hardware address, with the pod's own sender. Link-local and unspecified senders
+/// also pass, unless they belong to someone else: policy judges them, and knows the pod by its hardware address.
 package struct BridgeTable {
     let ports: BridgePorts
 
@@ -216,6 +215,6 @@ enum ICMPType {
     static let routerSolicitation: UInt8 = 133
     static let solicitation: UInt8 = 135
     static let advertisement: UInt8 = 136
-    /// All of neighbour discovery: router advertisement (134) and redirect (137) too.
+    /// All messages of neighbor discovery, including router advertisement (134) and redirect (137).
     static let discovery: [UInt8] = [133, 134, 135, 136, 137]
 }

@@ -5,16 +5,16 @@ import PolledThread
 import Synchronization
 import WatchedFiles
 
-/// Keeps the plugin installed, on a thread of its own: looks whenever a file of the two folders changes, since the CNI
-/// writes its configuration anew as it likes.
+/// Keeps the plugin installed, on a dedicated thread: it checks whenever a file in the two directories changes, because
+/// the CNI may rewrite its configuration at any time.
 public final class InstallationKeeper: Sendable {
-    /// How it stands.
+    /// The state of the installation.
     public struct State: Sendable, Hashable {
-        /// The configuration that has the plugin; nil: there is none yet.
+        /// The configuration that has the plugin; nil if there is none yet.
         public var configuration: String?
-        /// How often the plugin was put in.
+        /// How often the plugin was added.
         public var installs = 0
-        /// Why it is not in.
+        /// Why it is not installed.
         public var problem: String?
     }
 
@@ -24,9 +24,9 @@ public final class InstallationKeeper: Sendable {
     private let current = Mutex(State())
     private let thread = Mutex<PolledThread?>(nil)
 
-    /// Starts with a first look.
+    /// Starts with a first check.
     ///
-    /// - Throws: ``InstallationError`` when no thread is to be had.
+    /// - Throws: ``InstallationError`` if no thread is available.
     public init(
         _ installation: PluginInstallation, program: String, settings: PluginSettings,
         receiver: @escaping Receiver
@@ -56,9 +56,9 @@ public final class InstallationKeeper: Sendable {
     fileprivate func set(_ state: State) { current.withLock { $0 = state } }
 }
 
-/// The thread's own: used by nobody else once the thread runs.
+/// The thread's own state: no other code uses it once the thread runs.
 private final class KeeperLoop {
-    // The keeper ends the thread before it goes.
+    // The keeper ends the thread before it is destroyed.
     private unowned let keeper: InstallationKeeper
     private let installation: PluginInstallation
     private let program: String
@@ -67,13 +67,13 @@ private final class KeeperLoop {
     private var state = InstallationKeeper.State()
     private var inotify: Inotify?
     private var isWatched: [String: Int32] = [:]
-    /// Another program may put its own back each time: they must not keep each other busy.
+    /// Another program may restore its own file each time: the two must not keep each other busy.
     private var pause: Int32 = KeeperLoop.shortPause
 
     /// Files are often written in several steps.
     private static let shortPause: Int32 = 50
     private static let longPause: Int32 = 30_000
-    /// For folders that are not there yet. Milliseconds.
+    /// For directories that do not exist yet. Milliseconds.
     private static let retry: Int32 = 2000
     private static let mask = [IN_CLOSE_WRITE, IN_MOVED_TO, IN_MOVED_FROM, IN_DELETE, IN_DELETE_SELF, IN_MOVE_SELF]
 
@@ -91,7 +91,7 @@ private final class KeeperLoop {
     func run(_ waiter: PolledThread.Waiter) {
         defer { inotify?.close() }
         while true {
-            // Watched first, looked at then: nothing falls between.
+            // Watched first, then checked: no change is missed in between.
             watch()
             look()
             let whole = isWatched.count == installation.folders.count
@@ -118,7 +118,7 @@ private final class KeeperLoop {
             next.problem =
                 outcome.problem
                 ?? (outcome.configuration == nil
-                    ? "no CNI configuration is there yet" + outcome.skipped.map { "; passed over \($0)" }.joined()
+                    ? "there is no CNI configuration yet" + outcome.skipped.map { "; skipped \($0)" }.joined()
                     : nil)
             if outcome.changes.isEmpty {
                 pause = Self.shortPause

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// Why a file of the node's cannot be read or written.
+/// Why a file of the node cannot be read or written.
 public struct InstallationError: Error, Sendable, Hashable, CustomStringConvertible {
     public var path: String
     public var reason: String
@@ -15,14 +15,14 @@ public struct InstallationError: Error, Sendable, Hashable, CustomStringConverti
     init(_ path: String, code: Int32) { self.init(path, String(cString: strerror(code))) }
 }
 
-/// A folder in which others have files too: read in whole files, and changed by renames alone, so that nobody ever
-/// sees half of a file.
+/// A directory that others also use: files are read as a whole and changed only by rename, so that no process ever sees
+/// half of a file.
 struct NodeFolder: Sendable {
     let path: String
 
     func path(of name: String) -> String { "\(path)/\(name)" }
 
-    /// Names of all entries, in the order in which runtimes go through them; none where there is no folder.
+    /// Names of all entries, in the order in which runtimes read them; none if there is no directory.
     func names() throws(InstallationError) -> [String] {
         guard let stream = opendir(path) else {
             if errno == ENOENT { return [] }
@@ -46,7 +46,7 @@ struct NodeFolder: Sendable {
         return lstat(path(of: name), &status) == 0
     }
 
-    /// A file's bytes; nil where there is none.
+    /// A file's bytes; nil if there is none.
     func read(_ name: String, limit: Int) throws(InstallationError) -> [UInt8]? {
         let descriptor = open(path(of: name), O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
@@ -63,7 +63,7 @@ struct NodeFolder: Sendable {
             }
             if got < 0, errno == EINTR { continue }
             if got < 0, errno == EISDIR { return nil }
-            // What was read so far must not pass for the whole.
+            // The part that was read must not be taken for the whole.
             guard got >= 0 else { throw failure(name) }
             if got == 0 { return bytes }
             bytes += chunk
@@ -71,13 +71,13 @@ struct NodeFolder: Sendable {
         }
     }
 
-    /// Makes the file this, in one step.
+    /// Replaces the file's content in one step.
     ///
-    /// - Parameter mode: nil: the one that it has, or that of a file that all may read.
+    /// - Parameter mode: nil for the present mode, or for a file that every user may read.
     func write(_ name: String, _ bytes: [UInt8], mode: mode_t? = nil) throws(InstallationError) {
         var status = stat()
         let mode = mode ?? (stat(path(of: name), &status) == 0 ? status.st_mode & 0o777 : 0o644)
-        // Runtimes look at certain extensions alone, and this is none of them.
+        // Runtimes read only files with certain extensions, and this is not one of them.
         let temporary = ".\(name).bulkhead-new"
         let descriptor = open(path(of: temporary), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw failure(temporary) }
@@ -111,7 +111,7 @@ struct NodeFolder: Sendable {
 
     private func rename(_ old: String, _ new: String) -> Int32 { Glibc.rename(old, new) }
 
-    /// A rename outlives a crash once its folder is on the disk.
+    /// A rename outlives a crash once its directory is on the disk.
     private func synchronise() {
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { return }

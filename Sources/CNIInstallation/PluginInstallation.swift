@@ -2,15 +2,15 @@
 import ChainedCNI
 import Glibc
 
-/// The chained CNI plugin on this node: its program in the folder of CNI plugins, its entry in the configuration that
-/// the runtime takes.
+/// The chained CNI plugin on this node: its program in the directory of CNI plugins, and its entry in the runtime's
+/// configuration.
 public struct PluginInstallation: Sendable {
     private let binaries: NodeFolder
     private let configurations: NodeFolder
 
-    /// What the configuration was before it became a list. Runtimes look at no such file.
+    /// The configuration before it became a list. Runtimes ignore files with this suffix.
     static let originalSuffix = ".bulkhead-original"
-    /// Bytes of a configuration, and of the program, that are read.
+    /// Limit of bytes of a configuration; the program has its own.
     private static let configurationLimit = 1 << 20
     private static let programLimit = 256 << 20
 
@@ -25,28 +25,28 @@ public struct PluginInstallation: Sendable {
 
     /// What was found and done.
     public struct Outcome: Sendable, Hashable {
-        /// The configuration that has the plugin; nil: there is none (yet).
+        /// The configuration that has the plugin; nil if there is none yet.
         public var configuration: String?
         /// What was changed, in words.
         public var changes: [String] = []
-        /// Configurations that the runtime passes over, and why.
+        /// Configurations that the runtime skips, and why.
         public var skipped: [String] = []
-        /// Why the one that the runtime takes cannot have the plugin.
+        /// Why the runtime's configuration cannot have the plugin.
         public var problem: String?
     }
 
-    /// Copies the program where it is missing or differs, and puts its entry into the first configuration that the
-    /// runtime can take. Program first: an entry without one would stop all pods.
+    /// Copies the program if it is missing or differs, and adds its entry to the first configuration that the runtime
+    /// can use. The program comes first: an entry without a program would stop all pods.
     ///
     /// - Parameters:
     ///   - program: path of the program to copy.
-    ///   - settings: what the entry is to say.
-    /// - Throws: ``InstallationError``; no file is half written then.
+    ///   - settings: the content of the entry.
+    /// - Throws: ``InstallationError``; no file is then half written.
     public func install(program: String, settings: PluginSettings) throws(InstallationError) -> Outcome {
         var outcome = Outcome()
         try copy(program, &outcome)
         let names = try configurations.names()
-        // What became a list before has been written anew: the list is of the old one.
+        // If a file that became a list was written again, the list is outdated.
         for name in names where Self.isSinglePlugin(name) && names.contains(Self.listName(of: name)) {
             _ = try install(in: name, settings, &outcome)
         }
@@ -56,7 +56,7 @@ public struct PluginInstallation: Sendable {
         return outcome
     }
 
-    /// - Returns: whether this is the configuration that the runtime takes.
+    /// - Returns: whether this is the configuration that the runtime uses.
     private func install(
         in name: String, _ settings: PluginSettings, _ outcome: inout Outcome
     ) throws(InstallationError) -> Bool {
@@ -78,7 +78,7 @@ public struct PluginInstallation: Sendable {
         outcome.configuration = configurations.path(of: target)
         guard isChanged else { return true }
         try configurations.write(target, list.text)
-        outcome.changes.append("put \(PluginSettings.type) into \(configurations.path(of: target))")
+        outcome.changes.append("added \(PluginSettings.type) to \(configurations.path(of: target))")
         if target != name { try configurations.rename(name, to: name + Self.originalSuffix) }
         return true
     }
@@ -88,7 +88,7 @@ public struct PluginInstallation: Sendable {
         let source = NodeFolder(path: slash.map { String(program[..<$0]) } ?? ".")
         let name = slash.map { String(program[program.index(after: $0)...]) } ?? program
         guard let bytes = try source.read(name, limit: Self.programLimit) else {
-            throw InstallationError(program, "is not there")
+            throw InstallationError(program, "does not exist")
         }
         guard try binaries.read(PluginSettings.type, limit: Self.programLimit) != bytes else { return }
         try binaries.write(PluginSettings.type, bytes, mode: 0o755)
@@ -99,15 +99,15 @@ public struct PluginInstallation: Sendable {
     private static func isSinglePlugin(_ name: String) -> Bool { name.hasSuffix(".conf") || name.hasSuffix(".json") }
 
     private static let listSuffix = ".bulkhead.conflist"
-    /// Sorts right where the one plugin did.
+    /// Sorts exactly where the single plugin did.
     private static func listName(of name: String) -> String {
         String(name[..<(name.lastIndex(of: ".") ?? name.endIndex)]) + listSuffix
     }
 
     // MARK: Taking it out
 
-    /// Takes the entry out of every configuration, makes single plugins again of those that were, and removes the
-    /// program: last, since an entry without one would stop all pods.
+    /// Removes the entry from every configuration, restores single plugins, and removes the program: last, because an
+    /// entry without a program would stop all pods.
     ///
     /// - Returns: what was changed, in words.
     public func remove() throws(InstallationError) -> [String] {
@@ -133,7 +133,7 @@ public struct PluginInstallation: Sendable {
         return changes
     }
 
-    /// Puts the single plugin back that a list was made of, unless others have put theirs into the list.
+    /// Restores the single plugin from which a list was made, unless others have added plugins to the list.
     private func restore(_ name: String, _ list: NetworkList) throws(InstallationError) -> Bool {
         guard name.hasSuffix(Self.listSuffix), list.othersCount == 1 else { return false }
         let stem = String(name.dropLast(Self.listSuffix.count))
@@ -148,7 +148,7 @@ public struct PluginInstallation: Sendable {
         return true
     }
 
-    /// What is there of the plugin, in words; nothing after ``remove()``.
+    /// What exists of the plugin, in words; nothing after ``remove()``.
     public func installed() throws(InstallationError) -> [String] {
         var found: [String] = []
         for name in try configurations.names() where Self.isList(name) {

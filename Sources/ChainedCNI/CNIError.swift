@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 import Documents
 
-/// Why a call of the plugin fails, as the runtime is told (CNI specification, section 5, "Error").
+/// Why a call of the plugin fails, as reported to the runtime (CNI specification, section 5, "Error").
 public struct CNIError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Well-known codes below 100, and the plugin's own from 100 on.
     public enum Code: Int, Sendable, CaseIterable {
         case incompatibleVersion = 1
         case unsupportedField = 2
         case unknownContainer = 3
-        /// The environment lacks a variable, or has one that is not valid.
+        /// A variable is missing from the environment or is not valid.
         case invalidEnvironment = 4
         case inputOutput = 5
-        /// What came on standard input is no JSON.
+        /// Standard input is not JSON.
         case undecodable = 6
         case invalidConfiguration = 7
-        /// The daemon is not there yet, or the pod's policy is not: the runtime is to try again.
+        /// The daemon or the pod's policy is not there yet: the runtime should try again.
         case tryAgainLater = 11
         /// STATUS: pods cannot be added now.
         case notAvailable = 50
-        /// STATUS: nor are the pods that are there sure to have the policy that they should.
+        /// STATUS: the policy of running pods is not certain either.
         case notAvailableLimited = 51
-        /// The daemon's answer is not understood.
+        /// The daemon's answer cannot be read.
         case malformedAnswer = 100
         /// The daemon has refused the call.
         case refused = 101
-        /// CHECK: the pod's policy is not in the kernel, or is not about the addresses that the pod has.
+        /// CHECK: the pod's policy is not in the kernel, or is for other addresses than the pod's.
         case notProgrammed = 102
     }
 
     public var code: Code
     /// What is wrong, in one line.
     public var message: String
-    /// What to do about it, or more about it; empty where there is no more to say.
+    /// What to do about it, or more about it; empty if there is nothing more to say.
     public var details: String
 
     public init(_ code: Code, _ message: String, details: String = "") {
@@ -44,7 +44,7 @@ public struct CNIError: Error, Sendable, Hashable, CustomStringConvertible {
 
     /// The error's JSON, as one line.
     ///
-    /// - Parameter version: the configuration's `cniVersion`, where that could be read.
+    /// - Parameter version: the configuration's `cniVersion`, if it could be read.
     public func json(version: String?) -> String {
         var fields: [(String, DocumentNode)] = [
             ("cniVersion", .string(version ?? CNIVersion.newest)), ("code", .integer(Int64(code.rawValue))),
@@ -57,7 +57,7 @@ public struct CNIError: Error, Sendable, Hashable, CustomStringConvertible {
 
 /// Versions of the CNI specification.
 public enum CNIVersion {
-    /// Those by which the plugin works: all that hand a chained plugin the result before it.
+    /// The versions that the plugin supports: all that pass the previous result to a chained plugin.
     public static let supported = ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]
     public static let newest = "1.1.0"
 

@@ -21,7 +21,7 @@ public struct CNIRequest: Sendable, Hashable {
     public var pod: PodIdentity?
     /// For ADD and CHECK.
     public var previous: PreviousResult?
-    /// For GC: all that the runtime still has of the network.
+    /// For GC: all attachments of the network that the runtime still has.
     public var valid: [Attachment] = []
 
     public struct Attachment: Sendable, Hashable {
@@ -33,12 +33,12 @@ public struct CNIRequest: Sendable, Hashable {
         }
     }
 
-    /// The command, which decides what else has to be there.
+    /// The command, which decides what else is required.
     public static func command(_ environment: [String: String]) throws(CNIError) -> Command {
         let text = try variable("CNI_COMMAND", environment)
         guard let command = Command(rawValue: text) else {
             let known = Command.allCases.map(\.rawValue).joined(separator: ", ")
-            throw CNIError(.invalidEnvironment, "CNI_COMMAND is none of \(known)", details: String(text.prefix(64)))
+            throw CNIError(.invalidEnvironment, "CNI_COMMAND must be one of \(known)", details: String(text.prefix(64)))
         }
         return command
     }
@@ -46,7 +46,7 @@ public struct CNIRequest: Sendable, Hashable {
     /// Reads a call.
     ///
     /// - Parameters:
-    ///   - environment: the process's.
+    ///   - environment: that of the process.
     ///   - input: all of standard input.
     public init(_ command: Command, _ environment: [String: String], _ input: [UInt8]) throws(CNIError) {
         self.command = command
@@ -80,7 +80,7 @@ public struct CNIRequest: Sendable, Hashable {
                 .undecodable, "the network configuration on standard input is not valid JSON", details: "\(error)")
         }
         guard case .mapping = placed.node.value else {
-            throw CNIError(.invalidConfiguration, "the network configuration is no JSON object")
+            throw CNIError(.invalidConfiguration, "the network configuration is not a JSON object")
         }
         guard let version = placed.node["cniVersion"]?.string else {
             throw CNIError(.incompatibleVersion, "the network configuration has no cniVersion")
@@ -97,7 +97,7 @@ public struct CNIRequest: Sendable, Hashable {
         guard let result = configuration["prevResult"], !result.node.isNull else {
             throw CNIError(
                 .invalidConfiguration, "prevResult is missing",
-                details: "\(PluginSettings.type) works behind another plugin, which makes the pod's network")
+                details: "\(PluginSettings.type) runs after another plugin that creates the pod's network")
         }
         return try PreviousResult(result.node, text: Array(input[result.range]))
     }
@@ -105,7 +105,7 @@ public struct CNIRequest: Sendable, Hashable {
     private static func valid(_ configuration: DocumentNode) throws(CNIError) -> [Attachment] {
         let key = "cni.dev/valid-attachments"
         guard case .sequence(let items) = configuration[key]?.value else {
-            throw CNIError(.invalidConfiguration, "'\(key)' is no list")
+            throw CNIError(.invalidConfiguration, "'\(key)' must be a list")
         }
         var valid: [Attachment] = []
         for (index, item) in items.enumerated() {
@@ -119,7 +119,8 @@ public struct CNIRequest: Sendable, Hashable {
 
     private static func text(_ key: String, _ configuration: DocumentNode) throws(CNIError) -> String {
         guard let text = configuration[key]?.string, !text.isEmpty, text.utf8.count <= 256 else {
-            throw CNIError(.invalidConfiguration, "the network configuration's '\(key)' is no text of 1 to 256 bytes")
+            throw CNIError(
+                .invalidConfiguration, "the network configuration's '\(key)' must be a string of 1 to 256 bytes")
         }
         return text
     }
@@ -131,7 +132,7 @@ public struct CNIRequest: Sendable, Hashable {
         return value
     }
 
-    /// The specification's forms of the two.
+    /// The forms that the specification allows.
     private static func check(_ attachment: Attachment) throws(CNIError) {
         let container = attachment.container.utf8
         let isName = container.allSatisfy { byte in
@@ -139,16 +140,16 @@ public struct CNIRequest: Sendable, Hashable {
                 || byte == UInt8(ascii: "-")
         }
         guard isName, container.first!.isASCIIAlphanumeric, container.count <= 256 else {
-            throw CNIError(.invalidEnvironment, "CNI_CONTAINERID is not letters, digits, '_', '.' and '-' alone")
+            throw CNIError(.invalidEnvironment, "CNI_CONTAINERID may have only letters, digits, '_', '.' and '-'")
         }
         let ifname = attachment.ifname
         guard ifname.utf8.count <= 15, ifname != ".", ifname != "..",
             ifname.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":") })
-        else { throw CNIError(.invalidEnvironment, "CNI_IFNAME is no name of a network interface") }
+        else { throw CNIError(.invalidEnvironment, "CNI_IFNAME is not a valid interface name") }
     }
 }
 
-/// The pod that a sandbox is for, as the runtime says in CNI_ARGS.
+/// The pod of a sandbox, as the runtime names it in CNI_ARGS.
 public struct PodIdentity: Sendable, Hashable {
     public var namespace: String
     public var name: String
@@ -158,14 +159,14 @@ public struct PodIdentity: Sendable, Hashable {
     init(arguments text: String?) throws(CNIError) {
         guard let text, !text.isEmpty else {
             throw CNIError(
-                .invalidEnvironment, "the environment variable CNI_ARGS is missing: it has to name the pod",
+                .invalidEnvironment, "the environment variable CNI_ARGS is missing: it must name the pod",
                 details: "only a Kubernetes runtime can use this network")
         }
         var values: [String: String] = [:]
         for pair in text.split(separator: ";") {
             guard let equals = pair.firstIndex(of: "="), equals != pair.startIndex else {
                 throw CNIError(
-                    .invalidEnvironment, "CNI_ARGS has a part that is no KEY=value", details: String(pair.prefix(64)))
+                    .invalidEnvironment, "CNI_ARGS has a part that is not KEY=value", details: String(pair.prefix(64)))
             }
             values[String(pair[..<equals])] = String(pair[pair.index(after: equals)...])
         }
@@ -173,10 +174,10 @@ public struct PodIdentity: Sendable, Hashable {
             guard let value = values[key], !value.isEmpty else {
                 throw CNIError(
                     .invalidEnvironment, "CNI_ARGS has no \(key)",
-                    details: "the runtime has to tell it, as containerd and CRI-O do")
+                    details: "the runtime must pass it, as containerd and CRI-O do")
             }
             guard value.utf8.count <= limit, value.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
-                throw CNIError(.invalidEnvironment, "\(key) in CNI_ARGS is not up to \(limit) visible characters")
+                throw CNIError(.invalidEnvironment, "\(key) in CNI_ARGS must have 1 to \(limit) visible characters")
             }
             return value
         }

@@ -11,14 +11,14 @@ public struct ControlReply: Sendable, Hashable {
     /// Bytes of a body.
     static let bodyLimit = 4 << 20
 
-    /// Reads what has come so far.
+    /// Reads the bytes received so far.
     ///
-    /// - Parameter isWhole: whether nothing more will come.
-    /// - Returns: nil where the answer is not whole yet.
-    /// - Throws: ``CNIError`` where it is no answer of the daemon's, or has ended too early.
+    /// - Parameter isWhole: whether these are all bytes.
+    /// - Returns: nil if the answer is not complete yet.
+    /// - Throws: ``CNIError`` if this is not an answer of the daemon, or ended too early.
     public static func read(_ bytes: [UInt8], isWhole: Bool) throws(CNIError) -> ControlReply? {
         guard let end = headEnd(bytes) else {
-            if isWhole { throw malformed(bytes.isEmpty ? "it is empty" : "its headers do not end") }
+            if isWhole { throw malformed(bytes.isEmpty ? "it is empty" : "its headers are incomplete") }
             if bytes.count > headLimit { throw malformed("its headers have more than \(headLimit) bytes") }
             return nil
         }
@@ -64,7 +64,7 @@ public struct ControlReply: Sendable, Hashable {
                 throw malformed("a header has no colon", String(line.prefix(64)))
             }
             let name = line[..<colon].lowercased()
-            if name == "transfer-encoding" { throw malformed("it is in chunks, which the daemon does not send") }
+            if name == "transfer-encoding" { throw malformed("it has chunked encoding, which the daemon does not use") }
             guard name == "content-length" else { continue }
             let text = line[line.index(after: colon)...].drop { $0 == " " }
             guard length == nil, text.utf8.count < 10, text.utf8.allSatisfy({ (48...57).contains($0) }),
@@ -72,12 +72,12 @@ public struct ControlReply: Sendable, Hashable {
             else { throw malformed("its length is not valid", String(line.prefix(64))) }
             length = value
         }
-        guard let length else { throw malformed("it does not say how long it is") }
+        guard let length else { throw malformed("it has no content-length") }
         return length
     }
 
     static func malformed(_ reason: String, _ details: String = "") -> CNIError {
-        CNIError(.malformedAnswer, "bulkheadd's answer is not understood: \(reason)", details: details)
+        CNIError(.malformedAnswer, "cannot read bulkheadd's answer: \(reason)", details: details)
     }
 }
 
@@ -90,7 +90,7 @@ extension ControlReply {
         }
     }
 
-    /// What the daemon says is wrong; nil where it has done what it was asked for.
+    /// The error in the daemon's answer; nil if the call succeeded.
     func failure() throws(CNIError) -> Failure? {
         guard status >= 300 else { return nil }
         let error = try json()["error"]
@@ -110,7 +110,7 @@ extension ControlReply {
         var problems: [String]
 
         func error() -> CNIError {
-            // The next attempt may well succeed: the object comes, the kernel is programmed, the next daemon starts.
+            // The next attempt may succeed: the object becomes known, the kernel is programmed, the next daemon starts.
             let mayPass = ["deadline_exceeded", "datapath_failed", "stopping"].contains(code)
             return CNIError(
                 mayPass ? .tryAgainLater : .refused, message,

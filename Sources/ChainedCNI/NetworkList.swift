@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import Documents
 
-/// A node's CNI configuration: a list of plugins (`.conflist`), or one plugin alone (`.conf`, `.json`). All but the
-/// plugin's own entry stays as it was written, byte for byte.
+/// A node's CNI configuration: a list of plugins (`.conflist`) or a single plugin (`.conf`, `.json`). Everything except
+/// the plugin's own entry stays as it was written, byte for byte.
 public struct NetworkList: Sendable, Hashable {
     /// As it is now.
     public private(set) var text: [UInt8]
-    /// Where the entries of `plugins` are, in order.
+    /// The ranges of the entries of `plugins`, in order.
     private var places: [Range<Int>]
-    /// Which of them is ours.
+    /// Which of them is this plugin's.
     private var own: Int?
 
     /// Reads a list.
@@ -17,7 +17,7 @@ public struct NetworkList: Sendable, Hashable {
     public init(_ text: [UInt8]) throws(NetworkListError) {
         let list = try Self.object(text)
         guard let entries = list["plugins"]?.items, !entries.isEmpty else {
-            throw NetworkListError.invalid("'plugins' is no list with an entry")
+            throw NetworkListError.invalid("'plugins' must be a list with at least one entry")
         }
         for (index, entry) in entries.enumerated() where entry.node["type"]?.string == nil {
             throw NetworkListError.invalid("plugins[\(index)] has no type")
@@ -28,7 +28,7 @@ public struct NetworkList: Sendable, Hashable {
         own = entries.firstIndex { $0.node["type"]?.string == PluginSettings.type }
     }
 
-    /// A list of the one plugin that a configuration without a list is.
+    /// A list with the one plugin of a configuration without a list.
     public init(ofPlugin text: [UInt8]) throws(NetworkListError) {
         let placed = try Self.object(text)
         let node = placed.node
@@ -55,7 +55,7 @@ public struct NetworkList: Sendable, Hashable {
     /// How many entries others have.
     public var othersCount: Int { places.count - (own == nil ? 0 : 1) }
 
-    /// Puts the plugin behind all others, or its entry right where it is.
+    /// Adds the plugin after all others, or updates its entry.
     ///
     /// - Returns: whether that changed anything.
     public mutating func put(_ settings: PluginSettings) throws(NetworkListError) -> Bool {
@@ -71,15 +71,15 @@ public struct NetworkList: Sendable, Hashable {
         }
         guard let last = places.last else { return false }
         guard othersCount > 0 else {
-            throw NetworkListError.unsuitable("there is no other plugin before which it could work")
+            throw NetworkListError.unsuitable("there is no other plugin to chain after")
         }
         try replace(last.upperBound..<last.upperBound, with: Array(",".utf8) + space(before: last) + entry)
         return true
     }
 
-    /// Takes the plugin out.
+    /// Removes the plugin.
     ///
-    /// - Returns: whether it was in.
+    /// - Returns: whether it was in the list.
     public mutating func remove() throws(NetworkListError) -> Bool {
         guard let own else { return false }
         let place = places[own]
@@ -97,7 +97,7 @@ public struct NetworkList: Sendable, Hashable {
         self = try NetworkList(Array(text[..<range.lowerBound]) + bytes + Array(text[range.upperBound...]))
     }
 
-    /// The space, with a line's end in it, before an entry, so that the next one is written likewise.
+    /// The space before an entry, with a line's end in it, so that the next one is written in the same way.
     private func space(before place: Range<Int>) -> [UInt8] {
         let before = text[..<place.lowerBound]
         let space = before.suffix(while: { $0 <= 32 })
@@ -111,11 +111,11 @@ public struct NetworkList: Sendable, Hashable {
         } catch {
             throw NetworkListError.invalid("it is not valid JSON: \(error)")
         }
-        guard case .mapping = placed.node.value else { throw NetworkListError.invalid("it is no JSON object") }
+        guard case .mapping = placed.node.value else { throw NetworkListError.invalid("it is not a JSON object") }
         return placed
     }
 
-    /// In a network of another version each call of the plugin would fail.
+    /// In a network with another version, each call of the plugin would fail.
     private static func checkVersion(_ node: DocumentNode) throws(NetworkListError) {
         let version = node["cniVersion"]?.string
         guard let version, CNIVersion.supported.contains(version) else {
@@ -127,9 +127,9 @@ public struct NetworkList: Sendable, Hashable {
 
 /// Why a CNI configuration cannot have the plugin.
 public enum NetworkListError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// No runtime takes it.
+    /// No runtime can use it.
     case invalid(String)
-    /// A runtime takes it, but the plugin cannot work in it.
+    /// A runtime can use it, but the plugin cannot work in it.
     case unsuitable(String)
 
     public var description: String {
@@ -152,7 +152,7 @@ extension Collection {
 }
 
 extension DocumentNode {
-    /// What is written, wherever it is.
+    /// The content without its positions.
     fileprivate var withoutPlaces: DocumentNode {
         switch value {
         case .mapping(let entries):

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
 
-/// Asks the daemon, and waits at most so long for its answer.
+/// Calls the daemon and waits for its answer, up to a limit.
 ///
-/// - Throws: ``Unreachable`` where there is no daemon, or it left before its answer was whole; ``CNIError`` where what
-///   answers is not the daemon.
+/// - Throws: ``Unreachable`` if there is no daemon, or it ended before its answer was complete; ``CNIError`` if the
+///   answer is not from the daemon.
 public typealias Exchange = (_ call: ControlCall, _ socket: String, _ milliseconds: Int) throws -> ControlReply
 
-/// Nobody answers on the socket.
+/// No process answers on the socket.
 public struct Unreachable: Error, Sendable, Hashable {
     public var reason: String
     public init(_ reason: String) { self.reason = reason }
@@ -43,12 +43,12 @@ public struct PluginCall {
 
     /// How long DEL, CHECK and GC wait.
     private static let patience = 5000
-    /// How long STATUS waits for a daemon that restarts, or that the kernel does not obey yet. When it fails, the kubelet
-    /// makes the Node not ready, and the node controller all pods on it. The kubelet asks 5 s after the last answer, and
-    /// holds the runtime for dead after 30 s without one (`maxWaitForContainerRuntime` and `updateRuntimeUp` in
-    /// pkg/kubelet/kubelet.go): of these it uses half.
+    /// How long STATUS waits for a daemon that restarts or has not programmed the kernel yet. When STATUS fails, the
+    /// kubelet marks the Node not ready, and the node controller marks all its pods. The kubelet calls 5 s after the
+    /// last answer, and considers the runtime dead after 30 s without one (`maxWaitForContainerRuntime` and
+    /// `updateRuntimeUp` in pkg/kubelet/kubelet.go); this uses half of that.
     private static let statusPatience = 10000
-    /// How soon a daemon that was not there is looked for again, by ADD, and by STATUS, which nobody waits for.
+    /// How soon ADD and STATUS look again for a daemon that was not there.
     private static let retry = 20
     private static let statusRetry = 100
 
@@ -66,12 +66,12 @@ public struct PluginCall {
         return []
     }
 
-    /// Nothing of the result is changed; it comes when the pod's policy is in the kernel.
+    /// The result is passed on unchanged once the pod's policy is in the kernel.
     private func add() throws -> [UInt8] {
         guard let pod = request.pod, let previous = request.previous else { return [] }
         let settings = request.settings
         let end = clock.now() + settings.deadlineMilliseconds
-        var reason = "bulkheadd was not asked"
+        var reason = "bulkheadd was not called"
         while true {
             let left = end - clock.now()
             guard left > 0 else { return try expired(reason, previous) }
@@ -79,7 +79,7 @@ public struct PluginCall {
                 request.attachment, pod: pod, network: request.network, result: previous,
                 deadlineMilliseconds: left, onDeadline: settings.onDeadline)
             do {
-                // The daemon keeps the deadline; it gets a moment to say so.
+                // The daemon keeps the deadline; it gets a moment to answer.
                 let reply = try exchange(call, settings.socket, left + 1000)
                 guard let failure = try reply.failure() else { return previous.text }
                 guard failure.code == "stopping" else { throw failure.error() }
@@ -93,19 +93,20 @@ public struct PluginCall {
 
     private func expired(_ reason: String, _ previous: PreviousResult) throws -> [UInt8] {
         let settings = request.settings
-        let what = "no answer of bulkheadd on \(settings.socket) within \(settings.deadlineMilliseconds) ms"
+        let what = "no answer from bulkheadd on \(settings.socket) within \(settings.deadlineMilliseconds) ms"
         guard settings.onDeadline == .allow else { throw CNIError(.tryAgainLater, what, details: reason) }
-        warn("\(what) (\(reason)): the pod starts unprotected, as onDeadline says")
+        warn("\(what) (\(reason)): the pod starts unprotected, because onDeadline is allow")
         return previous.text
     }
 
-    /// A pod has to go when the daemon is away too: it finds out by itself that the pod's interface is gone.
+    /// A pod must be deleted even if the daemon is away: the daemon finds out by itself that the pod's interface is
+    /// gone.
     private func delete() throws {
         do {
             let reply = try exchange(.detach(request.attachment), request.settings.socket, Self.patience)
             if let failure = try reply.failure() { throw failure.error() }
         } catch let error as Unreachable {
-            warn("bulkheadd was not told that the pod is gone: \(error.reason)")
+            warn("the pod's removal could not be reported to bulkheadd: \(error.reason)")
         }
     }
 
@@ -115,7 +116,7 @@ public struct PluginCall {
             throw ControlReply.malformed("it has no list of attachments")
         }
         guard let attachment = found.first else {
-            throw CNIError(.unknownContainer, "bulkheadd knows nothing of container \(request.attachment.container)")
+            throw CNIError(.unknownContainer, "bulkheadd does not know the container \(request.attachment.container)")
         }
         guard let state = attachment["state"]?.string, case .sequence(let texts) = attachment["addresses"]?.value else {
             throw ControlReply.malformed("an attachment without state and addresses")
@@ -127,7 +128,9 @@ public struct PluginCall {
         let expected = Set(request.previous?.addresses ?? [])
         guard programmed == expected else {
             let names = programmed.map(\.description).sorted().joined(separator: ", ")
-            throw CNIError(.notProgrammed, "the pod has other addresses than its policy", details: "it is for \(names)")
+            throw CNIError(
+                .notProgrammed, "the pod's addresses differ from those of its policy",
+                details: "its policy is for \(names)")
         }
     }
 
@@ -140,9 +143,9 @@ public struct PluginCall {
         }
     }
 
-    /// What time may mend; nil: pods can be started.
+    /// A problem that time may solve; nil if pods can be started.
     ///
-    /// - Throws: ``CNIError`` for what it does not mend.
+    /// - Throws: ``CNIError`` for a problem that time does not solve.
     private func problem(within milliseconds: Int) throws -> CNIError? {
         let reply: ControlReply
         do {
@@ -156,7 +159,7 @@ public struct PluginCall {
         }
         guard state != "programmed" else { return nil }
         return CNIError(
-            .notAvailableLimited, "the kernel does not hold the policy in force",
+            .notAvailableLimited, "the kernel does not hold the current policy",
             details: datapath["error"]?.string ?? state)
     }
 

@@ -3,11 +3,11 @@ import Documents
 
 /// The plugin's entry in a node's CNI configuration.
 public struct PluginSettings: Sendable, Hashable {
-    /// What to do when a pod's policy is not in the kernel in time.
+    /// What to do if a pod's policy is not in the kernel in time.
     public enum Expiry: String, Sendable, CaseIterable {
-        /// ADD fails, and the kubelet tries again.
+        /// ADD fails, and the kubelet retries.
         case deny
-        /// The pod starts, and passes unjudged until its object is known.
+        /// The pod starts, and its packets pass unjudged until its object is known.
         case allow
     }
 
@@ -20,7 +20,7 @@ public struct PluginSettings: Sendable, Hashable {
     public var deadlineMilliseconds: Int
     public var onDeadline: Expiry
 
-    /// Milliseconds that a deadline may have.
+    /// The allowed deadlines in milliseconds.
     public static let deadlines = 100...25000
     public static let defaultDeadlineMilliseconds = 10000
 
@@ -43,7 +43,7 @@ public struct PluginSettings: Sendable, Hashable {
 
     init(_ entry: DocumentNode) throws(CNIError) {
         guard let socket = entry["socket"]?.string, socket.hasPrefix("/") else {
-            throw CNIError(.invalidConfiguration, "'socket' has to be the path of bulkheadd's control socket")
+            throw CNIError(.invalidConfiguration, "'socket' must be the path of bulkheadd's control socket")
         }
         self.init(socket: socket)
         if let node = entry["deadlineMilliseconds"] {
@@ -53,13 +53,13 @@ public struct PluginSettings: Sendable, Hashable {
                 let range = Self.deadlines
                 throw CNIError(
                     .invalidConfiguration,
-                    "'deadlineMilliseconds' is no whole number from \(range.lowerBound) to \(range.upperBound)")
+                    "'deadlineMilliseconds' must be a whole number from \(range.lowerBound) to \(range.upperBound)")
             }
             deadlineMilliseconds = value
         }
         if let node = entry["onDeadline"] {
             guard let value = node.string.flatMap({ Expiry(rawValue: $0) }) else {
-                throw CNIError(.invalidConfiguration, "'onDeadline' is neither deny nor allow")
+                throw CNIError(.invalidConfiguration, "'onDeadline' must be deny or allow")
             }
             onDeadline = value
         }

@@ -2,20 +2,21 @@
 import Documents
 import NetworkTypes
 
-/// What the plugins before have done (CNI specification, section 5, "ADD Success"), which is this plugin's own result.
+/// The result of the plugins before this one (CNI specification, section 5, "ADD Success"), which is also its own
+/// result.
 public struct PreviousResult: Sendable, Hashable {
-    /// As it came, byte for byte.
+    /// As received, byte for byte.
     public var text: [UInt8]
     /// The pod's addresses.
     public var addresses: [IPAddress]
-    /// Interfaces that were made on the node.
+    /// Interfaces that were created on the node.
     public var hostInterfaces: [String]
 
-    /// Addresses of one pod that are read.
+    /// Limit of addresses of one pod.
     static let addressLimit = 32
 
     init(_ node: DocumentNode, text: [UInt8]) throws(CNIError) {
-        guard case .mapping = node.value else { throw Self.invalid("is no object") }
+        guard case .mapping = node.value else { throw Self.invalid("is not an object") }
         self.text = text
         addresses = []
         hostInterfaces = []
@@ -33,7 +34,7 @@ public struct PreviousResult: Sendable, Hashable {
                 guard case .integer(let number) = place.value, let interface = Int(exactly: number),
                     isOnHost.indices.contains(interface)
                 else { throw Self.invalid("ips[\(index)] is on an interface that is not listed") }
-                // An address of the node's own end.
+                // An address of the node's own end of the pair.
                 if isOnHost[interface] { continue }
             }
             if !addresses.contains(address) { addresses.append(address) }
@@ -46,7 +47,7 @@ public struct PreviousResult: Sendable, Hashable {
 
     private static func list(_ node: DocumentNode, _ key: String) throws(CNIError) -> [DocumentNode] {
         guard let value = node[key], !value.isNull else { return [] }
-        guard case .sequence(let items) = value.value else { throw invalid("\(key) is no list") }
+        guard case .sequence(let items) = value.value else { throw invalid("\(key) is not a list") }
         return items
     }
 

@@ -12,9 +12,9 @@ import PolicyModel
 struct AttachedPods: Sendable {
     /// By UID.
     var attachments: [String: PodAttachment] = [:]
-    /// By address: the UID of the pod that it is attached to.
+    /// By address: the UID of the pod to which it is attached.
     var owners: [IPAddress: String] = [:]
-    /// This node's pods as their objects are: an attachment may come, and go, later.
+    /// This node's pods as in their objects: an attachment may come and go later.
     var objects: [EndpointName: Pod] = [:]
     /// Whether attachments changed, or which of them have an object, since the held endpoints were last found.
     var isChanged = false
@@ -29,7 +29,7 @@ struct AttachedPods: Sendable {
         return attachment
     }
 
-    /// The mirror that an attachment is of if no object has its UID.
+    /// The mirror pod of an attachment, if no object has its UID.
     fileprivate func mirror(for attachment: PodAttachment) -> Pod? {
         guard let pod = objects[attachment.podName], pod.staticUID == attachment.uid,
             attachments[pod.metadata.uid] == nil
@@ -47,11 +47,11 @@ extension EndpointName {
 }
 
 extension ClusterState {
-    /// Replaces all attachments. Each gives its pod, found by UID and on this node alone, the addresses that the pod
-    /// has, whatever its object says; no other pod of this node has one of them. The mirror of a static pod is found by
-    /// that one's UID, under the same namespace and name alone, and where no object has the UID as its own.
+    /// Replaces all attachments. Each one gives its pod, found by UID and only on this node, the reported addresses,
+    /// whatever its object says; no other pod of this node has one of them. The mirror of a static pod is found by the
+    /// static pod's UID, only under the same namespace and name, and only if no object has this UID itself.
     ///
-    /// - Parameter new: at most one of a UID, and of an address.
+    /// - Parameter new: at most one per UID and per address.
     public mutating func set(attachments new: [PodAttachment]) {
         let attachments = Dictionary(new.map { ($0.uid, $0) }, uniquingKeysWith: { _, last in last })
         guard attachments != attached.attachments else { return }
@@ -61,13 +61,13 @@ extension ClusterState {
             for address in attachment.addresses { attached.owners[address] = attachment.uid }
         }
         attached.isChanged = true
-        // What does not change by it is no change.
+        // What stays the same does not count as a change.
         for pod in attached.objects.sorted(by: { $0.key < $1.key }).map(\.value) { set(pod) }
     }
 
-    /// Notes the object of a pod of this node.
+    /// Records the object of a pod of this node.
     ///
-    /// - Returns: UIDs that an object has now, or has no more: their mirrors have to be looked at again.
+    /// - Returns: UIDs that an object has now, or no longer has: their mirrors must be checked again.
     mutating func note(object pod: Pod) -> [String] {
         let before = attached.objects.updateValue(pod, forKey: EndpointName(pod))
         guard before?.metadata.uid != pod.metadata.uid || before?.staticUID != pod.staticUID else { return [] }
@@ -75,14 +75,14 @@ extension ClusterState {
         return [pod.metadata.uid] + (before.map { [$0.metadata.uid] } ?? [])
     }
 
-    /// - Returns: as ``note(object:)``.
+    /// - Returns: like ``note(object:)``.
     mutating func forget(object name: EndpointName) -> [String] {
         guard let before = attached.objects.removeValue(forKey: name) else { return [] }
         attached.isChanged = true
         return [before.metadata.uid]
     }
 
-    /// The object of the static pod with a UID, where there is one and the pod is attached.
+    /// The object of the static pod with a UID, if there is one and the pod is attached.
     func attachedMirror(ofUID uid: String) -> Pod? { attached.attachments[uid].flatMap { attached.mirror(for: $0) } }
 
     /// What the object of a pod of this node makes it claim. The runtime's word on its own pod replaces the object's.
@@ -102,13 +102,14 @@ extension ClusterState {
         attached.owners[address].flatMap { attached.attachments[$0]?.isHeld } ?? false
     }
 
-    /// The pod of this node with a UID, or the mirror of the static pod that is attached with it, if its object is known.
+    /// The pod of this node with a UID, or the mirror of the static pod that is attached with it, if its object is
+    /// known.
     public func localPod(withUID uid: String) -> EndpointName? {
         attached.objects.first { $0.value.metadata.uid == uid }?.key
             ?? attachedMirror(ofUID: uid).map { EndpointName($0) }
     }
 
-    /// Attachments whose pods' objects are not known, and that are denied everything until then.
+    /// Attachments of pods whose objects are not known; these pods are denied everything until then.
     var heldAttachments: [PodAttachment] {
         guard !attached.attachments.isEmpty else { return [] }
         let known = Set(attached.objects.values.map(\.metadata.uid))

@@ -2,7 +2,7 @@
 import KubernetesObjects
 
 extension ClusterState {
-    /// The namespace's number, with one more reference; made with its implied label where it is new.
+    /// The namespace's number, with one more reference; a new namespace is created with its implied label.
     mutating func retainNamespace(_ name: String) -> UInt32 {
         let number: UInt32
         if let last = lastNamespace, last.name == name {
@@ -60,7 +60,7 @@ extension ClusterState {
         releaseNamespace(number)
     }
 
-    /// The API server sets the name label on every namespace, so it is here whatever the object says.
+    /// The API server sets the name label on every namespace, so the label exists whatever the object says.
     private mutating func relabel(_ number: UInt32, _ labels: [String: String]) {
         var labels = labels
         labels[Namespace.nameLabel] = namespaces[Int(number)].name
@@ -99,7 +99,7 @@ extension ClusterState {
         return number
     }
 
-    /// Strings go at commit: the resolver may still hold a selector that names them.
+    /// Strings are released at commit: the resolver may still hold a selector that names them.
     mutating func releaseLabels(_ number: UInt32) {
         guard let pairs = labelSets.release(number) else { return }
         for pair in pairs where pair != .unknown { released.strings += [pair.key, pair.value] }

@@ -2,7 +2,7 @@
 import KubernetesObjects
 import NetworkTypes
 
-/// What policy needs of a Node.
+/// The parts of a Node that policy needs.
 struct NodeRecord: Sendable {
     var addresses: [IPAddress]
     /// A number of ``ClusterState/labelSets``.
@@ -21,7 +21,7 @@ extension ClusterState {
         if isMoved, name == nodeName { changes.ownNode = true }
     }
 
-    /// Addresses of all nodes but this one.
+    /// Addresses of all nodes except this one.
     package var otherNodeAddresses: Set<IPAddress> {
         nodes.reduce(into: []) { if $1.key != nodeName { $0.formUnion($1.value.addresses) } }
     }
@@ -34,8 +34,8 @@ extension ClusterState {
         if name == nodeName { changes.ownNode = true }
     }
 
-    /// The addresses of all nodes whose labels match; sorted, without duplicates. The own node has all that it takes in
-    /// itself: a rule about it would be no rule if the pods' gateway were left out. As long as no object tells its
+    /// The addresses of all nodes whose labels match; sorted, without duplicates. The own node has everything that it
+    /// delivers to itself: a rule about it would be useless without the pods' gateway. Until an object gives its
     /// labels, only the empty selector matches it.
     package func nodeAddresses(matching selector: IndexedSelector) -> [CIDR] {
         var result: Set<CIDR> = []

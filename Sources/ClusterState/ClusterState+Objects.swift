@@ -2,9 +2,9 @@
 import KubernetesObjects
 import PolicyModel
 
-/// Objects made again from what is kept of them: as policy sees them, and no more.
+/// Objects rebuilt from what is kept of them: only the parts that policy needs.
 extension ClusterState {
-    /// A pod, without the name of its node, which is not kept. Nil: no such pod.
+    /// A pod, without the name of its node, which is not kept. Nil if there is no such pod.
     public func object(ofPod name: EndpointName) -> Pod? {
         guard let number = number(ofPod: name) else { return nil }
         let record = pods[Int(number)]
@@ -14,13 +14,14 @@ extension ClusterState {
             phase: record.isFinished ? .succeeded : .running, podIPs: record.addresses)
         guard record.hasGroup else { return pod }
         pod.metadata.labels = texts(of: labels(ofGroup: record.group))
+        pod.serviceAccountName = account(ofGroup: record.group)
         pod.namedPorts = ports(ofGroup: record.group).map { port in
             NamedPort(name: strings[port.name.name], ipProtocol: port.name.ipProtocol, number: port.number)
         }
         return pod
     }
 
-    /// A namespace, with the label that it has without an object, too. Nil: nothing names it.
+    /// A namespace, including the label that it has without an object. Nil if nothing names it.
     public func object(ofNamespace name: String) -> Namespace? {
         guard let number = namespaceNumbers[name] else { return nil }
         return Namespace(metadata: ObjectMeta(name: name, labels: texts(of: labels(ofNamespace: number))))
@@ -41,8 +42,8 @@ extension ClusterState {
         return texts
     }
 
-    /// Pods that one that is not there was probably meant to be, the likeliest first: of its namespace, with a name
-    /// that is spelt nearly so or goes on after it; elsewhere, with the very name.
+    /// Pods that a wrong name was probably meant for, most likely first: in its namespace, with a similar or longer
+    /// name; in other namespaces, with exactly this name.
     public func pods(like name: EndpointName) -> [EndpointName] {
         var found: [(distance: Int, name: EndpointName)] = []
         for key in podNumbers.keys.prefix(Self.candidateLimit) {
@@ -58,6 +59,6 @@ extension ClusterState {
         return found.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(3).map(\.name)
     }
 
-    /// A wrong question must not hold up the daemon of a cluster with 150,000 pods.
+    /// A wrong name must not block the daemon of a cluster with 150,000 pods.
     private static var candidateLimit: Int { 20_000 }
 }

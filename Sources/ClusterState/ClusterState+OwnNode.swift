@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
 
-/// What the node takes in itself by its local routes, whatever objects say: its interfaces' addresses and whole
+/// What the node delivers to itself by its local routes, whatever objects say: its interfaces' addresses and whole
 /// prefixes.
 ///
-/// A prefix with a pod's address inside is left out: it would take that pod for the node, which may do anything.
+/// A prefix that contains a pod's address is left out: it would make that pod the node, which may do anything.
 struct LocalPrefixes: Sendable {
-    /// As told; sorted.
+    /// As reported; sorted.
     private(set) var told: [CIDR] = []
     /// Endpoints' addresses inside each prefix that is wider than one address.
     private var endpointsInside: [CIDR: Int] = [:]
 
-    /// Those that count, and loopback.
+    /// The prefixes that count, and loopback.
     var prefixes: [CIDR] { CIDR.loopback + told.filter { endpointsInside[$0, default: 0] == 0 } }
 
-    /// Replaces what was told.
+    /// Replaces the reported prefixes.
     mutating func set(_ prefixes: [CIDR], endpoints: some Sequence<IPAddress>) {
         told = prefixes
         endpointsInside = [:]
@@ -23,7 +23,8 @@ struct LocalPrefixes: Sendable {
         for address in endpoints { _ = count(address, 1) }
     }
 
-    /// Takes in that an address is an endpoint's now, or is no more. Returns whether another set of prefixes counts.
+    /// Records that an address has become an endpoint's, or ceased to be. Returns whether a different set of prefixes
+    /// counts.
     mutating func count(_ address: IPAddress, _ difference: Int) -> Bool {
         guard !endpointsInside.isEmpty else { return false }
         var isOther = false
@@ -36,7 +37,7 @@ struct LocalPrefixes: Sendable {
 }
 
 extension ClusterState {
-    /// Takes in the prefixes of the node's local routes.
+    /// Indexes the prefixes of the node's local routes.
     package mutating func set(localAddresses: [CIDR]) {
         guard localAddresses != local.told else { return }
         local.set(localAddresses, endpoints: claims.owners.keys)
@@ -44,15 +45,15 @@ extension ClusterState {
         changes.nodes = true
     }
 
-    /// Takes in that an address got its first owner, or lost its last.
+    /// Records that an address got its first owner, or lost its last.
     mutating func note(endpointAt address: IPAddress, _ difference: Int) {
         guard local.count(address, difference) else { return }
         changes.ownNode = true
         changes.nodes = true
     }
 
-    /// All that the node takes in itself: the addresses of its Node object, those that its pods name as their host's,
-    /// its local routes and loopback; sorted.
+    /// Everything that the node delivers to itself: the addresses of its Node object, those that its pods name as their
+    /// host's, its local routes and loopback; sorted.
     package var ownNodePrefixes: [CIDR] {
         var result = Set(local.prefixes)
         result.formUnion((nodes[nodeName]?.addresses ?? []).map(CIDR.init(host:)))

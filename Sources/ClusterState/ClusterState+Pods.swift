@@ -72,7 +72,7 @@ extension ClusterState {
             pods[Int(number)].isFinished = record.isFinished
             return
         }
-        // Entering the new group first keeps a group alive whose only member stays in it.
+        // Entering the new group first keeps a group alive if its only member stays in it.
         if record.hasGroup, record.group != old.group { join(number, record.group) }
         disclaim(number)
         if old.isLocal { changes.localPods.insert(number) }

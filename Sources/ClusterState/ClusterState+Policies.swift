@@ -53,7 +53,7 @@ extension ClusterState {
 
     // MARK: Which policies may select a pod
 
-    /// Adds a policy to the list in which pods look for it: the list of its namespace, or the one of the whole cluster.
+    /// Adds a policy to the list in which pods look for it: that of its namespace, or that of the whole cluster.
     private mutating func putInOrder(_ number: UInt32, _ record: PolicyRecord) {
         switch record.subject.namespaces {
         case .namespace(let namespace):
@@ -75,7 +75,7 @@ extension ClusterState {
         }
     }
 
-    /// Where a policy stands, or would stand, in a list in order of evaluation.
+    /// The position of a policy in a list in order of evaluation, whether it is in the list or not.
     private func position(of order: PolicyOrder, in list: [UInt32]) -> Int {
         var low = 0
         var high = list.count
@@ -86,7 +86,7 @@ extension ClusterState {
         return low
     }
 
-    /// The policies whose subject holds the pods of a group, in order of evaluation.
+    /// The policies whose subject contains the pods of a group, in order of evaluation.
     package func policies(selecting group: UInt32) -> [UInt32] {
         let namespace = groups[Int(group)].namespace
         func selecting(_ list: [UInt32]) -> [UInt32] {
@@ -101,7 +101,7 @@ extension ClusterState {
         }
     }
 
-    /// Whether a policy's subject holds the pods of a group.
+    /// Whether a policy's subject contains the pods of a group.
     package func selects(_ policy: PolicyRecord, group: UInt32) -> Bool {
         let namespace = groups[Int(group)].namespace
         switch policy.subject.namespaces {

@@ -2,7 +2,7 @@
 import NetworkTypes
 import PolicyModel
 
-/// How many objects the state holds.
+/// How many objects the state has.
 public struct ClusterCounts: Sendable, Hashable {
     public var pods = 0
     public var podGroups = 0
@@ -23,17 +23,17 @@ extension ClusterState {
         return counts
     }
 
-    /// The addresses that a pod claims, sorted: none once it is Succeeded or Failed. Nil: no such pod. Takes the name as
-    /// people and documents see it, of an unknown pod too.
+    /// The addresses that a pod claims, sorted: none once it is Succeeded or Failed. Nil: no such pod. Takes the name
+    /// as people and documents see it, of an unknown pod too.
     public func addresses(ofPod name: EndpointName) -> [IPAddress]? {
         guard let number = number(ofPod: name) ?? number(ofUnknownShownAs: name) else { return nil }
         return pods[Int(number)].isFinished ? [] : pods[Int(number)].addresses
     }
 
-    /// A Node object's addresses, in its order. Nil: no such node.
+    /// A Node object's addresses, in its order. Nil if there is no such node.
     public func addresses(ofNode name: String) -> [IPAddress]? { nodes[name]?.addresses }
 
-    /// The node whose object has an address. Nil: no object of a node has it.
+    /// The node whose object has an address. Nil if there is none.
     public func node(withAddress address: IPAddress) -> String? {
         nodes.first { $0.value.addresses.contains(address) }?.key
     }

@@ -4,11 +4,11 @@ import NetworkTypes
 import PolicyModel
 import PolicyTranslation
 
-/// The cluster's objects as one indexed value. Indexing an event notes what became dirty. The resolver reads the notes,
-/// and ``commit()`` forgets them.
+/// The cluster's objects as one indexed value. Indexing an event records what became dirty. The resolver reads these
+/// records, and ``commit()`` clears them.
 ///
-/// Numbers of strings, namespaces, groups, pods and policies that an event frees are reused only after the next
-/// commit, so that what the resolver remembers stays true until it has seen the change.
+/// Numbers of strings, namespaces, groups, pods and policies that an event frees are reused only after the next commit,
+/// so that what the resolver remembers stays valid until it has seen the change.
 public struct ClusterState: Sendable {
     /// The node whose pods are local.
     public let nodeName: String
@@ -20,7 +20,7 @@ public struct ClusterState: Sendable {
     package internal(set) var namespaces: [NamespaceRecord] = []
     var namespaceNumbers: [String: UInt32] = [:]
     var freeNamespaces: [UInt32] = []
-    /// The one asked for last: lists come in order of namespaces. Nil after each commit, which frees namespaces.
+    /// The most recent one: lists are ordered by namespace. Nil after each commit, which frees namespaces.
     var lastNamespace: (name: String, number: UInt32)?
 
     package internal(set) var groups: [PodGroup] = []
@@ -28,7 +28,7 @@ public struct ClusterState: Sendable {
     var freeGroups: [UInt32] = []
     /// What pod was last asked for the group of: lists come in order of names, so that pods of one template follow one
     /// another, and share their labels in memory. Nil after each commit, which frees groups.
-    var lastGroup: (namespace: UInt32, labels: [String: String], ports: [NamedPort], group: UInt32)?
+    var lastGroup: LastGroup?
     /// Active groups by label, sorted.
     var groupsByPair: [LabelPair: [UInt32]] = [:]
     /// How many active groups have a named port with this number.
@@ -51,7 +51,7 @@ public struct ClusterState: Sendable {
     var nodes: [String: NodeRecord] = [:]
     /// Counts the changes of nodes' addresses.
     package internal(set) var nodesRevision: UInt64 = 0
-    /// What the node takes in itself, beside the addresses that objects tell.
+    /// What the node delivers to itself, in addition to the addresses in objects.
     var local = LocalPrefixes()
     /// status.hostIPs of each pod of this node.
     var hostAddresses: [UInt32: [IPAddress]] = [:]
@@ -63,6 +63,15 @@ public struct ClusterState: Sendable {
 
     package internal(set) var changes = ClusterChanges()
     var released = Released()
+
+    /// A pod's group with all that selectors see of the pod.
+    struct LastGroup: Sendable {
+        var namespace: UInt32
+        var labels: [String: String]
+        var ports: [NamedPort]
+        var account: String
+        var group: UInt32
+    }
 
     /// What the next commit frees.
     struct Released: Sendable {
@@ -78,7 +87,7 @@ public struct ClusterState: Sendable {
         namespaces = [NamespaceRecord(name: "", labels: labelSets.retain([.unknown]).number, references: 1)]
     }
 
-    /// Takes one event in.
+    /// Indexes one event.
     public mutating func index(_ event: ObjectEvent) {
         switch event {
         case .set(.pod(let pod)): set(pod)
@@ -97,7 +106,7 @@ public struct ClusterState: Sendable {
         }
     }
 
-    /// Forgets the changes and frees the numbers that they made free.
+    /// Clears the changes and frees the numbers that they released.
     package mutating func commit() {
         for group in changes.groups where !groups[Int(group)].isActive { free(group: group) }
         changes = ClusterChanges()

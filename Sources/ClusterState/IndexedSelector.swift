@@ -12,7 +12,7 @@ package struct LabelPair: Sendable, Hashable, Comparable {
     }
     package static func < (a: Self, b: Self) -> Bool { (a.key, a.value) < (b.key, b.value) }
 
-    /// Stands for labels that are not known: it meets no condition, neither that a label is there nor that it isn't.
+    /// Stands for unknown labels: it meets no condition, neither that a label exists nor that it does not.
     static let unknown = LabelPair(key: .max, value: .max)
 }
 
@@ -29,7 +29,7 @@ package struct IndexedRequirement: Sendable, Hashable, Comparable {
         return a.values.lexicographicallyPrecedes(b.values)
     }
 
-    /// Whether labels (sorted by key) meet this condition. `NotIn` is met where the key is missing.
+    /// Whether labels (sorted by key) meet this condition. `NotIn` is met if the key is missing.
     package func isMet(by labels: [LabelPair]) -> Bool {
         if labels.last == .unknown { return false }
         let index = labels.lowerBound(LabelPair(key: key, value: 0))
@@ -84,7 +84,7 @@ extension ClusterState {
         return IndexedSelector(requirements: requirements)
     }
 
-    /// What a person reads: `app=api,tier in (a, b),!legacy`, in order of key; empty for the empty selector.
+    /// The text for a person: `app=api,tier in (a, b),!legacy`, in order of key; empty for the empty selector.
     package func text(_ selector: IndexedSelector) -> String {
         selector.requirements.map { requirement in
             let key = Self.quotedIfNeeded(strings[requirement.key])
@@ -100,7 +100,7 @@ extension ClusterState {
         }.sorted().joined(separator: ",")
     }
 
-    /// Quotes what is no plain label text, so that different selectors never read the same.
+    /// Quotes what is not a plain label text, so that different selectors never read the same.
     private static func quotedIfNeeded(_ text: String) -> String {
         let plain = text.utf8.allSatisfy { byte in
             (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || byte == 45

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Values numbered densely while something refers to them, so that hot loops compare numbers, not strings.
+/// Values with dense numbers while something refers to them, so that hot loops compare numbers, not strings.
 package struct Interner<Value: Hashable & Sendable>: Sendable {
     private var values: [Value?] = []
     private var references: [UInt32] = []
@@ -19,7 +19,7 @@ package struct Interner<Value: Hashable & Sendable>: Sendable {
 
     package func number(of value: Value) -> UInt32? { numbers[value] }
 
-    /// The value's number, with one more reference; `isNew` tells that it had none.
+    /// The value's number, with one more reference; `isNew` if it had none.
     package mutating func retain(_ value: Value) -> (number: UInt32, isNew: Bool) {
         if let number = numbers[value] {
             references[Int(number)] += 1
@@ -41,7 +41,7 @@ package struct Interner<Value: Hashable & Sendable>: Sendable {
 
     package mutating func retain(number: UInt32) { references[Int(number)] += 1 }
 
-    /// One reference less. Returns the value if that was the last.
+    /// Removes a reference. Returns the value if that was the last one.
     package mutating func release(_ number: UInt32) -> Value? {
         references[Int(number)] -= 1
         guard references[Int(number)] == 0, let value = values[Int(number)] else { return nil }

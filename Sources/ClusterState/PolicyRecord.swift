@@ -18,7 +18,7 @@ package struct PolicyRecord: Sendable, Equatable {
 
 /// Numbers of strings and namespaces that a record refers to.
 struct RetainedNumbers: Sendable, Equatable {
-    /// One entry for each reference.
+    /// One entry per reference.
     var strings: [UInt32] = []
     /// Without duplicates.
     var namespaces: [UInt32] = []

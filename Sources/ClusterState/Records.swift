@@ -16,7 +16,7 @@ package struct IndexedPort: Sendable, Hashable, Comparable {
     }
 }
 
-/// What a rule's named port asks for: the name (a number of ``ClusterState/strings``) and the protocol.
+/// What a rule's named port refers to: the name (a number of ``ClusterState/strings``) and the protocol.
 package struct PortName: Sendable, Hashable, Comparable {
     package var name: UInt32
     package var ipProtocol: IPProtocol
@@ -27,14 +27,16 @@ package struct PortName: Sendable, Hashable, Comparable {
     package static func < (a: Self, b: Self) -> Bool { (a.name, a.ipProtocol) < (b.name, b.ipProtocol) }
 }
 
-/// What selectors see of a pod. All pods with the same key are one group.
+/// The parts of a pod that selectors see. All pods with the same key are one group.
 struct GroupKey: Sendable, Hashable {
     var namespace: UInt32
     var labels: UInt32
     var ports: UInt32
+    /// The service account's name: a number of ``ClusterState/strings``.
+    var account: UInt32
 }
 
-/// The pods of one namespace with the same labels and named ports: what selectors are matched against. Only pods
+/// The pods of one namespace with the same labels, named ports and service account: what selectors are matched against. Only pods
 /// with addresses for policy are members.
 package struct PodGroup: Sendable {
     var key: GroupKey
@@ -60,7 +62,7 @@ package struct PodRecord: Sendable {
     package var kind = EndpointKind.pod
     var source: ClaimSource
     package var isLocal: Bool
-    /// hostNetwork, or phase Succeeded or Failed: ``addresses`` mean nothing to policy.
+    /// hostNetwork, or phase Succeeded or Failed: policy ignores ``addresses``.
     package var isOutsidePolicy: Bool
     var isFinished: Bool
 
@@ -80,8 +82,8 @@ package struct NamespaceRecord: Sendable {
     var policies: [UInt32] = []
 }
 
-/// A pod's UID as 128 bits, to tell a pod from its successor under the same name: the digits of a UUID, or FNV-1a in
-/// two lanes of any other text.
+/// A pod's UID as 128 bits, which distinguishes a pod from its successor under the same name: the digits of a UUID, or
+/// FNV-1a in two lanes of any other text.
 struct UIDBits: Sendable, Hashable {
     var high: UInt64
     var low: UInt64
@@ -117,13 +119,13 @@ struct UIDBits: Sendable, Hashable {
     }
 }
 
-/// What events changed since the last ``ClusterState/commit()``: where the resolver has to look.
+/// What events changed since the last ``ClusterState/commit()``: where the resolver must look.
 package struct ClusterChanges: Sendable {
     /// Addresses whose owner or whose owner's group may differ; may repeat.
     package var addresses: [IPAddress] = []
     /// Pods, and endpoints without an object, that are, or were, local and differ.
     package var localPods: Set<UInt32> = []
-    /// Pods that another object under the same name replaced.
+    /// Pods that were replaced by another object of the same name.
     package var replacedPods: Set<UInt32> = []
     /// Groups that got their first member or lost their last.
     package var groups: Set<UInt32> = []

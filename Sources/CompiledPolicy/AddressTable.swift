@@ -3,7 +3,7 @@ import NetworkTypes
 
 /// The address entries, by prefix. Longest prefix wins.
 public struct AddressTable: Sendable, Equatable {
-    /// Single addresses (pods, nodes): the great majority.
+    /// Single addresses (pods, nodes): by far the most entries.
     public private(set) var hosts: [IPAddress: AddressEntry] = [:]
     /// Prefixes shorter than a single address.
     public private(set) var prefixes: [CIDR: AddressEntry] = [:]
@@ -31,7 +31,7 @@ public struct AddressTable: Sendable, Equatable {
         }
     }
 
-    /// The entry of the longest prefix that covers `address`; ``AddressEntry/none`` where none does.
+    /// The entry of the longest prefix that covers `address`; ``AddressEntry/none`` if there is none.
     public func entry(of address: IPAddress) -> AddressEntry {
         if let entry = hosts[address] { return entry }
         let lengths = address.family == .ipv4 ? lengthsV4 : lengthsV6
@@ -41,7 +41,7 @@ public struct AddressTable: Sendable, Equatable {
         return .none
     }
 
-    /// Makes room, so that filling a large table does not copy it again and again.
+    /// Reserves room, so that a large table is not copied again and again while it is filled.
     public mutating func reserveHosts(_ count: Int) {
         if count > hosts.capacity { hosts.reserveCapacity(count) }
     }

@@ -2,8 +2,8 @@
 import NetworkTypes
 import PolicyModel
 
-/// Tables without their numbers: equal for any two that decide every flow alike for the same reasons, however they
-/// came about.
+/// Tables without their numbers: equal for any two that decide every flow in the same way for the same reasons,
+/// whatever their history.
 public struct CanonicalPolicy: Sendable, Equatable, CustomStringConvertible {
     /// Sorted by section.
     public let lines: [String]
@@ -56,7 +56,7 @@ extension CompiledPolicy {
             + addresses.prefixes.map { line($0.key, $0.value) }
     }
 
-    /// A port class is named by the first segment that is of it.
+    /// A port class is named by its first segment.
     private var portNames: [PortClassID: String] {
         var result: [PortClassID: String] = [.none: "rest"]
         for segment in portSegments where result[segment.portClass] == nil {

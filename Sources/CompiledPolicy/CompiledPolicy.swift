@@ -13,22 +13,42 @@ public struct AddressEntry: Sendable, Hashable {
     public static let none = AddressEntry(addressClass: .none)
 }
 
+/// What the datapath does with the flows of a cell.
+public enum CellAction: Sendable, Hashable, CaseIterable {
+    case allow
+    case deny
+    /// Allow, count and report: the enforced policies allow the flows, the policies in audit deny them.
+    case audit
+    /// Ask user space for a name of the peer's address first. The compiler never says so yet, and datapaths deny.
+    case ask
+    /// Let the node's proxy decide. The compiler never says so yet, and datapaths deny.
+    case handOver
+
+    public var verdict: Verdict {
+        switch self {
+        case .allow, .audit: .allow
+        case .deny, .ask, .handOver: .deny
+        }
+    }
+}
+
 /// One cell of a verdict matrix.
 public struct Cell: Sendable, Hashable {
-    public var verdict: Verdict
     /// What decided; where ``wouldDeny``, the rule in audit that would.
     public var rule: RuleID
-    /// Allowed by the policies in force and denied by those in audit.
-    public var wouldDeny: Bool
+    public var action: CellAction
     /// Whether the NetworkPolicy tier decided. It never denies a pod to itself: where one reaches itself through a
     /// Service, a deny of this tier is an allow.
     public var isNetworkPolicy: Bool
-    public init(_ verdict: Verdict, by rule: RuleID, wouldDeny: Bool = false, isNetworkPolicy: Bool = false) {
-        self.verdict = verdict
+    public init(_ action: CellAction, by rule: RuleID, isNetworkPolicy: Bool = false) {
         self.rule = rule
-        self.wouldDeny = wouldDeny
+        self.action = action
         self.isNetworkPolicy = isNetworkPolicy
     }
+
+    public var verdict: Verdict { action.verdict }
+    /// Allowed by the enforced policies and denied by those in audit.
+    public var wouldDeny: Bool { action == .audit }
 }
 
 /// A rule as the tables name it.
@@ -51,7 +71,7 @@ public struct AddressClass: Sendable, Hashable {
     }
 }
 
-/// A rule of a program, kept beside the matrix so that a verdict can say what came nearest.
+/// A rule of a program, kept beside the matrix so that a verdict can name the nearest rule.
 public struct ProgramRule: Sendable, Hashable {
     public var rule: RuleID
     public var tier: Tier
@@ -75,14 +95,14 @@ public struct Program: Sendable, Hashable {
     public var key: StableKey
     public var direction: Direction
     public var rules: [ProgramRule]
-    /// The same with the policies in audit enforced; empty where there are none of these.
+    /// The same with the policies in audit enforced; empty if there are none.
     public var auditRules: [ProgramRule] = []
-    /// Whether a policy in force has a say, and not only one in audit: packets whose transport header is missing are
-    /// denied then.
+    /// Whether a policy in force decides, and not only policies in audit: packets without a transport header are then
+    /// denied.
     public var isEnforced = true
-    /// What denies at the end of a tier all that has come so far: isolation.
+    /// The rules that deny at the end of a tier: isolation.
     public var tierEnds: [Tier: RuleID] = [:]
-    /// The same with the policies in audit enforced; nil where there are none of these.
+    /// The same with the policies in audit enforced; nil if there are none.
     public var auditTierEnds: [Tier: RuleID]?
     /// Row of each address class, by the class's raw value. Free classes have row 0.
     public var rows: [UInt16]
@@ -111,7 +131,7 @@ public struct Program: Sendable, Hashable {
     }
 }
 
-/// A local endpoint: its programs. Addresses are in ``CompiledPolicy/addresses``.
+/// A local endpoint with its programs. Its addresses are in ``CompiledPolicy/addresses``.
 public struct CompiledEndpoint: Sendable, Hashable {
     public var key: StableKey
     public var name: EndpointName
@@ -149,19 +169,19 @@ public struct CompiledPolicy: Sendable, Equatable {
     public var peerSets: [PeerSetID: PeerSetDescription] = [:]
     /// Always has ``AddressClassID/none``.
     public var addressClasses: [AddressClassID: AddressClass] = [:]
-    /// Longest prefix wins; what no prefix covers is ``AddressEntry/none``.
+    /// The longest prefix wins; without one, the entry is ``AddressEntry/none``.
     public var addresses = AddressTable()
     /// For TCP, UDP and SCTP each, in order and without gaps, all 65,536 ports. Other protocols: class 0.
     public var portSegments: [PortSegment] = []
     public var programs: [ProgramID: Program] = [:]
     public var endpoints: [EndpointID: CompiledEndpoint] = [:]
-    /// Whether packets between endpoints and their own node (netfilter's `input` and `output`) are judged, by the
-    /// endpoint's egress program; else they all pass.
+    /// Whether the endpoint's egress program judges packets between endpoints and their own node (netfilter's `input`
+    /// and `output`); otherwise all of them pass.
     public var judgesOwnNode = false
-    /// The class by which to judge an own address that no entry knows as one yet: loopback's. ``AddressClassID/none``
-    /// before the first step.
+    /// The class that judges an own address without an entry as such: loopback's. ``AddressClassID/none`` before the
+    /// first step.
     public var ownNodeClass = AddressClassID.none
-    /// Programs that did not fit the tables and deny everything instead; sorted.
+    /// Programs that did not fit the tables and therefore deny everything; sorted.
     public var programsOverLimit: [ProgramID] = []
     /// Local endpoints beyond the limit of ``EndpointID/limit``, which the tables do not protect; sorted.
     public var endpointsOverLimit: [EndpointName] = []
@@ -174,34 +194,34 @@ public struct CompiledPolicy: Sendable, Equatable {
 ///
 /// 1. additions: nothing in force refers to them yet. New rules, new programs, and for each new class its row
 ///    (column) in every program that stays.
-/// 2. publications: each one aligned store; a packet sees the state before or the state after. In this order:
+/// 2. publications: each one is an aligned store; a packet sees the state before or after. In this order:
 ///    ``portSegments``, ``addresses``, ``changedEndpoints``. Port segments and the first ``invisibleAddressCount``
-///    addresses only split or merge classes that no program in force tells apart; what follows may depend on them.
-///    Where both are non-empty, a datapath whose packets read a class before they read a program waits a grace
-///    period between the two. What a step leaves unused, programs and classes that could merge, it leaves in place:
-///    the next step (or an empty one) merges and retires it, and a datapath has let a grace period pass by then.
-/// 3. retirements: nothing in force refers to them any more; their numbers and their space are written again only
-///    after a grace period.
+///    addresses only split or merge classes that no program in force distinguishes; later ones may depend on them. If
+///    both are non-empty, a datapath whose packets read a class before they read a program waits for a grace period
+///    between the two. A step leaves unused programs and mergeable classes in place: the next step (or an empty one)
+///    merges and retires them, and a datapath has waited for a grace period by then.
+/// 3. retirements: nothing in force refers to them any more; their numbers and their space are reused only after a
+///    grace period.
 public struct CompiledDelta: Sendable, Equatable {
     public var addedRules: [RuleID] = []
     public var addedAddressClasses: [AddressClassID] = []
     public var addedPortClasses: [PortClassID] = []
     public var addedPrograms: [ProgramID] = []
     public var addedEndpoints: [EndpointID] = []
-    /// Classes whose members all joined or left peer sets that no program in force names: packets see no
-    /// difference, but ``AddressClass/key`` and ``AddressClass/peerSets`` are new.
+    /// Classes whose members all joined or left peer sets that no program in force names: packets see no difference,
+    /// but ``AddressClass/key`` and ``AddressClass/peerSets`` are new.
     public var renamedAddressClasses: [AddressClassID] = []
 
     /// Ports that changed class.
     public var portSegments: [PortSegment] = []
-    /// Prefixes whose entry is new or differs (value: the entry after), or is gone (nil), in the order to be stored.
-    /// A prefix may occur twice; the last one holds.
+    /// Prefixes with a new or changed entry (the value is the new entry) or without one (nil), in the order of the
+    /// stores. A prefix may occur twice; the last entry counts.
     public var addresses: [AddressChange] = []
     /// How many of ``addresses``, from the first, change nothing for the programs in force.
     public var invisibleAddressCount = 0
-    /// ``CompiledPolicy/ownNodeClass`` changed; to be stored right after ``addresses``.
+    /// ``CompiledPolicy/ownNodeClass`` changed; stored right after ``addresses``.
     public var changesOwnNodeClass = false
-    /// Endpoints whose programs changed, identity and addresses staying. After ``addresses``.
+    /// Endpoints whose programs changed while identity and addresses stay. After ``addresses``.
     public var changedEndpoints: [EndpointID] = []
 
     public var removedEndpoints: [EndpointID] = []
@@ -209,7 +229,7 @@ public struct CompiledDelta: Sendable, Equatable {
     public var removedPortClasses: [PortClassID] = []
     public var removedAddressClasses: [AddressClassID] = []
     public var removedRules: [RuleID] = []
-    /// ``CompiledPolicy/judgesOwnNode`` changed; to be stored after everything else of phase 2.
+    /// ``CompiledPolicy/judgesOwnNode`` changed; stored after everything else of phase 2.
     public var changesOwnNode = false
 
     public init() {}

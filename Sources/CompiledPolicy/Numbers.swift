@@ -7,16 +7,16 @@ public struct AddressClassID: RawRepresentable, Sendable, Hashable, Comparable {
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
     public static let none = AddressClassID(rawValue: 0)
-    /// One above the highest number of a class of addresses that the node itself takes in. Other classes have greater
-    /// numbers, so that a comparison tells an own address; own classes that find no number below it have greater ones.
+    /// One above the highest class number for addresses of the own node. Other classes have greater numbers, so that
+    /// one comparison identifies an own address; own classes without a free number below it have greater ones.
     public static let ownNodeLimit: UInt32 = 64
     /// Highest number that the kernel's address entry can carry (20 bits).
     public static let limit: UInt32 = 1 << 20
     public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// All (protocol, port) pairs that no rule on this node tells apart. 0: everything without ports, and whatever no
-/// rule names.
+/// All (protocol, port) pairs that no rule on this node distinguishes. 0: everything without ports, and all ports that
+/// no rule names.
 public struct PortClassID: RawRepresentable, Sendable, Hashable, Comparable {
     public let rawValue: UInt16
     public init(rawValue: UInt16) { self.rawValue = rawValue }
@@ -24,7 +24,7 @@ public struct PortClassID: RawRepresentable, Sendable, Hashable, Comparable {
     public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// The ordered rules of one direction, shared by all local endpoints that have the same. 0: allows everything.
+/// The ordered rules of one direction, shared by all local endpoints with the same rules. 0: allows everything.
 public struct ProgramID: RawRepresentable, Sendable, Hashable, Comparable {
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
@@ -53,8 +53,8 @@ public struct RuleID: RawRepresentable, Sendable, Hashable, Comparable {
     public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// 128 bits that name a thing by its content, the same on every run: lets a restarted daemon find its numbers again.
-/// Equal things have equal keys; unequal keys prove nothing else, so tables are still compared by content.
+/// 128 bits that identify a thing by its content, the same in every run, so that a restarted daemon finds its numbers
+/// again. Equal things have equal keys; unequal keys prove nothing, so tables are still compared by content.
 public struct StableKey: Sendable, Hashable, Comparable, CustomStringConvertible {
     public let high: UInt64
     public let low: UInt64
@@ -72,14 +72,14 @@ public struct StableKey: Sendable, Hashable, Comparable, CustomStringConvertible
     }
 }
 
-/// Numbers that a previous run left in the kernel, by key: the compiler gives these keys these numbers again.
+/// Numbers that a previous run left in the kernel, by key: the compiler reuses them for these keys.
 public struct Numbering: Sendable, Hashable {
     public var rules: [StableKey: RuleID] = [:]
     public var addressClasses: [StableKey: AddressClassID] = [:]
     public var programs: [StableKey: ProgramID] = [:]
     public var endpoints: [StableKey: EndpointID] = [:]
-    /// The classes of all ports, as in ``CompiledPolicy/portSegments``; empty where there was no previous run. They have
-    /// no keys: a class is known by its ports.
+    /// The classes of all ports, as in ``CompiledPolicy/portSegments``; empty without a previous run. They have no
+    /// keys: a class is identified by its ports.
     public var portSegments: [PortSegment] = []
     public init() {}
 }

@@ -33,12 +33,12 @@ package struct RevokedConnections: Sendable {
 
     /// Walks the connection table. The rules that deny are in force already.
     ///
-    /// Why none is missed: a flow that the rules before let through is in the connection table, or its packet is on
-    /// its way from our rules to the last hook, which enters it. Both happen in one run of the kernel's network code,
-    /// which is waited for: afterwards every such flow is in the table, and what is entered later was judged by the rules
-    /// in force. What the node itself sends need not be waited for, as it is never denied. Entries keep their place in the
-    /// table while it is walked, except when it is made larger or smaller; then the walk is repeated. Only a packet that
-    /// somebody's NFQUEUE holds all the time can come through later.
+    /// Why none is missed: a flow that the rules before let through is in the connection table, or its packet is on its
+    /// way from our rules to the last hook, which enters it. Both happen in one run of the kernel's network code, which
+    /// is waited for: afterwards every such flow is in the table, and what is entered later was judged by the rules in
+    /// force. What the node itself sends need not be waited for, as it is never denied. Entries keep their place in the
+    /// table while it is walked, except when it is made larger or smaller; then the walk is repeated. Only a packet
+    /// that somebody's NFQUEUE holds all the time can come through later.
     package mutating func find(
         deniedBy policy: borrowing CompiledPolicy, _ socket: NetfilterSocket, now: UInt64
     ) throws(KernelError) {

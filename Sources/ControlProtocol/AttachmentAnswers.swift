@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One pod that the container runtime has told of.
+/// One pod that the container runtime has reported.
 public struct AttachmentAnswer: Codable, Sendable, Hashable {
     public enum State: String, Codable, Sendable {
         /// The kernel holds its policy.
         case programmed
         /// Its object is not known yet, or the kernel could not be programmed: it is denied everything.
         case held
-        /// Its object is not known yet, and the deadline's setting lets it pass unjudged until then.
+        /// Its object is not known yet, and the deadline's setting lets its packets pass unjudged until then.
         case unjudged
-        /// Its object is known and outside of policy: finished, or on the node's own network.
+        /// Its object is known, and policy does not apply to it: it is finished, or on the node's own network.
         case outside
         /// The tables have no room for it: it is not protected.
         case overLimit
@@ -22,7 +22,8 @@ public struct AttachmentAnswer: Codable, Sendable, Hashable {
     public var uid: String
     public var addresses: [String]
     public var state: State
-    /// By which its packets enter the node. Nil: not found, so its sources are not checked.
+    /// The interface through which its packets enter the node. Nil if not found; its source addresses are then not
+    /// checked.
     public var interface: InterfaceAnswer?
 
     public init(
@@ -41,7 +42,7 @@ public struct AttachmentAnswer: Codable, Sendable, Hashable {
     }
 }
 
-/// Answer of `GET /v1/attachments`, in order of namespace, name and container.
+/// Answer of `GET /v1/attachments`, ordered by namespace, name and container.
 public struct AttachmentsAnswer: Codable, Sendable, Hashable {
     public var attachments: [AttachmentAnswer]
     public init(attachments: [AttachmentAnswer]) { self.attachments = attachments }
@@ -54,12 +55,12 @@ public struct DetachAnswer: Codable, Sendable, Hashable {
     public init(removed: Int) { self.removed = removed }
 }
 
-/// In the status: pods that the container runtime has told of.
+/// In the status: pods that the container runtime has reported.
 public struct AttachmentStatus: Codable, Sendable, Hashable {
     public var count: Int
-    /// Of these: denied everything, since their object is not known yet.
+    /// Of these: denied everything, because their objects are not known yet.
     public var held: Int
-    /// Of these: unjudged, since their object is not known yet and the deadline's setting says so.
+    /// Of these: unjudged, because their objects are not known yet and the deadline's setting allows it.
     public var unjudged: Int
     public init(count: Int, held: Int, unjudged: Int) {
         self.count = count
@@ -70,11 +71,11 @@ public struct AttachmentStatus: Codable, Sendable, Hashable {
 
 /// In the status: the chained CNI plugin on this node.
 public struct PluginStatus: Codable, Sendable, Hashable {
-    /// The CNI configuration that has it; nil: there is none yet.
+    /// The CNI configuration that has it; nil if there is none yet.
     public var configuration: String?
-    /// How often it was put in since the start.
+    /// How often it was added since the start.
     public var installs: Int
-    /// Why it is not in.
+    /// Why it is not installed.
     public var problem: String?
     public init(configuration: String?, installs: Int, problem: String?) {
         self.configuration = configuration

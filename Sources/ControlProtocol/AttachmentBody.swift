@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Body of `PUT /v1/attachments`: a pod whose network has just been made, as the container runtime tells of it.
+/// Body of `PUT /v1/attachments`: a pod whose network has just been created, as the container runtime reports it.
 public struct AttachmentBody: Codable, Sendable, Hashable {
     /// What to do when the pod's policy is not in the kernel in time.
     public enum Expiry: String, Codable, Sendable {
         /// Refuse; the pod stays denied everything.
         case deny
-        /// Let it pass unjudged until its object is known.
+        /// Let its packets pass unjudged until its object is known.
         case allow
     }
 
-    /// The runtime's id of the pod's sandbox (CNI_CONTAINERID) and the interface in it (CNI_IFNAME): together they
-    /// name the attachment.
+    /// The runtime's ID of the pod's sandbox (CNI_CONTAINERID) and the interface in it (CNI_IFNAME): together they
+    /// identify the attachment.
     public var container: String
     public var ifname: String
     /// The network's name in the CNI configuration.
     public var network: String
     public var namespace: String
     public var pod: String
-    /// The pod's UID: what tells it from another one of that name.
+    /// The pod's UID, which distinguishes it from another pod of that name.
     public var uid: String
     /// The pod's addresses, IPv4 and IPv6.
     public var addresses: [String]
-    /// Interfaces of the node that were made for it. May be left out.
+    /// Interfaces of the node that were created for it. Optional.
     public var hostInterfaces: [String]?
     /// How long to wait until its policy is in the kernel.
     public var deadlineMilliseconds: Int
@@ -44,7 +44,7 @@ public struct AttachmentBody: Codable, Sendable, Hashable {
         self.onDeadline = onDeadline
     }
 
-    /// Milliseconds that a deadline may have: a connection on which nothing is said for longer is closed.
+    /// The allowed deadlines in milliseconds: a connection without data is closed after a longer time.
     public static let deadlines = 1...25000
 
     enum CodingKeys: CodingKey, CaseIterable {
@@ -66,7 +66,7 @@ public struct AttachmentBody: Codable, Sendable, Hashable {
     }
 }
 
-/// Body of `POST /v1/attachments/collect`: all that the runtime still has of a network.
+/// Body of `POST /v1/attachments/collect`: everything that the runtime still has of a network.
 public struct CollectBody: Codable, Sendable, Hashable {
     public struct Attachment: Codable, Sendable, Hashable {
         public var container: String

@@ -8,9 +8,9 @@ public struct ObjectsAnswer: Codable, Sendable, Hashable {
     public var deleted: [String]
     /// Objects that were the same before.
     public var unchanged: [String]
-    /// Documents that have no effect, with the reason.
+    /// Documents without effect, with the reason.
     public var notices: [String]
-    /// Those of `notices` that are policies, of kinds that are not enforced.
+    /// The notices about policies of kinds that are not enforced.
     public var warnings: [String]
     public init(
         applied: [String] = [], deleted: [String] = [], unchanged: [String] = [], notices: [String] = [],
@@ -31,13 +31,13 @@ public struct ResolvedAnswer: Codable, Sendable, Hashable {
     public init(endpoints: Int) { self.endpoints = endpoints }
 }
 
-/// Answer of `POST /v1/resync`: what differed in the kernel and was written.
+/// Answer of `POST /v1/resync`: the differences in the kernel that were written.
 public struct ResyncAnswer: Codable, Sendable, Hashable {
-    /// 32-bit words stored; 0: nothing differed.
+    /// 32-bit words stored; 0 if nothing differed.
     public var words: Int
-    /// Grace periods waited for.
+    /// Number of grace periods.
     public var gracePeriods: Int
-    /// Whether the tables were built anew beside the old ones.
+    /// Whether the tables were rebuilt beside the old ones.
     public var rebuilt: Bool
     public init(words: Int, gracePeriods: Int, rebuilt: Bool) {
         self.words = words

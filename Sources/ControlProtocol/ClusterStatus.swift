@@ -2,17 +2,17 @@
 
 /// How the API server is followed.
 public struct ClusterStatus: Codable, Sendable, Hashable {
-    /// Where it is.
+    /// Its address.
     public var server: String
-    /// Whether all objects were known once, so that what is enforced is theirs. It stays so while the server is away.
+    /// Whether all objects were known once and are enforced. It stays true while the server is away.
     public var complete: Bool
     /// Whether the kernel keeps what a previous run left until all objects are known.
     public var keepsPrevious: Bool
     public var watches: [WatchAnswer]
-    /// Objects that are refused, or that a guardrail of the same name stands before.
+    /// Objects that are refused, or overridden by a guardrail of the same name.
     public var problems: [Problem]
 
-    /// Seconds after which the silence of a watch is no longer usual.
+    /// Seconds after which the silence of a watch is no longer normal.
     public static let staleSeconds = 180.0
 
     public init(server: String, complete: Bool, keepsPrevious: Bool, watches: [WatchAnswer], problems: [Problem]) {
@@ -23,7 +23,7 @@ public struct ClusterStatus: Codable, Sendable, Hashable {
         self.problems = problems
     }
 
-    /// Whether all is known, understood and fresh.
+    /// Whether everything is known, understood and fresh.
     var isHealthy: Bool {
         complete && problems.isEmpty && watches.allSatisfy { $0.secondsSinceSign < Self.staleSeconds }
     }
@@ -35,15 +35,15 @@ public struct WatchAnswer: Codable, Sendable, Hashable {
     public var resource: String
     /// `idle`, `listing`, `watching`, `waiting` before the next attempt, or `absent` from the server.
     public var phase: String
-    /// Objects that are known.
+    /// Known objects.
     public var objects: Int
-    /// Seconds since the server last showed that nothing is being missed, which it does about once a minute.
+    /// Seconds since the server last showed that nothing is missing, which it does about once a minute.
     public var secondsSinceSign: Double
     /// Failures in a row.
     public var failures: Int
-    /// The last of them.
+    /// The last failure.
     public var error: String?
-    /// Up to which state of the server's all is known; nil: it is being read.
+    /// The server's state up to which everything is known; nil while it is being read.
     public var resourceVersion: String?
 
     public init(

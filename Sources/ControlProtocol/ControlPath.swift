@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What can be asked of the daemon, by path.
+/// The daemon's calls, by path.
 public enum ControlPath: String, Sendable, CaseIterable {
     case status = "/v1/status"
     case endpoints = "/v1/endpoints"
@@ -15,7 +15,7 @@ public enum ControlPath: String, Sendable, CaseIterable {
     case collect = "/v1/attachments/collect"
     case resync = "/v1/resync"
 
-    /// The HTTP methods that the path answers.
+    /// The HTTP methods that the path supports.
     public var methods: [ControlMethod] {
         switch self {
         case .status, .endpoints, .policies, .counters, .verdict, .events, .dump: [.get]
@@ -33,26 +33,26 @@ public enum ControlMethod: String, Sendable, CaseIterable {
     case post = "POST"
     case delete = "DELETE"
 
-    /// Whether a call by this method changes what is in force.
+    /// Whether a call with this method changes what is in force.
     public var isMutating: Bool { self != .get }
 }
 
-/// Limits and places that the daemon and its clients share.
+/// Limits and paths that the daemon and its clients share.
 public enum ControlDefaults {
-    /// Where the daemon listens unless told otherwise.
+    /// The default path of the daemon's socket.
     public static let socketPath = "/run/bulkhead/bulkheadd.sock"
-    /// Where the kernel's objects are pinned unless told otherwise.
+    /// The default directory of the kernel's pinned objects.
     public static let bpffs = "/sys/fs/bpf"
-    /// Where the node's CNI plugins are unless told otherwise.
+    /// The default directory of the node's CNI plugins.
     public static let cniBinaries = "/opt/cni/bin"
-    /// Where the node's CNI configuration is unless told otherwise.
+    /// The default directory of the node's CNI configuration.
     public static let cniConfigurations = "/etc/cni/net.d"
-    /// Bytes that the body of one request may have.
+    /// Limit of bytes in the body of one request.
     public static let bodyLimit = 32 << 20
-    /// Bytes that a unix socket's path may have (`sun_path`, its final zero included, is 108).
+    /// Limit of bytes in a unix socket's path (`sun_path` has 108, including its final zero).
     public static let socketPathLimit = 107
-    /// Records that wait for one follower of the events; what comes on top is dropped and counted.
+    /// Records that wait for one follower of events; further ones are dropped and counted.
     public static let eventBacklog = 1024
-    /// Clients that may follow the events at once.
+    /// Clients that may follow events at once.
     public static let followers = 64
 }

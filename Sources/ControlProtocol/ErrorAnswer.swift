@@ -12,7 +12,7 @@ public struct ErrorAnswer: Codable, Sendable, Hashable, Error {
         public var code: ErrorCode
         /// One sentence for a person.
         public var message: String
-        /// What exactly is wrong with the body, if that is it; otherwise empty.
+        /// What exactly is wrong with the body; empty if the error is not about the body.
         public var problems: [Problem]
         public init(code: ErrorCode, message: String, problems: [Problem]) {
             self.code = code
@@ -34,33 +34,33 @@ public enum ErrorCode: String, Codable, Sendable, CaseIterable {
     case unknownPath = "unknown_path"
     /// 404: no object or endpoint of that name.
     case notFound = "not_found"
-    /// 405: the path does not answer this method; `Allow` names those that it does.
+    /// 405: the path does not support this method; `Allow` names the methods that it supports.
     case methodNotAllowed = "method_not_allowed"
     /// 409: a manifest file owns an object of that kind, namespace and name.
     case ownedByFile = "owned_by_file"
     /// 409: a static guardrail has that kind, namespace and name.
     case ownedByGuardrail = "owned_by_guardrail"
-    /// 409: the API server tells of that object, or of all of its kind.
+    /// 409: the API server has that object, or is the source of all objects of its kind.
     case ownedByCluster = "owned_by_cluster"
     /// 413: the body is larger than the limit.
     case bodyTooLarge = "body_too_large"
-    /// 422: the policy is valid but exceeds a limit or contradicts itself or what else is in force.
+    /// 422: the policy is valid, but exceeds a limit or conflicts with itself or with what is in force.
     case notAccepted = "not_accepted"
-    /// 500: a defect of the daemon.
+    /// 500: a bug in the daemon.
     case internalError = "internal_error"
-    /// 503: the kernel could not be asked or programmed; `message` says why. A policy change is kept and retried.
+    /// 503: the kernel could not be read or programmed; `message` says why. A policy change is kept and retried.
     case datapathFailed = "datapath_failed"
     /// 503: the kernel keeps what a previous run left until all objects of the API server are known. A policy change is
-    /// kept and comes into force then.
+    /// kept and takes effect then.
     case waitingForCluster = "waiting_for_cluster"
-    /// 503: too many clients ask for what costs much at once; nothing was done, try again in a moment.
+    /// 503: too many expensive calls at once; nothing was done, try again in a moment.
     case busy
-    /// 503: the daemon is ending; ask the next one.
+    /// 503: the daemon is stopping; call the next one.
     case stopping
     /// 504: a pod's policy was not in the kernel in time; it is denied everything.
     case deadlineExceeded = "deadline_exceeded"
 
-    /// The HTTP status that goes with the code.
+    /// The HTTP status of the code.
     public var status: Int {
         switch self {
         case .badRequest, .invalidBody: 400
@@ -85,15 +85,15 @@ public struct Problem: Codable, Sendable, Hashable {
     public var document: Int?
     /// Line in the file or body, counted from 1.
     public var line: Int?
-    /// The object, as `Kind namespace/name`, if that much could be read.
+    /// The object, as `Kind namespace/name`, if it could be read.
     public var object: String?
-    /// Path of the field, as `spec.ingress[0].ports[1].port`; empty for the document as a whole.
+    /// Path of the field, for example `spec.ingress[0].ports[1].port`; empty for the document as a whole.
     public var field: String
     /// What is wrong.
     public var reason: String
-    /// What was probably meant, or how to put it right.
+    /// What was probably meant, or how to correct it.
     public var hint: String?
-    /// Objects of a refused document that stay in force as they were before, as `Kind namespace/name`.
+    /// Objects of a refused document whose previous version stays in force, as `Kind namespace/name`.
     public var stillInForce: [String]?
 
     public init(

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One line of `GET /v1/events`: a dropped packet, one that policy in audit would deny, a notice, or that records were
-/// lost.
+/// One line of `GET /v1/events`: a dropped packet, a packet that a policy in audit would deny, a notice, or lost
+/// records.
 public struct FlowRecord: Codable, Sendable, Hashable {
     public enum Kind: String, Codable, Sendable, CaseIterable {
-        /// A packet was dropped; `drop` tells which and why.
+        /// A packet was dropped; `drop` says which and why.
         case drop
-        /// A packet passed that policy in audit would deny; `audit` tells which and why.
+        /// A packet passed that a policy in audit would deny; `audit` says which and why.
         case audit
         /// `lost` records were not sent to this follower, because it read too slowly.
         case lost

@@ -51,7 +51,7 @@ public struct EndpointDirection: Codable, Sendable, Hashable {
     public var program: Int
     /// Rules of the program.
     public var rules: Int
-    /// Policies that take part, in order of name.
+    /// Policies that are involved, ordered by name.
     public var policies: [PolicyName]
     public init(program: Int, rules: Int, policies: [PolicyName]) {
         self.program = program
@@ -70,7 +70,7 @@ public struct InterfaceAnswer: Codable, Sendable, Hashable {
     }
 }
 
-/// Answer of `GET /v1/policies`, in order of namespace and name; refused documents last.
+/// Answer of `GET /v1/policies`, ordered by namespace and name; refused documents last.
 public struct PoliciesAnswer: Codable, Sendable, Hashable {
     public var policies: [PolicyAnswer]
     /// Refused documents, policies or not.
@@ -84,7 +84,7 @@ public struct PoliciesAnswer: Codable, Sendable, Hashable {
 /// One policy.
 public struct PolicyAnswer: Codable, Sendable, Hashable {
     public enum State: String, Codable, Sendable {
-        /// Decides nothing; what it would deny of the local endpoints in `endpoints` is told.
+        /// Decides nothing; packets of the local endpoints in `endpoints` that it would deny are reported.
         case audited
         /// Decides for the local endpoints in `endpoints`.
         case enforced
@@ -99,18 +99,18 @@ public struct PolicyAnswer: Codable, Sendable, Hashable {
     public var state: State
     /// `Admin`, `NetworkPolicy` or `Baseline`; nil for resolved policy.
     public var tier: String?
-    /// Of the tiers Admin and Baseline: lower is tried first.
+    /// For the tiers Admin and Baseline: lower is tried first.
     public var priority: Int?
-    /// `enforce`, or `audit`: what it would deny is told and not stopped.
+    /// `enforce`, or `audit`: packets that it would deny are reported and pass.
     public var enforcement: String
-    /// The pods that it is about, in words; nil for resolved policy.
+    /// The pods that it selects, in words; nil for resolved policy.
     public var subject: String?
-    /// Parts that are not understood, as sentences with the field's path. A rule with such a part accepts only what is
-    /// understood, or else denies all that reaches it. Nil where all is understood.
+    /// Parts that are not understood, as sentences with the field's path. A rule with such a part accepts only by the
+    /// parts that are understood, or otherwise denies everything that reaches it. Nil if there are none.
     public var partial: [String]?
     /// Local endpoints that it selects, as `namespace/name`, in order.
     public var endpoints: [String]
-    /// What is wrong with a newer version of it that was refused; the version in force is the one before.
+    /// What is wrong with a newer version that was refused; the previous version is in force.
     public var problems: [Problem]
 
     public init(
@@ -145,14 +145,14 @@ public struct CountersAnswer: Codable, Sendable, Hashable {
 
 /// What one rule decided since it was first programmed; the sum survives changes of the tables and of other policy.
 public struct RuleCounterAnswer: Codable, Sendable, Hashable {
-    /// Its number in the tables; 0 where it is gone.
+    /// Its number in the tables; 0 if it is gone.
     public var id: Int
     public var rule: RuleAnswer
-    /// True where a policy in audit is what decides: these packets passed, and would have been denied. Else nil.
+    /// True if a policy in audit decides: these packets passed and would have been denied. Otherwise nil.
     public var audit: Bool?
     public var packets: UInt64
     public var bytes: UInt64
-    /// True where the rule is no longer in force: policy has changed since it counted. Else nil.
+    /// True if the rule is no longer in force: policy has changed since it counted. Otherwise nil.
     public var gone: Bool?
     public init(
         id: Int, rule: RuleAnswer, audit: Bool? = nil, packets: UInt64, bytes: UInt64, gone: Bool? = nil
@@ -166,13 +166,13 @@ public struct RuleCounterAnswer: Codable, Sendable, Hashable {
     }
 }
 
-/// Packets that were stopped for a reason that is no rule, and events that were not told.
+/// Packets dropped for a reason other than a rule, and events that were not reported.
 public struct DatapathCountersAnswer: Codable, Sendable, Hashable {
     /// Source address not the pod's own.
     public var spoofed: UInt64
     /// Transport header not found and the pod isolated in that direction.
     public var unparsable: UInt64
-    /// Tables that contradicted themselves; the packet was dropped.
+    /// Inconsistent tables; the packet was dropped.
     public var inconsistent: UInt64
     /// Tunnel packets from a pod to a node.
     public var tunnel: UInt64
@@ -182,9 +182,9 @@ public struct DatapathCountersAnswer: Codable, Sendable, Hashable {
     public var unrelatedErrors: UInt64
     /// Packets whose IP header cannot be read.
     public var malformed: UInt64
-    /// Passed, and policies in audit would have denied it. nftables counts flows.
+    /// Passed, although policies in audit would deny it. nftables counts flows.
     public var audited: UInt64
-    /// Drop events not told: rate limit, or the same flow again.
+    /// Drop events not reported: over the rate limit, or a repetition of the same flow.
     public var suppressedEvents: UInt64
     /// Drop events lost on the way out of the kernel.
     public var lostEvents: UInt64

@@ -2,7 +2,7 @@
 import KubernetesObjects
 
 extension Problem {
-    /// - Parameter isBody: the text came in a request, not from a file.
+    /// - Parameter isBody: the text is from a request, not from a file.
     public init(_ error: ManifestError, isBody: Bool = false) {
         self.init(
             file: isBody ? nil : error.file, document: error.document > 0 ? error.document : nil,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Body of `PUT /v1/resolved` and answer of `GET /v1/resolved`: resolved policy as a whole. It replaces all that was
-/// put there before. Endpoints named here are decided by these rules alone.
+/// Body of `PUT /v1/resolved` and answer of `GET /v1/resolved`: resolved policy as a whole. It replaces the previous
+/// one. Only these rules decide for the endpoints that it names.
 public struct ResolvedBody: Codable, Sendable, Hashable {
     public var endpoints: [ResolvedEndpointBody]
     public init(endpoints: [ResolvedEndpointBody]) { self.endpoints = endpoints }
@@ -15,7 +15,7 @@ public struct ResolvedBody: Codable, Sendable, Hashable {
 
 /// One endpoint of this node with its rules.
 public struct ResolvedEndpointBody: Codable, Sendable, Hashable {
-    /// May be left out.
+    /// Optional.
     public var namespace: String?
     public var name: String
     /// IPv4 and IPv6 addresses, at least one.
@@ -48,7 +48,7 @@ public struct ResolvedEndpointBody: Codable, Sendable, Hashable {
 
 /// The rules of one direction.
 public struct ResolvedDirectionBody: Codable, Sendable, Hashable {
-    /// In order; the first that matches decides. May be left out.
+    /// In order; the first rule that matches decides. Optional.
     public var rules: [ResolvedRuleBody]?
     /// `allow` or `deny`: what happens when no rule matches.
     public var `default`: String
@@ -67,11 +67,11 @@ public struct ResolvedDirectionBody: Codable, Sendable, Hashable {
 
 /// One rule.
 public struct ResolvedRuleBody: Codable, Sendable, Hashable {
-    /// Shown in verdicts, events and counters. May be left out.
+    /// Shown in verdicts, events and counters. Optional.
     public var name: String?
-    /// `allow`, `deny`, or `pass` (go on to `default`).
+    /// `allow`, `deny`, or `pass` (continue with `default`).
     public var action: String
-    /// Left out: everybody. An empty list is refused.
+    /// Left out: every peer. An empty list is refused.
     public var peers: [PeerBody]?
     /// Left out: every port of every protocol. An empty list is refused.
     public var ports: [PortBody]?
@@ -92,11 +92,11 @@ public struct ResolvedRuleBody: Codable, Sendable, Hashable {
     }
 }
 
-/// The other ends that a rule matches.
+/// The peers that a rule matches.
 public struct PeerBody: Codable, Sendable, Hashable {
     /// `address/length`.
     public var cidr: String
-    /// Prefixes inside `cidr` that do not match. May be left out.
+    /// Prefixes inside `cidr` that do not match. Optional.
     public var except: [String]?
     public init(cidr: String, except: [String]? = nil) {
         self.cidr = cidr

@@ -25,7 +25,7 @@ public struct RuleAnswer: Codable, Sendable, Hashable {
     public var index: Int?
     /// The rule's own name, if it has one.
     public var name: String?
-    /// For `isolation`: in order of name.
+    /// For `isolation`: ordered by name.
     public var by: [PolicyName]?
 
     public init(_ identity: RuleIdentity) {
@@ -56,7 +56,7 @@ extension PolicyName: CustomStringConvertible {
     /// `namespace/name`, or `name` for a cluster-wide policy.
     public var description: String { namespace.isEmpty ? name : "\(namespace)/\(name)" }
 
-    /// The same with the kind before it where the name alone does not tell the kind.
+    /// The same with the kind before it, if the name alone does not identify the kind.
     public var fullDescription: String {
         ["NetworkPolicy", "ResolvedPolicy"].contains(kind) ? description : "\(kind) \(description)"
     }

@@ -10,32 +10,32 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
     public var pid: Int
     /// Seconds since the daemon started.
     public var uptimeSeconds: Int
-    /// Whether all is as it should be: what enforces is in its place and holds the newest policy, no document is
-    /// refused, no limit is exceeded, and none of ``conditions`` is a problem.
+    /// Whether everything that enforces is in place and holds the newest policy, no document is refused, no limit is
+    /// exceeded, and none of ``conditions`` is a problem.
     public var healthy: Bool
-    /// What is wrong with enforcement itself, the worst first: what `/healthz` and `/readyz` report, and what was lost.
+    /// What is wrong with enforcement itself, worst first: the answers of `/healthz` and `/readyz`, and what was lost.
     public var problems: [String]
-    /// What holds for the node as a whole and must not be overlooked; problems first.
+    /// Conditions of the node as a whole that need attention; problems first.
     public var conditions: [StatusCondition]
     public var datapath: DatapathStatus
     public var manifests: ManifestStatus
-    /// Nil where no API server is followed.
+    /// Nil without an API server.
     public var cluster: ClusterStatus?
-    /// Nil where the daemon was given no directory of static guardrails.
+    /// Nil without a directory of static guardrails.
     public var guardrails: ManifestStatus?
     public var policies: PolicyStatus
     public var pushed: PushedStatus
     public var tables: TableSizes
     public var limits: LimitStatus
-    /// Clients that follow the events now.
+    /// Clients that follow events now.
     public var followers: Int
-    /// Nil where no pod of this node is behind a bridge.
+    /// Nil if no pod of this node is behind a bridge.
     public var bridges: BridgeStatus?
-    /// Nil where the node has no tunnel devices.
+    /// Nil if the node has no tunnel devices.
     public var tunnels: TunnelStatus?
-    /// Nil where the container runtime has told of no pod.
+    /// Nil if the container runtime has reported no pod.
     public var attachments: AttachmentStatus?
-    /// Nil where the chained CNI plugin is not kept installed.
+    /// Nil if the daemon does not install the chained CNI plugin.
     public var plugin: PluginStatus?
 
     public init(
@@ -73,21 +73,21 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
     }
 }
 
-/// The policies in force, and what of them is not as an admin may expect.
+/// The policies in force, and what an administrator may not expect about them.
 public struct PolicyStatus: Codable, Sendable, Hashable {
-    /// Policies in force, those in audit among them.
+    /// Policies in force, including those in audit.
     public var count: Int
-    /// Policies in audit: what they would deny is told and not stopped.
+    /// Policies in audit: packets that they would deny are reported and pass.
     public var audited: Int
     /// Packets (nftables: flows) that passed and that policies in audit would deny.
     public var wouldDeny: UInt64
-    /// Policies with parts that are not understood; these deny what they may have been meant to.
+    /// Policies with parts that are not understood; they deny what these parts may be meant to deny.
     public var partial: Int
     /// Whether packets between pods and their own node are judged.
     public var judgesOwnNode: Bool
-    /// Why they are, or aren't.
+    /// Why they are judged or not.
     public var ownNodeReason: String
-    /// Local endpoints that are known by their interface alone, to no object.
+    /// Local endpoints that are known only by their interface, without a Pod object.
     public var unknownEndpoints: Int
 
     public init(
@@ -104,16 +104,16 @@ public struct PolicyStatus: Codable, Sendable, Hashable {
     }
 }
 
-/// Pods that are behind bridges of this node.
+/// Pods behind bridges of this node.
 public struct BridgeStatus: Codable, Sendable, Hashable {
-    /// Bridge ports behind which pods are.
+    /// Bridge ports with a pod behind them.
     public var ports: Int
-    /// Whether packets that stay within a bridge pass netfilter, so that policy holds for them
-    /// (`net.bridge.bridge-nf-call-iptables` and `bridge-nf-call-ip6tables`, which the daemon switches on).
+    /// Whether packets within a bridge pass netfilter, so that policy applies to them
+    /// (`net.bridge.bridge-nf-call-iptables` and `bridge-nf-call-ip6tables`, which the daemon enables).
     public var filtering: Bool
-    /// Frames dropped at bridge ports: an address that is not the pod's own, a tag, or what no pod sends.
+    /// Frames dropped at bridge ports: an address that is not the pod's own, a tag, or what a pod may never send.
     public var spoofed: UInt64
-    /// Ports behind which pods can be, of which it is not known whose they are.
+    /// Ports that a pod can be behind, without a known pod.
     public var unknownPorts: Int
     /// What is not enforced, why, and what to do.
     public var problems: [String]
@@ -129,15 +129,15 @@ public struct BridgeStatus: Codable, Sendable, Hashable {
     }
 }
 
-/// The node's tunnel devices: what comes out of them is taken to be from other nodes.
+/// The node's tunnel devices: packets from them appear to be from other nodes.
 public struct TunnelStatus: Codable, Sendable, Hashable {
-    /// UDP ports that they unwrap.
+    /// UDP ports that they decapsulate.
     public var udpPorts: [Int]
-    /// IP protocols that they unwrap.
+    /// IP protocols that they decapsulate.
     public var protocols: [Int]
-    /// Addresses of other nodes to which pods may send none of these either.
+    /// Addresses of other nodes to which pods may not send such packets either.
     public var nodes: Int
-    /// Whether such packets of pods are dropped.
+    /// Whether such packets from pods are dropped.
     public var guarded: Bool
 
     public init(udpPorts: [Int], protocols: [Int], nodes: Int, guarded: Bool) {
@@ -148,36 +148,36 @@ public struct TunnelStatus: Codable, Sendable, Hashable {
     }
 }
 
-/// The kernel's side.
+/// The state of the datapath.
 public struct DatapathStatus: Codable, Sendable, Hashable {
     public enum State: String, Codable, Sendable {
-        /// The kernel holds the policy that was compiled last.
+        /// The kernel holds the newest compiled policy.
         case programmed
-        /// Writing failed; what was in force before stays, and the whole is written again after `retryInSeconds`.
+        /// Writing failed; the previous state stays in force, and everything is written again after `retryInSeconds`.
         case retrying
     }
     /// `ebpf` or `nftables`.
     public var kind: String
-    /// Why it is this one: what was asked for, or what the kernel was found to have or to lack.
+    /// Why it is this one: an option, or what the kernel has or lacks.
     public var reason: String
     public var state: State
-    /// What failed last, while `retrying`.
+    /// The last failure, while `retrying`.
     public var error: String?
     /// Failed attempts in a row.
     public var failures: Int
     /// Seconds until the next attempt, while `retrying`.
     public var retryInSeconds: Double?
-    /// Batches of changes that were programmed since the start.
+    /// Batches of changes programmed since the start.
     public var batches: Int
     /// 32-bit words stored for the last batch.
     public var lastWords: Int
-    /// Grace periods waited for in the last batch.
+    /// Number of grace periods in the last batch.
     public var lastGracePeriods: Int
     /// Microseconds that the last batch took in the kernel.
     public var lastMicroseconds: Int
-    /// Things that somebody else had changed in the kernel and that were put right, since the start.
+    /// Changes by others to Bulkhead's objects in the kernel that were repaired since the start.
     public var repaired: Int
-    /// Why what another datapath enforced before could not be removed yet: it judges as well. Nil: nothing is left.
+    /// Why the other datapath could not be removed yet: it also judges. Nil if nothing is left.
     public var notReplaced: String?
 
     public init(
@@ -202,15 +202,15 @@ public struct DatapathStatus: Codable, Sendable, Hashable {
 
 /// The directory of manifests.
 public struct ManifestStatus: Codable, Sendable, Hashable {
-    /// Nil where the daemon was given none.
+    /// Nil without a directory.
     public var directory: String?
     /// Objects read from the files and in force.
     public var objects: Int
-    /// Documents that are refused now; what they replaced stays in force.
+    /// Documents that are refused now; their previous versions stay in force.
     public var problems: [Problem]
-    /// Documents that have no effect, with the reason.
+    /// Documents without effect, with the reason.
     public var notices: [String]
-    /// Those of `notices` that are policies, of kinds that are not enforced.
+    /// The notices about policies of kinds that are not enforced.
     public var warnings: [String]
     public init(
         directory: String?, objects: Int, problems: [Problem], notices: [String], warnings: [String] = []
@@ -223,7 +223,7 @@ public struct ManifestStatus: Codable, Sendable, Hashable {
     }
 }
 
-/// What clients of the socket have put in force.
+/// What clients of the socket have pushed.
 public struct PushedStatus: Codable, Sendable, Hashable {
     public var objects: Int
     /// Endpoints of the resolved policy.
@@ -234,13 +234,13 @@ public struct PushedStatus: Codable, Sendable, Hashable {
     }
 }
 
-/// How large the compiled policy is.
+/// The size of the compiled policy.
 public struct TableSizes: Codable, Sendable, Hashable {
     /// Local endpoints.
     public var endpoints: Int
-    /// Rules and other deciders that a cell can name.
+    /// Rules and other causes that a cell can name.
     public var rules: Int
-    /// Distinct ordered rule lists.
+    /// Distinct programs.
     public var programs: Int
     /// Selectors and address blocks in use, each once.
     public var peerSets: Int
@@ -248,7 +248,7 @@ public struct TableSizes: Codable, Sendable, Hashable {
     public var portClasses: Int
     /// Addresses and prefixes with an entry.
     public var addresses: Int
-    /// Of all verdict matrices.
+    /// Cells of all verdict matrices.
     public var cells: Int
     public init(
         endpoints: Int, rules: Int, programs: Int, peerSets: Int, addressClasses: Int, portClasses: Int,
@@ -265,11 +265,11 @@ public struct TableSizes: Codable, Sendable, Hashable {
     }
 }
 
-/// What does not fit the tables.
+/// What exceeds the tables.
 public struct LimitStatus: Codable, Sendable, Hashable {
-    /// Local endpoints beyond the number that the tables hold, as `namespace/name`: they are not protected.
+    /// Local endpoints over the limit of the tables, as `namespace/name`: they are not protected.
     public var unprotected: [String]
-    /// Rule lists that are too large: the endpoints that have them are denied everything in that direction.
+    /// Programs that are too large: their endpoints are denied everything in that direction.
     public var deniedPrograms: Int
     public init(unprotected: [String], deniedPrograms: Int) {
         self.unprotected = unprotected

@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Something that holds for the node as a whole, and that whoever relies on policy must know.
+/// A condition of the node as a whole that users of policy must know.
 public struct StatusCondition: Codable, Sendable, Hashable {
     public enum Kind: String, Codable, Sendable, CaseIterable {
-        /// The daemon was given nothing that names pods or policies.
+        /// The daemon has no source of pods or policies.
         case noSource
-        /// Node objects are known, none has this daemon's node name, and no pod names that node.
+        /// Node objects are known, none of them has this daemon's node name, and no pod names that node.
         case unknownNode
-        /// No pod of this node is known, although interfaces of it lead to pods.
+        /// No pod of this node is known, although interfaces of the node lead to pods.
         case noEndpoints
         /// No interface of the node leads to some of its pods: policy may not hold for them.
         case podsWithoutInterface
-        /// Interfaces of the node lead to pods that are not known: no policy holds for them, save guardrails.
+        /// Interfaces of the node lead to unknown pods: no policy applies to them, except guardrails.
         case interfacesWithoutPod
         /// No policy is in force.
         case noPolicy
-        /// The kernel's table of connections is nearly full: new flows are about to be dropped.
+        /// The kernel's connection table is nearly full: it will drop new flows.
         case connectionsFull
-        /// A file in which something outlives the daemon was broken at the start: it was set aside, and what it held is
-        /// not in force.
+        /// A file with state that outlives the daemon was broken at the start: it was renamed, and its content is not
+        /// in force.
         case brokenFile
     }
 
     public var kind: Kind
-    /// Whether the status is unhealthy because of it. A condition that is usual for a moment, while a pod starts, is a
-    /// problem only once it has lasted.
+    /// Whether it makes the status unhealthy. A condition that is normal for a moment while a pod starts becomes a
+    /// problem only if it lasts.
     public var isProblem: Bool
-    /// What is the matter, and what to do, for a person.
+    /// What the condition is and what to do, for a person.
     public var message: String
 
     public init(_ kind: Kind, isProblem: Bool, _ message: String) {

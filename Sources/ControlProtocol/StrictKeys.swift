@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Any key, to see which are there.
+/// Any key, to find out which keys are present.
 private struct AnyKey: CodingKey {
     var stringValue: String
     var intValue: Int? { nil }
@@ -9,8 +9,8 @@ private struct AnyKey: CodingKey {
 }
 
 extension Decoder {
-    /// A container, if every key of the object is one of `Key`'s. A field that is not understood could be the one
-    /// that narrows a rule, so it is an error.
+    /// A container, if every key of the object is one of `Key`'s. An unknown field could be the one that narrows a
+    /// rule, so it is an error.
     func strictContainer<Key: CodingKey & CaseIterable>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
         let known = Set(Key.allCases.map(\.stringValue))
         for key in try container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue) {
@@ -22,12 +22,14 @@ extension Decoder {
 }
 
 extension KeyedDecodingContainer {
-    /// A list that is absent or has something in it. An empty one is refused: it could be meant as nobody or everybody.
+    /// A list that is absent or not empty. An empty list is refused: it could mean no peers or all peers.
     func listIfPresent<Element: Decodable>(of type: Element.Type, forKey key: Key) throws -> [Element]? {
         let list = try decodeIfPresent([Element].self, forKey: key)
         if let list, list.isEmpty {
             throw DecodingError.dataCorrupted(
-                .init(codingPath: codingPath + [key], debugDescription: "empty list; leave the field out to match all"))
+                .init(
+                    codingPath: codingPath + [key],
+                    debugDescription: "empty list; leave the field out to match everything"))
         }
         return list
     }
@@ -44,7 +46,7 @@ extension Problem {
             reason = "is not \(Problem.words(for: type))"
         case .valueNotFound(let type, let found):
             context = found
-            reason = "is missing; \(Problem.words(for: type)) is needed"
+            reason = "is missing; it must be \(Problem.words(for: type))"
         case .keyNotFound(let key, let found):
             context = .init(codingPath: found.codingPath + [key], debugDescription: "")
             reason = "is missing"
@@ -63,7 +65,7 @@ extension Problem {
 
     private static func words(for type: Any.Type) -> String {
         switch type {
-        case is String.Type: "a text"
+        case is String.Type: "a string"
         case is Int.Type: "a whole number"
         default: "\(type)".hasPrefix("Array") ? "a list" : "an object"
         }

@@ -3,8 +3,8 @@ import PolicyModel
 
 /// Answer of `GET /v1/verdict` and of `bulkheadctl verdict`.
 public struct VerdictAnswer: Codable, Sendable, Hashable {
-    /// `allow` or `deny`: both directions must allow. `undecided`: no side denies, and what one of them decides is not
-    /// known here, or neither end is a pod.
+    /// `allow` or `deny`: both directions must allow. `undecided`: no side denies, and one of them cannot be decided
+    /// here, or neither end is a pod.
     public var verdict: String
     /// The flow that was judged: `source -> destination port/protocol`, addresses resolved.
     public var flow: String
@@ -12,7 +12,7 @@ public struct VerdictAnswer: Codable, Sendable, Hashable {
     public var egress: DirectionAnswer?
     /// The destination pod's side.
     public var ingress: DirectionAnswer?
-    /// What else a person should know: that the other address family is decided differently, say. Else nil.
+    /// What else a person should know, for example that the other address family is decided differently. Otherwise nil.
     public var note: String?
 
     public init(
@@ -42,24 +42,24 @@ public struct VerdictAnswer: Codable, Sendable, Hashable {
 
 /// One direction's decision.
 public struct DirectionAnswer: Codable, Sendable, Hashable {
-    /// ``verdict`` where it is not known what the pod's policies decide.
+    /// The ``verdict`` if it is unknown what the pod's policies decide.
     public static let undecided = "undecided"
 
     /// `allow`, `deny` or `undecided`.
     public var verdict: String
-    /// What decided: the kind of `rule`, or, where no pod's policies were asked, `samePod` (both ends are one pod),
+    /// What decided: the kind of `rule`, or, if no pod's policies decide, `samePod` (both ends are one pod),
     /// `hostNetwork` (the pod has its node's address), `noPod` (no pod has the address) or `undecided`.
     public var kind: String
     /// One sentence for a person.
     public var reason: String
     /// The pod of this side, as `namespace/name`.
     public var endpoint: String?
-    /// True for a pod of another node, which decides by what it knows: this is what it decides by the policies that
-    /// are known here. Else nil.
+    /// True for a pod on another node: the verdict is by the policies that this node knows, which may differ from those
+    /// of that node. Otherwise nil.
     public var elsewhere: Bool?
-    /// What decided, where a pod's policies were asked.
+    /// What decided, if a pod's policies did.
     public var rule: RuleAnswer?
-    /// What of the policies in audit would deny what is allowed; left out where nothing would.
+    /// The rule of a policy in audit that would deny what is allowed; left out if there is none.
     public var wouldDeny: RuleAnswer?
 
     public init(
@@ -75,7 +75,7 @@ public struct DirectionAnswer: Codable, Sendable, Hashable {
         self.wouldDeny = wouldDeny.map { RuleAnswer($0) }
     }
 
-    /// A side of which it is not known what it decides.
+    /// A side that cannot be decided.
     public init(undecided reason: String, endpoint: EndpointName?) {
         verdict = Self.undecided
         kind = Self.undecided

@@ -2,9 +2,9 @@
 import Logging
 import NIOCore
 
-/// Stands first in a listener's pipeline. Where a connection cannot be accepted for want of descriptors or memory, it has
-/// the listener wait for a moment: the connection stays in the kernel's queue, and its readiness would wake the event loop
-/// without end.
+/// Stands first in a listener's pipeline. Where a connection cannot be accepted for want of descriptors or memory, it
+/// has the listener wait for a moment: the connection stays in the kernel's queue, and its readiness would wake the
+/// event loop without end.
 final class AcceptPause: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = any Channel
     typealias InboundOut = any Channel
@@ -32,7 +32,7 @@ final class AcceptPause: ChannelInboundHandler, RemovableChannelHandler {
         if toldAt.map({ now - $0 >= Self.tellInterval }) ?? true {
             toldAt = now
             logger.warning(
-                "connections cannot be accepted now", metadata: ["listener": "\(listener)", "error": "\(error)"])
+                "cannot accept connections now", metadata: ["listener": "\(listener)", "error": "\(error)"])
         }
         guard !isPaused else { return }
         isPaused = true

@@ -26,7 +26,7 @@ extension PodAttachment {
             let range = AttachmentBody.deadlines
             problems.append(
                 Problem(
-                    field: "deadlineMilliseconds", reason: "is not from \(range.lowerBound) to \(range.upperBound)"))
+                    field: "deadlineMilliseconds", reason: "must be from \(range.lowerBound) to \(range.upperBound)"))
         }
         var addresses: [IPAddress] = []
         for (index, text) in body.addresses.enumerated() {
@@ -38,7 +38,7 @@ extension PodAttachment {
             }
         }
         if body.addresses.isEmpty || body.addresses.count > Self.addressLimit {
-            problems.append(Problem(field: "addresses", reason: "has not from 1 to \(Self.addressLimit) addresses"))
+            problems.append(Problem(field: "addresses", reason: "must have from 1 to \(Self.addressLimit) addresses"))
         }
         guard problems.isEmpty else {
             throw ErrorAnswer(.invalidBody, "nothing was changed: the attachment is not valid", problems: problems)

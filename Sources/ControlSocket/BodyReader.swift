@@ -49,7 +49,7 @@ actor BodyReader {
         } catch is NIOTooManyBytesError {
             throw tooLarge
         } catch {
-            throw ErrorAnswer(.badRequest, "the body could not be read to its end")
+            throw ErrorAnswer(.badRequest, "the body could not be read completely")
         }
         return try await answer(bytes)
     }

@@ -105,7 +105,7 @@ final class ConnectionGate: Sendable {
         }
         guard let closed else { return }
         logger.warning(
-            "too many connections: some are closed",
+            "too many connections; some were closed",
             metadata: [
                 "listener": "\(listener)", "closed": "\(closed)", "last": "\(peer.isEmpty ? "local" : peer)",
                 "limit": "\(limits.connections)", "limitPerPeer": "\(limits.connectionsPerPeer)",

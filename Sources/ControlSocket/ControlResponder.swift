@@ -47,7 +47,7 @@ struct ControlResponder: Sendable {
     private func route(_ request: Request) throws(ErrorAnswer) -> (ControlPath, ControlMethod) {
         guard let path = ControlPath(rawValue: request.uri.path) else {
             let known = ControlPath.allCases.map(\.rawValue).joined(separator: ", ")
-            throw ErrorAnswer(.unknownPath, "no such path; there are \(known)")
+            throw ErrorAnswer(.unknownPath, "no such path; the paths are \(known)")
         }
         guard let method = ControlMethod(rawValue: request.method.rawValue), path.methods.contains(method) else {
             let allowed = path.methods.map(\.rawValue).joined(separator: ", ")
@@ -138,7 +138,8 @@ struct ControlResponder: Sendable {
     /// Follows the events until the client leaves.
     private func follow(_ request: Request, _ kinds: Set<FlowRecord.Kind>) throws(ErrorAnswer) -> Response {
         guard let share = followers.take(1) else {
-            throw ErrorAnswer(.busy, "\(ControlDefaults.followers) clients follow the events: end one of them first")
+            throw ErrorAnswer(
+                .busy, "\(ControlDefaults.followers) clients already follow events; end one of them first")
         }
         return Response(
             status: .ok, headers: [.contentType: "application/x-ndjson"],

@@ -75,7 +75,7 @@ public struct MetricsServer: Service {
             } catch {
                 if "\(error)" != lastProblem {
                     logger.error(
-                        "metrics and probes are not served; tried again",
+                        "metrics and probes are not served; retrying",
                         metadata: ["address": "\(address)", "error": "\(error)"])
                 }
                 lastProblem = "\(error)"
@@ -106,7 +106,7 @@ public struct MetricsServer: Service {
 
     private func respond(to request: Request) async -> Response {
         guard request.method == .get || request.method == .head else {
-            var response = Self.text("GET alone is answered\n")
+            var response = Self.text("only GET is supported\n")
             response.status = .methodNotAllowed
             response.headers[.allow] = "GET, HEAD"
             return response
@@ -121,7 +121,7 @@ public struct MetricsServer: Service {
             let found = await health.value()
             return Self.probe(found.missing + found.behind)
         default:
-            var response = Self.text("there are /metrics, /healthz and /readyz\n")
+            var response = Self.text("the paths are /metrics, /healthz and /readyz\n")
             response.status = .notFound
             return response
         }

@@ -22,7 +22,7 @@ struct Query {
     func allow(only names: Set<String>) throws(ErrorAnswer) {
         for name in values.keys.sorted() where !names.contains(name) {
             let known = names.sorted().joined(separator: ", ")
-            throw ErrorAnswer(.badRequest, "there is no parameter '\(name)'; there are \(known)")
+            throw ErrorAnswer(.badRequest, "unknown parameter '\(name)'; known are \(known)")
         }
     }
 
@@ -42,7 +42,7 @@ extension Query {
         try allow(only: ["kind"])
         guard let text = optional("kind") else { return [.drop, .audit] }
         guard let kind = FlowRecord.Kind(rawValue: text), [.drop, .audit].contains(kind) else {
-            throw ErrorAnswer(.badRequest, "'kind' is neither drop nor audit")
+            throw ErrorAnswer(.badRequest, "'kind' must be drop or audit")
         }
         return [kind]
     }
@@ -83,7 +83,7 @@ extension FlowQuestion {
             return nil
         }
         guard let text else { throw ErrorAnswer(.badRequest, "the parameter 'port' is missing") }
-        guard let port = UInt16(text) else { throw ErrorAnswer(.badRequest, "'port' is no number from 0 to 65535") }
+        guard let port = UInt16(text) else { throw ErrorAnswer(.badRequest, "'port' must be a number from 0 to 65535") }
         return port
     }
 }
@@ -93,7 +93,7 @@ extension ObjectKey {
         try query.allow(only: ["kind", "namespace", "name"])
         guard let kind = ObjectKind(rawValue: try query.required("kind")) else {
             let known = ObjectKind.allCases.map(\.rawValue).joined(separator: ", ")
-            throw ErrorAnswer(.badRequest, "'kind' is none of \(known)")
+            throw ErrorAnswer(.badRequest, "'kind' must be one of \(known)")
         }
         self.init(kind: kind, namespace: query.optional("namespace") ?? "", name: try query.required("name"))
     }

@@ -25,7 +25,7 @@ private struct ResolvedReader {
 
     mutating func endpoint(_ body: ResolvedEndpointBody, at path: String) -> PushedEndpoint {
         if body.name.isEmpty { problem("\(path).name", "is empty") }
-        if body.addresses.isEmpty { problem("\(path).addresses", "is empty; an endpoint has at least one address") }
+        if body.addresses.isEmpty { problem("\(path).addresses", "is empty; an endpoint needs at least one address") }
         let addresses = body.addresses.enumerated().compactMap { index, text in
             address(text, at: "\(path).addresses[\(index)]")
         }
@@ -39,13 +39,13 @@ private struct ResolvedReader {
         guard let body else { return PushedDirection(defaultVerdict: .allow) }
         let rules = (body.rules ?? []).enumerated().map { rule($1, at: "\(path).rules[\($0)]") }
         let verdict = Verdict(rawValue: body.default)
-        if verdict == nil { problem("\(path).default", "is neither allow nor deny") }
+        if verdict == nil { problem("\(path).default", "must be allow or deny") }
         return PushedDirection(rules: rules, defaultVerdict: verdict ?? .deny)
     }
 
     private mutating func rule(_ body: ResolvedRuleBody, at path: String) -> PushedRule {
         let action = RuleAction(rawValue: body.action)
-        if action == nil { problem("\(path).action", "is none of allow, deny and pass") }
+        if action == nil { problem("\(path).action", "must be allow, deny or pass") }
         let peers = body.peers?.enumerated().compactMap { block($1, at: "\(path).peers[\($0)]") }
         let ports = body.ports?.enumerated().compactMap { self.ports($1, at: "\(path).ports[\($0)]") }
         return PushedRule(
@@ -67,7 +67,7 @@ private struct ResolvedReader {
 
     private mutating func ports(_ body: PortBody, at path: String) -> ProtocolPorts? {
         guard let ipProtocol = IPProtocol(name: body.protocol), ipProtocol.hasPorts else {
-            problem("\(path).protocol", "is none of TCP, UDP and SCTP")
+            problem("\(path).protocol", "must be TCP, UDP or SCTP")
             return nil
         }
         guard let port = body.port else {
@@ -86,7 +86,7 @@ private struct ResolvedReader {
 
     private mutating func number(_ port: Int, at path: String) -> UInt16? {
         let number = UInt16(exactly: port)
-        if number == nil { problem(path, "is no port from 0 to 65535") }
+        if number == nil { problem(path, "must be a port from 0 to 65535") }
         return number
     }
 

@@ -61,8 +61,8 @@ public enum SocketFileError: Error, CustomStringConvertible {
     public var description: String {
         switch self {
         case .pathTooLong(let path):
-            "socket path '\(path)' has to have 1 to \(ControlDefaults.socketPathLimit) bytes"
-        case .notASocket(let path): "\(path) exists and is no socket: choose another --socket or remove it"
+            "socket path '\(path)' must have 1 to \(ControlDefaults.socketPathLimit) bytes"
+        case .notASocket(let path): "\(path) exists and is not a socket: choose another --socket or remove it"
         case .inUse(let path): "another daemon listens on \(path): stop it first, or choose another --socket"
         case .system(let what, let code): "cannot \(what): \(String(cString: strerror(code)))"
         }

@@ -24,7 +24,8 @@ public struct EndpointInterface: Sendable, Hashable {
     }
 }
 
-/// A bridge port behind which a local endpoint is: a frame that leaves by it reaches the endpoint, whatever its address.
+/// A bridge port behind which a local endpoint is: a frame that leaves by it reaches the endpoint, whatever its
+/// address.
 public struct EndpointBridgePort: Sendable, Hashable {
     /// Interface index of the port.
     public var index: UInt32
@@ -74,28 +75,28 @@ public struct DatapathCounters: Sendable, Hashable {
     public var spoofed: UInt64 = 0
     /// Transport header not found and the pod isolated in that direction.
     public var unparsable: UInt64 = 0
-    /// Drop events not sent: rate limit, or the same flow again.
+    /// Drop events that were not sent: over the rate limit, or a repetition of the same flow.
     public var suppressedEvents: UInt64 = 0
     /// Drop events lost because the ring buffer was full.
     public var lostEvents: UInt64 = 0
-    /// Tables that contradict themselves; the packet was dropped.
+    /// Inconsistent tables; the packet was dropped.
     public var inconsistent: UInt64 = 0
     /// Tunnel packets from an endpoint to a node (``TunnelGuard``).
     public var tunnel: UInt64 = 0
     /// Source-routed packets from an endpoint: IPv4 options LSRR and SSRR, IPv6 routing headers.
     public var sourceRouted: UInt64 = 0
-    /// ICMP errors about a flow that the sender is no side of, and redirects, from an endpoint.
+    /// ICMP errors from an endpoint about a flow of others, and redirects from an endpoint.
     public var unrelatedErrors: UInt64 = 0
     /// Packets whose IP header cannot be read.
     public var malformed: UInt64 = 0
-    /// Not stopped: packets (nftables: flows) that a rule in audit would deny.
+    /// Not dropped: packets (nftables: flows) that a rule in audit would deny.
     public var audited: UInt64 = 0
     public init() {}
 }
 
 /// How full one table of fixed size is.
 public struct TableUse: Sendable, Hashable {
-    /// What it is called in metrics.
+    /// Its name in metrics.
     public var table: String
     public var used: Int
     public var limit: Int
@@ -111,25 +112,25 @@ public struct ProgramReport: Sendable, Hashable {
     /// 32-bit words stored.
     public var wordsWritten: Int = 0
     public var gracePeriods: Int = 0
-    /// Whether the tables were built anew beside the old ones because they had outgrown their space.
+    /// Whether the tables were rebuilt beside the old ones because they had become too small.
     public var rebuilt: Bool = false
-    /// Things that differed from what this process had programmed before and were put right: somebody else's changes.
+    /// Things that differed from what this process had programmed, and were repaired: changes by others.
     public var repaired: Int = 0
     public init() {}
 }
 
 /// What ``Datapath/repair()`` found changed by others.
 public struct RepairReport: Sendable, Hashable {
-    /// What was put right, in words.
+    /// What was repaired, in words.
     public var repaired: [String] = []
-    /// What could not be put right; the first of several.
+    /// What could not be repaired; the first of several.
     public var failure: DatapathError?
     public init(repaired: [String] = [], failure: DatapathError? = nil) {
         self.repaired = repaired
         self.failure = failure
     }
 
-    /// Carries out one part of a repair, which answers what it has put right. A failure does not hold up the next part.
+    /// Runs one part of a repair, which returns what it has repaired. A failure does not stop the next part.
     public mutating func attempt(_ part: () throws(DatapathError) -> [String]) {
         do {
             repaired += try part()
@@ -139,22 +140,22 @@ public struct RepairReport: Sendable, Hashable {
     }
 }
 
-/// A dropped packet, as the kernel told it.
+/// A dropped packet, as the kernel reported it.
 public struct DropEvent: Sendable, Hashable {
     public enum Cause: UInt8, Sendable {
         case rule = 1
         case spoofed = 2
         case unparsable = 3
         case inconsistent = 4
-        /// Not stopped: a rule in audit (``rule``) would deny it. nftables tells it once for each flow.
+        /// Not dropped: a rule in audit (``rule``) would deny it. nftables reports it once per flow.
         case audit = 5
-        /// A tunnel packet from an endpoint to a node: what is in it would come out as anybody's.
+        /// A tunnel packet from an endpoint to a node: the inner packet could have any source.
         case tunnel = 6
-        /// A packet from an endpoint that names the way it is to take.
+        /// A packet from an endpoint that names its own route.
         case sourceRouted = 7
-        /// An ICMP error from an endpoint that is no side of the flow that it is about, or a redirect from one.
+        /// An ICMP error from an endpoint about a flow of others, or a redirect from one.
         case unrelatedError = 8
-        /// The IP header cannot be read: the flow is not known.
+        /// The IP header cannot be read, so the flow is unknown.
         case malformed = 9
     }
     public var cause: Cause
@@ -184,42 +185,43 @@ public struct DropEvent: Sendable, Hashable {
 /// Why a datapath could not do what it was asked to. What was programmed before stays.
 public typealias DatapathError = KernelError
 
-/// A kernel back end: it knows tables, not policy. Calls block; the owner keeps it on one dedicated thread.
+/// The part that enforces in the kernel: it knows tables, not policy. Calls block; the owner keeps it on one dedicated
+/// thread.
 public protocol Datapath: ~Copyable {
-    /// Opens what a previous run left pinned, or creates it empty, and attaches. What is adopted goes on enforcing.
+    /// Opens what a previous run left pinned, or creates it empty, and attaches. Adopted tables continue to enforce.
     ///
     /// - Returns: the numbers that the tables in the kernel use, for the compiler.
     mutating func open() throws(DatapathError) -> Numbering
 
-    /// Compares all that is programmed with `policy` and writes the difference. First call after ``open()``.
+    /// Compares everything that is programmed with `policy` and writes the difference. The first call after ``open()``.
     mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport
 
-    /// Carries out one step of the compiler. `policy` is the state after it.
+    /// Programs one step of the compiler. `policy` is the state after it.
     mutating func program(_ delta: CompiledDelta, of policy: borrowing CompiledPolicy) throws(DatapathError)
         -> ProgramReport
 
-    /// Sets (nil: forgets) where an endpoint's packets enter and leave the node.
+    /// Sets where an endpoint's packets enter and leave the node; nil forgets it.
     mutating func setPlace(_ place: EndpointPlace?, of endpoint: EndpointID) throws(DatapathError)
 
     /// Sets which tunnel packets are dropped when an endpoint sends them to a node.
     mutating func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError)
 
-    /// Waits out a grace period and frees what was retired. Call when idle.
+    /// Waits for a grace period and frees what was retired. Call this when idle.
     mutating func reclaim() throws(DatapathError)
 
     func ruleCounters() throws(DatapathError) -> [RuleID: RuleCounter]
     func counters() throws(DatapathError) -> DatapathCounters
 
-    /// Looks whether what enforces is where it has to be in the kernel: hooks, tables. Cheap; says nothing about what is
-    /// in the tables.
+    /// Checks whether everything that enforces is in place in the kernel: hooks, tables. Cheap; does not check the
+    /// content of the tables.
     ///
-    /// - Throws: ``DatapathError`` that says what is missing.
+    /// - Throws: a ``DatapathError`` that says what is missing.
     func checkPlace() throws(DatapathError)
 
-    /// Tables of this datapath alone that can be full.
+    /// Tables that only this datapath has and that can be full.
     func tableUse() -> [TableUse]
 
-    /// Whether anybody wants drop events. Nobody does at first: then none is kept, and none counts as not sent.
+    /// Whether a client wants drop events. At first there is none: then no event is kept, and none counts as not sent.
     mutating func setListening(_ isOn: Bool) throws(DatapathError)
 
     /// Drop events since the last call, at most `limit`; does not wait.
@@ -228,19 +230,19 @@ public protocol Datapath: ~Copyable {
     /// The programmed tables as text, read back from the kernel.
     func dump() throws(DatapathError) -> String
 
-    /// Looks whether others have taken away or changed what enforces, and puts it right, as far as that needs no policy.
-    /// Works before the first ``resync(_:)`` as well. Cheap, to be called every moment.
+    /// Checks whether others have removed or changed what enforces, and repairs it, as far as that needs no policy.
+    /// Also works before the first ``resync(_:)``. Cheap enough to be called every moment.
     mutating func repair() -> RepairReport
 
-    /// Whether other programs can change what is programmed, so that ``isUntouched()`` is worth asking now and then.
+    /// Whether other programs can change what is programmed, so that ``isUntouched()`` should be called now and then.
     static var isExposed: Bool { get }
 
-    /// Whether frames that leave by an endpoint's bridge port must be marked for it, where they go to no address of the
-    /// endpoint.
+    /// Whether frames that leave through an endpoint's bridge port must be marked for it, if their destination is not
+    /// an address of the endpoint.
     static var needsPortMarks: Bool { get }
 
-    /// Whether it is certain that nobody else has changed anything since the last write; ``resync(_:)`` finds out what
-    /// and puts it right. Cheap.
+    /// Whether it is certain that others have changed nothing since the last write. If not, ``resync(_:)`` finds and
+    /// repairs the changes. Cheap.
     func isUntouched() throws(DatapathError) -> Bool
 }
 

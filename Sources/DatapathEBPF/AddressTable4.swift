@@ -15,18 +15,18 @@ extension AddressEntry {
     }
 }
 
-/// IPv4 prefixes, and how they stand in the tables: a word for each /16, a window under it where it is not uniform.
+/// IPv4 prefixes and their form in the tables: a word for each /16, with a window under it if it is not uniform.
 package struct AddressTable4: Sendable {
     static let root = UInt32(BH_ROOT4_OFFSET / 4)
 
     /// Prefixes of up to 16 bits.
     private var short = PrefixSet()
-    /// The rest, by /16.
+    /// All others, by /16.
     private var slots: [UInt16: PrefixSet] = [:]
 
     package init() {}
 
-    /// Notes an entry without writing it: a table to be written as a whole by ``write(to:)``.
+    /// Records an entry without writing it: ``write(to:)`` writes the whole table.
     package mutating func note(_ prefix: CIDR, _ entry: AddressEntry?) {
         let (upper, lower) = (UInt16(prefix.network.v4 >> 16), UInt16(truncatingIfNeeded: prefix.network.v4))
         if prefix.prefixLength <= 16 {
@@ -37,7 +37,7 @@ package struct AddressTable4: Sendable {
         }
     }
 
-    /// Sets an entry (nil: removes it) and publishes; each address changes by one store.
+    /// Sets an entry (nil: removes it) and publishes it; each address changes by one store.
     package mutating func set(_ prefix: CIDR, _ entry: AddressEntry?, in memory: inout TableMemory) throws(HeapFull) {
         note(prefix, entry)
         let (upper, lower) = (UInt16(prefix.network.v4 >> 16), UInt16(truncatingIfNeeded: prefix.network.v4))
@@ -51,7 +51,7 @@ package struct AddressTable4: Sendable {
         }
     }
 
-    /// Makes the tables equal to what was noted, storing only what differs.
+    /// Makes the tables equal to the recorded entries, storing only what differs.
     package func write(to memory: inout TableMemory) throws(HeapFull) {
         try write(0, .max, short.spans(0, .max, otherwise: 0), to: &memory)
     }
@@ -87,7 +87,7 @@ package struct AddressTable4: Sendable {
         memory.retireWindow(old)
     }
 
-    /// What the tables say of an address, as the BPF program reads them.
+    /// The entry of an address in the tables, as the BPF program reads them.
     package static func find(_ address: UInt32, in memory: borrowing TableMemory) -> UInt32 {
         let word = memory.load(root + (address >> 16))
         let key = UInt16(truncatingIfNeeded: address)
@@ -96,7 +96,7 @@ package struct AddressTable4: Sendable {
 }
 
 extension TableMemory {
-    /// The first slot from `first` to `last` whose word differs from `word`, or that is the next of `others`.
+    /// The first slot from `first` to `last` whose word differs from `word`, or that is the next one in `others`.
     fileprivate func firstOther(
         than word: UInt32, in first: UInt16?, _ last: UInt16, root: UInt32, orAnyOf others: inout ArraySlice<UInt16>
     ) -> UInt16? {
@@ -115,7 +115,7 @@ extension TableMemory {
         return nil
     }
 
-    /// The words of a root table in runs.
+    /// The words of a root table as runs.
     func rootSpans(_ root: UInt32) -> [Span] {
         let words = (base + Int(root) * 4).assumingMemoryBound(to: UInt32.self)
         var spans = [Span(0, words[0])]

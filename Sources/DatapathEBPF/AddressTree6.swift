@@ -21,7 +21,7 @@ struct Bits128: Sendable, Hashable {
 
     static func & (a: Self, b: Self) -> Self { Bits128(high: a.high & b.high, low: a.low & b.low) }
 
-    /// Leading groups that both have alike.
+    /// The number of equal leading groups.
     static func commonGroups(_ a: Self, _ b: Self) -> Int {
         let high = (a.high ^ b.high).leadingZeroBitCount
         return (high < 64 ? high : 64 + (a.low ^ b.low).leadingZeroBitCount) / 16
@@ -29,7 +29,7 @@ struct Bits128: Sendable, Hashable {
 }
 
 /// IPv6 prefixes as a path-compressed tree: each node decides by one group of 16 bits, after checking that all groups
-/// before it agree. The shape follows from the set of prefixes alone. The root is a plain array by the first group.
+/// before it agree. The shape follows only from the set of prefixes. The root is a plain array by the first group.
 package struct AddressTree6: Sendable {
     static let root = UInt32(BH_ROOT6_OFFSET / 4)
 
@@ -41,7 +41,7 @@ package struct AddressTree6: Sendable {
         var items = PrefixSet()
         /// Nodes below, by this group's value; sorted.
         var children: [(key: UInt16, node: Int)] = []
-        /// Where it stands in the tables; 0: not written.
+        /// Its offset in the tables; 0 if not written.
         var offset: UInt32 = 0
 
         init(group: Int, address: Bits128) {
@@ -79,12 +79,12 @@ package struct AddressTree6: Sendable {
 
     package init() {}
 
-    /// What part of which node a change touches: its keys `low...high`.
+    /// The part of a node that a change affects: its keys `low...high`.
     private struct Place {
         var node: Int
         var low: UInt16
         var high: UInt16
-        /// Nodes that are no longer part of the tree, to be retired after the change is published.
+        /// Nodes that are no longer part of the tree, to be retired once the change is published.
         var removed: [UInt32] = []
     }
 
@@ -98,7 +98,7 @@ package struct AddressTree6: Sendable {
         return nodes.count - 1
     }
 
-    /// Notes an entry without writing it: a tree to be written as a whole by ``write(to:)``.
+    /// Records an entry without writing it: ``write(to:)`` writes the whole tree.
     package mutating func note(_ prefix: CIDR, _ entry: AddressEntry?) {
         _ = place(prefix, entry)
     }
@@ -199,7 +199,7 @@ package struct AddressTree6: Sendable {
         }
     }
 
-    /// The root as it stands, in runs.
+    /// The present root as runs.
     static func rootSpans(in memory: borrowing TableMemory) -> [Span] {
         memory.rootSpans(root)
     }
@@ -208,8 +208,8 @@ package struct AddressTree6: Sendable {
     static let windowWord = UInt32(MemoryLayout<bh_node>.offset(of: \.window)! / 4)
     static let groupWord = UInt32(MemoryLayout<bh_node>.offset(of: \.group)! / 4)
 
-    /// What a node decides for `low...high`, its children written where they were not or where what surrounds them
-    /// has changed. `replaced`: blocks of nodes that nothing will refer to.
+    /// What a node decides for `low...high`. Writes its children that are not written yet or whose surroundings have
+    /// changed. `replaced`: blocks of nodes to which nothing will refer.
     private mutating func spans(
         _ node: Int, _ low: UInt16, _ high: UInt16, _ otherwise: UInt32, _ memory: inout TableMemory,
         _ replaced: inout [UInt32]
@@ -234,7 +234,7 @@ package struct AddressTree6: Sendable {
         return result
     }
 
-    /// The word of a node, written where it is not there yet or stands in other surroundings.
+    /// The word of a node, which is written if it is missing or has other surroundings.
     private mutating func written(
         _ node: Int, _ otherwise: UInt32, _ memory: inout TableMemory, _ replaced: inout [UInt32]
     ) throws(HeapFull) -> UInt32 {
@@ -267,7 +267,7 @@ package struct AddressTree6: Sendable {
 
     // MARK: As a whole
 
-    /// Makes the tables equal to what was noted, storing only what differs.
+    /// Makes the tables equal to the recorded entries, storing only what differs.
     package mutating func write(to memory: inout TableMemory) throws(HeapFull) {
         let before = Self.rootSpans(in: memory)
         var replaced: [UInt32] = []
@@ -276,7 +276,7 @@ package struct AddressTree6: Sendable {
         Self.retireTrees(of: before, keeping: after, in: &memory)
     }
 
-    /// What a node should decide, where it decides as `before` does: nodes below are taken over or written.
+    /// What a node should decide, if it decides like `before`: nodes below are adopted or written.
     private mutating func spans(
         below node: Int, _ otherwise: UInt32, _ before: [Span], _ memory: inout TableMemory,
         _ replaced: inout [UInt32]
@@ -288,8 +288,8 @@ package struct AddressTree6: Sendable {
         return try spans(node, 0, .max, otherwise, &memory, &replaced)
     }
 
-    /// Takes over the node that `word` refers to, where it has this node's place, and writes what differs inside it;
-    /// else leaves this one to be written anew.
+    /// Adopts the node to which `word` refers, if it has this node's position, and writes what differs inside it;
+    /// otherwise this node is written from scratch.
     private mutating func adopt(
         _ node: Int, _ word: UInt32, _ otherwise: UInt32, _ memory: inout TableMemory
     ) throws(HeapFull) {
@@ -316,7 +316,7 @@ package struct AddressTree6: Sendable {
         return wanted.enumerated().allSatisfy { memory.load(at + UInt32($0)) == $1 }
     }
 
-    /// Retires the nodes that only `before` refers to, with all below them.
+    /// Retires the nodes to which only `before` refers, with everything below them.
     private static func retireTrees(of before: [Span], keeping after: [Span], in memory: inout TableMemory) {
         let kept = Set(after.map(\.word))
         for span in before where isNode(span.word) && !kept.contains(span.word) {
@@ -326,7 +326,7 @@ package struct AddressTree6: Sendable {
         }
     }
 
-    /// What the tables say of an address, as the BPF program reads them.
+    /// The entry of an address in the tables, as the BPF program reads them.
     package static func find(_ address: IPAddress, in memory: borrowing TableMemory) -> UInt32 {
         let bits = Bits128(high: address.high, low: address.low)
         var word = memory.load(root + UInt32(bits.group(0)))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The bytes of a base64 text (RFC 4648) as the build embeds objects: no line breaks, padded at the end.
+/// The bytes of a base64 text (RFC 4648) in which the build embeds objects: no line breaks, padded at the end.
 func decodeBase64(_ text: StaticString) -> [UInt8] {
     func value(_ character: UInt8) -> UInt32 {
         switch character {

@@ -4,7 +4,7 @@ import CompiledPolicy
 import NetworkTypes
 
 extension Capacities {
-    /// One above the highest number of each kind that these tables can hold must not be passed.
+    /// Whether all numbers of the step fit: each is below its capacity.
     func hold(_ delta: CompiledDelta) -> Bool {
         delta.addedAddressClasses.allSatisfy { $0.rawValue < addressClasses }
             && delta.addedPrograms.allSatisfy { $0.rawValue < programs }
@@ -17,7 +17,7 @@ extension Capacities {
             && policy.rules.keys.allSatisfy { $0.rawValue < rules }
     }
 
-    /// Highest number of words that an address word can point to and the verifier takes.
+    /// The highest number of words that an address word can point to and the verifier accepts.
     static let wordLimit: UInt32 = 1 << 26
 
     /// These capacities, doubled until they hold `policy`.
@@ -34,8 +34,8 @@ extension Capacities {
         return grown
     }
 
-    /// About how many words the address tables will take: lists where few addresses share their upper bits, chunks
-    /// where many do.
+    /// An estimate of the words for the address tables: lists if few addresses share their upper bits, chunks if many
+    /// do.
     private static func addressWords(_ table: borrowing AddressTable) -> Int {
         var parts: [IPAddress: Int] = [:]
         for address in table.hosts.keys {

@@ -41,7 +41,7 @@ extension EBPFDatapath {
 
     static var processors: Int { Int(max(libbpf_num_possible_cpus(), 1)) }
 
-    /// The counters of all numbers that ever counted, by processor: calls `body` for each rule.
+    /// The counters of all numbers that have ever counted, by processor: calls `body` for each rule.
     private func eachCounter(
         _ generation: Generation, _ body: (RuleID, ArraySlice<bh_counter>) -> Void
     ) throws(DatapathError) {
@@ -80,12 +80,12 @@ extension EBPFDatapath {
         return result
     }
 
-    /// Notes numbers without a rule whose counters are not zero.
+    /// Records numbers without a rule whose counters are not zero.
     mutating func noteUsedRules(_ counters: [RuleID: RuleCounter], _ generation: Generation) {
         usedRules = Set(counters.keys.filter { generation.keys[.rule, $0.rawValue] == nil })
     }
 
-    /// A number is about to name a new rule: it starts at zero.
+    /// A number will name a new rule: its counter starts at zero.
     mutating func zeroCounters(of rules: some Sequence<RuleID>) throws(DatapathError) {
         let generation = try opened()
         var zero = [bh_counter](repeating: bh_counter(), count: Self.processors)
@@ -98,8 +98,8 @@ extension EBPFDatapath {
         }
     }
 
-    /// Rules keep their counts. What the old set counts after this is lost: the packets of the moment in which both
-    /// are attached.
+    /// Rules keep their counts. Counts in the old set after this are lost: those of the packets in the moment in which
+    /// both sets are attached.
     func copyCounters(from old: Generation, to new: Generation) throws(DatapathError) {
         let numbers = new.keys.numbering.rules
         var failure: Int32 = 0

@@ -29,7 +29,7 @@ extension EBPFDatapath {
         }
         if retired.conflicts(with: delta) { report.gracePeriods += try gracePeriod() }
         try zeroCounters(of: delta.addedRules.filter { usedRules.contains($0) })
-        // A packet that read a program before it was retired may read a port's class only now.
+        // A packet that read a program before it was retired may read the class of its port only now.
         if retired.programs, delta.hasInvisibleSteps { report.gracePeriods += try gracePeriod() }
         do {
             try generation.addAll(delta, policy)
@@ -37,7 +37,7 @@ extension EBPFDatapath {
         } catch {
             return try rebuild(policy)
         }
-        // A packet that read its classes before must not meet the programs to come.
+        // A packet that read its classes before must not meet the new programs.
         if delta.hasInvisibleSteps, delta.hasVisibleSteps { report.gracePeriods += try gracePeriod() }
         do {
             try generation.publishVisible(delta, policy)
@@ -99,7 +99,7 @@ extension Generation {
         }
     }
 
-    /// Writes a program into a new block and turns the endpoints to it that had the one before.
+    /// Writes a program into a new block and switches the endpoints of the old block to it.
     func rewrite(_ id: ProgramID, _ program: Program) throws(HeapFull) {
         guard let old = try programs.write(id, program, to: &memory) else { return }
         EndpointTable.replaceProgram(old.block.offset, by: programs.offset(of: id), in: &memory)
@@ -122,8 +122,8 @@ extension Generation {
 
     func retireAll(_ delta: CompiledDelta) {
         for id in delta.removedEndpoints {
-            // The record keeps its programs until the number is given again: a packet may have found the endpoint
-            // a moment ago.
+            // The record keeps its programs until the number is reused: a packet may have found the endpoint a moment
+            // ago.
             endpoints.forget(id, in: &memory)
             setKey(.endpoint, UInt32(id.rawValue), nil)
         }

@@ -3,7 +3,8 @@ import ConnectionTracking
 import Datapath
 
 extension EBPFDatapath {
-    /// Looks at links, connection tracking, a part of the tables, and pins. Takes some 50 microseconds where all is well.
+    /// Looks at links, connection tracking, a part of the tables, and pins. Takes some 50 microseconds where all is
+    /// well.
     public mutating func repair() -> RepairReport { repair(isWhole: false) }
 
     /// - Parameter isWhole: compares all of the tables.

@@ -9,7 +9,7 @@ extension EBPFDatapath {
         let repair = repair(isWhole: true)
         var report = try resyncTables(policy)
         report.repaired += repair.repaired.count
-        // Where nothing had changed, nothing that policy denies can have been established.
+        // If nothing has changed, nothing that policy denies can be established.
         if report.wordsWritten > 0 || report.rebuilt || owesRevocation { revoke(policy) }
         return report
     }
@@ -31,7 +31,7 @@ extension EBPFDatapath {
             return try rebuild(policy)
         }
         guard case .classesPublished(let transition, let newcomers) = start else { return try rebuild(policy) }
-        // A packet that read its classes before must not meet the programs to come.
+        // A packet that read its classes before must not meet the new programs.
         if !newcomers.isEmpty || transition.map({ !$0.turning.isEmpty }) ?? false {
             report.gracePeriods += try gracePeriod()
         }
@@ -50,8 +50,8 @@ extension EBPFDatapath {
         return report
     }
 
-    /// Writes the whole policy into a new set of maps, lets it take over, and removes the old set. Both judge for a
-    /// moment; none never.
+    /// Writes the whole policy into a new set of maps, attaches it, and removes the old set. For a moment both judge;
+    /// there is never a moment without either.
     mutating func rebuild(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
         let old = try opened()
         var capacities = old.capacities.grown(for: policy)
@@ -74,7 +74,7 @@ extension EBPFDatapath {
             try copyCounters(from: old, to: new)
             new.setJudgesOwnNode(policy.judgesOwnNode)
             new.complete()
-            // Where it cannot be pinned it enforces all the same, as long as this process lives: repair() tries again.
+            // If it cannot be pinned, it still enforces as long as this process lives: repair() retries.
             _ = try? new.pin()
             try attach(new)
             _ = try? new.pin()
@@ -103,8 +103,8 @@ extension EBPFDatapath {
 }
 
 extension Generation {
-    /// Whether every number that is in use means the same in `policy`, so that packets can be judged while it is
-    /// written; else it must be written beside.
+    /// Whether every number in use means the same in `policy`, so that it can be written while packets are judged;
+    /// otherwise a new set is written beside the old one.
     fileprivate func keysAgree(with policy: borrowing CompiledPolicy) -> Bool {
         func same(_ kind: KeyMemory.Kind, _ number: UInt32, _ key: StableKey) -> Bool {
             let found = keys[kind, number]
@@ -116,7 +116,7 @@ extension Generation {
             && policy.endpoints.allSatisfy { same(.endpoint, UInt32($0.key.rawValue), $0.value.key) }
     }
 
-    /// Whether no endpoint that is in the tables changes programs, and no port that one may judge by changes class.
+    /// Whether no endpoint in the tables changes programs, and no port that one of them may judge by changes class.
     fileprivate func programsStay(in policy: borrowing CompiledPolicy) -> Bool {
         let enforcing = (1..<UInt32(EndpointID.limit)).contains { keys[.endpoint, $0] != nil }
         return (!enforcing || portsMatch(policy.portSegments))
@@ -124,12 +124,12 @@ extension Generation {
     }
 
     fileprivate enum ResyncStart {
-        /// Nil: no endpoint turns to other programs. The changes bring addresses to other endpoints.
+        /// Nil if no endpoint switches programs. The changes give addresses to other endpoints.
         case classesPublished(Transition?, newcomers: [AddressChange])
         case impossible
     }
 
-    /// Writes all of `policy` but what brings other programs: the endpoints' turn to theirs, and addresses that get
+    /// Writes all of `policy` except what brings other programs: the switch of the endpoints, and addresses that get
     /// another endpoint.
     fileprivate func start(_ policy: borrowing CompiledPolicy) throws(HeapFull) -> ResyncStart {
         if programsStay(in: policy) {
@@ -142,7 +142,7 @@ extension Generation {
         return .classesPublished(transition, newcomers: try writeAddresses(policy.addresses, isLive: true))
     }
 
-    /// Turns the endpoints to their new programs and takes out of use what is left.
+    /// Switches the endpoints to their new programs and retires what is left.
     fileprivate func finish(_ transition: Transition?, _ policy: borrowing CompiledPolicy) -> CompiledDelta {
         var removed = numbersToRemove(policy)
         if let transition {
@@ -156,7 +156,7 @@ extension Generation {
         return removed
     }
 
-    /// Whether an endpoint is new or has the programs already, by number. Where programs change while nobody watched,
+    /// Whether an endpoint is new or already has these programs, by number. If programs changed while no daemon ran,
     /// addresses may have changed class with them: see ``Transition``.
     private func hasPrograms(_ id: EndpointID, _ endpoint: CompiledEndpoint) -> Bool {
         guard keys[.endpoint, UInt32(id.rawValue)] != nil else { return true }
@@ -166,10 +166,10 @@ extension Generation {
     }
 
     /// Makes the tables equal to `policy`, storing only what differs, in the order that keeps every packet's verdict
-    /// whole. Nothing is taken out of use.
+    /// consistent. Retires nothing.
     ///
     /// - Parameter isLive: packets are judged meanwhile.
-    /// - Returns: what is left to be written: as of ``writeAddresses(_:isLive:)``.
+    /// - Returns: what is left to write: the result of ``writeAddresses(_:isLive:)``.
     fileprivate func write(_ policy: borrowing CompiledPolicy, isLive: Bool) throws(HeapFull) -> [AddressChange] {
         for (id, rule) in policy.rules { setKey(.rule, id.rawValue, rule.key) }
         try writePrograms(policy)
@@ -183,7 +183,7 @@ extension Generation {
     }
 
     private func writePrograms(_ policy: borrowing CompiledPolicy) throws(HeapFull) {
-        // Classes that nothing carries yet: their rows may be written where they stand.
+        // No address carries these classes yet, so their rows may be written in place.
         func isNew(_ id: AddressClassID) -> Bool { id != .none && keys[.addressClass, id.rawValue] == nil }
         let kept = policy.addressClasses.keys.filter { !isNew($0) }.map { Int($0.rawValue) }
         let added = policy.addressClasses.keys.filter(isNew).sorted()
@@ -198,13 +198,13 @@ extension Generation {
     }
 
     /// - Parameter isLive: addresses that get another endpoint stay as they are: its programs are made for the classes
-    ///   that all others are about to get.
+    ///   that all others will get.
     /// - Returns: the changes of those addresses.
     private func writeAddresses(_ table: AddressTable, isLive: Bool) throws(HeapFull) -> [AddressChange] {
         var newcomers: [AddressChange] = []
         var v4 = AddressTable4()
         var v6 = AddressTree6()
-        // In order, each goes to the end of what is there; in another order, half of it would move each time.
+        // In order, each is appended at the end; in another order, half of the array would move each time.
         var entries = table.prefixes.map { (prefix: $0, entry: $1) }
         entries += table.hosts.map { (prefix: CIDR(host: $0), entry: $1) }
         entries.sort { $0.prefix < $1.prefix }

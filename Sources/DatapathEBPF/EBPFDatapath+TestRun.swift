@@ -5,7 +5,7 @@ import Glibc
 import NetworkTypes
 import PolicyModel
 
-/// What one run of a program over one packet gave.
+/// The result of running a program over one packet.
 public struct TestRunResult: Sendable, Hashable {
     public var verdict: Verdict
     /// Mean duration of one run.
@@ -13,14 +13,13 @@ public struct TestRunResult: Sendable, Hashable {
 }
 
 extension EBPFDatapath {
-    /// Runs the programmed tables over one packet (BPF_PROG_TEST_RUN): no connection tracking, and (as of
-    /// Linux 6.18) no input interface. Counters and events go on as for a
-    /// real packet.
+    /// Runs the programmed tables over one packet (BPF_PROG_TEST_RUN): without connection tracking and (as of Linux
+    /// 6.18) without an input interface. Counters and events work as for a real packet.
     ///
     /// - Parameters:
     ///   - packet: from the IP header on; at least 20 bytes for IPv4, 40 for IPv6.
     ///   - repeats: how often to run it, for timing.
-    ///   - hook: whose program to run, attached or not.
+    ///   - hook: the hook whose program runs, attached or not.
     /// - Throws: ``DatapathError/system(operation:code:detail:)``; EINVAL for a packet that is too short.
     public func testRun(
         packet: [UInt8], family: AddressFamily, repeats: UInt32 = 1, hook: PacketHook = .forward
@@ -29,7 +28,7 @@ extension EBPFDatapath {
         return try runProgram(program, packet: packet, family: family, repeats: repeats, hook: hook)
     }
 
-    /// Size of a loaded program in instructions, and how many the verifier walked.
+    /// Size of a loaded program in instructions, and how many the verifier processed.
     public func programFacts(
         _ family: AddressFamily, hook: PacketHook = .forward
     ) throws(DatapathError) -> (instructions: Int, verified: Int) {
@@ -41,7 +40,7 @@ extension EBPFDatapath {
     }
 }
 
-/// A program that reads the same headers and decides nothing: what the datapath's cost is measured against.
+/// A program that reads the same headers and decides nothing: the baseline of the datapath's cost.
 public struct BaselineProgram: ~Copyable {
     private let program4: Descriptor
     private let program6: Descriptor

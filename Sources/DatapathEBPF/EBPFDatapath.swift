@@ -92,7 +92,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         let found = bh_is_bpffs(bpffs)
         guard found == 1 else {
             if found < 0 { throw .system(operation: "opening \(bpffs)", code: -found, detail: "") }
-            throw .unsupported(what: "\(bpffs) is on no BPF file system", remedy: "mount -t bpf bpf \(bpffs)")
+            throw .unsupported(what: "\(bpffs) is not on a BPF file system", remedy: "mount -t bpf bpf \(bpffs)")
         }
         try Pins.makeDirectory(Pins.root(bpffs))
         try Pins.makeDirectory(layoutDirectory)
@@ -139,8 +139,8 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         try generation.attach(generation.wantedHooks, priority: options.hookPriority)
     }
 
-    /// Attaches the programs that judge packets between endpoints and the node itself. Where their links cannot be pinned
-    /// they judge all the same: ``repair()`` tries again.
+    /// Attaches the programs that judge packets between endpoints and the node itself. Where their links cannot be
+    /// pinned they judge all the same: ``repair()`` tries again.
     func attachOwnNode(_ generation: Generation) throws(DatapathError) {
         try generation.attach(PacketHook.ownNode, priority: options.hookPriority)
         _ = try? generation.pin()

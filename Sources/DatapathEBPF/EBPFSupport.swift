@@ -4,16 +4,18 @@ import CLinuxShim
 import Datapath
 import Glibc
 
-/// What the running kernel has of what ``EBPFDatapath`` needs, found out by trying: versions and configurations lie.
+/// Which of the needs of ``EBPFDatapath`` the running kernel meets, found out by trying: versions and configurations
+/// lie.
 public struct EBPFSupport: Sendable, Hashable {
     /// `uname -r`.
     public var kernel: String
-    /// What is there, in words.
+    /// What it has, in words.
     public var found: [String] = []
-    /// The first thing that is not there, or may not be used; nil: all is there.
+    /// The first thing that is missing or not permitted; nil if nothing is.
     public var missing: String?
 
-    /// Tries it out in the calling thread's network namespace. A program that accepts all is attached for a moment.
+    /// Tries everything in the calling thread's network namespace. A program that accepts all packets is attached for a
+    /// moment.
     public init() {
         var names = utsname()
         uname(&names)
@@ -21,7 +23,7 @@ public struct EBPFSupport: Sendable, Hashable {
         missing = findMissing()
     }
 
-    /// One line: what was found, and what was not.
+    /// One line: what was found, and what is missing.
     public var description: String {
         let has = found.isEmpty ? "" : " has " + found.joined(separator: ", ")
         guard let missing else { return "Linux \(kernel)\(has)" }
@@ -29,7 +31,7 @@ public struct EBPFSupport: Sendable, Hashable {
     }
 
     private mutating func findMissing() -> String? {
-        // libbpf would print what the errors below say.
+        // Without this, libbpf would print what the errors below say.
         bh_log_start()
         guard let types = btf__load_vmlinux_btf() else { return "BTF (\(Self.text(errno)))" }
         defer { btf__free(types) }
@@ -46,7 +48,7 @@ public struct EBPFSupport: Sendable, Hashable {
     }
 
     private mutating func missingLink(_ program: Int32) -> String? {
-        // AF_INET, the forward hook; another hook at the same priority does not matter.
+        // AF_INET at the forward hook; another hook at the same priority does not matter.
         var link = -EBUSY
         for priority in Self.priorities where link == -EBUSY || link == -EEXIST {
             link = bh_link_netfilter(program, 2, 2, priority, 0)

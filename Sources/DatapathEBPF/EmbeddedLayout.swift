@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLibBPF
 
-/// The structures that the embedded object was compiled with, from its BTF.
+/// The structures with which the embedded object was compiled, from its BTF.
 package enum EmbeddedLayout {
-    /// Size and member offsets in bytes; nil where the object has no such structure.
+    /// Size and member offsets in bytes; nil if the object has no such structure.
     package static func structure(_ name: String) -> (size: Int, offsets: [String: Int])? {
         let bytes = decodeBase64(EmbeddedObjects.bulkhead)
         guard let object = bytes.withUnsafeBytes({ bpf_object__open_mem($0.baseAddress, $0.count, nil) }) else {

@@ -3,15 +3,15 @@ import BulkheadABI
 import CompiledPolicy
 import Datapath
 
-/// Endpoint records and where the endpoints are.
+/// Endpoint records and the places of endpoints.
 struct EndpointTable: Sendable {
     private static let records = UInt32(BH_ENDPOINTS_OFFSET / 4)
 
-    /// Where an endpoint is, by interface indices.
+    /// The place of an endpoint, by interface indices.
     struct Place: Sendable, Hashable {
         /// Own interfaces.
         var routed: Set<UInt32> = []
-        /// Port and bridge; 0: none.
+        /// Port and bridge; 0 for none.
         var port: UInt32 = 0
         var bridge: UInt32 = 0
 
@@ -25,7 +25,7 @@ struct EndpointTable: Sendable {
             (port, bridge) = (found.index, found.bridge)
         }
 
-        /// What the endpoint's record says.
+        /// The value in the endpoint's record.
         var word: UInt32 { bridge != 0 ? bridge : routed.isEmpty ? 0 : BH_PLACE_ROUTED }
 
         func roles(of id: EndpointID) -> [UInt32: InterfaceRole] {
@@ -36,7 +36,7 @@ struct EndpointTable: Sendable {
         }
     }
 
-    /// Of each endpoint whose place is known.
+    /// By endpoint, if its place is known.
     private(set) var places: [EndpointID: Place] = [:]
 
     private static func record(_ id: EndpointID) -> UInt32 { records + UInt32(id.rawValue) * 4 }
@@ -45,7 +45,7 @@ struct EndpointTable: Sendable {
         (memory.load(record(id)), memory.load(record(id) + 1))
     }
 
-    /// Flips both programs (word offsets) by one store.
+    /// Switches both programs (word offsets) by one store.
     static func setPrograms(_ id: EndpointID, ingress: UInt32, egress: UInt32, in memory: inout TableMemory) {
         guard programs(id, in: memory) != (ingress, egress) else { return }
         memory.store64(record(id), UInt64(egress) << 32 | UInt64(ingress))
@@ -62,7 +62,7 @@ struct EndpointTable: Sendable {
         }
     }
 
-    /// Reads the places that a previous run has written; those of endpoints that are not `known` are forgotten.
+    /// Reads the places that a previous run has written; forgets those of endpoints that are not `known`.
     mutating func adopt(known: (EndpointID) -> Bool, in memory: inout TableMemory) {
         places = [:]
         for (index, role) in InterfaceTable.all(in: memory) {
@@ -79,15 +79,15 @@ struct EndpointTable: Sendable {
             guard places[id] != nil || word != 0 else { continue }
             if known(id) { memory.update(Self.record(id) + 2, places[id]?.word ?? 0) } else { forget(id, in: &memory) }
         }
-        // A bridge is named by the records of those behind it.
+        // Records of the endpoints behind a bridge name the bridge.
         let bridges = Set(places.values.map(\.bridge))
         for case (let index, .bridge) in InterfaceTable.all(in: memory) where !bridges.contains(index) {
             InterfaceTable.remove(index, in: &memory)
         }
     }
 
-    /// Sets where an endpoint is. Packets are judged meanwhile: what comes from the new place or from the old one is not
-    /// taken for another's.
+    /// Sets the place of an endpoint. Packets are judged meanwhile: packets from the old or the new place are never
+    /// taken for another endpoint's.
     mutating func set(_ place: Place, of id: EndpointID, in memory: inout TableMemory) throws(DatapathError) {
         let old = places[id] ?? Place()
         guard place != old else { return }
@@ -98,7 +98,7 @@ struct EndpointTable: Sendable {
         places[id] = place.isEmpty ? nil : place
         memory.update(Self.record(id) + 2, place.word)
         for (index, role) in old.roles(of: id) where roles[index] != role {
-            // Another endpoint's now, or still: of two that claim it, the one that was told last.
+            // Now or still another endpoint's: of two claims, the latest one counts.
             guard roles[index] == nil else { continue }
             let other = places.first { $0.value.roles(of: $0.key)[index] != nil }
             guard let other, let role = other.value.roles(of: other.key)[index] else {

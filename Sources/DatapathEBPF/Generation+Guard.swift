@@ -25,7 +25,7 @@ extension Generation {
 
     // MARK: The node's own addresses
 
-    /// Which classes are the node's own addresses', and by which one own addresses are judged that have none of these.
+    /// Which classes are the node's own addresses, and the class that judges own addresses outside of these.
     func writeOwnClasses(_ policy: borrowing CompiledPolicy) {
         memory.update(Self.headerWord(\.own_class), policy.ownNodeClass.rawValue)
         memory.update(Self.headerWord(\.own_classes), AddressClassID.ownNodeLimit)
@@ -33,12 +33,12 @@ extension Generation {
 
     // MARK: Tunnels
 
-    /// Whether tunnel packets to the node itself are looked for.
+    /// Whether tunnel packets to the node itself are dropped.
     var guardsTunnels: Bool {
         memory.load(Self.headerWord(\.tunnel_ports)) != 0 || memory.load(Self.headerWord(\.tunnel_protocols)) != 0
     }
 
-    /// Ports and protocols of tunnels, and other nodes: first what is dropped, then to whom.
+    /// Ports and protocols of tunnels, and other nodes: first what is dropped, then for which destinations.
     func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError) {
         guard tunnels.udpPorts.count <= Int(BH_TUNNEL_PORTS) else {
             throw .limit(what: "UDP ports of tunnels", limit: Int(BH_TUNNEL_PORTS))
@@ -59,7 +59,7 @@ extension Generation {
         }
     }
 
-    /// Sorted, the last one repeated; zeros for none. Zero is no tunnel's.
+    /// Sorted, with the last one repeated; zeros for none. Zero is never a tunnel's.
     private static func filled<Number: FixedWidthInteger>(_ numbers: Set<Number>, _ count: Int) -> [Number] {
         let sorted = numbers.filter { $0 != 0 }.sorted()
         return sorted + Array(repeating: sorted.last ?? 0, count: count - sorted.count)
@@ -70,7 +70,7 @@ extension Generation {
         _ = try writeTunnelNodes(nodes)
     }
 
-    /// Puts right what somebody else has changed in the map of other nodes' addresses. Returns how many were.
+    /// Repairs changes by others in the map of other nodes' addresses. Returns the number of changes.
     func repairTunnelNodes() throws(DatapathError) -> Int {
         guard let tunnelTargets else { return 0 }
         return try writeTunnelNodes(tunnelTargets)
@@ -116,7 +116,7 @@ extension Generation {
         return keys
     }
 
-    /// Takes over what another set guards, and who listens.
+    /// Takes over the guard of another set, and whether clients listen.
     func copyGuard(from old: Generation) throws(DatapathError) {
         tunnelTargets = old.tunnelTargets
         for key in old.tunnelKeys() {

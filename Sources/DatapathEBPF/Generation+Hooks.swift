@@ -6,7 +6,7 @@ import Datapath
 import Glibc
 import NetworkTypes
 
-/// Where packets meet a program: a hook of netfilter (`enum nf_inet_hooks`).
+/// A hook of netfilter at which a program judges packets (`enum nf_inet_hooks`).
 public enum PacketHook: UInt32, Sendable, CaseIterable {
     /// Packets to the node itself.
     case input = 1
@@ -35,17 +35,17 @@ public enum PacketHook: UInt32, Sendable, CaseIterable {
 }
 
 extension Generation {
-    /// The hooks whose packets the tables judge.
+    /// The hooks at which the tables judge packets.
     var wantedHooks: [PacketHook] {
         if judgesOwnNode { return [.forward] + PacketHook.ownNode }
-        // Sources are checked, and tunnels guarded, of packets to the node itself as well.
+        // Packets to the node itself are also checked for their source and for tunnels.
         return guardsTunnels || !endpoints.places.isEmpty ? [.forward, .input] : [.forward]
     }
 
     /// The hooks with a link.
     var linkedHooks: Set<PacketHook> { Set(PacketHook.allCases.filter { held.holds($0.link(.ipv4)) }) }
 
-    /// Throws where a program is not attached at a hook whose packets the tables judge.
+    /// Throws if a program is not attached at a hook where the tables judge packets.
     func checkLinks() throws(DatapathError) {
         for hook in wantedHooks {
             for family in AddressFamily.allCases {
@@ -59,10 +59,10 @@ extension Generation {
         }
     }
 
-    /// Tries to attach the program once more at the place where its link has it. A link that somebody has detached still
-    /// looks like any other; but where it is attached, its place in the hook is taken.
+    /// Tries to attach the program once more at the place of its link. A detached link looks like any other, but if it
+    /// is still attached, its place in the hook is taken.
     ///
-    /// - Returns: a new link, or -1: the place is taken.
+    /// - Returns: a new link, or -1 if the place is taken.
     private func attachAgain(_ hook: PacketHook, _ family: AddressFamily) throws(DatapathError) -> Int32 {
         var (domain, number, priority, attached) = (UInt32(0), UInt32(0), Int32(0), UInt32(0))
         let code = bh_link_info(held.raw(hook.link(family)), &domain, &number, &priority, &attached)
@@ -84,7 +84,7 @@ extension Generation {
         return info.id
     }
 
-    /// Attaches the programs of these hooks where they are not, beside whatever else is attached.
+    /// Attaches the programs of these hooks that are not attached, beside whatever else is attached.
     ///
     /// - Returns: what was attached, in words.
     @discardableResult
@@ -110,7 +110,7 @@ extension Generation {
             return second >= 0
         }
         let domain = UInt32(family == .ipv4 ? AF_INET : AF_INET6)
-        // Another hook at the same priority: the next one does as well.
+        // Another hook may have the same priority: the next one works as well.
         for priority in wanted..<wanted + 32 {
             let link = bh_link_netfilter(program(at: hook, family), domain, hook.rawValue, priority, 0)
             if link == -EBUSY || link == -EEXIST { continue }
@@ -125,10 +125,10 @@ extension Generation {
             held.hold(Descriptor(link), as: name)
             return true
         }
-        throw .limit(what: "hooks at neighbouring priorities of the \(hook) hook", limit: 32)
+        throw .limit(what: "hooks at neighboring priorities of the \(hook) hook", limit: 32)
     }
 
-    /// Takes the link that a previous run has pinned, if it is one of this program.
+    /// Takes the link that a previous run has pinned, if it belongs to this program.
     private func takeOver(_ hook: PacketHook, _ family: AddressFamily) throws(DatapathError) {
         let name = hook.link(family)
         guard Pins.exists(directory + "/" + name) else { return }
@@ -144,13 +144,14 @@ extension Generation {
     /// Whether the tables say that they are judged.
     var judgesOwnNode: Bool { memory.load(Self.headerWord(\.own_node)) != 0 }
 
-    /// Says whether they are judged: one store, after all that judges them. The programs must be attached before.
+    /// Sets whether they are judged: one store, after everything that judges them. The programs must be attached
+    /// before.
     func setJudgesOwnNode(_ judges: Bool) {
         if judges { mayJudgeOutput = true }
         memory.update(Self.headerWord(\.own_node), judges ? 1 : 0)
     }
 
-    /// Takes programs away from hooks where the tables judge nothing: traffic there is then as quick as without them.
+    /// Detaches programs from hooks where the tables judge nothing: traffic there is then as fast as without them.
     func detachUnwanted() throws(DatapathError) {
         let wanted = wantedHooks
         for hook in PacketHook.allCases where !wanted.contains(hook) {

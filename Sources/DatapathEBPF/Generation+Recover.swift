@@ -4,7 +4,7 @@ import CompiledPolicy
 import Datapath
 
 extension Generation {
-    /// Finds out which blocks of the heap are in use, and which programs, by walking all that a packet can reach.
+    /// Finds out which blocks of the heap and which programs are in use, by walking everything that a packet can reach.
     /// What a killed daemon had written but not published is free again.
     func recover() throws(DatapathError) {
         for span in memory.rootSpans(AddressTable4.root) where isPointer(span.word) {
@@ -14,7 +14,7 @@ extension Generation {
         for number in 1..<EndpointID.limit {
             let id = EndpointID(rawValue: number)
             guard keys[.endpoint, UInt32(number)] != nil else {
-                // Retired, or not yet published, when its daemon ended.
+                // Retired, or not yet published, when the daemon ended.
                 EndpointTable.setPrograms(id, ingress: 0, egress: 0, in: &memory)
                 continue
             }
@@ -75,11 +75,11 @@ extension Generation {
     private func reserveProgram(_ offset: UInt32) throws(DatapathError) {
         if programs.blocks.values.contains(where: { $0.block.offset == offset }) { return }
         if strayPrograms.contains(where: { $0.offset == offset }) { return }
-        // A program that was being written anew: some endpoints refer to it, some to the one before.
+        // A program that was being rewritten: some endpoints refer to the new block, some to the old one.
         let number = ProgramID(rawValue: offset < memory.words ? memory.load(offset) : 0)
         if let other = programs.blocks[number]?.block { strayPrograms.append(other) }
         guard let block = programs.adopt(at: offset, in: memory) else {
-            throw .corrupt("the program at word \(offset) contradicts itself")
+            throw .corrupt("the program at word \(offset) is inconsistent")
         }
         try reserve(block)
     }

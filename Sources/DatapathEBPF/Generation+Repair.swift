@@ -2,19 +2,19 @@
 import Datapath
 
 extension Generation {
-    /// How much of the tables one look compares: a millisecond's work, so that large ones take several looks.
+    /// How much of the tables one check compares: a millisecond's work, so that large tables take several checks.
     static let bytesPerLook = 8 << 20
 
-    /// Puts right what somebody else has written into the tables.
+    /// Repairs what others have written into the tables.
     ///
-    /// - Parameter isWhole: compares all, not just the next part.
-    /// - Returns: how many words differed.
+    /// - Parameter isWhole: compares everything, not only the next part.
+    /// - Returns: the number of words that differed.
     func repairTables(isWhole: Bool) -> Int {
         let limit = isWhole ? .max : Self.bytesPerLook
         return memory.repair(limit: limit) + keys.repair(limit: limit)
     }
 
-    /// The same for the addresses of other nodes, of which each costs a system call: every few seconds.
+    /// The same for the addresses of other nodes, each of which costs a system call: every few seconds.
     func repairNodes(isWhole: Bool) throws(DatapathError) -> [String] {
         looks += 1
         guard isWhole || looks % Self.looksBetweenNodes == 0 else { return [] }
@@ -24,7 +24,7 @@ extension Generation {
 
     private static let looksBetweenNodes = 8
 
-    /// Whether every pin is there and leads to what it should.
+    /// Whether every pin exists and leads to the right object.
     var isPinned: Bool { held.unpinned(in: directory).isEmpty }
 
     /// Pins what is not pinned.

@@ -4,19 +4,19 @@ import CompiledPolicy
 import Datapath
 import NetworkTypes
 
-/// From tables that enforce one policy to another policy, in place, where endpoints change programs or ports change
-/// class. Until all endpoints have turned, programs of the old policy meet the classes of the new one: each class and
-/// port class that is new gets, in each old program, the line of those that it takes the place of.
+/// From tables that enforce one policy to another policy, in place, when endpoints change programs or ports change
+/// class. Until all endpoints have switched, programs of the old policy meet the classes of the new one: in each old
+/// program, each new class and port class gets the line of the classes that it replaces.
 ///
-/// Not every pair of policies can be joined so: where a new class takes in what an old program tells apart, or an
-/// address would enter a class that an old program judges otherwise, tables have to be built beside.
+/// Not every pair of policies can be joined in this way. If a new class contains what an old program distinguishes, or
+/// an address would enter a class that an old program judges differently, new tables must be built beside the old ones.
 struct Transition {
     private struct Change: Hashable {
         var old: UInt32
         var new: UInt32
     }
 
-    /// Blocks that some endpoint refers to and that will not stay.
+    /// Blocks to which some endpoint refers and that will not stay.
     private var leaving: [ProgramTable.Block] = []
     private var staying: [ProgramID] = []
     private var addresses: Set<Change> = []
@@ -24,17 +24,17 @@ struct Transition {
     private var newClasses: [AddressClassID] = []
     private var newPorts: [PortClassID] = []
     private let oldPorts: Set<UInt32>
-    /// Endpoints that are in the tables and get other programs.
+    /// Endpoints in the tables that get other programs.
     private(set) var turning: [EndpointID] = []
 
-    /// Nil where the tables can't get there in place. `generation` keeps what it enforces: nothing is published.
+    /// Nil if the tables cannot get there in place. `generation` enforces what it did: nothing is published.
     init?(_ generation: Generation, to policy: borrowing CompiledPolicy) {
         let before = generation.portSegments
         oldPorts = Set(before.map { UInt32($0.portClass.rawValue) })
         ports = Self.pairs(before, policy.portSegments)
         let classes = Set(policy.portSegments.map { UInt32($0.portClass.rawValue) })
         newPorts = classes.subtracting(oldPorts).sorted().map { PortClassID(rawValue: UInt16($0)) }
-        // A number that is in use must go on meaning some of the same ports.
+        // A number in use must keep at least some of its ports.
         guard generation.strayPrograms.isEmpty,
             classes.intersection(oldPorts).allSatisfy({ ports.contains(Change(old: $0, new: $0)) })
         else { return nil }
@@ -45,7 +45,7 @@ struct Transition {
         let new = Set(newClasses.map(\.rawValue))
         for pair in generation.addressPairs(policy.addresses) {
             let change = Change(old: pair.old & BH_CLASS_MASK, new: pair.new & BH_CLASS_MASK)
-            // An address that carries a number without a key, which another class is to get.
+            // The address carries a number without a key, which another class would get.
             guard !new.contains(change.old) else { return nil }
             addresses.insert(change)
         }
@@ -131,7 +131,7 @@ struct Transition {
         return true
     }
 
-    /// What an old program says of an old class, by old port class.
+    /// The cells of an old program for an old class, by old port class.
     private func row(_ class: UInt32, _ block: ProgramTable.Block, _ memory: borrowing TableMemory) -> [UInt32] {
         guard Int(`class`) < block.rowCapacity else { return [] }
         let line = Int(memory.half(atByte: Int(block.rows) * 4, Int(`class`)))
@@ -143,8 +143,8 @@ struct Transition {
 
     // MARK: Carrying it out
 
-    /// Writes what nothing refers to yet. False where a pod would change class and programs by two stores, seen by
-    /// programs that stay: the tables have to be built beside.
+    /// Writes what nothing refers to yet. False if a pod would change class and programs by two stores that programs in
+    /// force can see: new tables must then be built.
     func add(_ policy: borrowing CompiledPolicy, to generation: Generation) throws(HeapFull) -> Bool {
         for (id, rule) in policy.rules { generation.setKey(.rule, id.rawValue, rule.key) }
         for block in leaving { meetNewClasses(block, &generation.memory) }
@@ -200,7 +200,7 @@ struct Transition {
         }
     }
 
-    /// Port classes of the old policy that the new one has not.
+    /// Port classes of the old policy that are not in the new one.
     func removedPorts(_ policy: borrowing CompiledPolicy) -> [PortClassID] {
         let classes = Set(policy.portSegments.map { UInt32($0.portClass.rawValue) })
         return oldPorts.subtracting(classes).sorted().map { PortClassID(rawValue: UInt16($0)) }
@@ -213,8 +213,8 @@ extension Generation {
         address.family == .ipv4 ? AddressTable4.find(address.v4, in: memory) : AddressTree6.find(address, in: memory)
     }
 
-    /// Each pair of words that some address has in these tables and in `table`. Words change only where a span or a
-    /// prefix begins, or just after one ends.
+    /// Each pair of words that some address has in these tables and in `table`. Words change only at the beginning of a
+    /// span or a prefix, or just after the end of one.
     fileprivate func addressPairs(_ table: AddressTable) -> [(old: UInt32, new: UInt32)] {
         var starts: Set<IPAddress> = [IPAddress(v4: 0), IPAddress(v6High: 0, low: 0)]
         for prefix in table.prefixes.keys { starts.formUnion(prefix.ends) }
@@ -250,7 +250,7 @@ extension Generation {
 }
 
 extension CIDR {
-    /// The first address, and the one after the last where there is one.
+    /// The first address, and the one after the last if there is one.
     fileprivate var ends: [IPAddress] {
         let width = (family == .ipv4 ? 32 : 128) - Int(prefixLength)
         if family == .ipv4 {

@@ -7,9 +7,9 @@ import Datapath
 import Glibc
 import NetworkTypes
 
-/// One set of maps, programs and links in the kernel, pinned in one directory, with what this process knows of it.
+/// One set of maps, programs and links in the kernel, pinned in one directory, with what this process knows about it.
 ///
-/// A class because it is replaced as a whole while parts of it are changed in place; it never leaves ``EBPFDatapath``.
+/// A class, because it is replaced as a whole while parts of it are changed in place; it never leaves ``EBPFDatapath``.
 final class Generation {
     let number: Int
     let directory: String
@@ -20,16 +20,16 @@ final class Generation {
     var addresses6 = AddressTree6()
     var programs = ProgramTable()
     var endpoints = EndpointTable()
-    /// Blocks found in use beside the one known for their program; retired by the next resync.
+    /// Blocks in use in addition to the known block of their program; the next resync retires them.
     var strayPrograms: [HeapBlock] = []
-    /// Whether the tables may be looked at for a packet that the node itself sends: only a grace period of RCU waits for
+    /// Whether the tables may be read for a packet that the node itself sends: only a grace period of RCU waits for
     /// those.
     var mayJudgeOutput = true
-    /// Addresses in the map `tunnel_nodes`; nil: not told yet.
+    /// Addresses in the map `tunnel_nodes`; nil before the first call.
     var tunnelTargets: Set<IPAddress>?
-    /// Looks for what others have changed.
+    /// Counts the checks for changes by others.
     var looks = 0
-    /// All that is pinned in the directory.
+    /// Everything that is pinned in the directory.
     var held: HeldObjects
     private let ring: OpaquePointer
 
@@ -55,13 +55,13 @@ final class Generation {
 
     deinit { bh_ring_close(ring) }
 
-    /// A map's descriptor, which stays this object's.
+    /// A map's descriptor, which remains owned by this object.
     struct MapReference { let raw: Int32 }
     var counters: MapReference { MapReference(raw: held.raw("counters")) }
     var stats: MapReference { MapReference(raw: held.raw("stats")) }
     var tunnelNodes: MapReference { MapReference(raw: held.raw("tunnel_nodes")) }
 
-    /// A program's descriptor, which stays this object's.
+    /// A program's descriptor, which remains owned by this object.
     func program(at hook: PacketHook, _ family: AddressFamily) -> Int32 { held.raw(hook.program(family)) }
 
     private static func map(_ map: Int32, bytes: Int) throws(DatapathError) -> Mirror {
@@ -116,7 +116,7 @@ final class Generation {
         writeSettings(settings)
     }
 
-    /// The last eight bytes of the header, which no program reads: the network namespace that the links are in.
+    /// The last eight bytes of the header, which no program reads: the network namespace of the links.
     static let namespaceByte = MemoryLayout<bh_header>.size - 8
 
     func writeSettings(_ settings: EBPFDatapath.Options) {
@@ -129,7 +129,7 @@ final class Generation {
         memory.update(Self.headerWord(\.event_repeat_ms), settings.eventRepeatMilliseconds)
     }
 
-    /// Opens what is pinned. Throws ``DatapathError/corrupt(_:)`` where it is not whole.
+    /// Opens what is pinned. Throws ``DatapathError/corrupt(_:)`` if it is incomplete.
     static func open(_ number: Int, in parent: String) throws(DatapathError) -> Generation {
         let directory = "\(parent)/\(number)"
         var held = HeldObjects()
@@ -159,7 +159,7 @@ final class Generation {
         var info = bpf_map_info()
         var size = UInt32(MemoryLayout<bpf_map_info>.size)
         guard bpf_obj_get_info_by_fd(map, &info, &size) == 0, Int(info.value_size) == valueBytes else {
-            throw .corrupt("a map has another size than its header says")
+            throw .corrupt("the size of a map differs from its header")
         }
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The heap of the tables has no room for what is to be written.
+/// The heap of the tables has no room.
 package struct HeapFull: Error {}
 
 /// A block of the heap: `8 << order` words, aligned to its size from the start of the heap.
@@ -23,16 +23,16 @@ package struct HeapBlock: Sendable, Hashable {
     }
 }
 
-/// A buddy allocator over a range of words that it does not touch itself.
+/// A buddy allocator over a range of words that it never accesses itself.
 ///
-/// Sizes are powers of two, so a block's extent follows from its content, and a new daemon can find out what is in
-/// use by walking the tables (``reserve(_:)``).
+/// Sizes are powers of two, so a block's extent follows from its content, and a new daemon can find out what is in use
+/// by walking the tables (``reserve(_:)``).
 package struct HeapAllocator: Sendable {
     private let begin: UInt32
     /// Units of 8 words.
     private let units: Int
     private let orders: Int
-    /// By order, one bit a block: free as a whole.
+    /// By order, one bit per block: the whole block is free.
     private var free: [[UInt64]]
     /// By order, candidates for a free block; stale ones are skipped, the bits decide.
     private var candidates: [[UInt32]]
@@ -82,7 +82,7 @@ package struct HeapAllocator: Sendable {
         return nil
     }
 
-    /// A block for `words` words; nil where none is free.
+    /// A block for `words` words; nil if none is free.
     package mutating func allocate(words: Int) -> HeapBlock? {
         let order = HeapBlock.order(forWords: words)
         var from = order
@@ -114,7 +114,7 @@ package struct HeapAllocator: Sendable {
         add(unit, order)
     }
 
-    /// Takes a given block, found in use. False where it is out of range, misaligned or overlaps another.
+    /// Reserves a given block that was found in use. False if it is out of range, misaligned or overlaps another block.
     package mutating func reserve(_ block: HeapBlock) -> Bool {
         guard block.offset >= begin, (block.offset - begin) % 8 == 0, block.order < orders else { return false }
         let unit = Int(block.offset - begin) / 8

@@ -3,12 +3,12 @@ import CLibBPF
 import Datapath
 import Glibc
 
-/// Maps, programs and links of one set, by the names that they are pinned under. While this value holds them they live,
-/// and links stay attached, whatever somebody else does to the pins.
+/// Maps, programs and links of one set, by the names of their pins. While this value holds them they live, and links
+/// stay attached, whatever others do to the pins.
 struct HeldObjects: ~Copyable {
     private struct Object {
         var descriptor: Int32
-        /// Of its pin; nil: not pinned.
+        /// The inode of its pin; nil if not pinned.
         var inode: UInt64?
     }
 
@@ -16,32 +16,32 @@ struct HeldObjects: ~Copyable {
 
     deinit { for object in objects.values { close(object.descriptor) } }
 
-    /// The descriptor, which stays this value's; -1 where there is no such object.
+    /// The descriptor, which remains owned by this value; -1 if there is no such object.
     func raw(_ name: String) -> Int32 { objects[name]?.descriptor ?? -1 }
 
     func holds(_ name: String) -> Bool { objects[name] != nil }
 
-    /// Takes an object in the place of the one before, which is closed.
+    /// Replaces an object by another one, and closes the old one.
     mutating func hold(_ descriptor: consuming Descriptor, as name: String) {
         release(name)
         objects[name] = Object(descriptor: descriptor.take())
     }
 
-    /// Takes what is pinned in a directory under a name.
+    /// Holds what is pinned in a directory under a name.
     mutating func holdPinned(_ name: String, in directory: String) throws(DatapathError) {
         let path = directory + "/" + name
         hold(try Pins.get(path), as: name)
         objects[name]?.inode = Pins.inode(path)
     }
 
-    /// Closes an object; its pin is the caller's.
+    /// Closes an object; its pin remains for the caller to remove.
     mutating func release(_ name: String) {
         guard let object = objects.removeValue(forKey: name) else { return }
         close(object.descriptor)
     }
 
-    /// Names whose pin in a directory is missing, or is somebody else's; links last, so that none is pinned whose tables
-    /// are not.
+    /// Names whose pin in a directory is missing or belongs to another object; links last, so that none is pinned
+    /// before its tables.
     func unpinned(in directory: String) -> [String] {
         let names = objects.filter { name, object in
             object.inode == nil || Pins.inode(directory + "/" + name) != object.inode

@@ -3,7 +3,7 @@ import BulkheadABI
 import CompiledPolicy
 import Datapath
 
-/// What an interface is to the endpoints, as the tables say it.
+/// The role of an interface for the endpoints, as in the tables.
 enum InterfaceRole: Hashable, Sendable {
     /// The endpoint's own.
     case routed(EndpointID)
@@ -31,7 +31,7 @@ enum InterfaceRole: Hashable, Sendable {
     }
 }
 
-/// The table of interfaces: open addressing, an entry one aligned 64-bit word.
+/// The table of interfaces: open addressing, one aligned 64-bit word per entry.
 enum InterfaceTable {
     private static let entries = UInt32(BH_INTERFACES_OFFSET / 4)
 
@@ -58,11 +58,11 @@ enum InterfaceTable {
 
     static func checkRoom(for index: UInt32, in memory: borrowing TableMemory) throws(DatapathError) {
         guard find(index, in: memory) != nil || freePlace(index, in: memory) != nil else {
-            throw .limit(what: "interfaces with like numbers", limit: Int(BH_INTERFACE_PROBES))
+            throw .limit(what: "interfaces with similar numbers", limit: Int(BH_INTERFACE_PROBES))
         }
     }
 
-    /// ``checkRoom(for:in:)`` has been asked.
+    /// Call ``checkRoom(for:in:)`` first.
     static func set(_ index: UInt32, _ role: InterfaceRole, in memory: inout TableMemory) {
         guard let place = find(index, in: memory) ?? freePlace(index, in: memory) else { return }
         let word = UInt64(role.word) << 32 | UInt64(index)
@@ -71,7 +71,7 @@ enum InterfaceTable {
 
     static func remove(_ index: UInt32, in memory: inout TableMemory) {
         guard let at = find(index, in: memory) else { return }
-        // Searches for others may have passed here; where none can go on from here, nothing need be left.
+        // Searches for other interfaces may have passed here; if none can continue from here, no mark is needed.
         let next = entries + (at - entries + 2) % (UInt32(BH_INTERFACES) * 2)
         memory.store64(at, memory.load(next) == 0 ? 0 : UInt64(BH_INTERFACE_REMOVED))
     }

@@ -5,13 +5,14 @@ import CLinuxShim
 import Datapath
 import Glibc
 
-/// A netfilter link of one of our programs, found through the kernel's own numbers: pinned or not, in any file system.
+/// A netfilter link of one of Bulkhead's programs, found by the kernel's numbers: pinned or not, in any file system.
 struct KernelLink {
     enum Place {
         /// The calling thread's network namespace.
         case here
         case elsewhere
-        /// An older version made it, which did not note where. At its place in the hook here something is attached.
+        /// An older version created it without recording the namespace. Something is attached at its place in the hook
+        /// here.
         case unknown
     }
 
@@ -39,7 +40,7 @@ struct KernelLink {
         return links
     }
 
-    /// Takes the program away from its hook, whoever holds or has pinned the link.
+    /// Detaches the program from its hook, whichever process holds or has pinned the link.
     func detach() throws(DatapathError) {
         guard let link = Self.opened(bpf_link_get_fd_by_id(number)) else { return }
         guard bpf_link_detach(link.raw) == 0 else {
@@ -47,7 +48,7 @@ struct KernelLink {
         }
     }
 
-    /// Nil where it is gone, or no netfilter link of ours.
+    /// Nil if it is gone, or is not a netfilter link of Bulkhead's.
     private init?(_ number: UInt32) {
         var (family, hook, priority, attached) = (UInt32(0), UInt32(0), Int32(0), UInt32(0))
         guard let link = Self.opened(bpf_link_get_fd_by_id(number)),
@@ -67,7 +68,7 @@ struct KernelLink {
         guard PacketHook.programs.contains(name) else { return nil }
         self.number = number
         self.program = name
-        // A link that was detached still says where it was attached.
+        // A detached link still names its place.
         guard let second = Self.isTaken(family, hook, priority), second else {
             place = .elsewhere
             return
@@ -83,7 +84,7 @@ struct KernelLink {
         return link == -EBUSY || link == -EEXIST
     }
 
-    /// By what the tables say that the program reads.
+    /// By the tables that the program reads.
     private static func place(of maps: ArraySlice<UInt32>) -> Place {
         for number in maps {
             guard let map = opened(bpf_map_get_fd_by_id(number)) else { continue }

@@ -2,7 +2,7 @@
 import BulkheadABI
 import CompiledPolicy
 
-/// How many numbers the tables have room for.
+/// Capacities of the tables.
 public struct Capacities: Sendable, Hashable {
     /// Usable words of `tables`.
     public var words: UInt32
@@ -45,7 +45,7 @@ struct KeyMemory: ~Copyable {
         starts = [0, counts[0], counts[0] + counts[1], counts[0] + counts[1] + counts[2]]
     }
 
-    /// Puts right what somebody else has written into the map, of the next `limit` bytes. Returns how many words.
+    /// Repairs what others have written into the next `limit` bytes of the map. Returns the number of words.
     mutating func repair(limit: Int) -> Int { mirror.repair(limit: limit) }
 
     subscript(kind: Kind, number: UInt32) -> StableKey? {
@@ -68,7 +68,7 @@ struct KeyMemory: ~Copyable {
         return 4
     }
 
-    /// All numbers of a kind that are in use.
+    /// All numbers of a kind in use.
     func all(_ kind: Kind) -> [(number: UInt32, key: StableKey)] {
         (0..<UInt32(counts[kind.rawValue])).compactMap { number in
             self[kind, number].map { (number, $0) }

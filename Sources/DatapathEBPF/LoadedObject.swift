@@ -11,7 +11,7 @@ struct Descriptor: ~Copyable {
     init(_ raw: Int32) { self.raw = raw }
     deinit { close(raw) }
 
-    /// The descriptor, which whoever takes it has to close.
+    /// The descriptor, which the caller must close.
     consuming func take() -> Int32 {
         let taken = raw
         discard self
@@ -19,7 +19,7 @@ struct Descriptor: ~Copyable {
     }
 }
 
-/// An embedded BPF object, loaded into the kernel; its maps and programs are handed out as descriptors.
+/// An embedded BPF object, loaded into the kernel; it provides its maps and programs as descriptors.
 package struct LoadedObject: ~Copyable {
     private let object: OpaquePointer
 
@@ -48,7 +48,7 @@ package struct LoadedObject: ~Copyable {
     }
 
     private func setProgramTypes() {
-        // Newer than the libbpf of the oldest distribution that we build on.
+        // Newer than the libbpf of the oldest supported distribution.
         let (netfilterType, netfilterAttach) = (bpf_prog_type(32), bpf_attach_type(45))
         var program = bpf_object__next_program(object, nil)
         while let current = program {
@@ -73,19 +73,19 @@ package struct LoadedObject: ~Copyable {
         // ENOTSUPP, which C libraries hide.
         case 524:
             return .unsupported(
-                what: "this kernel does not compile BPF programs that call kernel functions",
+                what: "this kernel does not JIT-compile BPF programs that call kernel functions",
                 remedy: "set the sysctl net.core.bpf_jit_enable to 1")
         case ESRCH, ENOENT:
             return .unsupported(
-                what: "this kernel lacks what the BPF programs call (\(lastWords(of: log)))",
+                what: "this kernel lacks functions that the BPF programs call (\(lastWords(of: log)))",
                 remedy: "use Linux 6.4 or later with CONFIG_DEBUG_INFO_BTF and CONFIG_NETFILTER_BPF_LINK")
         default:
             return .system(operation: "loading the BPF programs", code: code, detail: lastWords(of: log))
         }
     }
 
-    /// Of what libbpf and the verifier have said, that by which a person can tell why: the program's name and the last
-    /// lines of the verifier's log, without its statistics.
+    /// The part of the messages of libbpf and the verifier that explains the failure to a person: the program's name
+    /// and the last lines of the verifier's log, without its statistics.
     package static func lastWords(of log: String) -> String {
         let lines = log.split(separator: "\n").map(String.init)
         guard let end = lines.lastIndex(where: { $0.contains("END PROG LOAD LOG") }) else {
@@ -100,10 +100,10 @@ package struct LoadedObject: ~Copyable {
     }
 
     private static let lineLimit = 6
-    /// How the verifier begins the lines with which it ends, whether it takes a program or not.
+    /// The beginnings of the verifier's last lines, whether it accepts a program or not.
     private static let statistics = ["processed ", "verification time", "stack depth"]
 
-    /// A descriptor of one's own for a map.
+    /// A separate descriptor of a map.
     func map(_ name: String) throws(DatapathError) -> Descriptor {
         try Self.duplicate(bpf_object__find_map_fd_by_name(object, name), name)
     }

@@ -3,18 +3,19 @@ import CLinuxShim
 import Datapath
 import Glibc
 
-/// A mapped BPF array, and a private copy of what it should hold. All reads come from the copy: whoever may open the
-/// map can write into it, and a pointer that somebody else has written must not lead this process astray.
+/// A mapped BPF array, and a private copy of what it should hold. All reads use the copy: any process that may open the
+/// map can write into it, and a pointer written by others must not lead this process astray.
 struct Mirror: ~Copyable {
     let copy: UnsafeMutableRawPointer
     let live: UnsafeMutableRawPointer
     private let bytes: Int
-    /// Where the last look ended; looks go from the end to the start, so that what is pointed to comes before pointers.
+    /// Where the last check ended; checks go from the end to the start, so that the targets of pointers come before
+    /// pointers.
     private var position: Int
 
     private static let blockBytes = 64 << 10
 
-    /// - Parameter live: belongs to this value from now on. What it holds is taken to be right.
+    /// - Parameter live: becomes owned by this value. Its content is assumed to be right.
     init(mapped live: UnsafeMutableRawPointer, bytes: Int) throws(DatapathError) {
         guard
             let copy = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
@@ -24,7 +25,7 @@ struct Mirror: ~Copyable {
             munmap(live, bytes)
             throw .system(operation: "allocating the copy of the tables", code: code, detail: "")
         }
-        // Most pages stay empty, and pages that nobody writes take no memory.
+        // Most pages stay empty, and a page that is never written takes no memory.
         madvise(copy, bytes, MADV_NOHUGEPAGE)
         self.live = live
         self.copy = copy
@@ -43,9 +44,9 @@ struct Mirror: ~Copyable {
         munmap(copy, bytes)
     }
 
-    /// Compares the next `limit` bytes and puts right what differs.
+    /// Compares the next `limit` bytes and repairs what differs.
     ///
-    /// - Returns: how many 32-bit words somebody else had written.
+    /// - Returns: the number of 32-bit words that others had written.
     mutating func repair(limit: Int = .max) -> Int {
         var words = 0
         var left = min(limit, bytes)

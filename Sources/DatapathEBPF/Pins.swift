@@ -38,13 +38,13 @@ enum Pins {
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    /// Which object a name stands for; nil: none.
+    /// The inode of the object under a name; nil for none.
     static func inode(_ path: String) -> UInt64? {
         var facts = stat()
         return lstat(path, &facts) == 0 ? UInt64(facts.st_ino) : nil
     }
 
-    /// Removes a directory and all below it; links first, so that nothing is judged by what is half gone.
+    /// Removes a directory with its content; links first, so that a half-removed set never judges packets.
     ///
     /// - Returns: every path removed.
     @discardableResult
@@ -67,7 +67,7 @@ enum Pins {
         return removed + [directory]
     }
 
-    /// Takes the directory for this process; held until the descriptor is closed.
+    /// Locks the directory for this process, until the descriptor is closed.
     ///
     /// Waits a second for a predecessor that has just ended: a process that it was starting holds a copy of the
     /// descriptor until it executes its program.

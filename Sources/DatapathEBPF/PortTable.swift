@@ -30,7 +30,7 @@ extension Generation {
         }
     }
 
-    /// The port table as it stands, in runs.
+    /// The present port table as runs.
     var portSegments: [PortSegment] {
         var segments: [PortSegment] = []
         for ipProtocol in IPProtocol.withPorts {

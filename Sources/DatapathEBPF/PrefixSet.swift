@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Prefixes inside 16 bits with their words, kept sorted: what a window is painted from.
+/// Prefixes within 16 bits with their words, sorted: the source of a window.
 package struct PrefixSet: Sendable {
     package struct Item: Sendable, Hashable {
         package var first: UInt16
@@ -57,10 +57,10 @@ package struct PrefixSet: Sendable {
         return otherwise
     }
 
-    /// What the longest prefixes say of `low...high`; where none covers, `otherwise`.
+    /// What the longest prefixes decide for `low...high`; `otherwise` if none covers.
     package func spans(_ low: UInt16, _ high: UInt16, otherwise: UInt32) -> [Span] {
         if low == high { return [Span(low, word(at: low, otherwise: otherwise))] }
-        // Prefixes around the place reached, shortest first, each until its last key.
+        // Prefixes around the current position, shortest first, each until its last key.
         var open: [(last: UInt16, word: UInt32)] = [(.max, otherwise)]
         if !items.isEmpty, low > 0 {
             for length in UInt8(0)..<16 {

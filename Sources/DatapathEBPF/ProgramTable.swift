@@ -3,11 +3,22 @@ import BulkheadABI
 import CompiledPolicy
 import PolicyModel
 
+extension CellAction {
+    fileprivate var word: UInt32 {
+        switch self {
+        case .allow: BH_CELL_ALLOW
+        case .deny: BH_CELL_DENY
+        case .audit: BH_CELL_AUDIT
+        case .ask: BH_CELL_ASK
+        case .handOver: BH_CELL_HAND_OVER
+        }
+    }
+}
+
 extension Cell {
     /// The word that the BPF program reads.
     var word: UInt32 {
-        let action = verdict == .deny ? BH_CELL_DENY : wouldDeny ? BH_CELL_AUDIT : BH_CELL_ALLOW
-        return action | (isNetworkPolicy ? BH_CELL_NETWORK_POLICY : 0) | rule.rawValue
+        action.word | (isNetworkPolicy ? BH_CELL_NETWORK_POLICY : 0) | rule.rawValue
     }
 }
 
@@ -16,15 +27,15 @@ extension Program {
     fileprivate var flags: UInt32 { isEnforced ? 0 : BH_PROGRAM_AUDIT_ONLY }
 }
 
-/// Which line (row or column) of a block stands for which of the compiled program: the compiler of a new run may count
-/// them in another order than the one before.
+/// Which line (row or column) of a block stands for which line of the compiled program: the compiler of a new run may
+/// number them in another order.
 private struct Lines: Sendable {
-    /// By the compiled program's line; nil: the same in the block.
+    /// By the compiled program's line; nil if they are the same in the block.
     private var lines: [UInt16: UInt16]?
-    /// Lines of the block in use: the next new one goes there.
+    /// Lines of the block in use: the next new line goes there.
     private var count: Int
 
-    /// A block as the compiled program says, with so many lines.
+    /// A block in the order of the compiled program, with this many lines.
     init(count: Int) { self.count = count }
 
     /// A block whose lines stand for these.
@@ -33,13 +44,13 @@ private struct Lines: Sendable {
         self.lines = lines.allSatisfy { $0.key == $0.value } && lines.count == count ? nil : lines
     }
 
-    /// The block's line; nil where it has none yet.
+    /// The block's line; nil if it has none yet.
     subscript(line: Int) -> Int? {
         guard let lines else { return line < count ? line : nil }
         return lines[UInt16(line)].map { Int($0) }
     }
 
-    /// The block's line, made where it has none.
+    /// The block's line, which is added if missing.
     mutating func make(_ line: Int) -> Int {
         if let found = self[line] { return found }
         if lines == nil {
@@ -52,7 +63,7 @@ private struct Lines: Sendable {
     }
 }
 
-/// Verdict matrices in the tables: one block a program, with room for classes to come.
+/// Verdict matrices in the tables: one block per program, with room for more classes.
 struct ProgramTable: Sendable {
     struct Block: Sendable {
         var block: HeapBlock
@@ -63,7 +74,7 @@ struct ProgramTable: Sendable {
         var rows: UInt32
         var cells: UInt32
         var stride: Int
-        /// Rows that the block has cells for.
+        /// Rows for which the block has cells.
         var cellRows: Int
         fileprivate var rowLines: Lines
         fileprivate var columnLines: Lines
@@ -83,7 +94,7 @@ struct ProgramTable: Sendable {
 
     /// Writes a program into a new block.
     ///
-    /// - Returns: the block it had before, if any, for the caller to retire once no endpoint refers to it.
+    /// - Returns: its previous block, if any; the caller retires it once no endpoint refers to it.
     mutating func write(
         _ id: ProgramID, _ program: Program, to memory: inout TableMemory
     ) throws(HeapFull) -> Block? {
@@ -127,10 +138,10 @@ struct ProgramTable: Sendable {
         }
     }
 
-    /// Adds rows of new address classes and columns of new port classes where the program stands; each is reachable
-    /// only through classes that nothing carries yet.
+    /// Adds rows of new address classes and columns of new port classes in place; each is reachable only through
+    /// classes that no address or port carries yet.
     ///
-    /// - Returns: false where the block has no room: the program must be written anew.
+    /// - Returns: false if the block has no room: the program must be rewritten.
     mutating func extend(
         _ id: ProgramID, _ program: Program, addressClasses: [AddressClassID], portClasses: [PortClassID],
         in memory: inout TableMemory
@@ -163,8 +174,8 @@ struct ProgramTable: Sendable {
         return true
     }
 
-    /// Whether the tables give the verdicts of `program` for these address classes and for ports that were of one class
-    /// and are of another; if so, notes which line stands for which.
+    /// Whether the tables give the verdicts of `program` for these address classes and for ports that change from one
+    /// class to another; if so, records which line stands for which.
     mutating func matches(
         _ id: ProgramID, _ program: Program, _ classes: [Int], _ ports: [(old: Int, new: Int)],
         in memory: borrowing TableMemory
@@ -187,8 +198,8 @@ struct ProgramTable: Sendable {
         return true
     }
 
-    /// The line in a block of each line of the compiled program that a live class has; nil where they are not one for
-    /// one.
+    /// The line in a block of each line of the compiled program that a live class has; nil if they do not correspond
+    /// one to one.
     private static func lines(
         _ classes: [(old: Int, new: Int)], _ compiled: [UInt16], at words: UInt32, below limit: Int,
         _ memory: borrowing TableMemory
@@ -208,7 +219,7 @@ struct ProgramTable: Sendable {
         memory.retire(block.block)
     }
 
-    /// Finds a program that an endpoint refers to. Nil where its block contradicts itself.
+    /// Finds a program to which an endpoint refers. Nil if its block is inconsistent.
     mutating func adopt(at offset: UInt32, in memory: borrowing TableMemory) -> HeapBlock? {
         guard offset + Self.headerWords < memory.words else { return nil }
         let header = (0..<Self.headerWords).map { memory.load(offset + $0) }

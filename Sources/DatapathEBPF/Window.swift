@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BulkheadABI
 
-/// From `first` on, up to the next span, addresses have this word: a leaf, or a node of the IPv6 tree.
+/// From `first` up to the next span, addresses have this word: a leaf, or a node of the IPv6 tree.
 package struct Span: Sendable, Hashable {
     package var first: UInt16
     package var word: UInt32
@@ -12,7 +12,7 @@ package struct Span: Sendable, Hashable {
 }
 
 extension [Span] {
-    /// Appends, or overrides a span that starts at the same place; neighbours with the same word become one.
+    /// Appends, or overrides a span that starts at the same place; merges neighbors with the same word.
     mutating func add(_ first: UInt16, _ word: UInt32) {
         if let last, last.first == first { removeLast() }
         if let last, last.word == word { return }
@@ -29,14 +29,14 @@ extension [Span] {
         return self[low].word
     }
 
-    /// The part that decides `low...high`, its first span starting at `low`.
+    /// The part that decides `low...high`, with its first span starting at `low`.
     func slice(_ low: UInt16, _ high: UInt16) -> [Span] {
         var result = [Span(low, word(at: low))]
         for span in self where span.first > low && span.first <= high { result.add(span.first, span.word) }
         return result
     }
 
-    /// These spans, which end at `end`, with `part` in the place of `low...high`.
+    /// These spans, which end at `end`, with `part` instead of `low...high`.
     func replacing(_ low: UInt16, _ high: UInt16, with part: [Span], end: UInt16) -> [Span] {
         var result: [Span] = []
         for span in self where span.first < low { result.add(span.first, span.word) }
@@ -54,12 +54,12 @@ func isNode(_ word: UInt32) -> Bool { word & (BH_POINTER | BH_LIST | BH_NODE) ==
 func isChunk(_ word: UInt32) -> Bool { word & (BH_POINTER | BH_LIST | BH_NODE) == BH_POINTER }
 func offset(of word: UInt32) -> UInt32 { word & BH_OFFSET_MASK }
 
-/// A window decides by 16 bits of an address: a leaf (all the same), a sorted list of up to 64 ranges, or a chunk of
-/// 256 words by the upper 8 bits, each a leaf, a list, or a chunk by the lower 8 bits. IPv4 has one window under each
-/// /16, IPv6 one in each node.
+/// A window decides by 16 bits of an address: a leaf (one value for all), a sorted list of up to 64 ranges, or a chunk
+/// of 256 words by the upper 8 bits, each a leaf, a list, or a chunk by the lower 8 bits. IPv4 has one window under
+/// each /16, IPv6 one in each node.
 extension TableMemory {
     static let chunkOrder = 5
-    /// Longest lists written. The program reads up to 64 ranges, but a chunk is read in a third of the time.
+    /// The longest list that is written. The program reads up to 64 ranges, but a chunk is read in a third of the time.
     private static let listMax = 8
 
     private static func listOrder(size: Int) -> Int { HeapBlock.order(forWords: 1 + size / 2 + size) }
@@ -74,7 +74,7 @@ extension TableMemory {
         return spans
     }
 
-    /// What `word` decides for `low...high`; `level` 0 is a whole window, 1 a part of one upper byte.
+    /// What `word` decides for `low...high`; `level` 0 is a whole window, 1 the part under one upper byte.
     package func spans(_ word: UInt32, _ low: UInt16, _ high: UInt16, level: Int = 0) -> [Span] {
         if isList(word) { return listSpans(word).slice(low, high) }
         guard isChunk(word) else { return [Span(low, word)] }
@@ -105,7 +105,7 @@ extension TableMemory {
         return BH_POINTER | BH_LIST | at
     }
 
-    /// Writes a window, or the part of one under an upper byte, into new blocks.
+    /// Writes a window, or the part under an upper byte, into new blocks.
     mutating func buildWindow(
         _ spans: [Span], level: Int = 0
     ) throws(HeapFull) -> UInt32 {
@@ -132,10 +132,10 @@ extension TableMemory {
         return BH_POINTER | chunk
     }
 
-    /// Makes `low...high` of the window `word` decide as `part` does.
+    /// Makes `low...high` of the window `word` decide like `part`.
     ///
-    /// - Returns: the word to publish in the place of `word`, whose blocks the caller then retires; `word` itself
-    ///   where stores inside it were enough.
+    /// - Returns: the word to publish instead of `word`, whose blocks the caller then retires; `word` itself if
+    ///   stores inside it were enough.
     mutating func changeWindow(
         _ word: UInt32, _ low: UInt16, _ high: UInt16, _ part: [Span], level: Int = 0
     ) throws(HeapFull) -> UInt32 {
@@ -164,7 +164,7 @@ extension TableMemory {
         return uniformWord(chunk) ?? word
     }
 
-    /// The one leaf or node that all words of a chunk are.
+    /// The one leaf or node of all words of a chunk, if they are equal.
     private func uniformWord(_ chunk: UInt32) -> UInt32? {
         let first = load(chunk)
         guard !isList(first), !isChunk(first) else { return nil }
@@ -191,7 +191,7 @@ extension TableMemory {
         return try buildWindow(new, level: level)
     }
 
-    /// The one range whose word differs, where the ranges are the same.
+    /// The one range whose word differs, if all ranges are otherwise the same.
     private static func onlyChange(_ old: [Span], _ new: [Span]) -> Int? {
         guard old.count == new.count else { return nil }
         var changed: Int?
@@ -202,7 +202,7 @@ extension TableMemory {
         return changed
     }
 
-    /// The blocks of a window itself; nodes that it points to are not its own.
+    /// The blocks of a window itself, without those of nodes to which it points.
     func windowBlocks(_ word: UInt32, level: Int = 0) -> [HeapBlock] {
         if isList(word) {
             let at = offset(of: word)

@@ -4,7 +4,7 @@ import NetworkTypes
 import PolicyModel
 
 extension AddressBlock {
-    /// The block less its excepts.
+    /// The block without its excepts.
     package var ranges: [AddressRange] {
         var remaining: [AddressRange] = []
         var next: IPAddress? = cidr.network

@@ -8,7 +8,7 @@ import NetworkTypes
 
 /// What a table of ours says about an earlier run.
 extension TableReader {
-    /// The numbers that an earlier run gave to rules, by what stands with their counters.
+    /// The numbers that an earlier run gave to rules, by the data of their counters.
     func numbering() throws(DatapathError) -> Numbering {
         var numbering = Numbering()
         for (_, object) in try objects() {
@@ -20,7 +20,7 @@ extension TableReader {
         return numbering
     }
 
-    /// Where an earlier run knew local addresses.
+    /// The places of local addresses in an earlier run.
     func places() throws(DatapathError) -> [IPAddress: EndpointPlace] {
         func index(_ bytes: ArraySlice<UInt8>) -> UInt32 { bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) } }
         let routed = Set(
@@ -59,7 +59,7 @@ extension TableReader {
         return revoked
     }
 
-    /// The keys in one of our sets; none where a table that somebody else made, or that was cut down, has no such set.
+    /// The keys in one of Bulkhead's sets; none if a table that others created or reduced has no such set.
     private func keys(of shape: SetShape) throws(DatapathError) -> [[UInt8]] {
         do {
             guard case .elements(let elements) = try members(of: shape) else { return [] }

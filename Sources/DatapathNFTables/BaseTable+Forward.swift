@@ -3,11 +3,12 @@ import Netfilter
 import NetworkTypes
 import PolicyModel
 
-/// The way of a forwarded packet, routed or bridged.
+/// The path of a forwarded packet, routed or bridged.
 extension BaseTable {
     var forwardChains: [TableChain] { [forward, fromPods, forwarded, toPorts, fromUnbound] }
 
-    // Few ways lead to the chains of policy: the kernel checks them all at each change of the maps, each way for itself.
+    // Few paths lead to the chains of policy: at each change of the maps the kernel checks all of them, each path
+    // separately.
 
     private var forward: TableChain {
         TableChain(
@@ -17,7 +18,7 @@ extension BaseTable {
             ] + localSources + [TableRule([.verdict(.go(TableName.forwarded))])])
     }
 
-    /// Looks who may send from an address that is a pod's or the node's.
+    /// Checks senders with an address of a pod or of the node.
     var localSources: [TableRule] {
         AddressFamily.allCases.map { family in
             TableRule([
@@ -67,8 +68,8 @@ extension BaseTable {
         return TableChain(TableName.forwarded, comment: "Policy", rules: rules)
     }
 
-    /// Groups, link-local addresses, other addresses behind a pod's port: connection tracking cannot tell later which pod
-    /// such a flow goes to, so each packet is judged.
+    /// Groups, link-local addresses, other addresses behind a pod's port: connection tracking does not know later which
+    /// pod receives such a flow, so each packet is judged.
     private var toPorts: TableChain {
         TableChain(
             TableName.toPorts, comment: "What passes to a pod by an address that is not its own",
@@ -100,8 +101,8 @@ extension BaseTable {
         ])
     }
 
-    /// Neighbor discovery and multicast listener discovery. A router takes one off the hop limit: what has all is from a
-    /// neighbor (RFC 4861), and what has one goes no further (RFC 2710, RFC 3810).
+    /// Neighbor discovery and multicast listener discovery. A router decrements the hop limit: a full one proves a
+    /// neighbor (RFC 4861), and a packet with 1 goes no further (RFC 2710, RFC 3810).
     var linkControl: [TableRule] {
         func rule(_ hops: UInt8, _ types: String, _ comment: String) -> TableRule {
             TableRule(
@@ -124,7 +125,7 @@ extension BaseTable {
             ], comment: "DHCP")
     }
 
-    /// To the chains of the pod that a direction protects.
+    /// Leads to the chains of the pod that a direction protects.
     func dispatch(_ direction: Direction) -> [TableRule] {
         AddressFamily.allCases.map { family in
             TableRule([
@@ -133,7 +134,7 @@ extension BaseTable {
         }
     }
 
-    /// What comes from an address that is no single host's.
+    /// Packets from an address that does not identify a single host.
     func unbound(_ family: AddressFamily, _ verdict: ChainVerdict) -> TableRule {
         TableRule([.family(family), .member([.source(family)], of: TableName.unbound(family)), .verdict(verdict)])
     }

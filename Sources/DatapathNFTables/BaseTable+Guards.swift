@@ -3,13 +3,13 @@ import Netfilter
 import NetworkTypes
 import PolicyModel
 
-/// What is looked at whatever the policies: who a packet is from, and what no pod may send.
+/// Checks that do not depend on policy: the sender of a packet, and what a pod may never send.
 extension BaseTable {
     var guardChains: [TableChain] {
         [sources, podGuard, sourceRoutes, tunnelPackets, errors, Self.revokedFlows(isAny: false)] + drops
     }
 
-    /// From one of a pod's own addresses, by one of its interfaces.
+    /// A packet from one of a pod's own addresses, through one of its interfaces.
     func ownSources(_ verdict: ChainVerdict) -> [TableRule] {
         AddressFamily.allCases.map { family in
             TableRule([
@@ -27,7 +27,7 @@ extension BaseTable {
             rules: ownSources(.go(TableName.podGuard)) + ownNodeSources + spoofed)
     }
 
-    /// What the node itself sends comes back to it, and is never forwarded.
+    /// The node's own packets come back only to the node, and are never forwarded.
     private var ownNodeSources: [TableRule] {
         AddressFamily.allCases.map { family in
             TableRule([
@@ -76,8 +76,8 @@ extension BaseTable {
             ])
     }
 
-    /// An error is from a side of the flow that it is about, or from a router: no pod's address, and no pod's hardware
-    /// address under a link-local one.
+    /// An error is from a side of the flow that it reports, or from a router: not from a pod's address, and with a
+    /// link-local address not from a pod's hardware address.
     private var errors: TableChain {
         let drop = Term.verdict(.go(TableName.drop(TableName.unrelatedErrors)))
         func pair(_ family: AddressFamily, _ other: Field) -> [Term] {
@@ -103,7 +103,7 @@ extension BaseTable {
             rules: rules + [TableRule([.verdict(.accept)])])
     }
 
-    /// Empty while there are none: each packet of each connection comes here.
+    /// Empty while there are none, because each packet of each connection passes it.
     static func revokedFlows(isAny: Bool) -> TableChain {
         let rules = AddressFamily.allCases.map { family in
             TableRule([

@@ -5,9 +5,9 @@ import Netfilter
 import NetworkTypes
 import PolicyModel
 
-/// What the rules are made with, beside the policy.
+/// Options of the rules, in addition to the policy.
 package struct TableOptions: Hashable, Sendable {
-    /// Denied packets are answered (TCP reset, ICMP administratively prohibited) and not silently dropped.
+    /// Whether denied packets are answered (TCP reset, ICMP administratively prohibited) instead of dropped silently.
     package var rejects: Bool
     /// Number of the nflog group to which dropped packets are reported.
     package var logGroup: UInt16
@@ -40,7 +40,7 @@ struct BaseTable {
         return contents
     }
 
-    /// Why packets are dropped by no rule, with their counters: each has a chain that ends them.
+    /// Causes of drops other than a rule, with their counters: each has a chain that drops.
     static let causes: [(counter: String, cause: DropEvent.Cause)] = [
         (TableName.spoofed, .spoofed), (TableName.tunnel, .tunnel), (TableName.sourceRouted, .sourceRouted),
         (TableName.unrelatedErrors, .unrelatedError),
@@ -79,7 +79,7 @@ struct BaseTable {
         return sets
     }
 
-    /// Sets whose members never change, and those of nodes' addresses, which tunnel packets do not reach.
+    /// Sets whose members never change, and those of nodes' addresses, to which no tunnel packets may go.
     private var knownSets: [TableSet] {
         func set(_ name: String, _ fields: [Field], _ keys: [[UInt8]]) -> TableSet {
             TableSet(SetShape(name: name, fields: fields), .elements(Set(keys.map { SetElement(key: $0) })))
@@ -151,7 +151,7 @@ struct BaseTable {
         [event(mark), TableRule([.count(TableName.audited), .count(rule)])]
     }
 
-    /// The rules that end a denied packet.
+    /// The rules that drop or reject a denied packet.
     func denial(of rule: String, _ mark: EventMark) -> [TableRule] {
         let counted: [Term] = [.count(TableName.dropped), .count(rule)]
         guard options.rejects else { return [event(mark), TableRule(counted + [.verdict(.drop)])] }
@@ -163,7 +163,7 @@ struct BaseTable {
 }
 
 extension TableChain.Hook {
-    /// Before the filters of others, and where no other hook of ours stands.
+    /// Before other filters, and at a priority without another hook of Bulkhead's.
     private static let before: Int32 = -7
 
     static let forward = TableChain.Hook("forward", number: NF_INET_FORWARD.rawValue, priority: before)

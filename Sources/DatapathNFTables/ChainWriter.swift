@@ -4,13 +4,13 @@ import Netfilter
 import NetworkTypes
 import PolicyModel
 
-/// Writes the chains of one program: its rules in order of tiers, then what happens when none matched.
+/// Writes the chains of one program: its rules in order of tiers, then what happens if none matches.
 ///
-/// The dispatch maps jump in. Egress that is allowed returns to the base chain, which goes on with ingress; ingress that
-/// is allowed is accepted. A rule that passes goes to a chain that begins after its tier.
+/// The dispatch maps jump into them. Allowed egress returns to the base chain, which continues with ingress; allowed
+/// ingress is accepted. A rule that passes goes to a chain that begins after its tier.
 ///
 /// With policies in audit there are three: one jumps to the rules in force, which return what they allow, and then to
-/// the rules with the policies in audit among them, which tell of what they would deny and return in any case.
+/// the rules with the policies in audit among them, which report what they would deny and return in any case.
 struct ChainWriter {
     /// Rules that decide together.
     private struct Part {
@@ -18,7 +18,7 @@ struct ChainWriter {
         /// What denies at the end of a tier.
         var ends: [Tier: RuleID]
         var isAudit = false
-        /// What becomes of an allowed packet.
+        /// What happens to an allowed packet.
         var allowed: ChainVerdict
     }
 
@@ -41,9 +41,9 @@ struct ChainWriter {
             rules: program.rules, ends: program.tierEnds, allowed: program.direction == .egress ? .leave : .accept)
     }
 
-    /// The chains, named by `prefix` and a digest of what they do; the first is the one to jump to.
+    /// The chains, named by `prefix` and a digest of their content; the first one is the entry.
     ///
-    /// - Parameter isFree: whether nothing else has this name.
+    /// - Parameter isFree: whether no other chain has this name.
     mutating func write(_ prefix: String, isFree: (String, TableChain) -> Bool) -> [TableChain] {
         write(entry: prefix)
         let digest = Digest.text(chains.map { $0.rules.map(\.description).joined() }.joined())
@@ -96,7 +96,7 @@ struct ChainWriter {
         rules[rule]?.identity ?? .noPolicy(program.direction)
     }
 
-    /// Returns false where nothing comes to the tiers after this one: `end` decides, and no rule passes it by.
+    /// Returns false if no packet reaches the tiers after this one: `end` decides, and no rule passes.
     private mutating func writeTier(_ tier: Tier, _ entry: String, atEnd end: TableRule?) -> Bool {
         let rules = part.rules.filter { $0.tier == tier }
         guard rules.contains(where: { $0.action == .pass }) else {
@@ -111,7 +111,7 @@ struct ChainWriter {
         return true
     }
 
-    /// A pod that reaches itself through a Service is never denied by NetworkPolicy.
+    /// NetworkPolicy never denies a pod that reaches itself through a Service.
     private mutating func writeEnd(_ end: TableRule, of tier: Tier) {
         if tier == .networkPolicy, part.ends[tier] != nil {
             for family in AddressFamily.allCases {
@@ -138,7 +138,7 @@ struct ChainWriter {
         for match in peers { append(TableRule(match + ports + statement.terms, comment: statement.comment)) }
     }
 
-    /// Nil: nobody matches.
+    /// Nil: matches no packet.
     private func peerMatches(_ peers: PeerMatch) -> [[Term]]? {
         switch peers {
         case .any: [[]]
@@ -146,7 +146,7 @@ struct ChainWriter {
         }
     }
 
-    /// Nil: nothing matches.
+    /// Nil: matches no packet.
     private func portTerms(_ match: PortMatch) -> [Term]? {
         switch match {
         case .any: []

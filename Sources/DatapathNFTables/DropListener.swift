@@ -9,7 +9,7 @@ final class DropListener {
     private let socket: NetfilterSocket
     private var pending: [LoggedPacket] = []
     private var nextNumber: UInt32?
-    /// Messages that did not reach us.
+    /// Lost messages.
     private(set) var lost: UInt64 = 0
 
     init(group: UInt16) throws(DatapathError) {
@@ -20,12 +20,13 @@ final class DropListener {
                 type, family: UInt8(AF_UNSPEC), resource: group, isDump: false, "listen to nflog group \(group)",
                 request: Self.configure, parse: { _, _ in () })
         } catch .system(_, EPERM, _) {
-            // The kernel's answer where somebody else has it; without the right to ask, no socket would have got here.
+            // The kernel's answer if another process has the group; without the right to listen, there would be no
+            // socket.
             throw .unsupported(
                 what: "nflog group \(group) has another listener",
                 remedy: "stop that one; if it is bulkheadd, only one can run in a network namespace")
         } catch .system(_, EINVAL, _) {
-            // No subsystem of netfilter's netlink has the number.
+            // No netfilter subsystem has this number.
             throw .unsupported(
                 what: "nflog, by which drops are reported", remedy: "a kernel with NETFILTER_NETLINK_LOG")
         }
@@ -37,12 +38,12 @@ final class DropListener {
         var mode = nfulnl_msg_config_mode(
             copy_range: UInt32(LoggedPacket.byteLimit).bigEndian, copy_mode: UInt8(NFULNL_COPY_PACKET), _pad: 0)
         mnl_attr_put(header, UInt16(NFULA_CFG_MODE.rawValue), MemoryLayout.size(ofValue: mode), &mode)
-        // Each packet is told at once: the rule's limit keeps them few.
+        // The kernel reports each packet at once: the rule's limit keeps them few.
         mnl_attr_put_u32(header, UInt16(NFULA_CFG_QTHRESH.rawValue), UInt32(1).bigEndian)
         mnl_attr_put_u16(header, UInt16(NFULA_CFG_FLAGS.rawValue), UInt16(NFULNL_CFG_F_SEQ).bigEndian)
     }
 
-    /// At most `limit` packets that came since the last call.
+    /// At most `limit` packets that arrived since the last call.
     func take(_ limit: Int) -> [LoggedPacket] {
         while pending.count < limit {
             var found: [LoggedPacket] = []

@@ -3,7 +3,8 @@ import CompiledPolicy
 import Datapath
 import PolicyModel
 
-/// Why a packet was dropped, or would be, as the prefix of its nflog message tells it: `bulkhead rule ingress 17 shop/default-deny`.
+/// Why a packet was dropped, or would be, as the prefix of its nflog message says: `bulkhead rule ingress 17
+/// shop/default-deny`.
 package struct EventMark: Hashable, Sendable {
     package var cause: DropEvent.Cause
     package var direction: Direction
@@ -23,7 +24,7 @@ package struct EventMark: Hashable, Sendable {
         (.unrelatedError, "unrelated-error"), (.malformed, "malformed"),
     ]
 
-    /// NF_LOG_PREFIXLEN less the terminating zero and the space that `nft` users expect at the end.
+    /// NF_LOG_PREFIXLEN minus the terminating zero and the space that `nft` users expect at the end.
     private static let prefixLimit = 126
 
     package var prefix: String {

@@ -6,22 +6,22 @@ import NetlinkAttributes
 import NetworkTypes
 import PolicyModel
 
-/// A packet as nflog tells it.
+/// A packet as nflog reports it.
 package struct LoggedPacket: Hashable, Sendable {
     package var mark: EventMark
-    /// Of the interface by which it came; 0: of none.
+    /// The input interface; 0 for none.
     package var interfaceIndex: UInt32
-    /// Of the bridge port by which it came; the interface's own where it came by none.
+    /// The input bridge port; the interface itself if there is none.
     package var portIndex: UInt32
     package var flow: Flow
     package var sourcePort: UInt16
     /// Counts the messages of the group.
     package var number: UInt32?
 
-    /// Bytes of a packet that are told.
+    /// Bytes of a packet that are reported.
     static let byteLimit = 128
 
-    /// Reads what follows the netlink header; nil when it is none of our messages.
+    /// Reads what follows the netlink header; nil if it is not one of Bulkhead's messages.
     package init?(_ body: UnsafeRawBufferPointer) {
         var prefix = ""
         var packet: UnsafeRawBufferPointer?
@@ -53,7 +53,7 @@ struct PacketHeader {
     var flow: Flow
     var sourcePort: UInt16 = 0
 
-    /// Nil for bytes that are no IP packet.
+    /// Nil for bytes that are not an IP packet.
     init?(_ bytes: [UInt8]) {
         func address(_ range: Range<Int>) -> IPAddress? {
             range.upperBound <= bytes.count ? IPAddress(networkBytes: bytes[range]) : nil
@@ -83,7 +83,7 @@ struct PacketHeader {
         flow = Flow(source: source, destination: destination, ipProtocol: number, destinationPort: port)
     }
 
-    /// Walks IPv6 extension headers (RFC 8200, RFC 4302); each step goes on by at least eight bytes. Nil: not found.
+    /// Walks IPv6 extension headers (RFC 8200, RFC 4302); each step advances by at least eight bytes. Nil if not found.
     private static func transport(_ bytes: [UInt8]) -> (number: UInt8, offset: Int)? {
         var number = bytes[6]
         var offset = 40

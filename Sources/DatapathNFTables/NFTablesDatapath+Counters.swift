@@ -27,7 +27,7 @@ extension NFTablesDatapath {
         counters.audited = packets[TableName.audited] ?? 0
         let reported = (packets[TableName.dropped] ?? 0) + counters.audited
         let sent = packets[TableName.eventsSent] ?? 0
-        // Both count at different moments of one packet; they are read one after the other.
+        // Both count at different moments of a packet, and are read one after the other.
         counters.suppressedEvents = reported > sent ? reported - sent : 0
         counters.lostEvents = events?.lost ?? 0
         return counters

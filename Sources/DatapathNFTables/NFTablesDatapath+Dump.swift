@@ -4,8 +4,8 @@ import Netfilter
 import NetworkTypes
 
 extension NFTablesDatapath {
-    /// The table as the kernel has it now: chains with their rules in libnftnl's words, sets with their members.
-    /// `nft list table inet bulkhead` shows the same in nft's language.
+    /// The present table in the kernel: chains with their rules in libnftnl's words, sets with their members. `nft list
+    /// table inet bulkhead` shows the same in nft's language.
     public func dump() throws(DatapathError) -> String {
         let reader = try reader()
         guard let table = try reader.read() else { return "no table \(TableName.table)\n" }

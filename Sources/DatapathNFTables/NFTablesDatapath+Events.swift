@@ -12,7 +12,7 @@ extension NFTablesDatapath {
         let now = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
         return events.take(limit).map { packet in
             let own = packet.mark.direction == .egress ? packet.flow.source : packet.flow.destination
-            // Not by what a forged packet says.
+            // Not by the addresses of a forged packet.
             let endpoint =
                 packet.mark.cause == .rule || packet.mark.cause == .audit
                 ? tables.endpoint(owning: own) ?? tables.endpoint(behind: packet.portIndex)

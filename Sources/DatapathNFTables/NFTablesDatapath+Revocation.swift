@@ -17,7 +17,7 @@ extension NFTablesDatapath {
         owesRevocation = false
     }
 
-    /// Brings the rules to drop the packets of revoked connections, and of no others.
+    /// Makes the rules drop the packets of revoked connections, and of no others.
     mutating func writeRevoked() throws(DatapathError) {
         let step = tables.set(revoked: Set(revoked.keys))
         if !step.isEmpty { try commit(step) }

@@ -6,13 +6,13 @@ import Netfilter
 import NetworkTypes
 import PolicyModel
 
-/// How ``NFTablesDatapath`` works.
+/// Settings of ``NFTablesDatapath``.
 public struct NFTablesSettings: Sendable, Hashable {
-    /// Denied packets are answered (TCP reset, ICMP administratively prohibited) and not silently dropped.
+    /// Whether denied packets are answered (TCP reset, ICMP administratively prohibited) instead of dropped silently.
     public var rejects: Bool
-    /// Number of the nflog group on which dropped packets are told; nobody else must listen there.
+    /// Number of the nflog group on which dropped packets are reported; nobody else must listen there.
     public var logGroup: UInt16
-    /// Drop events told in a second, all rules together.
+    /// Drop events reported in a second, all rules together.
     public var eventsPerSecond: UInt32
 
     public init(rejects: Bool = false, logGroup: UInt16 = 2112, eventsPerSecond: UInt32 = 200) {
@@ -22,8 +22,8 @@ public struct NFTablesSettings: Sendable, Hashable {
     }
 }
 
-/// Policy as one table `inet bulkhead`, in the network namespace of the thread that calls ``open()``. The table goes on
-/// enforcing when this value, or the process, is gone; ``uninstall()`` removes it.
+/// Policy as one table `inet bulkhead`, in the network namespace of the thread that calls ``open()``. The table keeps
+/// enforcing when this value or the process is gone; ``uninstall()`` removes it.
 ///
 /// Each step of the compiler is one netfilter transaction: a packet sees the rules before it or after it.
 public struct NFTablesDatapath: ~Copyable, Datapath {
@@ -31,12 +31,12 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
     var tables: PolicyTables
     var socket: NetfilterSocket?
     var events: DropListener?
-    /// Places by address as an earlier run left them, until their endpoints are known.
+    /// Places by address from an earlier run, until their endpoints are known.
     private var adoptedPlaces: [IPAddress: EndpointPlace] = [:]
     var revoked = RevokedConnections()
-    /// Whether the kernel is known to hold what ``tables`` says, unless somebody else changed it.
+    /// Whether the kernel is known to hold the content of ``tables``, unless others changed it.
     private var isInStep = false
-    /// The ruleset's generation after our last transaction; nil once somebody else's came between.
+    /// The ruleset's generation after this datapath's last transaction; nil once another transaction came between.
     private var generation: UInt32?
     /// Whether flows that policy no longer allows may still be established.
     var owesRevocation = false
@@ -63,7 +63,7 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
     }
 
     public mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
-        // What the kernel holds unless somebody else has changed it; policy may have changed since.
+        // What the kernel holds unless others have changed it; policy may have changed since.
         let before = isInStep ? tables.contents : nil
         isInStep = false
         tables = PolicyTables(
@@ -71,7 +71,7 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
             options: TableOptions(settings))
         let socket = try opened()
         var report = ProgramReport()
-        // What others do from here on is found by the next comparison.
+        // The next comparison finds changes by others from here on.
         generation = try TableReader.generation(socket)
         let kernel = try reader().read()
         let step = try Transaction.difference(from: kernel, to: tables.contents, socket)
@@ -86,7 +86,7 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
             report.wordsWritten = try commitOrReplace(step)
         }
         isInStep = true
-        // Where nothing had changed, nothing that policy denies can have been established.
+        // If nothing has changed, nothing that policy denies can be established.
         if before == nil || !step.isEmpty || owesRevocation { try revoke(policy) }
         return report
     }
@@ -96,8 +96,8 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
     /// The table's hooks have no other way to learn the port.
     public static var needsPortMarks: Bool { true }
 
-    /// Whether no transaction of anybody's has touched the ruleset of this network namespace since our own last one. If
-    /// one has, ``resync(_:)`` finds out whether it touched our table. Takes microseconds.
+    /// Whether no other transaction has changed the ruleset of this network namespace since this datapath's last one.
+    /// If one has, ``resync(_:)`` finds out whether it changed Bulkhead's table. Takes microseconds.
     public func isUntouched() throws(DatapathError) -> Bool {
         guard isInStep, let generation else { return false }
         return try TableReader.generation(opened()) == generation
@@ -111,7 +111,7 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         _ delta: CompiledDelta, of policy: borrowing CompiledPolicy
     ) throws(DatapathError) -> ProgramReport {
         guard isInStep, let step = tables.plan(delta, of: policy) else {
-            // The plan is changed by half: it does not say any more what the kernel holds.
+            // The plan is half changed: it no longer describes the kernel's content.
             isInStep = false
             return try resync(policy)
         }
@@ -120,8 +120,8 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
             do {
                 report.wordsWritten = try commit(step)
             } catch {
-                // The table is not what we left behind: whatever is missing or in the way is found by comparing. The
-                // step may be in force all the same, its acknowledgement lost: flows are revoked whatever differs.
+                // The table is not as this datapath left it: a comparison finds whatever is missing or in the way. The
+                // step may be in force although its acknowledgment was lost: flows are revoked whatever differs.
                 return try resync(policy)
             }
         }
@@ -145,27 +145,27 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         try commit(step)
     }
 
-    /// Forgets connections that have been denied for long enough. Nothing else is to be waited for: the kernel frees what
-    /// a transaction removed.
+    /// Forgets connections that have been denied for long enough. No other wait is needed: the kernel frees what a
+    /// transaction removed.
     public mutating func reclaim() throws(DatapathError) {
         guard isInStep, !revoked.isEmpty else { return }
         if try revoked.removeExpired(opened(), now: HoldClock.now) { try writeRevoked() }
     }
 
-    /// Removes the table, from the network namespace of the calling thread, and with it all enforcement.
+    /// Removes the table from the network namespace of the calling thread, and with it all enforcement.
     ///
-    /// - Returns: what was removed, by name; empty where nothing was there.
+    /// - Returns: what was removed, by name; empty if there was nothing.
     @discardableResult public static func uninstall() throws(DatapathError) -> [String] {
         let installed = try installed()
         try TableName.table.remove(NetfilterSocket())
         return installed
     }
 
-    /// Throws where the table is there and a process in this network namespace holds it open: that one would put back
+    /// Throws if the table exists and a process in this network namespace holds it open: that process would restore
     /// what is removed.
     public static func checkUnused(settings: NFTablesSettings = NFTablesSettings()) throws(DatapathError) {
         guard try !installed().isEmpty else { return }
-        // Whoever enforces by the table listens.
+        // The process that enforces by the table listens.
         _ = try DropListener(group: settings.logGroup)
     }
 
@@ -181,8 +181,8 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
 
     func reader() throws(DatapathError) -> TableReader { TableReader(TableName.table, try opened()) }
 
-    /// Carries out a step; returns how many 32-bit words were written. After a failure the table is no longer known to
-    /// be in step.
+    /// Commits a step; returns how many 32-bit words were written. After a failure the table is no longer known to be
+    /// in step.
     @discardableResult mutating func commit(_ step: Transaction) throws(DatapathError) -> Int {
         var words = 0
         for part in step.parts { words += try commit(part: part) }
@@ -196,7 +196,7 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         let before = generation
         generation = nil
         let byteCount = try socket.commit(step, to: TableName.table)
-        // Ours is one generation; more of them, or another one before it, were somebody else's.
+        // This commit is one generation; any other one, before or after it, was another process's.
         let after = try TableReader.generation(socket)
         if let before, after == before &+ 1 { generation = after }
         isInStep = wasInStep
@@ -216,8 +216,8 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         }
     }
 
-    /// When the difference cannot be written, because somebody else writes into our table at this moment or has left
-    /// there what we cannot remove, all is made anew.
+    /// If the difference cannot be written, because another process writes into the table at this moment or has left
+    /// something that cannot be removed, the table is written from scratch.
     private mutating func commitOrReplace(_ step: Transaction) throws(DatapathError) -> Int {
         do {
             return try commit(step)

@@ -3,18 +3,19 @@ import Netfilter
 import NetworkTypes
 import PolicyModel
 
-/// The part of the table that looks at what pods send to their own node; there only while it has something to look at.
+/// The part of the table that checks packets from pods to their own node; it exists only while there is something to
+/// check.
 ///
-/// Whatever comes to this hook is for the node itself, whatever its destination. What a pod begins is judged by its egress
-/// chains, as though it were forwarded; they return where it is allowed. What the node begins, probes above all, passes
-/// with its replies. The node's replies to pods pass as established, and once their flow is revoked they are denied as
-/// such.
+/// Every packet at this hook is for the node itself, whatever its destination. A pod's egress chains judge the flows
+/// that the pod begins, as if they were forwarded; they return if a packet is allowed. Flows that the node begins,
+/// above all probes, pass with their replies. The node's replies to pods pass as established, and are denied once their
+/// flow is revoked.
 struct OwnNodeTable {
     let base: BaseTable
-    /// Whether policy has a say; else only tunnel packets are looked for, and who sends them.
+    /// Whether policy decides; otherwise only tunnel packets and senders are checked.
     let isJudging: Bool
 
-    /// All that there can be.
+    /// All possible chains.
     static let chainNames = [
         TableName.input, TableName.output, TableName.fromPodsToNode, TableName.fromUnboundToNode, TableName.toNode,
     ]
@@ -63,7 +64,7 @@ struct OwnNodeTable {
                 + AddressFamily.allCases.map { base.unbound($0, .go(TableName.fromUnboundToNode)) } + base.spoofed)
     }
 
-    /// Connection tracking cannot tell later which pod such a flow is from, so each packet is judged.
+    /// Connection tracking does not know later which pod sends such a flow, so each packet is judged.
     private var fromUnbound: TableChain {
         TableChain(
             TableName.fromUnboundToNode, comment: "Whoever is behind the interface, or the bridge port",
@@ -81,7 +82,7 @@ struct OwnNodeTable {
         TableChain(TableName.toNode, comment: "Policy", rules: begun + exempt + base.dispatch(.egress))
     }
 
-    /// What is let through because its flow was.
+    /// Packets that pass because their flow passed.
     private var begun: [TableRule] {
         [
             TableRule([.verdict(.jump(TableName.revokedFlows))]),
@@ -91,7 +92,7 @@ struct OwnNodeTable {
         ]
     }
 
-    /// What passes whatever the policies.
+    /// Packets that pass whatever the policies.
     private var exempt: [TableRule] {
         base.linkControl + [base.dhcp(.accept)]
             + AddressFamily.allCases.map { family in

@@ -4,25 +4,25 @@ import Netfilter
 import NetworkTypes
 import PolicyModel
 
-/// The union of the peer sets of a rule, as sets in the kernel: one look-up a kind, however many peers the rule has.
+/// The union of the peer sets of a rule, as sets in the kernel: one lookup per kind, however many peers the rule has.
 ///
-/// Single addresses are in hash sets: one member changes in microseconds. Ranges are in interval sets. These change only
-/// where a peer set's members change and a prefix is among them, and are filled anew then.
+/// Single addresses are in hash sets, in which one member changes in microseconds. Ranges are in interval sets. These
+/// change only if the members of a peer set change and a prefix is among them, and are then filled again.
 struct PeerGroup: Sendable {
-    /// The sets' numbers at present, sorted.
+    /// The present numbers of the sets, sorted.
     var peerSets: [PeerSetID]
-    /// What makes it this group: numbers of peer sets may be given to others.
+    /// The identity of this group: the numbers of peer sets may be reused.
     let identities: [PeerSetDescription]
-    /// Begins the names of its sets.
+    /// The beginning of the names of its sets.
     let name: String
     let comment: String
-    /// Everything in blocks that stay, also single addresses.
+    /// Everything in blocks that stay, including single addresses.
     let covered: AddressRanges
     /// Whether single addresses come and go.
     let hasChangingHosts: Bool
     /// Whether prefixes come and go.
     let hasChangingPrefixes: Bool
-    /// All there is, where that is one prefix: rules name it without a set. The kernel looks for sets one by one.
+    /// The only member, if that is one prefix: rules name it without a set. The kernel searches sets one by one.
     private let only: CIDR?
     /// How many programs refer to it.
     var uses = 0
@@ -30,12 +30,12 @@ struct PeerGroup: Sendable {
     var mayDeny = false
     /// Ranges of the prefixes that come and go.
     private var changingRanges: [AddressRange] = []
-    /// Whether the node itself is a peer, by whatever address a packet comes to it.
+    /// Whether the node itself is a peer, whatever the destination of a packet to it.
     private var holdsOwnNode = false
     /// Names of its sets that exist.
     private(set) var hostSets: [AddressFamily: String] = [:]
     private(set) var rangeSets: [AddressFamily: String] = [:]
-    /// The set that tells whether the node itself is a peer; nil where that is always so, or never.
+    /// The set that says whether the node itself is a peer; nil if that is always so, or never.
     private var ownNodeSet: String?
 
     init(_ peerSets: [PeerSetID], described descriptions: [PeerSetDescription], name: String) {
@@ -62,7 +62,7 @@ struct PeerGroup: Sendable {
         setPrefixes(descriptions)
     }
 
-    /// Takes in the prefixes that are members now. Returns whether others were before.
+    /// Sets the prefixes that are members now. Returns whether that changed anything.
     @discardableResult mutating func setPrefixes(_ descriptions: [PeerSetDescription]) -> Bool {
         let old = (changingRanges, holdsOwnNode)
         let changing = descriptions.filter(\.hasChangingMembers)
@@ -75,7 +75,7 @@ struct PeerGroup: Sendable {
         descriptions.map(\.description).joined(separator: " or ")
     }
 
-    /// A name by content: words, and a digest of all.
+    /// A name by content: words, and a digest of everything.
     static func name(_ descriptions: [PeerSetDescription]) -> String {
         let text = text(descriptions)
         var digest = Digest()
@@ -93,7 +93,7 @@ struct PeerGroup: Sendable {
         return "peers/\(TableName.slug(text, limit: 64))/\(digest.text)"
     }
 
-    /// The sets with the members that the blocks give.
+    /// The sets with the members from the blocks.
     func sets() -> [TableSet] {
         var sets = AddressFamily.allCases.flatMap { family -> [TableSet] in
             let own = covered.ranges.filter { $0.first.family == family }
@@ -120,7 +120,7 @@ struct PeerGroup: Sendable {
         AddressRanges(own.filter { $0.first != $0.last } + changingRanges.filter { $0.first.family == family }).ranges
     }
 
-    /// The steps that match a peer, one list a set.
+    /// The terms that match a peer, one list per set.
     func matches(_ direction: Direction) -> [[Term]] {
         if let only {
             return [
@@ -141,7 +141,7 @@ struct PeerGroup: Sendable {
         return byAddress + [[.member([.outInterface], of: ownNodeSet)]]
     }
 
-    /// Whether the node itself is a peer whatever happens.
+    /// Whether the node itself is always a peer.
     private var isAlwaysOwnNode: Bool { identities.contains(where: \.isOwnNode) }
 
     /// Whether one of these peer sets (sorted) is in the group.

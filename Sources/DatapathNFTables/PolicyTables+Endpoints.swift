@@ -6,7 +6,7 @@ import NetworkTypes
 import PolicyModel
 
 extension PolicyTables {
-    /// Brings the dispatch maps and the sets of local addresses to what `policy` says of the endpoints in `delta`.
+    /// Updates the dispatch maps and the sets of local addresses for the endpoints in `delta`.
     mutating func updateEndpoints(
         _ delta: CompiledDelta, of policy: borrowing CompiledPolicy, _ changes: inout MemberChanges
     ) {
@@ -52,13 +52,14 @@ extension PolicyTables {
             let (old, new) = (element(before), element(after))
             if let old { changes.remove(old, from: set) }
             if let new { changes.add(new, to: set) }
-            // Without chains all is let through, and the same chains let the same through.
+            // Without chains everything passes, and the same chains let the same packets pass.
             if new != nil, new != old { noteShrink() }
         }
         dispatch[address] = after
     }
 
-    /// The endpoint's own elements of the sets that all endpoints share: its addresses in pairs, and with its place.
+    /// The endpoint's own elements in the sets that all endpoints share: pairs of its addresses, and its addresses by
+    /// place.
     mutating func replaceElements(
         of id: EndpointID, as endpoint: CompiledEndpoint?, _ changes: inout MemberChanges
     ) {
@@ -77,13 +78,13 @@ extension PolicyTables {
         for (set, element) in new { shared.add(element, to: set, &changes) }
         for (set, element) in old {
             shared.remove(element, from: set, &changes)
-            // Two addresses that were of one pod are judged from now on, if either still has chains.
+            // Two addresses of one pod are judged from now on, if either still has chains.
             if !shared.contains(element.key, in: set), Self.pairsAddresses(set, element) { noteShrink() }
         }
         endpoints[id] = EndpointTables(endpoint: endpoint, elements: new, claimed: claimed)
     }
 
-    /// Whether an element lets one address reach another because both are one pod's.
+    /// Whether an element lets one address reach another because both belong to one pod.
     private static func pairsAddresses(_ set: String, _ element: SetElement) -> Bool {
         guard AddressFamily.allCases.contains(where: { set == TableName.samePod($0) }) else { return false }
         let half = element.key.count / 2
@@ -99,7 +100,7 @@ extension PolicyTables {
         }
     }
 
-    /// What an endpoint's interfaces and its bridge port lead to.
+    /// The targets of an endpoint's interfaces and its bridge port.
     private func elements(
         of endpoint: CompiledEndpoint, at place: EndpointPlace
     ) -> [(set: String, element: SetElement)] {
@@ -161,7 +162,7 @@ extension PolicyTables {
         }
     }
 
-    /// Nobody but who claims it sends from an address.
+    /// Only the claimants of an address send from it.
     private mutating func claim(_ address: IPAddress, by count: Int, _ changes: inout MemberChanges) {
         let before = claims[address] ?? 0
         claims[address] = before + count == 0 ? nil : before + count
@@ -169,7 +170,7 @@ extension PolicyTables {
         if before + count == 0 { changes.remove(address, from: TableName.localSources(address.family)) }
     }
 
-    /// All own addresses of the node, for a plan made anew.
+    /// All own addresses of the node, for a plan from scratch.
     mutating func updateOwnAddresses(_ policy: borrowing CompiledPolicy) {
         var changes = MemberChanges()
         var step = Transaction()
@@ -180,7 +181,7 @@ extension PolicyTables {
 }
 
 extension CompiledPolicy {
-    /// Whether an address is one that the node itself takes in.
+    /// Whether an address is one that the node delivers to itself.
     fileprivate func isOwnNode(_ address: IPAddress) -> Bool {
         guard let number = addresses.hosts[address]?.addressClass, number != .none else { return false }
         return number.rawValue < AddressClassID.ownNodeLimit

@@ -5,9 +5,9 @@ import NetworkTypes
 import PolicyModel
 
 extension PolicyTables {
-    /// Makes the sets of new groups, and gives those of groups that only leaving programs had the members that hold now.
+    /// Creates the sets of new groups, and gives groups that only leaving programs used their present members.
     ///
-    /// - Returns: whether every member has a set; if not, the plan must be built anew.
+    /// - Returns: whether every member has a set; if not, the plan must be rebuilt.
     mutating func fill(
         _ newGroups: Set<String>, from policy: borrowing CompiledPolicy, _ step: inout Transaction,
         _ changes: inout MemberChanges
@@ -66,8 +66,7 @@ extension PolicyTables {
         }
     }
 
-    /// Brings the prefixes of groups that were there before this step and stay to those that are members now. Nil: all
-    /// groups.
+    /// Updates the prefixes of groups that existed before this step and stay. Nil: all groups.
     mutating func movePrefixes(
         among carried: Set<String>?, of policy: borrowing CompiledPolicy, _ step: inout Transaction,
         _ changes: inout MemberChanges
@@ -95,7 +94,7 @@ extension PolicyTables {
     ) -> Bool {
         let entry = policy.addresses.hosts[address]
         let peerSets = entry.flatMap { policy.addressClasses[$0.addressClass]?.peerSets } ?? []
-        // What blocks hold stays.
+        // Members from blocks stay.
         for name in changingGroups where carried?.contains(name) ?? true {
             guard let group = groups[name], !group.covered.contains(address) else { continue }
             let isMember = group.intersects(peerSets)

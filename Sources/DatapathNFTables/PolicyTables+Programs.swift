@@ -5,7 +5,7 @@ import Netfilter
 import NetworkTypes
 import PolicyModel
 
-/// What a program made in the table.
+/// What a program created in the table.
 struct ProgramTables: Sendable {
     /// The chain to which the dispatch maps jump.
     var entry: String
@@ -56,7 +56,7 @@ extension PolicyTables {
         programs[id] = tables
     }
 
-    /// The rules with what denies at the end of tiers.
+    /// The rules, and those that deny at the end of tiers.
     private static func used(_ rules: [ProgramRule], _ ends: [Tier: RuleID]) -> [ProgramRule] {
         rules
             + ends.sorted { $0.key < $1.key }.map {
@@ -64,7 +64,7 @@ extension PolicyTables {
             }
     }
 
-    /// The group of these peer sets; made where there is none, filled anew where only leaving programs had it.
+    /// The group of these peer sets, which is created if missing, and filled again if only leaving programs used it.
     private mutating func group(
         _ key: [PeerSetID], of policy: borrowing CompiledPolicy, _ carried: Set<String>?,
         _ newGroups: inout Set<String>

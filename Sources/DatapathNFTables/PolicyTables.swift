@@ -6,8 +6,8 @@ import Netfilter
 import NetworkTypes
 import PolicyModel
 
-/// Compiled policy as the contents of the table. Each step of the compiler gives the transaction that carries it out;
-/// the contents after any steps equal those built from scratch. Pure.
+/// Compiled policy as the content of the table. Each step of the compiler gives the transaction that programs it; the
+/// content after any steps equals one built from scratch. Pure.
 package struct PolicyTables: Sendable {
     package internal(set) var contents: TableContents
     package let options: TableOptions
@@ -16,7 +16,7 @@ package struct PolicyTables: Sendable {
 
     /// By name.
     var groups: [String: PeerGroup] = [:]
-    /// Those of them whose members change.
+    /// Those whose members change.
     var changingGroups: Set<String> = []
     var ports: [[ProtocolPorts]: PortGroup] = [:]
     var programs: [ProgramID: ProgramTables] = [:]
@@ -31,20 +31,20 @@ package struct PolicyTables: Sendable {
     package internal(set) var revoked: Set<Connection.Key> = []
     /// Own addresses of the node, from which nothing is forwarded.
     var ownAddresses: Set<IPAddress> = []
-    /// How many claim an address as theirs to send from.
+    /// How many endpoints claim an address as their own to send from.
     var claims: [IPAddress: Int] = [:]
-    /// Where packets of a local address go: what stands in the dispatch maps.
+    /// Where packets of a local address go: the content of the dispatch maps.
     var dispatch: [IPAddress: LocalAddress] = [:]
-    /// What endpoints put into the sets that they share.
+    /// What endpoints added to the sets that they share.
     var shared = SharedElements()
 
-    /// No policy: everything is let through.
+    /// No policy: everything passes.
     package init(options: TableOptions = TableOptions()) {
         self.options = options
         contents = BaseTable(options: options).contents
     }
 
-    /// Everything anew.
+    /// Everything from scratch.
     package init(
         _ policy: borrowing CompiledPolicy, places: [EndpointID: EndpointPlace] = [:],
         tunnels: TunnelGuard = TunnelGuard(), revoked: Set<Connection.Key> = [], options: TableOptions = TableOptions()
@@ -71,7 +71,7 @@ package struct PolicyTables: Sendable {
         var newGroups: Set<String> = []
         for id in delta.addedPrograms { addProgram(id, of: policy, carried, &step, &newGroups) }
         guard fill(newGroups, from: policy, &step, &changes) else { return nil }
-        // An address may be told twice; the policy has what holds.
+        // A step may name an address twice; the policy has what holds.
         let moved = Set(delta.addresses.lazy.filter(\.prefix.isHost).map(\.prefix.network))
         for address in moved {
             guard move(address, among: carried, of: policy, &changes) else { return nil }
@@ -92,7 +92,7 @@ package struct PolicyTables: Sendable {
     /// Whether packets to the pods' own node are judged.
     private var isJudgingOwnNode = false
 
-    /// Brings what looks at packets to the pods' own node to what it has to look at.
+    /// Updates the chains for packets to the pods' own node.
     private mutating func updateOwnNodeTable(_ step: inout Transaction) {
         let own = OwnNodeTable(base: BaseTable(options: options), isJudging: isJudgingOwnNode)
         let isNeeded = isJudgingOwnNode || !tunnels.isEmpty
@@ -157,8 +157,8 @@ package struct PolicyTables: Sendable {
         return step
     }
 
-    /// Names of the groups that programs refer to which were there before and stay: their members change as addresses
-    /// are told. All others are filled anew. Nil: all.
+    /// Names of the groups of programs that existed before and stay: their members change with the addresses in the
+    /// delta. All others are filled again. Nil: all.
     private func carriedGroups(_ delta: CompiledDelta) -> Set<String>? {
         guard !delta.addedPrograms.isEmpty || !delta.removedPrograms.isEmpty else { return nil }
         let removed = Set(delta.removedPrograms)
@@ -167,7 +167,7 @@ package struct PolicyTables: Sendable {
         return carried
     }
 
-    /// Sets (nil: forgets) where an endpoint's packets enter and leave the node.
+    /// Sets where an endpoint's packets enter and leave the node; nil forgets it.
     package mutating func setPlace(_ place: EndpointPlace?, of endpoint: EndpointID) -> Transaction {
         var step = Transaction()
         var changes = MemberChanges()
@@ -180,7 +180,7 @@ package struct PolicyTables: Sendable {
     /// Endpoint by address, for events and for the check of established flows.
     package func endpoint(owning address: IPAddress) -> EndpointID? { dispatch[address]?.endpoint }
 
-    // Everything below is what the extensions need to change.
+    // Everything below is for the extensions to change.
 
     mutating func noteShrink() { mayHaveShrunk = true }
 
@@ -216,16 +216,16 @@ struct LocalAddress: Hashable, Sendable {
     var egress: ProgramID
 }
 
-/// What an endpoint put into the sets that all endpoints share.
+/// What an endpoint added to the sets that all endpoints share.
 struct EndpointTables: Sendable {
     var endpoint = CompiledEndpoint?.none
     var addresses: [IPAddress] { endpoint?.addresses ?? [] }
     var elements: [(set: String, element: SetElement)] = []
-    /// Addresses that come from its place only.
+    /// Addresses that come only from its place.
     var claimed: [IPAddress] = []
 }
 
 extension TunnelGuard {
-    /// Whether it stops nothing.
+    /// Whether it drops nothing.
     var isEmpty: Bool { udpPorts.isEmpty && protocols.isEmpty }
 }

@@ -3,7 +3,7 @@ import Netfilter
 import NetworkTypes
 import PolicyModel
 
-/// The ports of a rule: one comparison where one range of one protocol is all, a set otherwise.
+/// The ports of a rule: one comparison if one range of one protocol is enough, otherwise a set.
 struct PortGroup: Sendable {
     /// Merged: disjoint, in order.
     let ports: [ProtocolPorts]
@@ -29,7 +29,7 @@ struct PortGroup: Sendable {
 
     private static let fields: [Field] = [.transportProtocol, .destinationPort]
 
-    /// The set that it needs; nil: none.
+    /// The set that it needs; nil if none.
     var set: TableSet? {
         guard ports.count > 1 else { return nil }
         let isInterval = ports.contains { $0.range.first != $0.range.last }

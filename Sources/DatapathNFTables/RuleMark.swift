@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 
-/// A rule's number and key as they stand in the user data of its counter.
+/// A rule's number and key in the user data of its counter.
 package struct RuleMark: Hashable, Sendable {
     package var id: RuleID
     package var key: StableKey

@@ -4,7 +4,7 @@ import PolicyModel
 
 /// A rule's identity for names and comments.
 enum RuleText {
-    /// For a comment: who decides.
+    /// For a comment: what decides.
     static func comment(_ identity: RuleIdentity) -> String {
         let text =
             switch identity {

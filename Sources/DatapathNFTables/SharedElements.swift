@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import Netfilter
 
-/// Elements that several endpoints may put into one set: each is there while anybody wants it. Where two want different
-/// targets for one key of a map, as while an interface passes from one pod to another, one of them has it.
+/// Elements that several endpoints may add to one set: each exists while any endpoint wants it. If two want different
+/// targets for one key of a map, as while an interface passes from one pod to another, one of them gets it.
 struct SharedElements: Sendable {
-    /// How many want it, by set, key and target; a set's elements have the target nil.
+    /// How many want it, by set, key and target; elements of a set have the target nil.
     private var uses: [String: [[UInt8]: [ChainVerdict?: Int]]] = [:]
 
     private func element(_ set: String, _ key: [UInt8]) -> SetElement? {
@@ -32,6 +32,6 @@ struct SharedElements: Sendable {
         if let after { changes.add(after, to: set) }
     }
 
-    /// Whether anybody wants an element with this key.
+    /// Whether any endpoint wants an element with this key.
     func contains(_ key: [UInt8], in set: String) -> Bool { uses[set]?[key] != nil }
 }

@@ -3,7 +3,7 @@ import Netfilter
 import NetworkTypes
 import PolicyModel
 
-/// Names of our own objects: what nft's scanner takes without quotes, bounded, and the same on every run.
+/// Names of Bulkhead's own objects: accepted by nft's scanner without quotes, bounded, and the same in every run.
 package enum TableName {
     package static let table = TableIdentity(
         .inet, TableIdentity.prefix, comment: "Bulkhead: network policy of this node's pods")
@@ -55,7 +55,7 @@ package enum TableName {
     package static func sources(_ family: AddressFamily) -> String { "pod-sources-\(family)" }
     package static func ownNode(_ family: AddressFamily) -> String { "own-node-\(family)" }
     package static func localSources(_ family: AddressFamily) -> String { "local-sources-\(family)" }
-    /// Bridge ports by pod: no rule asks, the next run does.
+    /// Bridge ports by pod: not for any rule, but for the next run.
     package static func bridgePorts(_ family: AddressFamily) -> String { "bridge-ports-\(family)" }
     package static func nodes(_ family: AddressFamily) -> String { "node-addresses-\(family)" }
     package static func unbound(_ family: AddressFamily) -> String { "unbound-sources-\(family)" }
@@ -63,10 +63,10 @@ package enum TableName {
     package static func samePod(_ family: AddressFamily) -> String { "same-pod-\(family)" }
     package static func revoked(_ family: AddressFamily) -> String { "revoked-\(family)" }
 
-    /// The chain that ends a packet for a cause that is no rule.
+    /// The chain that drops a packet for a cause other than a rule.
     package static func drop(_ counter: String) -> String { "drop-" + counter.dropFirst("packets-".count) }
 
-    /// Letters, digits and `/ _ .` of a text; runs of anything else become one dash.
+    /// Letters, digits and `/ _ .` of a text; anything else becomes one dash.
     static func slug(_ text: String, limit: Int) -> String {
         let dash = UInt8(ascii: "-")
         var result: [UInt8] = []
@@ -92,11 +92,11 @@ package enum TableName {
         }
         return String(decoding: bytes, as: UTF8.self)
     }
-    /// NFTNL_UDATA_COMMENT_MAXLEN less the terminating zero.
+    /// NFTNL_UDATA_COMMENT_MAXLEN minus the terminating zero.
     static let commentLimit = 127
 }
 
-/// FNV-1a, 64 bits: the same on every run. What has the same digest is compared before it is taken to be the same.
+/// FNV-1a, 64 bits: the same in every run. Things with the same digest are compared before they count as equal.
 struct Digest {
     private var hash: UInt64 = 0xcbf2_9ce4_8422_2325
 

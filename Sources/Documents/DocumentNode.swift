@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One value of a manifest, from JSON or YAML, with the place where it was written.
+/// One value of a manifest, from JSON or YAML, with its position in the text.
 ///
-/// A tree without aliases or cycles; the reader that made it has bounded its depth.
+/// A tree without aliases or cycles; its reader has limited its depth.
 public struct DocumentNode: Sendable, Hashable {
     /// One key of a mapping with its value. Keys of one mapping are distinct.
     public struct Entry: Sendable, Hashable {
         public var key: String
-        /// 1-based place of the key.
+        /// The position of the key, counted from 1.
         public var line: Int
         public var column: Int
         public var value: DocumentNode
@@ -24,7 +24,7 @@ public struct DocumentNode: Sendable, Hashable {
         case mapping([Entry])
         case sequence([DocumentNode])
         case string(String)
-        /// A number written without fraction and exponent that fits.
+        /// A number without fraction and exponent that fits.
         case integer(Int64)
         case float(Double)
         case bool(Bool)
@@ -32,7 +32,7 @@ public struct DocumentNode: Sendable, Hashable {
     }
 
     public var value: Value
-    /// 1-based, counted in Unicode scalars.
+    /// Counted from 1, in Unicode scalars.
     public var line: Int
     public var column: Int
 
@@ -55,7 +55,7 @@ public struct DocumentNode: Sendable, Hashable {
         }
     }
 
-    /// The value of `key` in a mapping; nil where absent or where this is no mapping.
+    /// The value of `key` in a mapping; nil if absent, or if this is not a mapping.
     public subscript(key: String) -> DocumentNode? {
         guard case .mapping(let entries) = value else { return nil }
         return entries.first { $0.key == key }?.value
@@ -65,7 +65,7 @@ public struct DocumentNode: Sendable, Hashable {
         if case .string(let text) = value { text } else { nil }
     }
 
-    /// What the value is, for a sentence like "must be a string, is a list".
+    /// The kind of the value, for a sentence like "must be a string, is a list".
     public var kindInWords: String {
         switch value {
         case .mapping: "a mapping"

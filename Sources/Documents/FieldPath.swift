@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The way from a document's root to one field: `spec.ingress[0].from[1].ipBlock.except[0]`.
+/// The path from a document's root to one field: `spec.ingress[0].from[1].ipBlock.except[0]`.
 public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
     public enum Component: Sendable, Hashable {
         case field(String)
@@ -15,7 +15,7 @@ public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
 
     public func appending(_ component: Component) -> FieldPath { FieldPath(components + [component]) }
 
-    /// Keys that hold more than letters, digits and `_` (label keys) stand in brackets and quotes.
+    /// Keys that contain more than letters, digits and `_` (label keys) are written in brackets and quotes.
     public var description: String {
         var text = ""
         for component in components {
@@ -39,7 +39,7 @@ public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension String {
-    /// The text cut to a length that an error message bears, control characters made visible.
+    /// The text, shortened to a length that suits an error message, with visible control characters.
     package var boundedForMessage: String {
         var text = ""
         for (index, scalar) in unicodeScalars.enumerated() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension JSONReader {
-    /// At the opening quote; leaves behind the closing one.
+    /// Starts at the opening quote and ends after the closing one.
     mutating func string() throws(JSONError) -> String {
         position += 1
         let start = position
@@ -46,7 +46,7 @@ extension JSONReader {
         throw failure("a string is not closed")
     }
 
-    /// Behind a backslash.
+    /// After a backslash.
     private mutating func escape() throws(JSONError) -> Unicode.Scalar {
         guard let byte = current else { throw failure("a string is not closed") }
         let scalar: Unicode.Scalar
@@ -66,7 +66,7 @@ extension JSONReader {
         return scalar
     }
 
-    /// Behind `\u`: four digits, or the two halves of a surrogate pair.
+    /// After `\u`: four digits, or both halves of a surrogate pair.
     private mutating func unicodeEscape() throws(JSONError) -> Unicode.Scalar {
         let first = try fourHexDigits()
         if let scalar = Unicode.Scalar(first) { return scalar }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why a text is no JSON, and where (1-based).
+/// Why a text is not JSON, and where (counted from 1).
 public struct JSONError: Error, Sendable, Hashable, CustomStringConvertible {
     public var line: Int
     public var column: Int
@@ -15,7 +15,7 @@ public struct JSONError: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String { "\(line):\(column): \(reason)" }
 }
 
-/// Reads JSON (RFC 8259), strictly: duplicate keys are refused, depth and size bounded.
+/// Reads JSON (RFC 8259) strictly: duplicate keys are refused, depth and size are limited.
 ///
 /// Every step consumes a byte or fails, so the time is linear in the input.
 public struct JSONReader {
@@ -24,7 +24,7 @@ public struct JSONReader {
         public var depth: Int
         /// Bytes of the text.
         public var size: Int
-        /// Values of all kinds, nested ones counted too: each takes memory.
+        /// Values of all kinds, including nested ones: each takes memory.
         public var values: Int
         public init(depth: Int = 64, size: Int = 64 << 20, values: Int = 4_000_000) {
             self.depth = depth
@@ -42,19 +42,19 @@ public struct JSONReader {
     private var lineStart = 0
     /// Where the values are, each before those inside it; nil where nobody asks.
     private var ranges: [Range<Int>]?
-    /// UTF-8 continuation bytes of this line up to `position`: they are no columns.
+    /// UTF-8 continuation bytes of this line up to `position`, which do not count as columns.
     var continuations = 0
 
     private init(_ bytes: [UInt8], limits: Limits) throws(JSONError) {
         guard bytes.count <= limits.size else {
             throw JSONError(
-                line: 1, column: 1, reason: "\(bytes.count) bytes are more than the limit of \(limits.size)")
+                line: 1, column: 1, reason: "\(bytes.count) bytes exceed the limit of \(limits.size)")
         }
         self.bytes = bytes
         self.limits = limits
     }
 
-    /// The one value of `bytes`.
+    /// The only value of `bytes`.
     public static func read(_ bytes: [UInt8], limits: Limits = Limits()) throws(JSONError) -> DocumentNode {
         var reader = try JSONReader(bytes, limits: limits)
         return try reader.only()
@@ -77,7 +77,7 @@ public struct JSONReader {
         return node
     }
 
-    /// All values of `bytes`, written one after the other; none where there is only space.
+    /// All consecutive values of `bytes`; none if there is only space.
     public static func readAll(_ bytes: [UInt8], limits: Limits = Limits()) throws(JSONError) -> [DocumentNode] {
         var reader = try JSONReader(bytes, limits: limits)
         var nodes: [DocumentNode] = []
@@ -204,13 +204,13 @@ public struct JSONReader {
     }
 }
 
-/// Tells whether a mapping has a key already: by looking while it is small, by a set when it grows.
+/// Finds out whether a mapping already has a key: by comparison while it is small, by a set when it grows.
 package struct DistinctKeys {
     private var set: Set<String> = []
 
     package init() {}
 
-    /// False where `key` is among `entries` (all of whose keys were inserted before).
+    /// False if `key` is in `entries` (all of whose keys were inserted before).
     package mutating func insert(_ key: String, into entries: [DocumentNode.Entry]) -> Bool {
         if entries.count < 16 { return !entries.contains { $0.key == key } }
         if set.isEmpty { set = Set(entries.map(\.key)) }

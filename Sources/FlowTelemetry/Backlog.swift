@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Elements that wait for one slow reader, at most `limit`; what comes on top is dropped and counted.
+/// Elements that wait for one slow reader, at most `limit`; further ones are dropped and counted.
 public struct Backlog<Element: Sendable>: Sendable {
     /// What a reader gets at once: `elements`, after which `lost` more were dropped.
     public struct Batch: Sendable {
         public var elements: [Element]
         public var lost: UInt64
 
-        /// The same in pieces of at most `size` elements, in order; the last one has what was lost.
+        /// The same in pieces of at most `size` elements, in order; the last piece has the number of lost elements.
         public func pieces(of size: Int) -> [Batch] {
             let starts = stride(from: 0, to: max(elements.count, 1), by: size)
             return starts.map { start in
@@ -24,7 +24,7 @@ public struct Backlog<Element: Sendable>: Sendable {
     public init(limit: Int) { self.limit = limit }
 
     public mutating func append(_ element: Element) {
-        // Once one is lost, all are until the reader comes: what is lost lies in one place.
+        // Once one element is lost, all are lost until the reader comes: losses stay in one place.
         if lost == 0, elements.count < limit { elements.append(element) } else { lost += 1 }
     }
 

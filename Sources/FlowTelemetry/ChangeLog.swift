@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What becomes of policies, as lines for a log: each by its name, a burst as a sum.
+/// Changes of policies as log lines: each with its name, a burst as a sum.
 ///
-/// A pure value: times are handed in, as seconds of any clock.
+/// A pure value: the caller passes times, as seconds of any clock.
 public struct ChangeLog<Key: Hashable & Sendable>: Sendable {
     public enum Change: String, Sendable, Hashable, CaseIterable {
         case added
@@ -14,7 +14,7 @@ public struct ChangeLog<Key: Hashable & Sendable>: Sendable {
     public struct Entry: Sendable, Hashable {
         public var key: Key
         public var change: Change
-        /// Who brought it: a directory, the API server, the socket.
+        /// Where it came from: a directory, the API server, the socket.
         public var source: String
         public init(key: Key, change: Change, source: String) {
             self.key = key
@@ -23,13 +23,13 @@ public struct ChangeLog<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// What a burst left out.
+    /// The changes that a burst left out.
     public struct Rest: Sendable, Hashable {
         public var counts: [Change: Int] = [:]
         public var total: Int { counts.values.reduce(0, +) }
     }
 
-    /// Lines in a second.
+    /// Lines per second.
     public let limit: Int
     private var windowStart = -Double.infinity
     private var written = 0
@@ -37,7 +37,7 @@ public struct ChangeLog<Key: Hashable & Sendable>: Sendable {
 
     public init(limit: Int = 20) { self.limit = limit }
 
-    /// The entries to write now. The others are counted in ``rest``.
+    /// The entries to write now. All others are counted in ``rest``.
     public mutating func take(_ entries: [Entry], at now: Double) -> [Entry] {
         if now - windowStart >= 1 {
             windowStart = now
@@ -49,7 +49,7 @@ public struct ChangeLog<Key: Hashable & Sendable>: Sendable {
         return Array(admitted)
     }
 
-    /// What was left out since the last call; nil: nothing.
+    /// What was left out since the last call; nil if nothing was.
     public mutating func takeRest() -> Rest? {
         guard rest.total > 0 else { return nil }
         defer { rest = Rest() }

@@ -5,19 +5,19 @@ import Explanations
 import NetworkTypes
 import PolicyModel
 
-/// A drop event joined with names and with the reason, as the policy of the moment gives it.
+/// A drop event with names and a reason, by the policy in force at this moment.
 public struct ExplainedDrop: Sendable, Hashable {
     public var event: DropEvent
-    /// The pod whose policy decided; nil if it is gone already.
+    /// The pod whose policy decided; nil if it is already gone.
     public var endpoint: EndpointName?
-    /// What decided, for ``DropEvent/Cause/rule``; nil if that rule is gone already.
+    /// What decided, for ``DropEvent/Cause/rule``; nil if that rule is already gone.
     public var identity: RuleIdentity?
     /// One sentence for a person.
     public var reason: String
     public var sourcePod: EndpointName?
     public var destinationPod: EndpointName?
 
-    /// - Parameter pod: the pod that has an address, if it is known.
+    /// - Parameter pod: returns the pod with an address, if it is known.
     public init(
         _ event: DropEvent, policy: borrowing CompiledPolicy, pod: (IPAddress) -> EndpointName?
     ) {
@@ -46,8 +46,8 @@ public struct ExplainedDrop: Sendable, Hashable {
             return "not stopped: \(rule) would deny it"
         case .rule: break
         }
-        // To a pod itself, a packet was dropped on its way through a Service; to an address that is no pod's, as one to
-        // a group or to the own node.
+        // A packet to the pod itself was dropped on its way through a Service; a packet to an address without a pod was
+        // one to a group or to the own node.
         let decision = policy.evaluate(event.flow, throughService: true)
         let decisions =
             event.direction == .ingress
@@ -55,7 +55,7 @@ public struct ExplainedDrop: Sendable, Hashable {
             : [decision.egress, policy.evaluate(event.flow, toOwnNodeFrom: event.endpoint)]
         let denied = decisions.compactMap(\.self).first { $0.verdict == .deny && $0.identity == identity }
         guard let denied else {
-            // The policy changed between the packet and now: what the packet met is the rule that it names.
+            // The policy changed after the packet: the packet met the rule that it names.
             return identity.map { "denied by \($0.name), which has changed since" }
                 ?? "denied by a rule that is gone"
         }

@@ -16,8 +16,8 @@ package enum PacketsUnderWay {
     /// Returns when every packet that was in the kernel's network code has left it.
     package static func tryWait() throws(Unknown) { try check(bh_grace_period()) }
 
-    /// Returns when every packet that was on its way through the node, or to it, has left its hooks; mostly in a fraction
-    /// of a millisecond. What the node itself sends is not waited for.
+    /// Returns when every packet that was on its way through the node, or to it, has left its hooks; mostly in a
+    /// fraction of a millisecond. What the node itself sends is not waited for.
     package static func tryWaitForForwarded() throws(Unknown) { try check(bh_forwarding_grace_period()) }
 
     /// ``tryWait()``, or where the kernel cannot tell, a wait that is long enough.

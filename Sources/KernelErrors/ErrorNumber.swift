@@ -4,7 +4,7 @@
 enum ErrorNumber {
     static func text(_ code: Int32) -> String { "\(texts[code] ?? "unknown error") (errno \(code))" }
 
-    /// What to do about it, where that is always the same; empty otherwise.
+    /// What to do about it, if that is always the same; otherwise empty.
     static func remedy(_ code: Int32) -> String {
         switch code {
         case 1: "; start as root, or grant CAP_NET_ADMIN and, for eBPF, CAP_BPF and CAP_PERFMON"
@@ -13,7 +13,7 @@ enum ErrorNumber {
         }
     }
 
-    /// Those that the kernel answers to what datapaths ask (asm-generic/errno-base.h, errno.h, linux/errno.h).
+    /// The errors with which the kernel answers datapaths (asm-generic/errno-base.h, errno.h, linux/errno.h).
     private static let texts: [Int32: String] = [
         1: "operation not permitted", 2: "no such object", 3: "no such process", 4: "interrupted",
         5: "input/output error",

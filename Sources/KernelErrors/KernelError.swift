@@ -2,17 +2,17 @@
 
 /// Why the kernel could not be programmed. What was programmed before stays.
 public enum KernelError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// `operation` failed with the errno `code`; `detail` is what the kernel said (a verifier log, say).
+    /// `operation` failed with the errno `code`; `detail` is the kernel's message (a verifier log, for example).
     case system(operation: String, code: Int32, detail: String)
-    /// The kernel or its set-up lacks something; `remedy` says what to do.
+    /// The kernel or its configuration lacks something; `remedy` says what to do.
     case unsupported(what: String, remedy: String)
-    /// Another process has what only one can have: what, and who.
+    /// Another process has what only one process may have; the text names both.
     case inUse(String)
     /// A limit of the tables was reached.
     case limit(what: String, limit: Int)
-    /// Somebody has taken away a part of what enforces.
+    /// Others have removed a part of what enforces.
     case missing(String)
-    /// What is pinned contradicts itself or its layout.
+    /// What is pinned is inconsistent or does not match its layout.
     case corrupt(String)
 
     public var description: String {

@@ -4,27 +4,27 @@ import NIOCore
 import NIOHTTP1
 import NIOSSL
 
-/// Sends requests to an API server. HTTP/1.1, a connection for each request under way: one that is given up takes no
-/// other with it.
+/// Sends requests to an API server. HTTP/1.1 with one connection per request under way, so that giving up one
+/// connection affects no other request.
 public actor APIServerConnection {
     public nonisolated let access: ClusterAccess
     private let credentials: Credentials
     private let userAgent: String
     private var client: HTTPClient?
-    /// What the client's connections are made with.
+    /// The trust of the client's connections.
     private var trust: Credentials.Trust?
 
-    /// Connections at once: one a resource, and events.
+    /// Connections at once: one per resource, and Events.
     private static let connectionLimit = 16
 
-    /// - Parameter userAgent: how the server's log calls this program.
+    /// - Parameter userAgent: the name of this program in the server's log.
     public init(_ access: ClusterAccess, userAgent: String) {
         self.access = access
         self.userAgent = userAgent
         credentials = Credentials(access)
     }
 
-    /// What is asked for.
+    /// What to request.
     struct Request: Sendable {
         var method = HTTPMethod.GET
         /// Path and query.
@@ -34,9 +34,9 @@ public actor APIServerConnection {
         var body: [UInt8]?
     }
 
-    /// The answer's head; its body is still to come.
+    /// Returns the head of the answer; its body follows.
     ///
-    /// - Throws: ``AccessError`` where it is not known as whom to ask, else what the connection failed with.
+    /// - Throws: ``AccessError`` if no credentials are available, otherwise the error of the connection.
     func send(_ request: Request) async throws -> HTTPClientResponse {
         let current = try await credentials.current()
         let client = try client(current.trust)
@@ -55,14 +55,14 @@ public actor APIServerConnection {
 
     func credentialsRefused() async { await credentials.refused() }
 
-    /// Ends all connections. Nothing may be sent afterwards.
+    /// Ends all connections. Send nothing afterward.
     public func shutdown() async {
         let old = client
         client = nil
         try? await old?.shutdown()
     }
 
-    /// A client whose connections are made with `trust`: another one when that has changed.
+    /// A client whose connections use `trust`: a new one if that has changed.
     private func client(_ trust: Credentials.Trust) throws -> HTTPClient {
         if let client, self.trust == trust { return client }
         var configuration = HTTPClient.Configuration(
@@ -70,7 +70,7 @@ public actor APIServerConnection {
             timeout: HTTPClient.Configuration.Timeout(connect: .seconds(10)))
         configuration.httpVersion = .http1Only
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = Self.connectionLimit
-        // Who asks waits by its own rules.
+        // The caller waits by its own rules.
         configuration.connectionPool.retryConnectionEstablishment = false
         if let name = access.serverName { configuration.dnsOverride[name] = access.server.host }
         configuration.http1_1ConnectionDebugInitializer = { channel in Self.setUp(channel) }
@@ -78,7 +78,7 @@ public actor APIServerConnection {
         let new = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         client = new
         self.trust = trust
-        // Watches over the old one break off and go on over the new one.
+        // Watches over the old client end and continue over the new one.
         if let old { Task { try? await old.shutdown() } }
         return new
     }

@@ -2,21 +2,21 @@
 import CLinuxShim
 import Glibc
 
-/// Runs a program and takes what it prints.
+/// Runs a program and reads its output.
 enum ChildProcess {
     enum Failure: Error, Hashable {
         /// An errno.
         case notStarted(Int32)
         case late(seconds: Int)
         case tooMuch(limit: Int)
-        /// Its exit status, as a shell gives it.
+        /// Its exit status, as in a shell.
         case failed(Int32)
     }
 
     static let outputLimit = 1 << 20
 
-    /// Standard output of `arguments[0]`, looked up in PATH, once it has ended with 0. Its standard error is this
-    /// process's. Blocks; a program that takes too long is killed.
+    /// The standard output of `arguments[0]`, which is looked up in PATH, once it has ended with 0. Its standard error
+    /// is that of this process. Blocks; a program that takes too long is killed.
     static func output(
         of arguments: [String], environment: [String: String], seconds: Int = 60
     ) throws(Failure) -> [UInt8] {

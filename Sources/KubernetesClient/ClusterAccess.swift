@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How an API server is reached, and as whom. Its certificate is verified always.
+/// How to reach an API server, and with which credentials. Its certificate is always verified.
 public struct ClusterAccess: Sendable, Hashable {
     /// Where the server is.
     public struct Server: Sendable, Hashable, CustomStringConvertible {
         /// A name, or an address without brackets.
         public var host: String
         public var port: Int
-        /// What comes before `/api`, without a slash at its end; mostly empty.
+        /// The path before `/api`, without a trailing slash; usually empty.
         public var path: String
         public init(host: String, port: Int = 443, path: String = "") {
             self.host = host
@@ -22,13 +22,13 @@ public struct ClusterAccess: Sendable, Hashable {
         }
     }
 
-    /// Something that is written out, or lies in a file, which is read again for each use: others replace it.
+    /// A value that is given directly, or lies in a file that is read again for each use because others replace it.
     public enum Content: Sendable, Hashable {
         case bytes([UInt8])
         case file(String)
     }
 
-    /// A certificate to show, with its key; PEM.
+    /// The client's certificate with its key; PEM.
     public struct ClientCertificate: Sendable, Hashable {
         public var chain: Content
         public var key: Content
@@ -38,12 +38,12 @@ public struct ClusterAccess: Sendable, Hashable {
         }
     }
 
-    /// Names what this was read from, for errors.
+    /// Where this was read, for errors.
     public var source: String
     public var server: Server
-    /// Certificates that the server's has to lead to, PEM; nil: those of the system.
+    /// Certificates by which the server's certificate must be signed, PEM; nil for those of the system.
     public var authorities: Content?
-    /// The name that the server's certificate has to have; nil: the server's host.
+    /// The name that the server's certificate must have; nil for the server's host.
     public var serverName: String?
     public var certificate: ClientCertificate?
     /// A bearer token.
@@ -56,13 +56,13 @@ public struct ClusterAccess: Sendable, Hashable {
     }
 }
 
-/// Why it is not known how to reach the API server, or as whom.
+/// Why it is unknown how to reach the API server, or with which credentials.
 public struct AccessError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The file, or another source such as an environment variable.
     public var source: String
-    /// 1-based; 0 where no line can be named.
+    /// Counted from 1; 0 if no line can be named.
     public var line: Int
-    /// Such as `users[0].user.exec.command`; empty: the source as a whole.
+    /// For example `users[0].user.exec.command`; empty for the source as a whole.
     public var field: String
     public var reason: String
 

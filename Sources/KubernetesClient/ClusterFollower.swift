@@ -2,13 +2,13 @@
 import KubernetesWatch
 import Logging
 
-/// Follows all that policy needs of a cluster.
+/// Follows everything in a cluster that policy needs.
 public final class ClusterFollower: Sendable {
     public let connection: APIServerConnection
     private let queue: UpdateQueue
     private let runners: [WatchRunner]
 
-    /// - Parameter settings: of each watch.
+    /// - Parameter settings: for each watch.
     public init(
         _ connection: APIServerConnection, resources: [APIResource] = APIResource.all,
         settings: WatchSettings = WatchSettings(), logger: Logger
@@ -23,7 +23,7 @@ public final class ClusterFollower: Sendable {
         }
     }
 
-    /// Hands over update after update until ``stop()``; the next one is taken when `take` has returned.
+    /// Passes on update after update until ``stop()``; the next one follows when `take` has returned.
     public func run(_ take: (ClusterUpdate) async -> Void) async {
         for runner in runners { await runner.begin() }
         while let update = await queue.next() { await take(update) }
@@ -33,6 +33,6 @@ public final class ClusterFollower: Sendable {
     /// Ends ``run(_:)``.
     public func stop() { queue.close() }
 
-    /// How each resource stands, in order of name.
+    /// The state of each resource's watch, ordered by name.
     public var watches: [FollowedWatch] { queue.watches }
 }

@@ -2,10 +2,10 @@
 import Glibc
 
 extension ClusterAccess.Content {
-    /// Far above any certificate chain or token.
+    /// Far above the size of any certificate chain or token.
     static let sizeLimit = 1 << 20
 
-    /// What is there now. Reads a file: not to be called where blocking is not allowed.
+    /// The present content. Reads a file: do not call this where blocking is not allowed.
     func read() throws(AccessError) -> [UInt8] {
         switch self {
         case .bytes(let bytes): return bytes
@@ -33,7 +33,7 @@ extension ClusterAccess.Content {
         return bytes
     }
 
-    /// A token: what is there, without space around it.
+    /// A token: the present content, without surrounding space.
     func readToken(_ source: String) throws(AccessError) -> String {
         let bytes = try read()
         let isVisible: (UInt8) -> Bool = { $0 > 0x20 && $0 < 0x7f }
@@ -43,7 +43,7 @@ extension ClusterAccess.Content {
         return String(decoding: bytes[first...last], as: UTF8.self)
     }
 
-    /// What errors call it.
+    /// Its name in errors.
     func name(in source: String) -> String {
         if case .file(let path) = self { path } else { source }
     }

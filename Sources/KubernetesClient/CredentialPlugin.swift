@@ -3,22 +3,22 @@ import Documents
 import FoundationEssentials
 import Glibc
 
-/// A program that gives credentials (client.authentication.k8s.io ExecCredential).
+/// A program that returns credentials (client.authentication.k8s.io ExecCredential).
 public struct CredentialPlugin: Sendable, Hashable {
     static let versions = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"]
 
-    /// Where it is named, for errors.
+    /// Where it is configured, for errors.
     public var source: String
     public var field: String
     public var apiVersion: String
     /// A path, or a name that is looked up in PATH.
     public var command: String
     public var arguments: [String] = []
-    /// Beside what this process has.
+    /// In addition to this process's environment.
     public var environment: [String: String] = [:]
-    /// What to do where it is missing.
+    /// What to do if the program is missing.
     public var hint: String?
-    /// Whether it is told about the cluster.
+    /// Whether the program gets information about the cluster.
     public var wantsCluster = false
 
     public init(source: String, field: String, apiVersion: String, command: String) {
@@ -28,11 +28,11 @@ public struct CredentialPlugin: Sendable, Hashable {
         self.command = command
     }
 
-    /// What it gave.
+    /// What the program returned.
     struct Credential: Sendable, Hashable {
         var token: String?
         var certificate: ClusterAccess.ClientCertificate?
-        /// Seconds since 1970 after which it is worth nothing; nil: it holds until it is refused.
+        /// The time of expiry in seconds since 1970; nil if it is valid until refused.
         var expires: Int64?
     }
 
@@ -40,7 +40,7 @@ public struct CredentialPlugin: Sendable, Hashable {
         AccessError(source: source, field: field, reason: "\(command): \(reason)")
     }
 
-    /// Runs the program and reads what it says. Blocks until it ends.
+    /// Runs the program and reads its output. Blocks until it ends.
     func run(for access: ClusterAccess) throws(AccessError) -> Credential {
         var variables = ProcessInfo.processInfo.environment.merging(environment) { _, own in own }
         variables["KUBERNETES_EXEC_INFO"] = try information(access)
@@ -57,7 +57,7 @@ public struct CredentialPlugin: Sendable, Hashable {
         switch failure {
         case .notStarted(let code): String(cString: strerror(code)) + (hint.map { "; \($0)" } ?? "")
         case .late(let seconds): "did not end within \(seconds) seconds"
-        case .tooMuch(let limit): "gave more than \(limit) bytes"
+        case .tooMuch(let limit): "printed more than \(limit) bytes"
         case .failed(let status): "failed with status \(status)"
         }
     }
@@ -90,7 +90,9 @@ public struct CredentialPlugin: Sendable, Hashable {
                     Data(try authorities.read()).base64EncodedString()
                 }, tlsServerName: access.serverName)
         }
-        guard let json = try? JSONEncoder().encode(information) else { throw error("cannot be told about the cluster") }
+        guard let json = try? JSONEncoder().encode(information) else {
+            throw error("cannot receive information about the cluster")
+        }
         return String(decoding: json, as: UTF8.self)
     }
 
@@ -100,7 +102,7 @@ public struct CredentialPlugin: Sendable, Hashable {
         do {
             document = try JSONReader.read(output)
         } catch let failure {
-            throw error("what it gave is no JSON: \(failure)")
+            throw error("its output is not JSON: \(failure)")
         }
         let root = ConfigurationNode(node: document, file: "the output of \(command)", path: "")
         guard try root.required("kind").string() == "ExecCredential" else {
@@ -119,7 +121,9 @@ public struct CredentialPlugin: Sendable, Hashable {
             throw status.error("has neither token nor certificate")
         }
         if let expires = status["expirationTimestamp"] {
-            guard let seconds = Timestamp.seconds(try expires.string()) else { throw expires.error("is no time stamp") }
+            guard let seconds = Timestamp.seconds(try expires.string()) else {
+                throw expires.error("is not a timestamp")
+            }
             credential.expires = seconds
         }
         return credential

@@ -2,7 +2,7 @@
 import Glibc
 import NIOPosix
 
-/// Who asks, as of now: files and programs that say so are asked again as they change or expire.
+/// The current credentials: files and programs are read again when they change or expire.
 actor Credentials {
     /// What one request needs.
     struct Current: Sendable {
@@ -10,21 +10,21 @@ actor Credentials {
         var trust: Trust
     }
 
-    /// What a TLS connection is made of; another one needs other connections.
+    /// The trust of a TLS connection; a different one needs new connections.
     struct Trust: Sendable, Hashable {
-        /// PEM; nil: those of the system.
+        /// PEM; nil for those of the system.
         var authorities: [UInt8]?
         var chain: [UInt8]?
         var key: [UInt8]?
     }
 
     private let access: ClusterAccess
-    /// What the plugin gave last.
+    /// The last result of the plugin.
     private var credential: CredentialPlugin.Credential?
-    /// A run of the plugin that all wait for.
+    /// A run of the plugin for which all callers wait.
     private var run: Task<CredentialPlugin.Credential, any Error>?
 
-    /// Seconds before its end at which a credential is replaced.
+    /// Seconds before its expiry at which a credential is replaced.
     private static let margin: Int64 = 20
 
     init(_ access: ClusterAccess) { self.access = access }
@@ -44,7 +44,7 @@ actor Credentials {
         }
     }
 
-    /// The server does not accept them: what a plugin gave is given up.
+    /// The server has refused them: the plugin's result is dropped.
     func refused() { credential = nil }
 
     private func pluginCredential() async throws -> CredentialPlugin.Credential? {

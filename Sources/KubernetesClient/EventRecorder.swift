@@ -3,29 +3,29 @@ import FoundationEssentials
 import KubernetesObjects
 import Logging
 
-/// Tells of objects by Events of Kubernetes: each report once, and once more each hour as long as it holds; few at a
-/// time. That Events may not be created is no failure of anything else.
+/// Reports on objects by Kubernetes Events: each report once, and again every hour while it holds; few at a time. If
+/// Events may not be created, nothing else fails.
 public actor EventRecorder {
     private let connection: APIServerConnection
     private let node: String
     private let logger: Logger
-    /// When what was told.
+    /// When each report was sent.
     private var told: [ObjectReport: ContinuousClock.Instant] = [:]
     private var isRefusalLogged = false
 
-    /// Events sent for one call of ``record(_:)``; the rest has to wait for the next.
+    /// Events sent in one call of ``record(_:)``; all others wait for the next call.
     public static let limit = 10
     /// As long as servers keep Events.
     static let interval: Duration = .seconds(3600)
 
-    /// - Parameter node: names this daemon among those that report.
+    /// - Parameter node: the name of this daemon among the reporters.
     public init(_ connection: APIServerConnection, node: String, logger: Logger) {
         self.connection = connection
         self.node = node
         self.logger = logger
     }
 
-    /// - Parameter reports: all that hold now.
+    /// - Parameter reports: all reports that hold now.
     public func record(_ reports: [ObjectReport]) async {
         let current = Set(reports)
         told = told.filter { current.contains($0.key) && ContinuousClock.now - $0.value < Self.interval }
@@ -37,16 +37,16 @@ public actor EventRecorder {
         }
     }
 
-    /// Whether it makes sense to go on.
+    /// Returns whether to continue.
     private func send(_ report: ObjectReport) async -> Bool {
         do {
             let response = try await connection.send(
                 APIServerConnection.Request(
                     method: .POST, target: "/api/v1/namespaces/\(report.namespace)/events", body: try body(report)))
-            // Read to its end, so that the connection can be used again.
+            // The body is read to its end, so that the connection can be reused.
             _ = try? await response.body.collect(upTo: 1 << 20)
             switch response.status.code {
-            // 409: another node has told it.
+            // 409: another node has reported it.
             case 200...299, 409: told[report] = .now
             case 401, 403:
                 if !isRefusalLogged {
@@ -64,13 +64,13 @@ public actor EventRecorder {
             }
             return true
         } catch {
-            // That the server is away the watches tell.
+            // The watches report that the server is away.
             return false
         }
     }
 
     private func body(_ report: ObjectReport) throws -> [UInt8] {
-        // As metav1.Time has it, without parts of seconds.
+        // In the format of metav1.Time, without fractions of seconds.
         let now = Date.now.formatted(.iso8601)
         let isPod = report.object.kind == .pod
         let event = Event(

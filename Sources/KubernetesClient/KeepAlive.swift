@@ -2,7 +2,7 @@
 import Glibc
 import NIOCore
 
-/// Lets the kernel find out that the other side of a connection is gone, within about half a minute.
+/// Makes the kernel detect within about half a minute that the other side of a connection is gone.
 enum KeepAlive {
     /// tcp(7).
     private static let options: [(name: NIOBSDSocket.Option, value: ChannelOptions.Types.SocketOption.Value)] = [
@@ -10,7 +10,7 @@ enum KeepAlive {
         (NIOBSDSocket.Option(rawValue: TCP_KEEPIDLE), 15),
         (NIOBSDSocket.Option(rawValue: TCP_KEEPINTVL), 5),
         (NIOBSDSocket.Option(rawValue: TCP_KEEPCNT), 3),
-        // Milliseconds that what was sent may stay unanswered.
+        // Milliseconds that sent data may stay unacknowledged.
         (NIOBSDSocket.Option(rawValue: TCP_USER_TIMEOUT), 30_000),
     ]
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import NIOCore
 
-/// Has a connection on which little comes again and again read every few milliseconds only: what has come meanwhile is
-/// then read, decrypted, decoded and put in force together, and wakes each thread once. A thousand events a second of a
-/// watch cost a fraction of what they would one by one.
+/// Reads a connection with a steady stream of small data only every few milliseconds. Everything that has arrived is
+/// then read, decrypted, decoded and programmed together, and wakes each thread once: a thousand watch events a second
+/// cost a fraction of what they would cost one by one.
 ///
-/// Stands next to the socket. The first of what comes after a while is never held up, nor is what is large, as lists
-/// are.
+/// This handler is next to the socket. It never delays the first data after a pause, nor large data such as lists.
 package final class ReadPacing: ChannelDuplexHandler {
     package typealias InboundIn = ByteBuffer
     package typealias InboundOut = ByteBuffer
@@ -14,21 +13,21 @@ package final class ReadPacing: ChannelDuplexHandler {
     package typealias OutboundOut = ByteBuffer
 
     package static let interval = TimeAmount.milliseconds(20)
-    /// Readings of an interval before the next is held up until its end: the beginning of a connection, or an event now
-    /// and then, takes no more.
+    /// Reads within an interval before the next read is delayed until its end: the beginning of a connection, or an
+    /// occasional event, needs no more.
     package static let patience = 3
-    /// Bytes of an interval from which on nothing is held up.
+    /// Bytes within an interval above which nothing is delayed.
     package static let plenty = 320 << 10
 
-    /// The end of its first reading.
+    /// The end of its first read.
     private var start: NIODeadline?
     private var readings = 0
     private var bytes = 0
-    /// Bytes of the reading under way.
+    /// Bytes of the read under way.
     private var coming = 0
-    /// Readings that this interval may have.
+    /// Reads that this interval may have.
     private var allowed = patience
-    /// When the next reading was asked for.
+    /// When the next read was requested.
     private var asked: NIODeadline?
     private var held: Scheduled<Void>?
 

@@ -3,10 +3,10 @@ import KubernetesObjects
 import KubernetesWatch
 import Synchronization
 
-/// What has changed since the last update was taken.
+/// What has changed since the last update.
 public struct ClusterUpdate: Sendable, Hashable {
     public enum Stage: Sendable, Hashable {
-        /// Parts of the first lists: not all is known yet.
+        /// Parts of the first lists: not all objects are known yet.
         case gathering
         /// With these, all objects of all resources are known.
         case complete
@@ -21,8 +21,8 @@ public struct ClusterUpdate: Sendable, Hashable {
     }
 }
 
-/// Joins the changes of all resources, in the order in which they come, and hands over all that has come at once: who
-/// is busy with one update finds the next one larger. Also keeps how each watch stands.
+/// Merges the changes of all resources in the order of arrival, and passes on everything at once: a consumer that is
+/// busy with one update gets a larger one next. Also keeps the state of each watch.
 final class UpdateQueue: Sendable {
     private struct State {
         var events: [ObjectEvent] = []
@@ -37,7 +37,7 @@ final class UpdateQueue: Sendable {
     }
 
     private let state: Mutex<State>
-    /// Events beyond which those who bring more have to wait.
+    /// Events beyond which producers must wait.
     private static let limit = 4096
 
     init(_ resources: [APIResource]) {
@@ -51,7 +51,7 @@ final class UpdateQueue: Sendable {
 
     func append(_ events: [ObjectEvent]) {
         change { state in
-            // Taken over as they are, without copying one by one, as long as each is taken before the next comes.
+            // The array is moved, not copied, if each update is taken before the next one comes.
             if state.events.isEmpty { state.events = events } else { state.events += events }
         }
     }
@@ -63,7 +63,7 @@ final class UpdateQueue: Sendable {
         }
     }
 
-    /// Ends the updates, and lets all go who wait.
+    /// Ends the updates and releases all waiting producers.
     func close() {
         change { $0.isClosed = true }
         release()
@@ -78,7 +78,7 @@ final class UpdateQueue: Sendable {
         taker?.resume()
     }
 
-    /// All that has come, once something has; nil: there will be nothing more.
+    /// Everything that has arrived, once there is something; nil at the end.
     func next() async -> ClusterUpdate? {
         while true {
             let (update, isClosed) = state.withLock { state -> (ClusterUpdate?, Bool) in
@@ -114,7 +114,7 @@ final class UpdateQueue: Sendable {
         for writer in writers { writer.resume() }
     }
 
-    /// Returns when more may come.
+    /// Returns when there is room for more.
     func room() async {
         await withCheckedContinuation { continuation in
             let isFree = state.withLock { state in
@@ -138,11 +138,11 @@ final class UpdateQueue: Sendable {
     }
 }
 
-/// How one resource is followed.
+/// The state of one resource's watch.
 public struct FollowedWatch: Sendable {
     public var resource: APIResource
-    /// Nil: it has not begun.
+    /// Nil if it has not begun.
     public var status: WatchStatus?
-    /// When the server last showed that nothing was being missed; the start where it never has.
+    /// When the server last showed that nothing is missing; the start if it never did.
     public var lastSign: ContinuousClock.Instant
 }

@@ -5,7 +5,7 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// Carries out what a ``ResourceWatch`` wants, over a connection.
+/// Carries out the actions of a ``ResourceWatch`` over a connection.
 actor WatchRunner {
     private var watch: ResourceWatch
     private let connection: APIServerConnection
@@ -65,13 +65,13 @@ actor WatchRunner {
         }
     }
 
-    /// Each reason once, not each attempt.
+    /// Logs each reason once, not each attempt.
     private func tell(_ failure: WatchFailure) {
         let text = "\(failure)"
         guard text != lastTold else { return }
         lastTold = text
         logger.warning(
-            "the API server is not followed; what is known stays",
+            "the API server cannot be followed; known policy stays in force",
             metadata: ["resource": "\(watch.resource)", "error": "\(text)"])
     }
 
@@ -88,7 +88,7 @@ actor WatchRunner {
                         retryAfter: response.headers.first(name: "retry-after").flatMap { Int($0) })))
             for try await buffer in response.body {
                 put(.bytes(id, Array(buffer.readableBytesView)))
-                // Who takes the changes sets the pace.
+                // The consumer sets the pace.
                 await updates.room()
                 guard !Task.isCancelled else { return }
             }

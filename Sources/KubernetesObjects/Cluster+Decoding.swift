@@ -2,8 +2,8 @@
 import Documents
 import NetworkTypes
 
-// Pod, Namespace and Node have hundreds of fields: only those that policy reads are looked at, the rest is passed over.
-// In lenient mode a part that is not understood is left out: an object that was dropped for it would be unprotected.
+// Pod, Namespace and Node have hundreds of fields: only those that policy needs are read, and all others are skipped.
+// In lenient mode a part that is not understood is left out, because an object without it is still protected.
 
 extension Pod {
     static func decode(_ document: DocumentNode, in context: inout DecodingContext) -> Pod {
@@ -23,6 +23,8 @@ extension Pod {
         _ = context.field("spec", of: document) { context, spec -> Void? in
             guard context.mapping(spec) != nil else { return nil }
             nodeName = context.field("nodeName", of: spec) { $0.string($1) } ?? ""
+            let account = context.field("serviceAccountName", of: spec) { $0.string($1) } ?? ""
+            if !account.isEmpty { serviceAccountName = account }
             hostNetwork = context.field("hostNetwork", of: spec) { $0.bool($1) } ?? false
             let ports =
                 Self.namedPorts(of: spec, "containers", in: &context)
@@ -42,7 +44,7 @@ extension Pod {
         phase = written ?? (podIPs.isEmpty ? .pending : .running)
     }
 
-    /// `list` in written order, then `single` where it is not among them.
+    /// `list` in written order, then `single` if it is not in the list.
     private static func addresses(
         of status: DocumentNode, list: String, single: String, in context: inout DecodingContext
     ) -> [IPAddress] {
@@ -53,7 +55,7 @@ extension Pod {
                     return context.required("ip", of: item) { $0.address($1) }
                 }
             } ?? []
-        // The API server writes an empty text while there is no address yet.
+        // The API server writes an empty text as long as there is no address.
         let alone = status[single]?.string == "" ? nil : context.field(single, of: status) { $0.address($1) }
         var result: [IPAddress] = []
         for address in listed + (alone.map { [$0] } ?? []) where !result.contains(address) { result.append(address) }
@@ -97,7 +99,8 @@ extension DecodingContext {
         guard let text = string(node), !text.isEmpty else { return nil }
         guard let phase = PodPhase(rawValue: text) else {
             fail(
-                node, "phase '\(text.boundedForMessage)' is not known: Pending, Running, Succeeded, Failed or Unknown")
+                node, "phase '\(text.boundedForMessage)' is unknown: use Pending, Running, Succeeded, Failed or Unknown"
+            )
             return nil
         }
         return phase
@@ -125,7 +128,7 @@ extension Node {
         return node
     }
 
-    /// Nil for names of hosts.
+    /// Nil for host names.
     private static func address(_ item: DocumentNode, in context: inout DecodingContext) -> IPAddress? {
         guard context.mapping(item) != nil else { return nil }
         let type = context.required("type", of: item) { $0.string($1) }

@@ -2,23 +2,23 @@
 import Documents
 import NetworkTypes
 
-/// How much a document is trusted to say only what we know.
+/// How strictly a document must contain only known parts.
 public enum DecodingMode: Sendable, Hashable {
     /// Files and the control socket: whatever is not understood refuses the document.
     case strict
-    /// Objects from an API server, which has validated them or has a newer schema: what is not understood is told and
-    /// closed, so that nothing is allowed by it.
+    /// Objects from an API server, which has validated them or has a newer schema: parts that are not understood are
+    /// reported and closed, so that they allow nothing.
     case lenient
 }
 
-/// Collects what is wrong with one document while it is decoded, and knows at which field decoding stands.
+/// Collects the problems of one document while it is decoded, and knows the current field.
 ///
-/// Reading goes on after an error, so that all problems of a document are told at once; an object of a document
-/// with errors is never used.
+/// Decoding continues after an error, so that all problems of a document are reported at once; no object of a document
+/// with errors is ever used.
 struct DecodingContext {
-    /// A document made of garbage must not make an endless report.
+    /// A document of garbage must not cause an endless report.
     static let errorLimit = DecodedDocument.errorLimit
-    /// Labels of one object or selector. Servers take as many as fit into an object.
+    /// Labels of one object or selector. Servers accept as many as fit into an object.
     static let labelLimit = 5_000
 
     let file: String
@@ -26,9 +26,9 @@ struct DecodingContext {
     let mode: DecodingMode
     var path = FieldPath()
     private(set) var errors: [ManifestError] = []
-    /// What lenient decoding did not understand of objects that it gave nevertheless.
+    /// Parts that lenient decoding did not understand in objects that it returned nevertheless.
     private(set) var notUnderstood: [ManifestError] = []
-    /// Of all failures so far, those beyond the limit and those taken out of `errors` too.
+    /// All failures so far, including those beyond the limit and those removed from `errors`.
     private(set) var failureCount = 0
 
     init(file: String, document: Int, mode: DecodingMode) {
@@ -49,12 +49,12 @@ struct DecodingContext {
                 file: file, document: document, line: line, column: column, path: path, reason: reason, hint: hint))
     }
 
-    /// For rules of validation whose breach leaves the meaning clear: an API server that does not apply them is right.
+    /// For rules of validation that leave the meaning clear when they are broken: an API server may not apply them.
     mutating func failIfStrict(_ node: DocumentNode, _ reason: String, hint: String? = nil) {
         if mode == .strict { fail(node, reason, hint: hint) }
     }
 
-    /// Runs `body` and takes what it complains of out of `errors`.
+    /// Runs `body` and removes its problems from `errors`.
     mutating func catching<T>(_ body: (inout DecodingContext) -> T) -> (T, [ManifestError]) {
         let before = errors
         errors = []
@@ -64,8 +64,8 @@ struct DecodingContext {
         return (result, caught)
     }
 
-    /// In lenient mode, what `body` complains of is given as sentences instead of refusing the object; who asks must
-    /// see to it that nothing is allowed by what they are about.
+    /// In lenient mode, returns the problems of `body` as sentences instead of refusing the object; the caller must
+    /// make sure that the parts in question allow nothing.
     mutating func sentences<T>(_ body: (inout DecodingContext) -> T) -> (T, [String]) {
         guard mode == .lenient else { return (body(&self), []) }
         let (result, caught) = catching(body)
@@ -86,7 +86,7 @@ struct DecodingContext {
 
     mutating func at<T>(_ field: String, _ body: (inout DecodingContext) -> T) -> T { at(.field(field), body) }
 
-    /// The value of `field` in `node`, read by `body`; nil where absent or null (which the API server treats alike).
+    /// The value of `field` in `node`, read by `body`; nil if absent or null (which the API server treats alike).
     mutating func field<T>(
         _ field: String, of node: DocumentNode, _ body: (inout DecodingContext, DocumentNode) -> T?
     ) -> T? {
@@ -94,7 +94,7 @@ struct DecodingContext {
         return at(field) { body(&$0, value) }
     }
 
-    /// The value of a field that must be there.
+    /// The value of a required field.
     mutating func required<T>(
         _ field: String, of node: DocumentNode, hint: String? = nil,
         _ body: (inout DecodingContext, DocumentNode) -> T?
@@ -106,7 +106,7 @@ struct DecodingContext {
         return at(field) { body(&$0, value) }
     }
 
-    /// Entries of a mapping; an error and nil for anything else.
+    /// The entries of a mapping; an error and nil for anything else.
     mutating func mapping(_ node: DocumentNode, hint: String? = nil) -> [DocumentNode.Entry]? {
         if case .mapping(let entries) = node.value { return entries }
         failType(node, expected: "a mapping", hint: hint)
@@ -129,7 +129,7 @@ struct DecodingContext {
         return result
     }
 
-    /// As ``list(_:_:)``, without items that have an error inside: half an item may mean more than the whole.
+    /// Like ``list(_:_:)``, without items that contain an error: half an item may mean more than the whole.
     mutating func wholeItems<T>(
         _ node: DocumentNode, _ body: (inout DecodingContext, DocumentNode) -> T?
     ) -> [T] {
@@ -150,7 +150,7 @@ struct DecodingContext {
         switch node.value {
         case .bool: "put the value in quotes: yes, no, on, off, y, n, true and false are booleans without them"
         case .integer, .float: "put the number in quotes"
-        case .null: "write \"\" if an empty text is meant"
+        case .null: "write \"\" for an empty string"
         case .mapping, .sequence, .string: nil
         }
     }
@@ -194,17 +194,17 @@ struct DecodingContext {
         default:
             let upper = text.uppercased()
             fail(
-                node, "protocol '\(text.boundedForMessage)' is not supported: TCP, UDP or SCTP",
+                node, "protocol '\(text.boundedForMessage)' is not supported: use TCP, UDP or SCTP",
                 hint: ["TCP", "UDP", "SCTP"].contains(upper) ? "write \(upper)" : nil)
             return nil
         }
     }
 
-    /// A mapping of label keys to label values, each checked. `misplaced` explains keys that are fields of ours.
+    /// A mapping of label keys to label values, each of them checked. `misplaced` explains keys that are field names.
     mutating func labels(_ node: DocumentNode, misplaced: [String: String] = [:]) -> [String: String] {
         guard let entries = mapping(node) else { return [:] }
         if entries.count > Self.labelLimit {
-            failIfStrict(node, "\(entries.count) labels are more than the limit of \(Self.labelLimit)")
+            failIfStrict(node, "\(entries.count) labels exceed the limit of \(Self.labelLimit)")
         }
         var labels: [String: String] = [:]
         labels.reserveCapacity(entries.count)
@@ -226,7 +226,7 @@ struct DecodingContext {
         return labels
     }
 
-    /// An error for each key of `node` that is not among `known`.
+    /// An error for each key of `node` that is not in `known`.
     mutating func refuseUnknownFields(
         of node: DocumentNode, known: [String],
         explain: (DocumentNode.Entry) -> (reason: String, hint: String?)? = { _ in nil }
@@ -234,7 +234,7 @@ struct DecodingContext {
         guard case .mapping(let entries) = node.value else { return }
         for entry in entries where !known.contains(entry.key) {
             guard errors.count < Self.errorLimit else {
-                // Counted alone: to look for what was meant costs more than to read.
+                // Only counted: the search for what was meant costs more than reading.
                 fail(line: entry.line, column: entry.column, "unknown field")
                 continue
             }

@@ -6,10 +6,10 @@ extension Enforcement {
     /// The annotation of a policy object that holds this value.
     public static let annotation = "bulkhead.dev/enforcement"
 
-    /// Our annotations; a misspelt one would enforce what was only to be tried.
+    /// Bulkhead's annotations; a misspelled one would enforce what was only meant as a trial.
     private static let prefix = "bulkhead.dev/"
 
-    /// What the annotations of a policy say; `enforce` where they say nothing or nothing that is known.
+    /// The setting in the annotations of a policy; `enforce` if they have none, or none that is known.
     static func decode(_ document: DocumentNode, in context: inout DecodingContext) -> Enforcement {
         guard case .mapping(let entries) = document["metadata"]?["annotations"]?.value else { return .enforce }
         var result = Enforcement.enforce
@@ -23,14 +23,14 @@ extension Enforcement {
                 context.fail(line: entry.line, column: entry.column, "unknown annotation", hint: hint)
                 continue
             }
-            // Values of another type are told of where metadata is read.
+            // Values of another type are reported when metadata is read.
             guard let text = entry.value.string else { continue }
             if let known = Enforcement(rawValue: text) {
                 result = known
             } else {
                 let nearest = NearestName.find(text, among: ["audit", "enforce"])
                 context.fail(
-                    entry.value, "enforcement '\(text.boundedForMessage)' is not known: audit or enforce",
+                    entry.value, "enforcement '\(text.boundedForMessage)' is unknown: use audit or enforce",
                     hint: nearest.map { "did you mean \($0)?" })
             }
         }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Kinds that we don't read, and what is to be said of them.
+/// Kinds that Bulkhead does not read, and what to report about them.
 enum KnownKinds {
     /// What is wrong with a document's type.
     struct Mistake {
-        /// The kind is right, and its group is not.
+        /// The kind is right, but its group is not.
         var isOfGroup: Bool
         var hint: String?
     }
 
-    /// All kinds of the groups in which a kind that is not known is a misspelt one, whatever its version.
+    /// All kinds of the groups in which an unknown kind is a misspelled one, whatever its version.
     private static let kinds: [Substring: [String]] = [
         "": [
             "Binding", "ComponentStatus", "ConfigMap", "Endpoints", "Event", "LimitRange", "Namespace", "Node",
@@ -22,13 +22,13 @@ enum KnownKinds {
         "policy.networking.k8s.io": ["AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy"],
     ]
 
-    /// Groups whose policies somebody relies on: Calico, Cilium, Antrea, Istio, Linkerd, OVN-Kubernetes, GKE, EKS, Kuma.
+    /// Groups whose policies users rely on: Calico, Cilium, Antrea, Istio, Linkerd, OVN-Kubernetes, GKE, EKS, Kuma.
     private static let foreignPolicyGroups: [Substring] = [
         "projectcalico.org", "cilium.io", "antrea.io", "security.istio.io", "policy.linkerd.io", "k8s.ovn.org",
         "networking.gke.io", "networking.k8s.aws", "kuma.io",
     ]
 
-    /// Whether a document is a policy of another system: never passed over in silence.
+    /// Whether a document is a policy of another system: never skipped without a notice.
     static func isForeignPolicy(_ kind: String, of group: Substring) -> Bool {
         if kind.hasSuffix("NetworkPolicy") { return true }
         return isForeign(group)
@@ -39,9 +39,10 @@ enum KnownKinds {
         foreignPolicyGroups.contains { group == $0 || group.hasSuffix(".\($0)") }
     }
 
-    /// What is wrong with a kind that we don't read. Nil: it is another system's, or one that says nothing of policy.
+    /// What is wrong with a kind that Bulkhead does not read. Nil if it belongs to another system, or is not about
+    /// policy.
     ///
-    /// - Parameter sameName: ours that has the name, in another group.
+    /// - Parameter sameName: Bulkhead's kind of the same name, in another group.
     static func mistake(in kind: String, of group: Substring, sameName: ObjectKind?) -> Mistake? {
         if let known = kinds[group] {
             if let sameName {
@@ -53,7 +54,7 @@ enum KnownKinds {
                 hint: NearestName.find(kind, among: known).map { "did you mean \($0)?" }
                     ?? "its kinds are \(known.joined(separator: ", "))")
         }
-        // A policy whose group is nearly ours; `Pod` and `Node` are kinds of many groups.
+        // A policy with a similar group; `Pod` and `Node` are kinds of many groups.
         guard let sameName, sameName.isPolicy, !isForeign(group),
             ourPolicyGroups.contains(where: { NearestName.distance(String(group), to: $0).map { $0 <= 2 } ?? false })
         else { return nil }

@@ -3,14 +3,14 @@ import Documents
 
 /// Why a document is refused: one problem at one place.
 public struct ManifestError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// As the reader was given it: a path, or a name such as `request body`.
+    /// The name given to the reader: a path, or a name such as `request body`.
     public var file: String
-    /// 1-based number of the document in its file; 0 where the file as a whole could not be read.
+    /// Number of the document in its file, counted from 1; 0 if the file as a whole could not be read.
     public var document: Int
-    /// 1-based; 0 where no place can be named.
+    /// Counted from 1; 0 if no position can be named.
     public var line: Int
     public var column: Int
-    /// Empty where the text has no structure yet (syntax errors).
+    /// Empty if the text has no structure yet (syntax errors).
     public var path: FieldPath
     public var reason: String
     /// What was probably meant.
@@ -41,23 +41,23 @@ public struct ManifestError: Error, Sendable, Hashable, CustomStringConvertible 
     }
 }
 
-/// Something worth saying about a document that is no error: it has no effect here.
+/// Something to report about a document that is not an error: it has no effect here.
 public struct ManifestNotice: Sendable, Hashable, CustomStringConvertible {
     public enum Reason: Sendable, Hashable {
         /// A kind that has nothing to do with network policy.
         case ignored
-        /// A policy of a kind that is not enforced: its author must know.
+        /// A policy of a kind that is not enforced: its author must be told.
         case notEnforced
     }
     public var file: String
-    /// 1-based number of the document in its file.
+    /// Number of the document in its file, counted from 1.
     public var document: Int
     public var line: Int
     public var column: Int
     public var reason: Reason
     public var apiVersion: String
     public var kind: String
-    /// `namespace/name` or `name` as far as given; may be empty.
+    /// `namespace/name` or `name`, as far as given; may be empty.
     public var name: String
 
     public init(

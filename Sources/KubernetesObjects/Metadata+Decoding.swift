@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Documents
 
-/// Where objects of a kind live and which names they may have.
+/// Whether objects of a kind have a namespace, and which names they may have.
 struct NamingRule {
     var isNamespaced: Bool
     var checkName: (String) -> String?
@@ -36,14 +36,14 @@ extension ObjectMeta {
                 return ()
             }
         }
-        // An object without a name cannot be told from others, whoever sent it.
+        // An object without a name cannot be distinguished from others, whatever its source.
         if !unknown.isEmpty, meta.name.isEmpty { context.fail(document, "has no name: \(unknown[0])") }
         return meta
     }
 
     private mutating func decodeNames(_ node: DocumentNode, kind: ObjectKind, in context: inout DecodingContext) {
         let rule = NamingRule.of(kind)
-        let nameHint = node["generateName"] == nil ? nil : "generateName works through the API server alone"
+        let nameHint = node["generateName"] == nil ? nil : "generateName works only through the API server"
         name =
             context.required("name", of: node, hint: nameHint) { context, node in
                 guard let name = context.string(node) else { return nil }
@@ -63,7 +63,7 @@ extension ObjectMeta {
         if rule.isNamespaced, let written { namespace = written }
     }
 
-    /// What policies check besides in strict mode: unknown fields, and the types of fields that have no effect here.
+    /// Additional checks of policies in strict mode: unknown fields, and the types of fields without effect here.
     static func refuseUnknown(_ document: DocumentNode, in context: inout DecodingContext) {
         guard context.mode == .strict else { return }
         _ = context.field("metadata", of: document) { context, node -> Void? in
@@ -88,7 +88,7 @@ extension DecodingContext {
     fileprivate mutating func timestamp(_ node: DocumentNode) -> Int64? {
         guard let text = string(node) else { return nil }
         guard let seconds = Timestamp.seconds(text) else {
-            fail(node, "'\(text.boundedForMessage)' is not a time stamp like 2006-01-02T15:04:05Z")
+            fail(node, "'\(text.boundedForMessage)' is not a timestamp like 2006-01-02T15:04:05Z")
             return nil
         }
         return seconds

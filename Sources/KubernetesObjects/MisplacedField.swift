@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Documents
 
-/// Tells what was meant by a NetworkPolicy field that stands in the wrong place, most often by wrong indentation.
+/// Explains a NetworkPolicy field in the wrong position, most often because of its indentation.
 enum MisplacedField {
     typealias Explanation = (reason: String, hint: String?)
 
@@ -18,7 +18,7 @@ enum MisplacedField {
         case "matchLabels", "matchExpressions": besideSelector(entry.key, of: spec, at: path)
         case "from", "to", "ports":
             ("unknown field", "\(entry.key) belongs to a rule: '\(entry.key == "to" ? "egress" : "ingress"): - …'")
-        case "namespaceSelector": ("unknown field", "a policy selects pods of its own namespace alone")
+        case "namespaceSelector": ("unknown field", "a policy selects only pods of its own namespace")
         default: nil
         }
     }
@@ -56,7 +56,7 @@ enum MisplacedField {
         return ("unknown field", "labels belong under matchLabels")
     }
 
-    /// Fields that land among labels when they are indented too far.
+    /// Fields that end up among labels if they are indented too far.
     static let inLabels: [String: String] = {
         var hints: [String: String] = [:]
         for field in ["policyTypes", "ingress", "egress"] {
@@ -70,7 +70,7 @@ enum MisplacedField {
         return hints
     }()
 
-    /// matchLabels beside the selector that it belongs into: as written, that selector selects everything.
+    /// matchLabels next to its selector instead of inside it: as written, that selector selects everything.
     private static func besideSelector(_ key: String, of node: DocumentNode, at path: FieldPath) -> Explanation {
         let selectors = ["podSelector", "namespaceSelector"]
         let empty = selectors.first { node[$0]?.isEmpty == true }
@@ -81,10 +81,10 @@ enum MisplacedField {
             ? "indent \(key) under \(selector)"
             : "indent \(key) under \(selector); as written \(selector) is empty and would select every \(what)"
         let selectorPath = path.appending(.field(selector))
-        return ("unknown field: \(key) stands beside \(selectorPath), not inside it", hint)
+        return ("unknown field: \(key) is next to \(selectorPath), not inside it", hint)
     }
 
-    /// Labels that stand beside their selector are read as well, for what is wrong inside them.
+    /// Labels next to their selector are also read, to find errors in them.
     static func lookInside(selectorPartsOf node: DocumentNode, in context: inout DecodingContext) {
         guard let labels = node["matchLabels"], case .mapping = labels.value else { return }
         _ = context.at("matchLabels") { $0.labels(labels, misplaced: inLabels) }

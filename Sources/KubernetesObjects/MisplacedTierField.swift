@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Documents
 
-/// Tells what was meant by a field that a tier policy does not have: those of the other version of the API, of
-/// NetworkPolicy, of releases before.
+/// Explains a field that a tier policy does not have: one of the other API version, of NetworkPolicy, or of earlier
+/// releases.
 enum MisplacedTierField {
     typealias Explanation = MisplacedField.Explanation
 
@@ -15,12 +15,12 @@ enum MisplacedTierField {
         switch entry.key {
         case "tier":
             let tier = dialect.kind == .adminNetworkPolicy ? "Admin" : "Baseline"
-            return ("unknown field", "\(dialect.kind.objectKind.withArticle) is always of the \(tier) tier")
+            return ("unknown field", "\(dialect.kind.objectKind.withArticle) always belongs to the \(tier) tier")
         case "priority": return ("unknown field", "a BaselineAdminNetworkPolicy has no priority")
         case "podSelector", "namespaceSelector":
             return ("unknown field", "write 'subject: pods: {namespaceSelector: …, podSelector: …}'")
         case "namespaces", "pods": return ("unknown field", "\(entry.key) belongs under subject")
-        case "policyTypes": return ("unknown field", "a direction without rules is not touched: leave it out")
+        case "policyTypes": return ("unknown field", "a direction without rules is not affected: leave it out")
         case "from", "to", "ports", "protocols", "action":
             return ("unknown field", "\(entry.key) belongs to a rule of ingress or egress")
         default: return nil
@@ -51,7 +51,7 @@ enum MisplacedTierField {
         case "domainNames" where direction == .egress:
             return ("peers by domain name are not supported", "write the addresses as 'networks'")
         case "nodes", "networks", "domainNames":
-            return ("unknown field", "\(entry.key) are peers of egress; ingress knows namespaces and pods")
+            return ("unknown field", "\(entry.key) are peers of egress; ingress supports namespaces and pods")
         case "ipBlock":
             return ("unknown field", direction == .egress ? "write 'networks: [10.0.0.0/8]'" : nil)
         case "podSelector", "namespaceSelector":

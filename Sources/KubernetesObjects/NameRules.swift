@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Documents
 
-/// The syntax rules of names, labels and ports that the API server applies; each gives nil or what is wrong.
+/// The syntax rules of names, labels and ports that the API server applies; each returns nil or a problem.
 enum NameRules {
     /// RFC 1123 label: lower case letters, digits, `-`; letter or digit at both ends; 63 at most.
     static func dnsLabel(_ text: String) -> String? {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Finds what a misspelt name was meant to be.
+/// Finds the name that a misspelled name was meant to be.
 public enum NearestName {
-    /// The name of `known` nearest to `name` by edit distance, if it is near enough to be the intent.
+    /// The name in `known` nearest to `name` by edit distance, if it is near enough to be the intent.
     public static func find(_ name: String, among known: [String]) -> String? {
         guard name.utf8.count <= 64 else { return nil }
         let candidates = known.map { ($0, edits(Array(name.lowercased().utf8), Array($0.lowercased().utf8))) }
@@ -10,8 +10,8 @@ public enum NearestName {
         return best.1 <= max(1, best.0.utf8.count / 3) ? best.0 : nil
     }
 
-    /// How far `candidate` is from `name` where it may have been meant: 1 where it goes on with a hyphen after it, as
-    /// the pods of a Deployment do after its name, else the edits between them. Nil: it was not meant.
+    /// The distance of `candidate` from `name`, if it may have been meant: 1 if it continues with a hyphen, as the
+    /// names of a Deployment's pods do after its name, otherwise the number of edits. Nil if it was not meant.
     public static func distance(_ name: String, to candidate: String) -> Int? {
         let (short, long) = (Array(name.utf8), Array(candidate.utf8))
         if !short.isEmpty, long.starts(with: short), long.count > short.count, long[short.count] == UInt8(ascii: "-") {
@@ -23,7 +23,7 @@ public enum NearestName {
         return edits <= limit ? edits : nil
     }
 
-    /// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
+    /// Insertions, deletions, replacements and swaps of neighbors (optimal string alignment).
     private static func edits(_ a: [UInt8], _ b: [UInt8]) -> Int {
         var twoBack: [Int] = []
         var previous = Array(0...b.count)

@@ -4,10 +4,10 @@ import NetworkTypes
 import PolicyModel
 
 // The checks are those of the API server for networking.k8s.io/v1 with strict field validation, and kubectl's refusal
-// of null list items: an item `-` with nothing behind it would otherwise be a rule that allows everything.
+// of null list items: an item `-` without content would otherwise be a rule that allows everything.
 
 extension NetworkPolicy {
-    /// `status` was served by releases 1.24 to 1.27 and means nothing.
+    /// Releases 1.24 to 1.27 served `status`, which has no meaning.
     private static let knownFields = ["apiVersion", "kind", "metadata", "spec", "status"]
 
     /// In lenient mode what is not understood lands in `unknown` and the policy closes: a rule that holds such a part
@@ -73,7 +73,7 @@ extension NetworkPolicy {
             if let type = PolicyType(rawValue: text) { return type }
             let nearest = NearestName.find(text, among: ["Ingress", "Egress"])
             context.fail(
-                item, "policy type '\(text.boundedForMessage)' is not supported: Ingress or Egress",
+                item, "policy type '\(text.boundedForMessage)' is not supported: use Ingress or Egress",
                 hint: nearest.map { "did you mean \($0)?" })
             return nil
         }
@@ -120,8 +120,8 @@ extension NetworkPolicyPeer {
             context.fail(
                 node, "a peer needs podSelector, namespaceSelector or ipBlock",
                 hint: isNull
-                    ? "a selector without content is no peer: write 'podSelector: {}' for every pod of the namespace"
-                    : "for every peer leave out the whole list")
+                    ? "a selector without content is not a peer: write 'podSelector: {}' for every pod of the namespace"
+                    : "leave out the whole list for every peer")
             return nil
         }
         return .pods(namespaces: namespaces, pods: pods)
@@ -182,7 +182,7 @@ extension NetworkPolicyPort {
             return nil
         }
         if port.string != nil {
-            context.fail(end, "may not be given where port is a name")
+            context.fail(end, "may not be given if port is a name")
             return nil
         }
         guard let last = context.portNumber(end) else { return nil }
@@ -203,7 +203,7 @@ extension DecodingContext {
             fail(node, "'\(text.boundedForMessage)' is IPv4 in IPv6 form", hint: "write the IPv4 prefix")
         } catch .prefixMissing(let text) {
             let length = text.utf8.contains(UInt8(ascii: ":")) ? 128 : 32
-            fail(node, "\(AddressError.prefixMissing(text))", hint: "write \(text)/\(length) for this address alone")
+            fail(node, "\(AddressError.prefixMissing(text))", hint: "write \(text)/\(length) for only this address")
         } catch {
             fail(node, "\(error)")
         }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import Documents
 
-/// What one document of a manifest says.
+/// The content of one document of a manifest.
 public struct DecodedDocument: Sendable, Hashable {
-    /// Problems that are told of one document, its first ones.
+    /// Limit of problems reported for one document.
     public static let errorLimit = 100
 
-    /// One object with the place where it begins.
+    /// One object with the position where it begins.
     public struct Item: Sendable, Hashable {
         public var object: KubernetesObject
         public var line: Int
@@ -18,19 +18,19 @@ public struct DecodedDocument: Sendable, Hashable {
         }
     }
 
-    /// In written order. Strictly decoded, empty where there are errors: a document counts whole or not at all.
-    /// Leniently, all objects but those that the errors are about.
+    /// In written order. After strict decoding, empty if there are errors: a document counts as a whole or not at all.
+    /// After lenient decoding, all objects without errors.
     public var items: [Item] = []
-    /// Keys of all objects of our kinds whose name could be read, of documents with errors too.
+    /// Keys of all objects of Bulkhead's kinds whose name could be read, also of documents with errors.
     public var keys: [ObjectKey] = []
-    /// Whether an object could not be told by its key, so that nobody knows which one the errors are about.
+    /// Whether the key of an object could not be read, so that it is unknown which object the errors are about.
     public var hasUnknownObjects = false
     public var errors: [ManifestError] = []
-    /// Lenient decoding alone: what was not understood of objects that are among `items` nevertheless. Of policies,
-    /// the same as in their `unknown`.
+    /// Only after lenient decoding: the parts that were not understood in objects that are nevertheless in `items`. For
+    /// policies, the same as in their `unknown`.
     public var notUnderstood: [ManifestError] = []
     public var notices: [ManifestNotice] = []
-    /// Services among those of the notices: nothing is enforced by them, but questions may name them.
+    /// Services among the notices: nothing is enforced by them, but questions may name them.
     public var services: [Service] = []
 
     public init() {}
@@ -38,10 +38,10 @@ public struct DecodedDocument: Sendable, Hashable {
     public var objects: [KubernetesObject] { items.map(\.object) }
 }
 
-/// Turns documents into the objects that policy is made of.
+/// Turns documents into the objects that policy needs.
 ///
-/// Policies are validated as by the API server, in strict mode unknown fields refused; `List` kinds are opened; kinds
-/// that mean nothing here give notices.
+/// Policies are validated as by the API server; in strict mode unknown fields are refused. `List` kinds are opened;
+/// kinds without a meaning here give notices.
 public struct ObjectDecoder {
     private var context: DecodingContext
     private var result = DecodedDocument()
@@ -52,8 +52,8 @@ public struct ObjectDecoder {
     }
 
     /// - Parameters:
-    ///   - file: the name that errors give.
-    ///   - index: 1-based number of the document in it.
+    ///   - file: the name for errors.
+    ///   - index: number of the document in the file, counted from 1.
     public static func decode(
         _ document: DocumentNode, file: String, index: Int = 1, mode: DecodingMode = .strict
     ) -> DecodedDocument {
@@ -74,7 +74,7 @@ public struct ObjectDecoder {
         var group: Substring { apiVersion.contains("/") ? apiVersion.prefix { $0 != "/" } : "" }
     }
 
-    /// `listKind`: what the items of the list around this object are, if it says so.
+    /// `listKind`: the type of the items of the list around this object, if the list has one.
     private mutating func object(_ node: DocumentNode, listKind: TypeName?) {
         guard context.mapping(node) != nil else {
             result.hasUnknownObjects = true
@@ -146,8 +146,8 @@ public struct ObjectDecoder {
         context.path.components.removeLast()
     }
 
-    /// Whether `type` is the very kind that we read, in the version that we read. A version that is not served is an
-    /// error; the same kind name of another group is another kind.
+    /// Whether `type` is exactly a kind and version that Bulkhead reads. A version that is not served is an error; the
+    /// same kind name in another group is another kind.
     private mutating func isOurs(_ kind: ObjectKind, _ type: TypeName, _ node: DocumentNode) -> Bool {
         let wanted = kind.apiVersion
         if type.apiVersion == wanted { return true }
@@ -162,7 +162,7 @@ public struct ObjectDecoder {
         return false
     }
 
-    /// The groups in which a kind of this name is ours; `extensions` served NetworkPolicy once.
+    /// The groups in which a kind of this name is Bulkhead's; `extensions` once served NetworkPolicy.
     private static func groups(of kind: ObjectKind) -> Set<Substring> {
         switch kind {
         case .pod, .namespace, .node: [""]
@@ -182,8 +182,8 @@ public struct ObjectDecoder {
                 kind: kind, namespace: isNamespaced ? (namespace.isEmpty ? "default" : namespace) : "", name: name))
     }
 
-    /// Notes a document of a kind that we don't read. One that was meant to be of a kind that we do is an error: what it
-    /// should have protected would be open.
+    /// Records a document of a kind that Bulkhead does not read. If one of Bulkhead's kinds was meant, it is an error:
+    /// what it should have protected would be open.
     private mutating func passOver(_ node: DocumentNode, _ type: TypeName, sameName: ObjectKind? = nil) {
         if let mistake = KnownKinds.mistake(in: type.kind, of: type.group, sameName: sameName) {
             result.hasUnknownObjects = true

@@ -2,7 +2,7 @@
 import PolicyModel
 
 extension ObjectKind {
-    /// The kinds that decide about traffic; the others say whom policies are about.
+    /// The kinds that decide about traffic; all others say to which pods policies apply.
     public static let policies = Set(allCases.filter(\.isPolicy))
 
     /// Whether objects of this kind decide about traffic.
@@ -15,7 +15,7 @@ extension ObjectKind {
 }
 
 extension KubernetesObject {
-    /// How a policy is carried out; nil for what is no policy.
+    /// How a policy is enforced; nil for other kinds.
     public var enforcement: Enforcement? {
         switch self {
         case .networkPolicy(let policy): policy.enforcement

@@ -9,8 +9,8 @@ public struct ObjectMeta: Sendable, Hashable {
     public var namespace: String
     public var uid: String
     public var labels: [String: String]
-    /// metadata.creationTimestamp in seconds since 1970; 0 where absent. Of two pods that claim one address, the
-    /// younger one owns it (equal: the greater namespace/name).
+    /// metadata.creationTimestamp in seconds since 1970; 0 if absent. Of two pods that claim one address, the younger
+    /// one owns it (equal: the greater namespace/name).
     public var createdAt: Int64
     public init(
         name: String, namespace: String = "", uid: String = "", labels: [String: String] = [:], createdAt: Int64 = 0
@@ -23,7 +23,7 @@ public struct ObjectMeta: Sendable, Hashable {
     }
 }
 
-/// core/v1 ContainerPort with a name; ports without one mean nothing to policy.
+/// core/v1 ContainerPort with a name; policy ignores ports without one.
 public struct NamedPort: Sendable, Hashable, Comparable {
     public var name: String
     public var ipProtocol: IPProtocol
@@ -52,28 +52,35 @@ public struct Pod: Sendable, Hashable {
     public var metadata: ObjectMeta
     /// spec.nodeName; empty: not scheduled.
     public var nodeName: String
+    /// spec.serviceAccountName; ``defaultServiceAccount`` where the object names none.
+    public var serviceAccountName: String
     public var hostNetwork: Bool
-    /// Of containers and of init containers that restart always (sidecars); sorted, without duplicates.
+    /// Of containers, and of init containers that always restart (sidecars); sorted, without duplicates.
     public var namedPorts: [NamedPort]
     public var phase: PodPhase
     /// status.podIPs, or status.podIP alone; in written order.
     public var podIPs: [IPAddress]
     /// status.hostIPs, or status.hostIP alone.
     public var hostIPs: [IPAddress]
-    /// Of the object that a kubelet makes of a static pod: the static pod's UID, by which the node's container runtime
-    /// knows it, and which is not the object's own (the annotation ``mirrorAnnotation``; Kubernetes lets nobody change
-    /// it later). Empty for all others.
+    /// For the mirror pod that a kubelet creates for a static pod: the static pod's UID, by which the node's container
+    /// runtime knows it, and which differs from the object's own (the annotation ``mirrorAnnotation``, which Kubernetes
+    /// makes immutable). Empty for all others.
     public var staticUID: String
 
-    /// What a kubelet marks mirrors of static pods with (`MirrorPodAnnotationKey` of k8s.io/api/core/v1).
+    /// The annotation by which a kubelet marks mirrors of static pods (`MirrorPodAnnotationKey` of k8s.io/api/core/v1).
     public static let mirrorAnnotation: StaticString = "kubernetes.io/config.mirror"
 
+    /// The service account of pods that name none.
+    public static let defaultServiceAccount = "default"
+
     public init(
-        metadata: ObjectMeta, nodeName: String = "", hostNetwork: Bool = false, namedPorts: [NamedPort] = [],
-        phase: PodPhase = .running, podIPs: [IPAddress] = [], hostIPs: [IPAddress] = [], staticUID: String = ""
+        metadata: ObjectMeta, nodeName: String = "", serviceAccountName: String = Pod.defaultServiceAccount,
+        hostNetwork: Bool = false, namedPorts: [NamedPort] = [], phase: PodPhase = .running,
+        podIPs: [IPAddress] = [], hostIPs: [IPAddress] = [], staticUID: String = ""
     ) {
         self.metadata = metadata
         self.nodeName = nodeName
+        self.serviceAccountName = serviceAccountName
         self.hostNetwork = hostNetwork
         self.namedPorts = namedPorts
         self.phase = phase
@@ -88,7 +95,7 @@ public struct Namespace: Sendable, Hashable {
     public var metadata: ObjectMeta
     public init(metadata: ObjectMeta) { self.metadata = metadata }
 
-    /// The label by which the API server lets selectors name a namespace.
+    /// The label by which selectors can name a namespace.
     public static let nameLabel = "kubernetes.io/metadata.name"
 }
 
@@ -112,8 +119,8 @@ public struct NetworkPolicy: Sendable, Hashable {
     public var ingress: [NetworkPolicyRule]
     public var egress: [NetworkPolicyRule]
     public var enforcement: Enforcement
-    /// What was not understood of it, as sentences with the field's path; from a newer API server. Already closed: the
-    /// rules that it was about are left out, the directions that it might name are in `policyTypes`.
+    /// The parts that were not understood, as sentences with the field's path; from a newer API server. They are
+    /// already closed: their rules are left out, and the directions that they might name are in `policyTypes`.
     public var unknown: [String]
     public init(
         metadata: ObjectMeta, podSelector: LabelSelector = LabelSelector(), policyTypes: Set<PolicyType>,
@@ -171,7 +178,7 @@ public struct NetworkPolicyPort: Sendable, Hashable {
     }
 }
 
-/// Kind, namespace and name: what the API server keeps apart.
+/// Kind, namespace and name: the identity of an object in the API server.
 public struct ObjectKey: Sendable, Hashable, Comparable, CustomStringConvertible {
     public var kind: ObjectKind
     public var namespace: String
@@ -189,7 +196,7 @@ public struct ObjectKey: Sendable, Hashable, Comparable, CustomStringConvertible
     }
 }
 
-/// The kinds that we read.
+/// The kinds that Bulkhead reads.
 public enum ObjectKind: String, Sendable, Hashable, CaseIterable {
     case pod = "Pod"
     case namespace = "Namespace"
@@ -199,7 +206,7 @@ public enum ObjectKind: String, Sendable, Hashable, CaseIterable {
     case adminNetworkPolicy = "AdminNetworkPolicy"
     case baselineAdminNetworkPolicy = "BaselineAdminNetworkPolicy"
 
-    /// The one version that we read.
+    /// The only version that Bulkhead reads.
     public var apiVersion: String {
         switch self {
         case .pod, .namespace, .node: "v1"
@@ -212,7 +219,7 @@ public enum ObjectKind: String, Sendable, Hashable, CaseIterable {
     var withArticle: String { self == .adminNetworkPolicy ? "an \(rawValue)" : "a \(rawValue)" }
 }
 
-/// One decoded, valid object. Large ones are in boxes: an object is handed on many times before it is looked into.
+/// One decoded, valid object. Large ones are boxed: an object is passed on many times before its content is used.
 public enum KubernetesObject: Sendable, Hashable {
     indirect case pod(Pod)
     case namespace(Namespace)

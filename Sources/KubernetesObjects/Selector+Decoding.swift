@@ -3,7 +3,7 @@ import Documents
 import PolicyModel
 
 extension LabelSelector {
-    /// `explain`: what fields mean that are not known.
+    /// `explain`: explains unknown fields.
     static func decode(
         _ node: DocumentNode, in context: inout DecodingContext,
         explain: (DocumentNode.Entry) -> MisplacedField.Explanation? = MisplacedField.inSelector
@@ -71,7 +71,7 @@ extension DecodingContext {
         if let known = LabelRequirement.Operator(rawValue: text) { return known }
         let names = ["In", "NotIn", "Exists", "DoesNotExist"]
         fail(
-            node, "operator '\(text.boundedForMessage)' is not known: In, NotIn, Exists or DoesNotExist",
+            node, "unknown operator '\(text.boundedForMessage)': use In, NotIn, Exists or DoesNotExist",
             hint: NearestName.find(text, among: names).map { "did you mean \($0)?" })
         return nil
     }

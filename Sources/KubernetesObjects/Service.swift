@@ -2,7 +2,7 @@
 import Documents
 import NetworkTypes
 
-/// core/v1 Service, the part that says to which pods its packets go. No policy knows of Services; questions do.
+/// The part of core/v1 Service that says which pods get its packets. Policy does not know Services; questions do.
 public struct Service: Sendable, Hashable {
     public struct Port: Sendable, Hashable {
         public enum Target: Sendable, Hashable {
@@ -19,11 +19,11 @@ public struct Service: Sendable, Hashable {
     public var name: String
     /// spec.clusterIPs and spec.clusterIP.
     public var addresses: [IPAddress]
-    /// Empty: its endpoints are not chosen by labels.
+    /// Empty if its endpoints are not selected by labels.
     public var selector: [String: String]
     public var ports: [Port]
 
-    /// What can be read of a document, which is not validated: nothing is enforced by it. Nil where it has no name.
+    /// The readable parts of a document, which is not validated: nothing is enforced by it. Nil if it has no name.
     init?(_ document: DocumentNode) {
         guard let name = document["metadata"]?["name"]?.string else { return nil }
         self.name = name

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import Documents
 
-/// In what the three kinds of tier policies differ as they are written. The limits are those of their CRDs.
+/// The differences in syntax between the three kinds of tier policies. The limits are those of their CRDs.
 struct TierDialect {
     let kind: TierPolicy.Kind
 
     var isV1Alpha2: Bool { kind == .clusterNetworkPolicy }
 
-    /// Rules of a direction, peers of a rule, protocols (ports) of a rule.
+    /// Limit of rules per direction, peers per rule, and protocols (ports) per rule.
     var itemLimit: Int { isV1Alpha2 ? 25 : 100 }
 
-    /// CIDRs of a peer.
+    /// Limit of CIDRs per peer.
     static let networkLimit = 25
 
-    /// Unicode scalars of a rule's name.
+    /// Limit of Unicode scalars in a rule's name.
     static let nameLimit = 100
 
     var specFields: [String] {
@@ -26,7 +26,7 @@ struct TierDialect {
 
     var portsField: String { isV1Alpha2 ? "protocols" : "ports" }
 
-    /// How the actions are called, in the order in which messages name them.
+    /// The names of the actions, in the order in which messages list them.
     var actions: [(name: String, action: TierRule.Action)] {
         switch kind {
         case .clusterNetworkPolicy: [("Accept", .accept), ("Deny", .deny), ("Pass", .pass)]
@@ -45,7 +45,7 @@ struct TierDialect {
         guard let text = context.string(node) else { return nil }
         if let known = actions.first(where: { $0.name == text }) { return known.action }
         context.fail(
-            node, "action '\(text.boundedForMessage)' is not known: \(actions.map(\.name).inWords)",
+            node, "action '\(text.boundedForMessage)' is unknown: use \(actions.map(\.name).inWords)",
             hint: actionHint(text))
         return nil
     }
@@ -54,7 +54,7 @@ struct TierDialect {
         switch text {
         case "Allow": "\(kind.rawValue) calls it Accept"
         case "Accept": "\(kind.rawValue) calls it Allow"
-        case "Pass": "after the Baseline tier comes no other to pass to"
+        case "Pass": "no tier follows Baseline, so there is nothing to pass to"
         default: NearestName.find(text, among: actions.map(\.name)).map { "did you mean \($0)?" }
         }
     }

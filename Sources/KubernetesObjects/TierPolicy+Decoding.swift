@@ -10,8 +10,8 @@ import PolicyModel
 extension TierPolicy {
     private static let knownFields = ["apiVersion", "kind", "metadata", "spec", "status"]
 
-    /// Nil, with errors, where it cannot be told which pods it is about or when its turn is. In lenient mode a rule
-    /// closes where it holds something that is not understood; see ``TierRule/unknown``.
+    /// Nil, with errors, if its pods or its priority are unclear. In lenient mode a rule with parts that are not
+    /// understood is closed; see ``TierRule/unknown``.
     static func decode(
         _ document: DocumentNode, kind: Kind, in context: inout DecodingContext
     ) -> TierPolicy? {
@@ -46,7 +46,7 @@ extension TierPolicy {
         }
     }
 
-    /// All but the rules. What is wrong here refuses the object in lenient mode too.
+    /// Everything except the rules. An error here refuses the object in lenient mode too.
     private static func head(
         _ spec: DocumentNode, _ metadata: ObjectMeta, _ dialect: TierDialect, in context: inout DecodingContext
     ) -> TierPolicy {
@@ -84,7 +84,7 @@ extension TierPolicy {
 }
 
 extension PodSelection {
-    /// `field`: `namespaces` or `pods`, which `node` has.
+    /// `field`: `namespaces` or `pods`, whichever `node` has.
     static func decode(
         field: String, of node: DocumentNode, _ dialect: TierDialect, in context: inout DecodingContext
     ) -> PodSelection? {
@@ -119,7 +119,7 @@ extension DecodingContext {
         guard let text = string(node) else { return nil }
         if let tier = TierPolicy.Tier(rawValue: text) { return tier }
         fail(
-            node, "tier '\(text.boundedForMessage)' is not known: Admin or Baseline",
+            node, "tier '\(text.boundedForMessage)' is unknown: use Admin or Baseline",
             hint: NearestName.find(text, among: ["Admin", "Baseline"]).map { "did you mean \($0)?" })
         return nil
     }
@@ -137,7 +137,7 @@ extension DecodingContext {
         return priority
     }
 
-    /// The one of `fields` that a mapping has; an error and nil where it has none, several or others.
+    /// The one of `fields` that a mapping has; an error and nil if it has none, several or others.
     mutating func oneOf(
         _ fields: [String], of node: DocumentNode, _ what: String,
         explain: (DocumentNode.Entry) -> MisplacedField.Explanation?
@@ -153,7 +153,7 @@ extension DecodingContext {
             let null = fields.first { node[$0] != nil }
             fail(
                 node, "\(what) needs one of \(fields.inWords)",
-                hint: null.map { "'\($0):' without content is nothing: write '\($0): {}' for all of them" })
+                hint: null.map { "'\($0):' without content selects nothing: write '\($0): {}' for all of them" })
         }
         return failureCount == before ? present.first : nil
     }

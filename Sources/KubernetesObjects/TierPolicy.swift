@@ -32,8 +32,8 @@ public struct TierPolicy: Sendable, Hashable {
     public var ingress: [TierRule]
     public var egress: [TierRule]
     public var enforcement: Enforcement
-    /// What was not understood outside its rules, as sentences with the field's path; from a newer API server. What
-    /// might change the meaning of the rules stands in their `unknown` as well.
+    /// The parts outside its rules that were not understood, as sentences with the field's path; from a newer API
+    /// server. Parts that might change the meaning of the rules are in the rules' `unknown` as well.
     public var unknown: [String]
     public init(
         kind: Kind = .clusterNetworkPolicy, metadata: ObjectMeta, tier: Tier, priority: Int32 = 0,
@@ -51,7 +51,7 @@ public struct TierPolicy: Sendable, Hashable {
         self.unknown = unknown
     }
 
-    /// Every sentence about what was not understood, each once.
+    /// Every sentence about parts that were not understood, each once.
     public var allUnknown: [String] {
         var seen: Set<String> = []
         return (unknown + ingress.flatMap(\.unknown) + egress.flatMap(\.unknown)).filter { seen.insert($0).inserted }
@@ -80,11 +80,11 @@ public struct TierRule: Sendable, Hashable {
     public var name: String?
     public var action: Action
     public var peers: [TierPeer]
-    /// Nil: protocols are not looked at. Empty: none of those written is known, nothing matches.
+    /// Nil: the rule ignores protocols. Empty: none of the written ones is known, so nothing matches.
     public var ports: [TierPort]?
-    /// Peers, protocols or fields that we don't know, as sentences with the field's path; from a newer API server.
-    /// With any: Accept matches only what `peers` and `ports` hold (no peer: nothing), Deny and Pass deny everything
-    /// that reaches the rule.
+    /// Unknown peers, protocols or fields, as sentences with the field's path; from a newer API server. If there are
+    /// any: Accept matches only what `peers` and `ports` contain (without peers: nothing), Deny and Pass deny
+    /// everything that reaches the rule.
     public var unknown: [String]
     public init(
         name: String? = nil, action: Action, peers: [TierPeer], ports: [TierPort]? = nil, unknown: [String] = []
@@ -97,7 +97,7 @@ public struct TierRule: Sendable, Hashable {
     }
 }
 
-/// Whom a ``TierRule`` matches.
+/// The peers that a ``TierRule`` matches.
 public enum TierPeer: Sendable, Hashable {
     case pods(PodSelection)
     /// The addresses of the nodes with these labels (status.addresses).
@@ -106,7 +106,7 @@ public enum TierPeer: Sendable, Hashable {
     case networks([CIDR])
 }
 
-/// What a ``TierRule`` matches of the transport header.
+/// The part of the transport header that a ``TierRule`` matches.
 public enum TierPort: Sendable, Hashable {
     case range(IPProtocol, PortRange)
     /// A container port of this name, of whatever protocol: of the subject on ingress, of the peer pod on egress.

@@ -75,7 +75,7 @@ extension DecodingContext {
         return name.isEmpty ? nil : name
     }
 
-    /// `mayBeOne`: whether the CRD lets a range be one port.
+    /// `mayBeOne`: whether the CRD allows a range of one port.
     fileprivate mutating func portRange(_ node: DocumentNode, mayBeOne: Bool) -> PortRange? {
         let start = required("start", of: node) { $0.portNumber($1) }
         let end = required("end", of: node) { $0.portNumber($1) }

@@ -4,7 +4,7 @@ import NetworkTypes
 import PolicyModel
 
 extension TierRule {
-    /// The rules of one direction. In lenient mode a direction that is no list of rules is one rule that denies.
+    /// The rules of one direction. In lenient mode a direction that is not a list of rules is one rule that denies.
     static func decodeAll(
         of spec: DocumentNode, _ direction: PolicyType, _ dialect: TierDialect, in context: inout DecodingContext
     ) -> [TierRule] {
@@ -43,7 +43,7 @@ extension TierRule {
         name = context.field("name", of: node) { $0.ruleName($1) }
         action = context.required("action", of: node) { dialect.action($1, in: &$0) } ?? .deny
         peers =
-            context.required(peersField, of: node, hint: "a rule names its peers; 'namespaces: {}' are all pods") {
+            context.required(peersField, of: node, hint: "a rule names its peers; 'namespaces: {}' selects all pods") {
                 context, list in
                 context.checkCount(of: list, 1...dialect.itemLimit)
                 return context.wholeItems(list) { TierPeer.decode($1, direction, dialect, in: &$0) }
@@ -60,7 +60,7 @@ extension TierRule {
         if !isClear { close([]) }
     }
 
-    /// What stands beside the rule's parts may narrow it: Accept accepts nothing.
+    /// Unknown parts next to the rule's known parts may narrow it: Accept then accepts nothing.
     mutating func close(_ sentences: [String]) {
         unknown = sentences + unknown
         if action == .accept { peers = [] }
@@ -79,8 +79,8 @@ extension TierRule {
         guard hasNetworks, named, let list = node[dialect.portsField] else { return }
         context.at(dialect.portsField) {
             $0.failIfStrict(
-                list, "a named port is not possible beside peers 'nodes' or 'networks', which have no names for ports",
-                hint: "write a rule of its own for them")
+                list, "a named port cannot be used with the peers 'nodes' or 'networks', which have no port names",
+                hint: "write a separate rule for them")
         }
     }
 }
@@ -115,9 +115,9 @@ extension DecodingContext {
         return name
     }
 
-    /// Too few items leave the meaning open, too many do not.
+    /// Too few items leave the meaning open; too many do not.
     fileprivate mutating func checkCount(of node: DocumentNode, _ counts: ClosedRange<Int>) {
-        if node.isNull { return failType(node, expected: "a list", hint: "leave the field out if nothing is meant") }
+        if node.isNull { return failType(node, expected: "a list", hint: "leave the field out for an empty list") }
         guard case .sequence(let items) = node.value else { return }
         if items.count < counts.lowerBound {
             fail(node, "must have at least \(counts.lowerBound) item")

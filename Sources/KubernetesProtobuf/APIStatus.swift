@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// metav1.Status, the part that a client needs: why the API server did not do what it was asked.
+/// The part of metav1.Status that a client needs: why the API server did not do what was requested.
 public struct APIStatus: Sendable, Hashable {
-    /// The HTTP status code that belongs to it; 0 where not told.
+    /// The HTTP status code; 0 if missing.
     public var code: Int32
-    /// A word for machines: `Expired`, `Gone`, `TooManyRequests`, …
+    /// A word for programs: `Expired`, `Gone`, `TooManyRequests`, …
     public var reason: String
     public var message: String
-    /// Seconds to wait before asking again; 0 where not told.
+    /// Seconds to wait before the next request; 0 if missing.
     public var retryAfterSeconds: Int32
     public init(code: Int32 = 0, reason: String = "", message: String = "", retryAfterSeconds: Int32 = 0) {
         self.code = code
@@ -16,14 +16,14 @@ public struct APIStatus: Sendable, Hashable {
         self.retryAfterSeconds = retryAfterSeconds
     }
 
-    /// From the body of an answer.
+    /// Reads the body of an answer.
     ///
-    /// - Throws: where the body is broken or no `Status`.
+    /// - Throws: if the body is broken or not a `Status`.
     public static func decode(_ body: UnsafeRawBufferPointer) throws(ProtobufError) -> APIStatus {
         try decode(Envelope(body, 0..<body.count), in: body)
     }
 
-    /// As ``decode(_:)-(UnsafeRawBufferPointer)``.
+    /// Like ``decode(_:)-(UnsafeRawBufferPointer)``.
     public static func decode(_ body: [UInt8]) throws(ProtobufError) -> APIStatus {
         try body.withUnsafeBufferPointer { (bytes) throws(ProtobufError) in
             try decode(UnsafeRawBufferPointer(bytes))

@@ -2,12 +2,12 @@
 import Documents
 import KubernetesObjects
 
-/// One object as ``ObjectDecoder`` gives it leniently from the same object's JSON.
+/// One object, equal to what ``ObjectDecoder`` leniently decodes from the same object's JSON.
 public struct DecodedObject: Sendable, Hashable {
     public var object: KubernetesObject
-    /// metadata.resourceVersion, where a watch that has seen this object goes on.
+    /// metadata.resourceVersion, at which a watch continues that has seen this object.
     public var resourceVersion: String
-    /// What was not understood of it, in the way of ``DecodedDocument/notUnderstood``; without lines and columns.
+    /// The parts that were not understood, like ``DecodedDocument/notUnderstood``; without lines and columns.
     public var notUnderstood: [ManifestError]
 
     public init(object: KubernetesObject, resourceVersion: String, notUnderstood: [ManifestError] = []) {
@@ -17,14 +17,14 @@ public struct DecodedObject: Sendable, Hashable {
     }
 }
 
-/// Reads the objects of one kind out of one body.
+/// Reads the objects of one kind from one body.
 struct ObjectReader {
     let kind: ObjectKind
-    /// The name that ``ManifestError`` gives.
+    /// The source that ``ManifestError`` names.
     let source: String
     private let schema: MessageSchema
     private var pods: PodReader
-    /// Nothing is read straight into values, so that the two ways can be compared.
+    /// Nothing is decoded straight into values, so that both ways can be compared.
     private let readsDocumentsOnly: Bool
 
     init(
@@ -38,7 +38,7 @@ struct ObjectReader {
         pods = PodReader(bytes)
     }
 
-    /// - Parameter message: the object itself, without envelope.
+    /// - Parameter message: the object itself, without its envelope.
     mutating func read(_ message: WireReader) throws(ProtobufError) -> DecodedObject {
         if kind == .pod, !readsDocumentsOnly, let pod = try pods.read(message) {
             return DecodedObject(object: .pod(pod.pod), resourceVersion: pod.resourceVersion)
@@ -46,7 +46,7 @@ struct ObjectReader {
         return try readAsDocument(message)
     }
 
-    /// The long way, by the very code that decodes JSON: whatever is unusual about an object is decided in one place.
+    /// The slow way, through the code that decodes JSON: what to do with an unusual object is decided in one place.
     private func readAsDocument(_ message: WireReader) throws(ProtobufError) -> DecodedObject {
         let range = message.position..<message.end
         var document = try DocumentBuilder(bytes: message.bytes).mapping([range], schema)
@@ -73,10 +73,10 @@ extension DocumentNode {
     }
 }
 
-/// What is read of an object's metadata besides what JSON decoding keeps.
+/// The parts of an object's metadata that JSON decoding does not keep.
 struct ObjectStamp {
     var resourceVersion = ""
-    /// Seconds since 1970; 0 where absent.
+    /// Seconds since 1970; 0 if absent.
     var createdAt: Int64 = 0
 
     /// - Parameter object: any object whose first field is metav1.ObjectMeta.
@@ -98,7 +98,7 @@ struct ObjectStamp {
         }
     }
 
-    /// `before` where a metav1.Time does not say.
+    /// `before` if the metav1.Time has no seconds.
     static func seconds(_ time: WireReader, _ before: Int64) throws(ProtobufError) -> Int64 {
         var (time, seconds) = (time, before)
         while let tag = try time.next() {

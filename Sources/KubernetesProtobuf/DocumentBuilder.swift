@@ -2,9 +2,9 @@
 import Documents
 import KubernetesObjects
 
-/// Turns a message into the document that JSON of the same object gives, of the fields of a schema.
+/// Turns a message into the document that the same object's JSON gives, for the fields of a schema.
 ///
-/// Goes no deeper than the schema does.
+/// It descends no deeper than the schema does.
 struct DocumentBuilder {
     let bytes: UnsafeRawBufferPointer
 
@@ -13,8 +13,8 @@ struct DocumentBuilder {
         case number(Int64)
     }
 
-    /// - Parameter parts: what was written of the message; a message given in parts is the parts joined (the rule of
-    ///   the wire format: the last scalar counts, lists are joined, messages inside are joined likewise).
+    /// - Parameter parts: the parts of the message. A message in several parts is their concatenation (the rule of
+    ///   the wire format: the last scalar counts, lists are concatenated, inner messages are merged in the same way).
     func mapping(_ parts: [Range<Int>], _ schema: MessageSchema) throws(ProtobufError) -> DocumentNode {
         var found: [[Found]] = Array(repeating: [], count: schema.fields.count)
         var unknown: [UInt32] = []
@@ -72,7 +72,7 @@ struct DocumentBuilder {
         }
     }
 
-    /// Of two entries with one key the last counts.
+    /// Of two entries with one key, the last one counts.
     private func textMap(_ ranges: [Range<Int>]) throws(ProtobufError) -> DocumentNode {
         var entries: [DocumentNode.Entry] = []
         var places: [String: Int] = [:]
@@ -89,7 +89,7 @@ struct DocumentBuilder {
         return plain(.mapping(entries))
     }
 
-    /// A type beyond number and string, or a field that we do not know, gives a mapping, which no port is.
+    /// A type other than number and string, or an unknown field, gives a mapping, which is never a port.
     private func integerOrText(_ parts: [Range<Int>]) throws(ProtobufError) -> DocumentNode {
         var (type, integer, text, isKnown) = (Int64(0), Int32(0), "", true)
         for part in parts {
@@ -123,13 +123,13 @@ extension MessageSchema.Value {
 }
 
 extension WireReader {
-    /// Key and value of a `map<string, string>` entry; what is missing is empty.
+    /// Key and value of a `map<string, string>` entry; a missing one is empty.
     func mapEntry() throws(ProtobufError) -> (key: String, value: String) {
         let places = try mapEntryPlaces()
         return (text(in: places.key), text(in: places.value))
     }
 
-    /// Where the two stand.
+    /// The ranges of both.
     func mapEntryPlaces() throws(ProtobufError) -> (key: Range<Int>, value: Range<Int>) {
         var (reader, key, value) = (self, 0..<0, 0..<0)
         while let tag = try reader.next() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 
-/// What every body and every watched object is wrapped in: four magic bytes, then `runtime.Unknown`.
+/// The wrapper of every body and every watched object: four magic bytes, then `runtime.Unknown`.
 struct Envelope {
     private static let magic: [UInt8] = [0x6b, 0x38, 0x73, 0]
 
@@ -36,7 +36,7 @@ struct Envelope {
             }
         }
         guard let raw else { throw reader.failure(.missing("raw")) }
-        // API servers write every field, also empty: where the last one is missing, the body was cut short.
+        // API servers write every field, even if empty: without the last one, the body was truncated.
         guard let contentType else { throw reader.failure(.missing("contentType")) }
         guard contentType.isEmpty || contentType == "application/vnd.kubernetes.protobuf" else {
             throw reader.failure(.foreignContent(contentType))

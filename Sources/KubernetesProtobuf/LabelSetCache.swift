@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Label sets by the bytes that they were written as: pods of one template have the same, and share one dictionary.
+/// Label sets by their bytes: pods of one template have the same labels and share one dictionary.
 struct LabelSetCache {
     private struct Slot {
         var hash: UInt64
@@ -9,17 +9,17 @@ struct LabelSetCache {
     }
 
     private let bytes: UnsafeRawBufferPointer
-    /// The set asked for last: lists come in the order of names, so that pods of one template follow one another.
+    /// The most recent set: lists are ordered by name, so pods of one template follow one another.
     private var last: Slot?
-    /// Each set has one place, which the last one of that place holds.
+    /// Each set has one place, which the most recent set with that place occupies.
     private var slots: [Slot?] = []
     private static let slotCount = 64
 
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
     /// - Parameters:
-    ///   - run: entries of `map<string, string> labels = 11` one after the other, from the content of the first.
-    ///   - first: the content of the first.
+    ///   - run: consecutive entries of `map<string, string> labels = 11`, from the content of the first one.
+    ///   - first: the content of the first one.
     mutating func labels(_ run: Range<Int>, first: Range<Int>) throws(ProtobufError) -> [String: String] {
         if let last, bytes.areSame(last.range, run) { return last.labels }
         let hash = hash(of: run)

@@ -19,7 +19,7 @@ struct MessageSchema: Sendable {
         var name: String
         var value: Value
         var isRepeated = false
-        /// A text that JSON leaves out where it is empty (`omitempty` of a field that is no pointer).
+        /// A text that JSON leaves out if empty (`omitempty` of a field that is not a pointer).
         var omitsEmpty = false
 
         static func text(_ number: UInt32, _ name: String) -> Field { Field(number: number, name: name, value: .text) }
@@ -42,12 +42,12 @@ struct MessageSchema: Sendable {
     }
 
     var fields: [Field]
-    /// Whether other fields are given to decoding, which refuses them: in a policy they may narrow what it allows.
+    /// Whether other fields are passed to decoding, which refuses them: in a policy they may narrow what it allows.
     var tellsUnknown = false
 }
 
 extension MessageSchema {
-    /// Nil for the kinds of custom resources, which are served as JSON alone.
+    /// Nil for the kinds of custom resources, which are served only as JSON.
     static func of(_ kind: ObjectKind) -> MessageSchema? {
         switch kind {
         case .pod: pod
@@ -58,15 +58,15 @@ extension MessageSchema {
         }
     }
 
-    // Field numbers: generated.proto of k8s.io/apimachinery, k8s.io/api/core/v1 and k8s.io/api/networking/v1, release
-    // 1.36; a number never changes its meaning. creationTimestamp is read by ObjectStamp.
+    // Field numbers are from generated.proto of k8s.io/apimachinery, k8s.io/api/core/v1 and k8s.io/api/networking/v1,
+    // release 1.36; a number never changes its meaning. ObjectStamp reads creationTimestamp.
 
     private static let metadata = MessageSchema(fields: [
         .optionalText(1, "name"), .optionalText(3, "namespace"), .optionalText(5, "uid"),
         Field(number: 11, name: "labels", value: .textMap),
     ])
 
-    /// Annotations tell how a policy is carried out, and which static pod a pod is the mirror of.
+    /// Annotations say how a policy is enforced, and of which static pod a pod is the mirror.
     private static let annotated = MessageSchema(
         fields: metadata.fields + [Field(number: 12, name: "annotations", value: .textMap)])
 
@@ -77,8 +77,9 @@ extension MessageSchema {
         ])
         let container = MessageSchema(fields: [.messages(6, "ports", port), .text(24, "restartPolicy")])
         let spec = MessageSchema(fields: [
-            .messages(2, "containers", container), .optionalText(10, "nodeName"),
-            Field(number: 11, name: "hostNetwork", value: .flag), .messages(20, "initContainers", container),
+            .messages(2, "containers", container), .optionalText(8, "serviceAccountName"),
+            .optionalText(10, "nodeName"), Field(number: 11, name: "hostNetwork", value: .flag),
+            .messages(20, "initContainers", container),
         ])
         let address = MessageSchema(fields: [.text(1, "ip")])
         let status = MessageSchema(fields: [

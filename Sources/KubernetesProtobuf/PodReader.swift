@@ -2,22 +2,24 @@
 import KubernetesObjects
 import NetworkTypes
 
-/// Reads pods straight into values: of a hundred kinds of objects, the one that comes by the hundred thousand.
+/// Reads pods straight into values, because they come by the hundred thousand.
 ///
-/// Whatever is unusual about a pod (a phase that is not known, an address that is none) makes it answer nil, and the
-/// pod is read the long way, so that both ways say the same.
+/// For anything unusual about a pod (an unknown phase, an invalid address) it answers nil, and the pod is read the slow
+/// way, so that both ways agree.
 struct PodReader {
     private let bytes: UnsafeRawBufferPointer
     private var labelSets: LabelSetCache
     /// Lists come in the order of namespaces.
-    private var lastNamespace = (range: 0..<0, text: "")
+    private var lastNamespace = RepeatedText()
+    /// Pods of one template follow one another, and have one service account.
+    private var lastAccount = RepeatedText()
 
     init(_ bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes
         labelSets = LabelSetCache(bytes)
     }
 
-    /// What is gathered of one pod; written in parts, it grows with each part.
+    /// The data collected about one pod; if the pod is written in parts, each part adds to it.
     fileprivate struct Draft {
         var pod = Pod(metadata: ObjectMeta(name: ""), phase: .pending)
         var resourceVersion = ""
@@ -25,6 +27,12 @@ struct PodReader {
         var podIP = SingleAddress()
         var hostIP = SingleAddress()
         var isUsual = true
+    }
+
+    /// A text that mostly repeats the one before, so that many pods share it in memory.
+    fileprivate struct RepeatedText {
+        var range = 0..<0
+        var text = ""
     }
 
     /// status.podIP or status.hostIP with the place of its text, which the list of addresses mostly repeats.
@@ -58,7 +66,7 @@ struct PodReader {
         while let tag = try reader.next() {
             switch tag.number {
             case 1: draft.pod.metadata.name = try reader.text(tag)
-            case 3: draft.pod.metadata.namespace = namespace(try reader.content(tag))
+            case 3: draft.pod.metadata.namespace = text(try reader.content(tag), sharing: &lastNamespace)
             case 5: draft.pod.metadata.uid = try reader.text(tag)
             case 6: draft.resourceVersion = try reader.text(tag)
             case 8:
@@ -73,14 +81,14 @@ struct PodReader {
         }
     }
 
-    private mutating func namespace(_ range: Range<Int>) -> String {
-        if !bytes.areSame(lastNamespace.range, range) {
-            lastNamespace = (range, WireReader(bytes, range).text(in: range))
+    private func text(_ range: Range<Int>, sharing last: inout RepeatedText) -> String {
+        if !bytes.areSame(last.range, range) {
+            last = RepeatedText(range: range, text: WireReader(bytes, range).text(in: range))
         }
-        return lastNamespace.text
+        return last.text
     }
 
-    /// All entries that follow one another at once.
+    /// All consecutive entries at once.
     private mutating func readLabels(
         _ reader: inout WireReader, _ tag: WireTag, _ draft: inout Draft
     ) throws(ProtobufError) {
@@ -100,14 +108,14 @@ struct PodReader {
         }
     }
 
-    /// Of all annotations one is kept; what the others say stays where it is.
+    /// Keeps one of the annotations; all others stay unread.
     private func readAnnotation(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {
         let (key, value) = try message.mapEntryPlaces()
         guard bytes.isText(key, Pod.mirrorAnnotation) else { return }
         draft.pod.staticUID = message.text(in: value)
     }
 
-    private func readSpec(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {
+    private mutating func readSpec(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {
         var reader = message
         while let tag = try reader.next() {
             switch tag.number {
@@ -116,6 +124,7 @@ struct PodReader {
                 try inside(.field(tag.number == 2 ? "containers" : "initContainers")) { () throws(ProtobufError) in
                     try readContainer(container, isInitial: tag.number == 20, &draft)
                 }
+            case 8: draft.pod.serviceAccountName = text(try reader.content(tag), sharing: &lastAccount)
             case 10: draft.pod.nodeName = try reader.text(tag)
             case 11: draft.pod.hostNetwork = try reader.flag(tag)
             default: try reader.skip(tag)
@@ -123,7 +132,7 @@ struct PodReader {
         }
     }
 
-    /// The ports of an initial container count where it restarts always, which is written behind them.
+    /// The ports of an init container count if it always restarts, which is written after them.
     private func readContainer(
         _ message: WireReader, isInitial: Bool, _ draft: inout Draft
     ) throws(ProtobufError) {
@@ -202,7 +211,7 @@ struct PodReader {
         }
     }
 
-    /// Without a value for an empty text, which is written where there is no address yet.
+    /// No value for an empty text, which stands for a pod without an address yet.
     private func single(_ text: Range<Int>, _ draft: inout Draft) -> SingleAddress {
         guard !text.isEmpty else { return SingleAddress() }
         let value = IPAddress(utf8: UnsafeRawBufferPointer(rebasing: bytes[text]))
@@ -227,9 +236,10 @@ struct PodReader {
 }
 
 extension PodReader.Draft {
-    /// The rules of JSON decoding: the namespace's default, ports in order and once each, the single address last.
+    /// The rules of JSON decoding: the defaults of namespace and service account, ports in order and once each, the single address last.
     fileprivate consuming func finish() -> Pod {
         if pod.metadata.namespace.isEmpty { pod.metadata.namespace = "default" }
+        if pod.serviceAccountName.isEmpty { pod.serviceAccountName = Pod.defaultServiceAccount }
         let isOrdered = zip(pod.namedPorts, pod.namedPorts.dropFirst()).allSatisfy { $0 < $1 }
         if !isOrdered { pod.namedPorts = Set(pod.namedPorts).sorted() }
         pod.podIPs.append(new: podIP.value)

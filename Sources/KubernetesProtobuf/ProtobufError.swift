@@ -5,35 +5,35 @@ import KubernetesObjects
 /// Why a body or a frame is refused: nothing of it is used.
 public struct ProtobufError: Error, Sendable, Hashable, CustomStringConvertible {
     public enum Reason: Sendable, Hashable {
-        /// A value reaches this many bytes over the end of what holds it.
+        /// A value extends this many bytes beyond the end of its container.
         case truncated(missing: Int)
         /// A number of more than 64 bits.
         case numberTooLong
         /// Field 0, or one above 536,870,911.
         case fieldNumber(UInt64)
-        /// A group, which proto3 has no more and Kubernetes never wrote, or a wire type that does not exist.
+        /// A group, which proto3 does not have and Kubernetes never wrote, or an unknown wire type.
         case wireType(UInt8)
-        /// A field that we know, written as another type.
+        /// A known field with another wire type.
         case wrongWireType(field: UInt32, found: UInt8, expected: UInt8)
         case missing(String)
         /// No `k8s\0` at the beginning.
         case noMagic
-        /// `apiVersion kind` of another object than was asked for.
+        /// `apiVersion kind` of a different object than expected.
         case unexpectedType(found: String, expected: String)
-        /// `runtime.Unknown` says that its content is encoded or of another content type.
+        /// `runtime.Unknown` says that its content is encoded, or has another content type.
         case foreignContent(String)
-        /// The API serves the kind as JSON alone.
+        /// The API serves the kind only as JSON.
         case servedAsJSON(ObjectKind)
-        /// An object that cannot be told from others.
+        /// An object that cannot be distinguished from others.
         case nameless(String)
         case frameTooLong(bytes: Int, limit: Int)
-        /// A watch event of a type that the protocol does not have.
+        /// A watch event of a type that is not in the protocol.
         case unknownEvent(String)
     }
 
-    /// Bytes from the beginning of the body, or of the frame; in ``WatchFrames`` from the beginning of the stream.
+    /// Bytes from the beginning of the body or of the frame; in ``WatchFrames``, from the beginning of the stream.
     public var offset: Int
-    /// Down to the message or field, of `WatchEvent`, `runtime.Unknown` and the list: `raw.items[3].metadata`.
+    /// The path to the message or field, in `WatchEvent`, `runtime.Unknown` and the list: `raw.items[3].metadata`.
     public var path: FieldPath
     public var reason: Reason
 
@@ -70,7 +70,7 @@ extension ProtobufError.Reason: CustomStringConvertible {
     }
 }
 
-/// Runs `body`; an error that it throws gets `component` in front of its path.
+/// Runs `body`; adds `component` to the front of the path of an error.
 @inline(__always)
 func inside<T>(
     _ component: @autoclosure () -> FieldPath.Component, _ body: () throws(ProtobufError) -> T

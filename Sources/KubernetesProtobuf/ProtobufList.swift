@@ -3,12 +3,12 @@ import KubernetesObjects
 
 /// One page of a list, from a body of `application/vnd.kubernetes.protobuf`.
 public struct ProtobufList: Sendable, Hashable {
-    /// metav1.ListMeta, the part that a client needs.
+    /// The part of metav1.ListMeta that a client needs.
     public struct Metadata: Sendable, Hashable {
         public var resourceVersion: String
-        /// Where the next page begins; empty on the last one.
+        /// Where the next page begins; empty on the last page.
         public var continueToken: String
-        /// Objects on the pages to come, where the API server tells.
+        /// Objects on the next pages, if the API server says so.
         public var remainingItemCount: Int64?
         public init(resourceVersion: String = "", continueToken: String = "", remainingItemCount: Int64? = nil) {
             self.resourceVersion = resourceVersion
@@ -23,17 +23,17 @@ public struct ProtobufList: Sendable, Hashable {
     /// Reads the whole body or nothing of it.
     ///
     /// - Parameters:
-    ///   - body: as received, the magic bytes included; its size is for the caller to bound.
-    ///   - kind: of the items: `PodList` for ``ObjectKind/pod``.
-    ///   - source: the name that ``DecodedObject/notUnderstood`` gives.
-    /// - Throws: where the body is cut short, broken, or a list of something else.
+    ///   - body: as received, with the magic bytes; the caller must limit its size.
+    ///   - kind: the kind of the items: `PodList` for ``ObjectKind/pod``.
+    ///   - source: the source that ``DecodedObject/notUnderstood`` names.
+    /// - Throws: if the body is truncated, broken, or a list of another kind.
     public static func decode(
         _ body: UnsafeRawBufferPointer, kind: ObjectKind, source: String = "API server"
     ) throws(ProtobufError) -> ProtobufList {
         try decode(body, kind: kind, source: source, readsDocumentsOnly: false)
     }
 
-    /// As ``decode(_:kind:source:)-(UnsafeRawBufferPointer,_,_)``.
+    /// Like ``decode(_:kind:source:)-(UnsafeRawBufferPointer,_,_)``.
     public static func decode(
         _ body: [UInt8], kind: ObjectKind, source: String = "API server"
     ) throws(ProtobufError) -> ProtobufList {
@@ -42,7 +42,7 @@ public struct ProtobufList: Sendable, Hashable {
         }
     }
 
-    /// - Parameter readsDocumentsOnly: pods, too, are read by the code that decodes JSON: slower, and the same.
+    /// - Parameter readsDocumentsOnly: also pods are read by the code that decodes JSON: slower, with the same result.
     package static func decode(
         _ body: UnsafeRawBufferPointer, kind: ObjectKind, source: String, readsDocumentsOnly: Bool
     ) throws(ProtobufError) -> ProtobufList {
@@ -59,7 +59,7 @@ public struct ProtobufList: Sendable, Hashable {
     ) throws(ProtobufError) -> ProtobufList {
         var list = ProtobufList(metadata: Metadata(), objects: [])
         var reader = message
-        // Few objects are smaller; room for too many would be given back, for too few is found as the list grows.
+        // Few objects are smaller. Too much room is given back later, too little grows with the list.
         list.objects.reserveCapacity((message.end - message.position) / 2048)
         while let tag = try reader.next() {
             switch tag.number {

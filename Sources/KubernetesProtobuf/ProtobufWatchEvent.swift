@@ -5,20 +5,20 @@ import KubernetesObjects
 public enum ProtobufWatchEvent: Sendable, Hashable {
     case added(DecodedObject)
     case modified(DecodedObject)
-    /// The object as it was last.
+    /// The last state of the object.
     case deleted(DecodedObject)
-    /// Nothing happened up to this resource version.
+    /// There are no changes up to this resource version.
     case bookmark(resourceVersion: String)
-    /// The watch ends; `Expired` and `Gone` mean that one must list again.
+    /// The watch ends; `Expired` and `Gone` mean that the client must list again.
     case error(APIStatus)
 
     /// Reads a whole frame or nothing of it.
     ///
     /// - Parameters:
-    ///   - frame: as ``WatchFrames`` gives it.
-    ///   - kind: of the objects that are watched.
-    ///   - source: the name that ``DecodedObject/notUnderstood`` gives.
-    /// - Throws: where the frame is broken, or about something else.
+    ///   - frame: a frame from ``WatchFrames``.
+    ///   - kind: the kind of the watched objects.
+    ///   - source: the source that ``DecodedObject/notUnderstood`` names.
+    /// - Throws: if the frame is broken, or about another kind.
     public static func decode(
         _ frame: UnsafeRawBufferPointer, kind: ObjectKind, source: String = "API server"
     ) throws(ProtobufError) -> ProtobufWatchEvent {
@@ -40,7 +40,7 @@ public enum ProtobufWatchEvent: Sendable, Hashable {
         }
     }
 
-    /// As ``decode(_:kind:source:)-(UnsafeRawBufferPointer,_,_)``.
+    /// Like ``decode(_:kind:source:)-(UnsafeRawBufferPointer,_,_)``.
     public static func decode(
         _ frame: [UInt8], kind: ObjectKind, source: String = "API server"
     ) throws(ProtobufError) -> ProtobufWatchEvent {

@@ -3,18 +3,18 @@
 /// Cuts a stream of `application/vnd.kubernetes.protobuf;stream=watch` into frames: four bytes of length, big-endian,
 /// then one watch event.
 public struct WatchFrames: Sendable {
-    /// Bytes that a frame may have.
+    /// Limit of bytes in a frame.
     public let limit: Int
     private var buffer: [UInt8] = []
     /// Where the next frame begins in `buffer`.
     private var start = 0
-    /// Bytes of the stream that are no more in `buffer`.
+    /// Bytes of the stream that are no longer in `buffer`.
     private var dropped = 0
 
-    /// - Parameter limit: bytes that a frame may have. An API server takes objects of 3 MiB at most.
+    /// - Parameter limit: the limit of bytes in a frame. An API server accepts objects of at most 3 MiB.
     public init(limit: Int = 16 << 20) { self.limit = limit }
 
-    /// Bytes received and not yet given as a frame.
+    /// Bytes received but not yet returned as a frame.
     public var pendingCount: Int { buffer.count - start }
 
     public mutating func push(_ bytes: some Collection<UInt8>) {
@@ -26,10 +26,10 @@ public struct WatchFrames: Sendable {
         buffer.append(contentsOf: bytes)
     }
 
-    /// The next frame that is complete; nil where more bytes are needed.
+    /// The next complete frame; nil if more bytes are needed.
     ///
-    /// - Throws: where a frame is longer than the limit. The stream is of no use from there on, and the error is given
-    ///   again.
+    /// - Throws: if a frame is longer than the limit. The stream is then unusable, and every further call throws the
+    ///   same error.
     public mutating func next() throws(ProtobufError) -> [UInt8]? {
         guard pendingCount >= 4 else { return nil }
         let length = buffer[start..<start + 4].reduce(0) { $0 << 8 | Int($1) }
@@ -41,9 +41,9 @@ public struct WatchFrames: Sendable {
         return Array(buffer[start - length..<start])
     }
 
-    /// To be asked where the stream ends.
+    /// Call this at the end of the stream.
     ///
-    /// - Throws: where it ends inside a frame.
+    /// - Throws: if the stream ends inside a frame.
     public func finish() throws(ProtobufError) {
         guard pendingCount > 0 else { return }
         let wanted = pendingCount < 4 ? 4 : 4 + buffer[start..<start + 4].reduce(0) { $0 << 8 | Int($1) }

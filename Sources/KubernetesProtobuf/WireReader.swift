@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Field number and wire type, as a message writes them before each value.
+/// Field number and wire type, as a message has them before each value.
 struct WireTag {
     let raw: UInt32
     var number: UInt32 { raw >> 3 }
     var wireType: UInt8 { UInt8(raw & 7) }
 }
 
-/// Pulls fields out of one message of the protobuf wire format.
+/// Pulls fields from one message of the protobuf wire format.
 ///
-/// Every step consumes a byte or fails, and none looks past the message's end, so the time is linear in the input
-/// whatever the input is. A field of ours written with another wire type is refused, not passed over: it would be a
-/// part of a policy that is not read.
+/// Every step consumes a byte or fails, and none reads beyond the end of the message, so the time is linear in any
+/// input. A known field with another wire type is refused, not skipped: it would be a part of a policy that is not
+/// read.
 struct WireReader {
-    /// What all positions count from.
+    /// The bytes to which all positions refer.
     let bytes: UnsafeRawBufferPointer
     private(set) var position: Int
     let end: Int
 
-    /// - Parameter range: of `bytes`, which must outlive the reader.
+    /// - Parameter range: a range of `bytes`, which must outlive the reader.
     init(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) {
         precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count)
         self.bytes = bytes
@@ -60,7 +60,7 @@ struct WireReader {
         while at < end {
             let byte = bytes[at]
             at += 1
-            // The tenth byte has the 64th bit alone.
+            // The tenth byte holds only the 64th bit.
             if shift == 63, byte > 1 { throw failure(.numberTooLong) }
             value |= UInt64(byte & 0x7f) << shift
             if byte < 0x80 {
@@ -81,12 +81,12 @@ struct WireReader {
 
     mutating func flag(_ tag: WireTag) throws(ProtobufError) -> Bool { try integer(tag) != 0 }
 
-    /// As the other end reads an `int32`: the low 32 bits.
+    /// The low 32 bits, as other implementations read an `int32`.
     mutating func integer32(_ tag: WireTag) throws(ProtobufError) -> Int32 {
         Int32(truncatingIfNeeded: try integer(tag))
     }
 
-    /// Where the content of a `string`, `bytes` or message field lies.
+    /// The range of the content of a `string`, `bytes` or message field.
     @inline(__always)
     mutating func content(_ tag: WireTag) throws(ProtobufError) -> Range<Int> {
         try expect(2, tag)
@@ -108,7 +108,7 @@ struct WireReader {
     @inline(__always)
     mutating func text(_ tag: WireTag) throws(ProtobufError) -> String { text(in: try content(tag)) }
 
-    /// Bytes that are no UTF-8 become U+FFFD, as they do where the API server writes JSON: anybody may put them into an
+    /// Bytes that are not UTF-8 become U+FFFD, as in JSON from the API server: any user may put them into an
     /// annotation, and one object must not make a whole list unreadable.
     @inline(__always)
     func text(in range: Range<Int>) -> String {
@@ -120,7 +120,7 @@ struct WireReader {
         WireReader(bytes, try content(tag))
     }
 
-    /// Passes over a field that is not ours.
+    /// Skips a field that is not needed.
     @inline(__always)
     mutating func skip(_ tag: WireTag) throws(ProtobufError) {
         switch tag.wireType {
@@ -146,8 +146,8 @@ struct WireReader {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Whether the bytes of both ranges are the same; eight at a time, from the end, where what is alike for long mostly
-    /// differs.
+    /// Whether both ranges have the same bytes. Compares eight at a time from the end, because long texts with a common
+    /// beginning usually differ there.
     func areSame(_ a: Range<Int>, _ b: Range<Int>) -> Bool {
         guard a.count == b.count else { return false }
         precondition(a.lowerBound >= 0 && b.lowerBound >= 0 && a.upperBound <= count && b.upperBound <= count)

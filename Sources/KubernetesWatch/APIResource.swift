@@ -8,7 +8,7 @@ public struct APIResource: Sendable, Hashable, CustomStringConvertible {
     public var apiVersion: String
     /// As in paths and in RBAC rules: `pods`.
     public var name: String
-    /// Whether a cluster may do without it: a custom resource, which also has no protobuf form.
+    /// Whether a cluster may lack it: a custom resource, which also has no protobuf form.
     public var isCustom: Bool
 
     /// Where its objects are listed and watched.
@@ -33,6 +33,6 @@ public struct APIResource: Sendable, Hashable, CustomStringConvertible {
             }
     }
 
-    /// All that are followed.
+    /// All collections that are followed.
     public static let all = ObjectKind.allCases.map { APIResource($0) }
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 
-/// Which objects of one kind are known, and in which version: what it takes to tell a change from a repetition. The
+/// Which objects of one kind are known, and in which version: enough to distinguish a change from a repetition. The
 /// objects themselves are not kept.
 struct KnownObjects: Sendable {
     private struct Entry {
         /// metadata.resourceVersion.
         var version: String
-        /// The last list that had it.
+        /// The last list that contained it.
         var round: UInt32
     }
 
@@ -19,7 +19,7 @@ struct KnownObjects: Sendable {
 
     func version(_ key: ObjectKey) -> String? { entries[key.namespace]?[key.name]?.version }
 
-    /// Answers which version was known.
+    /// Returns the previously known version.
     @discardableResult mutating func set(_ key: ObjectKey, version: String, round: UInt32) -> String? {
         let old = entries[key.namespace, default: [:]].updateValue(
             Entry(version: version, round: round), forKey: key.name)
@@ -27,14 +27,14 @@ struct KnownObjects: Sendable {
         return old?.version
     }
 
-    /// Notes that a list has it, and answers which version is known.
+    /// Records that a list contains it, and returns the known version.
     mutating func mark(_ key: ObjectKey, round: UInt32) -> String? {
         guard let version = version(key) else { return nil }
         entries[key.namespace]?[key.name]?.round = round
         return version
     }
 
-    /// Answers whether it was known.
+    /// Returns whether it was known.
     mutating func remove(_ key: ObjectKey) -> Bool {
         guard entries[key.namespace]?.removeValue(forKey: key.name) != nil else { return false }
         if entries[key.namespace]?.isEmpty == true { entries[key.namespace] = nil }
@@ -42,7 +42,7 @@ struct KnownObjects: Sendable {
         return true
     }
 
-    /// Removes all that the list of this number does not have, in order.
+    /// Removes all objects that are not in the list of this number, in order.
     mutating func removeUnmarked(round: UInt32) -> [ObjectKey] {
         var gone: [ObjectKey] = []
         for (namespace, objects) in entries {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Cuts a stream into lines, in time linear in its bytes however it comes in pieces.
+/// Cuts a stream into lines, in time linear in its bytes, whatever its pieces.
 struct LineFrames: Sendable {
     private var buffer: [UInt8] = []
-    /// Where the next line begins, and up to where no line feed is.
+    /// Where the next line begins, and the end of the part without a line feed.
     private var start = 0
     private var scanned = 0
     let limit: Int
@@ -21,7 +21,7 @@ struct LineFrames: Sendable {
         buffer += bytes
     }
 
-    /// The next line that is whole and not empty; nil: more has to come.
+    /// The next complete line that is not empty; nil if more bytes are needed.
     ///
     /// - Throws: ``WatchFailure/tooLarge(limit:)``.
     mutating func next() throws(WatchFailure) -> [UInt8]? {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 
-/// One object as it came from the server.
+/// One object as received from the server.
 struct ReceivedObject: Sendable {
     var key: ObjectKey
     /// metadata.resourceVersion.
     var version: String
-    /// Nil: not understood, `refusal` says why.
+    /// Nil if it was not understood; `refusal` says why.
     var object: KubernetesObject?
     var refusal: String?
 }
@@ -17,7 +17,7 @@ struct ReceivedPage: Sendable {
     /// Empty on the last page.
     var continueToken: String
     var objects: [ReceivedObject]
-    /// Items that cannot even be told apart by name.
+    /// Items that cannot even be identified by name.
     var nameless: Int
 }
 
@@ -37,7 +37,7 @@ enum ReceivedEvent: Sendable {
     case failure(ReceivedStatus)
 }
 
-/// Why what came cannot be read.
+/// Why received data cannot be read.
 struct UnreadableAnswer: Error {
     var reason: String
 }

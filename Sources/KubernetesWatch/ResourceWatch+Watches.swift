@@ -3,25 +3,28 @@ import KubernetesObjects
 
 extension ResourceWatch {
     mutating func takeEvents(_ bytes: [UInt8]) {
-        frames.push(bytes)
+        guard case .watching(var watch, var exchange) = state else { return }
+        // A second reference to the frames would have them copied.
+        state = .idle
+        watch.frames.push(bytes)
         var events: [ObjectEvent] = []
         var failure: WatchFailure?
         var refusal: ReceivedStatus?
         do {
-            while refusal == nil, failure == nil, let frame = try frames.next() {
-                switch try answer.format.event(frame, of: resource) {
-                case .set(let received): failure = set(received, &events)
-                case .removed(let received): remove(received, &events)
+            while refusal == nil, failure == nil, let frame = try watch.frames.next() {
+                switch try exchange.format.event(frame, of: resource) {
+                case .set(let received): failure = set(received, &watch, &events)
+                case .removed(let received): remove(received, &watch, &events)
                 case .bookmark(let bookmark):
                     // It stands for all events up to there.
-                    if !bookmark.isOlder(than: version) { version = bookmark }
+                    if !bookmark.isOlder(than: watch.version) { watch.version = bookmark }
                 case .failure(let status):
                     refusal = status
                     continue
                 }
                 signs += 1
                 isQuiet = false
-                recovered()
+                recovered(&exchange)
             }
         } catch let error as WatchFailure {
             failure = error
@@ -30,8 +33,9 @@ extension ResourceWatch {
         } catch {
             failure = .malformed("\(error)")
         }
-        // What came before the failure is true.
+        // Events before the failure are valid.
         if !events.isEmpty { actions.append(.deliver(events)) }
+        state = .watching(watch, exchange)
         if let refusal {
             drop()
             refuse(refusal)
@@ -41,35 +45,41 @@ extension ResourceWatch {
     }
 
     /// An object was added or modified. Repeated and late events are told by versions.
-    private mutating func set(_ received: ReceivedObject, _ events: inout [ObjectEvent]) -> WatchFailure? {
+    private mutating func set(
+        _ received: ReceivedObject, _ watch: inout Watch, _ events: inout [ObjectEvent]
+    ) -> WatchFailure? {
         if let old = known.version(received.key) {
             let isRepeated = old == received.version && !old.isEmpty
             guard !isRepeated, !received.version.isOlder(than: old) else { return nil }
-        } else if received.version.isOlder(than: version) {
+        } else if received.version.isOlder(than: watch.version) {
             // Either late, or the repetition of one that was deleted since.
             return .disorder
         }
         if let event = event(setting: received) { events.append(event) }
-        advance(to: received.version)
+        watch.advance(to: received.version)
         return nil
     }
 
-    private mutating func remove(_ received: ReceivedObject, _ events: inout [ObjectEvent]) {
+    private mutating func remove(
+        _ received: ReceivedObject, _ watch: inout Watch, _ events: inout [ObjectEvent]
+    ) {
         // A repetition of what was before the object that is known now.
         if let old = known.version(received.key), received.version.isOlder(than: old) { return }
         refused[received.key] = nil
         if known.remove(received.key) { events.append(.removed(received.key)) }
-        advance(to: received.version)
+        watch.advance(to: received.version)
     }
+}
 
-    private mutating func advance(to newer: String) {
+extension ResourceWatch.Watch {
+    fileprivate mutating func advance(to newer: String) {
         if !newer.isEmpty, !newer.isOlder(than: version) { version = newer }
     }
 }
 
 extension String {
-    /// Whether this version comes before another. Both are numbers on every server of today; of others that cannot be
-    /// told, and it is taken that they don't.
+    /// Whether this version comes before another. Both are numbers on every server of today; for other versions that is
+    /// unknown, and this assumes that they do not.
     func isOlder(than other: String) -> Bool {
         guard let own = UInt64(self), let other = UInt64(other) else { return false }
         return own < other

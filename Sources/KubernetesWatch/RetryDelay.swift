@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How long to wait before asking again: doubled with each failure, at random between half and whole, so that those who
-/// failed together don't come back together. Random numbers come from a seed, so that a run can be repeated.
+/// How long to wait before the next request: doubled with each failure, at random between half and all of it, so that
+/// clients that failed together do not return together. Random numbers come from a seed, so that a run can be repeated.
 struct RetryDelay: Sendable {
     private(set) var failures = 0
     private var state: UInt64
@@ -19,7 +19,7 @@ struct RetryDelay: Sendable {
         let own = jittered(min(doubled, settings.longestDelay))
         guard let atLeast, atLeast > 0 else { return own }
         let asked = min(Duration.seconds(min(atLeast, 1 << 20)), settings.longestRetryAfter)
-        // Never earlier than asked, nor all at the moment that was asked for.
+        // Never earlier than requested, nor all clients at the requested moment.
         return max(own, asked + jittered(asked / 4))
     }
 

@@ -19,12 +19,12 @@ public struct WatchRequest: Sendable, Hashable {
     public var accept: String
 }
 
-/// What of the head of an answer is looked at.
+/// The parts of an answer's head that matter.
 public struct ResponseHead: Sendable, Hashable {
     public var status: Int
     /// Value of `Content-Type`, empty where absent.
     public var contentType: String
-    /// Seconds of `Retry-After`; nil where absent or no number.
+    /// Seconds of `Retry-After`; nil if absent or not a number.
     public var retryAfter: Int?
     public init(status: Int, contentType: String, retryAfter: Int? = nil) {
         self.status = status
@@ -38,44 +38,44 @@ public enum WatchInput: Sendable {
     case begin
     case head(RequestID, ResponseHead)
     case bytes(RequestID, [UInt8])
-    /// The answer is complete, as far as can be told.
+    /// The answer is complete, as far as can be known.
     case end(RequestID)
     /// The request could not be sent, or the connection broke.
     case failed(RequestID, String)
     case timer(TimerID)
 }
 
-/// What a ``ResourceWatch`` wants done.
+/// An action that a ``ResourceWatch`` wants.
 public enum WatchAction: Sendable, Hashable {
     case send(RequestID, WatchRequest)
-    /// Nothing of the request's answer is wanted any more.
+    /// The rest of the request's answer is not needed.
     case cancel(RequestID)
-    /// In place of the timer that was set before, which means nothing any more.
+    /// Replaces the previous timer, which is then void.
     case setTimer(TimerID, Duration)
-    /// Objects came, changed or went. Before ``complete`` this is a part of the first list.
+    /// Objects were added, changed or deleted. Before ``complete`` this is a part of the first list.
     case deliver([ObjectEvent])
-    /// All objects of the resource have been delivered. Told once.
+    /// All objects of the resource have been delivered. Sent once.
     case complete
-    /// The server does not know who asks: what says so should be read anew.
+    /// The server does not accept the credentials: they should be read again.
     case credentialsRefused
-    /// Something failed; told each time.
+    /// Something failed; sent each time.
     case failure(WatchFailure)
 }
 
-/// Why a list or watch did not go on.
+/// Why a list or watch did not continue.
 public enum WatchFailure: Error, Sendable, Hashable, CustomStringConvertible {
     case connection(String)
-    /// An answer, or the event of a watch, that is a failure. `reason` and `message` as the server gave them.
+    /// An answer, or the event of a watch, that is a failure. `reason` and `message` are the server's.
     case answer(status: Int, reason: String, message: String)
-    /// What came cannot be read.
+    /// Received data cannot be read.
     case malformed(String)
     /// One event or page is larger than the limit, in bytes.
     case tooLarge(limit: Int)
-    /// Nothing came for too long.
+    /// Nothing arrived for too long.
     case silence
-    /// A watch ended before it had said anything.
+    /// A watch ended before it had sent anything.
     case earlyEnd
-    /// Events came in an order in which it cannot be told what holds.
+    /// Events arrived in an order that does not determine the current state.
     case disorder
 
     public var description: String {
@@ -93,15 +93,15 @@ public enum WatchFailure: Error, Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// How a ``ResourceWatch`` stands.
+/// The state of a ``ResourceWatch``.
 public struct WatchStatus: Sendable, Hashable {
     public enum Phase: String, Sendable {
         case idle
         case listing
         case watching
-        /// Waits before it asks again, or for the server to answer.
+        /// Waits before the next request, or for the server to answer.
         case waiting
-        /// The server has no such resource; it is asked for again now and then.
+        /// The server has no such resource; it is requested again now and then.
         case absent
     }
     public var phase: Phase
@@ -111,10 +111,10 @@ public struct WatchStatus: Sendable, Hashable {
     /// Failures in a row.
     public var failures: Int
     public var lastFailure: WatchFailure?
-    /// Up to which state of the server's the changes are known.
+    /// The server's state up to which changes are known.
     public var resourceVersion: String
-    /// Objects that could not be read: what was known of them before holds on. The first hundred.
+    /// Objects that could not be read: their previously known versions stay. The first hundred.
     public var refused: [ObjectKey: String]
-    /// Counts what came from the server that shows that nothing is being missed.
+    /// Counts messages from the server that show that nothing is missing.
     public var signs: UInt64
 }

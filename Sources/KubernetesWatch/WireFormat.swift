@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesProtobuf
 
-/// How answers are written.
+/// The format of answers.
 enum WireFormat: Sendable {
     case json
     case protobuf
@@ -9,7 +9,7 @@ enum WireFormat: Sendable {
     private static let protobufType = "application/vnd.kubernetes.protobuf"
     private static let jsonType = "application/json"
 
-    /// Nil: not one that was asked for.
+    /// Nil if it is not one of the requested formats.
     init?(contentType: String) {
         switch contentType.prefix(while: { $0 != ";" && $0 != " " }).lowercased() {
         case Self.jsonType: self = .json
@@ -18,7 +18,7 @@ enum WireFormat: Sendable {
         }
     }
 
-    /// What to ask for: custom resources have no protobuf form.
+    /// The format to request: custom resources have no protobuf form.
     static func accept(_ resource: APIResource) -> String {
         resource.isCustom ? jsonType : "\(protobufType), \(jsonType)"
     }
@@ -37,7 +37,7 @@ enum WireFormat: Sendable {
         }
     }
 
-    /// Nil where this is no Status.
+    /// Nil if this is not a Status.
     func status(_ body: [UInt8]) -> ReceivedStatus? {
         switch self {
         case .json: JSONAnswer.status(body)
@@ -59,7 +59,7 @@ enum EventFrames: Sendable {
     }
 
     mutating func push(_ bytes: [UInt8]) {
-        // Taken out, so that what grows is not copied.
+        // Moved out, so that growing data is not copied.
         switch consume self {
         case .json(var lines):
             lines.push(bytes)
@@ -70,7 +70,7 @@ enum EventFrames: Sendable {
         }
     }
 
-    /// The next event that is whole; nil: more has to come.
+    /// The next complete event; nil if more bytes are needed.
     ///
     /// - Throws: ``WatchFailure/tooLarge(limit:)``.
     mutating func next() throws(WatchFailure) -> [UInt8]? {

@@ -4,27 +4,27 @@ import KubernetesObjects
 import PolledThread
 import WatchedFiles
 
-/// The loop behind ``ManifestDirectory``: waits for inotify, decides what to read, hands on what changed.
+/// The loop of ``ManifestDirectory``: waits for inotify, decides what to read, passes on changes.
 struct DirectoryWatcher: Sendable {
     private static let folderMask = [
         IN_CLOSE_WRITE, IN_MOVED_TO, IN_MOVED_FROM, IN_DELETE, IN_CREATE, IN_ATTRIB, IN_DELETE_SELF, IN_MOVE_SELF,
     ]
     private static let parentMask = [IN_CREATE, IN_MOVED_TO, IN_MOVED_FROM, IN_DELETE]
-    /// How often a folder that is gone is looked for, beside the watch on its parent. Milliseconds.
+    /// How often to look for a directory that is gone, in addition to the watch on its parent. Milliseconds.
     private static let retryInterval: Int32 = 50
 
     private let folder: ManifestFolder
     private let inotify: Inotify
     private var set: ManifestSet
     private var pending = PendingFiles()
-    /// When the whole folder is to be read again.
+    /// When to read the whole directory again.
     private var rescanDue: PendingFiles.Instant?
     private var folderWatch: Int32?
     private var parentWatch: Int32?
     private var folderProblem: ManifestProblem?
-    /// Whether anything was looked at since problems were told.
+    /// Whether anything was read since problems were last reported.
     private var hasNews = false
-    /// Problems and notices that were told last.
+    /// The last reported problems and notices.
     private var told: (problems: [ManifestProblem], notices: [ManifestNotice]) = ([], [])
 
     init(
@@ -48,7 +48,7 @@ struct DirectoryWatcher: Sendable {
 
     // MARK: Reading
 
-    /// Watches first and reads then, so that nothing falls between.
+    /// Watches first and reads then, so that no change is missed in between.
     mutating func begin() throws(FileAccessError) -> ManifestDirectory.Update {
         folderWatch = inotify.watch(folder.path, Self.folderMask)
         guard folderWatch != nil else { throw FileAccessError(folder.path, "inotify_add_watch") }
@@ -66,7 +66,7 @@ struct DirectoryWatcher: Sendable {
         return file
     }
 
-    /// A file that could not be read for want of something is read again, until it can be.
+    /// A file that could not be read for lack of resources is read again until that succeeds.
     private mutating func settle(_ name: String, _ file: ManifestFile, at now: PendingFiles.Instant) {
         if case .unreadable(_, mayPass: true) = file {
             pending.lookAgain(at: name, from: now)
@@ -122,7 +122,7 @@ struct DirectoryWatcher: Sendable {
 
     // MARK: Waiting
 
-    /// Runs until it is told to stop.
+    /// Runs until it must stop.
     mutating func run(_ waiter: PolledThread.Waiter, _ deliver: (ManifestDirectory.Update) -> Void) {
         while waiter.wait(for: inotify.descriptor, milliseconds: timeout) {
             let clock = ContinuousClock()
@@ -130,7 +130,7 @@ struct DirectoryWatcher: Sendable {
             if folderWatch == nil { takeUpAgain(at: clock.now) }
             let now = clock.now
             var events: [ObjectEvent] = []
-            // A folder that is gone has no files to look at: what it had stays in force.
+            // A directory that is gone has no files to read: its previous content stays in force.
             if folderWatch != nil {
                 events = rescanDue.map { $0 <= now } == true ? readAgain() : readPending(at: now)
             }
@@ -147,7 +147,7 @@ struct DirectoryWatcher: Sendable {
         deliver(ManifestDirectory.Update(events: events, problems: problems, notices: notices))
     }
 
-    /// Milliseconds until something is due, rounded up; -1: nothing is.
+    /// Milliseconds until something is due, rounded up; -1 if nothing is.
     private var timeout: Int32 {
         if folderWatch == nil { return Self.retryInterval }
         guard let due = [rescanDue, pending.nextDue].compactMap(\.self).min() else { return -1 }
@@ -162,7 +162,7 @@ struct DirectoryWatcher: Sendable {
         var moved: [UInt32: String] = [:]
         for event in events {
             if event.has(IN_Q_OVERFLOW) {
-                // Nobody knows what was missed, closed files among it.
+                // It is unknown what was missed, and whether files were closed.
                 pending.removeAll()
                 rescan(at: now)
             } else if event.watch == parentWatch {
@@ -196,14 +196,14 @@ struct DirectoryWatcher: Sendable {
                 pending.create(event.name, at: now)
             }
         } else if event.has(IN_ATTRIB) {
-            // A mode that lets us read a file that we could not.
+            // The mode may now permit reading a file that could not be read.
             if set.isUnreadable(key(event.name)) { pending.touch(event.name, at: now) }
         } else {
             pending.touch(event.name, at: now)
         }
     }
 
-    /// Links are complete when they are there; a new file is complete when its writer closes it.
+    /// A link is complete once it exists; a new file is complete when its writer closes it.
     private func isComplete(_ name: String) -> Bool {
         var status = stat()
         guard lstat(key(name), &status) == 0 else { return true }
@@ -214,7 +214,7 @@ struct DirectoryWatcher: Sendable {
         rescanDue = min(rescanDue ?? .now + .seconds(1), now + pending.timing.quiet)
     }
 
-    /// The folder's name may stand for another folder now, or for none.
+    /// The directory's name may now refer to another directory, or to none.
     private mutating func lookForFolder(at now: PendingFiles.Instant) {
         if let folderWatch { inotify.unwatch(folderWatch) }
         folderWatch = nil
@@ -224,7 +224,7 @@ struct DirectoryWatcher: Sendable {
     private mutating func takeUpAgain(at now: PendingFiles.Instant) {
         folderWatch = inotify.watch(folder.path, Self.folderMask)
         if folderWatch == nil {
-            if folderProblem == nil { reportFolder("the folder is gone: what was in force stays") }
+            if folderProblem == nil { reportFolder("the directory is gone; its previous content stays in force") }
         } else {
             pending.removeAll()
             rescan(at: now)

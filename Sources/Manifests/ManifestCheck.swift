@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 
-/// What files and directories of manifests hold, read once and without a daemon.
+/// The content of files and directories of manifests, read once and without a daemon.
 public struct ManifestCheck: Sendable {
     /// Files that were named or found.
     public var fileCount: Int
@@ -13,18 +13,18 @@ public struct ManifestCheck: Sendable {
     /// Nothing is enforced by them, but questions may name them.
     public var services: [Service]
 
-    /// Objects of each kind that there is.
+    /// The number of objects of each kind.
     public var counts: [ObjectKind: Int] { Dictionary(grouping: objects, by: \.kind).mapValues(\.count) }
 
-    /// Reads `paths`, as ``ManifestInput/read(_:isRecursive:limits:)`` does. Where nothing at all is found, that is a
-    /// problem: whoever names a wrong place must not believe that all is well.
+    /// Reads `paths` like ``ManifestInput/read(_:isRecursive:limits:)``. If nothing at all is found, that is a problem,
+    /// so that a wrong path does not look like success.
     public static func run(
         paths: [String], isRecursive: Bool = false, limits: ManifestLimits = ManifestLimits()
     ) -> ManifestCheck {
         run(ManifestInput.read(paths, isRecursive: isRecursive, limits: limits), limits: limits)
     }
 
-    /// Takes in what was read.
+    /// Checks what was read.
     public static func run(_ inputs: [ManifestInput], limits: ManifestLimits = ManifestLimits()) -> ManifestCheck {
         var set = ManifestSet(limits: limits)
         _ = set.apply(Dictionary(inputs.map { ($0.name, $0.file) }, uniquingKeysWith: { first, _ in first }))

@@ -4,27 +4,27 @@ import PolledThread
 import Synchronization
 import WatchedFiles
 
-/// A folder of manifests, watched: what it holds at first, then each change as it comes.
+/// A watched directory of manifests: first its content, then each change.
 ///
-/// Read are `*.yaml`, `*.yml` and `*.json` directly in the folder, symbolic links followed, hidden files not. A change
-/// is seen when the writer closes the file, or renames it into place; ConfigMap volumes (which swap the link `..data`)
-/// and folders reached through a link that is replaced are followed. A folder that vanishes leaves everything in force,
-/// is a problem, and is taken up again when it comes back.
+/// It reads `*.yaml`, `*.yml` and `*.json` directly in the directory, follows symbolic links, and ignores hidden files.
+/// A change is seen when the writer closes the file or renames it into place; ConfigMap volumes (which swap the link
+/// `..data`) and directories behind a replaced link are followed. If the directory disappears, everything stays in
+/// force and a problem is reported until it comes back.
 ///
-/// Waiting and reading happen on a thread of its own.
+/// Waiting and reading happen on a dedicated thread.
 public final class ManifestDirectory: Sendable {
     public struct Update: Sendable {
-        /// What changed since the update before; the first one has every object.
+        /// The changes since the previous update; the first update has every object.
         public var events: [ObjectEvent]
-        /// All that is wrong now, not only what is new.
+        /// All present problems, not only new ones.
         public var problems: [ManifestProblem]
-        /// All documents without effect now.
+        /// All documents that have no effect now.
         public var notices: [ManifestNotice]
     }
 
-    /// The folder as it was found.
+    /// The directory as it was found.
     public let initial: Update
-    /// Everything after that, in order, nothing left out. Ends after ``stop()``.
+    /// Everything after that, in order and complete. Ends after ``stop()``.
     public let updates: AsyncStream<Update>
     private let thread: Mutex<PolledThread?>
     /// Nested YAML is composed by recursion.

@@ -2,13 +2,13 @@
 import Glibc
 import WatchedFiles
 
-/// The manifests of one folder as they lie on disk: `*.yaml`, `*.yml`, `*.json`, not hidden, not in folders below.
+/// The manifests of one directory on disk: `*.yaml`, `*.yml`, `*.json`, not hidden, not in directories below.
 struct ManifestFolder {
     var path: String
     var limits: ManifestLimits
 
-    /// Whether a file of this name is a manifest. Editors' temporary files are not: they are hidden, or end in another
-    /// way, or begin with `#`.
+    /// Whether a file with this name is a manifest. Editors' temporary files are not: they are hidden, or have another
+    /// extension, or begin with `#`.
     static func isManifest(_ name: String) -> Bool {
         guard let first = name.first, first != ".", first != "#" else { return false }
         return [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }
@@ -35,11 +35,11 @@ struct ManifestFolder {
         return names.sorted()
     }
 
-    /// Whether there is anything below that ``names()`` leaves out and ``namesBelow()`` does not.
+    /// Whether there are directories that both ``names()`` and ``namesBelow()`` leave out.
     func hasFolders() -> Bool { !folders().isEmpty }
 
-    /// Names of all manifests here and in folders below, as paths from here, sorted. Links to folders are not followed,
-    /// and hidden folders are left out: a tree can't be endless.
+    /// Names of all manifests here and in directories below, as paths from here, sorted. Links to directories are not
+    /// followed and hidden directories are left out, so a tree cannot be endless.
     func namesBelow() throws(FileAccessError) -> [String] {
         var names = try names()
         for folder in folders() {
@@ -66,11 +66,11 @@ struct ManifestFolder {
         return names.sorted()
     }
 
-    /// What stands at `name` now. Folders, pipes and devices are no manifests: they count as removed.
+    /// The present file under `name`. Directories, pipes and devices are not manifests: they count as removed.
     func read(_ name: String) -> ManifestFile { Self.readFile("\(path)/\(name)", limits: limits) }
 
     static func readFile(_ path: String, limits: ManifestLimits) -> ManifestFile {
-        // Non-blocking: a pipe of that name must not hold up everything.
+        // Non-blocking: a pipe of that name must not block everything.
         let descriptor = DescriptorReserve.shared.open { open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) }
         guard descriptor >= 0 else {
             let error = FileAccessError(path, "open")
@@ -84,13 +84,12 @@ struct ManifestFolder {
         guard fstat(descriptor, &status) == 0 else { return unreadable(.init(path, "fstat")) }
         guard status.st_mode & S_IFMT == S_IFREG else { return .removed }
         guard status.st_size <= limits.fileSize else {
-            return .unreadable(reason: "\(status.st_size) bytes are more than the limit of \(limits.fileSize)")
+            return .unreadable(reason: "\(status.st_size) bytes exceed the limit of \(limits.fileSize)")
         }
         return readAll(descriptor, path: path, sizeHint: Int(status.st_size), limit: limits.fileSize)
     }
 
-    /// A file that somebody names: a pipe or a device is read to its end, however long that takes. `-` is the standard
-    /// input.
+    /// A file that a user names: a pipe or a device is read to its end, however long that takes. `-` is standard input.
     static func readNamed(_ path: String, limits: ManifestLimits) -> ManifestFile {
         let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
@@ -123,6 +122,6 @@ struct ManifestFolder {
     private static func unreadable(_ error: FileAccessError) -> ManifestFile {
         let reason = "cannot be read: \(error.call): \(String(cString: strerror(error.errorNumber)))"
         return error.mayPass
-            ? .unreadable(reason: "\(reason) (it is tried again)", mayPass: true) : .unreadable(reason: reason)
+            ? .unreadable(reason: "\(reason) (retrying)", mayPass: true) : .unreadable(reason: reason)
     }
 }

@@ -2,21 +2,21 @@
 import Glibc
 import WatchedFiles
 
-/// What somebody names to be read once: files, directories of them, pipes, the standard input.
+/// Inputs that a user names and that are read once: files, directories, pipes, standard input.
 public struct ManifestInput: Sendable {
-    /// What errors call the standard input, which is named `-`.
+    /// The name of standard input (`-`) in errors.
     public static let standardInput = "standard input"
 
-    /// As errors name it.
+    /// The name in errors.
     public var name: String
     public var file: ManifestFile
-    /// Whether it is a directory, which cannot be read or has no manifest.
+    /// Whether it is a directory that cannot be read or has no manifest.
     public var isDirectory = false
 
-    /// Reads `paths` in order: of a directory its manifests (`*.yaml`, `*.yml`, `*.json`), of anything else all that is in
-    /// it, whatever its name is. What cannot be read, and a directory without manifests, are unreadable files.
+    /// Reads `paths` in order: from a directory its manifests (`*.yaml`, `*.yml`, `*.json`), from anything else its
+    /// content, whatever its name. Paths that cannot be read, and directories without manifests, are unreadable files.
     ///
-    /// - Parameter isRecursive: whether manifests of directories below are read as well.
+    /// - Parameter isRecursive: whether manifests in directories below are also read.
     public static func read(
         _ paths: [String], isRecursive: Bool, limits: ManifestLimits = ManifestLimits()
     ) -> [ManifestInput] {

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import YAMLDocuments
 
-/// Bounds on what is read from files and requests. Reading takes time and memory in proportion to the text; beyond a
-/// bound the text is refused as a whole.
+/// Limits for the content of files and requests. Reading takes time and memory in proportion to the text; a text over a
+/// limit is refused as a whole.
 public struct ManifestLimits: Sendable, Hashable {
     /// Bytes of one file.
     public var fileSize: Int
     /// Nested mappings and lists.
     public var depth: Int
-    /// Nodes that YAML aliases and merge keys may add to a document beyond those that are written.
+    /// Nodes that YAML aliases and merge keys may add to the written ones of a document.
     public var aliasedNodes: Int
-    /// Documents of one text, empty ones too.
+    /// Documents of one text, including empty ones.
     public var documents = 100_000
-    /// Signs of a YAML document that can begin a value (line ends, commas, brackets, colons, hyphens). A value takes a
-    /// microsecond or two and half a kilobyte while its document is read.
+    /// Characters of a YAML document that can begin a value (line ends, commas, brackets, colons, hyphens). A value
+    /// takes a microsecond or two and half a kilobyte while its document is read.
     public var signs = 4_000_000
     /// Values of a JSON text.
     public var jsonValues = 4_000_000
-    /// Problems of one text that are told. With more of them the text is refused as a whole.
+    /// Reported problems of one text. With more of them the text is refused as a whole.
     public var problems = 2_000
 
     public init(fileSize: Int = 64 << 20, depth: Int = 64, aliasedNodes: Int = 100_000) {

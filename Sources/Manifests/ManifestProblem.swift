@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 
-/// One thing that is wrong with the manifests now, and what it leaves in force.
+/// One present problem of the manifests, and the objects that stay in force in spite of it.
 public struct ManifestProblem: Sendable, Hashable, CustomStringConvertible {
     public var error: ManifestError
-    /// Objects of the refused document or unreadable file that stay in force as they were before.
+    /// Objects of the refused document or unreadable file whose previous version stays in force.
     public var stillInForce: [ObjectKey]
 
     public init(error: ManifestError, stillInForce: [ObjectKey] = []) {

@@ -5,15 +5,15 @@ import YAMLDocuments
 
 /// One document of a file, decoded.
 public struct ManifestDocument: Sendable, Hashable {
-    /// 1-based number in its file.
+    /// Its number in the file, counted from 1.
     public var index: Int
-    /// 1-based line where it begins.
+    /// The line where it begins, counted from 1.
     public var line: Int
     public var decoded: DecodedDocument
-    /// Tells unchanged text from changed text within one process.
+    /// Distinguishes unchanged text from changed text within one process.
     let digest: Int
 
-    /// The same document at another place of the file.
+    /// The same document at another position in the file.
     func moved(toIndex newIndex: Int, line newLine: Int) -> ManifestDocument {
         let down = newLine - line
         guard newIndex != index || down != 0 else { return self }
@@ -35,10 +35,10 @@ public struct ManifestDocument: Sendable, Hashable {
 
 /// Reads the text of a manifest: YAML with any number of documents, or JSON values one after the other.
 ///
-/// Each document stands or falls on its own. YAML scalars are resolved as the Kubernetes tools resolve them.
+/// Each document is accepted or refused on its own. YAML scalars are resolved as by the Kubernetes tools.
 public struct ManifestReader: Sendable {
     public var limits: ManifestLimits
-    /// What documents may be; a document with another kind is refused. Nil: whatever we know.
+    /// The allowed kinds; a document with another kind is refused. Nil: all known kinds.
     public var kinds: Set<ObjectKind>?
 
     public init(limits: ManifestLimits = ManifestLimits(), kinds: Set<ObjectKind>? = nil) {
@@ -47,13 +47,13 @@ public struct ManifestReader: Sendable {
     }
 
     /// - Parameters:
-    ///   - file: the name that errors give; a name that ends in `.json` makes the text JSON alone.
-    ///   - previous: documents read from this file before; those whose text is the same are not read again.
+    ///   - file: the name for errors; a name that ends in `.json` allows only JSON.
+    ///   - previous: documents read from this file before; those with the same text are not read again.
     public func read(
         _ bytes: [UInt8], file: String, reusing previous: [ManifestDocument] = []
     ) -> [ManifestDocument] {
         guard bytes.count <= limits.fileSize else {
-            return [refused(file, "\(bytes.count) bytes are more than the limit of \(limits.fileSize)")]
+            return [refused(file, "\(bytes.count) bytes exceed the limit of \(limits.fileSize)")]
         }
         let documents = file.hasSuffix(".json") ? readJSON(bytes, file: file) : readYAML(bytes, file: file, previous)
         return bounded(documents, file: file)
@@ -78,10 +78,10 @@ public struct ManifestReader: Sendable {
         return documents
     }
 
-    /// A text with too many problems is refused as a whole: the first of them tell enough.
+    /// A text with too many problems is refused as a whole: its first problems explain enough.
     private func bounded(_ documents: [ManifestDocument], file: String) -> [ManifestDocument] {
         guard documents.reduce(0, { $0 + $1.decoded.errors.count }) > limits.problems else { return documents }
-        var whole = refused(file, "there are more than \(limits.problems) problems, of which these are the first")
+        var whole = refused(file, "there are more than \(limits.problems) problems; these are the first")
         whole.decoded.errors += documents.lazy.flatMap(\.decoded.errors).prefix(DecodedDocument.errorLimit)
         return [whole]
     }
@@ -103,7 +103,7 @@ public struct ManifestReader: Sendable {
             return document(decode(root, file: file, index: index))
         } catch {
             if let passedOver = foreign(error, file: file, index: index) { return document(passedOver) }
-            // What is missing at the end is reported behind the last line.
+            // What is missing at the end is reported after the last line.
             let lineCount = DocumentSplitter.lineCount(part.bytes)
             let problem = ManifestError(
                 file: file, document: index, line: part.line + min(max(error.line, 1), lineCount) - 1,
@@ -112,12 +112,12 @@ public struct ManifestReader: Sendable {
         }
     }
 
-    /// The document that could not be read, if it is certain that it is of a kind that means nothing here: YAML that is
-    /// odd there, such as lists as keys, must not keep others from being enforced. Nil: it may be one of ours.
+    /// The unreadable document, if it certainly has a kind without meaning here: odd YAML in it, such as lists as keys,
+    /// must not prevent the enforcement of others. Nil: it may be one of Bulkhead's kinds.
     private func foreign(_ failure: YAMLReader.Failure, file: String, index: Int) -> DecodedDocument? {
         guard let head = failure.head, let kind = head["kind"]?.string, !kind.hasSuffix("List") else { return nil }
         var decoded = ObjectDecoder.decode(head, file: file, index: index)
-        // Of which no more than the name is known.
+        // Only their names are known.
         decoded.services = []
         let isForeign =
             decoded.errors.isEmpty && decoded.items.isEmpty && decoded.keys.isEmpty && !decoded.hasUnknownObjects
@@ -132,7 +132,7 @@ public struct ManifestReader: Sendable {
         let refused = decoded.items.filter { !kinds.contains($0.object.kind) }.map { item in
             ManifestError(
                 file: file, document: index, line: item.line, column: item.column,
-                reason: "\(item.object.key) does not belong here", hint: "here may be: \(known)")
+                reason: "\(item.object.key) does not belong here", hint: "allowed here: \(known)")
         }
         guard !refused.isEmpty else { return decoded }
         decoded.errors += refused
@@ -140,7 +140,7 @@ public struct ManifestReader: Sendable {
         return decoded
     }
 
-    /// JSON inside a YAML stream is read as JSON, which is much quicker; nil where it is none.
+    /// JSON inside a YAML stream is read as JSON, which is much faster; nil if it is not JSON.
     private func jsonRoot(_ bytes: ArraySlice<UInt8>) -> DocumentNode? {
         var text = Array(bytes)
         if text.starts(with: "---".utf8) { text.replaceSubrange(0..<3, with: "   ".utf8) }
@@ -171,7 +171,7 @@ public struct ManifestReader: Sendable {
         }
     }
 
-    /// The text as a whole.
+    /// Refuses the text as a whole.
     private func refused(_ file: String, _ reason: String) -> ManifestDocument {
         refused(ManifestError(file: file, document: 0, reason: reason), index: 0, line: 1, digest: 0)
     }

@@ -2,29 +2,29 @@
 import KubernetesObjects
 import YAMLDocuments
 
-/// What was found at a file's place.
+/// What was found under a file's name.
 public enum ManifestFile: Sendable, Hashable {
     case content([UInt8])
-    /// The file is there and cannot be read: what was in force stays. `mayPass`: for want of something that may be there
-    /// in a moment.
+    /// The file exists and cannot be read: its previous content stays in force. `mayPass`: for lack of something that
+    /// may be available in a moment.
     case unreadable(reason: String, mayPass: Bool = false)
     case removed
 }
 
 /// All manifests of one source as a value: file contents go in, changes of objects come out.
 ///
-/// - A document counts whole or not at all.
-/// - A document that becomes wrong leaves its objects in force as they were. While it can't be told which objects it
-///   is about, everything that vanished from its file stays in force too.
-/// - An object that several documents define comes from the first by file name, then by place in the file; the others
-///   are problems.
-/// - With `keepsLastOnEmpty`, a file that becomes empty (not a byte but white space) and a source whose last files all
-///   vanish at once keep what they held in force, as problems: a full disk, a crash or a volume that is not mounted
-///   look just like that. A file of comments alone is empty on purpose.
+/// - A document counts as a whole or not at all.
+/// - If a document becomes invalid, the previous version of its objects stays in force. As long as it is unknown which
+///   objects it contains, everything that disappeared from its file stays in force too.
+/// - If several documents define an object, the first one counts, by file name, then by position in the file; the
+///   others are problems.
+/// - With `keepsLastOnEmpty`, a file that becomes empty (only white space) and a source whose last files all
+///   disappear at once keep their content in force, as problems: a full disk, a crash and a volume that is not mounted
+///   look the same. A file with only comments is empty on purpose.
 public struct ManifestSet: Sendable {
     private struct Document: Sendable {
         var source: ManifestDocument
-        /// Of the document as it is, or, where it is refused, as it was.
+        /// The present version of the document, or, if that is refused, its previous version.
         var inForce: [DecodedDocument.Item]
         var isRefused: Bool { !source.decoded.errors.isEmpty }
     }
@@ -54,7 +54,7 @@ public struct ManifestSet: Sendable {
         }
     }
 
-    /// Where an object is defined; the first in order counts.
+    /// A definition of an object; the first in order counts.
     private struct Claim: Sendable, Comparable {
         var file: String
         var document: Int
@@ -64,7 +64,7 @@ public struct ManifestSet: Sendable {
         }
     }
 
-    /// Objects in force that each problem of a document names, not its first one alone.
+    /// Limit of objects in force that each problem of a document names, except for its first one.
     private static let repeatedKeys = 100
 
     private let reader: ManifestReader
@@ -75,8 +75,8 @@ public struct ManifestSet: Sendable {
     private var inForce: [ObjectKey: KubernetesObject] = [:]
 
     /// - Parameters:
-    ///   - kinds: what documents may be; nil: whatever we know.
-    ///   - keepsLastOnEmpty: whether what an emptied file, or an emptied source, held stays in force.
+    ///   - kinds: the allowed kinds; nil: all known kinds.
+    ///   - keepsLastOnEmpty: whether the content of an emptied file or source stays in force.
     public init(
         limits: ManifestLimits = ManifestLimits(), kinds: Set<ObjectKind>? = nil, keepsLastOnEmpty: Bool = false
     ) {
@@ -84,13 +84,12 @@ public struct ManifestSet: Sendable {
         self.keepsLastOnEmpty = keepsLastOnEmpty
     }
 
-    /// Takes in what was found, by file name, and tells what changed, by key: an object once, and only where it
-    /// differs.
+    /// Applies what was found, by file name, and returns the changes, by key: each object once, and only if it differs.
     public mutating func apply(_ found: [String: ManifestFile]) -> [ObjectEvent] {
         var found = found
         let keepsVanished = keepsLastOnEmpty && leavesNothing(found)
         if !keepsVanished {
-            // Kept only while the source was empty; those that are back are told of anyway.
+            // Kept only while the source was empty; those that are back are reported anyway.
             for (name, file) in files where found[name] == nil && file.isVanished { found[name] = .removed }
         }
         var touched: Set<ObjectKey> = []
@@ -103,7 +102,7 @@ public struct ManifestSet: Sendable {
         return touched.sorted().compactMap { settle($0) }
     }
 
-    /// Whether no file is left once what was found is taken in.
+    /// Whether no file is left after what was found is applied.
     private func leavesNothing(_ found: [String: ManifestFile]) -> Bool {
         found.values.allSatisfy { $0 == .removed } && files.allSatisfy { found[$0.key] != nil || $0.value.isVanished }
     }
@@ -128,14 +127,14 @@ public struct ManifestSet: Sendable {
     private static func vanished(_ name: String) -> ManifestError {
         ManifestError(
             file: name, document: 0, reason: "the directory has become empty",
-            hint: "put a manifest there; to remove everything, put a file there that holds only a comment, "
+            hint: "add a manifest; to remove everything, add a file with only a comment, "
                 + "or start with --no-keep-last-on-empty")
     }
 
     private static func emptied(_ name: String) -> ManifestError {
         ManifestError(
             file: name, document: 0, reason: "the file has become empty",
-            hint: "write it again; to remove what it held, delete the file or leave a comment in it, "
+            hint: "write it again; to remove its objects, delete the file or leave a comment in it, "
                 + "or start with --no-keep-last-on-empty")
     }
 
@@ -151,7 +150,7 @@ public struct ManifestSet: Sendable {
                 if let item = oldItems[key] { documents[index].inForce.append(item) }
             }
         }
-        // A refused document that was not there before under its name may be any of those that vanished.
+        // A refused document that was not there before under its name may be any of the missing ones.
         let suspect = documents.indices.first { index in
             let document = documents[index]
             guard document.isRefused else { return false }
@@ -184,7 +183,7 @@ public struct ManifestSet: Sendable {
         }
     }
 
-    /// Brings one object in line with its first claim.
+    /// Updates one object to its first definition.
     private mutating func settle(_ key: ObjectKey) -> ObjectEvent? {
         let sorted = (claims[key] ?? []).sorted()
         claims[key] = sorted.isEmpty ? nil : sorted
@@ -218,7 +217,7 @@ public struct ManifestSet: Sendable {
     /// In force, by key.
     public var objects: [KubernetesObject] { inForce.sorted { $0.key < $1.key }.map(\.value) }
 
-    /// By file name, then by place.
+    /// Ordered by file name, then by position.
     public var problems: [ManifestProblem] {
         var problems: [ManifestProblem] = []
         for (_, file) in files.sorted(by: { $0.key < $1.key }) {
@@ -228,7 +227,7 @@ public struct ManifestSet: Sendable {
             }
             for document in file.documents {
                 let keys = document.isRefused ? document.inForce.map(\.object.key) : []
-                // Many objects are named once a document: problems times objects would have no bound.
+                // If there are many objects, each document names them once: problems times objects would have no limit.
                 problems += document.source.decoded.errors.enumerated().map { index, error in
                     let isTold = index == 0 || keys.count <= Self.repeatedKeys
                     return ManifestProblem(error: error, stillInForce: isTold ? keys : [])
@@ -246,7 +245,7 @@ public struct ManifestSet: Sendable {
                 error: ManifestError(
                     file: claim.file, document: file.documents[claim.document].source.index, line: item.line,
                     column: item.column,
-                    reason: "\(key) is defined before, at \(first.file):\(winner.line): this one has no effect"))
+                    reason: "\(key) is already defined at \(first.file):\(winner.line); this one has no effect"))
         }
     }
 

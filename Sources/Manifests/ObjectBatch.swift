@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 
-/// Objects handed over in one piece, as in the body of a request: all of them or none.
+/// Objects sent together, as in the body of a request: all of them or none.
 public struct ObjectBatch: Sendable, Hashable {
     public struct Refusal: Error, Sendable, Hashable, CustomStringConvertible {
         /// Not empty.
@@ -15,7 +15,7 @@ public struct ObjectBatch: Sendable, Hashable {
 
     /// Reads JSON or YAML of one or several documents.
     ///
-    /// - Parameter name: the file name that errors give.
+    /// - Parameter name: the file name for errors.
     public static func decode(
         _ bytes: [UInt8], name: String = "request body", limits: ManifestLimits = .body
     ) throws(Refusal) -> ObjectBatch {
@@ -38,8 +38,8 @@ public struct ObjectBatch: Sendable, Hashable {
             objects: documents.flatMap(\.decoded.objects), notices: documents.flatMap(\.decoded.notices))
     }
 
-    /// The keys of the objects that `bytes` name, for deletion: kind, namespace and name are enough, what else the
-    /// documents say need not be valid.
+    /// The keys of the objects that `bytes` name, for deletion: kind, namespace and name are enough, and the rest of
+    /// the documents need not be valid.
     public static func decodeKeys(
         _ bytes: [UInt8], name: String = "request body", limits: ManifestLimits = .body
     ) throws(Refusal) -> [ObjectKey] {

@@ -18,7 +18,7 @@ package struct AddressRange: Hashable, Sendable, Comparable {
 
     package static func < (a: Self, b: Self) -> Bool { (a.first, a.last) < (b.first, b.last) }
 
-    /// Nil where it is none.
+    /// Nil if the range is not one prefix.
     package var prefix: CIDR? {
         (1...first.family.bitWidth).lazy.map { CIDR(first, prefixLength: $0) }.first { AddressRange($0) == self }
     }
@@ -48,7 +48,7 @@ extension IPAddress {
         }
     }
 
-    /// The address before; nil before the first of the family.
+    /// The previous address; nil before the first of the family.
     package var predecessor: IPAddress? {
         switch family {
         case .ipv4: v4 == 0 ? nil : IPAddress(v4: v4 - 1)
@@ -59,7 +59,7 @@ extension IPAddress {
     }
 }
 
-/// Disjoint ranges in order, none touching the next; both families.
+/// Disjoint ranges in order, not adjacent; both families.
 package struct AddressRanges: Hashable, Sendable {
     package private(set) var ranges: [AddressRange] = []
 

@@ -12,7 +12,7 @@ extension Batch {
         writeMembers(set, NFT_MSG_NEWSETELEM, NLM_F_CREATE, "add members of \(set.shape.name)", withData: true)
     }
 
-    /// Members of an interval set are not removed one by one: such a set is emptied and filled.
+    /// Members of an interval set are not removed one by one: such a set is emptied and filled again.
     mutating func removeMembers(_ set: TableSet) {
         writeMembers(set, NFT_MSG_DELSETELEM, 0, "remove members of \(set.shape.name)", withData: false)
     }

@@ -49,7 +49,7 @@ extension Batch {
         }
     }
 
-    /// `number` tells sets of one transaction apart.
+    /// `number` distinguishes the sets of one transaction.
     mutating func declare(_ shape: SetShape, number: UInt32) {
         append(NFT_MSG_NEWSET, Self.create, "add the set \(shape.name)") { header, table in
             let set = nftnl_set_alloc()
@@ -136,7 +136,7 @@ extension TableObject {
 }
 
 extension TableRule {
-    /// The rule as libnftnl holds it; the caller frees it.
+    /// The rule in libnftnl's form; the caller frees it.
     func allocate(in chain: String, of table: TableIdentity) -> OpaquePointer {
         let rule = nftnl_rule_alloc()!
         nftnl_rule_set_u32(rule, UInt16(NFTNL_RULE_FAMILY), UInt32(table.family.number))

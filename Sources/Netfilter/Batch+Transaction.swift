@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension Batch {
-    /// A transaction's messages, in an order in which each finds what it refers to.
+    /// A transaction's messages, in an order in which each finds the objects to which it refers.
     package init(_ step: Transaction, to table: TableIdentity, sequence: UInt32) {
         self.init(table, sequence: sequence)
         if step.replacesTable {
-            // Removing what is not there would fail: it is made first, which does nothing where it is.
+            // Removing a missing table would fail: it is added first, which does nothing if it exists.
             addTable()
             removeTable()
             addTable()

@@ -20,13 +20,13 @@ package struct Batch: ~Copyable {
     private let first: UInt32
     private var last: UInt32
     private var lastOffset = 0
-    /// What each message does, by its place; for errors.
+    /// What each message does, by its index; for errors.
     private var steps: [String] = []
 
-    /// How many sequence numbers to keep free for one; more messages than that would be megabytes of policy.
+    /// How many sequence numbers to reserve for one batch; more messages would be megabytes of policy.
     package static let sequenceNumbers: UInt32 = 1 << 20
 
-    /// Begins with a sequence number of the caller's choice.
+    /// Begins with a sequence number of the caller.
     init(_ table: TableIdentity, sequence: UInt32) {
         self.table = table
         first = sequence
@@ -51,7 +51,7 @@ package struct Batch: ~Copyable {
         }
     }
 
-    /// Ends it; the last message asks for an acknowledgement.
+    /// Ends the batch; the last message requests an acknowledgment.
     mutating func finish() {
         let header = (buffer.base + lastOffset).assumingMemoryBound(to: nlmsghdr.self)
         header.pointee.nlmsg_flags |= UInt16(NLM_F_ACK)

@@ -58,7 +58,7 @@ enum ElementReader {
 }
 
 extension SetShape {
-    /// The members that a plan would have for what the kernel lists; nil when no plan has such.
+    /// The members that a plan would have for what the kernel lists; nil if no plan has such members.
     func members(_ elements: [KernelElement]) -> Members? {
         guard fields.count == 1, !isMap, fields[0].family != nil else {
             return .elements(Set(elements.map { SetElement(key: $0.key, end: $0.end, target: $0.target) }))

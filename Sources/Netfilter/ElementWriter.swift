@@ -7,7 +7,7 @@ struct ElementWriter {
     private let header: UnsafeMutablePointer<nlmsghdr>
     private let list: UnsafeMutablePointer<nlattr>
     private var count = 0
-    /// Elements a message: what was measured to be fastest, and far below the 64 KiB that the list can be.
+    /// Elements per message: the fastest number measured, far below the 64 KiB that the list can have.
     private static let elementLimit = 900
     private static let byteLimit = 56 << 10
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
 
-/// A field of a packet, as a set's key is made of them.
+/// A field of a packet, from which sets' keys are built.
 package enum Field: Hashable, Sendable {
     case interface
     case source(AddressFamily)
@@ -15,14 +15,14 @@ package enum Field: Hashable, Sendable {
     /// Of IPv6.
     case hopLimit
     case icmpv4Type
-    /// By which the packet leaves; 0 where it is for the node itself.
+    /// The output interface; 0 if the packet is for the node itself.
     case outInterface
     /// Hardware address of an Ethernet frame's sender.
     case hardwareSource
     case mark
-    /// Where the first packet of the packet's connection came from, or the first reply.
+    /// The source of the first packet of the packet's connection, or of the first reply.
     case connectionSource(AddressFamily, isReply: Bool = false)
-    /// What `ct id` says of the packet's connection.
+    /// The value of `ct id` for the packet's connection.
     case connectionID
     /// A part of the packet that has no case of its own.
     case part(PacketPart)

@@ -31,12 +31,12 @@ package struct KernelTable {
 }
 
 extension TableIdentity {
-    /// Removes the table, where there is one. Packets under way need what their rules ask for to the end: no more come in
-    /// first, and those that are there leave.
+    /// Removes the table, where there is one. Packets under way need what their rules ask for to the end: no more come
+    /// in first, and those that are there leave.
     package func remove(_ socket: NetfilterSocket) throws(KernelError) {
         let reader = TableReader(self, socket)
         guard try reader.exists() else { return }
-        // A table that cannot be read goes as a whole.
+        // If the table cannot be read, it is removed as a whole.
         let chains = (try? reader.read())?.chains ?? [:]
         var hooked = Transaction()
         hooked.removedBaseChains = Set(chains.filter(\.value.isBase).keys)
@@ -52,7 +52,7 @@ extension TableIdentity {
     }
 }
 
-/// Texts and bytes that are equal when the kernel would do the same; counters' values are no part of them.
+/// Texts and bytes that are equal if the kernel would do the same; counters' values do not count.
 enum Fingerprint {
     static func set(keyType: UInt32, keyBytes: UInt32, flags: UInt32, timeout: UInt64, userData: [UInt8]) -> String {
         "\(keyType) \(keyBytes) \(flags) \(timeout) \(userData)"

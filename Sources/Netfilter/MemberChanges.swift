@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
 
-/// What is taken out of and put into the sets in one step; taking out and putting back is nothing.
+/// Members removed from and added to the sets in one step; removing and adding the same member changes nothing.
 package struct MemberChanges {
     private struct Change<Member: Hashable> {
         var removed: Set<Member> = []
@@ -38,7 +38,7 @@ package struct MemberChanges {
         for element in old { remove(element, from: set) }
     }
 
-    /// Puts the changes into the plan and into the step.
+    /// Applies the changes to the plan and adds them to the step.
     package func write(to contents: inout TableContents, _ step: inout Transaction) {
         Self.write(addresses, to: &contents, &step, Members.addresses) { members in
             if case .addresses(let addresses) = members { addresses } else { nil }

@@ -6,9 +6,9 @@
 /// behind it. The bridge guard sets the mark and removes it.
 package enum PortMark {
     package static let base: UInt32 = 0x4200_0000
-    /// The bits that tell such a mark; the others are the port's interface index.
+    /// The bits that identify such a mark; the others are the port's interface index.
     package static let mask: UInt32 = 0xff00_0000
 
-    /// The mark of a port; nil for an index that has no room in it.
+    /// The mark of a port; nil for an index that does not fit.
     package static func of(port index: UInt32) -> UInt32? { index & mask == 0 ? base | index : nil }
 }

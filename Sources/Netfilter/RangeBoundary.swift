@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
 
-/// Where a range begins, or the first address after one.
+/// The beginning of a range, or the first address after one.
 struct RangeBoundary: Hashable, Comparable {
     var address: IPAddress
     var isEnd: Bool
 
     static func < (a: Self, b: Self) -> Bool { a.address < b.address }
 
-    /// The boundaries as `nft` writes them: in order, with one at the first address of all.
+    /// The boundaries in the form that `nft` writes: in order, with one at the very first address.
     static func all(_ ranges: [AddressRange]) -> [RangeBoundary] {
         var boundaries: [RangeBoundary] = []
         for range in ranges {
@@ -21,7 +21,7 @@ struct RangeBoundary: Hashable, Comparable {
         return boundaries
     }
 
-    /// The ranges between boundaries in order; nil when they make none.
+    /// The ranges between boundaries in order; nil if they do not form ranges.
     static func ranges(_ boundaries: [RangeBoundary]) -> [AddressRange]? {
         var ranges: [AddressRange] = []
         var open: IPAddress?

@@ -30,7 +30,8 @@ public final class RulesetFollower: Sendable {
         }
     }
 
-    /// Ends the thread and waits for it. The receiver is not called after this. Call once, not from the receiver.
+    /// Ends the thread and waits for it. The receiver is not called afterward. Call this once, and not from the
+    /// receiver.
     public func stop() { thread.stop() }
 
     /// SOL_NETLINK and NETLINK_ADD_MEMBERSHIP (linux/socket.h, linux/netlink.h).
@@ -40,7 +41,7 @@ public final class RulesetFollower: Sendable {
     }
 }
 
-/// The thread's own: used by nobody else once the thread runs.
+/// The thread's own state: no other code uses it once the thread runs.
 private final class RulesetLoop {
     private let socket: NetfilterSocket
     private let receiver: @Sendable () -> Void
@@ -56,14 +57,14 @@ private final class RulesetLoop {
         }
     }
 
-    /// Takes in all that waits; whether any of it is about our tables.
+    /// Reads everything that waits; returns whether any of it is about Bulkhead's tables.
     private func drain() -> Bool {
         var isOurs = false
         while true {
             let failure = socket.poll { header, body in if Self.isOurs(header, body) { isOurs = true } }
             switch failure {
             case nil: continue
-            // Nobody knows what was lost.
+            // It is unknown what was lost.
             case ENOBUFS: isOurs = true
             default: return isOurs
             }
@@ -74,7 +75,7 @@ private final class RulesetLoop {
         guard header.nlmsg_type >> 8 == UInt16(NFNL_SUBSYS_NFTABLES),
             header.nlmsg_type & 0xff != UInt16(NFT_MSG_NEWGEN), body.count >= MemoryLayout<nfgenmsg>.size
         else { return false }
-        // In messages of all kinds the first attribute is the table's name.
+        // In messages of all kinds, the first attribute is the table's name.
         return Attributes(body.dropFirst(MemoryLayout<nfgenmsg>.size))
             .contains { $0.type == 1 && $0.text.hasPrefix(TableIdentity.prefix) }
     }

@@ -3,7 +3,7 @@ import CLibNFTNL
 import Glibc
 import NetworkTypes
 
-/// How the kernel and `nft` see a set.
+/// The kernel's and `nft`'s view of a set.
 extension SetShape {
     /// NFT_DATA_VERDICT, the data type of a map to verdicts.
     static let verdictType: UInt32 = 0xffff_ff00
@@ -17,7 +17,7 @@ extension SetShape {
         return flags
     }
 
-    /// `nft`'s number of the key's type: six bits a field.
+    /// `nft`'s number of the key's type: six bits per field.
     var keyType: UInt32 { fields.reduce(0) { $0 << 6 | $1.typeNumber } }
 
     var userData: UserData {
@@ -32,8 +32,8 @@ extension SetShape {
         return data
     }
 
-    /// How `nft` remembers a key of expressions whose types have no names: for each field what it is (EXPR_CT), which
-    /// key of `ct`, and which direction (all ones: none).
+    /// How `nft` records a key of expressions whose types have no names: for each field what it is (EXPR_CT), which key
+    /// of `ct`, and which direction (all ones: none).
     private var typeof: [UInt8]? {
         guard fields.contains(.connectionID) else { return nil }
         func entry(_ type: UInt8, _ value: [UInt8]) -> [UInt8] { [type, UInt8(value.count)] + value }

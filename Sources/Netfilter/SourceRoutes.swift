@@ -3,8 +3,8 @@
 extension TableChain {
     /// The chain that does something to packets with a source route, and returns all others.
     ///
-    /// Each byte of the options that may begin a source route counts as one. The kernel's own search for options does not
-    /// find one that is past its first address.
+    /// Each byte of the options that may begin a source route counts. The kernel's own search for options does not find
+    /// one that is past its first address.
     ///
     /// - Parameters:
     ///   - condition: what begins each rule.

@@ -2,7 +2,7 @@
 import NetworkTypes
 
 extension TableContents: CustomStringConvertible {
-    /// The table in nft's language, in an order in which `nft -f` takes it; the same text for the same contents.
+    /// The table in nft's language, in an order that `nft -f` accepts; the same text for the same content.
     package var description: String {
         var lines = ["table \(table) {"]
         for object in objects.values.sorted(by: { $0.name < $1.name }) { lines += object.lines }
@@ -50,7 +50,7 @@ extension TableSet {
 }
 
 extension Members {
-    /// One line a member, in order.
+    /// One line per member, in order.
     package var lines: [String] {
         switch self {
         case .addresses(let addresses): addresses.sorted().map(\.description)
@@ -65,14 +65,14 @@ extension Members {
 }
 
 extension SetShape {
-    /// By names of types, or where one has none, by what it is the type of.
+    /// By names of types, or, for a type without a name, by the expression.
     fileprivate var typeText: String {
         fields.contains(.connectionID)
             ? "typeof " + fields.map(\.text).joined(separator: " . ")
             : "type " + fields.map(\.typeName).joined(separator: " . ")
     }
 
-    /// The values of a key, one for each field.
+    /// The values of a key, one per field.
     fileprivate func values(_ key: [UInt8]) -> [String] {
         var rest = key[...]
         return fields.map { field in

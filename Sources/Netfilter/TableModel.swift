@@ -74,9 +74,9 @@ package struct TableObject: Hashable, Sendable {
 
 /// One element of a set of compound keys, or of a map to chains.
 package struct SetElement: Hashable, Sendable {
-    /// As the kernel compares it: fields in network byte order (interface: host order), each padded to four bytes.
+    /// In the kernel's form: fields in network byte order (interface: host order), each padded to four bytes.
     package var key: [UInt8]
-    /// Last key of a range; nil: one key.
+    /// Last key of a range; nil for a single key.
     package var end: [UInt8]?
     package var target: ChainVerdict?
     package init(key: [UInt8], end: [UInt8]? = nil, target: ChainVerdict? = nil) {
@@ -103,7 +103,7 @@ package enum Members: Hashable, Sendable {
     package var isEmpty: Bool { count == 0 }
 }
 
-/// What a set is, without its members.
+/// The shape of a set, without its members.
 package struct SetShape: Hashable, Sendable {
     package var name: String
     package var fields: [Field]

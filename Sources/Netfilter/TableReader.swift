@@ -15,7 +15,7 @@ package struct TableReader {
         self.socket = socket
     }
 
-    /// The table, or nil where there is none.
+    /// The table, or nil if there is none.
     package func read() throws(KernelError) -> KernelTable? {
         guard let flags = try flags() else { return nil }
         var read = KernelTable()
@@ -45,7 +45,7 @@ package struct TableReader {
         UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(message.rawValue)
     }
 
-    /// The table's flags; nil where there is no table.
+    /// The table's flags; nil if there is no table.
     private func flags() throws(KernelError) -> UInt32? {
         do {
             let found = try socket.ask(
@@ -162,7 +162,7 @@ package struct TableReader {
         data.map { Array(UnsafeRawBufferPointer(start: $0, count: Int(length))) } ?? []
     }
 
-    /// The members of a set; nil when they are none that a plan could have.
+    /// The members of a set; nil if no plan could have them.
     package func members(of shape: SetShape) throws(KernelError) -> Members? {
         let elements = try socket.ask(
             Self.type(NFT_MSG_GETSETELEM), family: UInt8(table.family.number), isDump: true,
@@ -174,7 +174,7 @@ package struct TableReader {
 }
 
 extension Fingerprint {
-    /// Of a rule as libnftnl holds it: its expressions in libnftnl's words, and its user data.
+    /// A rule in libnftnl's form: its expressions in libnftnl's words, and its user data.
     static func rule(_ rule: OpaquePointer) -> [UInt8] {
         var text: [UInt8] = []
         let expressions = nftnl_expr_iter_create(rule)

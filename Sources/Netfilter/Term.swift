@@ -18,20 +18,20 @@ package enum ChainVerdict: Hashable, Sendable {
     }
 }
 
-/// One step of a rule: a match that ends the rule when it fails, or a statement.
+/// One term of a rule: a match, which ends the rule if it fails, or a statement.
 package enum Term: Hashable, Sendable {
     case family(AddressFamily)
     /// The packet's connection is in this state.
     case connectionState(ConnectionState)
-    /// The packet goes the way of its connection's replies.
+    /// The packet travels in the direction of its connection's replies.
     case replyDirection
     /// Whether the packet's connection had its destination translated.
     case destinationNAT(Bool)
-    /// The packet is for the node itself: the kernel knows no interface by which it would leave.
+    /// The packet is for the node itself: the kernel has no output interface for it.
     case toOwnNode
     /// Whether the packet has a ``PortMark``.
     case portMark(Bool)
-    /// The IPv4 header has more than so many words: five without options.
+    /// The IPv4 header has more than this many words: five without options.
     case headerWords(above: UInt8)
     /// This byte of the options of IPv4 may be the type of LSRR (131) or SSRR (137); 129 and 139 pass for them.
     case sourceRouteByte(Int)
@@ -39,12 +39,12 @@ package enum Term: Hashable, Sendable {
     case routingHeader
     case transportProtocol(IPProtocol)
     case destinationPort(PortRange)
-    /// The two bytes where a port stands are there.
+    /// The packet has the two bytes of a destination port.
     case hasDestinationPort
     case member([Field], of: String, negated: Bool = false)
     case dispatch([Field], by: String)
     case within(Field, CIDR)
-    /// The frame's type as it stands in its header, so that a tagged frame has the tag's.
+    /// The frame's type in its header: for a tagged frame, that of the tag.
     case etherType(UInt16)
     /// The field has these bits under the mask.
     case masked(Field, mask: [UInt8], value: [UInt8])

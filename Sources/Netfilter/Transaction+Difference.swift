@@ -3,8 +3,8 @@ import CLibNFTNL
 import KernelErrors
 
 extension Transaction {
-    /// What makes `kernel` into `contents`. Where sets, chains or objects exist but are made differently, everything is
-    /// made anew, as where there is no table: it is one transaction either way.
+    /// The transaction from `kernel` to `contents`. If sets, chains or objects exist in another form, everything is
+    /// written from scratch, as if there were no table: it is one transaction either way.
     package static func difference(
         from kernel: KernelTable?, to contents: TableContents, _ socket: NetfilterSocket
     ) throws(KernelError) -> Transaction {
@@ -16,7 +16,7 @@ extension Transaction {
         return step
     }
 
-    /// What makes one content into another of the same objects, without asking the kernel.
+    /// The transaction from one content to another of the same objects, without reading the kernel.
     package init(from old: TableContents, to new: TableContents) {
         for set in new.sets.values.sorted(by: { $0.shape.name < $1.shape.name }) {
             guard let before = old.sets[set.shape.name] else {
@@ -55,7 +55,7 @@ extension Transaction {
             }
             compare(try reader.members(of: set.shape), with: set)
         }
-        // Sets without a name of their own go with the rules that use them.
+        // Sets without a name of their own disappear with the rules that use them.
         for name in kernel.sets.keys.sorted() where contents.sets[name] == nil && !name.hasPrefix("__") {
             removedSets.append(name)
         }
@@ -93,7 +93,7 @@ extension Transaction {
 }
 
 extension KernelTable {
-    /// Whether all that stays has the right form.
+    /// Whether everything that stays has the right form.
     fileprivate func canBecome(_ contents: TableContents) -> Bool {
         flags == 0
             && objects.allSatisfy { name, object in

@@ -2,12 +2,12 @@
 
 /// What becomes of a table in one step, in the order of the properties. Carried out in ``parts``.
 package struct Transaction: Sendable {
-    /// The table is removed first and made anew.
+    /// The table is first removed and then written from scratch.
     package var replacesTable = false
     package var newObjects: [TableObject] = []
     package var newSets: [TableSet] = []
     package var newChains: [TableChain] = []
-    /// Chains that exist and get new rules instead of all that they have.
+    /// Chains that exist and whose rules are all replaced.
     package var rewrittenChains: [TableChain] = []
     /// Sets whose members are all removed before others are added.
     package var emptiedSets: [SetShape] = []
@@ -36,10 +36,10 @@ package struct Transaction: Sendable {
     /// The step as transactions of the kernel's, of which one changes what packets meet. First comes what nothing leads
     /// to yet, last what nothing leads to any more.
     ///
-    /// A transaction takes effect by one store of the kernel's, but not for a packet under way. Such a packet goes on by
-    /// the rules that it began with, and finds the elements of sets as they are at the moment of each look-up. It would
-    /// be led into chains that are empty for it, or miss sets that its rules ask for. Sets of ranges, too, are filled only
-    /// some time after that store (nf_tables_commit, nft_pipapo_commit).
+    /// A transaction takes effect by one store of the kernel's, but not for a packet under way. Such a packet goes on
+    /// by the rules that it began with, and finds the elements of sets as they are at the moment of each look-up. It
+    /// would be led into chains that are empty for it, or miss sets that its rules ask for. Sets of ranges, too, are
+    /// filled only some time after that store (nf_tables_commit, nft_pipapo_commit).
     package var parts: [Transaction] {
         guard !replacesTable else { return [self] }
         var (before, after) = (Transaction(), Transaction())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Bytes that the kernel keeps with an object for its users: type, length, value, one after the other, as `nft` writes
-/// them.
+/// Bytes that the kernel keeps with an object for its users: type, length and value, one after the other, in the form
+/// that `nft` writes.
 package struct UserData: Hashable, Sendable {
     package private(set) var bytes: [UInt8] = []
 

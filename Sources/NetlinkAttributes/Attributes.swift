@@ -36,7 +36,7 @@ extension NetlinkBytes {
         guard length >= Self.attributeHeader else { throw .invalid(what: "attribute length", value: length) }
         let value = try slice(position + Self.attributeHeader..<position + length, "attribute \(type)")
         position += Self.aligned(length)
-        // The two upper bits say "nested" and "network byte order" (NLA_F_NESTED, NLA_F_NET_BYTEORDER).
+        // The two upper bits mean "nested" and "network byte order" (NLA_F_NESTED, NLA_F_NET_BYTEORDER).
         return Attribute(type: Int(type & 0x3fff), value: value)
     }
 

@@ -14,14 +14,15 @@ public struct CIDR: Sendable, Hashable, Comparable, CustomStringConvertible {
         self.prefixLength = UInt8(prefixLength)
     }
 
-    /// The prefix that holds one address alone: /32 or /128.
+    /// The prefix of a single address: /32 or /128.
     public init(host address: IPAddress) {
         network = address
         prefixLength = UInt8(address.family.bitWidth)
     }
 
-    /// Reads `address/length`. Host bits may be set, as the Kubernetes API allows; they are cleared. An IPv4-mapped IPv6
-    /// prefix is refused: implementations differ in whether it means IPv4 packets, and newer API servers refuse it too.
+    /// Reads `address/length`. Host bits may be set, as the Kubernetes API allows; they are cleared. An IPv4-mapped
+    /// IPv6 prefix is refused: implementations differ in whether it means IPv4 packets, and newer API servers refuse it
+    /// too.
     ///
     /// - Throws: ``AddressError``.
     public init(_ text: some StringProtocol) throws(AddressError) {
@@ -41,7 +42,7 @@ public struct CIDR: Sendable, Hashable, Comparable, CustomStringConvertible {
         self.init(address, prefixLength: length)
     }
 
-    /// What every node takes in itself (RFC 1122, RFC 4291): 127.0.0.0/8 and ::1/128.
+    /// What every node delivers to itself (RFC 1122, RFC 4291): 127.0.0.0/8 and ::1/128.
     public static let loopback = [
         CIDR(IPAddress(v4: 127 << 24), prefixLength: 8), CIDR(host: IPAddress(v6High: 0, low: 1)),
     ]
@@ -62,7 +63,7 @@ public struct CIDR: Sendable, Hashable, Comparable, CustomStringConvertible {
 
     public var description: String { "\(network)/\(prefixLength)" }
 
-    /// By family, then first address, then shorter prefixes first: a prefix comes before all it contains.
+    /// By family, then by first address, then shorter prefixes first: a prefix comes before all prefixes inside it.
     public static func < (a: Self, b: Self) -> Bool {
         a.network == b.network ? a.prefixLength < b.prefixLength : a.network < b.network
     }

@@ -2,7 +2,7 @@
 
 extension IPAddress: CustomStringConvertible {
     /// Reads dotted decimal IPv4 (no leading zeros) or RFC 4291 IPv6 text, with an embedded IPv4 tail; no zone. An
-    /// IPv4-mapped IPv6 address is read as the IPv4 address that it stands for.
+    /// IPv4-mapped IPv6 address is read as its IPv4 address.
     ///
     /// - Throws: ``AddressError/notAnAddress(_:)``.
     public init(_ text: some StringProtocol) throws(AddressError) {
@@ -12,7 +12,7 @@ extension IPAddress: CustomStringConvertible {
         self = address
     }
 
-    /// As the reading of a text, without one; nil where the bytes are no address.
+    /// Reads bytes in the same way as a text; nil if they are not an address.
     package init?(utf8: UnsafeRawBufferPointer) {
         if let bits = Self.parseV4(utf8) {
             self.init(v4: bits)
@@ -23,7 +23,7 @@ extension IPAddress: CustomStringConvertible {
         }
     }
 
-    /// The IPv4 address that an IPv4-mapped IPv6 address stands for; any other address itself.
+    /// The IPv4 address of an IPv4-mapped IPv6 address; any other address itself.
     private var unmapped: IPAddress {
         family == .ipv6 && high == 0 && low >> 32 == 0xffff ? IPAddress(v4: UInt32(truncatingIfNeeded: low)) : self
     }
@@ -60,7 +60,7 @@ extension IPAddress: CustomStringConvertible {
         while index < fields.count {
             let field = fields[index]
             if field.isEmpty {
-                // "::" is one empty field inside, two at either end, three when it stands alone.
+                // "::" is one empty field in the middle, two at either end, three alone.
                 guard !gap else { return nil }
                 gap = true
                 if index == 0 {

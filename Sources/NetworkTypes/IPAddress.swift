@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The two families that a verdict knows.
+/// The two families of addresses that policy judges.
 public enum AddressFamily: UInt8, Sendable, Hashable, Comparable, CaseIterable {
     case ipv4 = 4
     case ipv6 = 6
@@ -13,9 +13,9 @@ public enum AddressFamily: UInt8, Sendable, Hashable, Comparable, CaseIterable {
 
 /// One IPv4 (RFC 791) or IPv6 (RFC 4291) address, in host byte order.
 ///
-/// Both families share one form, so that no code is written twice: `high` and `low` are the 128 bits of an
-/// IPv6 address; an IPv4 address stands in the low 32 bits of `low`. An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2)
-/// is the IPv4 address in a text, and an IPv6 address in a packet, where it is nobody's.
+/// Both families share one form, so that no code is written twice: `high` and `low` are the 128 bits of an IPv6
+/// address; an IPv4 address is the low 32 bits of `low`. An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) is the IPv4
+/// address in a text, and an IPv6 address without an owner in a packet.
 public struct IPAddress: Sendable, Hashable, Comparable {
     public let high: UInt64
     public let low: UInt64
@@ -67,7 +67,7 @@ public struct IPAddress: Sendable, Hashable, Comparable {
     }
 }
 
-/// Why a text is no address or CIDR.
+/// Why a text is not an address or CIDR.
 public enum AddressError: Error, Hashable, Sendable, CustomStringConvertible {
     case notAnAddress(String)
     case prefixMissing(String)

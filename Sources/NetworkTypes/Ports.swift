@@ -11,7 +11,7 @@ public struct IPProtocol: RawRepresentable, Sendable, Hashable, Comparable, Cust
     public static let icmpv6 = IPProtocol(rawValue: 58)
     public static let sctp = IPProtocol(rawValue: 132)
 
-    /// The three protocols whose ports a rule can name (core/v1 Protocol), in the order of their port tables.
+    /// The three protocols with ports that a rule can name (core/v1 Protocol), in the order of their port tables.
     public static let withPorts: [IPProtocol] = [.tcp, .udp, .sctp]
 
     public var hasPorts: Bool { self == .tcp || self == .udp || self == .sctp }
@@ -25,7 +25,7 @@ public struct IPProtocol: RawRepresentable, Sendable, Hashable, Comparable, Cust
         case "icmp": self = .icmp
         case "icmpv6", "icmp6", "ipv6-icmp": self = .icmpv6
         default:
-            // UInt8 would read a sign.
+            // UInt8 would accept a sign.
             guard name.utf8.allSatisfy({ (48...57).contains($0) }), let number = UInt8(name) else { return nil }
             self.init(rawValue: number)
         }
@@ -57,7 +57,7 @@ public struct PortRange: Sendable, Hashable, Comparable, CustomStringConvertible
     }
     public init(_ port: UInt16) { self.init(port, port) }
 
-    /// Every port, 0 included: a packet may carry it, and a rule without a port matches it.
+    /// Every port, 0 included: a packet may carry port 0, and a rule without a port matches it.
     public static let all = PortRange(0, .max)
 
     public func contains(_ port: UInt16) -> Bool { first <= port && port <= last }
@@ -67,7 +67,7 @@ public struct PortRange: Sendable, Hashable, Comparable, CustomStringConvertible
     public static func < (a: Self, b: Self) -> Bool { (a.first, a.last) < (b.first, b.last) }
 }
 
-/// The question of a verdict: one flow in its original direction, after destination NAT, before source NAT.
+/// What a verdict is about: one flow in its original direction, after destination NAT and before source NAT.
 public struct Flow: Sendable, Hashable, CustomStringConvertible {
     public var source: IPAddress
     public var destination: IPAddress

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// Whether packets that stay within a bridge pass netfilter's hooks, where policy is enforced.
+/// Whether packets within a bridge pass netfilter's hooks, where policy is enforced.
 public enum BridgeFiltering: Sendable, Hashable {
-    /// They do, and did before we looked.
+    /// They do, and did so before the check.
     case on
-    /// They do since ``ensure(settings:)`` switched it on.
+    /// They do since ``ensure(settings:)`` enabled it.
     case switchedOn
-    /// They don't: pods on one bridge reach each other whatever policy says.
+    /// They do not: pods on one bridge can reach each other, whatever policy says.
     case off(problem: String, remedy: String)
 
-    /// Whether packets within bridges go around policy.
+    /// Whether packets within bridges bypass policy.
     public var isOff: Bool {
         if case .off = self { return true }
         return false
     }
 
-    /// The settings of the calling thread's network namespace; the kernel module br_netfilter makes the directory.
+    /// The settings of the calling thread's network namespace; the kernel module br_netfilter creates the directory.
     public static let settings = "/proc/sys/net/bridge"
     private static let names = ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"]
 
-    /// Reads both settings, and switches on what is off. To be called where pods are behind a bridge: nodes without
-    /// bridges are left as they are.
+    /// Reads both settings and enables them. Call this only if pods are behind a bridge, so that nodes without bridges
+    /// keep their settings.
     public static func ensure(settings directory: String = settings) -> BridgeFiltering {
         guard access(directory, F_OK) == 0 else {
             return .off(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
 
-/// What the node's bridges have learned of who is behind their ports.
+/// What the node's bridges have learned about the hosts behind their ports.
 public struct BridgeState: Sendable, Hashable {
     /// By bridge and address: the hardware address that the node uses for it.
     public internal(set) var neighbours: [LinkedAddress: UInt64] = [:]
@@ -23,10 +23,10 @@ public struct BridgeState: Sendable, Hashable {
     }
 }
 
-/// The bridge port by which a pod's packets come in.
+/// The bridge port through which a pod's packets come in.
 public struct BridgePort: Sendable, Hashable {
     public var port: PodInterface
-    /// The bridge device: what later hooks take to be the device by which the packet came.
+    /// The bridge device, which later hooks see as the input device.
     public var bridge: PodInterface
     public init(port: PodInterface, bridge: PodInterface) {
         self.port = port
@@ -37,13 +37,13 @@ public struct BridgePort: Sendable, Hashable {
 extension NetworkState {
     static let bridgeKind = "bridge"
 
-    /// The bridge that the device is a port of.
+    /// The bridge to which the device belongs as a port.
     func bridge(of link: Link) -> Link? {
         guard let bridge = links[link.master], bridge.kind == Self.bridgeKind else { return nil }
         return bridge
     }
 
-    /// The device as a bridge port behind which a pod can be.
+    /// The device as a bridge port that a pod can be behind.
     func bridgePort(_ index: UInt32) -> BridgePort? {
         guard let link = links[index], Self.podKinds.contains(link.kind), let bridge = bridge(of: link) else {
             return nil
@@ -53,13 +53,13 @@ extension NetworkState {
             bridge: PodInterface(index: bridge.index, name: bridge.name))
     }
 
-    /// Ports of which the other end says nothing: it cannot be asked, or keeps its addresses elsewhere.
+    /// Ports whose other end reveals nothing: it cannot be queried, or keeps its addresses elsewhere.
     var silentPorts: [UInt32] {
         links.keys.filter { bridgePort($0) != nil && peers[$0]?.addresses.isEmpty ?? true }
     }
 
-    /// What the bridges have learned of who is behind a silent port. A pod could mislead them, so it counts where
-    /// nothing else is known.
+    /// What the bridges have learned about the host behind a silent port. A pod could mislead them, so this counts only
+    /// if nothing else is known.
     func learned(_ port: UInt32) -> LinkPeer {
         guard peers[port]?.addresses.isEmpty ?? true, let bridge = links[port]?.master else { return LinkPeer() }
         let hardware = Set(bridges.ports.lazy.filter { $0.value == port }.map(\.key.hardware))
@@ -69,7 +69,7 @@ extension NetworkState {
         return LinkPeer(addresses: Set(addresses), hardware: hardware.count == 1 ? hardware.first! : 0)
     }
 
-    /// The ports that lead to each address, as far as the other ends, or else the bridges, tell.
+    /// The ports that lead to each address, by the other ends or otherwise by the bridges.
     var claimedPorts: [IPAddress: [BridgePort]] {
         var claims: [IPAddress: [BridgePort]] = [:]
         for index in links.keys {
@@ -86,7 +86,7 @@ extension NetworkState {
         let before = bridges
         switch message {
         case .neighbour(let neighbour):
-            // Others are not needed, and each of them would be told of.
+            // Other neighbors are not needed, and each of them would cause a notification.
             guard links[neighbour.link]?.kind == Self.bridgeKind else { return .unchanged }
             bridges.neighbours[.init(bridge: neighbour.link, address: neighbour.address)] = neighbour.hardware
         case .neighbourRemoved(let neighbour):
@@ -95,7 +95,7 @@ extension NetworkState {
             bridges.ports[.init(bridge: entry.bridge, hardware: entry.hardware)] = entry.port
         case .forwardingRemoved(let entry):
             let key = BridgeState.LinkedHardware(bridge: entry.bridge, hardware: entry.hardware)
-            // The address may have moved to another port before this was told.
+            // The address may have moved to another port before this notification.
             if bridges.ports[key] == entry.port { bridges.ports[key] = nil }
         default: break
         }

@@ -3,9 +3,9 @@ import CLinuxShim
 import Glibc
 import NetlinkAttributes
 
-/// The UDP ports at which the kernel unwraps packets for tunnels (FOU, GUE), whichever device takes them then.
+/// The UDP ports on which the kernel decapsulates tunnel packets (FOU, GUE), whichever device receives them then.
 package enum EncapsulationPorts {
-    /// Those of the calling thread's network namespace; none where the kernel has no such thing.
+    /// Reads the ports of the calling thread's network namespace; none if the kernel does not support them.
     ///
     /// - Throws: ``NodeNetworkError``.
     static func read() throws(NodeNetworkError) -> Set<UInt16> {
@@ -29,7 +29,7 @@ package enum EncapsulationPorts {
         guard sent == 0 else { throw .system(operation: "ask for ports of tunnels", code: -sent) }
     }
 
-    /// The number of the family; nil: the kernel has not loaded it, and so has no such ports.
+    /// The number of the netlink family; nil if the kernel has not loaded it and so has no such ports.
     private static func family(_ descriptor: Int32) throws(NodeNetworkError) -> UInt16? {
         try check(bh_generic_ask_family(descriptor, FOU_GENL_NAME, 1))
         var number: UInt16?
@@ -43,7 +43,7 @@ package enum EncapsulationPorts {
         return number
     }
 
-    /// Of one answer to FOU_CMD_GET, behind the header that all netlink messages have.
+    /// Reads one answer to FOU_CMD_GET, after the netlink header.
     package static func port(answer: UnsafeRawBufferPointer) throws(NodeNetworkError) -> UInt16? {
         do throws(NetlinkFormatError) {
             return try port(NetlinkBytes(bytes: answer))
@@ -60,7 +60,7 @@ package enum EncapsulationPorts {
         return port
     }
 
-    /// Hands the messages of the next datagram on until one is the last; returns whether one was.
+    /// Passes on the messages of the next datagram until the last message; returns whether it was found.
     private static func receive(
         _ descriptor: Int32, _ body: (nlmsghdr, NetlinkBytes) throws(NetlinkFormatError) -> Bool
     ) throws(NodeNetworkError) -> Bool {

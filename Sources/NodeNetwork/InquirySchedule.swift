@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// When to ask for what the kernel tells nobody of: addresses and hardware addresses at the other ends of pairs, and
-/// what bridges have learned, and at which ports the kernel unwraps.
+/// When to query what the kernel never reports: addresses and hardware addresses at the other ends of veth pairs, what
+/// bridges have learned, and the ports on which the kernel decapsulates.
 ///
-/// A pod can change these as often as it likes, and makes no work with it: they are asked for by the clock. A new
-/// pair's are asked for at once and often, since a pod's address comes after its interface; where nothing is known yet,
+/// A pod can change these as often as it likes without causing work, because the queries follow the clock. A new pair
+/// is queried at once and often, because a pod's address comes after its interface; a pair without known addresses,
+/// once a second; all others, now and then.
 /// each second; where all is known, now and then.
 struct InquirySchedule {
-    /// Of each link when it was first seen as it is.
+    /// For each link, when it was first seen in its present form.
     private var known: [UInt32: (link: Link, since: ContinuousClock.Instant)] = [:]
     private var hasNew = false
     private var nextNew = ContinuousClock.Instant.now
@@ -20,7 +21,7 @@ struct InquirySchedule {
     static let silentInterval: Duration = .seconds(1)
     static let interval: Duration = .seconds(2)
 
-    /// What is to be asked for now; taken as asked for.
+    /// What must be queried now; the result counts as queried.
     mutating func due(
         _ state: NetworkState, at now: ContinuousClock.Instant
     ) -> (links: Set<UInt32>, bridges: Bool, ports: Bool) {
@@ -45,7 +46,7 @@ struct InquirySchedule {
         )
     }
 
-    /// Returns the links that are new, or have another end.
+    /// Returns the links that are new or have a different other end.
     private mutating func note(
         _ links: some Sequence<Link>, _ now: ContinuousClock.Instant
     ) -> Set<UInt32> {
@@ -66,13 +67,13 @@ struct InquirySchedule {
     /// Milliseconds until something is due.
     func pause(at now: ContinuousClock.Instant) -> Int32 {
         let next = hasNew ? min(nextNew, nextSilent) : nextSilent
-        // Rounded up: a little too early would be asked for again at once.
+        // Rounded up: a little too early would query again at once.
         return Int32(max(0, (next - now) / .milliseconds(1)).rounded(.up))
     }
 }
 
 extension Link {
-    /// Whether it leads where the other did.
+    /// Whether both links have the same other end.
     func isSamePair(as other: Link) -> Bool {
         index == other.index && name == other.name && master == other.master
             && peerNamespace == other.peerNamespace && peerIndex == other.peerIndex

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
 
-/// The other end of a pair, in another namespace.
+/// The other end of a veth pair, in another namespace.
 public struct LinkPeer: Sendable, Hashable {
-    /// Its addresses, but link-local ones.
+    /// Its addresses, without link-local ones.
     public var addresses: Set<IPAddress> = []
     /// Its link-local addresses.
     public var linkLocal: Set<IPAddress> = []
-    /// Six bytes, the first one uppermost; 0: not known.
+    /// Six bytes, the first one uppermost; 0 if unknown.
     public var hardware: UInt64 = 0
 
-    /// More than a pod's interface has; what is beyond is not taken in.
+    /// More than a pod's interface has; further addresses are ignored.
     static let addressLimit = 256
 
     public init(addresses: Set<IPAddress> = [], linkLocal: Set<IPAddress> = [], hardware: UInt64 = 0) {
@@ -21,10 +21,10 @@ public struct LinkPeer: Sendable, Hashable {
 }
 
 extension IPAddress {
-    /// Whether it is good on one link only: fe80::/10 (RFC 4291, 2.5.6), 169.254.0.0/16 (RFC 3927).
+    /// Whether it is valid on one link only: fe80::/10 (RFC 4291, 2.5.6), 169.254.0.0/16 (RFC 3927).
     var isLinkLocal: Bool { NetworkState.linkLocal.contains(self) || NetworkState.linkLocal4.contains(self) }
 
-    /// The link-local address that an interface makes of its hardware address (RFC 4291, appendix A).
+    /// The link-local address that an interface derives from its hardware address (RFC 4291, appendix A).
     static func linkLocal(of hardware: UInt64) -> IPAddress {
         let identifier = ((hardware >> 24) << 40) | 0xff_fe00_0000 | (hardware & 0xff_ffff)
         return IPAddress(v6High: 0xfe80 << 48, low: identifier ^ 0x0200_0000_0000_0000)
@@ -32,7 +32,7 @@ extension IPAddress {
 }
 
 extension NetworkState {
-    /// The links whose other ends pods can have, by the number of the namespace where those are.
+    /// The links whose other ends may belong to pods, by the number of the other end's namespace.
     var linksByNamespace: [Int32: [Link]] {
         Dictionary(
             grouping: links.values.filter {

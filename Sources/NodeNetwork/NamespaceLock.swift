@@ -2,24 +2,25 @@
 import CLinuxShim
 import Glibc
 
-/// Held by the one process that programs the kernel of a network namespace, whatever datapath it uses: a second one would
-/// remove what the first enforces.
+/// The lock of the one process that programs the kernel of a network namespace, whatever its datapath: a second process
+/// would remove what the first enforces.
 ///
-/// The lock is a unix socket with an abstract name. Those belong to the network namespace and vanish with their process.
+/// The lock is a unix socket with an abstract name, which belongs to the network namespace and disappears with its
+/// process.
 public final class NamespaceLock: Sendable {
-    /// Why the lock is not held although nobody of ours has it; nil: it is held.
+    /// Why the lock is not held although no other bulkheadd has it; nil if it is held.
     public let problem: String?
     private let descriptor: Int32
 
     private static let name = Array("bulkhead".utf8)
-    /// A predecessor that has just ended may hold it for a moment: a process that it was starting has a copy of the
-    /// descriptor until it executes its program.
+    /// A predecessor that has just ended may hold the lock for a moment: a process that it was starting has a copy of
+    /// the descriptor until it executes its program.
     private static let attempts = 100
     private static let pause: UInt32 = 10_000
 
-    /// Takes the lock of the calling thread's network namespace.
+    /// Acquires the lock of the calling thread's network namespace.
     ///
-    /// - Throws: ``NamespaceLockError/held(by:)`` where another process has it.
+    /// - Throws: ``NamespaceLockError/held(by:)`` if another process has it.
     public init() throws(NamespaceLockError) {
         var attempt = 1
         while true {
@@ -43,7 +44,8 @@ public final class NamespaceLock: Sendable {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// The process that listens, if its user is root or ours. Anybody else could take the name to keep us out.
+    /// The process that listens, if its user is root or this process's user. Any other user could take the name to lock
+    /// bulkheadd out.
     private static func holder() throws(NamespaceLockError) -> Int32? {
         let socket = try open()
         defer { close(socket) }
@@ -66,7 +68,7 @@ public final class NamespaceLock: Sendable {
     ) -> Int32 {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        // A name that begins with a zero is in no file system.
+        // A name that begins with a zero byte is not in any file system.
         withUnsafeMutableBytes(of: &address.sun_path) { $0[1...].copyBytes(from: name) }
         let size = MemoryLayout<sockaddr_un>.offset(of: \.sun_path)! + 1 + name.count
         return withUnsafePointer(to: &address) { pointer in
@@ -83,7 +85,7 @@ public final class NamespaceLock: Sendable {
 
 /// Why the kernel of this network namespace may not be programmed.
 public enum NamespaceLockError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// A process holds it; 0: one that this process cannot see.
+    /// A process holds it; 0 for a process that is not visible to this one.
     case held(by: Int32)
     case system(operation: String, code: Int32)
 

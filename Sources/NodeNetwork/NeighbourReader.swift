@@ -3,7 +3,7 @@ import CLinuxShim
 import NetlinkAttributes
 import NetworkTypes
 
-/// Reads `struct ndmsg`: neighbours of the node, and what bridges know of their ports.
+/// Reads `struct ndmsg`: neighbors of the node, and what bridges know about their ports.
 enum NeighbourReader {
     static func message(_ body: NetlinkBytes, isRemoval: Bool) throws(NetlinkFormatError) -> NetworkMessage {
         let header = try body.load(ndmsg.self, "neighbour header")
@@ -39,7 +39,7 @@ enum NeighbourReader {
     private static func forwarding(
         _ body: NetlinkBytes, _ header: ndmsg, _ port: UInt32
     ) throws(NetlinkFormatError) -> ForwardingEntry? {
-        // The port's own address, which the bridge keeps for ever, says nothing about the far end.
+        // The port's own address, which the bridge keeps forever, says nothing about the far end.
         guard header.ndm_state & State.permanent == 0 else { return nil }
         var bridge: UInt32?
         var hardware: UInt64?

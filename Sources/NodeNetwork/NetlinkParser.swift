@@ -8,7 +8,7 @@ public enum NetlinkParser {
     /// All messages of one datagram, in order.
     ///
     /// - Throws: ``NodeNetworkError/truncated(what:needed:available:)`` and
-    ///   ``NodeNetworkError/invalid(what:value:)`` for bytes that are no netlink messages.
+    ///   ``NodeNetworkError/invalid(what:value:)`` for bytes that are not netlink messages.
     public static func parse(_ datagram: UnsafeRawBufferPointer) throws(NodeNetworkError) -> [NetworkMessage] {
         do throws(NetlinkFormatError) {
             return try messages(datagram)
@@ -63,10 +63,10 @@ public enum NetlinkParser {
         header.nlmsg_flags & UInt16(NLM_F_DUMP_INTR) != 0
     }
 
-    /// The device, and the namespace that it is in where it was asked for by that.
+    /// The device, and its namespace if the request named one.
     private static func link(_ body: NetlinkBytes) throws(NetlinkFormatError) -> (Link, Int32?)? {
         let header = try body.load(ifinfomsg.self, "link header")
-        // A bridge tells of its ports in messages of its own family, which say nothing about the device itself.
+        // A bridge reports its ports in messages of its own family, which say nothing about the device itself.
         guard header.ifi_family == UInt8(AddressFamilyNumber.unspecified) else { return nil }
         guard header.ifi_index > 0 else { throw .invalid(what: "link index", value: Int(header.ifi_index)) }
         var link = Link(
@@ -91,7 +91,7 @@ public enum NetlinkParser {
         return (link, namespace)
     }
 
-    /// The address, and the namespace that it is in where that was asked for by its number.
+    /// The address, and its namespace if the request named one by its number.
     private static func address(_ body: NetlinkBytes) throws(NetlinkFormatError) -> (LinkAddress, Int32?)? {
         let header = try body.load(ifaddrmsg.self, "address header")
         guard let family = AddressFamilyNumber.family(header.ifa_family) else { return nil }
@@ -109,7 +109,7 @@ public enum NetlinkParser {
             default: break
             }
         }
-        // On a point-to-point link IFA_ADDRESS is the far end; where IFA_LOCAL is missing the two are one.
+        // On a point-to-point link IFA_ADDRESS is the far end; without IFA_LOCAL both are the same address.
         guard let own = local ?? peer else { return nil }
         return (LinkAddress(link: header.ifa_index, address: own, prefixLength: header.ifa_prefixlen), namespace)
     }
@@ -142,7 +142,7 @@ enum AddressFamilyNumber {
     }
 }
 
-/// IFF_UP and IFF_LOOPBACK (linux/if.h, which cannot be included beside glibc's net/if.h).
+/// IFF_UP and IFF_LOOPBACK (linux/if.h, which cannot be included together with glibc's net/if.h).
 private enum LinkFlags {
     static let up: UInt32 = 1
     static let loopback: UInt32 = 8

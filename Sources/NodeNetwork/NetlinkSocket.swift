@@ -3,21 +3,21 @@ import CLinuxShim
 import Glibc
 import NetworkTypes
 
-/// A NETLINK_ROUTE socket of the network namespace that the opening thread was in.
+/// A NETLINK_ROUTE socket of the network namespace in which the opening thread was.
 struct NetlinkSocket: ~Copyable {
     let descriptor: Int32
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferBytes, alignment: 8)
 
-    /// The kernel fills datagrams of a dump up to 32 KiB; a device with many virtual functions takes more.
+    /// The kernel fills datagrams of a dump up to 32 KiB; a device with many virtual functions needs more.
     private static let bufferBytes = 256 << 10
-    /// Room for what happens while a dump is read.
+    /// Room for notifications that arrive while a dump is read.
     private static let receiveBytes: Int32 = 4 << 20
 
-    /// Devices, addresses and routes of both families. Not neighbours: of those a pod could make a million.
+    /// Devices, addresses and routes of both families. Not neighbors: a pod could create a million of them.
     static let changes = UInt32(
         RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE)
 
-    /// - Parameter groups: RTMGRP_ bits to be notified of; 0 for a socket that only asks.
+    /// - Parameter groups: the RTMGRP_ bits to subscribe to; 0 for a socket that only sends requests.
     init(groups: UInt32) throws(NodeNetworkError) {
         let opened = bh_route_open(groups, Self.receiveBytes)
         descriptor = opened
@@ -29,9 +29,9 @@ struct NetlinkSocket: ~Copyable {
         buffer.deallocate()
     }
 
-    /// The messages of the next datagram; nil when none is waiting.
+    /// The messages of the next datagram; nil if none is waiting.
     ///
-    /// - Throws: ``NodeNetworkError``; the code ENOBUFS says that notifications were lost.
+    /// - Throws: ``NodeNetworkError``; the code ENOBUFS means that notifications were lost.
     func receive() throws(NodeNetworkError) -> [NetworkMessage]? {
         let length = bh_netlink_receive(descriptor, buffer.baseAddress, buffer.count, 0)
         switch length {
@@ -43,7 +43,7 @@ struct NetlinkSocket: ~Copyable {
         }
     }
 
-    /// Everything that the kernel knows now, asked for afresh.
+    /// Everything that the kernel knows now, from a new dump.
     static func dump() throws(NodeNetworkError) -> NetworkState {
         for _ in 0..<Self.dumpAttempts {
             let socket = try NetlinkSocket(groups: 0)
@@ -65,7 +65,7 @@ struct NetlinkSocket: ~Copyable {
 
     private static let dumpAttempts = 20
 
-    /// Returns whether nothing changed meanwhile in a way that makes the dump inconsistent.
+    /// Returns whether no change meanwhile makes the dump inconsistent.
     private func dump(
         _ type: UInt16, _ family: UInt8, sequence: UInt32, into state: inout NetworkState
     ) throws(NodeNetworkError) -> Bool {
@@ -74,9 +74,9 @@ struct NetlinkSocket: ~Copyable {
         return try collect(sequence, into: &state)
     }
 
-    /// Takes in what answers a request, up to `limit` messages; what is left then stays in the socket.
+    /// Applies the answers to a request, up to `limit` messages; further ones stay in the socket.
     ///
-    /// - Returns: whether that was all, and consistent.
+    /// - Returns: whether these were all answers, and consistent.
     @discardableResult
     func collect(
         _ sequence: UInt32, into state: inout NetworkState, atMost limit: Int = .max
@@ -86,7 +86,7 @@ struct NetlinkSocket: ~Copyable {
             for message in try waitForMessages() {
                 switch message {
                 case .dumpDone(sequence, let interrupted): return !interrupted
-                // An acknowledgement.
+                // An acknowledgment.
                 case .refused(sequence, code: 0): return true
                 case .refused(sequence, let code): throw .system(operation: "ask for the network state", code: code)
                 default: _ = state.observe(message)
@@ -109,6 +109,6 @@ struct NetlinkSocket: ~Copyable {
         }
     }
 
-    /// The kernel answers within the call; this only bounds a wait that should not happen.
+    /// The kernel answers within the call; this limits a wait that should not happen.
     private static let answerMilliseconds: Int32 = 5000
 }

@@ -4,19 +4,19 @@ import Glibc
 import NetworkTypes
 import PolledThread
 
-/// Follows devices, addresses and routes of one network namespace on a thread of its own.
+/// Follows devices, addresses and routes of one network namespace on a dedicated thread.
 ///
-/// The namespace is the one that the thread which makes the follower is in.
+/// The namespace is that of the thread that creates the follower.
 public final class NetworkFollower: Sendable {
-    /// Gets the whole state at the start and after each change, or why it could not be read; after an error it is
-    /// tried again each second. Called on the follower's thread, in order, never twice at once.
+    /// Receives the whole state at the start and after each change, or the reason why it could not be read; after an
+    /// error the follower retries every second. Called on the follower's thread, in order, never twice at once.
     public typealias Receiver = @Sendable (Result<NetworkState, NodeNetworkError>) -> Void
 
     private let thread: PolledThread
 
     /// Starts to follow.
     ///
-    /// - Throws: ``NodeNetworkError/system(operation:code:)`` when no socket or thread is to be had.
+    /// - Throws: ``NodeNetworkError/system(operation:code:)`` if no socket or thread is available.
     public init(_ receiver: @escaping Receiver) throws(NodeNetworkError) {
         let socket = try NetlinkSocket(groups: NetlinkSocket.changes)
         let loop = FollowLoop(socket: socket, receiver: receiver)
@@ -27,7 +27,7 @@ public final class NetworkFollower: Sendable {
         }
     }
 
-    /// Ends the thread and waits for it. Nothing is delivered after this. Call once, not from the receiver.
+    /// Ends the thread and waits for it. Nothing is delivered afterward. Call this once, and not from the receiver.
     public func stop() { thread.stop() }
 
     /// The state of the calling thread's network namespace at this moment.
@@ -36,7 +36,7 @@ public final class NetworkFollower: Sendable {
     public static func snapshot() throws(NodeNetworkError) -> NetworkState { try NetlinkSocket.dump() }
 }
 
-/// The thread's own: used by nobody else once the thread runs.
+/// The thread's own state: no other code uses it once the thread runs.
 private final class FollowLoop {
     private let socket: NetlinkSocket
     private let receiver: NetworkFollower.Receiver
@@ -47,7 +47,7 @@ private final class FollowLoop {
     private var hasNews = false
     private var inquiries = InquirySchedule()
 
-    /// Changes are gathered before they are delivered, but not without end.
+    /// Changes are collected before they are delivered, up to this limit.
     private static let datagramsPerDelivery = 1024
     /// More than the socket's buffer holds.
     private static let datagramsPerDiscard = 1 << 17
@@ -62,14 +62,14 @@ private final class FollowLoop {
         var mustGoOn = true
         while mustGoOn {
             let failed = !step()
-            // POLLERR says that notifications were lost; receiving then gives ENOBUFS.
+            // POLLERR means that notifications were lost; receiving then gives ENOBUFS.
             let pause = failed ? Self.retryMilliseconds : isStale ? 0 : inquiries.pause(at: .now)
             mustGoOn = waiter.wait(for: failed ? nil : socket.descriptor, milliseconds: pause)
         }
     }
 
-    /// Reads what is waiting, dumps where that does not tell all, and delivers what changed. Returns false after a
-    /// failure, to be tried again later.
+    /// Reads what is waiting, dumps if that is not complete, and delivers changes. Returns false after a failure, to be
+    /// retried later.
     private func step() -> Bool {
         do throws(NodeNetworkError) {
             if !isStale { try readChanges() }
@@ -86,7 +86,7 @@ private final class FollowLoop {
             receiver(.failure(error))
             return false
         }
-        // Still stale: this state may lack what was lost; the next step dumps again.
+        // Still stale: this state may lack lost changes; the next step dumps again.
         guard !isStale, hasNews else { return true }
         hasNews = false
         guard state != delivered else { return true }
@@ -95,13 +95,13 @@ private final class FollowLoop {
         return true
     }
 
-    /// Asks what nobody tells of, as far as it is time.
+    /// Queries what the kernel never reports, if it is due.
     private func inquire() throws(NodeNetworkError) {
         let due = inquiries.due(state, at: .now)
         if !due.links.isEmpty, try PeerInquiry.ask(&state, links: due.links) { hasNews = true }
         if due.bridges, try PeerInquiry.askBridges(&state) { hasNews = true }
         if due.ports {
-            // Where they cannot be asked for, what was known stays; all else goes on being followed.
+            // If the ports cannot be queried, the known ones stay; everything else is still followed.
             let ports = (try? EncapsulationPorts.read()) ?? state.encapsulationPorts
             if ports != state.encapsulationPorts { hasNews = true }
             state.encapsulationPorts = ports
@@ -121,15 +121,15 @@ private final class FollowLoop {
         }
     }
 
-    /// After a loss, what still waits is older than the dump to come: a route's end may be among what was lost, and
-    /// applying its beginning after the dump would keep it for ever.
+    /// After a loss, the waiting messages are older than the next dump. The end of a route may be among the lost ones;
+    /// applying its beginning after the dump would keep the route forever.
     private func discardChanges() throws(NodeNetworkError) {
         for _ in 0..<Self.datagramsPerDiscard {
             guard try receive() != nil else { return }
         }
     }
 
-    /// Nil: nothing waits. A loss makes the state stale and counts as no messages.
+    /// Nil if nothing waits. A loss makes the state stale and counts as no messages.
     private func receive() throws(NodeNetworkError) -> [NetworkMessage]? {
         do throws(NodeNetworkError) {
             return try socket.receive()

@@ -3,23 +3,23 @@ import Glibc
 import NetlinkAttributes
 import NetworkTypes
 
-/// A network device of the node, as rtnetlink tells it (`struct ifinfomsg`, IFLA_*).
+/// A network device of the node, as rtnetlink reports it (`struct ifinfomsg`, IFLA_*).
 public struct Link: Sendable, Hashable {
     public var index: UInt32
     public var name: String
     /// IFLA_INFO_KIND: `veth`, `bridge`, `tun`, …; empty for physical devices.
     public var kind: String
-    /// Index of the bridge or bond that this device is a port of; 0: none.
+    /// Index of the bridge or bond to which this device belongs as a port; 0 for none.
     public var master: UInt32
     public var isUp: Bool
     public var isLoopback: Bool
-    /// IFLA_LINK: of a pair, the other end's index in the namespace where that is; 0: none.
+    /// IFLA_LINK: for a veth pair, the other end's index in its own namespace; 0 for none.
     public var peerIndex: UInt32 = 0
-    /// IFLA_LINK_NETNSID: this namespace's number for the one where the other end is; nil: in this one, or unknown.
+    /// IFLA_LINK_NETNSID: this namespace's number for the other end's namespace; nil if it is this one, or unknown.
     public var peerNamespace: Int32?
-    /// IFLA_ADDRESS: six bytes, the first one uppermost; 0: none of that kind.
+    /// IFLA_ADDRESS: six bytes, the first one uppermost; 0 for none of that kind.
     public var hardware: UInt64 = 0
-    /// What the device unwraps, where it is a tunnel's end.
+    /// What the device decapsulates, if it is the end of a tunnel.
     public var tunnel: TunnelEnd?
 
     public init(
@@ -39,7 +39,7 @@ public struct Link: Sendable, Hashable {
     }
 }
 
-/// Packets that a tunnel device takes in and unwraps.
+/// Packets that a tunnel device receives and decapsulates.
 public struct TunnelEnd: Sendable, Hashable {
     /// UDP destination ports.
     public var udpPorts: Set<UInt16>
@@ -51,7 +51,8 @@ public struct TunnelEnd: Sendable, Hashable {
     }
 }
 
-/// A route that makes addresses the node's own (RTN_LOCAL, RTN_ANYCAST): of a device's address, of the loopback device,
+/// A route that makes addresses the node's own (RTN_LOCAL, RTN_ANYCAST): for a device's address, for the loopback
+/// device, or for a whole prefix that an administrator made local.
 /// or one that somebody made for a whole prefix.
 public struct LocalRoute: Sendable, Hashable {
     public var destination: CIDR
@@ -66,7 +67,7 @@ public struct LocalRoute: Sendable, Hashable {
 public struct LinkAddress: Sendable, Hashable {
     public var link: UInt32
     public var address: IPAddress
-    /// Of the address's subnet: 0...32 or 0...128.
+    /// The prefix length of the address's subnet: 0...32 or 0...128.
     public var prefixLength: UInt8
 
     public init(link: UInt32, address: IPAddress, prefixLength: UInt8) {
@@ -79,9 +80,9 @@ public struct LinkAddress: Sendable, Hashable {
 /// A unicast route of the main table (`struct rtmsg`, RTA_*).
 public struct Route: Sendable, Hashable {
     public var destination: CIDR
-    /// RTA_PRIORITY: of two routes to one destination the lower metric is taken.
+    /// RTA_PRIORITY: of two routes to one destination, the one with the lower metric is used.
     public var metric: UInt32
-    /// Devices that packets leave by, more than one with several next hops; sorted, not empty.
+    /// Devices through which packets leave, several if there are several next hops; sorted, not empty.
     public var links: [UInt32]
     /// Whether a next hop is a router: the destination is not on the link itself.
     public var hasGateway: Bool
@@ -98,7 +99,7 @@ public struct Route: Sendable, Hashable {
 public struct Neighbour: Sendable, Hashable {
     public var link: UInt32
     public var address: IPAddress
-    /// Six bytes, the first one uppermost; 0: not known (any more).
+    /// Six bytes, the first one uppermost; 0 if unknown, or no longer known.
     public var hardware: UInt64
 
     public init(link: UInt32, address: IPAddress, hardware: UInt64) {
@@ -108,7 +109,8 @@ public struct Neighbour: Sendable, Hashable {
     }
 }
 
-/// The port by which a bridge reaches a hardware address that it has learned or was told (`struct ndmsg` of the
+/// The port through which a bridge reaches a hardware address, learned or configured (`struct ndmsg` of the bridges'
+/// family).
 /// bridges' family).
 public struct ForwardingEntry: Sendable, Hashable {
     public var bridge: UInt32
@@ -123,29 +125,29 @@ public struct ForwardingEntry: Sendable, Hashable {
     }
 }
 
-/// One rtnetlink message that says something about the node's network.
+/// One rtnetlink message about the node's network.
 public enum NetworkMessage: Sendable, Hashable {
     /// A device is new or differs.
     case link(Link)
     case linkRemoved(index: UInt32)
     case address(LinkAddress)
     case addressRemoved(LinkAddress)
-    /// An address in another namespace, asked for by this namespace's number for it; `link` counts there.
+    /// An address in another namespace, requested by this namespace's number for it; `link` is an index there.
     case peerAddress(namespace: Int32, LinkAddress)
-    /// The hardware address of a device in another namespace, asked for likewise; `link` counts there.
+    /// The hardware address of a device in another namespace, requested in the same way; `link` is an index there.
     case peerLink(namespace: Int32, link: UInt32, hardware: UInt64)
-    /// A neighbour's hardware address is known.
+    /// A neighbor's hardware address is known.
     case neighbour(Neighbour)
     case neighbourRemoved(Neighbour)
-    /// A bridge knows by which port a hardware address is reached.
+    /// A bridge knows the port that leads to a hardware address.
     case forwarding(ForwardingEntry)
     case forwardingRemoved(ForwardingEntry)
-    /// A route is new. `replaces`: the first route to the same destination with the same metric is gone for it.
+    /// A route is new. `replaces`: it replaces the first route to the same destination with the same metric.
     case route(Route, replaces: Bool)
     case routeRemoved(Route)
     case localRoute(LocalRoute)
     case localRouteRemoved(LocalRoute)
-    /// The dump that was asked for with this sequence number is over. `interrupted`: what it told is inconsistent.
+    /// The dump with this sequence number is complete. `interrupted`: its content is inconsistent.
     case dumpDone(sequence: UInt32, interrupted: Bool)
     /// The kernel refused a request with this errno.
     case refused(sequence: UInt32, code: Int32)
@@ -155,7 +157,7 @@ public enum NetworkMessage: Sendable, Hashable {
 
 /// Why the node's network could not be read.
 public enum NodeNetworkError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// `what` needs `needed` bytes where `available` are left, or says that it is longer than what holds it.
+    /// `what` needs `needed` bytes where `available` are left, or claims to be longer than its container.
     case truncated(what: String, needed: Int, available: Int)
     /// A value that its field cannot have.
     case invalid(what: String, value: Int)

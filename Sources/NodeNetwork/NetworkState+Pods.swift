@@ -2,10 +2,10 @@
 import NetworkTypes
 
 extension NetworkState {
-    /// Interfaces behind which a pod, or another container, of this node is as the network alone shows it, with the
-    /// addresses that lead there: routes to one address each by a device of its own, or what the other end of a bridge
-    /// port has. Only pairs count whose other end is in another namespace, as pods' ends are; a tunnel could lead
-    /// anywhere. The node's own addresses are none of a pod.
+    /// Interfaces that lead to a pod or another container of this node, as far as the network alone shows, with the
+    /// addresses that lead there: routes to single addresses through a device of their own, or the addresses at the
+    /// other end of a bridge port. Only pairs whose other end is in another namespace count, as pods' ends are; a
+    /// tunnel could lead anywhere. The node's own addresses never belong to a pod.
     public var podAddresses: [PodInterface: Set<IPAddress>] {
         let own = ownAddresses
         var found: [PodInterface: Set<IPAddress>] = [:]
@@ -22,7 +22,7 @@ extension NetworkState {
         return found
     }
 
-    /// Of some interfaces by name, those at whose other ends pods can be.
+    /// Those of the named interfaces whose other ends may belong to pods.
     public func podInterfaces(among names: [String]) -> [String] {
         let known = Set(links.values.lazy.filter { Self.podKinds.contains($0.kind) }.map(\.name))
         return names.filter { known.contains($0) }

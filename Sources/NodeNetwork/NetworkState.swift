@@ -18,7 +18,7 @@ public struct NetworkState: Sendable, Equatable {
     public enum Effect: Sendable, Hashable {
         case unchanged
         case changed
-        /// The kernel removes more than it tells of (an IPv4 address takes routes with it): dump again.
+        /// The kernel removes more than it reports (an IPv4 address takes routes with it): dump again.
         case stale
     }
 
@@ -26,21 +26,21 @@ public struct NetworkState: Sendable, Equatable {
     public private(set) var addresses: Set<LinkAddress> = []
     /// By destination, every route to it.
     public private(set) var routes: [CIDR: [Route]] = [:]
-    /// How many routes beyond one address, or through a router, leave by each device: such a device leads to more
-    /// than one pod.
+    /// How many routes to more than one address, or through a router, use each device: such a device leads to more than
+    /// one pod.
     private var wideRoutes: [UInt32: Int] = [:]
     /// Routes that make addresses the node's own.
     public private(set) var localRoutes: Set<LocalRoute> = []
-    /// By link: what was last heard of the other end, where that is in another namespace.
+    /// By link: the last known state of the other end, if that is in another namespace.
     public internal(set) var peers: [UInt32: LinkPeer] = [:]
-    /// UDP ports at which the kernel unwraps packets for tunnels, whichever device takes them then.
+    /// UDP ports on which the kernel decapsulates tunnel packets, whichever device receives them then.
     public internal(set) var encapsulationPorts: Set<UInt16> = []
-    /// What bridges have learned of who is behind their ports.
+    /// What bridges have learned about the hosts behind their ports.
     public internal(set) var bridges = BridgeState()
 
     public init() {}
 
-    /// Takes in one message of a dump or a notification.
+    /// Applies one message of a dump or a notification.
     public mutating func observe(_ message: NetworkMessage) -> Effect {
         switch message {
         case .link(let link): set(link)
@@ -50,7 +50,7 @@ public struct NetworkState: Sendable, Equatable {
             addresses.remove(address) == nil ? .unchanged : address.address.family == .ipv4 ? .stale : .changed
         case .route(let route, let replaces): add(route, replaces: replaces)
         case .routeRemoved(let route):
-            // One next hop taken out of several is told as a route that we don't have.
+            // If one of several next hops is removed, the kernel reports a route that is unknown here.
             remove(route) ? .changed : routes[route.destination] == nil ? .unchanged : .stale
         case .localRoute(let route): localRoutes.insert(route).inserted ? .changed : .unchanged
         case .localRouteRemoved(let route): localRoutes.remove(route) == nil ? .unchanged : .changed
@@ -60,8 +60,8 @@ public struct NetworkState: Sendable, Equatable {
         }
     }
 
-    /// The addresses that are this node's own: every device's, but the loopback device's and IPv6 link-local ones
-    /// (each link has its own of those, so they say nothing about who sends).
+    /// The addresses that are this node's own: those of every device, without the loopback device's and IPv6 link-local
+    /// ones (each link has its own of those, so they do not identify the sender).
     public var ownAddresses: Set<IPAddress> {
         Set(
             addresses.lazy
@@ -69,9 +69,9 @@ public struct NetworkState: Sendable, Equatable {
                 .map(\.address))
     }
 
-    /// What the node takes in as its own: every device's addresses, link-local ones and the loopback device's among them,
-    /// and prefixes that somebody made local. Not the link-local ones of pairs into other namespaces, which come and go
-    /// with pods. Whoever made everything local meant no address.
+    /// What the node delivers to itself: the addresses of all devices, link-local ones and the loopback device's
+    /// included, and prefixes that an administrator made local. Link-local addresses of pairs into other namespaces are
+    /// excluded, because they come and go with pods. A local default route makes no address the node's.
     public var ownPrefixes: Set<CIDR> {
         func isOwn(_ address: IPAddress, at link: UInt32) -> Bool {
             !address.isLinkLocal || links[link]?.peerNamespace == nil
@@ -87,7 +87,7 @@ public struct NetworkState: Sendable, Equatable {
         return prefixes.filter { prefix in !wide.contains { $0 != prefix && $0.contains(prefix) } }
     }
 
-    /// What the node's tunnel devices unwrap, of those that are up.
+    /// What the node's tunnel devices that are up decapsulate.
     public var tunnels: TunnelEnd {
         let ports = TunnelEnd(udpPorts: encapsulationPorts)
         return links.values.lazy.filter(\.isUp).compactMap(\.tunnel).reduce(into: ports) { all, end in
@@ -96,12 +96,12 @@ public struct NetworkState: Sendable, Equatable {
         }
     }
 
-    /// Whether routes beyond one address, or to a router, leave by the device: it leads to more than one pod.
+    /// Whether routes to more than one address, or to a router, use the device: it leads to more than one pod.
     func leadsFurther(_ link: UInt32) -> Bool { wideRoutes[link, default: 0] > 0 }
 
-    /// The device that leads to the pod with this address, and to it alone: the most specific route of the main table
-    /// is to this one address, straight by one virtual device that is no bridge port and that no wider route, default
-    /// route or router lies behind. Nil where the routes don't say so.
+    /// The device that leads to the pod with this address and to nothing else: the most specific route of the main
+    /// table is to this single address, directly through one virtual device that is not a bridge port and that no wider
+    /// route, default route or router uses. Nil if the routes do not show this.
     public func interface(ofPod address: IPAddress) -> PodInterface? {
         guard let candidates = routes[CIDR(host: address)],
             let route = candidates.min(by: { $0.metric < $1.metric }),
@@ -111,8 +111,8 @@ public struct NetworkState: Sendable, Equatable {
         return PodInterface(index: link.index, name: link.name)
     }
 
-    /// Device kinds of which the far end can be a pod: pairs into another namespace, and tunnels to a sandbox (gVisor,
-    /// a virtual machine).
+    /// Device kinds whose far end may be a pod: pairs into another namespace, and tunnels to a sandbox (gVisor, a
+    /// virtual machine).
     static let podKinds: Set<String> = ["veth", "netkit", "tun"]
 
     /// fe80::/10 (RFC 4291, 2.5.6).

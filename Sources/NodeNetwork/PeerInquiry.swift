@@ -2,10 +2,10 @@
 import CLinuxShim
 import Glibc
 
-/// Asks for what nobody tells of: what the other ends of pairs have in their own namespaces, and what bridges have
-/// learned.
+/// Queries what the kernel never reports: the addresses at the other ends of veth pairs in their own namespaces, and
+/// what bridges have learned.
 enum PeerInquiry {
-    /// Asks anew for what the links have at their other ends, or all links have.
+    /// Queries the other ends of these links, or of all links.
     ///
     /// - Returns: whether anything differs from what was known.
     @discardableResult
@@ -26,13 +26,13 @@ enum PeerInquiry {
             }
             sequence += 1
             let sent = bh_route_dump_addresses_of(socket.descriptor, namespace, sequence)
-            // The rest of a pod's ten thousand addresses is not waited for.
+            // Do not wait for the rest of a pod's ten thousand addresses.
             if try !answer(sent, sequence, socket, into: &state) { socket = try NetlinkSocket(groups: 0) }
         }
         return state.peers != before
     }
 
-    /// Asks bridges who is behind ports whose other ends say nothing.
+    /// Queries bridges about ports whose other ends reveal nothing.
     ///
     /// - Returns: whether anything differs from what was known.
     @discardableResult
@@ -54,7 +54,7 @@ enum PeerInquiry {
         return state.bridges != before
     }
 
-    /// Returns false where the socket is of no use any more.
+    /// Returns false if the socket is no longer usable.
     private static func answer(
         _ sent: Int32, _ sequence: UInt32, _ socket: borrowing NetlinkSocket, into state: inout NetworkState
     ) throws(NodeNetworkError) -> Bool {
@@ -62,15 +62,15 @@ enum PeerInquiry {
         do throws(NodeNetworkError) {
             return try socket.collect(sequence, into: &state, atMost: addressLimit)
         } catch .system(_, let code) where refusals.contains(code) {
-            // The namespace or the device is gone or not ours to ask: nothing is known of it.
+            // The namespace or the device is gone, or may not be queried: nothing is known about it.
             return true
         }
     }
 
     private static let refusals = [EINVAL, ENOENT, EACCES, EPERM, ENODEV, EOPNOTSUPP]
-    /// Of one namespace.
+    /// Per namespace.
     private static let addressLimit = 1 << 10
-    /// A port that leads to more is no pod's.
+    /// A port that leads to more does not belong to a pod.
     private static let entryLimit = 64
     /// Twice what the kernel keeps by default.
     private static let neighbourLimit = 1 << 12

@@ -2,7 +2,7 @@
 import NetworkTypes
 
 extension PodPlaces {
-    /// Links by what their other ends, or else the bridges, tell.
+    /// Links by the addresses of their other ends, or otherwise by what the bridges say.
     struct Candidates {
         private var peers: [IPAddress: [UInt32]] = [:]
         private var learned: [IPAddress: [UInt32]] = [:]
@@ -20,8 +20,8 @@ extension PodPlaces {
             }
         }
 
-        /// The one link at whose other end the address is: of several the first that had it, or else the one to which the
-        /// route leads.
+        /// The one link whose other end has the address: of several, the first that had it, or otherwise the one of the
+        /// route.
         func peer(_ address: IPAddress, isFree: (UInt32) -> Bool) -> UInt32? {
             let links = peers[address, default: []].filter(isFree)
             if links.count <= 1 { return links.first }
@@ -35,22 +35,22 @@ extension PodPlaces {
         }
     }
 
-    /// One look at who is where.
+    /// One look at the network.
     struct Binding<Key: Hashable & Comparable> {
         let claims: [Key: Claim]
         private(set) var owners: [UInt32: Owner]
         private(set) var links: [Key: Set<UInt32>] = [:]
-        /// What bridges had learned: it stays where nothing better is found.
+        /// What bridges had learned: it stays if no better evidence is found.
         private var learned: [Key: [UInt32: Owner]] = [:]
 
-        /// Keeps what is bound to somebody who is still there.
+        /// Keeps the bindings of pods that still exist.
         init(_ claims: [Key: Claim], _ owners: [UInt32: Owner]) {
             self.claims = claims
             self.owners = [:]
             var byAddress: [IPAddress: Key] = [:]
             for (key, claim) in claims { for address in claim.addresses { byAddress[address] = key } }
             for (link, owner) in owners {
-                // An endpoint's addresses may be two endpoints' now: the one with more of them it is.
+                // An endpoint's addresses may now belong to two endpoints: it is the one that has more of them.
                 var counts: [Key: Int] = [:]
                 for address in owner.addresses { if let key = byAddress[address] { counts[key, default: 0] += 1 } }
                 guard let key = counts.max(by: { ($0.value, $1.key) < ($1.value, $0.key) })?.key else { continue }
@@ -68,7 +68,7 @@ extension PodPlaces {
         func isBound(_ key: Key) -> Bool { links[key] != nil }
         func isFree(_ link: UInt32) -> Bool { owners[link] == nil }
 
-        /// The runtime made the network: what it says overrides all.
+        /// The runtime created the network: its report overrides everything.
         mutating func bindRuntime(_ key: Key, _ network: NetworkState) {
             guard let names = claims[key]?.runtimeLinks, !names.isEmpty else { return }
             let told = network.links.values.filter {
@@ -91,7 +91,7 @@ extension PodPlaces {
         mutating func bindPeer(_ key: Key, _ candidates: Candidates) {
             let found = Set(
                 claims[key]!.addresses.compactMap { candidates.peer($0, isFree: { isFree($0) }) })
-            // Of two answers neither is believed.
+            // If there are two answers, neither is used.
             if found.count == 1 { bind(found.first!, to: key, .peer, candidates.network) }
         }
 
@@ -113,8 +113,9 @@ extension PodPlaces {
             if found.count == 1 { bind(found.first!, to: key, .learned, candidates.network) }
         }
 
-        /// A further link into the same namespace is the same pod. Not one behind which routes lead further, which makes
-        /// the pod a router; and bridge ports are found by themselves, since another network's bridge is none of ours.
+        /// A further link into the same namespace belongs to the same pod. Links with further routes behind them are
+        /// excluded, because they make the pod a router; bridge ports are found separately, because another network's
+        /// bridge is excluded.
         mutating func bindSiblings(_ network: NetworkState) {
             var pods: [Int32: Key] = [:]
             for (key, links) in links {

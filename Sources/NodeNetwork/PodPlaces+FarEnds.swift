@@ -5,8 +5,8 @@ extension PodPlaces {
     /// More link-local addresses than an interface has.
     private static let linkLocalLimit = 8
 
-    /// Takes in what bound ports have at their far ends now: hardware and link-local addresses, as long as they are
-    /// nobody else's. Whoever takes another's keeps what it had.
+    /// Updates the hardware and link-local addresses at the far ends of bound ports, unless they belong to someone
+    /// else. A pod that takes another's address keeps its previous one.
     mutating func updateFarEnds(_ network: NetworkState) {
         for index in owners.keys.sorted() {
             guard let port = network.bridgePort(index) else { continue }
@@ -15,14 +15,14 @@ extension PodPlaces {
             let others = Others(of: index, on: port.bridge.index, owners, network)
             if hardware != 0, !others.hardware.contains(hardware) { owners[index]!.hardware = hardware }
             var own = peer.linkLocal.subtracting(others.addresses).sorted().prefix(Self.linkLocalLimit)
-            // The one made of the hardware address is known even where the far end tells nothing.
+            // The address derived from the hardware address is known even if the far end reveals nothing.
             let known = owners[index]!.hardware
             if known != 0 { own.append(.linkLocal(of: known)) }
             owners[index]!.linkLocal = Set(own)
         }
     }
 
-    /// What a port may not have: it belongs to another pod of the bridge, or to the node.
+    /// What a port may not have: it belongs to another pod on the bridge, or to the node.
     private struct Others {
         var hardware: Set<UInt64> = []
         var addresses: Set<IPAddress> = []
@@ -39,13 +39,13 @@ extension PodPlaces {
             addresses.insert(Self.metadata)
         }
 
-        /// Where clouds tell machines who they are: no pod's, whatever it says.
+        /// Where clouds serve instance metadata: it never belongs to a pod.
         private static let metadata = IPAddress(v4: 0xa9fe_a9fe)
     }
 }
 
 extension NetworkState {
-    /// What the node itself has at bridges that have these ports: no port may send from it.
+    /// The node's own addresses at the bridges of these ports: no port may send from them.
     public func bridgeEnds(of ports: some Sequence<UInt32>) -> (hardware: Set<UInt64>, addresses: Set<IPAddress>) {
         let bridges = Set(ports.compactMap { links[$0]?.master })
         let hardware = bridges.compactMap { links[$0]?.hardware }.filter { $0 != 0 }

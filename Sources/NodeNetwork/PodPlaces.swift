@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
 
-/// Which interface is whose, kept from one look at the network to the next.
+/// Which interface belongs to which pod, kept from one look at the network to the next.
 ///
-/// A link is bound to a pod by what the pod cannot change: the container runtime's word, or else the addresses at the
-/// link's other end when it came, or else the routes, or else what a bridge has learned. Then it stays bound while it
-/// exists and somebody has the addresses: a pod that drops its addresses, takes another's, or moves its interface into
-/// a namespace of its own changes nothing. Only the runtime's word overrides what is bound.
+/// A link is bound to a pod by evidence that the pod cannot change: the container runtime's report, or otherwise the
+/// addresses at the link's other end when the link appeared, or otherwise the routes, or otherwise what a bridge has
+/// learned. It then stays bound while it exists and some pod has the addresses: a pod that removes its addresses, takes
+/// another's, or moves its interface into a namespace of its own changes nothing. Only the runtime's report overrides a
+/// binding.
 public struct PodPlaces: Sendable, Equatable {
-    /// What is known of a pod without the network.
+    /// What is known about a pod without the network.
     public struct Claim: Sendable, Hashable {
         public var addresses: Set<IPAddress>
-        /// Names of links that the container runtime says are the pod's.
+        /// Names of links that belong to the pod by the container runtime's report.
         public var runtimeLinks: Set<String>
         public init(addresses: Set<IPAddress>, runtimeLinks: Set<String> = []) {
             self.addresses = addresses
@@ -19,26 +20,26 @@ public struct PodPlaces: Sendable, Equatable {
         }
     }
 
-    /// Why a link is held to be a pod's; the stronger the greater.
+    /// Why a link is taken to be a pod's, weakest first.
     enum Evidence: Int, Sendable, Comparable {
         /// A bridge has learned it from frames.
         case learned
         case route
-        /// The other end had the pod's address when it came.
+        /// The other end had the pod's address when the link appeared.
         case peer
-        /// It leads into the namespace of a link that is the pod's.
+        /// It leads into the namespace of a link that belongs to the pod.
         case sibling
         case runtime
         static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
     }
 
     struct Owner: Sendable, Equatable {
-        /// Of the pod, when it was last looked at.
+        /// The pod's addresses at the last look.
         var addresses: Set<IPAddress>
         var evidence: Evidence
-        /// What the link was called and which hardware address it had; nil: taken over from an earlier run.
+        /// The link's name and hardware address; nil if taken over from an earlier run.
         var identity: Identity?
-        /// Of the far end: what it may send from. 0: not known.
+        /// The far end's hardware address, from which it may send. 0 if unknown.
         var hardware: UInt64 = 0
         /// Link-local addresses of the far end.
         var linkLocal: Set<IPAddress> = []
@@ -51,19 +52,19 @@ public struct PodPlaces: Sendable, Equatable {
 
     /// By link.
     var owners: [UInt32: Owner] = [:]
-    /// By address: the link at whose other end it was first seen; nil: at two links at once.
+    /// By address: the link at whose other end it was first seen; nil if at two links at once.
     var firstSeen: [IPAddress: UInt32?] = [:]
 
     public init() {}
 
-    /// Takes over what an earlier run had bound, as far as the network does not contradict.
+    /// Takes over a binding of an earlier run, unless the network contradicts it.
     public mutating func adopt(port: UInt32, addresses: Set<IPAddress>, hardware: UInt64) {
         owners[port] = Owner(addresses: addresses, evidence: .peer, hardware: hardware)
     }
 
-    /// Binds links to pods as the network is now.
+    /// Binds links to pods by the present state of the network.
     ///
-    /// - Returns: where each pod is; none for those whose place is not known.
+    /// - Returns: where each pod is, except for pods whose place is unknown.
     public mutating func update<Key: Hashable & Comparable>(
         _ claims: [Key: Claim], in network: NetworkState
     ) -> [Key: PodPlace] {
@@ -85,7 +86,7 @@ public struct PodPlaces: Sendable, Equatable {
         return binding.links.compactMapValues { place($0, network) }
     }
 
-    /// Bridge ports behind which a pod can be, of which nobody knows whose they are, on bridges with pods.
+    /// Ports that a pod can be behind, without a known pod, on bridges that have pods.
     public func unknownPorts(_ network: NetworkState) -> Set<UInt32> {
         let bridges = Set(owners.keys.compactMap { network.bridgePort($0)?.bridge.index })
         guard !bridges.isEmpty else { return [] }
@@ -131,7 +132,7 @@ public struct PodPlaces: Sendable, Equatable {
         var news: [IPAddress: UInt32?] = [:]
         for (link, peer) in network.peers {
             for address in peer.addresses {
-                // What a pod claims beside its own is no claim.
+                // An address that a pod claims beyond its own does not count.
                 if let owner = owners[link], !owner.addresses.contains(address) { continue }
                 if let known = firstSeen[address], known.map({ isClaim($0, of: address) }) ?? false { continue }
                 news.updateValue(news[address] == nil ? link : nil, forKey: address)

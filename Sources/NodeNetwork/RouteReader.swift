@@ -6,14 +6,14 @@ import NetworkTypes
 /// Reads `struct rtmsg`.
 enum RouteReader {
     enum Read {
-        /// Of the main table.
+        /// A route of the main table.
         case unicast(Route)
-        /// Of the tables that every packet is looked up in; another's, as transparent proxies have, hold for marked
-        /// packets alone.
+        /// A route of the tables in which every packet is looked up; routes of other tables, which transparent proxies
+        /// use, apply only to marked packets.
         case local(LocalRoute)
     }
 
-    /// Nil: of another kind, or of a table that does not count.
+    /// Nil for other kinds of routes and for tables that do not count.
     static func route(_ body: NetlinkBytes) throws(NetlinkFormatError) -> Read? {
         let header = try body.load(rtmsg.self, "route header")
         guard let family = AddressFamilyNumber.family(header.rtm_family) else { return nil }

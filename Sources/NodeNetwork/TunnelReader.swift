@@ -2,7 +2,7 @@
 import CLinuxShim
 import NetlinkAttributes
 
-/// Reads what a device is (IFLA_LINKINFO), and what it unwraps where it is a tunnel's end.
+/// Reads the kind of a device (IFLA_LINKINFO) and, if it is the end of a tunnel, what it decapsulates.
 enum TunnelReader {
     static func information(_ body: NetlinkBytes) throws(NetlinkFormatError) -> (kind: String, tunnel: TunnelEnd?) {
         var kind = ""
@@ -22,7 +22,7 @@ enum TunnelReader {
         case "vxlan": return TunnelEnd(udpPorts: try port(Int(IFLA_VXLAN_PORT), in: data))
         case "geneve": return TunnelEnd(udpPorts: try port(Int(IFLA_GENEVE_PORT), in: data))
         case "bareudp": return TunnelEnd(udpPorts: try port(Int(IFLA_BAREUDP_PORT), in: data))
-        // Its port is told to those who ask WireGuard itself.
+        // Only WireGuard itself reports its port.
         case "wireguard": return TunnelEnd()
         case "gre", "gretap", "erspan", "ip6gre", "ip6gretap", "ip6erspan":
             return TunnelEnd(udpPorts: try port(TunnelAttribute.greEncapsulation, in: data), protocols: [Number.gre])
@@ -33,7 +33,7 @@ enum TunnelReader {
         }
     }
 
-    /// A port in network byte order; none where the attribute is missing or zero.
+    /// A port in network byte order; nil if the attribute is missing or zero.
     private static func port(_ attribute: Int, in data: NetlinkBytes?) throws(NetlinkFormatError) -> Set<UInt16> {
         var ports: Set<UInt16> = []
         try data?.forEachAttribute(from: 0) { type, payload throws(NetlinkFormatError) in
@@ -44,7 +44,7 @@ enum TunnelReader {
         return ports
     }
 
-    /// The protocols that stand behind the outer header: what was asked for, or all that the kind can carry.
+    /// The protocols that follow the outer header: the requested one, or all that the kind can carry.
     private static func inner(of kind: String, _ data: NetlinkBytes?) throws(NetlinkFormatError) -> Set<UInt8> {
         var number: UInt8 = 0
         try data?.forEachAttribute(from: 0) { type, payload throws(NetlinkFormatError) in
@@ -54,7 +54,7 @@ enum TunnelReader {
         return kind == "ipip" ? [Number.ipv4] : [Number.ipv4, Number.ipv6]
     }
 
-    /// linux/if_tunnel.h, which cannot be included beside glibc's net/if.h.
+    /// linux/if_tunnel.h, which cannot be included together with glibc's net/if.h.
     private enum TunnelAttribute {
         /// IFLA_IPTUN_PROTO.
         static let carried = 9

@@ -28,10 +28,10 @@ extension AddressPartition {
         }
     }
 
-    /// New nodes take over what is inside them from the nodes around, in the same classes.
+    /// New nodes take over what is inside them from the nodes around them, in the same classes.
     private mutating func addNodes(_ new: [UInt32], _ step: inout PartitionStep) {
         let isNew = Set(new)
-        // For each node around new ones: those directly under it, which are apart from each other.
+        // For each node around new ones: the new nodes directly under it, which do not overlap.
         var under: [UInt32: [CIDR]] = [:]
         for node in new {
             let parent = nodes.nodes[Int(node)].parent
@@ -71,11 +71,11 @@ extension AddressPartition {
 
     // MARK: Live sets
 
-    /// Changes the members of live sets, in a way that programs in force see.
+    /// Changes the members of live sets in a way that programs in force see.
     ///
-    /// A node of a prefix that joins begins with the sets of the node around it; then the set is added to it and to the
-    /// nodes inside it. The node of a prefix that leaves stays until ``settle(_:)`` of the next step: without the set it
-    /// is in the class of the node around it.
+    /// The node of a joining prefix begins with the sets of the node around it; then the set is added to it and to the
+    /// nodes inside it. The node of a leaving prefix stays until ``settle(_:)`` of the next step: without the set it is
+    /// in the class of the node around it.
     mutating func updateMembers(_ changes: [PeerSetID: MembershipChange], _ step: inout PartitionStep) {
         guard !changes.isEmpty else { return }
         let changes = changes.sorted { $0.key < $1.key }

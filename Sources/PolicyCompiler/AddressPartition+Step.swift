@@ -6,10 +6,10 @@ import PolicyModel
 extension AddressPartition {
     // MARK: 1. What the last step left
 
-    var needsSettling: Bool { !dying.isEmpty || !emptiedLate.isEmpty || !leftPrefixes.isEmpty }
+    package var needsSettling: Bool { !dying.isEmpty || !emptiedLate.isEmpty || !leftPrefixes.isEmpty }
 
     /// Drops the sets that died in the last step: classes that become equal merge, the fewest addresses moving.
-    mutating func settle(_ step: inout PartitionStep) {
+    package mutating func settle(_ step: inout PartitionStep) {
         guard needsSettling else { return }
         step.emptied.formUnion(emptiedLate)
         emptiedLate = []
@@ -61,7 +61,7 @@ extension AddressPartition {
         }
     }
 
-    /// A group that is in no set any more: its addresses inherit again, which is the class they are in.
+    /// A group that is no longer in any set: its addresses inherit again, in the class that they already have.
     private mutating func dissolve(_ group: UInt32, _ step: inout PartitionStep) {
         guard let state = groups[group] else { return }
         for unit in state.units {
@@ -70,11 +70,11 @@ extension AddressPartition {
         groups[group] = nil
     }
 
-    /// Takes unused nodes out: what is at them goes to the nearest node around that stays.
+    /// Removes unused nodes: what is at them moves to the nearest node around them that stays.
     private mutating func lift(_ unused: [UInt32], _ step: inout PartitionStep) {
         guard !unused.isEmpty else { return }
         let gone = Set(unused)
-        // Inner nodes first, so that everything moves once at most to a node that stays.
+        // Inner nodes first, so that everything moves at most once, to a node that stays.
         for node in unused.reversed() {
             var target = nodes.nodes[Int(node)].parent
             while gone.contains(target) { target = nodes.nodes[Int(target)].parent }
@@ -97,7 +97,7 @@ extension AddressPartition {
     // MARK: 2. Sets that are new
 
     /// Adds peer sets: classes split, the fewest addresses moving; programs in force see no difference.
-    mutating func add(_ change: ResolvedChange, _ step: inout PartitionStep) {
+    package mutating func add(_ change: ResolvedChange, _ step: inout PartitionStep) {
         var dirty: Set<UInt32> = []
         for set in change.addedPeerSets.keys.sorted() {
             guard let description = change.addedPeerSets[set] else { continue }
@@ -120,7 +120,7 @@ extension AddressPartition {
         }
         dying = Set(change.removedPeerSets)
         split(dirty, &step)
-        // Addresses that were in no set so far and enter sets that are all new are as little seen.
+        // Programs also see no difference for addresses that were in no set and enter only new sets.
         guard !discovered.isEmpty else { return }
         for move in change.addresses {
             guard let group = move.group?.rawValue, discovered.contains(group) else { continue }
@@ -132,8 +132,8 @@ extension AddressPartition {
         hosts[address].map { units[Int($0.unit)].key.group } ?? Self.noGroup
     }
 
-    /// Moves dirty units to the class of their new signature. Of the parts of a class the one with the most entries
-    /// keeps its number.
+    /// Moves dirty units to the class of their new signature. The largest part of a class, by entries, keeps its
+    /// number.
     private mutating func split(_ dirty: Set<UInt32>, _ step: inout PartitionStep) {
         var byClass: [UInt32: [UInt32]] = [:]
         for unit in dirty.sorted() {
@@ -179,7 +179,7 @@ extension AddressPartition {
     // MARK: 3. Who is a member now
 
     /// Brings groups and addresses to their final state. Sets that die now stay until ``settle(_:)``.
-    mutating func update(_ change: ResolvedChange, _ step: inout PartitionStep) {
+    package mutating func update(_ change: ResolvedChange, _ step: inout PartitionStep) {
         updateMembers(change.members, &step)
         for (id, sets) in change.groups.sorted(by: { $0.key < $1.key }) {
             setGroup(id.rawValue, final(sets, of: id.rawValue), isDying: false, &step)
@@ -194,7 +194,7 @@ extension AddressPartition {
         }
     }
 
-    /// The sets of a group after this step: what it is told, and what it was in of the sets that die.
+    /// The sets of a group after this step: its new ones, and those that die of its old ones.
     func final(_ sets: [PeerSetID], of group: UInt32) -> [PeerSetID] {
         guard !dying.isEmpty, let old = groups[group]?.peerSets else { return sets }
         let kept = old.filter { dying.contains($0) }
@@ -215,8 +215,8 @@ extension AddressPartition {
         for unit in old.units { move(unit, to: addressClass(signature(units[Int(unit)].key), &step), &step) }
     }
 
-    /// Whether an address's class changes in this step in a way that programs in force see. To be asked between
-    /// ``add(_:_:)`` and ``update(_:_:)``; `told`: the groups that the change tells.
+    /// Whether an address's class changes in this step in a way that programs in force see. Call this between
+    /// ``add(_:_:)`` and ``update(_:_:)``; `told`: the groups in the change.
     func movesVisibly(_ address: IPAddress, _ change: ResolvedChange, told: [IPAddress: UInt32]) -> Bool {
         let old = group(of: address)
         if let new = told[address], new != old { return true }
@@ -229,7 +229,7 @@ extension AddressPartition {
 
     /// The last act of a step. A class that this step made and emptied again is given back by the next one, since
     /// addresses may be on their way through it.
-    mutating func finish(_ step: inout PartitionStep) {
+    package mutating func finish(_ step: inout PartitionStep) {
         let made = Set(step.created).union(step.split.map(\.new))
         let late = step.emptied.filter { made.contains($0) && classes[Int($0)].units.isEmpty }
         emptiedLate = late

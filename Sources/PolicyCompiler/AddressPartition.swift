@@ -3,13 +3,13 @@ import CompiledPolicy
 import NetworkTypes
 import PolicyModel
 
-/// Addresses cut into classes by the peer sets that they are members of.
+/// Addresses divided into classes by the peer sets to which they belong.
 ///
 /// A *unit* is what always moves together: the addresses of one group at one prefix node. Membership changes are
 /// worked out for units; addresses are touched only when their unit's class gets another number. Sets that no rule
 /// names any more stay in force until ``settle(_:)`` of the next step, when no packet can be under way that still
 /// uses a program that names them.
-struct AddressPartition: Sendable {
+package struct AddressPartition: Sendable {
     static let noGroup = UInt32.max
 
     struct UnitKey: Hashable, Sendable {
@@ -20,7 +20,7 @@ struct AddressPartition: Sendable {
     struct Unit: Sendable {
         var key: UnitKey
         var addressClass: UInt32
-        /// Where it stands in its class's list.
+        /// Its index in its class's list.
         var position = 0
         var members: [IPAddress] = []
         /// A node's own prefix is an entry as well.
@@ -28,8 +28,8 @@ struct AddressPartition: Sendable {
         var entryCount: Int { members.count + (hasPrefix ? 1 : 0) }
     }
 
-    struct ClassState: Sendable {
-        var peerSets: [PeerSetID] = []
+    package struct ClassState: Sendable {
+        package var peerSets: [PeerSetID] = []
         var units: [UInt32] = []
         var entryCount = 0
         var isLive = false
@@ -49,32 +49,32 @@ struct AddressPartition: Sendable {
     var units: [Unit] = []
     var freeUnits: [UInt32] = []
     var unitNumbers: [UnitKey: UInt32] = [:]
-    var classes: [ClassState] = []
+    package var classes: [ClassState] = []
     var classNumbers: [[PeerSetID]: UInt32] = [:]
     var hosts: [IPAddress: Host] = [:]
     var groups: [UInt32: Group] = [:]
-    var nodes = PrefixNodes()
+    package var nodes = PrefixNodes()
     /// Of sets with blocks that stay, and of those with bounds, which are `bounded`.
     var blocks: [PeerSetID: [AddressBlock]] = [:]
-    /// Of sets whose members change: the prefixes that are members now.
+    /// For sets whose members change: the prefixes that are members now.
     var members: [PeerSetID: Set<CIDR>] = [:]
-    /// Sets whose members are in a group of theirs and within their blocks.
+    /// Sets whose members are in one of their groups and also within their blocks.
     var bounded: Set<PeerSetID> = []
     var keys: [PeerSetID: StableKey] = [:]
-    /// Peer sets whose members the node itself takes in.
+    /// Peer sets whose members are the own node's addresses.
     var ownNodeSets: Set<PeerSetID> = []
     var numbers: ClassNumbers
 
-    /// Peer sets, and groups without any other, that the next ``settle(_:)`` drops.
+    /// Peer sets, and groups without any other set, that the next ``settle(_:)`` drops.
     var dying: Set<PeerSetID> = []
     var dyingGroups: Set<UInt32> = []
     /// Prefixes that left a live set in the last step: the next ``settle(_:)`` drops their nodes.
     var leftPrefixes: [CIDR] = []
     var shrinkingGroups: Set<UInt32> = []
-    /// Classes that the last step made and emptied again.
+    /// Classes that the last step created and emptied again.
     var emptiedLate: Set<UInt32> = []
 
-    init(numbering: Numbering) {
+    package init(numbering: Numbering) {
         numbers = ClassNumbers(hints: numbering.addressClasses.mapValues(\.rawValue))
         let rootUnit = Unit(key: UnitKey(group: Self.noGroup, node: PrefixNodes.root), addressClass: 0)
         units.append(rootUnit)
@@ -87,7 +87,7 @@ struct AddressPartition: Sendable {
     // MARK: Entries
 
     /// The entry that an address should have; nil where it inherits its prefix's.
-    func entry(of address: IPAddress) -> AddressEntry? {
+    package func entry(of address: IPAddress) -> AddressEntry? {
         if let host = hosts[address] {
             return AddressEntry(
                 addressClass: AddressClassID(rawValue: units[Int(host.unit)].addressClass),
@@ -96,7 +96,7 @@ struct AddressPartition: Sendable {
         return entry(ofPrefix: CIDR(host: address))
     }
 
-    func entry(ofPrefix prefix: CIDR) -> AddressEntry? {
+    package func entry(ofPrefix prefix: CIDR) -> AddressEntry? {
         guard let node = nodes.number(of: prefix),
             let unit = unitNumbers[UnitKey(group: Self.noGroup, node: node)]
         else { return nil }
@@ -121,13 +121,13 @@ struct AddressPartition: Sendable {
         return ofNode.isEmpty ? ofGroup : (ofGroup + ofNode).sorted()
     }
 
-    /// A bounded set has those members alone of which both its groups and its blocks tell.
+    /// A bounded set has only the members that are both in its groups and in its blocks.
     private func boundedSignature(_ ofGroup: [PeerSetID], _ ofNode: [PeerSetID]) -> [PeerSetID] {
         let both = ofGroup.filter { bounded.contains($0) && ofNode.contains($0) }
         return ((ofGroup + ofNode).filter { !bounded.contains($0) } + both).sorted()
     }
 
-    /// The unit of a group at a node, made in the class of its signature where it is new.
+    /// The unit of a group at a node; a new unit is created in the class of its signature.
     mutating func unit(_ key: UnitKey, _ step: inout PartitionStep) -> UInt32 {
         if let number = unitNumbers[key] { return number }
         let number: UInt32
@@ -181,7 +181,7 @@ struct AddressPartition: Sendable {
         if classes[Int(number)].units.isEmpty { step.emptied.insert(number) }
     }
 
-    /// Moves a unit to another class; its entries have to be written.
+    /// Moves a unit to another class; its entries must be written.
     mutating func move(_ unit: UInt32, to number: UInt32, _ step: inout PartitionStep) {
         guard units[Int(unit)].addressClass != number else { return }
         leaveClass(unit, &step)
@@ -190,7 +190,7 @@ struct AddressPartition: Sendable {
         if units[Int(unit)].hasPrefix { step.touchedPrefixes.append(nodes.prefix(units[Int(unit)].key.node)) }
     }
 
-    /// The class with a signature, made where there is none.
+    /// The class with a signature, which is created if missing.
     mutating func addressClass(_ signature: [PeerSetID], _ step: inout PartitionStep) -> UInt32 {
         if let number = classNumbers[signature] { return number }
         let number = makeClass(signature)
@@ -208,11 +208,11 @@ struct AddressPartition: Sendable {
         return number
     }
 
-    /// Whether members of exactly these sets are taken in by the node itself.
+    /// Whether members of exactly these sets are addresses of the own node.
     func isOwn(_ signature: [PeerSetID]) -> Bool { signature.contains { ownNodeSets.contains($0) } }
 
     /// The class of loopback, once it is known as the own node's.
-    var ownNodeClass: AddressClassID {
+    package var ownNodeClass: AddressClassID {
         for prefix in CIDR.loopback {
             guard let number = entry(ofPrefix: prefix)?.addressClass else { continue }
             if isOwn(classes[Int(number.rawValue)].peerSets) { return number }
@@ -232,7 +232,7 @@ struct AddressPartition: Sendable {
         step.renamed.insert(number)
     }
 
-    /// Gives back the classes that nothing is in any more.
+    /// Retires the classes that have become empty.
     mutating func retireEmptied(_ step: inout PartitionStep) {
         for number in step.emptied.sorted() where number != 0 && classes[Int(number)].isLive {
             guard classes[Int(number)].units.isEmpty else { continue }
@@ -261,7 +261,7 @@ struct AddressPartition: Sendable {
             hosts[address]?.endpoint = endpoint
             return
         }
-        // The new unit first: a class that the address stays in lives on.
+        // The new unit first: if the address stays in its class, the class must not be retired.
         let unit = unit(UnitKey(group: group, node: nodes.longest(address)), &step)
         putIn(address, unit, endpoint)
         if let old { takeOut(old, &step) }
@@ -286,14 +286,16 @@ struct AddressPartition: Sendable {
 }
 
 /// What one pass over the partition did.
-struct PartitionStep {
-    var created: [UInt32] = []
-    var split: [(new: UInt32, from: UInt32)] = []
-    var renamed: Set<UInt32> = []
-    var removed: [UInt32] = []
+package struct PartitionStep {
+    package var created: [UInt32] = []
+    package var split: [(new: UInt32, from: UInt32)] = []
+    package var renamed: Set<UInt32> = []
+    package var removed: [UInt32] = []
     /// Classes that may have lost their last unit.
     var emptied: Set<UInt32> = []
     /// Addresses and prefixes whose entry may differ.
     var touched: [IPAddress] = []
     var touchedPrefixes: [CIDR] = []
+
+    package init() {}
 }

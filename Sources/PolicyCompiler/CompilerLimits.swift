@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 
-/// What the tables can hold. Programs over a limit deny everything and are listed in
+/// The capacity of the tables. Programs over a limit deny everything and are listed in
 /// ``CompiledPolicy/programsOverLimit``.
 public enum CompilerLimits {
-    /// Highest number of an address class.
+    /// The highest number of an address class.
     public static let addressClasses = AddressClassID.limit - 1
     public static let endpoints = UInt32(EndpointID.limit - 1)
     public static let rules = RuleID.limit - 1

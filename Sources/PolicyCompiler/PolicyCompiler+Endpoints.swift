@@ -9,7 +9,7 @@ extension PolicyCompiler {
         var endpoint: EndpointID
     }
 
-    /// Gives endpoints their numbers and programs. Returns which address has which endpoint now, in order.
+    /// Assigns numbers and programs to endpoints. Returns the new endpoint of each address, in order.
     mutating func assignEndpoints(_ change: ResolvedChange, _ delta: inout CompiledDelta) -> [EndpointMove] {
         guard !change.endpoints.isEmpty || !change.removedEndpoints.isEmpty || !waiting.isEmpty else { return [] }
         var cleared: [EndpointMove] = []
@@ -65,7 +65,7 @@ extension PolicyCompiler {
         delta.removedEndpoints.append(id)
     }
 
-    /// A new number, so that one store of an address entry brings class and programs together.
+    /// A new number, so that one store of an address entry switches class and programs together.
     private mutating func add(
         _ endpoint: ResolvedEndpoint, _ ingress: ProgramID, _ egress: ProgramID, replacing old: EndpointID?,
         _ cleared: inout [EndpointMove], _ assigned: inout [EndpointMove], _ delta: inout CompiledDelta
@@ -77,7 +77,7 @@ extension PolicyCompiler {
             if old == nil {
                 waiting[endpoint.name] = endpoint
             } else {
-                // Beyond the limit an endpoint that is in the tables keeps its number; it changes in two stores.
+                // Over the limit, an endpoint in the tables keeps its number; it changes in two stores.
                 keep(endpoint, &cleared, &assigned, &delta)
             }
             return

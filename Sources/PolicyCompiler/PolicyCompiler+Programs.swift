@@ -4,7 +4,7 @@ import NetworkTypes
 import PolicyModel
 
 extension PolicyCompiler {
-    /// The program of a direction with one more user; numbered, but not built, where it is new.
+    /// The program of a direction with one more user; a new one is numbered but not built yet.
     mutating func useProgram(
         _ resolved: ResolvedDirection, _ direction: Direction, _ delta: inout CompiledDelta
     ) -> ProgramID {
@@ -41,8 +41,8 @@ extension PolicyCompiler {
         if programs[id]?.users == 0 { unused.insert(id) }
     }
 
-    /// Drops the programs that the last step left without users. Not in that step: until all its endpoints have
-    /// turned to their new programs the old ones decide, and need the rows of the classes that it split.
+    /// Drops the programs that the last step left without users. Not in that step itself: until all its endpoints have
+    /// switched, the old programs decide and need the rows of the classes that it split.
     mutating func retirePrograms(_ delta: inout CompiledDelta) {
         for id in unused.sorted() {
             guard let state = programs[id], state.users == 0 else { continue }
@@ -67,7 +67,7 @@ extension PolicyCompiler {
         return result.sorted()
     }
 
-    /// In order of first mention, which is the order in which they get their numbers.
+    /// In the order of first mention, in which they get their numbers.
     private static func identities(of content: ProgramContent) -> [RuleIdentity] {
         var seen: Set<RuleIdentity> = []
         var result: [RuleIdentity] = []
@@ -111,7 +111,7 @@ extension PolicyCompiler {
 
     // MARK: Building
 
-    /// Fills the matrices of new programs, once the classes are what they are after this step.
+    /// Fills the matrices of new programs, once the classes are final for this step.
     mutating func build(_ new: [ProgramID]) {
         guard !new.isEmpty else { return }
         let classes = classesBySet(of: new)
@@ -142,7 +142,7 @@ extension PolicyCompiler {
         }
     }
 
-    /// Returns false where the matrix would not fit.
+    /// Returns false if the matrix would not fit.
     private mutating func fill(
         _ program: inout Program, _ id: ProgramID, _ content: ProgramContent, _ classes: [PeerSetID: [UInt32]]
     ) -> Bool {

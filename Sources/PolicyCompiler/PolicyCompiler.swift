@@ -3,7 +3,7 @@ import CompiledPolicy
 import NetworkTypes
 import PolicyModel
 
-/// Resolved policy to tables, change by change. The same changes give the same tables, numbers included.
+/// Compiles resolved policy to tables, change by change. The same changes give the same tables, numbers included.
 public struct PolicyCompiler: Sendable {
     struct ProgramState: Sendable {
         var content: ProgramContent
@@ -23,7 +23,7 @@ public struct PolicyCompiler: Sendable {
     var ruleIDs: [RuleIdentity: RuleID] = [:]
     var ruleUsers: [RuleID: Int] = [:]
     var endpointIDs: [EndpointName: EndpointID] = [:]
-    /// Endpoints that found no number.
+    /// Endpoints without a free number.
     var waiting: [EndpointName: ResolvedEndpoint] = [:]
     var programNumbers: NumberAllocator
     var ruleNumbers: NumberAllocator
@@ -61,10 +61,10 @@ public struct PolicyCompiler: Sendable {
             || (!waiting.isEmpty && endpointNumbers.liveCount < Int(CompilerLimits.endpoints))
     }
 
-    /// Port classes, the one of everything else included.
+    /// The number of port classes, including the one for all other ports.
     public var portClassCount: Int { ports.classCount }
 
-    /// One step. It begins with what the step before left to merge; an empty change does that alone.
+    /// One step. It first merges what the previous step left; an empty change does only that.
     public mutating func compile(_ change: ResolvedChange) -> CompiledDelta {
         var delta = CompiledDelta()
         var step = PartitionStep()
@@ -118,9 +118,10 @@ public struct PolicyCompiler: Sendable {
 
     /// Writes the entries that differ.
     ///
-    /// A packet that comes between two of these stores finds each address in its old or its new class. So an entry comes
-    /// before that of a prefix around it, and before it goes, it takes on what its address inherits from then on.
-    /// Last come entries that bring an endpoint with another program, which may need the others in place.
+    /// A packet between two of these stores finds each address in its old or its new class. So an entry is written
+    /// before that of a prefix around it, and before it is removed, it gets the value that its address inherits
+    /// afterward. Entries that bring an endpoint with another program come last, because the program may need all
+    /// others.
     private mutating func flush(_ step: inout PartitionStep, isVisible: Bool, _ delta: inout CompiledDelta) {
         if step.touched.count > 1024 { compiled.addresses.reserveHosts(partition.hosts.count) }
         let prefixes = Set(step.touchedPrefixes.filter { !$0.isHost }).sorted {

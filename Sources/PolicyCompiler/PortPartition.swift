@@ -4,20 +4,20 @@ import NetworkTypes
 import PolicyModel
 
 /// Ports cut into classes by the ranges that programs use. Class 0 is what no range covers.
-struct PortPartition: Sendable {
+package struct PortPartition: Sendable {
     private var references: [ProtocolPorts: Int] = [:]
-    /// Ranges that cut the present segments: those in use, and between ``release(_:)`` and ``settle()`` others.
+    /// Ranges that cut the present segments: those in use, and, between ``release(_:)`` and ``settle()``, others.
     private var cutting: Set<ProtocolPorts> = []
-    private(set) var segments = Self.uncut
+    package private(set) var segments = Self.uncut
     /// Classes that each range is made of.
-    private(set) var classesOfRange: [ProtocolPorts: [PortClassID]] = [:]
+    package private(set) var classesOfRange: [ProtocolPorts: [PortClassID]] = [:]
     private var liveClasses: Set<PortClassID> = [.none]
     private var numbers: NumberAllocator
-    /// What a previous run left: a new class gets the number that most of its ports had.
+    /// From a previous run: a new class gets the number that most of its ports had.
     private var hints: [PortSegment]
 
     /// - Parameter hints: segments of a previous run, complete as ``segments`` are, or none.
-    init(hints: [PortSegment] = []) {
+    package init(hints: [PortSegment] = []) {
         self.hints = hints.sorted()
         let classes = Set(hints.map { UInt32($0.portClass.rawValue) }).subtracting([0])
         let keys = classes.map { (Self.hintKey($0), $0) }
@@ -35,25 +35,25 @@ struct PortPartition: Sendable {
     private static let uncut = IPProtocol.withPorts.sorted().map { PortSegment(ProtocolPorts($0, .all), .none) }
 
     /// What a change of the ranges did to the classes.
-    struct Change {
-        var added: [(PortClassID, from: PortClassID)] = []
-        var removed: [PortClassID] = []
+    package struct Change {
+        package var added: [(PortClassID, from: PortClassID)] = []
+        package var removed: [PortClassID] = []
     }
 
-    var classCount: Int { liveClasses.count }
+    package var classCount: Int { liveClasses.count }
     private(set) var highestClass: UInt16 = 0
-    var rangeCount: Int { references.count }
-    func isInUse(_ range: ProtocolPorts) -> Bool { references[range] != nil }
+    package var rangeCount: Int { references.count }
+    package func isInUse(_ range: ProtocolPorts) -> Bool { references[range] != nil }
 
-    mutating func retain(_ range: ProtocolPorts) { references[range, default: 0] += 1 }
+    package mutating func retain(_ range: ProtocolPorts) { references[range, default: 0] += 1 }
 
-    mutating func release(_ range: ProtocolPorts) {
+    package mutating func release(_ range: ProtocolPorts) {
         guard let count = references[range] else { return }
         references[range] = count == 1 ? nil : count - 1
     }
 
     /// Cuts by the ranges in use, on top of those that cut already: classes only split.
-    mutating func split() -> Change? {
+    package mutating func split() -> Change? {
         let new = references.keys.filter { !cutting.contains($0) }
         guard !new.isEmpty else { return nil }
         cutting.formUnion(new)
@@ -61,13 +61,13 @@ struct PortPartition: Sendable {
     }
 
     /// Forgets ranges out of use: classes only merge.
-    mutating func settle() -> Change? {
+    package mutating func settle() -> Change? {
         guard cutting.count != references.count else { return nil }
         cutting = Set(references.keys)
         return recut()
     }
 
-    mutating func endStep() { numbers.endStep() }
+    package mutating func endStep() { numbers.endStep() }
 
     private mutating func recut() -> Change {
         let ranges = cutting.sorted()
@@ -105,7 +105,7 @@ struct PortPartition: Sendable {
         return result
     }
 
-    /// Class of each piece: refined range by range, so that two pieces share one if the same ranges cover them.
+    /// The class of each piece, refined range by range: two pieces share one if the same ranges cover them.
     private static func classes(of pieces: [ProtocolPorts], _ ranges: [ProtocolPorts]) -> [Int] {
         var result = [Int](repeating: 0, count: pieces.count)
         var count = 1
@@ -121,7 +121,7 @@ struct PortPartition: Sendable {
                 }
             }
         }
-        // Classes that were split away whole leave holes.
+        // Classes that were split completely leave holes.
         var dense: [Int: Int] = [0: 0]
         return result.map { value in
             if let number = dense[value] { return number }
@@ -152,7 +152,7 @@ struct PortPartition: Sendable {
         var new: Int
     }
 
-    /// Which old class and which new one share ports, those that share most first.
+    /// Which old and new classes share ports, those that share most first.
     private static func overlaps(
         _ segments: [PortSegment], _ pieces: [ProtocolPorts], _ classes: [Int]
     ) -> [Overlap] {
@@ -177,8 +177,8 @@ struct PortPartition: Sendable {
         }.map(\.key)
     }
 
-    /// A new class keeps the number of the old one with which it shares most, where no other shares more; else that of
-    /// the one of the previous run.
+    /// A new class keeps the number of the old class with which it shares most, unless another one shares more;
+    /// otherwise the number of a class of the previous run.
     private mutating func nameClasses(
         _ present: [Overlap], _ before: [Overlap], count: Int, _ change: inout Change
     ) -> [PortClassID] {
@@ -215,7 +215,7 @@ struct PortPartition: Sendable {
         return names.map { $0 ?? .none }
     }
 
-    /// Neighbours of one class as one segment.
+    /// Merges adjacent segments of one class.
     private static func joined(_ segments: [PortSegment]) -> [PortSegment] {
         var result: [PortSegment] = []
         for segment in segments {
@@ -232,7 +232,7 @@ struct PortPartition: Sendable {
     }
 
     /// The runs of ports whose class differs, with their new class.
-    static func differences(_ old: [PortSegment], _ new: [PortSegment]) -> [PortSegment] {
+    package static func differences(_ old: [PortSegment], _ new: [PortSegment]) -> [PortSegment] {
         var result: [PortSegment] = []
         var a = 0
         var b = 0

@@ -2,15 +2,15 @@
 import CompiledPolicy
 import PolicyModel
 
-/// A program's rules prepared for filling rows: a row is a distinct set of rules that match by peer, a column a
-/// distinct set that match by port, a cell the first match through the tiers. The tiers with the policies in audit, if
-/// there are any, follow those in force as a second part; a cell is then made of the answers of both.
+/// A program's rules, prepared for filling rows: a row is a distinct set of rules that match by peer, a column a
+/// distinct set that match by port, a cell the first match through the tiers. If there are policies in audit, the tiers
+/// that include them follow as a second part; a cell then combines the answers of both.
 struct ProgramLayout: Sendable {
     struct Rule: Sendable {
         var tier: Int
         var action: RuleAction
         var id: RuleID
-        /// Columns whose ports it matches.
+        /// Columns whose ports the rule matches.
         var columns: [Int] = []
     }
 
@@ -18,21 +18,21 @@ struct ProgramLayout: Sendable {
     /// What ends each tier.
     var denies: [RuleID?] = []
     private var isNetworkPolicy: [Bool] = []
-    /// How many tiers are in force; the others are those with the policies in audit.
+    /// The number of tiers in force; the others include the policies in audit.
     private let enforcedTiers: Int
     /// Rules that match every peer, in order.
     private var anyPeer: [UInt32] = []
     private var rulesOfSet: [PeerSetID: [UInt32]] = [:]
     private(set) var columnCount = 1
     private(set) var rows: [[UInt32]: UInt16] = [:]
-    /// Where a new row goes that does not fit: it denies.
+    /// The rule of rows that do not fit: it denies.
     private let overLimit: RuleID
 
     var peerSets: [PeerSetID] { Array(rulesOfSet.keys) }
 
     /// - Parameters:
-    ///   - columnsOfRule: which of the columns each rule matches.
-    ///   - overLimit: the rule that denies where a row does not fit.
+    ///   - columnsOfRule: the columns that each rule matches.
+    ///   - overLimit: the rule that denies if a row does not fit.
     init(
         _ content: ProgramContent, ids: (RuleIdentity) -> RuleID, columnsOfRule: [[Int]], columnCount: Int,
         overLimit: RuleID
@@ -71,7 +71,7 @@ struct ProgramLayout: Sendable {
         return result
     }
 
-    /// The row of a class with these sets, added to `cells` where there is none. Row 0 is to be that of no set.
+    /// The row of a class with these sets, which is added to `cells` if missing. Row 0 must be that of no set.
     mutating func row(of sets: [PeerSetID], cells: inout [Cell]) -> UInt16 {
         let matching = matching(sets)
         if let row = rows[matching] { return row }
@@ -89,7 +89,7 @@ struct ProgramLayout: Sendable {
         return UInt16(number)
     }
 
-    /// Whether rows had to be left out.
+    /// Whether rows were left out.
     private(set) var isOverLimit = false
 
     private func fill(_ matching: [UInt32]) -> [Cell] {
@@ -99,7 +99,7 @@ struct ProgramLayout: Sendable {
             let isAudited = enforced[column].verdict == .allow && audit[column].verdict == .deny
             guard isAudited else { return enforced[column] }
             var cell = audit[column]
-            (cell.verdict, cell.wouldDeny) = (.allow, true)
+            cell.action = .audit
             return cell
         }
     }

@@ -3,7 +3,7 @@ import CompiledPolicy
 import NetworkTypes
 import PolicyModel
 
-/// The keys by which a restarted daemon finds its numbers again. All are made of canonical content alone.
+/// The keys by which a restarted daemon finds its numbers again. All of them depend only on canonical content.
 extension StableHash {
     mutating func add(_ reference: PolicyReference) {
         add(reference.kind)
@@ -101,7 +101,7 @@ extension StableKey {
     }
 
     /// A peer set: members that change are no part of its key, so that it is found again after they did.
-    init(_ description: PeerSetDescription) {
+    package init(_ description: PeerSetDescription) {
         var hash = StableHash()
         hash.add(description.description)
         hash.add(description.identity.blocks)
@@ -118,7 +118,7 @@ extension StableKey {
         self = hash.finish()
     }
 
-    /// An endpoint: name and addresses, but no UID, which a restarted daemon could not tell from the tables.
+    /// An endpoint: name and addresses, but no UID, which a restarted daemon could not read from the tables.
     init(endpoint name: EndpointName, addresses: [IPAddress]) {
         var hash = StableHash()
         hash.add(name.shownNamespace)
@@ -128,7 +128,7 @@ extension StableKey {
         self = hash.finish()
     }
 
-    /// A program: its direction and its tiers with all that a rule says.
+    /// A program: its direction and its tiers with the content of all rules.
     init(_ content: ProgramContent, peerSetKey: (PeerSetID) -> StableKey) {
         var hash = StableHash()
         hash.add(content.direction.rawValue)
@@ -140,17 +140,17 @@ extension StableKey {
     }
 }
 
-/// What makes two programs one.
+/// What makes two programs the same.
 struct ProgramContent: Sendable, Hashable {
     var direction: Direction
     var tiers: [ResolvedTier]
-    /// With the policies in audit; nil: there are none of these.
+    /// With the policies in audit; nil if there are none.
     var audit: [ResolvedTier]?
 
-    /// Of both parts.
+    /// The tiers of both parts.
     var allTiers: [ResolvedTier] { tiers + (audit ?? []) }
 
-    /// Whether a written rule or isolation is in force, beside what is always allowed.
+    /// Whether a written rule or isolation is in force, in addition to what is always allowed.
     var isEnforced: Bool {
         tiers.contains { tier in
             tier.otherwiseDeny != nil

@@ -282,8 +282,8 @@ public struct ResolvedChange: Sendable, Hashable {
     /// their description has the members.
     public var members: [PeerSetID: MembershipChange] = [:]
     /// Groups that are new or differ, with all selector peer sets that they are now members of (sorted, not empty).
-    /// Sets with ``PeerSetDescription/blocks`` are not repeated here. Of one with ``PeerSetDescription/bounds`` only the
-    /// group's addresses within them are members.
+    /// Sets with ``PeerSetDescription/blocks`` are not repeated here. Of one with ``PeerSetDescription/bounds`` only
+    /// the group's addresses within them are members.
     public var groups: [PeerGroupID: [PeerSetID]] = [:]
     /// Groups that are members of no peer set any more, or gone; their addresses belong to none.
     public var removedGroups: [PeerGroupID] = []

@@ -41,7 +41,8 @@ extension PolicyPipeline {
     /// The pod, anywhere in the cluster, that owns an address.
     public func pod(owning address: IPAddress) -> EndpointName? { state.pod(owning: address) }
 
-    /// The pod of this node with a UID, or the mirror of the static pod that is attached with it, if its object is known.
+    /// The pod of this node with a UID, or the mirror of the static pod that is attached with it, if its object is
+    /// known.
     public func localPod(withUID uid: String) -> EndpointName? { state.localPod(withUID: uid) }
 
     /// A Node object's addresses. Nil: no such node.

@@ -3,32 +3,32 @@ import ClusterState
 import NetworkTypes
 import PolicyModel
 
-/// Whom a peer set holds, in canonical form: equal keys are one peer set.
+/// The members of a peer set, in canonical form: equal keys are one peer set.
 ///
 /// A key says who the members are, and never lists members that change: a set lives on, and with it the programs that
-/// name it, while its members join and leave. Of pods the groups report that, of ``nodes(_:)`` and ``ownNode``
-/// ``members(in:)`` does. A set of learned names or of another cluster's pods is one more case of the second kind.
+/// name it, while its members join and leave. Groups report members that are pods; ``members(in:)`` reports those of
+/// ``nodes(_:)`` and ``ownNode``. Sets of learned names or of another cluster's pods would be of the second kind.
 enum PeerSetKey: Hashable, Sendable {
     case pods(PodPeers)
     /// All ipBlocks of one rule; sorted, without duplicates.
     case blocks([AddressBlock])
     /// Nodes by label.
     case nodes(IndexedSelector)
-    /// Every address that this node itself takes in.
+    /// Every address that this node delivers to itself.
     case ownNode
 }
 
-/// Pods by selectors and, for a named port, by the number that they give it.
+/// Pods by selectors and, for a named port, by its number in the pod.
 struct PodPeers: Hashable, Sendable {
     var scope: IndexedScope
     var pods: IndexedSelector
     var port: IndexedPort?
-    /// Only those addresses count; sorted, without duplicates. Empty: all.
+    /// Only these addresses count; sorted, without duplicates. Empty: all.
     var bounds: [AddressBlock] = []
 }
 
 extension PodPeers {
-    /// Whatever pod has this port: within these blocks, if there are any.
+    /// Every pod with this port: within these blocks, if there are any.
     init(havingPort port: IndexedPort, within bounds: [AddressBlock] = []) {
         self.init(scope: .selector(IndexedSelector()), pods: IndexedSelector(), port: port, bounds: bounds)
     }
@@ -51,7 +51,7 @@ extension PeerSetKey {
         }
     }
 
-    /// The members of a set that are prefixes and change, sorted; nil for sets of other kinds.
+    /// The members of a set of changing prefixes, sorted; nil for sets of other kinds.
     func members(in state: ClusterState) -> [CIDR]? {
         switch self {
         case .pods, .blocks: nil

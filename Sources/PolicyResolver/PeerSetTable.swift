@@ -3,8 +3,8 @@ import ClusterState
 import NetworkTypes
 import PolicyModel
 
-/// The peer sets that rules of local endpoints use, which pod groups are their members, and the index by which a
-/// group finds its peer sets without trying every one.
+/// The peer sets that rules of local endpoints use, their member groups, and the index by which a group finds its peer
+/// sets without trying every one.
 struct PeerSetTable: Sendable {
     struct PeerSet: Sendable {
         var key: PeerSetKey
@@ -16,7 +16,7 @@ struct PeerSetTable: Sendable {
         var groups: [UInt32] = []
     }
 
-    /// Where a group looks for peer sets: by a label that the selector demands, else by namespace alone.
+    /// Where a group looks for peer sets: by a label that the selector requires, otherwise by namespace.
     struct Anchor: Hashable, Sendable {
         enum Scope: Hashable, Sendable {
             case namespace(UInt32)
@@ -36,7 +36,7 @@ struct PeerSetTable: Sendable {
     private var liveSelectors: [UInt32] = []
     private var namespacesOfSelector: [UInt32: [UInt32]] = [:]
     private var selectorsOfNamespace: [UInt32: [UInt32]] = [:]
-    /// The memo: peer sets (sorted) of each group; nil where the group is not active.
+    /// The cache: peer sets (sorted) of each group; nil if the group is not active.
     private var setsOfGroup: [[PeerSetID]?] = []
     /// The prefixes in each set whose members change, and what this step changed.
     private var prefixes: [PeerSetID: [CIDR]] = [:]
@@ -55,7 +55,7 @@ struct PeerSetTable: Sendable {
 
     // MARK: References
 
-    /// The peer set with this key, with one more reference; made, and its members found, where it is new.
+    /// The peer set with this key, with one more reference; a new set is created with its members.
     mutating func acquire(_ key: PeerSetKey, in state: ClusterState) -> PeerSetID {
         if let number = numbers[key] {
             sets[Int(number)]?.references += 1
@@ -87,7 +87,7 @@ struct PeerSetTable: Sendable {
         return id
     }
 
-    /// One reference less, at the end of the step.
+    /// Removes a reference, at the end of the step.
     mutating func release(_ id: PeerSetID) { toRelease.append(id) }
 
     private mutating func retainSelector(of peers: PodPeers, in state: ClusterState) -> UInt32? {
@@ -115,7 +115,7 @@ struct PeerSetTable: Sendable {
 
     // MARK: Membership
 
-    /// The `In` requirement with the fewest pods behind it, if any.
+    /// The `In` requirement that the fewest pods meet, if any.
     private func anchorRequirement(of peers: PodPeers, in state: ClusterState) -> (IndexedRequirement, cost: Int)? {
         var best: (IndexedRequirement, cost: Int)?
         for requirement in peers.pods.requirements where requirement.operator == .isIn {
@@ -183,7 +183,7 @@ struct PeerSetTable: Sendable {
         if before[group] == nil { before[group] = sets(ofGroup: group) }
     }
 
-    /// Finds a group's peer sets again: it is new, gone, or its namespace has other labels.
+    /// Finds a group's peer sets again: it is new or gone, or its namespace has other labels.
     mutating func refresh(group: UInt32, in state: ClusterState) {
         while setsOfGroup.count < state.groups.count { setsOfGroup.append(nil) }
         touch(group)
@@ -215,8 +215,8 @@ struct PeerSetTable: Sendable {
         return result
     }
 
-    /// Evaluates the namespace selectors for a namespace that is new or has other labels. Returns whether another set
-    /// of them matches.
+    /// Evaluates the namespace selectors for a namespace that is new or has other labels. Returns whether a different
+    /// set of them matches.
     mutating func refresh(namespace: UInt32, in state: ClusterState) -> Bool {
         let old = selectorsOfNamespace[namespace] ?? []
         let labels = state.isLive(namespace: namespace) ? state.labels(ofNamespace: namespace) : nil
@@ -240,7 +240,7 @@ struct PeerSetTable: Sendable {
 
     // MARK: End of a step
 
-    /// Drops what nothing refers to any more and reports what the step changed.
+    /// Drops what nothing refers to any more and reports the changes of the step.
     mutating func finish(_ change: inout ResolvedChange, in state: ClusterState) {
         var freed: [UInt32] = []
         for id in toRelease {

@@ -33,7 +33,7 @@ extension PolicyResolver {
             ? nil : HeldEndpoint(name: state.endpointName(ofPod: number), addresses: addresses)
     }
 
-    /// The kubelet's probes get through, as to every pod; nothing that the pod begins does.
+    /// The kubelet's probes reach it, as they reach every pod; flows that the pod begins do not pass.
     private func heldDirection(_ direction: Direction) -> ResolvedDirection {
         ResolvedDirection(tiers: [
             ResolvedTier(

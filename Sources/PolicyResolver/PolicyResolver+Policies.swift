@@ -4,7 +4,7 @@ import PolicyModel
 
 /// Which policies are resolved because they select local groups.
 extension PolicyResolver {
-    /// Resolves again what changed, and marks the groups that other policies may select now.
+    /// Resolves what changed again, and marks the groups that other policies may select now.
     mutating func refreshPolicies(
         _ changes: ClusterChanges, _ state: ClusterState, dirtyGroups: inout Set<UInt32>
     ) {
@@ -22,7 +22,7 @@ extension PolicyResolver {
             }
             guard let old = active[number] else { continue }
             for set in old.peerSets { peerSets.release(set) }
-            // A policy that is gone is kept empty until the groups that it selected have let go of it.
+            // A policy that is gone stays, empty, until the groups that it selected have released it.
             var new =
                 record.map { peerSets.activate($0, in: state) }
                 ?? ActivePolicy(reference: old.reference, layer: old.layer)
@@ -41,7 +41,7 @@ extension PolicyResolver {
         return stale
     }
 
-    /// Counts one more group that a policy selects, and resolves it for the first.
+    /// Counts one more group that a policy selects, and resolves the policy for the first one.
     mutating func use(_ number: UInt32, _ state: ClusterState) {
         if active[number] == nil, let record = state.policies[Int(number)] {
             active[number] = peerSets.activate(record, in: state)

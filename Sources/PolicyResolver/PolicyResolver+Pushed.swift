@@ -15,17 +15,17 @@ struct PushedState: Sendable {
     var entries: [Entry] = []
     /// Names and addresses as last reported.
     var reported: [EndpointName: [IPAddress]] = [:]
-    /// Rules have to be resolved again.
+    /// Rules must be resolved again.
     var isDirty = false
     /// An endpoint of this node changed, and with it perhaps the owner of a pushed address or name.
     var isContested = false
 }
 
 extension PolicyResolver {
-    /// Replaces all that was pushed before; takes effect with the next ``resolve(_:)``.
+    /// Replaces everything that was pushed before; takes effect with the next ``resolve(_:)``.
     ///
-    /// A pod that later appears on this node with the name or an address of a pushed endpoint takes it over, as the
-    /// cluster's word on its pods is the newer one; the pushed endpoint has it back when the pod is gone.
+    /// A pod that later appears on this node with the name or an address of a pushed endpoint takes it over, because
+    /// the cluster's information about its pods is newer; the pushed endpoint gets it back when the pod is gone.
     public mutating func push(_ policy: PushedPolicy, over state: ClusterState) throws(PushedPolicyError) {
         try policy.validate()
         for endpoint in policy.endpoints {

@@ -3,7 +3,7 @@ import NetworkTypes
 import PolicyModel
 
 /// A local endpoint with the policies that may decide about it, in order of evaluation: those with rules for the
-/// direction, and those that isolate it. Policies in audit are not among them.
+/// direction, and those that isolate it. Policies in audit are not included.
 public struct LocalEndpointSummary: Sendable, Hashable {
     public var name: EndpointName
     /// Sorted.
@@ -13,7 +13,7 @@ public struct LocalEndpointSummary: Sendable, Hashable {
 }
 
 extension PolicyResolver {
-    /// All local endpoints, pods', held and pushed ones, in order of name.
+    /// All local endpoints (pods, held and pushed), ordered by name.
     public var localEndpoints: [LocalEndpointSummary] {
         var result = endpoints.values.map { endpoint in
             let policies = enforced(on: endpoint.group)
@@ -44,7 +44,7 @@ extension PolicyResolver {
         (groups[number]?.policies ?? []).compactMap { active[$0] }.filter { !$0.isInAudit }
     }
 
-    /// The policies that select a local endpoint, in audit or not, with the endpoints in order of name.
+    /// The policies that select a local endpoint, in audit or not, with the endpoints ordered by name.
     public var policySelections: [PolicyReference: [EndpointName]] {
         var result: [PolicyReference: Set<EndpointName>] = [:]
         for endpoint in endpoints.values {

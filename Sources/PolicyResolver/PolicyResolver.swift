@@ -3,10 +3,10 @@ import ClusterState
 import NetworkTypes
 import PolicyModel
 
-/// Cluster state to resolved policy of this node's endpoints, step by step.
+/// Resolves the cluster's state to the policy of this node's endpoints, step by step.
 ///
-/// Pods of one group have the same policies, so directions are resolved once for each group that has local pods.
-/// A policy is resolved once, while it selects at least one of them.
+/// Pods of one group have the same policies, so directions are resolved once for each group with local pods. A policy
+/// is resolved once, while it selects at least one of them.
 public struct PolicyResolver: Sendable {
     struct LocalEndpoint: Sendable, Equatable {
         var name: EndpointName
@@ -37,7 +37,7 @@ public struct PolicyResolver: Sendable {
 
     public init(settings: PolicySettings = PolicySettings()) { self.settings = settings }
 
-    /// Brings resolved policy up to date with the changes that `state` has noted.
+    /// Brings resolved policy up to date with the changes that `state` has recorded.
     public mutating func resolve(_ state: ClusterState) -> ResolvedChange {
         var change = ResolvedChange()
         let changes = state.changes
@@ -155,7 +155,7 @@ public struct PolicyResolver: Sendable {
         }
     }
 
-    /// What is in force, and beside it, where policies in audit differ from that, what would be.
+    /// What is in force, and, if policies in audit would change it, what would be.
     private func direction(
         _ direction: Direction, of policies: [ActivePolicy], ports: [IndexedPort]
     ) -> ResolvedDirection {
@@ -180,7 +180,7 @@ public struct PolicyResolver: Sendable {
         case .egress:
             admin = failsafeRules(ownNode: settings.enforcesNetworkPolicyOnOwnNode || hasTiers) + admin
             if !settings.enforcesNetworkPolicyOnOwnNode, !isolating.isEmpty {
-                // The Baseline tier is asked about the own node, and nobody after it.
+                // The Baseline tier decides about the own node, and no tier after it.
                 isolated = ownNodeRules(.egress, action: baseline.isEmpty ? .allow : .pass)
                 if !baseline.isEmpty { baseline += ownNodeRules(.egress) }
             }
@@ -196,7 +196,7 @@ public struct PolicyResolver: Sendable {
         return result
     }
 
-    /// What no policy keeps a pod from: an address by DHCP, and names by the node's resolver.
+    /// What no policy may deny a pod: an address by DHCP, and names from the node's resolver.
     func failsafeRules(ownNode isJudged: Bool) -> [ResolvedRule] {
         var rules: [ResolvedRule] = []
         if isJudged, let ownNode {

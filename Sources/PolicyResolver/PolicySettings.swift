@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
 
-/// What an operator chose about the traffic between pods and their own node.
+/// The operator's settings for traffic between pods and their own node.
 public struct PolicySettings: Sendable, Hashable {
-    /// NetworkPolicy decides about traffic from a pod to its own node too; else only the Admin and Baseline tiers do.
+    /// NetworkPolicy also decides about traffic from a pod to its own node; otherwise only the Admin and Baseline tiers
+    /// do.
     public var enforcesNetworkPolicyOnOwnNode: Bool
-    /// Where the node-local resolver listens: no policy keeps a pod from it.
+    /// Addresses of the node-local resolver: no policy may deny them.
     public var nodeDNS: [IPAddress]
     public init(enforcesNetworkPolicyOnOwnNode: Bool = false, nodeDNS: [IPAddress] = []) {
         self.enforcesNetworkPolicyOnOwnNode = enforcesNetworkPolicyOnOwnNode

@@ -4,7 +4,8 @@ import NetworkTypes
 import PolicyModel
 
 extension Policy {
-    /// A NetworkPolicy protects pods of its own namespace. Its rules of a direction count only where it isolates.
+    /// A NetworkPolicy protects pods of its own namespace. Its rules of a direction count only if it isolates in that
+    /// direction.
     public init(_ policy: NetworkPolicy) {
         let namespace = policy.metadata.namespace
         let isolates = Set(policy.policyTypes.map { Direction($0) })
@@ -21,7 +22,7 @@ extension Policy {
 }
 
 extension PolicyRule {
-    /// Where a NetworkPolicy lists no peers or no ports, it means every one.
+    /// If a NetworkPolicy lists no peers or no ports, it means all of them.
     fileprivate init(_ rule: NetworkPolicyRule, in namespace: String) {
         self.init(
             action: .allow, peers: rule.peers.isEmpty ? nil : rule.peers.map { PolicyPeer($0, in: namespace) },

@@ -3,7 +3,7 @@ import KubernetesObjects
 import PolicyModel
 
 extension Policy {
-    /// The policy that an object holds. Nil: the object is no policy.
+    /// The policy that an object holds. Nil if the object is not a policy.
     public init?(_ object: KubernetesObject) {
         switch object {
         case .networkPolicy(let policy): self.init(policy)
@@ -14,7 +14,7 @@ extension Policy {
 }
 
 extension PolicyReference {
-    /// The policy that an object with this key is.
+    /// The policy with this object key.
     public init(_ key: ObjectKey) {
         self.init(kind: key.kind.rawValue, namespace: key.namespace, name: key.name)
     }

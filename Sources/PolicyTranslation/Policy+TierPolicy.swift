@@ -25,8 +25,8 @@ extension Tier {
 }
 
 extension PolicyRule {
-    /// Nobody can know what a rule with parts that are not understood was meant to deny or to pass on. It denies
-    /// everything, so that nothing gets past it.
+    /// If parts of a rule are not understood, it is unknown what the rule should deny or pass on. It denies everything,
+    /// so that no packet gets past it.
     fileprivate init(_ rule: TierRule) {
         let action = RuleAction(rule.action)
         guard rule.unknown.isEmpty || action == .allow else {
@@ -66,7 +66,7 @@ extension TierPeer {
 }
 
 extension TierPort {
-    /// A named port is one of any protocol that has ports.
+    /// A named port may be of any protocol with ports.
     fileprivate var policyPorts: [PolicyPort] {
         switch self {
         case .range(let ipProtocol, let range): [.range(ProtocolPorts(ipProtocol, range))]

@@ -15,7 +15,7 @@ public final class PolledThread: Sendable {
         ///   - milliseconds: how long to wait at most; -1: without end.
         /// - Returns: false once the loop has to return.
         public func wait(for descriptor: Int32? = nil, milliseconds: Int32 = -1) -> Bool {
-            // poll(2) passes over descriptors below 0.
+            // poll(2) ignores descriptors below 0.
             var polled = (
                 pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: descriptor ?? -1, events: Int16(POLLIN), revents: 0)
@@ -71,7 +71,7 @@ public final class PolledThread: Sendable {
         self.thread = thread
     }
 
-    /// Ends the thread and waits for it. Call once, not from the thread.
+    /// Ends the thread and waits for it. Call this once, and not from the thread.
     public func stop() {
         var byte: UInt8 = 0
         _ = write(writeEnd, &byte, 1)
@@ -79,7 +79,7 @@ public final class PolledThread: Sendable {
         for end in [readEnd, writeEnd] { close(end) }
     }
 
-    /// The thread's own.
+    /// The state of the thread itself.
     private final class Body {
         let run: () -> Void
         init(_ run: @escaping () -> Void) { self.run = run }
@@ -88,7 +88,7 @@ public final class PolledThread: Sendable {
 
 /// Why there is no thread; `code` is an errno.
 public struct PolledThreadError: Error, Sendable, Hashable {
-    /// What was tried, as a verb: "start a thread".
+    /// What was tried, as a verb phrase: "start a thread".
     public var operation: String
     public var code: Int32
 }

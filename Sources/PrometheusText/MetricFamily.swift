@@ -15,7 +15,7 @@ public struct MetricFamily: Sendable, Hashable {
             case number(Double)
             case histogram(Histogram)
         }
-        /// In the order to be written.
+        /// In the order in which they are written.
         public var labels: [Label]
         public var value: Value
         public init(labels: [Label] = [], value: Value) {
@@ -88,7 +88,7 @@ public struct MetricFamily: Sendable, Hashable {
 public struct Histogram: Sendable, Hashable {
     /// Upper ends of the buckets, included in them; ascending.
     public let bounds: [Double]
-    /// Values in each bucket alone; the last one is for what is above all bounds.
+    /// The number of values in each bucket alone; the last bucket is for values above all bounds.
     public private(set) var counts: [UInt64]
     public private(set) var sum = 0.0
 

@@ -2,9 +2,9 @@
 import Glibc
 import Synchronization
 
-/// Descriptors that are held so that our own files can be opened when all others are taken, by whomever.
+/// Reserved descriptors, so that this process can open its own files when clients have used up all others.
 public final class DescriptorReserve: Sendable {
-    /// For all of this process.
+    /// The reserve of this process.
     public static let shared = DescriptorReserve()
 
     private static let size = 4
@@ -17,13 +17,13 @@ public final class DescriptorReserve: Sendable {
         return descriptor >= 0 ? descriptor : nil
     }
 
-    /// Opens a descriptor; where there is none left, one of the reserve makes room.
+    /// Opens a descriptor; if none is left, the reserve gives one up.
     ///
-    /// - Parameter attempt: answers a descriptor, or a negative number with errno set.
+    /// - Parameter attempt: returns a descriptor, or a negative number with errno set.
     public func open(_ attempt: () -> Int32) -> Int32 {
         let descriptor = attempt()
         guard descriptor < 0, errno == EMFILE || errno == ENFILE else { return descriptor }
-        // One at a time, so that nobody else of ours takes what was made free.
+        // One at a time, so that no other caller takes the descriptor that was given up.
         return held.withLock { held in
             guard let last = held.popLast() else {
                 errno = EMFILE
@@ -34,7 +34,7 @@ public final class DescriptorReserve: Sendable {
         }
     }
 
-    /// Takes back what was given away, as far as there is room; after a descriptor of ``open(_:)`` was closed.
+    /// Refills the reserve as far as possible; call this after a descriptor of ``open(_:)`` was closed.
     public func refill() {
         held.withLock { held in
             while held.count < Self.size, let descriptor = Self.hold() { held.append(descriptor) }

@@ -16,6 +16,6 @@ public struct FileAccessError: Error, Sendable, Hashable, CustomStringConvertibl
 
     public var description: String { "\(path): \(call): \(String(cString: strerror(errorNumber)))" }
 
-    /// Whether it may work in a moment: descriptors or memory were lacking, or what lies below the file system.
+    /// Whether it may succeed in a moment: descriptors, memory or something below the file system were lacking.
     package var mayPass: Bool { [EMFILE, ENFILE, ENOMEM, EAGAIN, EINTR, EIO, ESTALE].contains(errorNumber) }
 }

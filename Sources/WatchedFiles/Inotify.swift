@@ -6,9 +6,9 @@ package struct Inotify: Sendable {
     package struct Event: Sendable, Hashable {
         package var watch: Int32
         package var mask: UInt32
-        /// Ties the two halves of a rename together; 0 for other events.
+        /// The same for the two halves of a rename; 0 for other events.
         package var cookie: UInt32
-        /// Empty for events of the watched folder itself.
+        /// Empty for events of the watched directory itself.
         package var name: String
 
         package func has(_ bits: Int32...) -> Bool { bits.contains { mask & UInt32(bitPattern: $0) != 0 } }
@@ -23,7 +23,7 @@ package struct Inotify: Sendable {
 
     package func close() { _ = Glibc.close(descriptor) }
 
-    /// Watches a folder; nil where it can't be.
+    /// Watches a directory; nil if that is not possible.
     package func watch(_ path: String, _ mask: [Int32]) -> Int32? {
         let bits = mask.reduce(UInt32(IN_ONLYDIR)) { $0 | UInt32(bitPattern: $1) }
         let watch = inotify_add_watch(descriptor, path, bits)
@@ -32,7 +32,7 @@ package struct Inotify: Sendable {
 
     package func unwatch(_ watch: Int32) { _ = inotify_rm_watch(descriptor, watch) }
 
-    /// All events that wait.
+    /// All waiting events.
     package func drain() -> [Event] {
         var events: [Event] = []
         let size = 64 << 10

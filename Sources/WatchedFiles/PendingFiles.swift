@@ -2,21 +2,21 @@
 
 /// Which files have changed and when each is to be read: soon, but not while it is being written or replaced.
 ///
-/// A pure value: times are handed in.
+/// A pure value: the caller passes times.
 package struct PendingFiles: Sendable {
     package typealias Instant = ContinuousClock.Instant
 
     package struct Timing: Sendable {
-        /// A file is read when nothing was heard of it for this long …
+        /// A file is read when it has been quiet for this long …
         package var quiet: Duration = .milliseconds(5)
-        /// … or since its first event this long has passed.
+        /// … or when this long has passed since its first event.
         package var latest: Duration = .milliseconds(20)
-        /// A file that is gone counts as removed after this long: editors move the old file away before they write the
-        /// new one.
+        /// A missing file counts as removed after this long: editors move the old file away before they write the new
+        /// one.
         package var gone: Duration = .milliseconds(25)
-        /// A file that was created and not closed is read after this long all the same.
+        /// A file that was created and not closed is read after this long anyway.
         package var writing: Duration = .seconds(1)
-        /// A file that could not be read for want of descriptors or memory is read again after this long.
+        /// A file that could not be read for lack of descriptors or memory is read again after this long.
         package var lacking: Duration = .milliseconds(500)
 
         package init() {}
@@ -28,7 +28,7 @@ package struct PendingFiles: Sendable {
         var isBeingWritten = false
         /// Moved to another name, so it does not come back.
         var isRenamed = false
-        /// Set where the file was found missing.
+        /// Set if the file was found missing.
         var lookAgain: Instant?
     }
 
@@ -37,7 +37,7 @@ package struct PendingFiles: Sendable {
 
     package init(timing: Timing = Timing()) { self.timing = timing }
 
-    /// Something happened to `name`, after which it may be read.
+    /// `name` changed and may be read.
     package mutating func touch(_ name: String, at now: Instant) {
         var entry = entries[name] ?? Entry(since: now, last: now)
         entry.last = now
@@ -47,7 +47,7 @@ package struct PendingFiles: Sendable {
         entries[name] = entry
     }
 
-    /// `name` was created; who writes it will close it.
+    /// `name` was created; its writer will close it.
     package mutating func create(_ name: String, at now: Instant) {
         touch(name, at: now)
         entries[name]?.isBeingWritten = true
@@ -62,7 +62,7 @@ package struct PendingFiles: Sendable {
         return entry.lookAgain ?? min(entry.last + timing.quiet, entry.since + timing.latest)
     }
 
-    /// When `take` will have something; nil where nothing is pending.
+    /// When `take` will have something; nil if nothing is pending.
     package var nextDue: Instant? { entries.values.map(due).min() }
 
     /// The names to read now. Empty until one of them is due.
@@ -73,7 +73,7 @@ package struct PendingFiles: Sendable {
         }.map(\.key).sorted()
     }
 
-    /// Whether `name`, found missing, is to be taken as removed. Else it is looked at again later.
+    /// Whether `name`, found missing, counts as removed. Otherwise it is checked again later.
     package mutating func settleMissing(_ name: String, at now: Instant) -> Bool {
         guard let entry = entries[name], !entry.isRenamed, now < entry.last + timing.gone else { return true }
         entries[name]?.lookAgain = entry.last + timing.gone

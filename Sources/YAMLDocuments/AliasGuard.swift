@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Refuses texts whose mere composing could take time out of proportion.
+/// Refuses texts whose composition alone could take disproportionate time.
 ///
-/// Aliases as values cost nothing before they are followed, which the reader bounds. Keys are hashed while a document
-/// is composed, with everything that aliases inside them stand for: nested aliases in a key double the work at each
-/// level. Such keys have no place in a manifest, so a guess from the text, on the safe side, is good enough.
+/// Aliases as values cost nothing before they are followed, which the reader limits. Keys are hashed while a document
+/// is composed, with everything for which aliases inside them stand: nested aliases in a key double the work at each
+/// level. A manifest needs no such keys, so a conservative guess from the text is good enough.
 enum AliasGuard {
     /// Node visits that hashing may cost.
     private static let workLimit = 64.0 * 1024 * 1024
@@ -13,7 +13,7 @@ enum AliasGuard {
         guard bytes.contains(UInt8(ascii: "&")), bytes.contains(UInt8(ascii: "*")) else { return false }
         let signs = count(bytes)
         guard signs.anchors > 0, signs.aliases > 0, signs.hasComplexKey else { return false }
-        // With n aliases the most that they can multiply to is three at each of n/3 levels.
+        // With n aliases they can multiply to at most three at each of n/3 levels.
         var work = Double(bytes.count)
         for _ in 0..<min((signs.aliases + 2) / 3, 64) { work *= 3 }
         return work > workLimit

@@ -8,7 +8,7 @@ public struct DocumentError: Error, Sendable, Hashable {
     public var reason: String
 }
 
-/// Reads one document that is no manifest, such as a configuration, with the same bounds.
+/// Reads one document that is not a manifest, for example a configuration, with the same limits.
 public enum DocumentReader {
     /// The one document of `bytes`, YAML or JSON.
     ///
@@ -17,7 +17,7 @@ public enum DocumentReader {
         _ bytes: [UInt8], limits: YAMLLimits = YAMLLimits()
     ) throws(DocumentError) -> DocumentNode {
         guard bytes.count <= limits.size else {
-            throw DocumentError(line: 0, reason: "\(bytes.count) bytes are more than the limit of \(limits.size)")
+            throw DocumentError(line: 0, reason: "\(bytes.count) bytes exceed the limit of \(limits.size)")
         }
         let node: DocumentNode?
         do throws(YAMLReader.Failure) {

@@ -2,17 +2,17 @@
 
 /// Cuts a YAML stream at its `---` lines.
 ///
-/// A line that begins with `---` and a space or its end is a document marker wherever it stands (YAML 1.2, 9.1.2), in
-/// block scalars too, so the cut needs no parsing. Documents that are cut apart fail apart.
+/// A line that begins with `---` and a space or its end is a document marker wherever it is (YAML 1.2, 9.1.2), even in
+/// block scalars, so the cut needs no parsing. Separate documents fail separately.
 package enum DocumentSplitter {
     package struct Part: Hashable {
-        /// With the marker line.
+        /// Including the marker line.
         package var bytes: ArraySlice<UInt8>
-        /// 1-based line where it begins.
+        /// The line where it begins, counted from 1.
         package var line: Int
     }
 
-    /// Nil where there are more than `limit` parts.
+    /// Nil if there are more than `limit` parts.
     package static func split(_ bytes: [UInt8], limit: Int) -> [Part]? {
         var parts: [Part] = []
         var start = 0
@@ -31,12 +31,12 @@ package enum DocumentSplitter {
             line += 1
         }
         parts.append(Part(bytes: bytes[start...], line: startLine))
-        // What stands before the first marker is a document only if it has content.
+        // The text before the first marker is a document only if it has content.
         if let first = parts.first, !isMarker(bytes, at: 0), isBlank(first.bytes) { parts.removeFirst() }
         return parts.count <= limit ? parts : nil
     }
 
-    /// Whether a part is a marker with nothing but empty lines and comments behind it.
+    /// Whether a part is a marker followed only by empty lines and comments.
     package static func isEmpty(_ part: Part) -> Bool {
         guard part.bytes.starts(with: "---".utf8) else { return false }
         var isComment = false
@@ -48,7 +48,8 @@ package enum DocumentSplitter {
         return true
     }
 
-    /// Signs of a text that can begin a value of a YAML document: an upper bound on its values, but for the first.
+    /// Characters of a text that can begin a value of a YAML document: an upper bound on its values, except for the
+    /// first.
     package static func signs(_ bytes: ArraySlice<UInt8>) -> Int {
         var count = 0
         for byte in bytes {
@@ -70,7 +71,7 @@ package enum DocumentSplitter {
         return position + 3 == bytes.count || isSpace(bytes[position + 3])
     }
 
-    /// Lines of a part, an unfinished last one included; a carriage return alone ends a line too.
+    /// Lines of a part, including an unfinished last one; a carriage return alone also ends a line.
     package static func lineCount(_ bytes: ArraySlice<UInt8>) -> Int {
         var count = 1
         for index in bytes.indices.dropLast() {

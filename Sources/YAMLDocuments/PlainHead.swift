@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import Documents
 
-/// Tells from the text alone of what kind a document is that cannot be composed, because a mapping in it has a key twice.
+/// Finds the kind of a document from its text alone, for a document that cannot be composed because one of its mappings
+/// has a duplicate key.
 ///
-/// Only documents that are written as almost all are: a mapping whose keys begin at the left margin, each plain and on a
-/// line of its own. In such a mapping a key has no other place, so a `kind` that is found once is the only one; if it
-/// stands inside a text or a list, the document has none. Whatever else stands at the left margin: nothing is told.
+/// Works only for documents written like almost all are: a mapping whose keys begin at the left margin, each plain and
+/// on its own line. Keys of such a mapping cannot be anywhere else, so a `kind` that is found once is the only one; if
+/// it is inside a text or a list, the document has none. For anything else at the left margin, the answer is nil.
 enum PlainHead {
     private static let colon = UInt8(ascii: ":")
 
@@ -13,7 +14,7 @@ enum PlainHead {
         guard !hasOtherLineEnds(bytes) else { return nil }
         var values: [String: String] = [:]
         var isInMapping = false
-        // Whether what comes indented would go on with a value that was taken as whole.
+        // Whether indented text would continue a value that was taken as complete.
         var isComplete = false
         for (number, raw) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
             var line = raw
@@ -68,7 +69,7 @@ enum PlainHead {
         }
     }
 
-    /// YAML 1.1 ends lines with a carriage return alone, and with U+0085, U+2028 and U+2029, too.
+    /// YAML 1.1 also ends lines with a carriage return alone, and with U+0085, U+2028 and U+2029.
     private static func hasOtherLineEnds(_ bytes: ArraySlice<UInt8>) -> Bool {
         for index in bytes.indices {
             let next = index + 1 < bytes.endIndex ? bytes[index + 1] : 0

@@ -2,15 +2,15 @@
 import Documents
 import Yams
 
-/// Reads one part of a YAML stream into nodes with places.
+/// Reads one part of a YAML stream into nodes with positions.
 package struct YAMLReader {
     package struct Failure: Error, Hashable {
-        /// 1-based within the part; 0 where unknown.
+        /// Counted from 1 within the part; 0 if unknown.
         package var line: Int
         package var column: Int
         package var reason: String
         package var hint: String?
-        /// Where it is certain in spite of the failure: `apiVersion`, `kind` and the names of `metadata`.
+        /// The certain part of a document that failed: `apiVersion`, `kind` and the names of `metadata`.
         package var head: DocumentNode?
     }
 
@@ -19,11 +19,11 @@ package struct YAMLReader {
 
     private init(limits: YAMLLimits, size: Int) {
         self.limits = limits
-        // Without aliases a node takes a byte at least, and an implied null stands beside it.
+        // Without aliases a node takes at least a byte, with an implied null next to it.
         nodesLeft = 2 * size + limits.aliasedNodes
     }
 
-    /// The document of `bytes`; nil where it is empty.
+    /// The document of `bytes`; nil if it is empty.
     package static func read(_ bytes: ArraySlice<UInt8>, limits: YAMLLimits) throws(Failure) -> DocumentNode? {
         guard var text = String(validating: bytes, as: UTF8.self) else {
             throw Failure(line: 0, column: 0, reason: "is not valid UTF-8", hint: "save the file as UTF-8")
@@ -33,10 +33,11 @@ package struct YAMLReader {
         }
         guard DocumentSplitter.signs(bytes) <= limits.signs else {
             throw Failure(
-                line: 0, column: 0, reason: "has too many values: more than \(limits.signs) signs that can begin one",
+                line: 0, column: 0,
+                reason: "has too many values: more than \(limits.signs) characters that can begin one",
                 hint: "split it into several documents, or give it as JSON, which costs less")
         }
-        // Yams keeps a pointer into the text; texts of up to 15 bytes have no storage of their own to point into.
+        // Yams keeps a pointer into the text; texts of up to 15 bytes have no storage of their own.
         if text.utf8.count < 16 { text += "                " }
         var reader = YAMLReader(limits: limits, size: bytes.count)
         do {
@@ -61,7 +62,7 @@ package struct YAMLReader {
         }
     }
 
-    /// Of a mapping whose keys say themselves what the document is; nothing is merged into it.
+    /// For a mapping whose own keys say what the document is; merged keys do not count.
     private static func head(of root: Yams.Node) -> DocumentNode? {
         guard case .mapping(let mapping) = root, !mapping.contains(where: { isMergeKey($0.key) }) else { return nil }
         var entries: [DocumentNode.Entry] = []
@@ -76,7 +77,7 @@ package struct YAMLReader {
         return DocumentNode(.mapping(entries), line: root.mark?.line ?? 1, column: root.mark?.column ?? 1)
     }
 
-    /// The one text that the mapping has under `name`.
+    /// The only text that the mapping has under `name`.
     private static func text(_ name: String, of mapping: Yams.Node.Mapping) -> DocumentNode.Entry? {
         let values = mapping.filter { isKey($0.key, name) }.map(\.value)
         guard values.count == 1, case .scalar(let scalar) = values[0],
@@ -106,7 +107,7 @@ package struct YAMLReader {
         case .mapping(let mapping):
             try Self.checkTag(mapping.tag, is: .map, node)
             value = .mapping(try entries(of: mapping, depth: depth))
-        case .alias: throw Failure(node, "an alias without anchor")
+        case .alias: throw Failure(node, "an alias without an anchor")
         }
         let mark = node.mark
         return DocumentNode(value, line: mark?.line ?? 1, column: mark?.column ?? 1)
@@ -131,7 +132,7 @@ package struct YAMLReader {
             let value = try convert(valueNode, depth: depth + 1)
             entries.append(.init(key: key, line: mark?.line ?? 1, column: mark?.column ?? 1, value: value))
         }
-        // Written keys win over merged ones, earlier merged mappings over later ones.
+        // Written keys override merged ones, and earlier merged mappings override later ones.
         for source in merged {
             guard case .mapping(let additions) = source.value else { continue }
             for addition in additions where keys.insert(addition.key, into: entries) { entries.append(addition) }
@@ -156,10 +157,10 @@ package struct YAMLReader {
         return scalar.string == "<<" && scalar.style == .plain
     }
 
-    /// Keys become text, as in the JSON that Kubernetes makes of a document: `on:` is the key "true".
+    /// Keys become strings, as in the JSON that Kubernetes makes of a document: `on:` is the key "true".
     private static func key(_ node: Yams.Node) throws(Failure) -> String {
         guard case .scalar(let scalar) = node else {
-            throw Failure(node, "a key must be a text, not a mapping or list")
+            throw Failure(node, "a key must be a string, not a mapping or list")
         }
         guard scalar.style == .plain else { return scalar.string }
         switch YAMLScalar.resolve(scalar.string) {
@@ -227,10 +228,10 @@ extension YAMLReader.Failure {
 
     private static func hint(_ problem: String) -> String? {
         if problem.contains("cannot start any token") {
-            return "indent with spaces, not tabs; quote texts that begin with @ or `"
+            return "indent with spaces, not tabs; quote strings that begin with @ or `"
         }
         if problem.contains("mapping values are not allowed") {
-            return "check the indentation, or quote a text that has ': '"
+            return "check the indentation, or quote a string that has ': '"
         }
         if problem.contains("expected <document start>") { return "begin each document with ---" }
         if problem.contains("did not find expected key") { return "check the indentation" }

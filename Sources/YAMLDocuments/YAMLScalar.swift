@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Documents
 
-/// What a plain (unquoted) YAML scalar is, by the rules of the reader that Kubernetes uses (sigs.k8s.io/yaml: YAML 1.1
-/// as goyaml.v2 resolves it): `yes`, `on`, `y` are booleans, `0777` is octal, `1_000` a number, a date a string.
+/// The value of a plain (unquoted) YAML scalar, by the rules of the reader that Kubernetes uses (sigs.k8s.io/yaml: YAML
+/// 1.1 as goyaml.v2 resolves it): `yes`, `on`, `y` are booleans, `0777` is octal, `1_000` a number, a date a string.
 enum YAMLScalar {
     private static let words: [String: DocumentNode.Value] = {
         var words: [String: DocumentNode.Value] = ["": .null, "~": .null, "null": .null, "Null": .null, "NULL": .null]
@@ -26,7 +26,7 @@ enum YAMLScalar {
     }
 
     private static func number(_ text: String) -> DocumentNode.Value? {
-        // A number of more digits than this is no value of any field here.
+        // A number with more digits is not a value of any field here.
         guard text.utf8.count <= 400 else { return nil }
         if let special = notFinite(text) { return special }
         let plain = text.filter { $0 != "_" }

@@ -2,7 +2,7 @@
 import ChainedCNI
 import Glibc
 
-/// One question on the daemon's control socket.
+/// One request on the daemon's control socket.
 enum DaemonSocket {
     static func exchange(_ call: ControlCall, at path: String, within milliseconds: Int) throws -> ControlReply {
         let end = Main.milliseconds() + milliseconds
@@ -20,7 +20,7 @@ enum DaemonSocket {
             limit(descriptor, SO_RCVTIMEO, left)
             let count = recv(descriptor, &chunk, chunk.count, 0)
             if count < 0, errno == EINTR || errno == EAGAIN { continue }
-            // What ends without a word has ended because the daemon has.
+            // The connection ended without an answer because the daemon ended.
             if count < 0 || (count == 0 && answer.isEmpty) { throw Unreachable("\(path): the connection has ended") }
             answer += chunk[..<count]
             if let reply = try ControlReply.read(answer, isWhole: count == 0) { return reply }

@@ -2,7 +2,7 @@
 import ChainedCNI
 import Glibc
 
-/// The chained CNI plugin: a pod's network is handed over when its policy is in the kernel.
+/// The chained CNI plugin: it passes a pod's network on once the pod's policy is in the kernel.
 @main
 enum Main {
     static func main() {
@@ -55,7 +55,7 @@ enum Main {
         }
     }
 
-    /// Of CLOCK_MONOTONIC.
+    /// CLOCK_MONOTONIC.
     static func milliseconds() -> Int {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)

@@ -8,12 +8,12 @@ struct DocumentOptions: ParsableArguments {
     @Option(
         name: [.customShort("f"), .long],
         help: ArgumentHelp(
-            "Manifest in YAML or JSON, or directory of them; - reads standard input. May be repeated.",
+            "Manifest in YAML or JSON, or a directory of manifests; - reads standard input. May be repeated.",
             valueName: "path"),
         completion: .file())
     var filename: [String] = []
 
-    @Flag(name: [.customShort("R"), .long], help: "Read the directories below a directory as well.")
+    @Flag(name: [.customShort("R"), .long], help: "Also read the directories below a directory.")
     var recursive = false
 
     /// All that is named, one after the other.
@@ -52,7 +52,7 @@ struct SentDocuments {
 struct ApplyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apply",
-        abstract: "Puts objects in force on this node, as if they were in the manifest directory.",
+        abstract: "Applies objects on this node, as if they were in the manifest directory.",
         discussion: "All documents are applied, or none. Objects that a manifest file owns are refused.")
 
     @OptionGroup var socket: SocketOptions

@@ -11,7 +11,7 @@ struct BulkheadCtl: AsyncParsableCommand {
         commandName: "bulkheadctl",
         abstract: "Inspects and controls this node's bulkheadd; evaluates policy offline.",
         discussion: """
-            Exit codes: 0 done; 1 it could not be done, a document is refused, or 'status' is not healthy; 2 the \
+            Exit codes: 0 success; 1 the command failed, a document is refused, or 'status' is not healthy; 2 the \
             command line is wrong; 'verdict --exit-code': 3 deny, 4 undecided.
             """,
         version: BuildVersion.text,

@@ -5,10 +5,10 @@ import ControlProtocol
 
 /// Where the node's CNI is.
 struct CNIDirectories: ParsableArguments {
-    @Option(help: ArgumentHelp("Where the node's CNI plugins are.", valueName: "dir"), completion: .directory)
+    @Option(help: ArgumentHelp("Directory of the node's CNI plugins.", valueName: "dir"), completion: .directory)
     var cniBinDir: String = ControlDefaults.cniBinaries
 
-    @Option(help: ArgumentHelp("Where the node's CNI configuration is.", valueName: "dir"), completion: .directory)
+    @Option(help: ArgumentHelp("Directory of the node's CNI configuration.", valueName: "dir"), completion: .directory)
     var cniConfDir: String = ControlDefaults.cniConfigurations
 
     var installation: PluginInstallation {

@@ -9,13 +9,14 @@ struct CheckCommand: ParsableCommand {
         commandName: "check",
         abstract: "Validates manifests without a daemon.",
         discussion: """
-            Reads directories with all below them. Exits with 1 if a document would be refused, or if there is none. \
-            A policy of a kind that is not enforced is a warning.
+            Searches directories recursively. Exits with 1 if a document would be refused, or if there is none. A \
+            policy of a kind that is not enforced is a warning.
             """)
 
     @Argument(
         help: ArgumentHelp(
-            "Manifests, or directories of them (*.yaml, *.yml, *.json); - reads standard input.", valueName: "path"),
+            "Manifests, or directories of manifests (*.yaml, *.yml, *.json); - reads standard input.", valueName: "path"
+        ),
         completion: .file())
     var paths: [String]
 

@@ -12,7 +12,7 @@ struct SocketOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How long to wait for an answer to begin (default: 15, and 120 where something is changed).",
+            "How long to wait for an answer to begin (default: 15; 120 for calls that change something).",
             valueName: "seconds"))
     var timeout: Int?
 
@@ -53,7 +53,7 @@ struct ControlClient {
         do {
             return try JSON.decode(type, from: bytes)
         } catch {
-            throw CommandFailure("the daemon's answer is not understood (is it of another version?): \(error)")
+            throw CommandFailure("cannot read the daemon's answer (does it have another version?): \(error)")
         }
     }
 
@@ -121,7 +121,7 @@ struct ControlClient {
                 return
             }
         }
-        throw CommandFailure("the daemon closed the connection before its answer was whole")
+        throw CommandFailure("the daemon closed the connection before its answer was complete")
     }
 
     private static func failure(_ status: HTTPResponseStatus, _ body: [UInt8]) -> any Error {

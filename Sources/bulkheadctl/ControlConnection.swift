@@ -29,14 +29,14 @@ enum ControlConnection {
     private static func advice(_ code: Int32) -> String {
         switch code {
         case ENOENT:
-            "there is no such socket. Start bulkheadd, or name the socket that it was given with --socket"
+            "there is no such socket. Start bulkheadd, or name its socket with --socket"
         case EACCES, EPERM:
-            "this user may not open the socket. Run bulkheadctl as root (sudo), or as the user that bulkheadd runs as"
+            "this user may not open the socket. Run bulkheadctl as root (sudo), or as the user that runs bulkheadd"
         case ECONNREFUSED:
-            "nobody listens there any more: bulkheadd has stopped, and its policy stays in force. Its log says why it "
+            "the socket has no listener: bulkheadd has stopped, and its policy stays in force. Its log says why it "
                 + "stopped; start it again"
         case EAGAIN, ETIMEDOUT:
-            "bulkheadd runs, but takes no connection: it is busy or hangs. Try again, and look at its log"
+            "bulkheadd runs, but accepts no connection: it is busy or hangs. Try again, and look at its log"
         default: String(cString: strerror(code))
         }
     }

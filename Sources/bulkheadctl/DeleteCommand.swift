@@ -12,14 +12,14 @@ struct DeleteCommand: AsyncParsableCommand {
             bulkheadctl delete KIND/NAME
             """,
         discussion: """
-            With -f all of the documents' objects are deleted, or none; kind, namespace and name are enough. KIND is \
-            as in manifests, or as kubectl abbreviates it: networkpolicy, netpol, pod, …
+            With -f, the objects of all documents are deleted, or none of them; kind, namespace and name are enough. \
+            KIND is written as in manifests or as kubectl abbreviates it: networkpolicy, netpol, pod, …
             """)
 
     @Argument(help: ArgumentHelp("The object.", valueName: "kind/name"))
     var object: String?
 
-    @Option(name: .shortAndLong, help: "The namespace of an object that is named as KIND/NAME.")
+    @Option(name: .shortAndLong, help: "Namespace of the object KIND/NAME.")
     var namespace = "default"
 
     @OptionGroup var socket: SocketOptions

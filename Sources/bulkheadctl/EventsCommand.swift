@@ -6,21 +6,21 @@ import NIOCore
 struct EventsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "events",
-        abstract: "Shows dropped packets, and those that policy in audit would deny, with the reason.",
+        abstract: "Shows dropped packets, and packets that a policy in audit would deny, with the reason.",
         discussion: """
             Streams events as they happen, starting now: one line for the first packet of each flow. '-o json' prints \
-            JSON lines. The exit code is 1 when the daemon ends the stream before --count records came.
+            JSON lines. The exit code is 1 if the daemon ends the stream before --count records.
             """)
 
     @OptionGroup var socket: SocketOptions
 
-    @Flag(name: .shortAndLong, help: "Go on until interrupted; without it, end after --count records.")
+    @Flag(name: .shortAndLong, help: "Continue until interrupted; without -f, end after --count records.")
     var follow = false
 
     @Option(help: "End after this many records (without -f: 1).")
     var count: Int?
 
-    @Option(help: "Only these: drop (packets that were stopped) or audit (packets that passed and would be denied).")
+    @Option(help: "Only one kind: drop (dropped packets) or audit (packets that passed and would be denied).")
     var kind: EventKind?
 
     @Option(name: [.customShort("o"), .long], help: "text or json.")
@@ -37,7 +37,7 @@ struct EventsCommand: AsyncParsableCommand {
     }
 
     func validate() throws {
-        if let count, count < 1 { throw ValidationError("--count has to be at least 1") }
+        if let count, count < 1 { throw ValidationError("--count must be at least 1") }
     }
 
     func run() async throws {
@@ -56,17 +56,17 @@ struct EventsCommand: AsyncParsableCommand {
         } catch let error where error is CommandFailure || error is Refusal {
             throw error
         } catch {
-            throw CommandFailure("the connection to the daemon broke off: \(error); start 'events' again once it runs")
+            throw CommandFailure("the connection to the daemon was lost: \(error); start 'events' again when it runs")
         }
-        throw CommandFailure("the daemon ended the stream, because it stopped; start 'events' again once it runs")
+        throw CommandFailure("the daemon stopped and ended the stream; start 'events' again when it runs")
     }
 
     private var banner: String {
         let what =
             switch kind {
             case .drop: "dropped packets"
-            case .audit: "packets that policy in audit would deny"
-            case nil: "dropped packets, and packets that policy in audit would deny"
+            case .audit: "packets that a policy in audit would deny"
+            case nil: "dropped packets, and packets that a policy in audit would deny"
             }
         return "Watching \(what) on this node, starting now. Press Ctrl-C to stop."
     }

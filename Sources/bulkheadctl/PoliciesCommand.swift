@@ -5,7 +5,7 @@ import ControlProtocol
 struct PoliciesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "policies",
-        abstract: "Lists the policies, where they come from, whom they select here, and what is refused.")
+        abstract: "Lists the policies, their origin, the pods that they select on this node, and refused documents.")
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
@@ -34,7 +34,7 @@ struct PoliciesCommand: AsyncParsableCommand {
         }.joined()
         let refused = answer.problems.map { "  \(Terminal.paint("\($0)", .red))\n" }.joined()
         return (isWide ? table.text(width: nil) : table.text)
-            + (partial.isEmpty ? "" : "\nnot understood, and denied to be safe:\n\(partial)")
+            + (partial.isEmpty ? "" : "\nnot understood, so denied to be safe:\n\(partial)")
             + (refused.isEmpty ? "" : "\nrefused:\n\(refused)")
     }
 

@@ -48,7 +48,7 @@ enum QueryLine {
     private static func ipProtocol(_ node: DocumentNode) throws(QueryError) -> IPProtocol {
         if let name = node.string { return try VerdictQuery.ipProtocol(name) }
         guard case .integer(let written) = node.value, let number = UInt8(exactly: written) else {
-            throw QueryError("'protocol' is no name and no number from 0 to 255")
+            throw QueryError("'protocol' must be a name or a number from 0 to 255")
         }
         return IPProtocol(rawValue: number)
     }
@@ -56,7 +56,7 @@ enum QueryLine {
     private static func port(_ node: DocumentNode) throws(QueryError) -> UInt16? {
         if node.isNull { return nil }
         guard case .integer(let written) = node.value, let port = UInt16(exactly: written) else {
-            throw QueryError("'port' is no number from 0 to 65535")
+            throw QueryError("'port' must be a number from 0 to 65535")
         }
         return port
     }

@@ -5,7 +5,7 @@ import ControlProtocol
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Shows whether the daemon runs, what it holds, and what is wrong.",
+        abstract: "Shows whether the daemon is healthy, what it enforces, and what is wrong.",
         discussion: """
             Exits with 1 if it is not healthy, so that it can serve as a health check: policy is not fully in force, a \
             document is refused, or nothing is protected. Warnings alone leave it healthy.
@@ -47,7 +47,7 @@ struct StatusCommand: AsyncParsableCommand {
                 \(Words.count(Int(clamping: bridges.spoofed), "frame")) with foreign addresses dropped
                 """)
             if bridges.unknownPorts > 0 {
-                table.add("", .init("no pod is known behind \(Words.count(bridges.unknownPorts, "port"))", .yellow))
+                table.add("", .init("no known pod behind \(Words.count(bridges.unknownPorts, "port"))", .yellow))
             }
         }
         if let tunnels = status.tunnels { table.add("tunnels", text(tunnels)) }
@@ -62,7 +62,7 @@ struct StatusCommand: AsyncParsableCommand {
         let ends = tunnels.udpPorts.map { "udp/\($0)" } + tunnels.protocols.map { "protocol \($0)" }
         let list = ends.isEmpty ? "without a known port" : ends.joined(separator: ", ")
         guard tunnels.guarded else { return .init("\(list): pods may send to them", .yellow) }
-        return .init("\(list): dropped from pods to this node and to \(tunnels.nodes) addresses of others")
+        return .init("\(list): dropped from pods to this node and to \(tunnels.nodes) addresses of other nodes")
     }
 
     /// What nobody may overlook: right below the answer to "healthy?".
@@ -97,13 +97,13 @@ struct StatusCommand: AsyncParsableCommand {
     private static func lines(_ cluster: ClusterStatus) -> [Table.Cell] {
         var lines: [Table.Cell] = [.init(cluster.server)]
         if !cluster.complete {
-            let before = cluster.keepsPrevious ? "what a previous run left" : "guardrails alone"
-            lines.append(.init("not all is known yet; in force: \(before)", .red))
+            let before = cluster.keepsPrevious ? "what a previous run left" : "only guardrails"
+            lines.append(.init("not all objects are known yet; in force: \(before)", .red))
         }
         for watch in cluster.watches {
             let text = "\(watch.resource): \(watch.phase), \(watch.objects) objects"
             let isLate = watch.secondsSinceSign >= ClusterStatus.staleSeconds
-            let age = isLate || watch.error != nil ? ", last sign \(duration(Int(watch.secondsSinceSign))) ago" : ""
+            let age = isLate || watch.error != nil ? ", last heard \(duration(Int(watch.secondsSinceSign))) ago" : ""
             let error = watch.error.map { ", failed \(watch.failures)x: \($0)" } ?? ""
             lines.append(.init(text + age + error, isLate ? .red : watch.error == nil ? nil : .yellow))
         }
@@ -113,21 +113,21 @@ struct StatusCommand: AsyncParsableCommand {
     private static func problems(_ cluster: ClusterStatus?) -> String {
         guard let problems = cluster?.problems, !problems.isEmpty else { return "" }
         let lines = problems.map { "  \(Terminal.paint("\($0)", .red))\n" }.joined()
-        return "\nobjects of the API server that have no effect:\n" + lines
+        return "\nobjects of the API server without effect:\n" + lines
     }
 
     private static func lines(_ policies: PolicyStatus) -> [Table.Cell] {
         var lines: [Table.Cell] = ["\(policies.count) in force, \(policies.audited) of them in audit"]
         if policies.wouldDeny > 0 {
-            lines.append(.init("\(policies.wouldDeny) packets passed that policy in audit would deny", .yellow))
+            lines.append(.init("\(policies.wouldDeny) packets passed that a policy in audit would deny", .yellow))
         }
         if policies.partial > 0 {
-            lines.append(.init("\(policies.partial) not understood in part, which deny to be safe", .red))
+            lines.append(.init("\(policies.partial) partly not understood, and denying to be safe", .red))
         }
         if policies.unknownEndpoints > 0 {
             let count = policies.unknownEndpoints
             let pods = Words.count(count, "pod")
-            lines.append(.init("guardrails that select all pods hold for \(pods) without a known Pod object", .yellow))
+            lines.append(.init("guardrails that select all pods apply to \(pods) without a known Pod object", .yellow))
         }
         let filtered = policies.judgesOwnNode ? "filtered" : "not filtered"
         lines.append("pod to own node: \(filtered) (\(policies.ownNodeReason))")
@@ -139,7 +139,7 @@ struct StatusCommand: AsyncParsableCommand {
         if let problem = plugin?.problem {
             lines.append(.init("plugin not installed: \(problem)", .red))
         } else if let plugin {
-            lines.append("plugin in \(plugin.configuration ?? "no configuration"), put in \(plugin.installs)x")
+            lines.append("plugin in \(plugin.configuration ?? "no configuration"), added \(plugin.installs)x")
         }
         guard let attachments else { return lines }
         lines.append("\(Words.count(attachments.count, "pod")) reported by the container runtime")
@@ -157,10 +157,10 @@ struct StatusCommand: AsyncParsableCommand {
     private static func lines(_ datapath: DatapathStatus) -> [Table.Cell] {
         var lines: [Table.Cell] = [state(datapath), .init(because(datapath.reason))]
         if datapath.repaired > 0 {
-            lines.append(.init("\(Words.count(datapath.repaired, "change")) by others put right", .yellow))
+            lines.append(.init("\(Words.count(datapath.repaired, "change")) by others repaired", .yellow))
         }
         if let reason = datapath.notReplaced {
-            lines.append(.init("another datapath judges as well, it could not be removed: \(reason)", .red))
+            lines.append(.init("another datapath also judges, because it could not be removed: \(reason)", .red))
         }
         return lines
     }
@@ -183,7 +183,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     private static func overLimit(_ limits: LimitStatus) -> String {
         var text = limits.unprotected.map { "not protected, the tables are full: \($0)\n" }.joined()
-        if limits.deniedPrograms > 0 { text += "\(limits.deniedPrograms) rule lists too large: all is denied\n" }
+        if limits.deniedPrograms > 0 { text += "\(limits.deniedPrograms) programs too large: everything is denied\n" }
         return text.isEmpty ? "" : "\n" + Terminal.paint(text, .red)
     }
 
@@ -195,7 +195,7 @@ struct StatusCommand: AsyncParsableCommand {
     private static func problems(_ manifests: ManifestStatus) -> String {
         var text = ""
         if !manifests.problems.isEmpty {
-            text += "\nrefused; what was in force before stays:\n"
+            text += "\nrefused; the previous versions stay in force:\n"
             text += manifests.problems.map { "  \(Terminal.paint("\($0)", .red))\n" }.joined()
         }
         let isWarning = Set(manifests.warnings)

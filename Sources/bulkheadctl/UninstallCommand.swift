@@ -10,15 +10,16 @@ import NodeNetwork
 struct UninstallCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "uninstall",
-        abstract: "Removes all that Bulkhead has put into the kernel and the CNI, and shows that nothing is left.",
+        abstract:
+            "Removes everything that Bulkhead has added to the kernel and the CNI, and shows that nothing is left.",
         discussion: """
-            Works without a daemon, in the network namespace that it is started in. Pods are unprotected afterwards. \
-            Refuses while a daemon runs, since that would put everything back. Finds programs too that are attached in this \
-            network namespace and pinned in another BPF file system, or nowhere; listing those takes CAP_SYS_ADMIN.
+            Works without a daemon, in the network namespace in which it is started. Pods are then unprotected. Refuses to \
+            run while a daemon runs, which would restore everything. Also finds programs that are attached in this network \
+            namespace and pinned in another BPF file system or not at all; listing those requires CAP_SYS_ADMIN.
             """)
 
     @Option(
-        help: ArgumentHelp("File system in which the kernel's objects are pinned.", valueName: "dir"),
+        help: ArgumentHelp("BPF file system in which the kernel's objects are pinned.", valueName: "dir"),
         completion: .directory)
     var bpffs: String = ControlDefaults.bpffs
 
@@ -33,7 +34,7 @@ struct UninstallCommand: ParsableCommand {
 
     func run() throws {
         if bpffs != ControlDefaults.bpffs, access(bpffs, F_OK) != 0 {
-            throw ValidationError("--bpffs \(bpffs) is not there; name the one that bulkheadd was given")
+            throw ValidationError("--bpffs \(bpffs) does not exist; name the one that bulkheadd uses")
         }
         let lock = try NamespaceLock()
         defer { withExtendedLifetime(lock) {} }
@@ -48,7 +49,7 @@ struct UninstallCommand: ParsableCommand {
             try directories.installation.installed() + EBPFDatapath.installed(bpffs: bpffs, withUnpinned: listsLinks)
             + NFTablesDatapath.installed() + BridgeSourceCheck.installed()
         if !listsLinks {
-            left.append("links that are not pinned in \(bpffs), if any: only CAP_SYS_ADMIN can list them")
+            left.append("links that are not pinned in \(bpffs), if any: listing them requires CAP_SYS_ADMIN")
         }
         let report = Report(removed: removed, left: left)
         try output.print(report, text: Self.text)

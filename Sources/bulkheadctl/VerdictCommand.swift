@@ -16,13 +16,13 @@ struct VerdictCommand: AsyncParsableCommand {
             """,
         discussion: """
             FROM and TO are namespace/pod, pod (in the namespace of -n), or an address. PORT/PROTOCOL is 80/tcp, \
-            53/udp, 80 (tcp), icmp, or /47 for protocol number 47. Names of ports are not looked up. Policy judges the \
-            backend pod that a Service's packet goes to: with --manifests, TO may be svc/NAME or a Service's address, \
-            and its pods are asked; the daemon knows of no Services.
+            53/udp, 80 (tcp), icmp, or /47 for protocol number 47. Port names are not resolved. Policy judges the \
+            backend pod to which a Service sends a packet: with --manifests, TO may be svc/NAME or a Service's \
+            address, and the answer is about its pods; the daemon knows no Services.
 
-            Asks the daemon. It decides both sides, each as its pod's node decides it; for pods of other nodes it \
-            goes by the policies that it knows itself. With --manifests no daemon is needed. A refused document ends \
-            that with exit code 1, since a policy that was meant to be there would be missing.
+            Calls the daemon, which decides both sides, each as its pod's node decides it; for pods of other nodes it \
+            uses the policies that it knows itself. With --manifests no daemon is needed; a refused document then ends \
+            the command with exit code 1, because a policy would be missing from the answer.
 
             With --queries, each line of FILE is {"from":"shop/web","to":"shop/redis","protocol":"TCP","port":6379}, \
             and the answer to each is one line of JSON in the same order; a line that cannot be answered gives \
@@ -33,15 +33,15 @@ struct VerdictCommand: AsyncParsableCommand {
             deny and 4 for undecided.
             """)
 
-    @Argument(help: ArgumentHelp("Who sends: namespace/pod or an address.", valueName: "from"))
+    @Argument(help: ArgumentHelp("The sender: namespace/pod or an address.", valueName: "from"))
     var from: String?
-    @Argument(help: ArgumentHelp("Who receives: namespace/pod or an address.", valueName: "to"))
+    @Argument(help: ArgumentHelp("The receiver: namespace/pod or an address.", valueName: "to"))
     var to: String?
-    @Argument(help: ArgumentHelp("As 80/tcp, 53/udp or icmp.", valueName: "port/protocol"))
+    @Argument(help: ArgumentHelp("For example 80/tcp, 53/udp or icmp.", valueName: "port/protocol"))
     var port: String?
 
     @Option(
-        help: ArgumentHelp("Decide from these manifests, without a daemon. May be repeated.", valueName: "dir"),
+        help: ArgumentHelp("Decide by these manifests, without a daemon. May be repeated.", valueName: "dir"),
         completion: .directory)
     var manifests: [String] = []
 
@@ -50,10 +50,10 @@ struct VerdictCommand: AsyncParsableCommand {
         completion: .file())
     var queries: String?
 
-    @Flag(help: "Go on although documents are refused.")
+    @Flag(help: "Continue although documents are refused.")
     var ignoreProblems = false
 
-    @Option(name: .shortAndLong, help: "The namespace of pods that are named without one.")
+    @Option(name: .shortAndLong, help: "Namespace of pods that are named without one.")
     var namespace = "default"
 
     @Flag(help: "Exit with 3 if the verdict (of any line) is deny, with 4 if it is undecided.")

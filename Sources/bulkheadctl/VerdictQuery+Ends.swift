@@ -50,8 +50,8 @@ extension VerdictQuery {
 
     private static func serviceError(_ name: some StringProtocol) -> QueryError {
         QueryError(
-            "'\(name)' is a Service: policy judges the backend pod that a packet goes to; ask for one of its pods, which "
-                + "'kubectl get endpointslices' lists, or give the Service and its pods with --manifests")
+            "'\(name)' is a Service: policy judges the backend pod that receives the packet; ask about one of its pods, which "
+                + "'kubectl get endpointslices' lists, or name manifests of the Service and its pods with --manifests")
     }
 
     private static func refuseService(_ text: some StringProtocol) throws(QueryError) {

@@ -51,7 +51,7 @@ struct VerdictQuery {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         if parts.count == 2 {
             if !isNumber(parts[0]), let turned = turned(parts[0], parts[1]) {
-                throw QueryError("'\(text)' has its parts in the wrong order: write \(turned)")
+                throw QueryError("'\(text)' has its parts in the wrong order; write \(turned)")
             }
             return (try ipProtocol(parts[1]), parts[0].isEmpty ? nil : try port(parts[0]))
         }
@@ -62,8 +62,8 @@ struct VerdictQuery {
         }
         guard let ipProtocol = IPProtocol(name: text) else {
             throw QueryError(
-                "'\(text)' is no port number and no protocol: write PORT/PROTOCOL, such as 6379/tcp or 53/udp, or icmp; "
-                    + "names of ports are not looked up")
+                "'\(text)' is neither a port number nor a protocol; write PORT/PROTOCOL, such as 6379/tcp or 53/udp, or icmp; "
+                    + "port names are not resolved")
         }
         return (ipProtocol, nil)
     }
@@ -89,7 +89,7 @@ struct VerdictQuery {
                 ? "'\(text)' is a range of ports: a verdict is about one port, write one of them"
                 : isNumber(text)
                     ? "'\(text)' is not a port: ports are from 0 to 65535"
-                    : "'\(text)' is not a port number; names of ports are not looked up")
+                    : "'\(text)' is not a port number; port names are not resolved")
     }
 
     private static func isNumber(_ text: some StringProtocol) -> Bool {

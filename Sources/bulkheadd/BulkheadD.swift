@@ -15,11 +15,11 @@ struct BulkheadD: ParsableCommand {
         commandName: "bulkheadd",
         abstract: "Enforces network policy for the pods of one node.",
         discussion: """
-            Works in the network namespace that it is started in. What it programs stays in force when it stops, \
+            Works in the network namespace in which it is started. What it programs stays in force when it stops, \
             crashes or is upgraded, until --cleanup or 'bulkheadctl uninstall' removes it.
 
-            Exit codes: 0 done; 1 it could not start, or with --once the status is not healthy: a document was refused, \
-            the kernel could not be programmed, or nothing is protected; 2 the command line is wrong.
+            Exit codes: 0 success; 1 it could not start, or with --once the status is not healthy: a document was \
+            refused, the kernel could not be programmed, or nothing is protected; 2 the command line is wrong.
             """,
         version: BuildVersion.text)
 
@@ -46,7 +46,7 @@ struct BulkheadD: ParsableCommand {
         case json
     }
 
-    @Option(help: ArgumentHelp("This node's name, as pods have it in spec.nodeName.", valueName: "name"))
+    @Option(help: ArgumentHelp("The name of this node, as in the spec.nodeName of its pods.", valueName: "name"))
     var nodeName: String?
 
     @Option(
@@ -56,11 +56,11 @@ struct BulkheadD: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Directory of static guardrails, watched too: policies that are in force before anything else is known.",
+            "Directory of static guardrails, also watched: policies that take effect before anything else is known.",
             discussion: """
-                Only policies may be there. One of them wins over every other object of its kind, namespace and name. \
-                Policies of the Admin and Baseline tiers that select all pods hold for containers of this node as \
-                well that no Pod object is known of yet.
+                It may hold only policies. Each of them overrides every other object of its kind, namespace and name. \
+                Policies of the Admin and Baseline tiers that select all pods also apply to containers on this node \
+                without a known Pod object.
                 """, valueName: "dir"),
         completion: .directory)
     var guardrails: String?
@@ -68,35 +68,35 @@ struct BulkheadD: ParsableCommand {
     @Flag(
         inversion: .prefixedNo,
         help: ArgumentHelp(
-            "Keep what a directory or a file of it held in force when it becomes empty.",
+            "Keep the previous content in force when a directory or one of its files becomes empty.",
             discussion: """
-                A full disk, a crash or a missing volume look like that. The status reports it as a problem. A file \
-                that holds only a comment is empty on purpose.
+                A full disk, a crash or a missing volume look the same. The status reports it as a problem. A file \
+                with only a comment is empty on purpose.
                 """))
     var keepLastOnEmpty = true
 
     @Flag(
         help: ArgumentHelp(
-            "Follow the API server of the cluster that this is a pod of.",
-            discussion: "With the token and the authorities of the pod's service account."))
+            "Follow the API server of the cluster in which this daemon runs as a pod.",
+            discussion: "Uses the token and the certificate authorities of the pod's service account."))
     var inCluster = false
 
     @Option(
-        help: ArgumentHelp("Follow the API server that a kubeconfig leads to.", valueName: "file"),
+        help: ArgumentHelp("Follow the API server of this kubeconfig.", valueName: "file"),
         completion: .file())
     var kubeconfig: String?
 
-    @Option(help: ArgumentHelp("The context of the kubeconfig, if not its current one.", valueName: "name"))
+    @Option(help: ArgumentHelp("The context of the kubeconfig; by default its current one.", valueName: "name"))
     var context: String?
 
     @Option(
         help: ArgumentHelp(
-            "Address of the node's name server: pods may always reach it, whatever policy says. May be repeated.",
+            "Address of the node's name server. Pods may always reach it, whatever policy says. May be repeated.",
             valueName: "address"),
         transform: BulkheadD.nameServer)
     var nodeDNS: [IPAddress] = []
 
-    @Flag(help: "Judge traffic from pods to their own node by NetworkPolicy too, not only by Admin and Baseline tiers.")
+    @Flag(help: "Enforce NetworkPolicy, not only the Admin and Baseline tiers, on traffic from pods to their own node.")
     var enforceOwnNode = false
 
     enum UnknownPorts: String, ExpressibleByArgument, CaseIterable {
@@ -106,23 +106,26 @@ struct BulkheadD: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What comes in by a bridge port of which no pod is known: allow, as long as it is nobody else's address, or deny.",
+            "Frames from a bridge port without a known pod: allow (unless the address belongs to someone else) or deny.",
             discussion: """
-                With deny a new pod on a bridge sends nothing, not even DHCP requests, before its addresses are known \
-                by its object or by the CNI plugin.
+                With deny, a new pod on a bridge sends nothing, not even DHCP requests, before its object or the CNI \
+                plugin reports its addresses.
                 """))
     var unknownPorts: UnknownPorts = .allow
 
     @Flag(
         help: ArgumentHelp(
             "Let pods send tunnel packets (VXLAN, Geneve, GRE, IPIP, SIT, FOU) to nodes that have such tunnels.",
-            discussion: "They come out of the node's tunnel as anybody's, so they are dropped otherwise."))
+            discussion: "The inner packets leave the tunnel with any source, so they are dropped by default."))
     var allowPodTunnels = false
 
-    @Option(help: "What enforces in the kernel: ebpf, nftables, or auto, which is eBPF where the kernel can.")
+    @Option(help: "The datapath that enforces in the kernel: ebpf, nftables, or auto (eBPF if the kernel supports it).")
     var datapath: DatapathKind = .auto
 
-    @Flag(help: "Answer denied packets (TCP reset, ICMP prohibited) and don't drop them silently; nftables only.")
+    @Flag(
+        help:
+            "Answer denied packets with a TCP reset or ICMP prohibited instead of dropping them silently; nftables only."
+    )
     var reject = false
 
     @Option(
@@ -131,21 +134,21 @@ struct BulkheadD: ParsableCommand {
             valueName: "seconds"))
     var watchInterval: Double = 5
 
-    @Option(help: ArgumentHelp("Where the control socket is made.", valueName: "path"))
+    @Option(help: ArgumentHelp("Path of the control socket.", valueName: "path"))
     var socket: String = ControlDefaults.socketPath
 
     @Option(
         help: ArgumentHelp(
-            "Where /metrics, /healthz and /readyz are answered.",
+            "Address that serves /metrics, /healthz and /readyz.",
             discussion: """
-                Off by default. No authentication: anyone who can reach the address can read it. 127.0.0.1:9105 is for \
-                probes of the kubelet and for agents on the node; :9105 is every address of the node.
+                Off by default. No authentication: anyone who can reach the address can read it. 127.0.0.1:9105 suits \
+                the kubelet's probes and agents on the node; :9105 is every address of the node.
                 """, valueName: "host:port"),
         transform: BulkheadD.address)
     var metricsAddress: MetricsAddress?
 
     @Option(
-        help: ArgumentHelp("File system in which the kernel's objects are pinned.", valueName: "dir"),
+        help: ArgumentHelp("BPF file system in which the kernel's objects are pinned.", valueName: "dir"),
         completion: .directory)
     var bpffs: String = ControlDefaults.bpffs
 
@@ -154,13 +157,13 @@ struct BulkheadD: ParsableCommand {
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: LogLevel = .info
 
-    @Option(help: "How the log is written to standard error.")
+    @Option(help: "Format of the log on standard error.")
     var logFormat: LogFormat = .text
 
-    @Flag(help: "Put the manifests in force once, and exit.")
+    @Flag(help: "Apply the manifests once, and exit.")
     var once = false
 
-    @Flag(help: "Remove all that is in the kernel and the CNI plugin, and exit. Pods are unprotected afterwards.")
+    @Flag(help: "Remove everything from the kernel, and the CNI plugin, and exit. Pods are then unprotected.")
     var cleanup = false
 
     private static func address(_ text: String) throws -> MetricsAddress {
@@ -191,15 +194,17 @@ struct BulkheadD: ParsableCommand {
             throw ValidationError("--watch-interval is from 0.1 to 86400 seconds")
         }
         if let guardrails, guardrails == manifests {
-            throw ValidationError("--guardrails and --manifests have to be different directories")
+            throw ValidationError("--guardrails and --manifests must be different directories")
         }
         if inCluster, kubeconfig != nil { throw ValidationError("--in-cluster and --kubeconfig exclude each other") }
         if context != nil, kubeconfig == nil { throw ValidationError("--context needs --kubeconfig") }
         if followsCluster, manifests != nil {
-            throw ValidationError("with --in-cluster or --kubeconfig there can be no --manifests, only --guardrails")
+            throw ValidationError("--manifests cannot be used with --in-cluster or --kubeconfig; --guardrails can")
         }
-        if followsCluster, once { throw ValidationError("--once is for directories; the API server is followed") }
-        if plugin.installCNI, once || cleanup { throw ValidationError("--install-cni needs a daemon that goes on") }
+        if followsCluster, once { throw ValidationError("--once works only with directories, not with an API server") }
+        if plugin.installCNI, once || cleanup {
+            throw ValidationError("--install-cni cannot be used with --once or --cleanup")
+        }
         if once, manifests == nil, guardrails == nil {
             throw ValidationError("--once needs --manifests or --guardrails")
         }

@@ -50,8 +50,8 @@ struct DatapathChoice {
     }
 
     private func instead(_ reason: String, _ thread: KernelThread) async throws -> any RunningAgent {
-        logger.warning("eBPF is not possible: nftables enforces instead", metadata: ["reason": "\(reason)"])
-        return try await nftables("eBPF is not possible: \(reason)", thread, isFallback: true)
+        logger.warning("eBPF is not available: nftables enforces instead", metadata: ["reason": "\(reason)"])
+        return try await nftables("eBPF is not available: \(reason)", thread, isFallback: true)
     }
 
     private func ebpf(

@@ -58,7 +58,7 @@ final class PluginKeeping: Sendable {
         }
         let own = length > 0 ? String(decoding: path[..<length], as: UTF8.self) : ""
         guard let slash = own.lastIndex(of: "/") else {
-            throw SetUpError(what: "this program's own place is not known", remedy: "name the plugin with --cni-plugin")
+            throw SetUpError(what: "the path of this program is unknown", remedy: "name the plugin with --cni-plugin")
         }
         return own[...slash] + PluginSettings.type
     }

@@ -6,10 +6,10 @@ import ControlProtocol
 
 /// Where the node's CNI is.
 struct CNIDirectories: ParsableArguments {
-    @Option(help: ArgumentHelp("Where the node's CNI plugins are.", valueName: "dir"), completion: .directory)
+    @Option(help: ArgumentHelp("Directory of the node's CNI plugins.", valueName: "dir"), completion: .directory)
     var cniBinDir: String = ControlDefaults.cniBinaries
 
-    @Option(help: ArgumentHelp("Where the node's CNI configuration is.", valueName: "dir"), completion: .directory)
+    @Option(help: ArgumentHelp("Directory of the node's CNI configuration.", valueName: "dir"), completion: .directory)
     var cniConfDir: String = ControlDefaults.cniConfigurations
 
     var installation: PluginInstallation {
@@ -21,11 +21,11 @@ struct CNIDirectories: ParsableArguments {
 struct PluginOptions: ParsableArguments {
     @Flag(
         help: ArgumentHelp(
-            "Install the chained CNI plugin, so that a pod starts when its policy is in force.",
+            "Install the chained CNI plugin, so that a pod starts only after its policy is in force.",
             discussion: """
-                The plugin is copied into --cni-bin-dir and put into the first configuration of --cni-conf-dir, and \
-                put back when that is written anew. It stays when the daemon ends, until --cleanup or \
-                'bulkheadctl uninstall' takes it out.
+                The plugin is copied into --cni-bin-dir and added to the first configuration in --cni-conf-dir, and \
+                added again when that file is rewritten. It stays when the daemon ends, until --cleanup or \
+                'bulkheadctl uninstall' removes it.
                 """))
     var installCNI = false
 
@@ -43,7 +43,7 @@ struct PluginOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The plugin to copy; bulkhead-cni beside this program where it is left out.", valueName: "path"),
+            "The plugin to copy; by default bulkhead-cni next to this program.", valueName: "path"),
         completion: .file())
     var cniPlugin: String?
 

@@ -32,8 +32,8 @@ struct ProcessSetUp: Sendable {
         try Self.keepCapabilities(command.cleanup ? Self.forCleanUp : forDaemon)
     }
 
-    /// Many times what all listeners grant their clients. Not all that the hard limit allows: some programs close as many
-    /// as there may be when they start, credential plugins among them.
+    /// Many times what all listeners grant their clients. Not all that the hard limit allows: some programs close as
+    /// many as there may be when they start, credential plugins among them.
     private static let enoughDescriptors: UInt = 8192
 
     /// CAP_NET_ADMIN: capability.h.

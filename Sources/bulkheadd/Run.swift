@@ -41,7 +41,7 @@ struct Run {
         let listsLinks = EBPFDatapath.canListLinks
         if !listsLinks {
             logger.warning(
-                "links that are not pinned there are not looked for: that needs CAP_SYS_ADMIN",
+                "links that are not pinned there were not searched for, which requires CAP_SYS_ADMIN",
                 metadata: ["bpffs": "\(command.bpffs)"])
         }
         // First of all: what starts now must not wait for a daemon that does not come.
@@ -97,7 +97,7 @@ struct Run {
         // A client that stops half-way through a request is not waited for.
         configuration.maximumGracefulShutdownDuration = .seconds(3)
         try await ServiceGroup(configuration: configuration).run()
-        logger.info("stopped; what is enforced stays in force")
+        logger.info("stopped; policy stays in force")
         return 0
     }
 
@@ -154,7 +154,7 @@ private struct Directories {
         }
         guard facts.st_mode & S_IFMT == S_IFDIR else {
             throw SetUpError(
-                what: "\(option) \(path) is not a directory", remedy: "name the directory in which the files are")
+                what: "\(option) \(path) is not a directory", remedy: "name the directory that contains the files")
         }
     }
 

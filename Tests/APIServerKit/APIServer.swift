@@ -99,8 +99,8 @@ public final class APIServer: Sendable {
         for channel in read({ Array($0.channels.values) }) { channel.close(mode: .all, promise: nil) }
     }
 
-    /// Says nothing any more on the connections that there are, which stay open: as where the other side is gone and
-    /// nobody tells.
+    /// Sends nothing more on the existing connections, which stay open: as if the other side were gone without a
+    /// notice.
     public func freeze() { change { $0.frozen.formUnion($0.channels.keys) } }
 
     // MARK: Objects
@@ -156,9 +156,9 @@ public final class APIServer: Sendable {
     // MARK: Conditions
 
     public func inject(_ fault: APIServerFault) { change { $0.faults.append(fault) } }
-    /// Nil: everybody may ask.
+    /// Nil: every client may send requests.
     public func accept(tokens: Set<String>?) { change { $0.tokens = tokens } }
-    /// `list pods`, `watch pods`, `create events`: what nobody may.
+    /// `list pods`, `watch pods`, `create events`: what no client may do.
     public func forbid(_ what: Set<String>) { change { $0.forbidden = what } }
     /// Who has this token is known, and may do nothing but this, each a verb and a resource as for ``forbid(_:)``.
     public func grant(_ what: Set<String>, toToken token: String) {
@@ -170,7 +170,7 @@ public final class APIServer: Sendable {
 
     /// Method and target of each request so far.
     public var requests: [String] { read(\.requests) }
-    /// Of Kubernetes: what was told about objects.
+    /// Kubernetes Events about objects.
     public var events: [DocumentNode] { read(\.events) }
     /// Requests that met an injected fault.
     public var faultsMet: Int { read(\.faultsMet) }

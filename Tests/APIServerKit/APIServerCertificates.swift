@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Certificates for tests alone, valid for a hundred years; their keys are no secret.
+/// Certificates only for tests, valid for a hundred years; their keys are public.
 ///
 /// Made with `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256` and `openssl x509 -req`.
 public enum APIServerCertificates {

@@ -32,9 +32,9 @@ struct APIServerState {
     var snapshots: [String: [Stored]] = [:]
     var faults: [APIServerFault] = []
     var faultsMet = 0
-    /// Nil: everybody may ask.
+    /// Nil: every client may send requests.
     var tokens: Set<String>?
-    /// `verb resource` that nobody may.
+    /// `verb resource` that no client may do.
     var forbidden: Set<String> = []
     /// By token: `verb resource` that alone are allowed to who has it.
     var granted: [String: Set<String>] = [:]

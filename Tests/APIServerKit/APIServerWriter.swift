@@ -3,7 +3,7 @@ import DocumentKit
 import Documents
 import KubernetesObjects
 
-/// Writes the answers about one collection, as protobuf where that is asked for and exists, else as JSON.
+/// Writes the answers about one collection: as protobuf if requested and available, otherwise as JSON.
 struct APIServerWriter {
     private let kind: ObjectKind
     private let isProtobuf: Bool

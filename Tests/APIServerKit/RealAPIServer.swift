@@ -5,11 +5,11 @@ import Glibc
 import KubernetesObjects
 import NetworkKit
 
-/// A real API server with its store, on loopback: the programs `kube-apiserver` and `etcd` of one folder, as the tests
-/// of Kubernetes controllers use them. Nothing of a cluster is there beside: no controller, no kubelet.
+/// A real API server with its store, on loopback: the programs `kube-apiserver` and `etcd` of one directory, as the
+/// tests of Kubernetes controllers use them. There is nothing else of a cluster: no controller, no kubelet.
 ///
-/// A shell of its own starts both, and ends them and removes their files as soon as nobody is left who could tell it
-/// anything: when this value goes, and when this process ends, however it ends.
+/// A separate shell starts both. It ends them and removes their files as soon as no process can control it any more:
+/// when this value is destroyed, and when this process ends in any way.
 public final class RealAPIServer: Sendable {
     /// On 127.0.0.1.
     public let port: Int

@@ -103,7 +103,7 @@ struct AgentFixture {
     }
 }
 
-/// A directory that goes when nobody refers to it any more.
+/// A directory that is removed with the last reference to it.
 final class TemporaryDirectory: Sendable {
     let path: String
 

@@ -8,7 +8,7 @@ import Testing
 
 /// The real daemon over the real kernel, in namespaces of its own: what the fake kernel cannot show. Needs root.
 @Suite(.serialized) struct AgentKernelTests {
-    /// Two pods of the world under policy: the second takes TCP 80 from nobody but the first.
+    /// Two pods of the world under policy: the second accepts TCP 80 only from the first.
     private func manifest(_ world: NetWorld) -> String {
         let pods = world.pods.map { pod in
             """

@@ -108,7 +108,7 @@ import Testing
         #expect(endpoints.first { $0.name == "redis" }?.interface == nil)
         #expect(fixture.kernel.calls.contains("setPlace \(web.id) vethweb"))
 
-        // The same again is no work; nor is a route that somebody leads elsewhere. A link that is gone is told.
+        // The same state again is no work; nor is a route that leads elsewhere. A link that is gone is reported.
         let calls = fixture.kernel.calls.count
         await fixture.agent.networkChanged(.success(network))
         #expect(fixture.kernel.calls.count == calls)

@@ -270,7 +270,7 @@ import Testing
 
     private func contentsOf(_ path: String) throws -> [UInt8] { Array(try NetProcess.run(["cat", path]).utf8) }
 
-    /// Neither read nor written through, whoever has laid it there.
+    /// Neither read nor written through, whatever its origin.
     @Test func aSymbolicLinkIsNotFollowed() async throws {
         let directory = try TemporaryDirectory()
         let target = directory.path + "/target"

@@ -9,7 +9,7 @@ import NetworkTypes
 import NodeNetwork
 import Testing
 
-/// Pods that the chained CNI plugin tells of, over the control socket.
+/// Pods that the chained CNI plugin reports through the control socket.
 @Suite(.serialized) struct AttachmentTests {
     private static func body(
         _ name: String = "api", uid: String = "u-1", container: String = "c1", address: String = "10.1.0.3",
@@ -190,7 +190,7 @@ import Testing
         await third.agent.stop()
     }
 
-    /// Nothing is promised before the kernel has it; what was told meanwhile is in force with the rest.
+    /// Nothing is promised before the kernel has it; what was reported meanwhile takes effect with the rest.
     @Test func itWaitsUntilAllOfTheClusterIsKnown() async throws {
         let fixture = try AgentFixture(cluster: ClusterTests.follower())
         fixture.kernel.state.withLock { $0.numbering.endpoints[StableKey(high: 1, low: 2)] = EndpointID(rawValue: 3) }
@@ -209,7 +209,7 @@ import Testing
         await fixture.agent.stop()
     }
 
-    /// The runtime gives an address anew: whoever had it is not there any more.
+    /// The runtime assigns an address again: its previous pod is gone.
     @Test func anAddressHasOneOwner() async throws {
         let fixture = try AgentFixture()
         try await fixture.start()

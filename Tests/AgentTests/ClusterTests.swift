@@ -10,9 +10,9 @@ import PolicyModel
 import Synchronization
 import Testing
 
-/// An agent that follows an API server: when what it tells comes into force.
+/// An agent that follows an API server: when the server's objects take effect.
 @Suite(.serialized) struct ClusterTests {
-    /// Nobody is there; updates are given by hand.
+    /// There is no server; the tests pass updates by hand.
     static func follower() -> ClusterFollower {
         ClusterFollower(
             APIServerConnection(
@@ -85,7 +85,7 @@ import Testing
         await fixture.agent.stop()
     }
 
-    /// Where nothing is enforced, guardrails hold at once, and for pods that no object tells of.
+    /// If nothing is enforced, guardrails take effect at once, also for pods without a known Pod object.
     @Test func guardrailsHoldBeforeAllIsKnown() async throws {
         let fixture = try AgentFixture(cluster: Self.follower())
         try await fixture.agent.start(ManifestChange(), guardrails: ManifestChange(events: [.set(Self.guardrail)]))
@@ -105,7 +105,7 @@ import Testing
         await fixture.agent.stop()
     }
 
-    /// Pods that no object tells of keep the guardrails through the step that brings the cluster into force.
+    /// Pods without a known Pod object keep the guardrails through the step that enforces the cluster's policy.
     @Test func unknownPodsAreNeverLetGo() async throws {
         let fixture = try AgentFixture(cluster: Self.follower())
         try await fixture.agent.start(ManifestChange(), guardrails: ManifestChange(events: [.set(Self.guardrail)]))
@@ -204,7 +204,7 @@ import Testing
         #expect(await fixture.agent.status().pushed.objects == 0)
     }
 
-    /// What is not as its author may expect is told of.
+    /// Surprises for a policy's author are reported.
     @Test func reportsTell() async throws {
         let fixture = try AgentFixture(cluster: Self.follower())
         try await fixture.agent.start(ManifestChange())

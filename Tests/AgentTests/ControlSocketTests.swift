@@ -38,7 +38,7 @@ import Testing
             fixture.kernel.state.withLock { $0.counters = [rule.key: RuleCounter(packets: 3, bytes: 180)] }
             let counters = try await fixture.call("GET", "/v1/counters").decode(CountersAnswer.self)
             #expect(counters.rules.first?.packets == 3)
-            // A rule that decided nothing yet is there as well, whatever the datapath tells of it.
+            // A rule that has decided nothing yet is listed too, whatever the datapath reports about it.
             #expect(counters.rules.count == fixture.kernel.policy.rules.count)
             #expect(counters.rules.dropFirst().allSatisfy { $0.packets == 0 && $0.gone == nil })
             #expect(counters.rules.first?.rule.description == "shop/redis ingress rule 1")

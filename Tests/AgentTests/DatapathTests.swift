@@ -13,7 +13,7 @@ struct DatapathTests {
         try await fixture.start()
         let before = fixture.kernel.calls.count { $0 == "resync" }
         try await Task.sleep(for: .milliseconds(100))
-        // Nobody changed anything: nothing is compared.
+        // Without changes nothing is compared.
         #expect(fixture.kernel.calls.count { $0 == "resync" } == before)
         fixture.kernel.changeByOthers(7)
         #expect(try await eventually { await fixture.agent.status().datapath.repaired == 7 })
@@ -49,7 +49,8 @@ struct DatapathTests {
         await fixture.agent.stop()
     }
 
-    /// Until all of the cluster is known, what a previous run left stays; where somebody removes it, the guardrails hold.
+    /// Until all objects of the cluster are known, what a previous run left stays; if it is removed, the guardrails
+    /// hold.
     @Test func whereWhatAPreviousRunLeftIsGoneGuardrailsHold() async throws {
         let fixture = try AgentFixture(cluster: ClusterTests.follower())
         fixture.kernel.state.withLock { $0.numbering.endpoints[StableKey(high: 1, low: 2)] = EndpointID(rawValue: 3) }

@@ -86,11 +86,11 @@ final class FakeKernel: Sendable {
         var policy = CompiledPolicy()
         var events: [DropEvent] = []
         var counters: [RuleID: RuleCounter] = [:]
-        /// Whether somebody has taken away what enforces.
+        /// Whether others have removed what enforces.
         var isGone = false
         /// What the next look for repairs finds.
         var repair = RepairReport()
-        /// Things that the next resync has to put right.
+        /// Changes that the next resync must repair.
         var changedByOthers = 0
     }
 
@@ -104,7 +104,7 @@ final class FakeKernel: Sendable {
 
     func changeByOthers(_ count: Int) { state.withLock { $0.changedByOthers = count } }
 
-    /// What was repaired is told once, a failure until it is taken back.
+    /// A repair is reported once, a failure until it is withdrawn.
     fileprivate func takeRepair() -> RepairReport {
         state.withLock { state in
             defer { state.repair.repaired = [] }

@@ -3,7 +3,7 @@ import NetworkTypes
 import NodeNetwork
 import Synchronization
 
-/// The node's network as the kernel would tell it when asked.
+/// The node's network in the kernel's answers.
 final class FakeNetwork: Sendable {
     private let value = Mutex(NetworkState())
 

@@ -7,7 +7,7 @@ import Testing
 
 /// Policies of the directory of static guardrails, beside those from elsewhere.
 @Suite(.serialized) struct GuardrailTests {
-    /// Nobody reaches redis.
+    /// No pod reaches redis.
     private static let closed = """
         apiVersion: networking.k8s.io/v1
         kind: NetworkPolicy
@@ -119,7 +119,7 @@ import Testing
         #expect(missing.complaints.contains("\(directory.path)/nowhere: "))
         #expect(missing.complaints.contains("No such file or directory"))
         let same = try await run("--guardrails", directory.path, "--manifests", directory.path)
-        #expect(same.status == 2 && same.complaints.contains("have to be different directories"))
+        #expect(same.status == 2 && same.complaints.contains("must be different directories"))
         let once = try await run("--once")
         #expect(once.status == 2 && once.complaints.contains("--once needs --manifests or --guardrails"))
     }

@@ -171,7 +171,7 @@ import Testing
                 for try await status in group { #expect(status == 200) }
             }
             #expect(ContinuousClock.now - start < .seconds(30))
-            // What is asked after a change tells of it.
+            // A request after a change sees it.
             func policies() async throws -> Double {
                 try await fixture.metrics().filter { $0.key.hasPrefix("bulkhead_policies{") }.values.reduce(0, +)
             }

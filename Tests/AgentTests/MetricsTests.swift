@@ -69,7 +69,7 @@ import Testing
             let first: Double? = try await count(5)
             let more: Double? = try await count(12)
             #expect(first == 5 && more == 12)
-            // A counter that began anew.
+            // A counter that started again.
             let anew: Double? = try await count(3)
             #expect(anew == 15)
             // The rule is gone, and comes back.
@@ -198,7 +198,7 @@ import Testing
         }
     }
 
-    /// The address is somebody else's at first: the daemon goes on, and serves once it is free.
+    /// Another process has the address at first: the daemon continues, and serves once it is free.
     @Test func anAddressThatIsTaken() async throws {
         let (holder, port) = try await onOwnThread { try Listener.hold() }
         let release: @Sendable () async throws -> Void = {

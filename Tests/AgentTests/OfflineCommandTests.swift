@@ -66,7 +66,7 @@ import Testing
         (["a", "x/y/z", "80"], "neither namespace/pod nor an address"), (["a", "b", "tcp/6379"], "write 6379/tcp"),
         (["a", "b", "6379:tcp"], "write 6379/tcp"), (["a", "b", "tcp:6379"], "write 6379/tcp"),
         (["a", "b", "6379/tpc"], "unknown protocol 'tpc': use tcp, udp, sctp, icmp or a number from 0 to 255"),
-        (["a", "b", "redis"], "names of ports are not looked up"), (["a", "b", "1-5/tcp"], "a range of ports"),
+        (["a", "b", "redis"], "port names are not resolved"), (["a", "b", "1-5/tcp"], "a range of ports"),
         (["a", "b", "70000"], "ports are from 0 to 65535"), (["a", "b", "udp"], "udp needs a port, as in 80/udp"),
         (["a", "b", "8/icmp"], "write 'icmp' alone"),
     ])
@@ -208,7 +208,7 @@ import Testing
         #expect(wrong.status == 1 && wrong.output.hasPrefix("\(name):4: document 1: spec.policyTypes[0]: "))
     }
 
-    /// Nothing found is no success.
+    /// Finding nothing is a failure.
     @Test func checkFailsOnNothing() async throws {
         let empty = try TemporaryDirectory()
         let none = try await control("check", empty.path)

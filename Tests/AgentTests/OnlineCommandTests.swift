@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    /// What no interface of the node leads to is told from the rest.
+    /// Pods without an interface of the node are distinguished from the others.
     @Test func interfaces() async throws {
         try await SocketFixture.serve { fixture in
             let network = FakeNetwork()
@@ -223,7 +223,7 @@ import Testing
         }
     }
 
-    /// Why nobody answers, and what to do: never the same sentence for two causes.
+    /// Why there is no answer, and what to do: never the same sentence for two causes.
     @Test func nobodyAnswers() async throws {
         func ask(_ path: String, _ more: String...) async throws -> CommandLine {
             let arguments = ["status", "--socket", path] + more
@@ -239,7 +239,7 @@ import Testing
         let left = try SilentSocket(directory.path + "/left")
         left.close()
         let stopped = try await ask(left.path)
-        #expect(stopped.status == 1 && stopped.complaints.contains("nobody listens there any more"))
+        #expect(stopped.status == 1 && stopped.complaints.contains("the socket has no listener"))
         let silent = try SilentSocket(directory.path + "/silent")
         defer { silent.close() }
         let late = try await ask(silent.path, "--timeout", "1")

@@ -108,7 +108,7 @@ private final class LogLines: Sendable {
             fixture.kernel.count(3, for: again)
             rows = try await agent.counters().rules
             #expect(rows.first { $0.gone == nil && $0.rule.by?.map(\.name) == ["redis"] }?.packets == 5)
-            // What the metrics say does not depend on when somebody asked first.
+            // The metrics do not depend on the time of the first request.
             let metrics: [String: Double] = try await fixture.metrics()
             #expect(
                 metrics[

@@ -47,7 +47,7 @@ import Testing
             let told = try await fixture.call("PUT", "/v1/objects", body)
             #expect(told.status == 413)
             #expect(told.errorCode == .bodyTooLarge)
-            // Without a length nobody knows before it comes.
+            // Without a length, its size is unknown before it arrives.
             let chunk = "\(String(body.utf8.count, radix: 16))\r\n\(body)\r\n0\r\n\r\n"
             let head = "PUT /v1/objects HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
             let found = try RawAnswer(try await fixture.exchange(Array((head + chunk).utf8)))
@@ -98,7 +98,7 @@ import Testing
     }
 
     @Test func anotherUserIsTurnedAway() async throws {
-        // Only root can become somebody else; the file mode alone keeps others out otherwise.
+        // Only root can become another user; otherwise the file mode alone keeps others out.
         try #require(geteuid() == 0, "this test needs root")
         try await SocketFixture.serve { fixture in
             let path = fixture.path

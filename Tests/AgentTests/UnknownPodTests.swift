@@ -7,7 +7,7 @@ import NodeNetwork
 import PolicyModel
 import Testing
 
-/// Pods that the network shows before any object tells of them.
+/// Pods that the network shows before any object names them.
 @Suite(.serialized) struct UnknownPodTests {
     private static let guardrail = KubernetesObject.tierPolicy(
         TierPolicy(
@@ -108,7 +108,7 @@ import Testing
         await fixture.agent.stop()
     }
 
-    /// Resolved policy may be given for what no object tells of.
+    /// Resolved policy may be pushed for an address without a known Pod object.
     @Test func resolvedPolicyTakesOver() async throws {
         let fixture = try AgentFixture()
         try await fixture.agent.start(ManifestChange(events: [.set(Self.guardrail)]))

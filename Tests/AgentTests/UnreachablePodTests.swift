@@ -11,7 +11,7 @@ import PolledThread
 import PrometheusText
 import Testing
 
-/// Pods whose packets do not pass the node, which policy may not hold for: who is told, of which, and when.
+/// Pods whose packets do not pass the node, so that policy may not hold for them: which ones are reported, and when.
 @Suite(.serialized) struct UnreachablePodTests {
     /// A node that follows an API server, with one that takes its Events.
     private struct Node {
@@ -84,7 +84,7 @@ import Testing
             phase: phase, podIPs: [try IPAddress(address)])
     }
 
-    /// Of all pods just those are told of that should have policy and cannot, each once.
+    /// Exactly the pods are reported that should have policy and cannot, each once.
     @Test func whoIsToldOf() async throws {
         let node = try await Node(grace: .zero)
         await node.set(
@@ -117,7 +117,7 @@ import Testing
         try await node.stop()
     }
 
-    /// A pod's interface may come some time after its object; whoever has the name after it has a time of its own.
+    /// A pod's interface may come some time after its object; the next pod of that name has a time of its own.
     @Test func onlyAfterAWhile() async throws {
         let node = try await Node(grace: .milliseconds(500))
         await node.set(
@@ -146,7 +146,7 @@ import Testing
         try await node.stop()
     }
 
-    /// Endpoints that are no pod with an object have nobody to be told.
+    /// Endpoints without a Pod object have no object for a report.
     @Test func whoHasNoObject() async throws {
         let node = try await Node(grace: .zero)
         await node.set()

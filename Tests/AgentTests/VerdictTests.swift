@@ -6,7 +6,7 @@ import NetworkTypes
 import PolicyModel
 import Testing
 
-/// The daemon's answers about pods of other nodes, addresses that are no pod's, and names that are misspelt.
+/// The daemon's answers about pods on other nodes, addresses without a pod, and misspelled names.
 @Suite struct VerdictTests {
     /// Like ``AgentFixture/shop``, with a copy of each pod on another node, which default deny isolates for egress.
     private static let world =

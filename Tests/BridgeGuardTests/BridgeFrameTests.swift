@@ -8,7 +8,7 @@ import Testing
 
 /// What may come in by a bridge's ports, frame by frame, against the kernel.
 @Suite(.serialized) struct BridgeFrameTests {
-    /// Pods a and b behind known ports, c behind one that nobody knows.
+    /// Pods a and b behind known ports, c behind an unknown one.
     private final class Lab {
         let world: NetWorld
         var check = BridgeSourceCheck()
@@ -134,7 +134,7 @@ import Testing
                 #expect(try lab.passes("a", lab.arp("a", mine, [0, 0, 0, 0])))
                 #expect(try !lab.passes("a", lab.arp("a", mine, NetBytes.of(b.v4))))
                 #expect(try !lab.passes("a", lab.arp("a", mine, NetBytes.of(NetAddressing.gateways[0]))))
-                // One that nobody has: as long as the pod's own is not known.
+                // An address without an owner: as long as the pod's own is unknown.
                 let unknown: [UInt8] = [2, 0, 0, 0, 0, 0x77]
                 #expect(try lab.passes("a", lab.udp("a", a.v4, b.v4, hardware: unknown)) == (step == 1))
                 try lab.check.set(lab.ports(anyHardware: true))
@@ -171,7 +171,7 @@ import Testing
         }
     }
 
-    /// DHCP asks and does not answer; nobody routes by what the sender says.
+    /// DHCP may ask and not answer; no packet is routed by the sender's wish.
     @Test func whatNoPodSends() throws {
         try Self.with { lab in
             let (a, b) = (lab.world.pod("a"), lab.world.pod("b"))
@@ -195,7 +195,7 @@ import Testing
                 #expect(
                     try lab.passes("a", Self.withOptions(lab.udp("a", a.v4, b.v4), options)) == expected, "\(option)")
             }
-            // A routing header before UDP; destination options are no route.
+            // A routing header before UDP; destination options do not route.
             for (header, expected) in [(43, false), (60, true)] as [(UInt8, Bool)] {
                 let datagram = NetBytes.udp(from: a.v6, 1, to: b.v6, 2, payload: [])
                 let extensions: [UInt8] =
@@ -215,7 +215,8 @@ import Testing
         return Array(frame[..<14]) + header + frame[34...]
     }
 
-    /// By a port of which no pod is known comes all but what is known to be somebody's; or nothing, if so set.
+    /// Through a port without a known pod comes everything except from addresses with a known owner; or nothing, if so
+    /// set.
     @Test func unknownPorts() throws {
         try Self.with { lab in
             let (b, c) = (lab.world.pod("b"), lab.world.pod("c"))
@@ -248,7 +249,7 @@ import Testing
         }
     }
 
-    /// A daemon that starts anew finds whose the ports are.
+    /// A restarted daemon finds the owners of the ports.
     @Test func bindingsAreTakenOver() throws {
         try Self.with { lab in
             let found = try BridgeSourceCheck.adopted()
@@ -262,8 +263,8 @@ import Testing
         }
     }
 
-    /// What leaves by a pod's port, but to none of its addresses, has the port's mark at the hooks of IPv4 and IPv6, and
-    /// none after them.
+    /// What leaves by a pod's port, but to none of its addresses, has the port's mark at the hooks of IPv4 and IPv6,
+    /// and none after them.
     @Test func marks() throws {
         try Self.with { lab in
             let (a, b) = (lab.world.pod("a"), lab.world.pod("b"))
@@ -321,7 +322,7 @@ import Testing
         }
     }
 
-    /// What stands in the kernel can be read by people and loaded again, and is no repair.
+    /// The kernel's content can be read by people and loaded again without a repair.
     @Test func listsAndReloads() throws {
         try Self.with { lab in
             var ports = lab.ports(anyHardware: true)
@@ -333,7 +334,7 @@ import Testing
             try NetProcess.run(["nft", "delete", "table", "bridge", "bulkhead"])
             try NetProcess.run(["nft", "-f", "-"], input: listed)
             #expect(try NetProcess.run(["nft", "list", "table", "bridge", "bulkhead"]) == listed)
-            // Loaded by somebody else it may be written once more, and stays then.
+            // Loaded by another process it may be written once more, and stays then.
             ports.pods[lab.index(lab.world.pod("b"))] = nil
             try lab.check.set(ports)
             _ = try lab.check.repair()

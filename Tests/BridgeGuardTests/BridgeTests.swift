@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    /// Discovery goes on although its senders are link-local, and nobody claims another's address by ARP.
+    /// Discovery works although its senders are link-local, and no pod claims another's address by ARP.
     @Test func discoveryWorksFromCold() throws {
         try Self.with { lab in
             try lab.protect()
@@ -135,7 +135,7 @@ import Testing
                 ports.pods[index]!.addresses.insert(more)
                 try check.set(ports)
                 #expect(try lab.arrives(from: more))
-                // What somebody else removed is made anew with the next change.
+                // What others removed is written again with the next change.
                 try NetProcess.run(["nft", "delete", "table", "bridge", "bulkhead"])
                 ports.pods[index]!.addresses = [a.v4, a.v6]
                 try check.set(ports)
@@ -173,7 +173,7 @@ import Testing
                     #expect(try lab.arrives(from: lab.world.pod("a").v4), "\(change)")
                     #expect(try !lab.arrives(from: more), "\(change)")
                 }
-                // A change of our own after it is no news either.
+                // A later change by this process is not news either.
                 var ports = try lab.ports()
                 ports.pods[index]!.addresses.insert(more)
                 try check.set(ports)

@@ -42,7 +42,7 @@ import Testing
         #expect(try node.configurationNames == ["10-my.bulkhead.conflist", "\(name).bulkhead-original"])
         #expect(try node.text("10-my.bulkhead.conflist").contains(NodeDirectory.single))
         #expect(try node.install().changes.isEmpty)
-        // The CNI writes its file anew.
+        // The CNI rewrites its file.
         let changed = NodeDirectory.single.replacing("true", with: "false")
         try node.put(name, changed)
         #expect(try node.install().changes.count == 1)
@@ -131,7 +131,7 @@ import Testing
         let keeper = try InstallationKeeper(
             node.installation, program: node.program, settings: node.settings, receiver: { _, _ in })
         defer { keeper.stop() }
-        #expect(try eventually { keeper.state.problem?.contains("no CNI configuration is there yet") == true })
+        #expect(try eventually { keeper.state.problem?.contains("there is no CNI configuration yet") == true })
         try node.put("10-kindnet.conflist", NodeDirectory.list)
         #expect(try eventually { try node.text("10-kindnet.conflist").contains("bulkhead-cni") })
         #expect(try eventually { keeper.state.problem == nil && keeper.state.configuration != nil })

@@ -4,7 +4,7 @@ import ChainedCNI
 import Glibc
 import Testing
 
-/// A node's two folders, with a program to copy. Goes when nobody refers to it any more.
+/// A node's two directories, with a program to copy. Removed with the last reference to it.
 final class NodeDirectory: Sendable {
     let path: String
     var binaries: String { path + "/bin" }

@@ -53,7 +53,7 @@ import Testing
                 text(list).filter { $0 != " " }
                     == #"{"cniVersion":"1.0.0","name":"n","plugins":[\#(rest)]}"#.filter { $0 != " " })
         }
-        // The same settings in another order are no change.
+        // The same settings in another order change nothing.
         var same = try list(
             #"""
             {"plugins":[{"type":"a"},{"onDeadline":"deny","deadlineMilliseconds":10000, "type":"bulkhead-cni",

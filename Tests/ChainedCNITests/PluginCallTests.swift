@@ -27,7 +27,7 @@ import Testing
         #expect(String(decoding: call.call.bytes, as: UTF8.self).hasPrefix("PUT /v1/attachments HTTP/1.1\r\nhost: "))
     }
 
-    /// A daemon that is restarted is waited for; what is left of the deadline is told to the next one.
+    /// The plugin waits for a daemon that restarts, and gives the next one the rest of the deadline.
     @Test func addWaitsForTheDaemon() throws {
         daemon.leave()
         daemon.answer(503, #"{"error":{"code":"stopping","message":"the daemon is ending"}}"#)
@@ -52,7 +52,7 @@ import Testing
         #expect(daemon.warnings.count == 1 && daemon.now >= 200)
     }
 
-    /// A refusal is no matter of time: it is not tried again, and allow does not hide it.
+    /// A refusal does not depend on time: it is not retried, and allow does not hide it.
     @Test func refusalsFail() throws {
         let rows: [(Int, String, CNIError.Code)] = [
             (422, #"{"error":{"code":"not_accepted","message":"no room","problems":[]}}"#, .refused),
@@ -123,7 +123,7 @@ import Testing
         #expect(failure(request)?.code == .notAvailable)
     }
 
-    /// A Node whose network is not ready has pods that are not ready: a restart is waited for.
+    /// A Node whose network is not ready has pods that are not ready, so the plugin waits for a restart.
     @Test func statusWaitsForTheDaemon() throws {
         let request = try CNIRequest(.status, [:], Array(Requests.configuration(result: nil).utf8))
         daemon.leave()

@@ -8,7 +8,7 @@ enum Requests {
         "CNI_ARGS": "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0;K8S_POD_UID=u-1",
     ]
 
-    /// As ptp gives it, with spaces and numbers that no reader of ours would write the same way.
+    /// As ptp prints it, with spaces and numbers that Bulkhead's own writers would write differently.
     static let result = """
         {"cniVersion": "1.0.0",  "interfaces":[{"name":"veth1","mac":"aa:bb:cc:dd:ee:ff"},
          {"name":"eth0","sandbox":"/run/netns/x"}], "ips":[{"interface":1,"address":"10.1.0.2/24","gateway":"10.1.0.1"},

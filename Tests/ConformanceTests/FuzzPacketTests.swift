@@ -8,8 +8,8 @@ import PolicyOracle
 import Testing
 import WorldKit
 
-/// Packets that nobody sends by accident, under `BPF_PROG_TEST_RUN`: the program never allows what the oracle denies
-/// of the packet as PacketKit's own decoder reads it.
+/// Packets that no sender sends by accident, under `BPF_PROG_TEST_RUN`: the program never allows what the oracle denies
+/// for the packet as PacketKit's own decoder reads it.
 @Suite(.serialized) struct FuzzPacketTests {
     private let settings = WorldSettings(environment: ProcessInfo.processInfo.environment)
 

@@ -26,7 +26,8 @@ extension Live {
             }
         }
 
-        /// The server goes, the daemon is killed and starts again: what was enforced stays, until all is known anew.
+        /// The server goes away, the daemon is killed and restarts: policy stays enforced until everything is known
+        /// again.
         @Test(arguments: NetDatapath.allCases) func enforcementOutlivesServerAndDaemon(datapath: NetDatapath) throws {
             try LiveCluster.with(datapath, followsAPI: true) { cluster in
                 let api = try #require(cluster.api)

@@ -133,7 +133,7 @@ extension LiveCase {
 
     /// Judged by ``LiveCluster/policies``.
     static let table: [LiveCase] = [
-        // A pod selector with ports, protocol by protocol; nobody listens on 7001.
+        // A pod selector with ports, protocol by protocol; there is no listener on 7001.
         .allow(api, db, .tcp, 6379), .deny(idle, db, .tcp, 6379), .deny(web, db, .tcp, 6379),
         .allow(api, db, .tcp, 7005), .allow(api, db, .tcp, 7001, .refused), .deny(api, db, .tcp, 7011),
         .allow(api, db, .udp, 5353), .deny(idle, db, .udp, 5353), .deny(api, db, .udp, 6379),

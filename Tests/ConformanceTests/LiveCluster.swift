@@ -61,7 +61,7 @@ final class LiveCluster {
           policyTypes: [Ingress, Egress]
         """
 
-    /// The same, but nobody reaches `db`.
+    /// The same, but no pod reaches `db`.
     static let policiesWithoutTheWayToDB = policies.replacing(
         "from: [{podSelector: {matchLabels: {app: api}}}]", with: "from: [{podSelector: {matchLabels: {app: nobody}}}]")
 
@@ -81,7 +81,7 @@ final class LiveCluster {
 
     let world: NetWorld
     let daemon: NetDaemon
-    /// What the daemon follows; nil: it is told by its socket.
+    /// What the daemon follows; nil if its socket gets the objects.
     let api: APIServer?
     private let servers: [String: NetServer]
 
@@ -157,7 +157,7 @@ final class LiveCluster {
         }
     }
 
-    /// Nodes, namespace and pods as the API server would tell them.
+    /// Nodes, namespace and pods as in the API server.
     static func objects(_ world: NetWorld) -> [KubernetesObject] {
         let nodes = [NetDaemon.nodeName, "node2"]
         let nodeObjects = nodes.enumerated().map { number, name in
@@ -180,7 +180,7 @@ final class LiveCluster {
                 hostIPs: [NetAddressing.nodes[pod.node], NetAddressing.nodes6[pod.node]]))
     }
 
-    /// A policy that lets `api` reach `idle`, or nobody.
+    /// A policy that lets `api` reach `idle`, or no pod.
     static func gate(open: Bool) -> String {
         """
         apiVersion: networking.k8s.io/v1

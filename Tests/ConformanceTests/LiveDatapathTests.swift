@@ -51,7 +51,7 @@ extension Live {
                 ]
                 try status(world, readOnly) { answer in
                     #expect(answer.contains(#""kind":"nftables""#), "\(answer)")
-                    #expect(answer.contains("eBPF is not possible: creating \(world.bpffs)"), "\(answer)")
+                    #expect(answer.contains("eBPF is not available: creating \(world.bpffs)"), "\(answer)")
                     #expect(answer.contains("read-only file system (errno 30)"), "\(answer)")
                     #expect(answer.contains(#""state":"programmed""#) && answer.contains(#""problems":[],"pushed""#))
                 }
@@ -87,7 +87,7 @@ extension Live {
             }
         }
 
-        /// What the message names is what has to be changed.
+        /// The message names what must be changed.
         @Test func whatIsMissingAtTheStartIsNamed() throws {
             try NetWorld.with(pods: []) { world in
                 let daemon = try NetDaemon.executable("bulkheadd")
@@ -153,7 +153,7 @@ extension Live {
                     #expect(try cluster.ask(probe, from: "web") == .answered, "\(edit)")
                 }
                 #expect(watching.log.contains("somebody else had changed what is enforced"))
-                // Somebody else's own tables are nobody's business.
+                // Other programs' own tables do not matter.
                 let before = try repaired(watching)
                 try cluster.world.node.command("nft", "add", "table", "ip", "other")
                 NetClock.sleep(milliseconds: 600)

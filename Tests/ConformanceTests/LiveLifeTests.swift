@@ -63,7 +63,7 @@ extension Live {
             guard cluster.daemon.datapath == .nftables else { return try pinned(cluster) }
             let table = try cluster.world.node.command("nft", "--handle", "list", "table", "inet", "bulkhead")
             let handled = table.split(separator: "\n").filter { $0.contains(" # handle ") }
-            // Counters' values are no part of it.
+            // Counters' values do not count.
             return Set(handled.map { String($0).replacing(/packets [0-9]+ bytes [0-9]+/, with: "") })
         }
 

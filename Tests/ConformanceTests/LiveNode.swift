@@ -4,7 +4,7 @@ import NetworkTypes
 import PolicyOracle
 import WorldKit
 
-/// A network with one datapath, in which random worlds are put in force and asked with real packets.
+/// A network with one datapath, in which random worlds are enforced and probed with real packets.
 final class LiveNode {
     static let localPods = ["a", "b", "c", "d"]
     static let remotePods = ["x", "y"]
@@ -25,7 +25,7 @@ final class LiveNode {
         }
         servers.append(
             try net.outside.run { try NetServer(at: [NetAddressing.outside, NetAddressing.outside6], ports) })
-        // Each closed port is told, however many are asked.
+        // Each closed port is reported, however many are probed.
         for namespace in net.pods.map(\.namespace) + [net.outside] {
             try namespace.sysctl([("ipv4/icmp_ratelimit", 0), ("ipv6/icmp/ratelimit", 0)])
         }
@@ -63,8 +63,9 @@ final class LiveNode {
         return expected.contains(outcome) ? nil : "oracle says \(oracle); packets over \(datapath): \(outcome)"
     }
 
-    /// The same, for one flow in a world that is put in force first. A smaller world that is no valid one any more
-    /// differs in nothing, nor does one whose pods lack an address that they send from: that is spoofing, not policy.
+    /// The same, for one flow in a world that is first enforced. A smaller world that is no longer valid counts as
+    /// without a difference, and so does one whose pods lack an address from which they send: that is spoofing, not
+    /// policy.
     func difference(_ world: World, _ flow: Flow) -> String? {
         guard world.pods.allSatisfy({ $0.podIPs.count == 2 }) else { return nil }
         try? put(world)

@@ -51,7 +51,7 @@ extension Live {
                     let isOutside = [outside, NetAddressing.outside6].contains(destination)
                     #expect(answers == [.answered, isOutside ? .answered : .timeout], "\(destination)")
                 }
-                // Nobody but api reaches it, and its sources are checked from the first packet on.
+                // Only api reaches it, and its sources are checked from the first packet on.
                 let back = try node.world.outside.run {
                     try NetProbe(.icmp, to: addresses[0], milliseconds: 300).run()
                 }
@@ -136,7 +136,8 @@ extension Live {
             }
         }
 
-        /// Without the daemon no pod starts, and pods go; one that is held stays so; the next daemon is waited for.
+        /// Without the daemon no pod starts, and pods can be deleted; a held pod stays held; the plugin waits for the
+        /// next daemon.
         @Test(arguments: NetDatapath.allCases) func theDaemonIsDown(datapath: NetDatapath) throws {
             try LivePluginNode.with(Setting(datapath: datapath, links: .routed), more: ["--cni-deadline", "1"]) {
                 node in
@@ -146,7 +147,7 @@ extension Live {
                 let probe = NetProbe(.udp, to: NetAddressing.outside, port: 5353)
                 #expect(try held.namespace.run { try probe.run() } == .timeout)
                 let failure = #expect(throws: NetChain.Failure.self) { try node.chain.add(second) }
-                #expect(failure?.code == 11 && failure?.answer.contains("no answer of bulkheadd") == true)
+                #expect(failure?.code == 11 && failure?.answer.contains("no answer from bulkheadd") == true)
                 try node.chain.delete(second)
                 try node.daemon.start()
                 #expect(try held.namespace.run { try probe.run() } == .timeout)

@@ -7,7 +7,7 @@ import Testing
 extension Live {
     /// What becomes of the kernel's entry of a flow that policy takes away.
     @Suite struct RevocationTests {
-        /// Which of pods a and b the other may reach; a pod that nobody may reach is isolated.
+        /// Which of pods a and b the other may reach; a pod that neither may reach is isolated.
         private static func manifest(_ world: NetWorld, reachable: [String], isolated: [String]) -> String {
             let pods = world.pods.map { pod in
                 """

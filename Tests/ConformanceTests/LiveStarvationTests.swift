@@ -34,7 +34,7 @@ extension Live {
                 try limit(3)
                 try Self.manifest.write(toFile: "\(folder)/meanwhile.yaml", atomically: true, encoding: .utf8)
                 let before = try used(daemon.pid)
-                // Nobody is let in now.
+                // No new client gets in now.
                 #expect(throws: (any Error).self) {
                     try NetProcess.run(
                         ["curl", "-s", "--max-time", "2", "--unix-socket", daemon.socket, "http://x/v1/status"])

@@ -34,9 +34,9 @@ extension Live {
             }
         }
 
-        /// What the kernel itself may lose of some 15,000 packets: one that is under way while nftables puts a
-        /// transaction in force, anybody's, meets rules of before with sets of after (docs/datapaths.md). Nine senders
-        /// lose more in a gap of a millisecond.
+        /// What the kernel itself may lose of some 15,000 packets: a packet that is under way while nftables publishes
+        /// any transaction meets rules from before with sets from after (docs/datapaths.md). Nine senders lose more in
+        /// a gap of a millisecond.
         private static let kernelsOwn = 2
 
         @Test(arguments: NetDatapath.allCases, [SIGTERM, SIGKILL])

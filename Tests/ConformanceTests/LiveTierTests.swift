@@ -95,7 +95,7 @@ extension Live {
             }
         }
 
-        /// What a policy in audit would deny goes on, and is counted and told of with the rule's name.
+        /// Packets that a policy in audit would deny pass, are counted, and are reported with the rule's name.
         @Test(arguments: NetDatapath.allCases) func auditStopsNothing(datapath: NetDatapath) throws {
             try LiveCluster.with(datapath) { cluster in
                 func staged(_ enforcement: String) -> String {
@@ -132,7 +132,7 @@ extension Live {
             }
         }
 
-        /// A guardrail from a directory holds for a pod that no object tells of, from its interface's first day on.
+        /// A guardrail from a directory applies to a pod without a known Pod object, from the start of its interface.
         @Test(arguments: NetDatapath.allCases) func guardrailsHoldForUnknownPods(datapath: NetDatapath) throws {
             try NetWorld.with(pods: []) { world in
                 let guardrails = "\(world.directory)/guardrails"

@@ -34,8 +34,9 @@ enum PropertyComparison {
         return isSame ? nil : "delivered to \(endpoint.name): oracle says \(told); tables say \(reason)"
     }
 
-    /// A pod to itself is compared by the verdict alone: no direction is asked. Through a Service each is, but what a
-    /// policy in audit would deny is not told where NetworkPolicy would have denied another's flow.
+    /// For a pod and itself only the verdict is compared, because no direction decides. Through a Service each
+    /// direction does, but what a policy in audit would deny is not reported if NetworkPolicy would deny another pod's
+    /// flow.
     static func difference(
         _ oracle: OracleVerdict, _ decision: Decision, throughService: Bool = false
     ) -> String? {

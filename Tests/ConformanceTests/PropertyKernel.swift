@@ -34,8 +34,8 @@ struct PropertyKernel: ~Copyable {
         datapath = EBPFDatapath(bpffs: bpffs)
     }
 
-    /// Programs a world anew over whatever is in force. Every tenth time it first opens what is pinned, as a restarted
-    /// daemon does.
+    /// Programs a world from scratch over whatever is in force. Every tenth time it first opens what is pinned, like a
+    /// restarted daemon.
     mutating func start(_ world: World) throws -> PolicyPipeline {
         if starts % 10 == 0 {
             datapath = EBPFDatapath(bpffs: bpffs)
@@ -57,7 +57,7 @@ struct PropertyKernel: ~Copyable {
         numbering = try datapath.open()
     }
 
-    /// Packets that met tables that contradict themselves.
+    /// Packets that met inconsistent tables.
     func inconsistentPackets() throws -> UInt64 { try datapath.counters().inconsistent }
 
     /// What a daemon does that starts again over the tables of the one before.

@@ -41,7 +41,7 @@ import WorldKit
         PropertyComparison.difference(world.oracle, PropertyComparison.compiled(world), flow)
     }
 
-    /// Worlds that change event by event: after every step the tables agree with an oracle made anew.
+    /// Worlds that change event by event: after every step the tables agree with a new oracle.
     @Test func tablesAgreeAfterEveryStep() {
         for seed in settings.seeds {
             var generator = WorldGenerator(seed: seed)

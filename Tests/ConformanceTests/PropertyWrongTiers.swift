@@ -107,7 +107,7 @@ extension WrongEvaluator {
 }
 
 extension NetworkPolicyRule {
-    /// One for the ports without names, and one for the names with the peers that are no blocks.
+    /// One for the ports without names, and one for the names with the peers that are not blocks.
     fileprivate var withoutNamesInBlocks: [NetworkPolicyRule] {
         let pods = peers.filter { if case .pods = $0 { true } else { false } }
         let names = ports.filter { if case .named = $0.port { true } else { false } }

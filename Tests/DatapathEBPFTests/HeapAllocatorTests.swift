@@ -23,7 +23,7 @@ import Testing
                 }
                 #expect(heap.usedWords == blocks.reduce(0) { $0 + $1.words })
             }
-            // A new allocator that is told what is in use goes on as the old one.
+            // A new allocator that knows what is in use continues like the old one.
             var recovered = HeapAllocator(begin: 1000, end: 1000 + UInt32(heap.totalWords))
             for block in blocks {
                 let (first, second) = (recovered.reserve(block), recovered.reserve(block))

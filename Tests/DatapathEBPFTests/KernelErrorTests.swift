@@ -111,7 +111,7 @@ import Testing
                 func service(_ number: Int) -> IPAddress {
                     family == .ipv4 ? NetAddressing.service(number) : NetAddressing.service6(number)
                 }
-                // Nobody listens: the server's error names the client's packet as it was after the translation.
+                // Without a listener: the server's error names the client's packet as it was after the translation.
                 func ask(_ probe: NetProbe) throws -> NetOutcome { try client.namespace.run { try probe.run() } }
                 #expect(try ask(NetProbe(.udp, to: service(0), port: 8080)) == .refused)
                 #expect(try ask(NetProbe(.udp, to: service(1), port: 8081)) == .timeout)

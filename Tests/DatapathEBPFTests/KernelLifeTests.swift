@@ -10,7 +10,7 @@ import PacketKit
 import PolicyModel
 import Testing
 
-/// What is in the kernel outlives whoever wrote it.
+/// The kernel's content outlives the process that wrote it.
 @Suite struct KernelLifeTests {
     private static func wrongVerdicts(
         _ datapath: borrowing EBPFDatapath, _ policy: borrowing CompiledPolicy, _ random: inout SeededRandom
@@ -186,9 +186,9 @@ import Testing
                 for (program, var content) in builder.policy.programs {
                     let row = content.cells.count / content.columnCount
                     content.rows.append(UInt16(row))
-                    let verdict: Verdict = number % 3 == 0 ? .allow : .deny
+                    let action: CellAction = number % 3 == 0 ? .allow : .deny
                     content.cells += Array(
-                        repeating: Cell(verdict, by: RuleID(rawValue: 1)), count: content.columnCount)
+                        repeating: Cell(action, by: RuleID(rawValue: 1)), count: content.columnCount)
                     builder.policy.programs[program] = content
                 }
                 let prefix = CIDR(host: IPAddress(v4: 0x0a05_0000 | UInt32(number)))
@@ -216,7 +216,7 @@ import Testing
                 var datapath = EBPFDatapath(bpffs: bpffs)
                 _ = try datapath.open()
                 _ = try datapath.resync(KernelVerdictTests.onePod())
-                // While a daemon holds it, nobody else does.
+                // While a daemon holds it, no other process does.
                 #expect(throws: DatapathError.self) { try EBPFDatapath.uninstall(bpffs: bpffs) }
                 #expect(throws: DatapathError.self) {
                     var second = EBPFDatapath(bpffs: bpffs)
@@ -237,7 +237,7 @@ import Testing
         try PrivateKernel.run { _ in
             var datapath = EBPFDatapath(bpffs: "/tmp")
             let expected = DatapathError.unsupported(
-                what: "/tmp is on no BPF file system", remedy: "mount -t bpf bpf /tmp")
+                what: "/tmp is not on a BPF file system", remedy: "mount -t bpf bpf /tmp")
             #expect(throws: expected) { _ = try datapath.open() }
         }
     }

@@ -43,7 +43,7 @@ import Testing
                 let (server, client) = (world.pod("server"), world.pod("client"))
                 for family in [AddressFamily.ipv4, .ipv6] {
                     let to = server.address(family)
-                    // Nobody listens: the reset and the ICMP error are the server's packets, and its egress denies
+                    // Without a listener: the reset and the ICMP error are the server's packets, and its egress denies
                     // all, but they answer an allowed flow.
                     #expect(try client.namespace.run { try NetProbe(.tcp, to: to, port: 80).run() } == .refused)
                     #expect(try client.namespace.run { try NetProbe(.udp, to: to, port: 80).run() } == .refused)

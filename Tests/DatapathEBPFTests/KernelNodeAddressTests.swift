@@ -131,7 +131,7 @@ import Testing
         }
     }
 
-    /// Behind one bridge: groups, link-local addresses and frames with another's address reach nobody who denies them.
+    /// Behind one bridge: groups, link-local addresses and frames with another's address reach no pod that denies them.
     @Test func groupsBehindABridge() throws {
         try Self.withNode(.bridged) { world, datapath in
             let (client, server, free) = (world.pod("client"), world.pod("server"), world.pod("free"))

@@ -127,7 +127,7 @@ import Testing
             #expect(try Self.links(bpffs) == Self.all)
             #expect(try second.resync(policy).wordsWritten == 0)
             #expect(try second.dump().contains("own node judged"))
-            // Built anew beside: all of it.
+            // New tables beside the old ones: all of it.
             for (id, addressClass) in policy.addressClasses {
                 let key = StableKey(high: 77, low: addressClass.key.low)
                 policy.addressClasses[id] = AddressClass(key: key, peerSets: [])

@@ -6,7 +6,7 @@ import Glibc
 import NetworkKit
 import Testing
 
-/// Whether it is seen that somebody took away what enforces; needs root.
+/// Whether the removal of what enforces is noticed; needs root.
 @Suite struct KernelPlaceTests {
     /// Paths of the links below a directory.
     private static func links(_ directory: String) throws -> [String] {

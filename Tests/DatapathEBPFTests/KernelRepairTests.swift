@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    /// Everything in a map, at once, by somebody who opens its pin.
+    /// Everything in a map, at once, by a process that opens its pin.
     private static func overwrite(_ path: String, with byte: UInt8) throws {
         let map = bpf_obj_get(path)
         try #require(map >= 0)
@@ -119,7 +119,7 @@ import Testing
             let report = datapath.repair()
             #expect(report.repaired.count == 1 && report.repaired[0].hasSuffix("words of the tables"), "\(report)")
             #expect(try Self.isDenied(datapath))
-            // A change of policy does not follow what somebody else has written.
+            // A change of policy does not follow what others have written.
             try Self.overwrite("\(bpffs)/bulkhead/v\(BH_LAYOUT_VERSION)/1/\(map)", with: byte)
             var policy = KernelVerdictTests.onePod()
             policy.judgesOwnNode = true

@@ -81,7 +81,7 @@ import Testing
             #expect(counters[RuleID(rawValue: 3)] == nil)
             let size = UInt64(Packet(flow: Self.flow("10.1.0.9", "10.0.0.1", .tcp, 80)).bytes.count)
             #expect(counters[RuleID(rawValue: 1)]?.bytes == 3 * size)
-            // The first packet of each flow is told of.
+            // The first packet of each flow is reported.
             let events = datapath.pollEvents(limit: 100)
             #expect(events.count == 2)
             #expect(events[0].flow == Self.flow("10.1.0.9", "10.0.0.1", .tcp, 81))

@@ -3,7 +3,7 @@ import BulkheadABI
 import DatapathEBPF
 import Testing
 
-/// The layout as the embedded object's own type information tells it, against what Swift imported.
+/// The layout in the embedded object's own type information, compared with what Swift imported.
 @Suite struct LayoutTests {
     private static let imported: [String: (size: Int, offsets: [String: Int?])] = [
         "bh_endpoint": (

@@ -7,9 +7,9 @@ import NetworkTypes
 import PolicyModel
 import Testing
 
-/// Policies in audit: told of, never in force.
+/// Policies in audit: reported, never in force.
 @Suite(.serialized) struct AuditTests {
-    /// Pure: the plan of the table tells of a flow when its tables do, and lets through what they allow.
+    /// Pure: the plan of the table reports a flow if its tables do, and lets pass what they allow.
     @Test func whatWouldBeDeniedIsToldAndNothingElse() {
         var compiler = PlanCompiler()
         let policy = compiler.compile(.mixed)

@@ -56,7 +56,7 @@ import Testing
             let written = try words()
             try NetProcess.run(["nft", "delete", "table", "inet", "bulkhead"])
             try NetProcess.run(["nft", "-f", "-"], input: "\(PolicyTables(policy).contents)")
-            // The comment of the table itself is no part of the plan.
+            // The comment of the table itself is not in the plan.
             let comment = "comment \"Bulkhead: network policy of this node's pods\"".split(separator: " ")
             #expect(try (comment + words()).sorted() == written)
         }

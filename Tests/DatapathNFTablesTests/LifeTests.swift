@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    /// As at a start, when the cluster comes to be known: nobody else has changed anything.
+    /// As at a start, when the cluster becomes known: others have changed nothing.
     @Test func anotherPolicyIsNoRepair() throws {
         try withNamespace("another") {
             var compiler = PlanCompiler()

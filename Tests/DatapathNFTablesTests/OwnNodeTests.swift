@@ -75,7 +75,7 @@ import Testing
                     #expect((a[2] == .answered) == (!judges || denied != nil))
                     let b = try world.pod("b").namespace.run { try NetProbe.runTogether(probes) }
                     #expect(b == [.answered, .answered, .answered])
-                    // Neighbours are asked for anew, whatever the policy.
+                    // Neighbors are resolved again, whatever the policy.
                     try world.pod("a").namespace.ip(["neigh flush all"])
                     let toPod = [
                         NetProbe(.tcp, to: world.pod("a").address(family), port: 80),
@@ -117,7 +117,7 @@ import Testing
                 #expect(try NetProbe(.udp, to: Self.gateway(.ipv6), port: 53).run() == .answered)
             }
             #expect(try datapath.counters().spoofed == 2)
-            // Without judgement, traffic to the node is nobody's business.
+            // While nothing is judged, traffic to the node passes.
             let next = compiler.compile(Self.plan(world, denied: nil, judges: false))
             _ = try datapath.program(CompiledDelta(from: policy, to: next), of: next)
             policy = next
@@ -158,10 +158,12 @@ import Testing
             let revoked = try hammers("a")
             let probing = [try NetHammer(.udp, to: world.pod("a").v4, port: 53, everyMicroseconds: 4000)]
             let kept = try hammers("b") + probing
-            usleep(300_000)
+            for hammer in revoked + kept { try hammer.waitForAnswers(60) }
             _ = try datapath.program(CompiledDelta(from: allowed, to: denied), of: denied)
             let time = NetClock.now
-            usleep(300_000)
+            for hammer in revoked { try hammer.waitForPackets(30, since: time) }
+            let last = NetClock.now
+            for hammer in kept { try hammer.waitForAnswers(5, since: last) }
             for hammer in revoked {
                 let packets = hammer.stop()
                 #expect(packets.filter { $0.sent < time - 100_000_000 }.allSatisfy { $0.answered != nil })

@@ -3,8 +3,8 @@ import DatapathNFTables
 import Netfilter
 import NetworkTypes
 
-/// A packet's way through the plan of a table, step by step, as the kernel takes it: the first packet of a flow, by an
-/// interface that is no pod's.
+/// A packet's way through the plan of a table, step by step, like the kernel's: the first packet of a flow, through an
+/// interface that belongs to no pod.
 struct TableWalk {
     private let contents: TableContents
     private let flow: Flow
@@ -97,7 +97,7 @@ struct TableWalk {
         case .elements(let elements):
             return elements.first { element in
                 guard let end = element.end else { return element.key == key }
-                // Each field has a range of its own; all of ours are four bytes.
+                // Each field has a range of its own; all fields here are four bytes.
                 return stride(from: 0, to: key.count, by: 4).allSatisfy { start in
                     let field = key[start..<start + 4]
                     return !field.lexicographicallyPrecedes(element.key[start..<start + 4])

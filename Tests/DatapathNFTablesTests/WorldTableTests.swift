@@ -13,7 +13,7 @@ import WorldKit
 
 /// Random clusters through the real compiler into the plan of the table: pure.
 struct WorldTableTests {
-    /// After each step the plan equals one made anew, and decides as the oracle does, by the rule that the tables name.
+    /// After each step the plan equals a new one, and decides like the oracle, by the rule that the tables name.
     @Test(arguments: 1..<31) func plansFollowTheClusterAndDecideAsTheOracle(seed: UInt64) {
         var generator = WorldGenerator(seed: seed)
         let settings = generator.world.settings

@@ -11,7 +11,7 @@ import Yams
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     private let deploy: Kustomization
     private let uninstall: Kustomization
-    /// With what the Prometheus operator is told.
+    /// Including the resources of the Prometheus operator.
     private let monitored: Kustomization
 
     init() throws {
@@ -213,7 +213,7 @@ import Yams
     }
 }
 
-/// The options of the daemon, as its parser tells them.
+/// The options of the daemon, from its parser.
 private struct DaemonOptions {
     /// By long name.
     var takesValue: [String: Bool] = [:]

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Yams
 
-/// What a field of a Kubernetes object may hold: those fields of its kind that manifests of ours may use. Another field
-/// is a misspelled one, or one to be added here.
+/// What a field of a Kubernetes object may hold: those fields of its kind that Bulkhead's manifests may use. Another
+/// field is misspelled, or missing here.
 indirect enum Shape: Sendable {
     case text
     case number

@@ -16,7 +16,7 @@ struct ProtobufMessages {
         var number: UInt32
         var value: Value
         var isRepeated: Bool
-        /// Written where it is empty, too: a field that is no pointer in Go.
+        /// Written even if empty: a field that is not a pointer in Go.
         var isAlwaysWritten: Bool
     }
 

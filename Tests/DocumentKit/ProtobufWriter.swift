@@ -7,10 +7,10 @@ public struct ProtobufWriterError: Error, CustomStringConvertible {
     public var description: String
 }
 
-/// Writes Kubernetes objects, given as their JSON, the way an API server writes them as protobuf: fields by number,
-/// maps by key, fields that are no pointers also where they are empty.
+/// Writes Kubernetes objects, given as their JSON, in the way that an API server writes them as protobuf: fields by
+/// number, maps by key, fields that are not pointers even if they are empty.
 ///
-/// A JSON key `field 9` is a field that nobody knows yet: it is written as field 9, a string or a number.
+/// A JSON key `field 9` is an unknown field: it is written as field 9, a string or a number.
 public enum ProtobufWriter {
     /// - Parameter message: its name in the `.proto` files, such as `PodSpec`.
     public static func message(_ node: DocumentNode, as message: String) throws(ProtobufWriterError) -> [UInt8] {

@@ -28,7 +28,7 @@ struct APIServerCurl {
         if let certificate = access.certificate {
             arguments += ["--cert", try file(certificate.chain, "chain"), "--key", try file(certificate.key, "key")]
         }
-        // Not as an argument, which everybody can read.
+        // Not as an argument, which every user can read.
         if let token = access.token {
             arguments += ["--header", "@\(try file(token, "token", "authorization: Bearer "))"]
         }
@@ -48,9 +48,10 @@ struct APIServerCurl {
         try await send("PATCH", "\(path)?fieldManager=test&force=true", text, type: "application/apply-patch+yaml")
     }
 
-    /// Asks until it is granted: a definition, a right or a service account may have to become known first.
+    /// Repeats the request until it is granted: a definition, a right or a service account may have to become known
+    /// first.
     ///
-    /// - Parameter orMissing: that there is no such thing is as good.
+    /// - Parameter orMissing: a missing object counts as success.
     @discardableResult func send(
         _ method: String, _ path: String, _ body: String = "", type: String = "application/json",
         orMissing: Bool = false

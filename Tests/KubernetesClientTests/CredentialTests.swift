@@ -120,7 +120,7 @@ import Testing
         try await complete(try access(server, user: Self.plugin(files.path)))
         // Seven watches, one run.
         #expect(try runs(files) == 1)
-        // What has expired is asked for again.
+        // An expired credential is requested again.
         try files.write(
             Self.script(files.path, expires: #""expirationTimestamp":"2020-01-01T00:00:00Z","#), "plugin",
             executable: true)
@@ -169,9 +169,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("exit 7", "failed with status 7"), ("echo no", "is no JSON"),
+        ("exit 7", "failed with status 7"), ("echo no", "is not JSON"),
         ("echo '{\"kind\":\"Pod\"}'", "must be ExecCredential"),
-        ("yes", "gave more than"),
+        ("yes", "printed more than"),
     ])
     func aPluginThatFailsIsNamed(body: String, reason: String) async throws {
         let server = try APIServer()

@@ -5,7 +5,7 @@ import KubernetesObjects
 import Logging
 import Testing
 
-/// What is told by Events of Kubernetes, and how often.
+/// What is reported by Kubernetes Events, and how often.
 @Suite(.serialized) struct EventRecorderTests {
     private static func report(_ number: Int, _ message: String = "is not enforced") -> ObjectReport {
         ObjectReport(
@@ -36,7 +36,7 @@ import Testing
             #expect(event["involvedObject"]?["apiVersion"]?.string == "networking.k8s.io/v1")
             #expect(event["reason"]?.string == "Refused" && event["type"]?.string == "Warning")
             #expect(event["lastTimestamp"]?.string?.hasSuffix("Z") == true)
-            // Another node says the same: of the two one is heard. Something else is told anew.
+            // Another node reports the same: one of the two Events exists. A different report is a new Event.
             await recorder("two").record([Self.report(1)])
             #expect(server.events.count == 2 && server.requests.count == 3)
             await one.record([Self.report(1, "for another reason")])

@@ -112,7 +112,7 @@ extension OfferedClusterTests {
             """
     }
 
-    /// What objects say, whoever has stored them when.
+    /// The content of objects, whatever client stored them and when.
     private func told(_ object: KubernetesObject) -> KubernetesObject {
         var object = object
         (object.metadata.uid, object.metadata.createdAt) = ("", 0)

@@ -137,7 +137,7 @@ extension OfferedClusterTests {
                     try await Task.sleep(for: .milliseconds(20))
                 }
             }
-            // From another node the same is no news.
+            // The same report from another node is not news.
             try await events(cluster, token) { await $0.record(reports) }
             try Self.check(try await cluster.events(in: cluster.namespace), reports, cluster)
         }
@@ -163,7 +163,7 @@ extension OfferedClusterTests {
         }
     }
 
-    /// What belongs to no namespace is told of in `default`.
+    /// Events about cluster-wide objects are in `default`.
     @Test(arguments: OfferedCluster.own) func eventsOfClusterWideObjectsArrive(offered: OfferedCluster) async throws {
         let rights = try Self.deployed()
         try await offered.with { cluster in

@@ -24,7 +24,7 @@ import Testing
         channel.embeddedEventLoop.advanceTime(by: .seconds(1))
     }
 
-    /// Something comes; then the next reading is asked for.
+    /// Data arrives; then the next read is requested.
     private func come(bytes: Int = 3500) throws {
         try channel.writeInbound(ByteBuffer(repeating: 1, count: bytes))
         channel.read()
@@ -52,7 +52,7 @@ import Testing
     @Test func aSteadyTrickleIsReadOnceAnInterval() throws {
         channel.read()
         var came = 0
-        // Each millisecond something is there, for whoever reads.
+        // Each millisecond there is something to read.
         for _ in 0..<1000 {
             if socket.readings > came {
                 came = socket.readings

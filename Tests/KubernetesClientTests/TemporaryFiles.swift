@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 
-/// A folder that goes when nobody refers to it any more.
+/// A directory that is removed with the last reference to it.
 final class TemporaryFiles: Sendable {
     let path: String
 
@@ -19,8 +19,8 @@ final class TemporaryFiles: Sendable {
         let file = "\(path)/\(name)"
         guard executable else { return try text.write(toFile: file, atomically: true, encoding: .utf8) }
         try text.write(toFile: "\(file).text", atomically: true, encoding: .utf8)
-        // Written by another process: what tests beside this one start would inherit a descriptor of ours that writes, and
-        // until they are programs of their own, this one could not be run ("Text file busy").
+        // Written by another process: programs that tests start at the same time would inherit this process's
+        // descriptor for writing, and until they execute, this program could not be run ("Text file busy").
         let install = Process()
         install.executableURL = URL(filePath: "/usr/bin/install")
         install.arguments = ["-m", "755", "\(file).text", file]

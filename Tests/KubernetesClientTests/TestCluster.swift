@@ -11,7 +11,7 @@ import KubernetesWatch
 protocol TestCluster: Sendable {
     /// Of the test alone. What belongs to no namespace has a name that begins with this one.
     var namespace: String { get }
-    /// Nobody else uses the server: it may be stopped, and nodes and custom resources may be made.
+    /// The server is not shared: it may be stopped, and nodes and custom resources may be created.
     var isOwn: Bool { get }
     /// Of one who may do everything.
     var access: ClusterAccess { get }
@@ -25,7 +25,7 @@ protocol TestCluster: Sendable {
     /// Begins, or ends, to serve a custom resource.
     func define(_ kind: ObjectKind, _ isServed: Bool) async throws
 
-    /// A token of somebody new who may do this and nothing else.
+    /// A token of a new user who may do this and nothing else.
     func token(granting rights: Set<Right>) async throws -> String
     /// The same token with other rights.
     func grant(_ rights: Set<Right>, toToken token: String) async throws
@@ -77,7 +77,7 @@ extension TestCluster {
     }
 }
 
-/// One thing that somebody may do, cluster-wide.
+/// One thing that a user may do, cluster-wide.
 struct Right: Sendable, Hashable {
     var verb: String
     /// Empty: the core group.
@@ -109,7 +109,7 @@ enum OfferedCluster: Sendable, Hashable, CustomStringConvertible {
     /// Those whose server is the tests' own.
     static let own: [OfferedCluster] = assets.isEmpty ? [.standIn] : [.standIn, .realServer]
 
-    /// A kubeconfig alone is no permission: it may lead to a cluster that matters.
+    /// A kubeconfig alone is not a permission: it may lead to a cluster that matters.
     static let offered: [OfferedCluster] =
         kubeconfig.isEmpty || variable("BULKHEAD_TEST_CLUSTER") != "yes" ? own : own + [.realCluster]
 

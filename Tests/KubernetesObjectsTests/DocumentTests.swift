@@ -45,7 +45,7 @@ import Testing
             "metadata.labels.x", "label value"),
         Refusal(
             #"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "creationTimestamp": "yesterday"}}"#,
-            "metadata.creationTimestamp", "time stamp"),
+            "metadata.creationTimestamp", "timestamp"),
         Refusal(
             policy(#""metadata": {"name": "a", "lables": {}}"#),
             "metadata.lables", "unknown field", hint: "did you mean labels?"),

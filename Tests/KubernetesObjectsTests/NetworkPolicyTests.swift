@@ -163,7 +163,7 @@ import Testing
             "must be a string (a label value), is the boolean true", hint: "quotes"),
         Refusal(
             #"{"namespaceSelector": null, "podSelector": {}, "matchLabels": {"a": "b"}}"#, ".matchLabels",
-            "matchLabels stands beside spec.egress[0].to[0].podSelector, not inside it",
+            "matchLabels is next to spec.egress[0].to[0].podSelector, not inside it",
             hint: "would select every pod"),
         Refusal(
             #"{"namespaceSelector": null, "matchLabels": {"a": "b"}, "podSelector": {"matchLabels": {"c": "d"}}}"#,
@@ -196,7 +196,7 @@ import Testing
         Refusal(#"{"protocol": 6}"#, ".protocol", "must be a string, is the number 6", hint: "quotes"),
         Refusal(#"{"endPort": 90}"#, ".endPort", "may not be given without port"),
         Refusal(#"{"port": null, "endPort": 90}"#, ".endPort", "may not be given without port"),
-        Refusal(#"{"port": "http", "endPort": 90}"#, ".endPort", "where port is a name"),
+        Refusal(#"{"port": "http", "endPort": 90}"#, ".endPort", "if port is a name"),
         Refusal(#"{"port": 80, "endPort": 79}"#, ".endPort", "endPort 79 is below port 80"),
         Refusal(#"{"port": 80, "endPort": 65536}"#, ".endPort", "port 65536 is not in"),
         Refusal(#"{"port": 80, "endPort": "90"}"#, ".endPort", "must be a whole number", hint: "without quotes"),
@@ -232,10 +232,10 @@ import Testing
         Refusal(#"{"matchExpressions": [{"key": "", "operator": "Exists"}]}"#, ".matchExpressions[0].key", "no name"),
         Refusal(
             #"{"matchExpressions": [{"key": "a", "operator": "in", "values": ["x"]}]}"#,
-            ".matchExpressions[0].operator", "not known", hint: "did you mean In?"),
+            ".matchExpressions[0].operator", "unknown", hint: "did you mean In?"),
         Refusal(
             #"{"matchExpressions": [{"key": "a", "operator": "Gt", "values": ["1"]}]}"#,
-            ".matchExpressions[0].operator", "not known"),
+            ".matchExpressions[0].operator", "unknown"),
         Refusal(
             #"{"matchExpressions": [{"key": "a", "operator": "In"}]}"#, ".matchExpressions[0].values", "needs values"),
         Refusal(

@@ -157,7 +157,7 @@ func onlyTier(_ document: DecodedDocument, _ location: SourceLocation = #_source
             "protocols[0].tcp.destinationPort.range", "start and end are both 5", hint: "number: 5"),
         Refusal(
             #"{"action": "Deny", "to": [{"nodes": {}}], "protocols": [{"destinationNamedPort": "http"}]}"#, "protocols",
-            "a named port is not possible beside", hint: "a rule of its own"),
+            "a named port cannot be used with", hint: "a separate rule"),
         Refusal(
             #"{"action": "Deny", "to": [{"nodes": {}}], "protocols": [{"icmp": {}}]}"#, "protocols[0].icmp",
             "unknown field"),
@@ -179,7 +179,7 @@ func onlyTier(_ document: DecodedDocument, _ location: SourceLocation = #_source
         Refusal(#"{"priority": 1, "subject": {"namespaces": {}}}"#, "spec.tier", "is required"),
         Refusal(#"{"tier": "Admin", "subject": {"namespaces": {}}}"#, "spec.priority", "is required"),
         Refusal(
-            #"{"tier": "admin", "priority": 1, "subject": {"namespaces": {}}}"#, "spec.tier", "not known", hint: "Admin"
+            #"{"tier": "admin", "priority": 1, "subject": {"namespaces": {}}}"#, "spec.tier", "unknown", hint: "Admin"
         ),
         Refusal(#"{"tier": "Admin", "priority": 1001, "subject": {"namespaces": {}}}"#, "spec.priority", "0...1000"),
         Refusal(#"{"tier": "Admin", "priority": -1, "subject": {"namespaces": {}}}"#, "spec.priority", "0...1000"),
@@ -212,7 +212,7 @@ func onlyTier(_ document: DecodedDocument, _ location: SourceLocation = #_source
         }
         let wrong = #""bulkhead.dev/enforcement": "Audit""#
         let sentence =
-            #"metadata.annotations["bulkhead.dev/enforcement"]: enforcement 'Audit' is not known: audit or enforce"#
+            #"metadata.annotations["bulkhead.dev/enforcement"]: enforcement 'Audit' is unknown: use audit or enforce"#
         #expect(try problems(decode(wrong, .strict)) == [sentence])
         let lenient = try onlyTier(decode(wrong, .lenient))
         #expect(lenient.enforcement == .enforce && lenient.unknown == [sentence])

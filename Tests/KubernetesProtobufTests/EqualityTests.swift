@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    /// An IntOrString of a third type, or with a field that we do not know, is no port, and never every port.
+    /// An IntOrString of a third type, or with an unknown field, is not a port, and never every port.
     @Test(arguments: ["08 02 10 50", "08 00 10 50 20 01", "08 01 1a 01 61 22 00"])
     func portsOfAnotherType(port: String) throws {
         let spec = [0x0a, 0x00, 0x12] as [UInt8]

@@ -83,7 +83,7 @@ import Testing
         var driver = WatchDriver()
         try driver.list([("a", 1), ("b", 2)], at: 5, continuing: "t")
         try driver.answer(410, WatchDriver.status(410, "Expired"))
-        // One that expires again and again is asked for more and more seldom, though pages come in between.
+        // A list that expires again and again is requested less and less often, though pages arrive in between.
         for _ in 0..<8 {
             try driver.fire()
             #expect(driver.sent.last?.target == "/api/v1/namespaces?limit=500")
@@ -155,7 +155,7 @@ import Testing
         #expect(driver.summary == "a:9 b:8" && driver.watch.status.resourceVersion == "9")
         try driver.bytes(WatchDriver.event("DELETED", "b", 12))
         #expect(driver.failures.isEmpty)
-        // Whether this was before or after its deletion cannot be told.
+        // Whether this was before or after its deletion is unknown.
         try driver.bytes(WatchDriver.event("MODIFIED", "b", 10))
         #expect(driver.summary == "a:9" && driver.failures == [.disorder])
         try driver.fire()

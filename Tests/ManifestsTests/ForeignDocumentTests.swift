@@ -3,7 +3,7 @@ import KubernetesObjects
 import Manifests
 import Testing
 
-/// YAML that cannot be read as a manifest: passed over where it is certain that it is none of ours, else refused.
+/// YAML that cannot be read as a manifest: skipped if it certainly has a foreign kind, otherwise refused.
 @Suite struct ForeignDocumentTests {
     /// What no manifest can hold, though it is well-formed YAML.
     static let oddities = [
@@ -32,7 +32,7 @@ import Testing
             // Lists may hold ours.
             "apiVersion: v1\nkind: List\nitems: []\n", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicyList\n",
             "apiVersion: v1\nkind: ConfigMapList\n",
-            // It cannot be told what it is.
+            // Its kind is unknown.
             "apiVersion: v1\nmetadata: {name: odd}\n", "kind: ConfigMap\nmetadata: {name: odd}\n",
             "apiVersion: v1\nkind: [ConfigMap]\n", "apiVersion: v1\nkind: 1\n", "apiVersion: v1\nkind: ''\n",
             "apiVersion: v1\nkind: ConfigMap\n<<: {kind: NetworkPolicy}\n", "",
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    /// Nothing that could hide one of ours.
+    /// Nothing that could hide one of Bulkhead's kinds.
     @Test(arguments: [
         "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n" + twice, "apiVersion: v1\nkind: List\n" + twice,
         "apiVersion: v1\nkind: ConfigMap\nkind: NetworkPolicy\n", "apiVersion: v1\nkind: Config\n  Map\n" + twice,

@@ -53,7 +53,7 @@ import Testing
         #expect(read(text(5_000)).flatMap(\.decoded.errors).isEmpty)
         #expect(
             read(text(5_001)).flatMap(\.decoded.errors).map(\.description) == [
-                "t.yaml:6:5: document 1: metadata.labels: 5001 labels are more than the limit of 5000"
+                "t.yaml:6:5: document 1: metadata.labels: 5001 labels exceed the limit of 5000"
             ])
     }
 
@@ -69,7 +69,7 @@ import Testing
         #expect(documents[0].decoded.errors.count == 101)
         #expect(
             documents[0].decoded.errors.first?.description
-                == "t.yaml: there are more than 500 problems, of which these are the first")
+                == "t.yaml: there are more than 500 problems; these are the first")
     }
 
     /// What is refused as a whole leaves in force what was.

@@ -15,7 +15,7 @@ import Testing
         func names(_ check: ManifestCheck) -> [String] { check.objects.map(\.metadata.name) }
         #expect(names(ManifestCheck.run(paths: [folder.path])) == ["a"])
         #expect(names(ManifestCheck.run(paths: [folder.path], isRecursive: true)) == ["a", "b"])
-        // A place without anything is a mistake of whoever named it.
+        // A path with nothing there is the caller's mistake.
         let empty = try WatchedFolder([:])
         #expect(mkdir(empty.path + "/below", 0o700) == 0)
         let none = ManifestCheck.run(paths: [empty.path])

@@ -114,7 +114,7 @@ final class WatchedFolder: Sendable {
         try await folder.wait { $0.keys == ["Pod shop/d"] }
     }
 
-    /// A writer that takes its time is waited for: nothing is seen of the half-written file.
+    /// The directory waits for a slow writer: the half-written file is never read.
     @Test func halfWritten() async throws {
         let folder = try WatchedFolder(["a.yaml": pod("a")])
         let before = folder.updateCount
@@ -151,7 +151,7 @@ final class WatchedFolder: Sendable {
         #expect(quickRounds > 0)
     }
 
-    /// The same object under a new file name is no news, not even for a moment.
+    /// The same object under a new file name is not news, not even for a moment.
     @Test func renamedFile() async throws {
         let folder = try WatchedFolder(["a.yaml": pod("a")])
         let before = folder.updateCount
@@ -226,7 +226,7 @@ final class WatchedFolder: Sendable {
         let folder = try WatchedFolder(["a.yaml": pod("a")])
         #expect(Foundation.rename(folder.path, folder.path + ".away") == 0)
         try await folder.wait { $0.problems.count == 1 }
-        #expect(folder.problems[0].contains("the folder is gone"))
+        #expect(folder.problems[0].contains("the directory is gone"))
         #expect(folder.keys == ["Pod shop/a"])
         try FileManager.default.createDirectory(atPath: folder.path + ".next", withIntermediateDirectories: false)
         try pod("b").write(toFile: folder.path + ".next/b.yaml", atomically: false, encoding: .utf8)

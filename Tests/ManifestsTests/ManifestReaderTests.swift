@@ -31,7 +31,7 @@ import WorldKit
         #expect(document.decoded.objects.isEmpty)
         #expect(
             document.decoded.errors.map(\.description) == [
-                "deny.yaml:9:5: document 1: spec.matchLabels: unknown field: matchLabels stands beside "
+                "deny.yaml:9:5: document 1: spec.matchLabels: unknown field: matchLabels is next to "
                     + "spec.podSelector, not inside it (hint: indent matchLabels under podSelector; as written "
                     + "podSelector is empty and would select every pod)",
                 "deny.yaml:12:7: document 1: spec.matchLabels.policyTypes: must be a string (a label value), is a list "
@@ -104,7 +104,7 @@ import WorldKit
         ("a: 1\non: 1\n\"true\": 2\n", "t.yaml:3:1: document 1: duplicate key 'true'"),
         ("a:\n\tb: 1\n", "indent with spaces, not tabs"), ("a: b: c\n", "malformed YAML: mapping values"),
         ("a: [1, 2\n", "malformed YAML"), ("a: *nothing\n", "undefined alias"), ("a: &x [*x]\n", "undefined alias"),
-        ("? [a]\n: b\n", "a key must be a text"), ("~: b\n", "a key must not be null"),
+        ("? [a]\n: b\n", "a key must be a string"), ("~: b\n", "a key must not be null"),
         ("a: !!int x\n", "does not fit"),
         ("a: !thing x\n", "does not fit"), ("a: !!seq {}\n", "does not fit"), ("a: \"\\xZZ\"\n", "malformed YAML"),
         ("a: \u{1}\n", "malformed YAML: control characters are not allowed"), ("a: 'x\n", "malformed YAML"),

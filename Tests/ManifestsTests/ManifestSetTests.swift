@@ -102,8 +102,8 @@ import WorldKit
             ])
         #expect(
             manifests.problems.map(\.description) == [
-                "b.yaml:1:1: document 1: Pod shop/a is defined before, at a.yaml:6: this one has no effect",
-                "c.yaml:1:1: document 1: Pod shop/a is defined before, at a.yaml:6: this one has no effect",
+                "b.yaml:1:1: document 1: Pod shop/a is already defined at a.yaml:6; this one has no effect",
+                "c.yaml:1:1: document 1: Pod shop/a is already defined at a.yaml:6; this one has no effect",
             ])
         #expect(apply(["c.yaml": nil]) == [])
         #expect(apply(["a.yaml": nil]) == ["+ Pod shop/a", "- Pod shop/x"])
@@ -215,7 +215,7 @@ import WorldKit
         keepLast()
         _ = apply(["a.yaml": pod("a"), "p.yaml": policy("p")])
         #expect(apply(["p.yaml": nil]) == ["- NetworkPolicy shop/p"])
-        // What could not be read or never held anything is no reason to keep it.
+        // A file that could not be read or was always empty has nothing to keep.
         #expect(apply(["b.yaml": ""]) == [] && apply(["b.yaml": nil]) == [])
         #expect(manifests.problems.isEmpty)
     }

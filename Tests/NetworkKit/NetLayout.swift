@@ -59,7 +59,7 @@ enum NetLayout {
         ]
     }
 
-    /// A node's bridge, with the gateway's address on it; bridged packets pass by netfilter until somebody wants else.
+    /// A node's bridge, with the gateway's address on it; bridged packets bypass netfilter until a caller changes that.
     static func bridge(onNode number: Int) -> [String] {
         [
             "link add name \(bridge) type bridge", "link set \(bridge) up",

@@ -7,13 +7,13 @@ import Synchronization
 public enum NetOutcome: String, Sendable, CaseIterable {
     /// The far end answered in kind: TCP and UDP echo, ICMP echo reply, SCTP INIT ACK.
     case answered
-    /// TCP reset, ICMP port unreachable or SCTP ABORT: the way there and back is open, nobody listens.
+    /// TCP reset, ICMP port unreachable or SCTP ABORT: the way there and back is open, without a listener.
     case refused
     /// Nothing came back in time.
     case timeout
     /// ICMP said that the packet was too big for the way.
     case tooBig = "too-big"
-    /// The kernel or a router said that there is no way.
+    /// The kernel or a router reported that there is no way.
     case unreachable
 }
 

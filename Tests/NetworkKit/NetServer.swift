@@ -66,7 +66,7 @@ public final class NetServer: Sendable {
         let socket: NetSocket
         let role: Role
         let port: Port
-        /// Of a connection; others tell it with each datagram.
+        /// For a connection; other protocols report it with each datagram.
         let peer: IPAddress?
 
         init(_ socket: NetSocket, _ role: Role, _ port: Port, peer: IPAddress? = nil) {

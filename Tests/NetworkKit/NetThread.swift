@@ -6,8 +6,8 @@ import Synchronization
 /// A thread of its own for code that must not run on the cooperative pool: `setns` would leave a pool thread in the
 /// wrong network namespace, and blocking would starve the pool.
 public enum NetThread {
-    /// Runs `body` on a new thread and waits for it. The caller's task-local values hold there too: an expectation that
-    /// fails is told as the caller's test's.
+    /// Runs `body` on a new thread and waits for it. The caller's task-local values apply there too: a failed
+    /// expectation is reported for the caller's test.
     public static func run<Value>(_ body: () throws -> Value) throws -> Value {
         try withoutActuallyEscaping(body) { body in
             let job = Job(body)

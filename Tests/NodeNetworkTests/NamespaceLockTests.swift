@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    /// Whoever may do nothing must not be able to keep the daemon from starting.
+    /// A user without rights must not be able to keep the daemon from starting.
     @Test func aNameTakenByAnotherUserIsNoLock() throws {
         try NetWorld.with(pods: []) { world in
             let script = #"""

@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    /// Pods are seen before anybody tells of them, with all their addresses and with no one else's.
+    /// Pods are seen before any object names them, with all their addresses and no others.
     @Test(arguments: [NetPodLinks.routed, .bridged]) func podsThatNobodyTellsOf(links: NetPodLinks) throws {
         try NetWorld.with(pods: ["a", "b"], remotePods: ["far"], links: links) { world in
             let inbox = Inbox()
@@ -84,7 +84,7 @@ import Testing
                 #expect(try inbox.milliseconds { $0.ownAddresses.contains(added) } < 1000)
                 try world.node.ip(["addr del \(address)/\(length) dev eth0"])
                 #expect(try inbox.milliseconds { !$0.ownAddresses.contains(added) } < 1000)
-                // Loopback's are nobody's that a pod could reach.
+                // A pod could not reach loopback's addresses.
                 try world.node.ip(["addr add \(address)/\(length) dev lo"])
                 NetClock.sleep(milliseconds: 50)
                 #expect(inbox.latest.withLock { $0 }?.ownAddresses.contains(added) == false)
@@ -142,7 +142,7 @@ import Testing
         }
     }
 
-    /// Frames of a thousand senders are learned by the bridge, and told to nobody.
+    /// The bridge learns frames of a thousand senders without a notification.
     @Test func floodOfHardwareAddresses() throws {
         try NetWorld.with(pods: ["a"], links: .bridged) { world in
             let inbox = Inbox()
@@ -282,7 +282,7 @@ import Testing
 }
 
 extension NetworkState {
-    /// Where a pod of which nothing but this address is known is found.
+    /// Where a pod is found of which only this address is known.
     fileprivate func port(of address: IPAddress) -> BridgePort? {
         var places = PodPlaces()
         return places.update([0: PodPlaces.Claim(addresses: [address])], in: self)[0]?.port

@@ -26,7 +26,7 @@ import Testing
         #expect(state.interface(ofPod: try! IPAddress("10.0.0.8")) == nil)
     }
 
-    /// What leads to more than this one pod, or what cannot be told, is nobody's interface.
+    /// An interface that leads to more than this one pod, or whose target is unknown, belongs to no pod.
     @Test func whatIsNoPodsInterface() {
         let toPod = NetworkMessage.route(route("10.0.0.7/32", by: [6]), replaces: false)
         var bridge = veth

@@ -99,7 +99,7 @@ import Testing
         let other = Link(index: 5, name: "other", kind: "veth", master: 4, peerIndex: 2, peerNamespace: 1)
         #expect(links(&places, [.link(other), at(2, b)]) == [2: 6])
         #expect(links(&places, [.linkRemoved(index: 5), at(2, b), at(3, a)]) == [1: 10, 2: 6])
-        // Nobody has its addresses any more: another pod may.
+        // No pod has its addresses any more: another pod may.
         #expect(places.update([2: claims[2]!], in: state([at(3, a)]))[2]?.port?.port.index == 6)
         #expect(!places.isBound(10) && places.isBound(6))
     }
@@ -107,7 +107,7 @@ import Testing
     @Test func routes() {
         var places = PodPlaces()
         #expect(links(&places, [route(a, by: 10), route(b, by: 11)]) == [1: 10, 2: 11])
-        // Somebody leads a pod's route elsewhere.
+        // A pod's route leads elsewhere.
         #expect(links(&places, [route(a, by: 11), route(b, by: 11)]) == [1: 10, 2: 11])
         // The other end knows better.
         var others = PodPlaces()
@@ -174,7 +174,7 @@ import Testing
         #expect(then[2]?.linkLocal == [made, mine])
     }
 
-    /// A daemon that starts anew believes what the last one knew, not what pods have made of it meanwhile.
+    /// A restarted daemon believes what the last one knew, not what pods have made of it meanwhile.
     @Test func adoption() {
         var places = PodPlaces()
         places.adopt(port: 5, addresses: [a], hardware: 1)

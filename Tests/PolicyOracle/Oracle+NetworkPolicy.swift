@@ -72,8 +72,8 @@ extension Oracle {
         case .range(let range): return range.first <= number && number <= range.last
         case .named(let name):
             let wanted = NamedPort(name: name, ipProtocol: port.ipProtocol, number: number)
-            // Ingress: the port is the selected pod's own. Egress: it is that of the pod whose address it is, whatever
-            // kind of peer matched that; an address that is no pod's has no names.
+            // Ingress: the port is the selected pod's own. Egress: it is that of the pod with the address, whatever
+            // kind of peer matched it; an address without a pod has no names.
             if direction == .ingress { return pod.namedPorts.contains(wanted) }
             return owners[flow.destination]?.namedPorts.contains(wanted) ?? false
         }

@@ -116,8 +116,8 @@ public struct Oracle: Sendable {
         }
     }
 
-    /// May a packet be delivered to this pod, as far as its node decides it, where its destination is a group or else
-    /// no address of the pod's? Nil: the address is no pod's of this node.
+    /// Whether a packet may be delivered to this pod, as far as its node decides it, if its destination is a group or
+    /// another address that is not the pod's. Nil: the address belongs to no pod of this node.
     public func ingress(_ flow: Flow, deliveredTo address: IPAddress) -> OracleAnswer? {
         guard let pod = owners[address], pod.nodeName == nodeName else { return nil }
         let isHairpin = owners[flow.source].map(name(of:)) == name(of: pod)
@@ -132,8 +132,8 @@ public struct Oracle: Sendable {
             wouldDeny: enforced.cause.allows && !audited.cause.allows ? audited.cause : nil)
     }
 
-    /// The answer for a packet whose transport header cannot be found: denied where any policy has a say, since none
-    /// can be asked. What would be denied is not told of such.
+    /// The answer for a packet without a readable transport header: denied if any policy applies, because none can
+    /// decide. An audit does not report such packets.
     public func verdictWithoutTransport(source: IPAddress, destination: IPAddress) -> OracleVerdict {
         answer(source: source, destination: destination) { pod, direction in
             let hasPolicies = !selecting(pod, direction, withAudit: false).isEmpty

@@ -8,9 +8,9 @@ public struct OracleVerdict: Sendable, Hashable, CustomStringConvertible {
         case deny
     }
 
-    /// Nil: the source is no pod of this node.
+    /// Nil: the source is not a pod of this node.
     public var egressAnswer: OracleAnswer?
-    /// Nil: the destination is no pod of this node.
+    /// Nil: the destination is not a pod of this node.
     public var ingressAnswer: OracleAnswer?
 
     public init(egressAnswer: OracleAnswer? = nil, ingressAnswer: OracleAnswer? = nil) {
@@ -20,9 +20,9 @@ public struct OracleVerdict: Sendable, Hashable, CustomStringConvertible {
 
     /// Deny if either direction denies.
     public var verdict: Answer { egress == false || ingress == false ? .deny : .allow }
-    /// Nil: the source is no pod of this node.
+    /// Nil: the source is not a pod of this node.
     public var egress: Bool? { egressCause?.allows }
-    /// Nil: the destination is no pod of this node.
+    /// Nil: the destination is not a pod of this node.
     public var ingress: Bool? { ingressCause?.allows }
     public var egressCause: OracleCause? { egressAnswer?.cause }
     public var ingressCause: OracleCause? { ingressAnswer?.cause }

@@ -8,7 +8,7 @@ import PolicyResolver
 import Testing
 import WorldKit
 
-/// Pods that the container runtime tells of before the API server does.
+/// Pods that the container runtime reports before the API server does.
 @Suite struct AttachmentTests {
     private static func attachment(
         _ uid: String, _ name: String = "web", _ addresses: String..., isHeld: Bool = true
@@ -80,7 +80,7 @@ import WorldKit
         #expect(pipeline.allows("10.0.0.1", "10.0.0.2", 80))
     }
 
-    /// A StatefulSet's pod comes again under its name, on this node, before the API server has told of it.
+    /// A StatefulSet's pod comes again under its name, on this node, before the API server has its object.
     @Test func aNameUsedAgainInheritsNothing() {
         var pipeline = PolicyPipeline(
             Self.cluster + [pod("web", ["app": "web"], "10.0.0.1", uid: "one", createdAt: 9)])
@@ -136,7 +136,7 @@ import WorldKit
         #expect(names(pipeline) == ["(held)/shop/far far", "shop/api"])
     }
 
-    /// Nobody may give resolved policy to what the runtime says is a pod.
+    /// Resolved policy may not be pushed for an endpoint that the runtime has reported as a pod.
     @Test func pushedPolicyYields() throws {
         var pipeline = PolicyPipeline(Self.cluster)
         let vm = PushedPolicy(endpoints: [
@@ -172,7 +172,7 @@ import WorldKit
         #expect(pipeline.allows("10.0.0.4", "10.0.0.2", 80) && !pipeline.allows("10.0.0.3", "10.0.0.2", 80))
     }
 
-    /// Whoever makes a pod may write the annotation: it takes nothing that is another pod's.
+    /// Any user who may create pods may write the annotation: it takes nothing from another pod.
     @Test func aMirrorClaimsNoOtherPod() {
         let attached = Self.attachment("one", "web", "10.0.0.1")
         let thieves = [

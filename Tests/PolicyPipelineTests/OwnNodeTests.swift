@@ -8,7 +8,7 @@ import PolicyResolver
 import Testing
 import WorldKit
 
-/// What the node takes in itself, and the numbers that tell it.
+/// What the node delivers to itself, and the class numbers that identify it.
 @Suite struct OwnNodeTests {
     /// A guardrail around `nodes` for every pod.
     private static let guardrail = tier("guard", egress: [rule(.deny, .nodes(LabelSelector()))])

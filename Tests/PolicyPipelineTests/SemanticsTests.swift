@@ -7,7 +7,7 @@ import PolicyPipeline
 import Testing
 import WorldKit
 
-/// The lines of the semantics on NetworkPolicy, each with its policy beside it.
+/// The rows of the semantics of NetworkPolicy, each with its policy.
 @Suite struct SemanticsTests {
     private static let web = pod("web", ["app": "web"], "10.0.0.1", "fd00::1")
     private static let api = pod("api", ["app": "api"], "10.0.0.2", "fd00::2")

@@ -6,11 +6,11 @@ import PolicyPipeline
 import PolicyResolver
 import WorldKit
 
-/// Programs one random change after another into the kernel until it is killed: what the test of kills runs.
+/// Programs one random change after another into the kernel until it is killed, for the kill test.
 ///
-/// Arguments: a BPF file system, a seed, the last change that the tables hold. The two changes after that one are
-/// carried out by a resync, as if they had come while nobody was there; all others as steps. Says `begin N` and `end N`
-/// around each.
+/// Arguments: a BPF file system, a seed, the last change that the tables hold. A resync carries out the two changes
+/// after that one, as if they had come while no daemon ran; all others are steps. Prints `begin N` and `end N` around
+/// each.
 @main enum StepWriter {
     static func main() throws {
         let arguments = CommandLine.arguments

@@ -15,7 +15,7 @@ struct Repository {
     let root: URL
     let files: [File]
 
-    /// Folders that hold text of ours; build products and what others put beside it are not looked at.
+    /// Directories with Bulkhead's own text; build products and other files are ignored.
     private static let folders = [
         "Sources", "Tests", "Plugins", "Benchmarks", "bpf", "scripts", "deploy", "docs", "examples", ".ci",
     ]

@@ -5,7 +5,7 @@ import PolicyModel
 
 extension WorldGenerator {
     mutating func policy() -> NetworkPolicy {
-        // Policies where no pod lives select nobody; most go where pods of this node are.
+        // Policies in namespaces without pods select none; most go where pods of this node are.
         let homes = world.localPods.map(\.metadata.namespace)
         let namespace =
             homes.isEmpty || random.chance(percent: 20) ? random.pick(WorldPlan.namespaceNames) : random.pick(homes)

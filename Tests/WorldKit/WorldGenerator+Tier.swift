@@ -64,7 +64,7 @@ extension WorldGenerator {
         return rule
     }
 
-    /// As though a newer API server had told of something; what is known beside it may be nothing.
+    /// As if from a newer API server with unknown parts; there may be no known part.
     private mutating func addUnknownPart(to rule: inout TierRule) {
         rule.unknown = ["a field that nobody knows"]
         switch random.weighted([40, 30, 30]) {
@@ -128,8 +128,7 @@ extension WorldGenerator {
 }
 
 extension TierPolicy {
-    /// What a manifest can say of it: without the parts of rules that nobody knows, and without rules that have
-    /// nothing else.
+    /// What a manifest can express of it: without the unknown parts of rules, and without rules that have nothing else.
     var writable: TierPolicy {
         func known(_ rules: [TierRule]) -> [TierRule] {
             rules.filter { !$0.peers.isEmpty && $0.ports != [] }.map { rule in

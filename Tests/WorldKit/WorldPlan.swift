@@ -39,7 +39,7 @@ package enum WorldPlan {
         }
     }
 
-    /// The deciding node's address on its pods' interfaces, which no object tells of.
+    /// The deciding node's address on its pods' interfaces, which no object contains.
     static func gateway(_ family: AddressFamily) -> IPAddress {
         podAddress(family, node: 0, host: 254)
     }
@@ -66,7 +66,7 @@ package enum WorldPlan {
             (0x2606_4700_4700_0000, 0x1111), (0xFD00_0010_0245_0000, 0), (0, 0), (.max, .max),
         ].map { IPAddress(v6High: $0.0, low: $0.1) }
 
-    /// ::ffff:10.244.0.1, which is no IPv4 address. Manifests may not name such ones, flows may have them.
+    /// ::ffff:10.244.0.1, which is not an IPv4 address. Manifests may not name such ones, flows may have them.
     static let mapped = IPAddress(v6High: 0, low: 0xFFFF_0AF4_0001)
 }
 

@@ -4,7 +4,7 @@ import NetworkTypes
 import PolicyModel
 
 extension YAMLLines {
-    /// Parts of rules that nobody knows are left out: there are no words for them.
+    /// Unknown parts of rules are left out: they have no YAML form.
     mutating func add(tierPolicy policy: TierPolicy) {
         add("spec:")
         if policy.kind == .clusterNetworkPolicy { add("tier: \(policy.tier.rawValue)", 1) }

@@ -7,7 +7,7 @@ columns=(wordpress:80 backend:8080 redis:6379 clusterip:6379 outside:443 metadat
 targets=(
     "tcp/${pod_address[wordpress]}/80" "tcp/${pod_address[backend]}/8080" "tcp/${pod_address[redis]}/6379"
     "tcp/$redis_service/6379" tcp/203.0.113.80/443 tcp/169.254.169.254/80)
-# What a verdict is asked for: pods by name, others by address, and for the ClusterIP the pod behind it.
+# The ends in a verdict's question: pods by name, others by address, and for the ClusterIP the pod behind it.
 declare -Ar verdict_name=(
     [wordpress]=default/wordpress [backend]=default/backend [redis]=default/redis [clusterip]=default/redis
     [outside]=203.0.113.80 [node]=192.0.2.10 [metadata]=169.254.169.254)

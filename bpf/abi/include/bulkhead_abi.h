@@ -3,7 +3,7 @@
  * The layout of the tables that the daemon writes and the BPF program reads: the one definition for both.
  *
  * The map `tables` is one value, an array of 32-bit words: the fixed part below, then the heap. A "word offset"
- * counts words from the start of the value; 0 is "none". All numbers are in host byte order.
+ * counts words from the start of the value; 0 means "none". All numbers are in host byte order.
  */
 #ifndef BULKHEAD_ABI_H
 #define BULKHEAD_ABI_H
@@ -22,16 +22,16 @@ typedef uint64_t bh_u64;
 #endif
 
 /* Part of the pins' path: programs and tables of different versions never meet. */
-#define BH_LAYOUT_VERSION 3
+#define BH_LAYOUT_VERSION 4
 #define BH_MAGIC 0x424c4b48u
 
 #define BH_ENDPOINTS 2048
 #define BH_INTERFACES 8192
-/* Longest search for an interface from its home slot. */
+/* Longest search for an interface, starting at its home slot. */
 #define BH_INTERFACE_PROBES 8
 #define BH_PORTS 65536
 #define BH_SLOTS 65536
-/* Bytes kept behind the last usable word, so that one check of a block's offset covers the block. */
+/* Bytes kept after the last usable word, so that one check of a block's offset covers the whole block. */
 #define BH_SLACK_BYTES 4096
 
 /*
@@ -47,18 +47,22 @@ typedef uint64_t bh_u64;
 #define BH_ENDPOINT_MASK 0x7ffu
 
 /*
- * A matrix cell: bits 25..24 the action (0 is never written), bits 23..0 the rule. Bit 26: a NetworkPolicy decided, and
- * so it never denies what an endpoint sends itself through a Service.
+ * A matrix cell: bits 27..24 the action (0 is never written), bits 23..0 the rule. Bit 28: a NetworkPolicy decided, and
+ * so it never denies what an endpoint sends itself through a Service. The program denies every other action.
  */
 #define BH_CELL_ALLOW 0x01000000u
 #define BH_CELL_DENY 0x02000000u
-/* Allowed, counted and told of: the rule, in audit, would deny it. */
+/* Allowed, counted and reported: the rule, in audit, would deny it. */
 #define BH_CELL_AUDIT 0x03000000u
-#define BH_CELL_ACTION_MASK 0x03000000u
-#define BH_CELL_NETWORK_POLICY 0x04000000u
+/* Reserved, never written yet: user space is asked for a name of the address first. */
+#define BH_CELL_ASK 0x04000000u
+/* Reserved, never written yet: the node's proxy decides about the flow. */
+#define BH_CELL_HAND_OVER 0x05000000u
+#define BH_CELL_ACTION_MASK 0x0f000000u
+#define BH_CELL_NETWORK_POLICY 0x10000000u
 #define BH_CELL_RULE_MASK 0x00ffffffu
 
-/* bh_program.flags: no policy in force has a say, so that packets without a transport header pass. */
+/* bh_program.flags: only policies in audit are in the program, so packets without a transport header pass. */
 #define BH_PROGRAM_AUDIT_ONLY 1u
 
 #define BH_CHUNK_WORDS 256
@@ -67,21 +71,21 @@ typedef uint64_t bh_u64;
 
 #define BH_INTERFACE_REMOVED 0xffffffffu
 
-/* bh_interface.role: bits 10..0 the endpoint, and what the interface is. */
-/* The endpoint's own: what comes by it is from the endpoint. */
+/* bh_interface.role: bits 10..0 the endpoint; the other bits say what the interface is. */
+/* The endpoint's own: what comes through it is from the endpoint. */
 #define BH_ROLE_ROUTED 0x80000000u
-/* A port of a bridge, behind which the endpoint is. */
+/* A port of a bridge with the endpoint behind it. */
 #define BH_ROLE_PORT 0x40000000u
 /* A bridge with endpoints behind its ports. */
 #define BH_ROLE_BRIDGE 0x20000000u
 
-/* bh_endpoint.place: not behind a bridge; its packets come by its own interfaces alone. */
+/* bh_endpoint.place: not behind a bridge; its packets come only through its own interfaces. */
 #define BH_PLACE_ROUTED 0xffffffffu
 
-/* Most ports and protocols of tunnels. */
+/* Limit of ports and of protocols of tunnels. */
 #define BH_TUNNEL_PORTS 16
 #define BH_TUNNEL_PROTOCOLS 8
-/* Most addresses of other nodes, to which no endpoint may send tunnel packets. */
+/* Limit of addresses of other nodes, to which no endpoint may send tunnel packets. */
 #define BH_TUNNEL_NODES 65536
 
 #ifdef __clang__
@@ -97,21 +101,21 @@ struct bh_header {
 	bh_u32 heap_begin;
 	/* Set once the tables enforce a whole policy; tables without it are never attached. */
 	bh_u32 complete;
-	/* Drop events: at most so many a second and so many at once; one flow again only after so many ms. */
+	/* Drop events: limit per second, limit at once, and the milliseconds before one flow is reported again. */
 	bh_u32 event_rate;
 	bh_u32 event_burst;
 	bh_u32 event_repeat_ms;
-	/* Keys that fit in the map `keys`, by kind, and rules that fit in `counters`. */
+	/* Capacity of the map `keys` by kind, and of `counters` in rules. */
 	bh_u32 class_keys;
 	bh_u32 program_keys;
 	bh_u32 rule_keys;
 	/* Not 0: packets between endpoints and the node itself are judged. */
 	bh_u32 own_node;
-	/* Address classes 1 ... own_classes - 1 are the node's own addresses. 0: not known which. */
+	/* Address classes 1 ... own_classes - 1 are the node's own addresses. 0: not known yet. */
 	bh_u32 own_classes;
-	/* At the node itself, the class of a destination whose own class is none of these. 0: its own. */
+	/* At the node itself, the class for a destination whose own class is none of these. 0: the destination's own. */
 	bh_u32 own_class;
-	/* Not 0: somebody follows the events. */
+	/* Not 0: a client follows events. */
 	bh_u32 is_listened;
 	bh_u32 reserved;
 	/* UDP destination ports and IP protocols of tunnels. The last one is repeated; all 0: none. */
@@ -120,11 +124,11 @@ struct bh_header {
 	bh_u32 more[38];
 };
 
-/* A local endpoint. Both programs are flipped by one aligned 64-bit store. 0: allows everything. */
+/* A local endpoint. One aligned 64-bit store switches both programs. 0 allows everything. */
 struct bh_endpoint {
 	bh_u32 ingress;
 	bh_u32 egress;
-	/* Index of the bridge that it is behind, or BH_PLACE_ROUTED. 0: not known. */
+	/* Index of the bridge that the endpoint is behind, or BH_PLACE_ROUTED. 0: unknown. */
 	bh_u32 place;
 	bh_u32 reserved;
 };
@@ -135,7 +139,7 @@ struct bh_interface {
 	bh_u32 role;
 };
 
-/* Everything in front of the heap. */
+/* Everything before the heap. */
 struct bh_fixed {
 	struct bh_header header;
 	/* Address word of each IPv4 /16. */
@@ -150,7 +154,7 @@ struct bh_fixed {
 };
 
 /*
- * A verdict matrix; all parts in one block, at word offsets from its start:
+ * A verdict matrix, with all parts in one block, at word offsets from its start:
  * u16 columns[column_capacity] by port class, u16 rows[row_capacity] by address class,
  * u32 cells[row * stride + column].
  */
@@ -169,12 +173,12 @@ struct bh_program {
 	bh_u32 reserved;
 };
 
-/* In front of u16 first[size], u32 value[size]; ranges beyond the last repeat it. first[0] is 0. */
+/* Followed by u16 first[size], u32 value[size]; ranges beyond the last one repeat it. first[0] is 0. */
 struct bh_list {
 	bh_u32 size;
 };
 
-/* IPv6: where the address agrees with the prefix, `window` decides by 16 bits of it; else `otherwise` is the leaf. */
+/* IPv6: if the address agrees with the prefix, `window` decides by 16 bits of it; otherwise `otherwise` is the leaf. */
 struct bh_node {
 	bh_u64 mask_high;
 	bh_u64 mask_low;
@@ -188,7 +192,7 @@ struct bh_node {
 	bh_u32 reserved;
 };
 
-/* Names a class, program, rule or endpoint by its content; the program never reads it. Zero: number not in use. */
+/* Names a class, program, rule or endpoint by its content; the program never reads it. Zero: unused number. */
 struct bh_key {
 	bh_u64 high;
 	bh_u64 low;
@@ -230,7 +234,10 @@ enum bh_direction {
 	BH_EGRESS = 1,
 };
 
-/* A packet that was dropped (BH_CAUSE_AUDIT: would be), named as the flow that was judged. Addresses in network byte order; IPv4 in the first word. */
+/*
+ * A packet that was dropped (BH_CAUSE_AUDIT: would be), with the flow that was judged. Addresses in network byte order;
+ * IPv4 in the first word.
+ */
 struct bh_event {
 	bh_u64 time_ns;
 	bh_u32 source[4];

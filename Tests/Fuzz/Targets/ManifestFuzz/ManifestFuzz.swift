@@ -34,7 +34,7 @@ private func fuzzManifest(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32
     return 0
 }
 
-/// The same under narrow limits: nothing is in force that is not without them, and what is told is bounded.
+/// The same under narrow limits: nothing takes effect that would not without them, and reports are limited.
 private func fuzzLimits(_ bytes: [UInt8], _ unbounded: [ManifestDocument]) {
     var limits = ManifestLimits(depth: 8, aliasedNodes: 16)
     (limits.documents, limits.signs, limits.jsonValues, limits.problems) = (3, 64, 80, 4)
@@ -44,7 +44,7 @@ private func fuzzLimits(_ bytes: [UInt8], _ unbounded: [ManifestDocument]) {
         documents.reduce(0) { $0 + $1.decoded.errors.count } <= limits.problems + DecodedDocument.errorLimit + 1)
     let objects = Set(unbounded.flatMap(\.decoded.objects))
     precondition(documents.flatMap(\.decoded.objects).allSatisfy(objects.contains))
-    // What was passed over for its kind holds nothing of ours.
+    // A document that was skipped for its kind contains none of Bulkhead's objects.
     precondition(
         unbounded.allSatisfy {
             $0.decoded.notices.isEmpty || !$0.decoded.hasUnknownObjects || !$0.decoded.errors.isEmpty
