@@ -62,6 +62,7 @@ let package = Package(
         module("ClusterState", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyTranslation"]),
         module("PolicyResolver", ["NetworkTypes", "PolicyModel", "ClusterState"]),
         module("CompiledPolicy", ["NetworkTypes", "PolicyModel"]),
+        module("Explanations", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module("PolicyCompiler", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module(
             "PolicyPipeline",
@@ -74,7 +75,7 @@ let package = Package(
             "ClusterVerdicts",
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
-                "PolicyPipeline", "ClusterState",
+                "Explanations", "PolicyPipeline", "ClusterState",
             ]),
         module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "KernelErrors"]),
         module("KubernetesWatch", ["Documents", "KubernetesObjects", "KubernetesProtobuf"]),
@@ -140,7 +141,7 @@ let package = Package(
                 nioPosix, nioSSL, nioHTTP1, logging,
             ]),
         module("CNIInstallation", ["ChainedCNI", "WatchedFiles", "PolledThread"]),
-        module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
+        module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Explanations", "Datapath"]),
         module("PrometheusText"),
         module("ControlProtocol", ["Documents", "PolicyModel", "KubernetesObjects"]),
         module(
@@ -154,9 +155,10 @@ let package = Package(
             "Agent",
             [
                 "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "PolicyTranslation", "PolicyResolver",
-                "CompiledPolicy", "PolicyPipeline", "ClusterVerdicts", "Datapath", "Manifests", "WatchedFiles", "FlowTelemetry",
-                "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread", "NodeNetwork",
-                "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", logging, lifecycle,
+                "CompiledPolicy", "PolicyPipeline", "ClusterVerdicts", "Datapath", "Manifests", "WatchedFiles",
+                "FlowTelemetry", "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread",
+                "NodeNetwork", "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", "Explanations",
+                logging, lifecycle,
             ]),
         .executableTarget(
             name: "bulkheadd",
@@ -240,16 +242,15 @@ let package = Package(
         tests(
             "PolicyPipelineTests",
             [
-                "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel",
-                "NetworkTypes", "WorldKit",
+                "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "Explanations", "KubernetesObjects",
+                "PolicyModel", "NetworkTypes", "WorldKit",
             ]),
         tests(
             "ConformanceTests",
             [
                 "ClusterVerdicts", "APIServerKit", "NetworkKit", "PacketKit", "WorldKit", "PolicyOracle",
-                "PolicyPipeline",
-                "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel", "NetworkTypes", "Datapath",
-                "DatapathEBPF", "DatapathNFTables", "Manifests",
+                "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel",
+                "NetworkTypes", "Datapath", "DatapathEBPF", "DatapathNFTables", "Manifests", "Explanations",
             ]),
         tests(
             "DatapathEBPFTests",

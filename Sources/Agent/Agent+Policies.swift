@@ -8,7 +8,7 @@ import PolicyTranslation
 extension Agent where Plane: ~Copyable {
     public func policies() -> PoliciesAnswer {
         let answers = pipeline.policySelections.sorted { $0.key < $1.key }.map { reference, endpoints in
-            let policy = reference.objectKey.flatMap { store.policy($0) }
+            let policy = reference.objectKey.flatMap { inputs.store.policy($0) }
             return PolicyAnswer(
                 kind: reference.kind, namespace: reference.namespace, name: reference.name,
                 origin: reference.objectKey.map { source(of: $0) } ?? "socket", tier: policy?.tier,
@@ -26,7 +26,7 @@ extension Agent where Plane: ~Copyable {
     }
 
     func policyStatus() -> PolicyStatus {
-        let policies = store.countPolicies()
+        let policies = inputs.store.countPolicies()
         return PolicyStatus(
             count: policies.all, audited: policies.audited,
             wouldDeny: (try? datapath.counters().audited) ?? 0,
@@ -54,7 +54,7 @@ extension Agent where Plane: ~Copyable {
             case .isolation(_, let by): by
             case .ownNode, .noPolicy, .failsafe, .overLimit: []
             }
-        return policies.contains { $0.objectKey.flatMap { store.policy($0) }?.enforcement == .audit }
+        return policies.contains { $0.objectKey.flatMap { inputs.store.policy($0) }?.enforcement == .audit }
     }
 }
 

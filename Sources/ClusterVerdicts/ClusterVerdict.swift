@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ClusterState
 import CompiledPolicy
+import Explanations
 import KubernetesObjects
 import NetworkTypes
 import PolicyModel
@@ -198,7 +199,7 @@ extension ClusterDirection {
     fileprivate init(samePod pod: EndpointName, _ decision: DirectionDecision?) {
         self.init(
             verdict: .allow, decided: false, kind: .samePod,
-            reason: decision?.reason ?? "\(pod) to its own address is always allowed", endpoint: pod)
+            reason: decision?.reason ?? DirectionDecision.alwaysToItself(pod), endpoint: pod)
     }
 
     fileprivate init(hostNetworkPod pod: EndpointName) {
