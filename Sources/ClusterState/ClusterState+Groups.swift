@@ -29,7 +29,7 @@ extension ClusterState {
         return group(with: GroupKey(namespace: namespace, labels: labels, ports: portSet))
     }
 
-    /// The group of pods of which nothing is known but their addresses.
+    /// The group of pods that are known only by their addresses.
     mutating func groupOfUnknown() -> UInt32 {
         let (labels, ports) = (labelSets.retain([.unknown]).number, portSets.retain([]).number)
         return group(with: GroupKey(namespace: Self.noNamespace, labels: labels, ports: ports))

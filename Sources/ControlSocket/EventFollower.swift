@@ -15,7 +15,7 @@ public final class EventFollower: Sendable {
     public init(_ kinds: Set<FlowRecord.Kind>, limit: Int = ControlDefaults.eventBacklog) {
         self.kinds = kinds
         backlog = Mutex(Backlog(limit: limit))
-        // One signal is enough: whoever gets it takes all that waits.
+        // One signal is enough: its receiver takes everything that waits.
         (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 

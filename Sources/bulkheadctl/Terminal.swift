@@ -35,8 +35,8 @@ enum Terminal {
 
     static func complain(_ text: String) { write(Array("\(visible(text))\n".utf8), to: STDERR_FILENO) }
 
-    /// What `text` would do to a terminal beyond printing, in printed form: names come from anybody who may create
-    /// objects. Line ends, tabs and the colors of ``paint(_:_:)`` stay.
+    /// Control characters of `text` in printed form, instead of their effect on a terminal: any user who may create
+    /// objects chooses names. Line ends, tabs and the colors of ``paint(_:_:)`` stay.
     static func visible(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: isControl) else { return text }
         var result = ""
@@ -82,7 +82,7 @@ enum Terminal {
         while !rest.isEmpty {
             let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if written < 0, errno == EINTR { continue }
-            // Nobody reads any more; there is nothing left to do.
+            // The reader is gone; there is nothing left to do.
             guard written > 0 else { Glibc.exit(ExitStatus.failure.rawValue) }
             rest = rest.dropFirst(written)
         }

@@ -129,7 +129,7 @@ struct VerdictCommand: AsyncParsableCommand {
                 table.add(.init(side), "-", "-", "not decided on this node")
                 continue
             }
-            // Nobody decides at an end that is no pod.
+            // An end that is not a pod decides nothing.
             let isNobody = direction.kind == "noPod"
             let pod = direction.endpoint.map { direction.elsewhere == true ? "\($0) (other node)" : $0 }
             table.add(

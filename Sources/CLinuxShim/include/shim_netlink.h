@@ -10,8 +10,8 @@
 #include <sys/eventfd.h>
 
 /*
- * Opens a NETLINK_ROUTE socket of the calling thread's network namespace, subscribed to `groups` (RTMGRP_ bits).
- * `receive_bytes` is asked for as receive buffer; the kernel may give less. The descriptor, or -errno.
+ * Opens a NETLINK_ROUTE socket of the calling thread's network namespace, subscribed to `groups` (RTMGRP_ bits), and
+ * requests a receive buffer of `receive_bytes`; the kernel may give less. The descriptor, or -errno.
  */
 int bh_route_open(uint32_t groups, int receive_bytes);
 
