@@ -75,9 +75,9 @@ struct BridgeTableTests {
             "exthdr rt exists \(drop)",
             "meta l4proto 17 th sport & [255, 255] == [2, 35] \(drop)",
             "meta l4proto 17 th dport & [255, 255] == [2, 34] \(drop)",
-            "meta l4proto 58 icmpv6 type @neighbour-discovery goto neighbour-discovery",
+            "meta l4proto 58 icmpv6 type @neighbor-discovery goto neighbor-discovery",
         ],
-        "neighbour-advertisement": [
+        "neighbor-advertisement": [
             "iif vmap @port-targets",
             "ip6 length & [255, 255] == [0, 24] accept",
             "ip6 length & [255, 255] == [0, 32] @th,192,16 & [255, 255] == [2, 1] goto own-hardware",
