@@ -142,7 +142,7 @@ let package = Package(
         module("CNIInstallation", ["ChainedCNI", "WatchedFiles", "PolledThread"]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
         module("PrometheusText"),
-        module("ControlProtocol", ["PolicyModel", "KubernetesObjects"]),
+        module("ControlProtocol", ["Documents", "PolicyModel", "KubernetesObjects"]),
         module(
             "ControlSocket",
             [
@@ -207,6 +207,8 @@ let package = Package(
         tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel", "WorldKit"]),
         tests("WorldKitTests", ["WorldKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
         tests("PacketKitTests", ["PacketKit", "WorldKit", "NetworkTypes"]),
+        tests("DocumentsTests", ["Documents"]),
+        tests("PolledThreadTests", ["PolledThread"]),
         tests("NetworkTypesTests", ["NetworkTypes", "WorldKit"]),
         tests("KubernetesObjectsTests", ["Documents", "KubernetesObjects", "NetworkTypes", "WorldKit", "PolicyModel"]),
         tests(
@@ -232,6 +234,8 @@ let package = Package(
         tests(
             "PolicyResolverTests",
             ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
+        tests("CompiledPolicyTests", ["CompiledPolicy", "NetworkTypes", "PolicyModel"]),
+        tests("PolicyCompilerTests", ["PolicyCompiler", "CompiledPolicy", "NetworkTypes", "PolicyModel"]),
         tests(
             "PolicyPipelineTests",
             [

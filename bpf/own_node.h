@@ -129,6 +129,17 @@ static __always_inline int judge_foreign(struct bpf_nf_ctx *ctx, const struct vi
 	return judge_egress(j);
 }
 
+/* Whether an address is borne by a sender that does not have it. What the node sends itself comes by the loopback
+ * device, or by that of a virtual router. */
+static __always_inline int is_forged_to_node(struct bpf_nf_ctx *ctx, const struct view *v, const struct judged *j,
+					     __u32 entry, int known)
+{
+	int forged = known == SENDER_FORGED;
+	if (!endpoint_of(entry) && is_own(v, entry))
+		forged |= !is_group(ctx->skb, j->flow.destination, j->family);
+	return forged && !is_virtual_router(ctx->state->in);
+}
+
 static __always_inline int judge_input(struct bpf_nf_ctx *ctx, __u32 family)
 {
 	struct sk_buff *skb = ctx->skb;
@@ -146,11 +157,7 @@ static __always_inline int judge_input(struct bpf_nf_ctx *ctx, __u32 family)
 	j.sender = j.flow.source;
 	__u32 entry = find_address(&v, j.sender, family);
 	int known = find_sender(ctx, &v, &j, entry);
-	/* The node's packets to itself come through the loopback device, or through that of a virtual router. */
-	int forged = known == SENDER_FORGED;
-	if (!endpoint_of(entry) && is_own(&v, entry))
-		forged |= !is_group(skb, j.flow.destination, family);
-	if (forged && !is_virtual_router(ctx->state->in))
+	if (is_forged_to_node(ctx, &v, &j, entry, known))
 		return tell_forged(ctx, &j);
 	if (!j.from && known != SENDER_HIDDEN)
 		return judge_foreign(ctx, &v, &j);

@@ -8,7 +8,7 @@ import NetworkTypes
 /// and ``repair()`` repairs it.
 public struct BridgeSourceCheck: ~Copyable {
     private var socket: NetfilterSocket?
-    /// What the kernel was last given; nil if everything must be written.
+    /// What the kernel was given last; nil: it must be given everything.
     private var contents: TableContents?
     /// The ruleset's generation when the table was last known to be unchanged.
     private var generation: UInt32?

@@ -7,12 +7,14 @@ extension ClusterState {
     /// The group of pods like this one; a new group is created without members.
     mutating func group(of pod: Pod, in namespace: UInt32) -> UInt32 {
         if let lastGroup, lastGroup.namespace == namespace, lastGroup.labels == pod.metadata.labels,
-            lastGroup.ports == pod.namedPorts
+            lastGroup.ports == pod.namedPorts, lastGroup.account == pod.serviceAccountName
         {
             return lastGroup.group
         }
         let group = findGroup(of: pod, in: namespace)
-        lastGroup = (namespace, pod.metadata.labels, pod.namedPorts, group)
+        lastGroup = LastGroup(
+            namespace: namespace, labels: pod.metadata.labels, ports: pod.namedPorts,
+            account: pod.serviceAccountName, group: group)
         return group
     }
 
@@ -26,20 +28,23 @@ extension ClusterState {
         ports.sort()
         let (portSet, isNewPortSet) = portSets.retain(ports)
         if !isNewPortSet { for port in ports { _ = strings.release(port.name.name) } }
-        return group(with: GroupKey(namespace: namespace, labels: labels, ports: portSet))
+        let account = strings.retain(pod.serviceAccountName).number
+        return group(with: GroupKey(namespace: namespace, labels: labels, ports: portSet, account: account))
     }
 
-    /// The group of pods that are known only by their addresses.
+    /// The group of pods of which nothing is known but their addresses. No service account has an empty name.
     mutating func groupOfUnknown() -> UInt32 {
         let (labels, ports) = (labelSets.retain([.unknown]).number, portSets.retain([]).number)
-        return group(with: GroupKey(namespace: Self.noNamespace, labels: labels, ports: ports))
+        let account = strings.retain("").number
+        return group(with: GroupKey(namespace: Self.noNamespace, labels: labels, ports: ports, account: account))
     }
 
-    /// The group with this key, which takes the key's references to labels and ports over.
+    /// The group with this key, which takes over the key's references to labels, ports and account.
     private mutating func group(with key: GroupKey) -> UInt32 {
         if let number = groupNumbers[key] {
             releaseLabels(key.labels)
             release(portSet: key.ports)
+            _ = strings.release(key.account)
             return number
         }
         namespaces[Int(key.namespace)].references += 1
@@ -67,6 +72,7 @@ extension ClusterState {
         groupNumbers[key] = nil
         releaseLabels(key.labels)
         release(portSet: key.ports)
+        released.strings.append(key.account)
         releaseNamespace(key.namespace)
         freeGroups.append(number)
     }
@@ -115,6 +121,9 @@ extension ClusterState {
 
     /// Named ports of a group's pods, sorted.
     package func ports(ofGroup number: UInt32) -> [IndexedPort] { portSets[groups[Int(number)].key.ports] }
+
+    /// The service account of a group's pods.
+    package func account(ofGroup number: UInt32) -> String { strings[groups[Int(number)].key.account] }
 
     /// The active groups with a label, sorted.
     package func groups(labeled pair: LabelPair) -> [UInt32] { groupsByPair[pair] ?? [] }

@@ -14,6 +14,7 @@ extension ClusterState {
             phase: record.isFinished ? .succeeded : .running, podIPs: record.addresses)
         guard record.hasGroup else { return pod }
         pod.metadata.labels = texts(of: labels(ofGroup: record.group))
+        pod.serviceAccountName = account(ofGroup: record.group)
         pod.namedPorts = ports(ofGroup: record.group).map { port in
             NamedPort(name: strings[port.name.name], ipProtocol: port.name.ipProtocol, number: port.number)
         }

@@ -26,9 +26,9 @@ public struct ClusterState: Sendable {
     package internal(set) var groups: [PodGroup] = []
     var groupNumbers: [GroupKey: UInt32] = [:]
     var freeGroups: [UInt32] = []
-    /// The pod of the most recent group: lists are ordered by name, so pods of one template follow one another and
-    /// share their labels in memory. Nil after each commit, which frees groups.
-    var lastGroup: (namespace: UInt32, labels: [String: String], ports: [NamedPort], group: UInt32)?
+    /// What pod was last asked for the group of: lists come in order of names, so that pods of one template follow one
+    /// another, and share their labels in memory. Nil after each commit, which frees groups.
+    var lastGroup: LastGroup?
     /// Active groups by label, sorted.
     var groupsByPair: [LabelPair: [UInt32]] = [:]
     /// How many active groups have a named port with this number.
@@ -63,6 +63,15 @@ public struct ClusterState: Sendable {
 
     package internal(set) var changes = ClusterChanges()
     var released = Released()
+
+    /// A pod's group with all that selectors see of the pod.
+    struct LastGroup: Sendable {
+        var namespace: UInt32
+        var labels: [String: String]
+        var ports: [NamedPort]
+        var account: String
+        var group: UInt32
+    }
 
     /// What the next commit frees.
     struct Released: Sendable {

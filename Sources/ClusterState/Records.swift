@@ -32,10 +32,12 @@ struct GroupKey: Sendable, Hashable {
     var namespace: UInt32
     var labels: UInt32
     var ports: UInt32
+    /// The service account's name: a number of ``ClusterState/strings``.
+    var account: UInt32
 }
 
-/// The pods of one namespace with the same labels and named ports: what selectors are matched against. Only pods with
-/// addresses to which policy applies are members.
+/// The pods of one namespace with the same labels, named ports and service account: what selectors are matched against. Only pods
+/// with addresses for policy are members.
 package struct PodGroup: Sendable {
     var key: GroupKey
     package var namespace: UInt32 { key.namespace }

@@ -13,22 +13,42 @@ public struct AddressEntry: Sendable, Hashable {
     public static let none = AddressEntry(addressClass: .none)
 }
 
+/// What the datapath does with the flows of a cell.
+public enum CellAction: Sendable, Hashable, CaseIterable {
+    case allow
+    case deny
+    /// Allow, count and report: the enforced policies allow the flows, the policies in audit deny them.
+    case audit
+    /// Ask user space for a name of the peer's address first. The compiler never says so yet, and datapaths deny.
+    case ask
+    /// Let the node's proxy decide. The compiler never says so yet, and datapaths deny.
+    case handOver
+
+    public var verdict: Verdict {
+        switch self {
+        case .allow, .audit: .allow
+        case .deny, .ask, .handOver: .deny
+        }
+    }
+}
+
 /// One cell of a verdict matrix.
 public struct Cell: Sendable, Hashable {
-    public var verdict: Verdict
-    /// What decided; if ``wouldDeny``, the rule in audit that would.
+    /// What decided; where ``wouldDeny``, the rule in audit that would.
     public var rule: RuleID
-    /// Allowed by the policies in force, and denied by those in audit.
-    public var wouldDeny: Bool
-    /// Whether the NetworkPolicy tier decided. It never denies a pod to itself: if a pod reaches itself through a
+    public var action: CellAction
+    /// Whether the NetworkPolicy tier decided. It never denies a pod to itself: where one reaches itself through a
     /// Service, a deny of this tier is an allow.
     public var isNetworkPolicy: Bool
-    public init(_ verdict: Verdict, by rule: RuleID, wouldDeny: Bool = false, isNetworkPolicy: Bool = false) {
-        self.verdict = verdict
+    public init(_ action: CellAction, by rule: RuleID, isNetworkPolicy: Bool = false) {
         self.rule = rule
-        self.wouldDeny = wouldDeny
+        self.action = action
         self.isNetworkPolicy = isNetworkPolicy
     }
+
+    public var verdict: Verdict { action.verdict }
+    /// Allowed by the enforced policies and denied by those in audit.
+    public var wouldDeny: Bool { action == .audit }
 }
 
 /// A rule as the tables name it.

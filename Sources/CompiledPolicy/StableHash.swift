@@ -4,14 +4,22 @@
 /// reference for the longer output) under a fixed key, so that a key is the same in every run and on every machine.
 /// Each part is hashed with its length, so that adjacent parts never run together.
 public struct StableHash: Sendable {
-    private var v0: UInt64 = 0x736f_6d65_7073_6575 ^ 0x6275_6c6b_6865_6164
-    private var v1: UInt64 = 0x646f_7261_6e64_6f6d ^ 0x7374_6162_6c65_6b65 ^ 0xee
-    private var v2: UInt64 = 0x6c79_6765_6e65_7261 ^ 0x6275_6c6b_6865_6164
-    private var v3: UInt64 = 0x7465_6462_7974_6573 ^ 0x7374_6162_6c65_6b65
+    private var v0: UInt64
+    private var v1: UInt64
+    private var v2: UInt64
+    private var v3: UInt64
     private var pending: UInt64 = 0
     private var count: UInt64 = 0
 
-    public init() {}
+    public init() { self.init(key: (0x6275_6c6b_6865_6164, 0x7374_6162_6c65_6b65)) }
+
+    /// Another key, for the authors' vectors.
+    package init(key: (UInt64, UInt64)) {
+        v0 = 0x736f_6d65_7073_6575 ^ key.0
+        v1 = 0x646f_7261_6e64_6f6d ^ key.1 ^ 0xee
+        v2 = 0x6c79_6765_6e65_7261 ^ key.0
+        v3 = 0x7465_6462_7974_6573 ^ key.1
+    }
 
     public mutating func add(byte: UInt8) {
         pending |= UInt64(byte) << (8 * (count % 8))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import Documents
 import Glibc
-import KubernetesObjects
 
 /// Moments of the system's clocks as text (RFC 3339).
 public enum RFC3339 {

@@ -3,11 +3,22 @@ import BulkheadABI
 import CompiledPolicy
 import PolicyModel
 
+extension CellAction {
+    fileprivate var word: UInt32 {
+        switch self {
+        case .allow: BH_CELL_ALLOW
+        case .deny: BH_CELL_DENY
+        case .audit: BH_CELL_AUDIT
+        case .ask: BH_CELL_ASK
+        case .handOver: BH_CELL_HAND_OVER
+        }
+    }
+}
+
 extension Cell {
     /// The word that the BPF program reads.
     var word: UInt32 {
-        let action = verdict == .deny ? BH_CELL_DENY : wouldDeny ? BH_CELL_AUDIT : BH_CELL_ALLOW
-        return action | (isNetworkPolicy ? BH_CELL_NETWORK_POLICY : 0) | rule.rawValue
+        action.word | (isNetworkPolicy ? BH_CELL_NETWORK_POLICY : 0) | rule.rawValue
     }
 }
 

@@ -9,8 +9,8 @@ import PolicyModel
 /// The dispatch maps jump into them. Allowed egress returns to the base chain, which continues with ingress; allowed
 /// ingress is accepted. A rule that passes goes to a chain that begins after its tier.
 ///
-/// With policies in audit there are three chains: the first jumps to the rules in force, which return what they allow,
-/// and then to the rules that include the policies in audit, which report what they would deny and always return.
+/// With policies in audit there are three: one jumps to the rules in force, which return what they allow, and then to
+/// the rules with the policies in audit among them, which report what they would deny and return in any case.
 struct ChainWriter {
     /// Rules that decide together.
     private struct Part {

@@ -38,7 +38,7 @@ final class DropListener {
         var mode = nfulnl_msg_config_mode(
             copy_range: UInt32(LoggedPacket.byteLimit).bigEndian, copy_mode: UInt8(NFULNL_COPY_PACKET), _pad: 0)
         mnl_attr_put(header, UInt16(NFULA_CFG_MODE.rawValue), MemoryLayout.size(ofValue: mode), &mode)
-        // Each packet is reported at once: the rule's limit keeps them few.
+        // The kernel reports each packet at once: the rule's limit keeps them few.
         mnl_attr_put_u32(header, UInt16(NFULA_CFG_QTHRESH.rawValue), UInt32(1).bigEndian)
         mnl_attr_put_u16(header, UInt16(NFULA_CFG_FLAGS.rawValue), UInt16(NFULNL_CFG_F_SEQ).bigEndian)
     }

@@ -18,7 +18,7 @@ package struct LoggedPacket: Hashable, Sendable {
     /// Counts the messages of the group.
     package var number: UInt32?
 
-    /// Reported bytes of a packet.
+    /// Bytes of a packet that are reported.
     static let byteLimit = 128
 
     /// Reads what follows the netlink header; nil if it is not one of Bulkhead's messages.

@@ -10,9 +10,9 @@ import PolicyModel
 public struct NFTablesSettings: Sendable, Hashable {
     /// Whether denied packets are answered (TCP reset, ICMP administratively prohibited) instead of dropped silently.
     public var rejects: Bool
-    /// Number of the nflog group that reports dropped packets; no other process may listen there.
+    /// Number of the nflog group on which dropped packets are reported; nobody else must listen there.
     public var logGroup: UInt16
-    /// Limit of drop events per second, for all rules together.
+    /// Drop events reported in a second, all rules together.
     public var eventsPerSecond: UInt32
 
     public init(rejects: Bool = false, logGroup: UInt16 = 2112, eventsPerSecond: UInt32 = 200) {

@@ -71,7 +71,7 @@ package struct PolicyTables: Sendable {
         var newGroups: Set<String> = []
         for id in delta.addedPrograms { addProgram(id, of: policy, carried, &step, &newGroups) }
         guard fill(newGroups, from: policy, &step, &changes) else { return nil }
-        // An address may occur twice; the policy has the final entry.
+        // A step may name an address twice; the policy has what holds.
         let moved = Set(delta.addresses.lazy.filter(\.prefix.isHost).map(\.prefix.network))
         for address in moved {
             guard move(address, among: carried, of: policy, &changes) else { return nil }

@@ -23,6 +23,8 @@ extension Pod {
         _ = context.field("spec", of: document) { context, spec -> Void? in
             guard context.mapping(spec) != nil else { return nil }
             nodeName = context.field("nodeName", of: spec) { $0.string($1) } ?? ""
+            let account = context.field("serviceAccountName", of: spec) { $0.string($1) } ?? ""
+            if !account.isEmpty { serviceAccountName = account }
             hostNetwork = context.field("hostNetwork", of: spec) { $0.bool($1) } ?? false
             let ports =
                 Self.namedPorts(of: spec, "containers", in: &context)

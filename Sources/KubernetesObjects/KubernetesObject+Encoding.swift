@@ -67,6 +67,9 @@ extension Pod {
             "containers": .array([.object(["name": .string("ports"), "ports": .array(ports)])]),
         ]
         if !nodeName.isEmpty { fields["nodeName"] = .string(nodeName) }
+        if serviceAccountName != Pod.defaultServiceAccount {
+            fields["serviceAccountName"] = .string(serviceAccountName)
+        }
         return .object(fields)
     }
 

@@ -52,6 +52,8 @@ public struct Pod: Sendable, Hashable {
     public var metadata: ObjectMeta
     /// spec.nodeName; empty: not scheduled.
     public var nodeName: String
+    /// spec.serviceAccountName; ``defaultServiceAccount`` where the object names none.
+    public var serviceAccountName: String
     public var hostNetwork: Bool
     /// Of containers, and of init containers that always restart (sidecars); sorted, without duplicates.
     public var namedPorts: [NamedPort]
@@ -68,12 +70,17 @@ public struct Pod: Sendable, Hashable {
     /// The annotation by which a kubelet marks mirrors of static pods (`MirrorPodAnnotationKey` of k8s.io/api/core/v1).
     public static let mirrorAnnotation: StaticString = "kubernetes.io/config.mirror"
 
+    /// The service account of pods that name none.
+    public static let defaultServiceAccount = "default"
+
     public init(
-        metadata: ObjectMeta, nodeName: String = "", hostNetwork: Bool = false, namedPorts: [NamedPort] = [],
-        phase: PodPhase = .running, podIPs: [IPAddress] = [], hostIPs: [IPAddress] = [], staticUID: String = ""
+        metadata: ObjectMeta, nodeName: String = "", serviceAccountName: String = Pod.defaultServiceAccount,
+        hostNetwork: Bool = false, namedPorts: [NamedPort] = [], phase: PodPhase = .running,
+        podIPs: [IPAddress] = [], hostIPs: [IPAddress] = [], staticUID: String = ""
     ) {
         self.metadata = metadata
         self.nodeName = nodeName
+        self.serviceAccountName = serviceAccountName
         self.hostNetwork = hostNetwork
         self.namedPorts = namedPorts
         self.phase = phase

@@ -77,8 +77,9 @@ extension MessageSchema {
         ])
         let container = MessageSchema(fields: [.messages(6, "ports", port), .text(24, "restartPolicy")])
         let spec = MessageSchema(fields: [
-            .messages(2, "containers", container), .optionalText(10, "nodeName"),
-            Field(number: 11, name: "hostNetwork", value: .flag), .messages(20, "initContainers", container),
+            .messages(2, "containers", container), .optionalText(8, "serviceAccountName"),
+            .optionalText(10, "nodeName"), Field(number: 11, name: "hostNetwork", value: .flag),
+            .messages(20, "initContainers", container),
         ])
         let address = MessageSchema(fields: [.text(1, "ip")])
         let status = MessageSchema(fields: [

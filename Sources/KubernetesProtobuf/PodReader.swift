@@ -9,8 +9,10 @@ import NetworkTypes
 struct PodReader {
     private let bytes: UnsafeRawBufferPointer
     private var labelSets: LabelSetCache
-    /// Lists are ordered by namespace.
-    private var lastNamespace = (range: 0..<0, text: "")
+    /// Lists come in the order of namespaces.
+    private var lastNamespace = RepeatedText()
+    /// Pods of one template follow one another, and have one service account.
+    private var lastAccount = RepeatedText()
 
     init(_ bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes
@@ -27,7 +29,13 @@ struct PodReader {
         var isUsual = true
     }
 
-    /// status.podIP or status.hostIP with the range of its text, which the list of addresses usually repeats.
+    /// A text that mostly repeats the one before, so that many pods share it in memory.
+    fileprivate struct RepeatedText {
+        var range = 0..<0
+        var text = ""
+    }
+
+    /// status.podIP or status.hostIP with the place of its text, which the list of addresses mostly repeats.
     fileprivate struct SingleAddress {
         var text = 0..<0
         var value: IPAddress?
@@ -58,7 +66,7 @@ struct PodReader {
         while let tag = try reader.next() {
             switch tag.number {
             case 1: draft.pod.metadata.name = try reader.text(tag)
-            case 3: draft.pod.metadata.namespace = namespace(try reader.content(tag))
+            case 3: draft.pod.metadata.namespace = text(try reader.content(tag), sharing: &lastNamespace)
             case 5: draft.pod.metadata.uid = try reader.text(tag)
             case 6: draft.resourceVersion = try reader.text(tag)
             case 8:
@@ -73,11 +81,11 @@ struct PodReader {
         }
     }
 
-    private mutating func namespace(_ range: Range<Int>) -> String {
-        if !bytes.areSame(lastNamespace.range, range) {
-            lastNamespace = (range, WireReader(bytes, range).text(in: range))
+    private func text(_ range: Range<Int>, sharing last: inout RepeatedText) -> String {
+        if !bytes.areSame(last.range, range) {
+            last = RepeatedText(range: range, text: WireReader(bytes, range).text(in: range))
         }
-        return lastNamespace.text
+        return last.text
     }
 
     /// All consecutive entries at once.
@@ -107,7 +115,7 @@ struct PodReader {
         draft.pod.staticUID = message.text(in: value)
     }
 
-    private func readSpec(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {
+    private mutating func readSpec(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {
         var reader = message
         while let tag = try reader.next() {
             switch tag.number {
@@ -116,6 +124,7 @@ struct PodReader {
                 try inside(.field(tag.number == 2 ? "containers" : "initContainers")) { () throws(ProtobufError) in
                     try readContainer(container, isInitial: tag.number == 20, &draft)
                 }
+            case 8: draft.pod.serviceAccountName = text(try reader.content(tag), sharing: &lastAccount)
             case 10: draft.pod.nodeName = try reader.text(tag)
             case 11: draft.pod.hostNetwork = try reader.flag(tag)
             default: try reader.skip(tag)
@@ -227,10 +236,10 @@ struct PodReader {
 }
 
 extension PodReader.Draft {
-    /// Applies the rules of JSON decoding: the default namespace, ports in order and once each, the single address
-    /// last.
+    /// The rules of JSON decoding: the defaults of namespace and service account, ports in order and once each, the single address last.
     fileprivate consuming func finish() -> Pod {
         if pod.metadata.namespace.isEmpty { pod.metadata.namespace = "default" }
+        if pod.serviceAccountName.isEmpty { pod.serviceAccountName = Pod.defaultServiceAccount }
         let isOrdered = zip(pod.namedPorts, pod.namedPorts.dropFirst()).allSatisfy { $0 < $1 }
         if !isOrdered { pod.namedPorts = Set(pod.namedPorts).sorted() }
         pod.podIPs.append(new: podIP.value)

@@ -4,36 +4,37 @@ import KubernetesObjects
 extension ResourceWatch {
     /// The page is complete, as far as can be known; a truncated page cannot be read.
     mutating func takePage() {
+        guard case .listing(var listing, let exchange) = state else { return }
         let page: ReceivedPage
         do {
-            page = try answer.format.page(answer.body, of: resource)
+            page = try exchange.format.page(exchange.body, of: resource)
         } catch {
-            return fail(.malformed(error.reason))
+            return failed(.malformed(error.reason))
         }
-        listing?.pageBytes = answer.body.count
-        answer = Answer()
-        absentAnswers = 0
-        isAbsent = false
-        if expirations == 0 { delay.succeeded() }
-        take(page.objects)
+        // A second reference to what is pending would have it copied.
+        state = .idle
+        listing.pageBytes = exchange.body.count
+        listing.isAbsent = false
+        streaks.absent = 0
+        if streaks.expired == 0 { delay.succeeded() }
+        take(page.objects, &listing)
         if page.nameless > 0 {
             lastFailure = .malformed("\(page.nameless) objects without a name")
             actions.append(.failure(lastFailure!))
         }
-        listing?.continueToken = page.continueToken
-        guard page.continueToken.isEmpty else { return askForPage() }
-        finishList()
-        version = page.resourceVersion
-        watch()
+        listing.continueToken = page.continueToken
+        guard page.continueToken.isEmpty else { return askForPage(listing) }
+        finishList(listing.pending)
+        watch(from: page.resourceVersion)
     }
 
-    private mutating func take(_ objects: [ReceivedObject]) {
+    private mutating func take(_ objects: [ReceivedObject], _ listing: inout Listing) {
         var events: [ObjectEvent] = []
         events.reserveCapacity(isComplete ? 0 : objects.count)
         for received in objects {
             if isComplete {
                 guard known.mark(received.key, round: round) != received.version else { continue }
-                listing?.pending.append(received)
+                listing.pending.append(received)
             } else if let event = event(setting: received) {
                 events.append(event)
             }
@@ -41,18 +42,17 @@ extension ResourceWatch {
         if !events.isEmpty { actions.append(.deliver(events)) }
     }
 
-    /// The list is complete: objects that are not in it are gone.
-    mutating func finishList() {
+    /// All of the list is there: what it does not have is gone.
+    private mutating func finishList(_ pending: [ReceivedObject]) {
         var events: [ObjectEvent] = []
-        for received in listing?.pending ?? [] {
+        for received in pending {
             if let event = event(setting: received) { events.append(event) }
         }
-        listing = nil
         events += known.removeUnmarked(round: round).map { .removed($0) }
         if !events.isEmpty { actions.append(.deliver(events)) }
         signs += 1
-        failedAnswers = 0
-        expirations = 0
+        streaks.failed = 0
+        streaks.expired = 0
         delay.succeeded()
         guard !isComplete else { return }
         isComplete = true
@@ -78,21 +78,18 @@ extension ResourceWatch {
 
     // MARK: No such resource
 
-    /// The server says that there is no such custom resource. It may say so wrongly while it starts, so known objects
-    /// are dropped only after several such answers.
-    mutating func absent() {
-        absentAnswers += 1
-        listing = nil
-        version = ""
+    /// The server says that there is no such custom resource. It may say so wrongly while it starts, so what is known
+    /// is let go only after it has said so several times.
+    mutating func absent(_ listing: Listing) {
+        streaks.absent += 1
         delay.succeeded()
-        guard known.count == 0 || absentAnswers >= settings.absentAnswers else {
-            return wait(delay.jittered(settings.absentPause))
+        guard known.count == 0 || streaks.absent >= settings.absentAnswers else {
+            return wait(delay.jittered(settings.absentPause), then: .list(isAbsent: listing.isAbsent))
         }
-        isAbsent = true
-        // A new list without any object.
+        // A new list that nothing is in.
         round &+= 1
         refused = [:]
-        finishList()
-        wait(delay.jittered(settings.absentInterval))
+        finishList([])
+        wait(delay.jittered(settings.absentInterval), then: .list(isAbsent: true))
     }
 }

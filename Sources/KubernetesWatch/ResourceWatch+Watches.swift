@@ -3,25 +3,28 @@ import KubernetesObjects
 
 extension ResourceWatch {
     mutating func takeEvents(_ bytes: [UInt8]) {
-        frames.push(bytes)
+        guard case .watching(var watch, var exchange) = state else { return }
+        // A second reference to the frames would have them copied.
+        state = .idle
+        watch.frames.push(bytes)
         var events: [ObjectEvent] = []
         var failure: WatchFailure?
         var refusal: ReceivedStatus?
         do {
-            while refusal == nil, failure == nil, let frame = try frames.next() {
-                switch try answer.format.event(frame, of: resource) {
-                case .set(let received): failure = set(received, &events)
-                case .removed(let received): remove(received, &events)
+            while refusal == nil, failure == nil, let frame = try watch.frames.next() {
+                switch try exchange.format.event(frame, of: resource) {
+                case .set(let received): failure = set(received, &watch, &events)
+                case .removed(let received): remove(received, &watch, &events)
                 case .bookmark(let bookmark):
-                    // It covers all events up to there.
-                    if !bookmark.isOlder(than: version) { version = bookmark }
+                    // It stands for all events up to there.
+                    if !bookmark.isOlder(than: watch.version) { watch.version = bookmark }
                 case .failure(let status):
                     refusal = status
                     continue
                 }
                 signs += 1
                 isQuiet = false
-                recovered()
+                recovered(&exchange)
             }
         } catch let error as WatchFailure {
             failure = error
@@ -32,6 +35,7 @@ extension ResourceWatch {
         }
         // Events before the failure are valid.
         if !events.isEmpty { actions.append(.deliver(events)) }
+        state = .watching(watch, exchange)
         if let refusal {
             drop()
             refuse(refusal)
@@ -40,29 +44,35 @@ extension ResourceWatch {
         }
     }
 
-    /// An object was added or modified. Versions identify repeated and late events.
-    private mutating func set(_ received: ReceivedObject, _ events: inout [ObjectEvent]) -> WatchFailure? {
+    /// An object was added or modified. Repeated and late events are told by versions.
+    private mutating func set(
+        _ received: ReceivedObject, _ watch: inout Watch, _ events: inout [ObjectEvent]
+    ) -> WatchFailure? {
         if let old = known.version(received.key) {
             let isRepeated = old == received.version && !old.isEmpty
             guard !isRepeated, !received.version.isOlder(than: old) else { return nil }
-        } else if received.version.isOlder(than: version) {
-            // Either late, or a repetition of an object that was deleted since.
+        } else if received.version.isOlder(than: watch.version) {
+            // Either late, or the repetition of one that was deleted since.
             return .disorder
         }
         if let event = event(setting: received) { events.append(event) }
-        advance(to: received.version)
+        watch.advance(to: received.version)
         return nil
     }
 
-    private mutating func remove(_ received: ReceivedObject, _ events: inout [ObjectEvent]) {
-        // A repetition of a state before the known one.
+    private mutating func remove(
+        _ received: ReceivedObject, _ watch: inout Watch, _ events: inout [ObjectEvent]
+    ) {
+        // A repetition of what was before the object that is known now.
         if let old = known.version(received.key), received.version.isOlder(than: old) { return }
         refused[received.key] = nil
         if known.remove(received.key) { events.append(.removed(received.key)) }
-        advance(to: received.version)
+        watch.advance(to: received.version)
     }
+}
 
-    private mutating func advance(to newer: String) {
+extension ResourceWatch.Watch {
+    fileprivate mutating func advance(to newer: String) {
         if !newer.isEmpty, !newer.isOlder(than: version) { version = newer }
     }
 }

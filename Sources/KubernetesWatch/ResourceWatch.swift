@@ -11,41 +11,19 @@ import KubernetesObjects
 public struct ResourceWatch: Sendable {
     public let resource: APIResource
     let settings: WatchSettings
+    var state = State.idle
     var known: KnownObjects
     var delay: RetryDelay
-    /// The server's state up to which everything is known; empty if the list must be read.
-    var version = ""
+    var streaks = Streaks()
     var isComplete = false
-    var isBegun = false
-    var isAbsent = false
-    /// Answers in a row that there is no such resource.
-    var absentAnswers = 0
-    /// Failed answers of watches from `version` in a row.
-    var failedAnswers = 0
-    /// Lists in a row that expired before their end.
-    var expirations = 0
+    /// Whether the last watch said nothing: the next one is short.
+    var isQuiet = false
     var lastFailure: WatchFailure?
     var refused: [ObjectKey: String] = [:]
     var signs: UInt64 = 0
-
-    /// The list that is being read; nil: watching.
-    var listing: Listing?
-    var frames: EventFrames
-    var answer = Answer()
-    /// The request under way; nil: waits.
-    var request: RequestID?
-    /// One of the two timers at most is set.
-    var retryTimer: TimerID?
-    var silenceTimer: TimerID?
-    /// Whether anything came since the timer of silence was set.
-    var isHeard = false
-    /// Times in a row that it had not.
-    var silences = 0
-    /// Whether the last watch said nothing: the next one is short.
-    var isQuiet = false
-    /// Seconds after which the server was asked to end the watch.
-    var watchSeconds: UInt64 = 0
+    /// Number of the last request or timer.
     private var serial: UInt64 = 0
+    /// Number of the last list.
     var round: UInt32 = 0
     var actions: [WatchAction] = []
 
@@ -53,74 +31,35 @@ public struct ResourceWatch: Sendable {
     /// Bytes kept of an answer that is a failure.
     static let errorBodyLimit = 64 << 10
 
-    /// A list that is read page after page.
-    struct Listing: Sendable {
-        var continueToken = ""
-        /// What the list says that is not known yet; kept until all of it has come.
-        var pending: [ReceivedObject] = []
-        /// Of the last page.
-        var pageBytes = 0
-    }
-
-    /// The answer to the request under way.
-    struct Answer: Sendable {
-        var head: ResponseHead?
-        var format = WireFormat.json
-        var body: [UInt8] = []
-        /// Whether it has shown to be a watch that works.
-        var isProven = false
-        var isFailure: Bool { head.map { $0.status != 200 } ?? false }
-    }
-
     /// - Parameter seed: of the random numbers that spread waits.
     public init(_ resource: APIResource, settings: WatchSettings = WatchSettings(), seed: UInt64) {
         self.resource = resource
         self.settings = settings
         known = KnownObjects(kind: resource.kind)
         delay = RetryDelay(seed: seed)
-        frames = EventFrames(.json, limit: settings.frameLimit)
     }
 
     public var status: WatchStatus {
-        let phase: WatchStatus.Phase =
-            if !isBegun {
-                .idle
-            } else if isAbsent {
-                .absent
-            } else if request == nil {
-                .waiting
-            } else if listing != nil {
-                .listing
-            } else {
-                answer.head?.status == 200 ? .watching : .waiting
-            }
+        let phase = state.phase
         return WatchStatus(
             phase: phase, isComplete: isComplete, objects: known.count, failures: delay.failures,
-            lastFailure: delay.failures > 0 && phase != .watching ? lastFailure : nil, resourceVersion: version,
-            refused: refused, signs: signs)
+            lastFailure: delay.failures > 0 && phase != .watching ? lastFailure : nil,
+            resourceVersion: state.next.version, refused: refused, signs: signs)
     }
 
     /// Handles an event. Events about requests or timers that are no longer wanted change nothing.
     public mutating func handle(_ input: WatchInput) -> [WatchAction] {
         switch input {
         case .begin:
-            guard !isBegun else { break }
-            isBegun = true
-            list()
+            if case .idle = state { list(isAbsent: false) }
         case .head(let id, let head):
-            if id == request { take(head) }
+            if id == state.exchange?.request { take(head) }
         case .bytes(let id, let bytes):
-            if id == request { take(bytes) }
+            if id == state.exchange?.request, !bytes.isEmpty { take(bytes) }
         case .end(let id):
-            if id == request {
-                request = nil
-                ended()
-            }
+            if id == state.exchange?.request { ended() }
         case .failed(let id, let reason):
-            if id == request {
-                request = nil
-                fail(.connection(reason))
-            }
+            if id == state.exchange?.request { failed(.connection(reason)) }
         case .timer(let id):
             fired(id)
         }
@@ -131,43 +70,31 @@ public struct ResourceWatch: Sendable {
     // MARK: Asking
 
     /// Reads the list from its beginning.
-    mutating func list() {
+    mutating func list(isAbsent: Bool) {
         round &+= 1
-        listing = Listing()
-        version = ""
-        askForPage()
+        askForPage(Listing(isAbsent: isAbsent))
     }
 
-    mutating func askForPage() {
+    mutating func askForPage(_ listing: Listing) {
         var query = "limit=\(settings.pageSize)"
-        if let token = listing?.continueToken, !token.isEmpty { query += "&continue=\(token.queryEncoded)" }
-        send("\(resource.path)?\(query)")
+        if !listing.continueToken.isEmpty { query += "&continue=\(listing.continueToken.queryEncoded)" }
+        state = .listing(listing, send("\(resource.path)?\(query)"))
     }
 
-    mutating func watch() {
-        listing = nil
-        watchSeconds = delay.number(in: isQuiet ? settings.quietSeconds : settings.watchSeconds)
-        send(
+    mutating func watch(from version: String) {
+        let seconds = delay.number(in: isQuiet ? settings.quietSeconds : settings.watchSeconds)
+        let exchange = send(
             "\(resource.path)?watch=1&allowWatchBookmarks=true&resourceVersion=\(version.queryEncoded)"
-                + "&timeoutSeconds=\(watchSeconds)")
+                + "&timeoutSeconds=\(seconds)")
+        let frames = EventFrames(.json, limit: settings.frameLimit)
+        state = .watching(Watch(version: version, seconds: seconds, frames: frames), exchange)
     }
 
-    private mutating func send(_ target: String) {
+    private mutating func send(_ target: String) -> Exchange {
         serial += 1
         let id = RequestID(number: serial)
-        request = id
-        answer = Answer()
-        silences = 0
-        retryTimer = nil
-        actions.append(
-            .send(id, WatchRequest(target: target, accept: WireFormat.accept(resource))))
-        watchSilence()
-    }
-
-    private mutating func watchSilence() {
-        isHeard = false
-        let isWatching = listing == nil && answer.head != nil
-        silenceTimer = timer(isWatching ? settings.watchSilence : settings.answerSilence)
+        actions.append(.send(id, WatchRequest(target: target, accept: WireFormat.accept(resource))))
+        return Exchange(request: id, silenceTimer: timer(settings.answerSilence))
     }
 
     private mutating func timer(_ duration: Duration) -> TimerID {
@@ -178,103 +105,134 @@ public struct ResourceWatch: Sendable {
     }
 
     /// Asks again after a while.
-    mutating func wait(_ duration: Duration) {
-        retryTimer = timer(duration)
-        silenceTimer = nil
+    mutating func wait(_ duration: Duration, then next: Next) { state = .waiting(timer(duration), next) }
+
+    /// Nothing of the answer under way is wanted any more; another state follows.
+    mutating func drop() {
+        if let exchange = state.exchange { actions.append(.cancel(exchange.request)) }
     }
 
-    /// Gives the request under way up.
-    mutating func drop() {
-        if let request { actions.append(.cancel(request)) }
-        request = nil
-        answer = Answer()
-    }
+    // MARK: Timers
 
     private mutating func fired(_ id: TimerID) {
-        if id == retryTimer {
-            if listing != nil {
-                askForPage()
-            } else if version.isEmpty {
-                list()
-            } else {
-                watch()
+        switch state {
+        case .waiting(id, let next):
+            switch next {
+            case .page(let listing): askForPage(listing)
+            case .watch(let version) where !version.isEmpty: watch(from: version)
+            case .list, .watch: list(isAbsent: next.isAbsent)
             }
-        } else if id == silenceTimer {
-            if isHeard {
-                silences = 0
-                // A watch that lives this long has not failed, even if it has received only the answer's head.
-                if listing == nil, !answer.isFailure { recovered() }
-                watchSilence()
-            } else {
-                heardNothing()
-            }
+        case .listing(let listing, var exchange) where exchange.silenceTimer == id:
+            guard exchange.isHeard else { return fail(.silence) }
+            setSilenceTimer(&exchange, settings.answerSilence)
+            state = .listing(listing, exchange)
+        case .watching(let watch, var exchange) where exchange.silenceTimer == id:
+            guard exchange.isHeard else { return heardNothing(watch, exchange) }
+            exchange.silences = 0
+            // A watch that lives this long has not failed, even if it has received only the answer's head.
+            if !exchange.isFailure { recovered(&exchange) }
+            setSilenceTimer(&exchange, settings.watchSilence)
+            state = .watching(watch, exchange)
+        case .idle, .waiting, .listing, .watching: break
         }
     }
 
-    private mutating func heardNothing() {
-        guard listing == nil, answer.head?.status == 200 else { return fail(.silence) }
+    private mutating func setSilenceTimer(_ exchange: inout Exchange, _ duration: Duration) {
+        exchange.isHeard = false
+        exchange.silenceTimer = timer(duration)
+    }
+
+    private mutating func heardNothing(_ watch: Watch, _ exchange: Exchange) {
+        guard exchange.head?.status == 200 else { return fail(.silence) }
         guard isQuiet else {
             // Nothing is wrong so far; a new request shows whether the server is there.
             isQuiet = true
             drop()
-            return watch()
+            return self.watch(from: watch.version)
         }
-        silences += 1
-        let isOverdue = settings.watchSilence * silences > .seconds(Int64(watchSeconds)) + settings.answerSilence
-        if isOverdue { fail(.silence) } else { watchSilence() }
+        var exchange = exchange
+        exchange.silences += 1
+        let limit = .seconds(Int64(watch.seconds)) + settings.answerSilence
+        guard settings.watchSilence * exchange.silences <= limit else { return fail(.silence) }
+        setSilenceTimer(&exchange, settings.watchSilence)
+        state = .watching(watch, exchange)
     }
 
-    mutating func recovered() {
-        answer.isProven = true
+    mutating func recovered(_ exchange: inout Exchange) {
+        exchange.isProven = true
         delay.succeeded()
-        failedAnswers = 0
+        streaks.failed = 0
     }
 
     // MARK: Hearing
 
     private mutating func take(_ head: ResponseHead) {
-        isHeard = true
-        answer.head = head
         let format = WireFormat(contentType: head.contentType)
-        answer.format = format ?? .json
-        guard head.status == 200 else { return }
-        guard let format else {
-            return fail(.malformed("its content type is '\(String(head.contentType.prefix(80)))'"))
+        func heard(_ exchange: Exchange) -> Exchange {
+            var exchange = exchange
+            exchange.isHeard = true
+            exchange.head = head
+            exchange.format = format ?? .json
+            return exchange
         }
-        guard listing == nil else { return }
-        frames = EventFrames(format, limit: settings.frameLimit)
-        signs += 1
+        let isUnknown = head.status == 200 && format == nil
+        switch state {
+        case .listing(let listing, let exchange): state = .listing(listing, heard(exchange))
+        case .watching(var watch, let exchange):
+            if head.status == 200, let format {
+                watch.frames = EventFrames(format, limit: settings.frameLimit)
+                signs += 1
+            }
+            state = .watching(watch, heard(exchange))
+        case .idle, .waiting: break
+        }
+        if isUnknown { fail(.malformed("its content type is '\(String(head.contentType.prefix(80)))'")) }
     }
 
     private mutating func take(_ bytes: [UInt8]) {
-        guard answer.head != nil, !bytes.isEmpty else { return }
-        isHeard = true
-        if answer.isFailure {
-            answer.body += bytes.prefix(Self.errorBodyLimit - answer.body.count)
-        } else if let listing {
-            if answer.body.isEmpty { answer.body.reserveCapacity(listing.pageBytes + listing.pageBytes / 8) }
-            guard answer.body.count + bytes.count <= settings.bodyLimit else {
+        switch state {
+        case .listing(let listing, var exchange) where exchange.head != nil:
+            exchange.isHeard = true
+            if !exchange.isFailure, exchange.body.count + bytes.count > settings.bodyLimit {
                 return fail(.tooLarge(limit: settings.bodyLimit))
             }
-            answer.body += bytes
-        } else {
-            takeEvents(bytes)
+            // A second reference to the body would have it copied.
+            state = .idle
+            if exchange.body.isEmpty, !exchange.isFailure {
+                exchange.body.reserveCapacity(listing.pageBytes + listing.pageBytes / 8)
+            }
+            append(bytes, to: &exchange)
+            state = .listing(listing, exchange)
+        case .watching(let watch, var exchange) where exchange.head != nil:
+            exchange.isHeard = true
+            if exchange.isFailure { append(bytes, to: &exchange) }
+            state = .watching(watch, exchange)
+            if !exchange.isFailure { takeEvents(bytes) }
+        case .idle, .waiting, .listing, .watching: break
         }
     }
 
+    private func append(_ bytes: [UInt8], to exchange: inout Exchange) {
+        let room = exchange.isFailure ? Self.errorBodyLimit - exchange.body.count : bytes.count
+        exchange.body += bytes.prefix(room)
+    }
+
     private mutating func ended() {
-        guard let head = answer.head else { return fail(.connection("the connection was closed without an answer")) }
-        if answer.isFailure {
-            let status = answer.format.status(answer.body)
+        guard let exchange = state.exchange else { return }
+        guard let head = exchange.head else {
+            return failed(.connection("the connection was closed without an answer"))
+        }
+        if exchange.isFailure {
+            let status = exchange.format.status(exchange.body)
             return refuse(
                 ReceivedStatus(
                     code: head.status, reason: status?.reason ?? "", message: status?.message ?? "",
                     retryAfter: head.retryAfter ?? status?.retryAfter))
         }
-        if listing != nil { return takePage() }
+        if case .listing = state { return takePage() }
         // What was begun of an event comes again.
-        guard answer.isProven else { return fail(.earlyEnd) }
-        wait(delay.jittered(settings.firstDelay / 5))
+        guard exchange.isProven else { return failed(.earlyEnd) }
+        wait(delay.jittered(settings.firstDelay / 5), then: state.next)
     }
 }
 

@@ -16,39 +16,21 @@ struct Expressions {
 
     func append(_ term: Term) {
         switch term {
-        case .family(let family):
-            meta(NFT_META_NFPROTO, 0)
-            compare(NFT_CMP_EQ, [UInt8(family == .ipv4 ? NFPROTO_IPV4 : NFPROTO_IPV6)])
-        case .connectionState(let state):
-            connection(NFT_CT_STATE, 0)
-            bitwise(Self.bytes(state.rawValue))
-            compare(NFT_CMP_NEQ, [0, 0, 0, 0])
+        case .family(let family): isEqual(NFT_META_NFPROTO, UInt8(family == .ipv4 ? NFPROTO_IPV4 : NFPROTO_IPV6))
+        case .connectionState(let state): connectionBits(NFT_CT_STATE, state.rawValue, areSet: true)
         case .replyDirection:
             connection(NFT_CT_DIRECTION, 0)
             compare(NFT_CMP_EQ, [1])
         case .destinationNAT(let isDone):
-            connection(NFT_CT_STATUS, 0)
-            bitwise(Self.bytes(UInt32(IPS_DST_NAT.rawValue)))
-            compare(isDone ? NFT_CMP_NEQ : NFT_CMP_EQ, [0, 0, 0, 0])
+            connectionBits(NFT_CT_STATUS, UInt32(IPS_DST_NAT.rawValue), areSet: isDone)
         case .toOwnNode:
             load(.outInterface, 0)
             compare(NFT_CMP_EQ, [0, 0, 0, 0])
-        case .portMark(let isThere):
-            load(.mark, 0)
-            bitwise(Self.bytes(PortMark.mask))
-            compare(isThere ? NFT_CMP_EQ : NFT_CMP_NEQ, Self.bytes(PortMark.base))
-        case .headerWords(let count):
-            payload(NFT_PAYLOAD_NETWORK_HEADER, 0, 1, 0)
-            bitwise([0x0f])
-            compare(NFT_CMP_GT, [count])
-        case .sourceRouteByte(let offset):
-            payload(NFT_PAYLOAD_NETWORK_HEADER, UInt32(20 + offset), 1, 0)
-            bitwise([0xf5])
-            compare(NFT_CMP_EQ, [0x81])
+        case .portMark(let isThere): portMark(isThere)
+        case .headerWords(let count): networkByte(0, mask: 0x0f, NFT_CMP_GT, count)
+        case .sourceRouteByte(let offset): networkByte(20 + offset, mask: 0xf5, NFT_CMP_EQ, 0x81)
         case .routingHeader: isThere(UInt8(IPPROTO_ROUTING))
-        case .transportProtocol(let number):
-            meta(NFT_META_L4PROTO, 0)
-            compare(NFT_CMP_EQ, [number.rawValue])
+        case .transportProtocol(let number): isEqual(NFT_META_L4PROTO, number.rawValue)
         case .destinationPort(let range): destinationPort(range)
         case .hasDestinationPort:
             load(.destinationPort, 0)
@@ -56,11 +38,7 @@ struct Expressions {
         case .member(let fields, let set, let negated):
             lookUp(fields, set, flags: negated ? UInt32(NFT_LOOKUP_F_INV) : 0)
         case .dispatch(let fields, let map): lookUp(fields, map, toVerdict: true)
-        case .within(let field, let prefix):
-            load(field, 0)
-            let length = Int(prefix.prefixLength)
-            if !prefix.isHost { bitwise(prefix.network.filled(from: 0).masked(to: length).networkBytes) }
-            compare(NFT_CMP_EQ, prefix.network.networkBytes)
+        case .within(let field, let prefix): within(field, prefix)
         case .etherType(let type):
             payload(NFT_PAYLOAD_LL_HEADER, 12, 2, 0)
             compare(NFT_CMP_EQ, [UInt8(type >> 8), UInt8(type & 255)])
@@ -77,6 +55,37 @@ struct Expressions {
             reject(NFT_REJECT_ICMPX_UNREACH, code: UInt8(NFT_REJECT_ICMPX_ADMIN_PROHIBITED.rawValue))
         case .verdict(let verdict): immediate(verdict)
         }
+    }
+
+    private func isEqual(_ key: nft_meta_keys, _ value: UInt8) {
+        meta(key, 0)
+        compare(NFT_CMP_EQ, [value])
+    }
+
+    private func connectionBits(_ key: nft_ct_keys, _ bits: UInt32, areSet: Bool) {
+        connection(key, 0)
+        bitwise(Self.bytes(bits))
+        compare(areSet ? NFT_CMP_NEQ : NFT_CMP_EQ, [0, 0, 0, 0])
+    }
+
+    private func portMark(_ isThere: Bool) {
+        load(.mark, 0)
+        bitwise(Self.bytes(PortMark.mask))
+        compare(isThere ? NFT_CMP_EQ : NFT_CMP_NEQ, Self.bytes(PortMark.base))
+    }
+
+    /// Compares bits of one byte of the network header.
+    private func networkByte(_ offset: Int, mask: UInt8, _ operation: nft_cmp_ops, _ value: UInt8) {
+        payload(NFT_PAYLOAD_NETWORK_HEADER, UInt32(offset), 1, 0)
+        bitwise([mask])
+        compare(operation, [value])
+    }
+
+    private func within(_ field: Field, _ prefix: CIDR) {
+        load(field, 0)
+        let length = Int(prefix.prefixLength)
+        if !prefix.isHost { bitwise(prefix.network.filled(from: 0).masked(to: length).networkBytes) }
+        compare(NFT_CMP_EQ, prefix.network.networkBytes)
     }
 
     private func expression(_ name: String, _ fill: (OpaquePointer) -> Void) {

@@ -6,10 +6,10 @@ import PolicyModel
 extension AddressPartition {
     // MARK: 1. What the last step left
 
-    var needsSettling: Bool { !dying.isEmpty || !emptiedLate.isEmpty || !leftPrefixes.isEmpty }
+    package var needsSettling: Bool { !dying.isEmpty || !emptiedLate.isEmpty || !leftPrefixes.isEmpty }
 
-    /// Drops the sets that died in the last step: classes that become equal merge, with the fewest addresses moving.
-    mutating func settle(_ step: inout PartitionStep) {
+    /// Drops the sets that died in the last step: classes that become equal merge, the fewest addresses moving.
+    package mutating func settle(_ step: inout PartitionStep) {
         guard needsSettling else { return }
         step.emptied.formUnion(emptiedLate)
         emptiedLate = []
@@ -96,8 +96,8 @@ extension AddressPartition {
 
     // MARK: 2. Sets that are new
 
-    /// Adds peer sets: classes split, with the fewest addresses moving; programs in force see no difference.
-    mutating func add(_ change: ResolvedChange, _ step: inout PartitionStep) {
+    /// Adds peer sets: classes split, the fewest addresses moving; programs in force see no difference.
+    package mutating func add(_ change: ResolvedChange, _ step: inout PartitionStep) {
         var dirty: Set<UInt32> = []
         for set in change.addedPeerSets.keys.sorted() {
             guard let description = change.addedPeerSets[set] else { continue }
@@ -179,7 +179,7 @@ extension AddressPartition {
     // MARK: 3. Who is a member now
 
     /// Brings groups and addresses to their final state. Sets that die now stay until ``settle(_:)``.
-    mutating func update(_ change: ResolvedChange, _ step: inout PartitionStep) {
+    package mutating func update(_ change: ResolvedChange, _ step: inout PartitionStep) {
         updateMembers(change.members, &step)
         for (id, sets) in change.groups.sorted(by: { $0.key < $1.key }) {
             setGroup(id.rawValue, final(sets, of: id.rawValue), isDying: false, &step)
@@ -227,9 +227,9 @@ extension AddressPartition {
         return change.removedGroups.contains(id) && final([], of: old) != group.peerSets
     }
 
-    /// The last part of a step. If this step created a class and emptied it again, the next step retires it, because
-    /// addresses may still pass through it.
-    mutating func finish(_ step: inout PartitionStep) {
+    /// The last act of a step. A class that this step made and emptied again is given back by the next one, since
+    /// addresses may be on their way through it.
+    package mutating func finish(_ step: inout PartitionStep) {
         let made = Set(step.created).union(step.split.map(\.new))
         let late = step.emptied.filter { made.contains($0) && classes[Int($0)].units.isEmpty }
         emptiedLate = late

@@ -5,10 +5,11 @@ import PolicyModel
 
 /// Addresses divided into classes by the peer sets to which they belong.
 ///
-/// A *unit* always moves together: the addresses of one group at one prefix node. Membership changes are computed for
-/// units; addresses are touched only if their unit's class gets another number. Sets that no rule names any more stay
-/// in force until ``settle(_:)`` of the next step, when no packet under way can still use a program that names them.
-struct AddressPartition: Sendable {
+/// A *unit* is what always moves together: the addresses of one group at one prefix node. Membership changes are
+/// worked out for units; addresses are touched only when their unit's class gets another number. Sets that no rule
+/// names any more stay in force until ``settle(_:)`` of the next step, when no packet can be under way that still
+/// uses a program that names them.
+package struct AddressPartition: Sendable {
     static let noGroup = UInt32.max
 
     struct UnitKey: Hashable, Sendable {
@@ -27,8 +28,8 @@ struct AddressPartition: Sendable {
         var entryCount: Int { members.count + (hasPrefix ? 1 : 0) }
     }
 
-    struct ClassState: Sendable {
-        var peerSets: [PeerSetID] = []
+    package struct ClassState: Sendable {
+        package var peerSets: [PeerSetID] = []
         var units: [UInt32] = []
         var entryCount = 0
         var isLive = false
@@ -48,12 +49,12 @@ struct AddressPartition: Sendable {
     var units: [Unit] = []
     var freeUnits: [UInt32] = []
     var unitNumbers: [UnitKey: UInt32] = [:]
-    var classes: [ClassState] = []
+    package var classes: [ClassState] = []
     var classNumbers: [[PeerSetID]: UInt32] = [:]
     var hosts: [IPAddress: Host] = [:]
     var groups: [UInt32: Group] = [:]
-    var nodes = PrefixNodes()
-    /// The blocks of sets whose members stay, and of those with bounds, which are in `bounded`.
+    package var nodes = PrefixNodes()
+    /// Of sets with blocks that stay, and of those with bounds, which are `bounded`.
     var blocks: [PeerSetID: [AddressBlock]] = [:]
     /// For sets whose members change: the prefixes that are members now.
     var members: [PeerSetID: Set<CIDR>] = [:]
@@ -73,7 +74,7 @@ struct AddressPartition: Sendable {
     /// Classes that the last step created and emptied again.
     var emptiedLate: Set<UInt32> = []
 
-    init(numbering: Numbering) {
+    package init(numbering: Numbering) {
         numbers = ClassNumbers(hints: numbering.addressClasses.mapValues(\.rawValue))
         let rootUnit = Unit(key: UnitKey(group: Self.noGroup, node: PrefixNodes.root), addressClass: 0)
         units.append(rootUnit)
@@ -85,8 +86,8 @@ struct AddressPartition: Sendable {
 
     // MARK: Entries
 
-    /// The entry that an address should have; nil if it inherits its prefix's.
-    func entry(of address: IPAddress) -> AddressEntry? {
+    /// The entry that an address should have; nil where it inherits its prefix's.
+    package func entry(of address: IPAddress) -> AddressEntry? {
         if let host = hosts[address] {
             return AddressEntry(
                 addressClass: AddressClassID(rawValue: units[Int(host.unit)].addressClass),
@@ -95,7 +96,7 @@ struct AddressPartition: Sendable {
         return entry(ofPrefix: CIDR(host: address))
     }
 
-    func entry(ofPrefix prefix: CIDR) -> AddressEntry? {
+    package func entry(ofPrefix prefix: CIDR) -> AddressEntry? {
         guard let node = nodes.number(of: prefix),
             let unit = unitNumbers[UnitKey(group: Self.noGroup, node: node)]
         else { return nil }
@@ -210,8 +211,8 @@ struct AddressPartition: Sendable {
     /// Whether members of exactly these sets are addresses of the own node.
     func isOwn(_ signature: [PeerSetID]) -> Bool { signature.contains { ownNodeSets.contains($0) } }
 
-    /// The class of loopback, once it is known to belong to the own node.
-    var ownNodeClass: AddressClassID {
+    /// The class of loopback, once it is known as the own node's.
+    package var ownNodeClass: AddressClassID {
         for prefix in CIDR.loopback {
             guard let number = entry(ofPrefix: prefix)?.addressClass else { continue }
             if isOwn(classes[Int(number.rawValue)].peerSets) { return number }
@@ -284,15 +285,17 @@ struct AddressPartition: Sendable {
     }
 }
 
-/// What one pass over the partition changed.
-struct PartitionStep {
-    var created: [UInt32] = []
-    var split: [(new: UInt32, from: UInt32)] = []
-    var renamed: Set<UInt32> = []
-    var removed: [UInt32] = []
+/// What one pass over the partition did.
+package struct PartitionStep {
+    package var created: [UInt32] = []
+    package var split: [(new: UInt32, from: UInt32)] = []
+    package var renamed: Set<UInt32> = []
+    package var removed: [UInt32] = []
     /// Classes that may have lost their last unit.
     var emptied: Set<UInt32> = []
     /// Addresses and prefixes whose entry may differ.
     var touched: [IPAddress] = []
     var touchedPrefixes: [CIDR] = []
+
+    package init() {}
 }

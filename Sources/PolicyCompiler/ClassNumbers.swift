@@ -2,35 +2,35 @@
 import CompiledPolicy
 import PolicyModel
 
-/// Numbers of address classes. Classes of own-node addresses have numbers below ``AddressClassID/ownNodeLimit``, as
-/// long as there is room.
-struct ClassNumbers: Sendable {
+/// Numbers of address classes. Those of addresses that the node itself takes in are below
+/// ``AddressClassID/ownNodeLimit``, as long as there is room.
+package struct ClassNumbers: Sendable {
     private var own: NumberAllocator
     private var others: NumberAllocator
 
-    /// Numbers of a previous run are reused if they are in the right range.
-    init(hints: [StableKey: UInt32]) {
+    /// Numbers that a previous run gave are found again where they are in the right range.
+    package init(hints: [StableKey: UInt32]) {
         own = NumberAllocator(limit: AddressClassID.ownNodeLimit - 1, hints: hints)
         others = NumberAllocator(from: AddressClassID.ownNodeLimit, limit: CompilerLimits.addressClasses, hints: hints)
     }
 
-    /// A number for the class with this key; nil if all are in use.
-    mutating func allocate(_ key: StableKey, isOwn: Bool) -> UInt32? {
+    /// A number for the class with this key; nil when all are in use.
+    package mutating func allocate(_ key: StableKey, isOwn: Bool) -> UInt32? {
         if isOwn, let number = own.allocate(key) { return number }
         return others.allocate(key)
     }
 
-    /// Whether a class may keep its number when its members become own addresses, or cease to be.
-    func fits(_ number: UInt32, isOwn: Bool) -> Bool {
+    /// Whether a class may keep its number once its members are own addresses, or are none.
+    package func fits(_ number: UInt32, isOwn: Bool) -> Bool {
         let isBelow = number < AddressClassID.ownNodeLimit
         return isOwn ? isBelow || own.liveCount == Int(own.limit) : !isBelow
     }
 
-    mutating func retire(_ number: UInt32) {
+    package mutating func retire(_ number: UInt32) {
         if number < AddressClassID.ownNodeLimit { own.retire(number) } else { others.retire(number) }
     }
 
-    mutating func endStep() {
+    package mutating func endStep() {
         own.endStep()
         others.endStep()
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 
-/// Allocates small numbers, and reuses a retired number as late as possible: rewriting the place of a number in the
-/// kernel costs a grace period. Numbers stay dense: never more of them than twice the count in use (or 64).
-struct NumberAllocator: Sendable {
+/// Gives out small numbers, and a number that was given back as late as it can: writing a number's place in the kernel
+/// again costs a grace period. Numbers stay dense: never more of them than twice the count in use (or 64).
+package struct NumberAllocator: Sendable {
     private enum State: UInt8 { case free, live, retired }
 
     /// The lowest number.
@@ -15,12 +15,12 @@ struct NumberAllocator: Sendable {
     private var freed: [UInt32] = []
     private var firstFreed = 0
     private var retired: [UInt32] = []
-    private(set) var liveCount = 0
-    /// Numbers that a previous run used for these keys.
+    package private(set) var liveCount = 0
+    /// Numbers that a previous run gave to these keys.
     private var hints: [StableKey: UInt32] = [:]
     private var reserved: Set<UInt32> = []
 
-    init(from first: UInt32 = 1, limit: UInt32, hints: [StableKey: UInt32] = [:]) {
+    package init(from first: UInt32 = 1, limit: UInt32, hints: [StableKey: UInt32] = [:]) {
         self.first = first
         self.limit = limit
         next = first
@@ -28,11 +28,11 @@ struct NumberAllocator: Sendable {
         reserved = Set(self.hints.values)
     }
 
-    /// Whether numbers were retired in this step.
-    var hasRetired: Bool { !retired.isEmpty }
+    /// Whether numbers were given back in this step.
+    package var hasRetired: Bool { !retired.isEmpty }
 
-    /// A number for the thing with this key; nil if all are in use.
-    mutating func allocate(_ key: StableKey) -> UInt32? {
+    /// A number for the thing with this key; nil when all are in use.
+    package mutating func allocate(_ key: StableKey) -> UInt32? {
         if let hint = allocateHint(key) { return hint }
         let dense = min(first - 1 + UInt32(clamping: max(64, 2 * (liveCount + 1))), limit)
         if let number = fresh(upTo: dense) { return take(number) }
@@ -45,20 +45,20 @@ struct NumberAllocator: Sendable {
         return nil
     }
 
-    /// The number that a previous run used for the thing with this key; nil if there is none, or it is in use.
-    mutating func allocateHint(_ key: StableKey) -> UInt32? {
+    /// The number that a previous run gave to the thing with this key; nil where there is none, or it is in use.
+    package mutating func allocateHint(_ key: StableKey) -> UInt32? {
         guard let hint = hints[key], state(hint) == .free else { return nil }
         return take(hint)
     }
 
-    /// Retires a number; it is free only after ``endStep()``.
-    mutating func retire(_ number: UInt32) {
+    /// Gives a number back; it is free only after ``endStep()``.
+    package mutating func retire(_ number: UInt32) {
         states[Int(number)] = .retired
         retired.append(number)
         liveCount -= 1
     }
 
-    mutating func endStep() {
+    package mutating func endStep() {
         guard !retired.isEmpty else { return }
         if firstFreed > 1024, firstFreed * 2 > freed.count {
             freed.removeFirst(firstFreed)
@@ -70,7 +70,7 @@ struct NumberAllocator: Sendable {
     }
 
     /// Forgets the previous run's numbers.
-    mutating func releaseHints() {
+    package mutating func releaseHints() {
         for number in reserved.sorted() where number < next && state(number) == .free { freed.append(number) }
         hints = [:]
         reserved = []

@@ -3,21 +3,21 @@ import CompiledPolicy
 import NetworkTypes
 import PolicyModel
 
-/// Ports divided into classes by the ranges that programs use. Class 0 is for ports that no range covers.
-struct PortPartition: Sendable {
+/// Ports cut into classes by the ranges that programs use. Class 0 is what no range covers.
+package struct PortPartition: Sendable {
     private var references: [ProtocolPorts: Int] = [:]
     /// Ranges that cut the present segments: those in use, and, between ``release(_:)`` and ``settle()``, others.
     private var cutting: Set<ProtocolPorts> = []
-    private(set) var segments = Self.uncut
-    /// The classes of which each range consists.
-    private(set) var classesOfRange: [ProtocolPorts: [PortClassID]] = [:]
+    package private(set) var segments = Self.uncut
+    /// Classes that each range is made of.
+    package private(set) var classesOfRange: [ProtocolPorts: [PortClassID]] = [:]
     private var liveClasses: Set<PortClassID> = [.none]
     private var numbers: NumberAllocator
     /// From a previous run: a new class gets the number that most of its ports had.
     private var hints: [PortSegment]
 
-    /// - Parameter hints: segments of a previous run, complete like ``segments``, or none.
-    init(hints: [PortSegment] = []) {
+    /// - Parameter hints: segments of a previous run, complete as ``segments`` are, or none.
+    package init(hints: [PortSegment] = []) {
         self.hints = hints.sorted()
         let classes = Set(hints.map { UInt32($0.portClass.rawValue) }).subtracting([0])
         let keys = classes.map { (Self.hintKey($0), $0) }
@@ -35,39 +35,39 @@ struct PortPartition: Sendable {
     private static let uncut = IPProtocol.withPorts.sorted().map { PortSegment(ProtocolPorts($0, .all), .none) }
 
     /// What a change of the ranges did to the classes.
-    struct Change {
-        var added: [(PortClassID, from: PortClassID)] = []
-        var removed: [PortClassID] = []
+    package struct Change {
+        package var added: [(PortClassID, from: PortClassID)] = []
+        package var removed: [PortClassID] = []
     }
 
-    var classCount: Int { liveClasses.count }
+    package var classCount: Int { liveClasses.count }
     private(set) var highestClass: UInt16 = 0
-    var rangeCount: Int { references.count }
-    func isInUse(_ range: ProtocolPorts) -> Bool { references[range] != nil }
+    package var rangeCount: Int { references.count }
+    package func isInUse(_ range: ProtocolPorts) -> Bool { references[range] != nil }
 
-    mutating func retain(_ range: ProtocolPorts) { references[range, default: 0] += 1 }
+    package mutating func retain(_ range: ProtocolPorts) { references[range, default: 0] += 1 }
 
-    mutating func release(_ range: ProtocolPorts) {
+    package mutating func release(_ range: ProtocolPorts) {
         guard let count = references[range] else { return }
         references[range] = count == 1 ? nil : count - 1
     }
 
-    /// Cuts by the ranges in use, in addition to those that already cut: classes only split.
-    mutating func split() -> Change? {
+    /// Cuts by the ranges in use, on top of those that cut already: classes only split.
+    package mutating func split() -> Change? {
         let new = references.keys.filter { !cutting.contains($0) }
         guard !new.isEmpty else { return nil }
         cutting.formUnion(new)
         return recut()
     }
 
-    /// Forgets unused ranges: classes only merge.
-    mutating func settle() -> Change? {
+    /// Forgets ranges out of use: classes only merge.
+    package mutating func settle() -> Change? {
         guard cutting.count != references.count else { return nil }
         cutting = Set(references.keys)
         return recut()
     }
 
-    mutating func endStep() { numbers.endStep() }
+    package mutating func endStep() { numbers.endStep() }
 
     private mutating func recut() -> Change {
         let ranges = cutting.sorted()
@@ -232,7 +232,7 @@ struct PortPartition: Sendable {
     }
 
     /// The runs of ports whose class differs, with their new class.
-    static func differences(_ old: [PortSegment], _ new: [PortSegment]) -> [PortSegment] {
+    package static func differences(_ old: [PortSegment], _ new: [PortSegment]) -> [PortSegment] {
         var result: [PortSegment] = []
         var a = 0
         var b = 0

@@ -5,36 +5,37 @@ import PolicyModel
 
 /// Every prefix that a block or an `except` names, as nodes ordered by address, each under the longest one around it.
 /// Node 0 is the root: addresses that no prefix covers.
-struct PrefixNodes: Sendable {
-    static let root: UInt32 = 0
+package struct PrefixNodes: Sendable {
+    package static let root: UInt32 = 0
 
-    struct Node: Sendable {
+    package struct Node: Sendable {
         /// Nil for the root and for free numbers.
         var prefix: CIDR?
         var references = 0
-        var parent = PrefixNodes.root
+        package var parent = PrefixNodes.root
         /// Block sets that cover the addresses whose longest node this is; sorted.
-        var sets: [PeerSetID] = []
+        package var sets: [PeerSetID] = []
         /// Units of the partition at this node.
         var units: [UInt32] = []
     }
 
-    var nodes = [Node()]
-    private(set) var order: [UInt32] = []
+    package var nodes = [Node()]
+    /// By address, a prefix before those inside it.
+    package private(set) var order: [UInt32] = []
     private var numbers: [CIDR: UInt32] = [:]
     private var free: [UInt32] = []
 
-    var count: Int { order.count }
+    package init() {}
 
-    func number(of prefix: CIDR) -> UInt32? { numbers.isEmpty ? nil : numbers[prefix] }
+    package func number(of prefix: CIDR) -> UInt32? { numbers.isEmpty ? nil : numbers[prefix] }
 
-    func prefix(_ number: UInt32) -> CIDR {
+    package func prefix(_ number: UInt32) -> CIDR {
         guard let prefix = nodes[Int(number)].prefix else { preconditionFailure("the root has no prefix") }
         return prefix
     }
 
     /// The longest node around an address.
-    func longest(_ address: IPAddress) -> UInt32 {
+    package func longest(_ address: IPAddress) -> UInt32 {
         guard !order.isEmpty else { return Self.root }
         return longest(CIDR(host: address), strict: false)
     }
@@ -52,8 +53,8 @@ struct PrefixNodes: Sendable {
         return candidate
     }
 
-    /// Positions in `order` of the nodes inside `prefix`, including itself.
-    func inside(_ prefix: CIDR) -> Range<Int> {
+    /// Positions in `order` of the nodes inside `prefix`, itself included.
+    package func inside(_ prefix: CIDR) -> Range<Int> {
         let start = lowerBound(prefix)
         var low = start
         var high = order.count
@@ -74,8 +75,8 @@ struct PrefixNodes: Sendable {
         return low
     }
 
-    /// Adds a reference to each; returns new nodes, outer ones first, placed under their parents, without sets.
-    mutating func retain(_ prefixes: [CIDR]) -> [UInt32] {
+    /// One reference more for each; returns new nodes, outer ones first, placed under their parents, with no sets.
+    package mutating func retain(_ prefixes: [CIDR]) -> [UInt32] {
         var new: [UInt32] = []
         for prefix in prefixes {
             if let number = numbers[prefix] {
@@ -103,7 +104,7 @@ struct PrefixNodes: Sendable {
 
     /// Removes a reference from each; returns nodes without references, outer ones first. They stay until
     /// ``remove(_:)``.
-    mutating func release(_ prefixes: [CIDR]) -> [UInt32] {
+    package mutating func release(_ prefixes: [CIDR]) -> [UInt32] {
         var unused: [UInt32] = []
         for prefix in prefixes {
             guard let number = numbers[prefix] else { continue }
@@ -113,7 +114,7 @@ struct PrefixNodes: Sendable {
         return unused.sorted { self.prefix($0) < self.prefix($1) }
     }
 
-    mutating func remove(_ unused: [UInt32]) {
+    package mutating func remove(_ unused: [UInt32]) {
         guard !unused.isEmpty else { return }
         let gone = Set(unused)
         order.removeAll { gone.contains($0) }

@@ -99,7 +99,7 @@ struct ProgramLayout: Sendable {
             let isAudited = enforced[column].verdict == .allow && audit[column].verdict == .deny
             guard isAudited else { return enforced[column] }
             var cell = audit[column]
-            (cell.verdict, cell.wouldDeny) = (.allow, true)
+            cell.action = .audit
             return cell
         }
     }

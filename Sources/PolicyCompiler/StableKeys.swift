@@ -100,8 +100,8 @@ extension StableKey {
         self = hash.finish()
     }
 
-    /// A peer set: changing members are not part of its key, so that it is found again after they change.
-    init(_ description: PeerSetDescription) {
+    /// A peer set: members that change are no part of its key, so that it is found again after they did.
+    package init(_ description: PeerSetDescription) {
         var hash = StableHash()
         hash.add(description.description)
         hash.add(description.identity.blocks)

@@ -19,12 +19,12 @@ import Testing
         builder.addRules(5)
         builder.setTCPPorts([80, 81, 82])
         builder.addProgram(1, .egress) { _, port in
-            port == 1 ? Cell(.allow, by: rule(1), wouldDeny: true) : Cell(.allow, by: rule(2))
+            port == 1 ? Cell(.audit, by: rule(1)) : Cell(.allow, by: rule(2))
         }
         builder.addProgram(2, .ingress) { _, port in
             switch port {
             case 1 where denies: Cell(.deny, by: rule(4))
-            case 3: Cell(.allow, by: rule(3), wouldDeny: true)
+            case 3: Cell(.audit, by: rule(3))
             default: Cell(.allow, by: rule(5))
             }
         }
@@ -62,6 +62,25 @@ import Testing
             let rules = try datapath.ruleCounters()
             let packets = (1...5).map { rules[RuleID(rawValue: $0)]?.packets ?? 0 }
             #expect(packets == [3, 6, 3, 0, 6])
+        }
+    }
+
+    /// Actions that a later daemon may write are denied by the programs of this one.
+    @Test(arguments: [CellAction.ask, .handOver])
+    func reservedActionsDeny(action: CellAction) throws {
+        var builder = PolicyBuilder()
+        builder.addRules(1)
+        builder.addProgram(1, .egress) { _, _ in Cell(action, by: RuleID(rawValue: 1)) }
+        builder.addEndpoint(1, [Self.pod1], addressClass: 0, ingress: 0, egress: 1)
+        let policy = builder.policy
+        let flow = Flow(source: Self.pod1, destination: Self.pod2, ipProtocol: .tcp, destinationPort: 80)
+        #expect(!policy.allows(flow) && policy.evaluate(flow).verdict == .deny)
+        try PrivateKernel.run { bpffs in
+            var datapath = EBPFDatapath(bpffs: bpffs)
+            _ = try datapath.open()
+            _ = try datapath.resync(policy)
+            #expect(try Self.judge(80, datapath) == .deny)
+            #expect(try datapath.counters().inconsistent == 1)
         }
     }
 

@@ -186,9 +186,9 @@ import Testing
                 for (program, var content) in builder.policy.programs {
                     let row = content.cells.count / content.columnCount
                     content.rows.append(UInt16(row))
-                    let verdict: Verdict = number % 3 == 0 ? .allow : .deny
+                    let action: CellAction = number % 3 == 0 ? .allow : .deny
                     content.cells += Array(
-                        repeating: Cell(verdict, by: RuleID(rawValue: 1)), count: content.columnCount)
+                        repeating: Cell(action, by: RuleID(rawValue: 1)), count: content.columnCount)
                     builder.policy.programs[program] = content
                 }
                 let prefix = CIDR(host: IPAddress(v4: 0x0a05_0000 | UInt32(number)))

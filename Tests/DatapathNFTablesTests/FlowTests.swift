@@ -55,10 +55,12 @@ import Testing
             }
             let revoked = try hammers("a")
             let kept = try hammers("c")
-            usleep(300_000)
+            for hammer in revoked + kept { try hammer.waitForAnswers(60) }
             _ = try datapath.program(CompiledDelta(from: both, to: one), of: one)
             let time = NetClock.now
-            usleep(400_000)
+            for hammer in revoked { try hammer.waitForPackets(40, since: time) }
+            let last = NetClock.now
+            for hammer in kept { try hammer.waitForAnswers(5, since: last) }
             for hammer in revoked {
                 let packets = hammer.stop()
                 let before = packets.filter { $0.sent < time - 50_000_000 }

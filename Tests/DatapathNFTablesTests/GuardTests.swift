@@ -39,9 +39,15 @@ import Testing
         }
     }
 
-    private static func arrived(_ server: NetServer) -> Int {
-        usleep(100_000)
-        return server.arrivals.count
+    /// Whether of all datagrams just the markers have come, once `count` of them are sent and have: they take the ways
+    /// of those before them, and overtake none.
+    private static func markersAreAlone(
+        _ server: NetServer, of count: Int, _ sendMarkers: ([UInt8]) throws -> Void
+    ) throws -> Bool {
+        let number: UInt64 = 99
+        try sendMarkers(NetBytes.big(number))
+        try NetClock.wait("\(count) markers", seconds: 5) { server.arrivals.count { $0.number == number } >= count }
+        return server.arrivals.count == count
     }
 
     @Test func addressesOfPodsAndOfTheNodeComeFromNowhereElse() throws {
@@ -64,7 +70,15 @@ import Testing
                 try NetSpoof.send(from: NetAddressing.gateways6[0], 9, to: b.v6, 53, payload: [4])
                 try NetSpoof.send(from: NetAddressing.nodes6[0], 9, to: b.v6, 53, payload: [5])
             }
-            #expect(Self.arrived(server) == 0)
+            let honest = try Self.markersAreAlone(server, of: 4) { marker in
+                for family in AddressFamily.allCases {
+                    let outside = family == .ipv4 ? NetAddressing.outside : NetAddressing.outside6
+                    for (sender, source) in [(world.outside, outside), (a.namespace, a.address(family))] {
+                        try sender.run { try NetSpoof.send(from: source, 9, to: b.address(family), 53, payload: marker) }
+                    }
+                }
+            }
+            #expect(honest)
             let spoofed = try datapath.counters().spoofed
             // IPv4 packets from outside are dropped by the kernel itself where it filters by the way back.
             #expect(spoofed >= 6 && spoofed <= 8)
@@ -113,7 +127,14 @@ import Testing
                     try NetSpoof.send(packet: packet, to: b.address(option == 0 ? .ipv6 : .ipv4))
                 }
             }
-            #expect(Self.arrived(server) == 0)
+            let honest = try Self.markersAreAlone(server, of: 2) { marker in
+                try a.namespace.run {
+                    for family in AddressFamily.allCases {
+                        try NetSpoof.send(from: a.address(family), 9, to: b.address(family), 53, payload: marker)
+                    }
+                }
+            }
+            #expect(honest)
             // A strict route that does not end at the node is dropped by the kernel itself (ip_options_rcv_srr).
             #expect(try datapath.counters().sourceRouted == 2)
             #expect(datapath.pollEvents(limit: 9).map(\.cause) == [.sourceRouted, .sourceRouted])
@@ -178,8 +199,13 @@ import Testing
                 _ = client.receive()
                 let packet = Self.error(type, by: reporter, about: (a, b, (client.localPort, 53)))
                 try sender.run { try NetSpoof.send(packet: packet, to: a.address(family)) }
-                usleep(100_000)
-                return client.pendingError != 0
+                let denied = try datapath.counters().unrelatedErrors
+                var hears = false
+                try NetClock.wait("the error to be heard or counted", seconds: 5) {
+                    hears = hears || client.pendingError != 0
+                    return try hears || datapath.counters().unrelatedErrors > denied
+                }
+                return hears
             }
             #expect(try isHeard(type, from: b.namespace, as: b.address(family)))
             #expect(try !isHeard(type, from: c.namespace, as: c.address(family)))
@@ -217,7 +243,11 @@ import Testing
                         _ = try NetProbe(.udp, to: NetAddressing.service6(0), port: 5300).run()
                     }
                     if tier == .networkPolicy { expected += 2 }
-                    #expect(Self.arrived(server) == expected, "\(tier)")
+                    try NetClock.wait("both packets to come or to be counted", seconds: 5) {
+                        let denied = try datapath.ruleCounters().values.reduce(0) { $0 + $1.packets }
+                        return tier == .networkPolicy ? server.arrivals.count == 2 : denied >= 2
+                    }
+                    #expect(server.arrivals.count == expected, "\(tier)")
                 }
             }
         }

@@ -158,10 +158,12 @@ import Testing
             let revoked = try hammers("a")
             let probing = [try NetHammer(.udp, to: world.pod("a").v4, port: 53, everyMicroseconds: 4000)]
             let kept = try hammers("b") + probing
-            usleep(300_000)
+            for hammer in revoked + kept { try hammer.waitForAnswers(60) }
             _ = try datapath.program(CompiledDelta(from: allowed, to: denied), of: denied)
             let time = NetClock.now
-            usleep(300_000)
+            for hammer in revoked { try hammer.waitForPackets(30, since: time) }
+            let last = NetClock.now
+            for hammer in kept { try hammer.waitForAnswers(5, since: last) }
             for hammer in revoked {
                 let packets = hammer.stop()
                 #expect(packets.filter { $0.sent < time - 100_000_000 }.allSatisfy { $0.answered != nil })

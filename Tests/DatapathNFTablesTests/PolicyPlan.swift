@@ -150,26 +150,27 @@ struct PlanCompiler {
     }
 
     private mutating func compile(
+        _ rule: PolicyPlan.Rule, _ name: String, _ index: Int, _ direction: Direction, _ policy: inout CompiledPolicy
+    ) -> ProgramRule {
+        let id = RuleID(rawValue: number("\(name) \(index)"))
+        let policyKind = rule.tier == .networkPolicy ? "NetworkPolicy" : "ClusterNetworkPolicy"
+        let namespace = rule.tier == .networkPolicy ? "shop" : ""
+        let reference = PolicyReference(kind: policyKind, namespace: namespace, name: rule.policy)
+        let identity = RuleIdentity.rule(reference, direction, index: index, name: rule.name)
+        policy.rules[id] = CompiledRule(key: key("\(name) \(index)"), identity: identity)
+        let peers = rule.peers.map { names in
+            PeerMatch.sets(names.map { PeerSetID(rawValue: number("peers " + $0)) }.sorted())
+        }
+        return ProgramRule(
+            rule: id, tier: rule.tier, action: rule.action, peers: peers ?? .any,
+            ports: rule.ports.map { .ports($0) } ?? .any)
+    }
+
+    private mutating func compile(
         _ name: String, _ plan: PolicyPlan.Rules, _ ports: [ProtocolPorts], _ policy: inout CompiledPolicy
     ) -> Program {
-        func numbered(_ written: [PolicyPlan.Rule], _ kind: String) -> [ProgramRule] {
-            written.enumerated().map { index, rule in
-                let id = RuleID(rawValue: number("\(kind) \(name) \(index)"))
-                let policyKind = rule.tier == .networkPolicy ? "NetworkPolicy" : "ClusterNetworkPolicy"
-                let namespace = rule.tier == .networkPolicy ? "shop" : ""
-                let reference = PolicyReference(kind: policyKind, namespace: namespace, name: rule.policy)
-                let identity = RuleIdentity.rule(reference, plan.direction, index: index, name: rule.name)
-                policy.rules[id] = CompiledRule(key: key("\(kind) \(name) \(index)"), identity: identity)
-                let peers = rule.peers.map { names in
-                    PeerMatch.sets(names.map { PeerSetID(rawValue: number("peers " + $0)) }.sorted())
-                }
-                return ProgramRule(
-                    rule: id, tier: rule.tier, action: rule.action, peers: peers ?? .any,
-                    ports: rule.ports.map { .ports($0) } ?? .any)
-            }
-        }
-        let rules = numbered(plan.rules, "rule")
-        let audited = numbered(plan.audit, "audit") + rules
+        let rules = plan.rules.enumerated().map { compile($1, "rule \(name)", $0, plan.direction, &policy) }
+        let audited = plan.audit.enumerated().map { compile($1, "audit \(name)", $0, plan.direction, &policy) } + rules
         var otherwise = Cell(.allow, by: .noPolicy)
         if plan.isIsolated || plan.isOverLimit {
             let id = RuleID(rawValue: number("isolation \(name)"))

@@ -19,7 +19,10 @@ let package = Package(
     targets: [
         .target(name: "NetworkTypes", swiftSettings: counted),
         .target(name: "Documents", swiftSettings: counted),
-        .target(name: "KubernetesObjects", dependencies: ["NetworkTypes", "Documents"], swiftSettings: counted),
+        .target(name: "PolicyModel", dependencies: ["NetworkTypes"], swiftSettings: counted),
+        .target(
+            name: "KubernetesObjects", dependencies: ["NetworkTypes", "PolicyModel", "Documents"],
+            swiftSettings: counted),
         .target(
             name: "KubernetesProtobuf", dependencies: ["KubernetesObjects", "Documents", "NetworkTypes"],
             swiftSettings: counted),

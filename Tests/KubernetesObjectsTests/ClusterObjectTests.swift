@@ -15,7 +15,7 @@ import Testing
     @Test func everyField() throws {
         let pod = try pod(
             """
-            "spec": {"nodeName": "n1", "hostNetwork": true, "restartPolicy": "Never", "somethingNew": [1, {}],
+            "spec": {"nodeName": "n1", "serviceAccountName": "api", "hostNetwork": true, "restartPolicy": "Never", "somethingNew": [1, {}],
               "containers": [{"name": "c", "image": "i", "ports": [
                 {"name": "http", "containerPort": 8080}, {"containerPort": 1},
                 {"name": "dns", "containerPort": 53, "protocol": "UDP"},
@@ -27,6 +27,7 @@ import Testing
             "status": {"phase": "Running", "podIP": "10.0.0.5", "podIPs": [{"ip": "10.0.0.5"}, {"ip": "fd00::5"}],
               "hostIP": "192.0.2.1", "qosClass": "Burstable"}
             """)
+        #expect(pod.serviceAccountName == "api")
         #expect(pod.nodeName == "n1" && pod.hostNetwork && pod.phase == .running)
         #expect(
             pod.namedPorts == [
@@ -35,6 +36,11 @@ import Testing
             ])
         #expect(pod.podIPs == [try IPAddress("10.0.0.5"), try IPAddress("fd00::5")])
         #expect(pod.hostIPs == [try IPAddress("192.0.2.1")])
+    }
+
+    @Test(arguments: [#"{"serviceAccountName": ""}"#, "{}"])
+    func accountOfPodsThatNameNone(spec: String) throws {
+        #expect(try pod("\"spec\": \(spec)").serviceAccountName == "default")
     }
 
     /// Of a pod's annotations one is read: which static pod it is the mirror of.

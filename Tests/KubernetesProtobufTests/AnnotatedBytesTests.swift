@@ -13,7 +13,7 @@ import Testing
         let pod = Pod(
             metadata: ObjectMeta(
                 name: "web-0", namespace: "shop", uid: "u1", labels: ["app": "web"], createdAt: 1_700_000_000),
-            nodeName: "n1", namedPorts: [NamedPort(name: "http", number: 8080)],
+            nodeName: "n1", serviceAccountName: "api", namedPorts: [NamedPort(name: "http", number: 8080)],
             podIPs: [try IPAddress("10.0.0.7"), try IPAddress("fd00::7")], hostIPs: [try IPAddress("172.16.0.9")])
         #expect(list.objects == [DecodedObject(object: .pod(pod), resourceVersion: "41")])
     }
@@ -64,13 +64,13 @@ import Testing
         0a 0d                                       # typeMeta
           0a 02 "v1"                                # apiVersion
           12 07 "PodList"                           # kind
-        12 93 01                                    # raw
+        12 98 01                                    # raw
           0a 0e                                     # metadata
             0a 00                                   # selfLink
             12 02 "99"                              # resourceVersion
             1a 04 "next"                            # continue
             20 07                                   # remainingItemCount
-          12 80 01                                  # items[0]
+          12 85 01                                  # items[0]
             0a 29                                   # metadata
               0a 05 "web-0"                         # name
               1a 04 "shop"                          # namespace
@@ -81,13 +81,14 @@ import Testing
               5a 0a                                 # labels
                 0a 03 "app"                         # key
                 12 03 "web"                         # value
-            12 1b                                   # spec
+            12 20                                   # spec
               12 13                                 # containers
                 0a 01 "c"                           # name: not kept
                 32 0e                               # ports
                   0a 04 "http"                      # name
                   18 90 3f                          # containerPort
                   22 03 "TCP"                       # protocol
+              42 03 "api"                           # serviceAccountName
               52 02 "n1"                            # nodeName
               58 00                                 # hostNetwork
             1a 36                                   # status

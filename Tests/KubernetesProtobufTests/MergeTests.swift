@@ -29,21 +29,21 @@ import Testing
                 """
                 {"metadata": {"name": "a", "namespace": "x", "uid": "1", "labels": {"k": "1", "l": "1"},
                   "annotations": {"kubernetes.io/config.mirror": "s1", "kubernetes.io/config.hash": "s1"}},
-                 "spec": {"nodeName": "n1", "hostNetwork": true, "containers": [
+                 "spec": {"nodeName": "n1", "serviceAccountName": "s1", "hostNetwork": true, "containers": [
                   {"ports": [{"name": "http", "containerPort": 80}]}]},
                  "status": {"phase": "Failed", "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}]}}
                 """,
                 """
                 {"metadata": {"name": "b", "namespace": "y", "uid": "2", "labels": {"k": "2", "m": "2"},
                   "annotations": {"kubernetes.io/config.mirror": "s2", "note": "s3"}},
-                 "spec": {"nodeName": "n2", "containers": [{"ports": [{"name": "dns", "containerPort": 53}]}]},
+                 "spec": {"nodeName": "n2", "serviceAccountName": "s2", "containers": [{"ports": [{"name": "dns", "containerPort": 53}]}]},
                  "status": {"phase": "\(phase)", "podIP": "10.0.0.2", "podIPs": [{"ip": "10.0.0.3"}]}}
                 """,
             ])
         let addresses = try ["10.0.0.1", "10.0.0.3", "10.0.0.2"].map { try IPAddress($0) }
         let pod = Pod(
             metadata: ObjectMeta(name: "b", namespace: "y", uid: "2", labels: ["k": "2", "l": "1", "m": "2"]),
-            nodeName: "n2", hostNetwork: false,
+            nodeName: "n2", serviceAccountName: "s2", hostNetwork: false,
             namedPorts: [NamedPort(name: "dns", number: 53), NamedPort(name: "http", number: 80)], phase: .running,
             podIPs: addresses, staticUID: "s2")
         #expect(object.object == .pod(pod))

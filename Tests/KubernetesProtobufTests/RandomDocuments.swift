@@ -90,6 +90,7 @@ struct RandomDocuments {
     private mutating func podSpec() -> DocumentNode {
         var fields: [(String, DocumentNode)] = []
         if often { fields.append(("nodeName", text(random.pick(["n1", "node-with-a-long-name.example"])))) }
+        if often { fields.append(("serviceAccountName", text(random.pick(["", "default", "web-frontend-identity"])))) }
         if half { fields.append(("hostNetwork", DocumentNode(.bool(half)))) }
         fields.append(("containers", list(3) { $0.container() }))
         if half { fields.append(("initContainers", list(2) { $0.container() })) }

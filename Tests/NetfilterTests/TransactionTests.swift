@@ -5,67 +5,68 @@ import Testing
 
 /// What becomes of a table in one step: pure.
 struct TransactionTests {
-    @Test func aTableReadsAsWhatNftTakes() {
-        #expect(
-            "\(Example.contents())" == """
-                table inet bulkhead-example {
-                  counter dropped {
-                    comment "What is dropped"
-                  }
-                  limit often {
-                    rate 5/second burst 9 packets
-                  }
-                  set addresses {
-                    type ipv4_addr
-                    comment "Two hosts"
-                    elements = {
-                      10.0.0.1,
-                      10.0.0.2,
-                    }
-                  }
-                  set pairs {
-                    type iface_index . ipv6_addr
-                    elements = {
-                      3 . fd00::1,
-                    }
-                  }
-                  set ports {
-                    type inet_proto . inet_service
-                    flags interval
-                    elements = {
-                      17 . 50-60,
-                      6 . 80,
-                    }
-                  }
-                  set ranges {
-                    type ipv6_addr
-                    flags interval
-                    elements = {
-                      fd00::1,
-                      fe80::-febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff,
-                    }
-                  }
-                  map chains {
-                    type ipv4_addr : verdict
-                    elements = {
-                      10.0.0.3 : jump end,
-                    }
-                  }
-                  chain end {
-                    comment "The end"
-                    ct state established accept comment "Allowed when it began"
-                    counter name "dropped" drop
-                  }
-                  chain forward {
-                    type filter hook forward priority 5; policy accept;
-                    meta nfproto ipv4 ip saddr @addresses goto end
-                    meta nfproto ipv4 ip saddr vmap @chains
-                    meta nfproto ipv6 iif . ip6 saddr != @pairs drop
-                    meta l4proto . th dport @ports limit name "often" return
-                  }
-                }
+    private static let exampleText = """
+        table inet bulkhead-example {
+          counter dropped {
+            comment "What is dropped"
+          }
+          limit often {
+            rate 5/second burst 9 packets
+          }
+          set addresses {
+            type ipv4_addr
+            comment "Two hosts"
+            elements = {
+              10.0.0.1,
+              10.0.0.2,
+            }
+          }
+          set pairs {
+            type iface_index . ipv6_addr
+            elements = {
+              3 . fd00::1,
+            }
+          }
+          set ports {
+            type inet_proto . inet_service
+            flags interval
+            elements = {
+              17 . 50-60,
+              6 . 80,
+            }
+          }
+          set ranges {
+            type ipv6_addr
+            flags interval
+            elements = {
+              fd00::1,
+              fe80::-febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff,
+            }
+          }
+          map chains {
+            type ipv4_addr : verdict
+            elements = {
+              10.0.0.3 : jump end,
+            }
+          }
+          chain end {
+            comment "The end"
+            ct state established accept comment "Allowed when it began"
+            counter name "dropped" drop
+          }
+          chain forward {
+            type filter hook forward priority 5; policy accept;
+            meta nfproto ipv4 ip saddr @addresses goto end
+            meta nfproto ipv4 ip saddr vmap @chains
+            meta nfproto ipv6 iif . ip6 saddr != @pairs drop
+            meta l4proto . th dport @ports limit name "often" return
+          }
+        }
 
-                """)
+        """
+
+    @Test func aTableReadsAsWhatNftTakes() {
+        #expect("\(Example.contents())" == Self.exampleText)
     }
 
     /// Sets and chains that nothing leads to come first, and go last; one transaction changes what packets meet.

@@ -48,6 +48,21 @@ public final class NetHammer: Sendable {
         }
     }
 
+    /// Waits until this many of the packets sent after `time` are there.
+    public func waitForPackets(_ count: Int, since time: UInt64) throws {
+        try NetClock.wait("\(count) packets to be sent", seconds: 20) { packets(since: time).count >= count }
+    }
+
+    /// Waits until this many of the packets sent after `time` are answered.
+    ///
+    /// Packets of another hammer that the same path carried before those are judged by then: the answers are the
+    /// markers that prove the others' silence.
+    public func waitForAnswers(_ count: Int, since time: UInt64 = 0) throws {
+        try NetClock.wait("\(count) answers", seconds: 20) {
+            packets(since: time).count { $0.answered != nil } >= count
+        }
+    }
+
     /// Sends no more, waits for late answers, and returns all packets. Call once.
     public func stop() -> [Packet] {
         record.isStopping.store(true, ordering: .relaxed)

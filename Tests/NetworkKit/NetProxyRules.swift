@@ -61,19 +61,14 @@ struct NetProxyRules {
                 nodePorts.append("\(name) . \(port) : goto external-\(number)")
                 chains += "chain external-\(number) {\n    jump mark-for-masquerade\n    goto service-\(number)\n}\n"
             }
-            let backends = service.backends.map(pod)
-            let picks = backends.indices.map { "\($0) : goto endpoint-\(number)-\($0)" }.joined(separator: ", ")
-            chains += "chain service-\(number) {\n    numgen random mod \(backends.count) vmap { \(picks) }\n}\n"
-            for (index, backend) in backends.enumerated() {
-                let target = Self.socketAddress(backend.address(family), service.targetPort)
-                chains = """
-                    chain endpoint-\(number)-\(index) {
-                        \(ip) saddr \(backend.address(family)) jump mark-for-masquerade
-                        meta l4proto \(name) dnat to \(target)
-                    }
-                    \(chains)
-                    """
-            }
+            chains = nftablesEndpoints(service, number, family) + chains
+            let picks = service.backends.indices.map { "\($0) : goto endpoint-\(number)-\($0)" }
+            chains += """
+                chain service-\(number) {
+                    numgen random mod \(picks.count) vmap { \(picks.joined(separator: ", ")) }
+                }
+
+                """
         }
         return """
             table \(ip) kube-proxy {
@@ -111,6 +106,21 @@ struct NetProxyRules {
             """
                 + (nodePorts.isEmpty
                     ? "" : "add element \(ip) kube-proxy service-nodeports { \(nodePorts.joined(separator: ", ")) }\n")
+    }
+
+    /// A chain for each backend of a Service.
+    private func nftablesEndpoints(_ service: NetService, _ number: Int, _ family: AddressFamily) -> String {
+        let backends = service.backends.map(pod).enumerated()
+        return backends.map { index, backend in
+            """
+            chain endpoint-\(number)-\(index) {
+                \(family == .ipv4 ? "ip" : "ip6") saddr \(backend.address(family)) jump mark-for-masquerade
+                meta l4proto \(service.ipProtocol.description.lowercased()) dnat to \
+            \(Self.socketAddress(backend.address(family), service.targetPort))
+            }
+
+            """
+        }.joined()
     }
 
     /// Masquerading of what leaves the cluster, as the ptp plugin's `ipMasq` does.

@@ -26,7 +26,17 @@ import WorldKit
         }
     }
 
-    private static func run(seed: UInt64) -> String? {
+    /// The same while nodes come, go and change: addresses join and leave peer sets that live.
+    @Test func nodesThatComeAndGoEqualFromScratch() {
+        for seed in Self.seeds.prefix(100) {
+            let problem = Self.run(seed: seed, nodePercent: 50)
+            #expect(problem == nil, "BULKHEAD_SEED=\(seed): \(problem ?? "")")
+            if problem != nil { return }
+        }
+    }
+
+    /// - Parameter nodePercent: how many of the changes are nodes' beside the usual ones.
+    private static func run(seed: UInt64, nodePercent: Int = 0) -> String? {
         var generator = WorldGenerator(seed: seed)
         let nodeName = generator.world.nodeName
         var pipeline = PolicyPipeline(nodeName: nodeName)
@@ -35,12 +45,13 @@ import WorldKit
         replay.apply(pipeline.apply(generator.world.events), of: pipeline.compiled) { _, _ in }
         var localAddresses: [CIDR] = []
         for number in 0..<40 {
-            if generator.random.chance(percent: 8) {
+            if generator.random.chance(percent: nodePercent == 0 ? 8 : 30) {
                 localAddresses = generator.changeLocalAddresses()
                 replay.apply(pipeline.apply(localAddresses: localAddresses), of: pipeline.compiled) { _, _ in }
             }
             let before = generator.world
-            let events = generator.change()
+            let isNode = nodePercent > 0 && generator.random.chance(percent: nodePercent)
+            let events = isNode ? generator.changeNode() : generator.change()
             let isOneStep = events.count == 1 && !movesPod(events[0], before)
             let verdicts = flows.map { replay.verdict($0) }
             let delta = pipeline.apply(events)

@@ -20,6 +20,15 @@ extension WorldGenerator {
         return world.settings.localAddresses
     }
 
+    /// Changes a node: it comes, goes, or has other labels or addresses, sometimes one of a pod. Returns what happened.
+    public mutating func changeNode() -> [ObjectEvent] {
+        var node = node(random.below(nodeCount + 2))
+        if random.chance(percent: 20) { node.addresses += podIPs(node: random.below(nodeCount)).prefix(1) }
+        let event = random.chance(percent: 25) ? removal(of: .node(node)) : .set(.node(node))
+        world.apply(event)
+        return [event]
+    }
+
     /// Nil where the thing to be changed does not exist.
     private mutating func event() -> ObjectEvent? {
         if isTiered, random.chance(percent: 35) { return tierEvent() }

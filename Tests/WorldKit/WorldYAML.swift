@@ -119,6 +119,9 @@ struct YAMLLines {
     mutating func add(pod: Pod) {
         add("spec:")
         if !pod.nodeName.isEmpty { add("nodeName: \(quoted(pod.nodeName))", 1) }
+        if pod.serviceAccountName != Pod.defaultServiceAccount {
+            add("serviceAccountName: \(quoted(pod.serviceAccountName))", 1)
+        }
         if pod.hostNetwork { add("hostNetwork: true", 1) }
         // A name is unique within a container, so each further port of one name gets a container of its own.
         var containers: [[NamedPort]] = [[]]

@@ -21,8 +21,8 @@ typedef uint32_t bh_u32;
 typedef uint64_t bh_u64;
 #endif
 
-/* Part of the path of the pins: programs and tables of different versions never meet. */
-#define BH_LAYOUT_VERSION 3
+/* Part of the pins' path: programs and tables of different versions never meet. */
+#define BH_LAYOUT_VERSION 4
 #define BH_MAGIC 0x424c4b48u
 
 #define BH_ENDPOINTS 2048
@@ -47,15 +47,19 @@ typedef uint64_t bh_u64;
 #define BH_ENDPOINT_MASK 0x7ffu
 
 /*
- * A matrix cell: bits 25..24 the action (0 is never written), bits 23..0 the rule. Bit 26: a NetworkPolicy decided, and
- * so it never denies what an endpoint sends itself through a Service.
+ * A matrix cell: bits 27..24 the action (0 is never written), bits 23..0 the rule. Bit 28: a NetworkPolicy decided, and
+ * so it never denies what an endpoint sends itself through a Service. The program denies every other action.
  */
 #define BH_CELL_ALLOW 0x01000000u
 #define BH_CELL_DENY 0x02000000u
-/* Allowed, counted and told of: the rule, in audit, would deny it. */
+/* Allowed, counted and reported: the rule, in audit, would deny it. */
 #define BH_CELL_AUDIT 0x03000000u
-#define BH_CELL_ACTION_MASK 0x03000000u
-#define BH_CELL_NETWORK_POLICY 0x04000000u
+/* Reserved, never written yet: user space is asked for a name of the address first. */
+#define BH_CELL_ASK 0x04000000u
+/* Reserved, never written yet: the node's proxy decides about the flow. */
+#define BH_CELL_HAND_OVER 0x05000000u
+#define BH_CELL_ACTION_MASK 0x0f000000u
+#define BH_CELL_NETWORK_POLICY 0x10000000u
 #define BH_CELL_RULE_MASK 0x00ffffffu
 
 /* bh_program.flags: only policies in audit are in the program, so packets without a transport header pass. */

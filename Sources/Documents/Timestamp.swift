@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Documents
 
 /// Points in time as text (RFC 3339), without the formatters that cost tens of megabytes.
 package enum Timestamp {

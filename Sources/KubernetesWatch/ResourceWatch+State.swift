@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension ResourceWatch {
+    /// Where the watch stands. Each case carries what only it needs; its comment lists the inputs that leave it.
+    ///
+    /// Every answer that ends, fails or falls silent leads to ``waiting(_:_:)``, from where the timer leads on.
+    enum State: Sendable {
+        /// Nothing was asked for yet. `begin`: listing.
+        case idle
+        /// A page of the list was asked for. Its end: the next page, or watching after the last one.
+        case listing(Listing, Exchange)
+        /// A watch was asked for. Silence for the first time: watching, by a new request.
+        case watching(Watch, Exchange)
+        /// Nothing is under way. The timer: what is next.
+        case waiting(TimerID, Next)
+    }
+
+    /// What is asked for after a wait.
+    enum Next: Sendable {
+        /// The list from its beginning.
+        case list(isAbsent: Bool)
+        /// The page of the list that could not be read.
+        case page(Listing)
+        /// A watch from this version on; the list where it is empty.
+        case watch(version: String)
+
+        var isPage: Bool { if case .page = self { true } else { false } }
+
+        /// Whether the server is taken to have no such resource.
+        var isAbsent: Bool {
+            switch self {
+            case .list(let isAbsent): isAbsent
+            case .page(let listing): listing.isAbsent
+            case .watch: false
+            }
+        }
+
+        /// The server's state up to which everything is known; empty if the list must be read.
+        var version: String { if case .watch(let version) = self { version } else { "" } }
+    }
+
+    /// A list that is read page after page.
+    struct Listing: Sendable {
+        /// Whether the server is taken to have no such resource until this list says otherwise.
+        var isAbsent: Bool
+        var continueToken = ""
+        /// What the list says that is not known yet; kept until all of it has come.
+        var pending: [ReceivedObject] = []
+        /// Of the last page.
+        var pageBytes = 0
+    }
+
+    /// A watch of what changes.
+    struct Watch: Sendable {
+        /// The state of the server's up to which all is known.
+        var version: String
+        /// Seconds after which the server was asked to end the watch.
+        var seconds: UInt64
+        var frames: EventFrames
+    }
+
+    /// The request under way and its answer so far.
+    struct Exchange: Sendable {
+        let request: RequestID
+        var silenceTimer: TimerID
+        /// Whether anything came since the timer of silence was set.
+        var isHeard = false
+        /// Times in a row that it had not.
+        var silences = 0
+        var head: ResponseHead?
+        var format = WireFormat.json
+        var body: [UInt8] = []
+        /// Whether it has shown to be a watch that works.
+        var isProven = false
+
+        var isFailure: Bool { head.map { $0.status != 200 } ?? false }
+
+        init(request: RequestID, silenceTimer: TimerID) {
+            self.request = request
+            self.silenceTimer = silenceTimer
+        }
+    }
+
+    /// Answers of one sort that came one after the other, without a success between them.
+    struct Streaks: Sendable {
+        /// That there is no such resource.
+        var absent = 0
+        /// Failed answers of watches from one version.
+        var failed = 0
+        /// Lists that expired before their end.
+        var expired = 0
+    }
+}
+
+extension ResourceWatch.State {
+    var exchange: ResourceWatch.Exchange? {
+        switch self {
+        case .listing(_, let exchange), .watching(_, let exchange): exchange
+        case .idle, .waiting: nil
+        }
+    }
+
+    /// What goes on where the request under way is given up, or what is waited for.
+    var next: ResourceWatch.Next {
+        switch self {
+        case .idle: .list(isAbsent: false)
+        case .listing(let listing, _): .page(listing)
+        case .watching(let watch, _): .watch(version: watch.version)
+        case .waiting(_, let next): next
+        }
+    }
+
+    var phase: WatchStatus.Phase {
+        switch self {
+        case .idle: .idle
+        case .listing(let listing, _): listing.isAbsent ? .absent : .listing
+        case .watching(_, let exchange): exchange.head?.status == 200 ? .watching : .waiting
+        case .waiting(_, let next): next.isAbsent ? .absent : .waiting
+        }
+    }
+}
