@@ -49,7 +49,7 @@ package enum IndexedScope: Sendable, Hashable {
 package struct IndexedRule: Sendable, Equatable {
     package var name: String?
     package var action: RuleAction
-    /// Nil: every address. Empty: nobody.
+    /// Nil: every address. Empty: none.
     package var peers: [IndexedPeer]?
     /// Nil: every port of every protocol. Empty: none.
     package var ports: [IndexedPolicyPort]?

@@ -131,7 +131,7 @@ extension ClusterVerdict {
         }
     }
 
-    /// A host network pod's are its host's, from whichever object tells them.
+    /// A host network pod has its host's addresses, from whichever object names them.
     private func claimedAddresses(of pod: Pod) -> [IPAddress] {
         guard pod.hostNetwork else { return pod.podIPs }
         for told in [pod.hostIPs, pod.podIPs] where !told.isEmpty { return told }

@@ -81,7 +81,7 @@ public enum NamespaceScope: Sendable, Hashable {
 public struct PolicyRule: Sendable, Hashable {
     public var name: String?
     public var action: RuleAction
-    /// Nil: every address. Empty: nobody.
+    /// Nil: every address. Empty: none.
     public var peers: [PolicyPeer]?
     /// Nil: every port of every protocol. Empty: none.
     public var ports: [PolicyPort]?

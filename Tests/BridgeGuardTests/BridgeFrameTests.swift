@@ -76,7 +76,7 @@ import Testing
             return ip(name, source, destination, 17, datagram, from: hardware)
         }
 
-        /// A message of neighbour discovery with its options.
+        /// A message of neighbor discovery with its options.
         func discovery(
             _ name: String, _ source: IPAddress, _ type: UInt8, _ target: IPAddress?, _ options: [UInt8] = []
         ) -> [UInt8] {

@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    /// What somebody else did to the table, and what puts it right.
+    /// What others did to the table, and what repairs it.
     @Test(arguments: [
         ("flush chain inet bulkhead-example end", "rewritten end"),
         ("add rule inet bulkhead-example forward accept", "rewritten forward"),

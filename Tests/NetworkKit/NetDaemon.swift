@@ -70,7 +70,7 @@ public final class NetDaemon: Sendable {
         return try running.stop(signal)
     }
 
-    /// Puts objects in force; when this returns, they are.
+    /// Applies objects; when this returns, they are in force.
     public func apply(_ objects: [KubernetesObject]) throws { try apply(KubernetesYAML.text(of: objects)) }
 
     /// Puts the objects of a manifest in force; when this returns, they are.
@@ -107,7 +107,7 @@ public final class NetDaemon: Sendable {
         try world.node.command(executable, "uninstall", "--bpffs", world.bpffs)
     }
 
-    /// A product of the build that the running program belongs to: it lies beside it.
+    /// A product of the same build as the running program, in the same directory.
     public static func executable(_ name: String) throws -> String {
         var path = [CChar](repeating: 0, count: 4096)
         let length = readlink("/proc/self/exe", &path, path.count - 1)

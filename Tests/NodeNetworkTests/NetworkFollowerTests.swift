@@ -22,7 +22,7 @@ import Testing
             }
         }
 
-        /// Milliseconds until the latest state fulfils `condition`.
+        /// Milliseconds until the latest state fulfills `condition`.
         func milliseconds(until condition: (NetworkState) -> Bool) throws -> Double {
             let start = NetClock.now
             try NetClock.wait("the state that is expected", seconds: 5) {

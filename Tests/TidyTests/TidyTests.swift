@@ -106,10 +106,10 @@ import Testing
         }
     }
 
-    @Test func licenceIsNamed() {
+    @Test func licenseIsNamed() {
         for file in repository.code {
-            let hasLicence = file.lines.prefix(2).contains { $0.contains("SPDX-License-Identifier:") }
-            #expect(hasLicence, "\(file.path) lacks its SPDX-License-Identifier line")
+            let hasLicense = file.lines.prefix(2).contains { $0.contains("SPDX-License-Identifier:") }
+            #expect(hasLicense, "\(file.path) lacks its SPDX-License-Identifier line")
         }
     }
 
