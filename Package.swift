@@ -240,7 +240,7 @@ let package = Package(
         tests(
             "PolicyResolverTests",
             ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes", "WorldKit"]),
-        tests("CompiledPolicyTests", ["CompiledPolicy", "NetworkTypes", "PolicyModel"]),
+        tests("CompiledPolicyTests", ["CompiledPolicy", "Explanations", "NetworkTypes", "PolicyModel"]),
         tests("PolicyCompilerTests", ["PolicyCompiler", "CompiledPolicy", "NetworkTypes", "PolicyModel"]),
         tests(
             "PolicyPipelineTests",
