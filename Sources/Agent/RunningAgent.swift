@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControlSocket
-import Netfilter
 import KubernetesClient
+import Netfilter
 import NodeNetwork
 
 /// What the daemon feeds to the agent, beside what the control socket asks.

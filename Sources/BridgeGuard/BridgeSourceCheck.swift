@@ -5,7 +5,7 @@ import NetworkTypes
 
 /// The guard of bridge ports, for either datapath: one table `bridge bulkhead` in the network namespace of the thread
 /// that calls ``set(_:)``. The table goes on checking when this value, or the process, is gone; ``uninstall()`` removes
-/// it, and ``repair()`` puts it right.
+/// it, and ``repair()`` restores it.
 public struct BridgeSourceCheck: ~Copyable {
     private var socket: NetfilterSocket?
     /// What the kernel was given last; nil: it must be given everything.

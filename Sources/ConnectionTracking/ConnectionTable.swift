@@ -69,7 +69,7 @@ package enum ConnectionTable {
             parse: { _, body in Connection(body.dropFirst(MemoryLayout<nfgenmsg>.size), where: isWanted) })
     }
 
-    /// Forgets one connection. That it is already gone is no error.
+    /// Forgets one connection. Does nothing where it is already gone.
     package static func remove(_ connection: Connection, _ socket: NetfilterSocket) throws(KernelError) {
         let family = UInt8(connection.flow.source.family == .ipv4 ? AF_INET : AF_INET6)
         do {

@@ -7,7 +7,7 @@ import NetworkTypes
 
 /// Tracked connections of local endpoints that policy denies now and allowed when they began.
 ///
-/// Their packets are denied by whoever enforces, in both directions. Their entries differ:
+/// The datapath denies their packets in both directions. Their entries differ:
 ///
 /// - TCP: the entry stays as long as policy denies the connection. The kernel takes a segment without an entry for the
 ///   first of a connection, so that the other end's next one would begin the same connection the other way round. When
@@ -31,14 +31,14 @@ package struct RevokedConnections: Sendable {
     package var isEmpty: Bool { entries.isEmpty }
     package var keys: some Sequence<Connection.Key> { entries.keys }
 
-    /// Walks the connection table. The rules that deny are in force already.
+    /// Walks the connection table. The rules that deny are programmed already.
     ///
-    /// Why none is missed: a flow that the rules before let through is in the connection table, or its packet is on its
-    /// way from our rules to the last hook, which enters it. Both happen in one run of the kernel's network code, which
-    /// is waited for: afterwards every such flow is in the table, and what is entered later was judged by the rules in
-    /// force. What the node itself sends need not be waited for, as it is never denied. Entries keep their place in the
-    /// table while it is walked, except when it is made larger or smaller; then the walk is repeated. Only a packet
-    /// that somebody's NFQUEUE holds all the time can come through later.
+    /// Why the walk misses no flow: a flow that the rules before let through is in the connection table, or its packet is
+    /// on its way from our rules to the last hook, which enters it. Both happen in one run of the kernel's network code.
+    /// After the wait for that run, every such flow is in the table, and the present rules have judged each later entry.
+    /// Packets that the node itself sends need no wait, as policy never denies them. Entries keep their place in the table
+    /// during the walk, except when the table grows or shrinks; then the walk is repeated. Only a packet that an NFQUEUE
+    /// holds all the time can come through later.
     package mutating func find(
         deniedBy policy: borrowing CompiledPolicy, _ socket: NetfilterSocket, now: UInt64
     ) throws(KernelError) {

@@ -35,7 +35,7 @@ package final class NetfilterSocket {
         buffer.deallocate()
     }
 
-    /// A sequence number that begins a run of `count` that nobody else uses.
+    /// The first of `count` sequence numbers that no other message uses.
     package func reserve(_ count: UInt32) -> UInt32 {
         defer { sequence &+= count }
         return sequence

@@ -5,7 +5,7 @@ import KernelErrors
 import NetlinkAttributes
 import PolledThread
 
-/// Reports changes of our tables in one network namespace, whoever makes them, from a thread of its own.
+/// Reports changes of our tables in one network namespace, our own changes too, from a dedicated thread.
 ///
 /// The namespace is the one that the thread which makes the follower is in.
 public final class RulesetFollower: Sendable {
@@ -15,7 +15,7 @@ public final class RulesetFollower: Sendable {
     ///
     /// - Parameter receiver: called on the follower's thread after each transaction, or run of them, that touched one
     ///   of our tables, or may have.
-    /// - Throws: ``KernelError/system(operation:code:detail:)`` when no socket or thread is to be had.
+    /// - Throws: ``KernelError/system(operation:code:detail:)`` when no socket or thread is available.
     public init(_ receiver: @escaping @Sendable () -> Void) throws(KernelError) {
         let socket = try NetfilterSocket()
         var group = Int32(NFNLGRP_NFTABLES.rawValue)

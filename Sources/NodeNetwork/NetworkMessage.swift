@@ -53,7 +53,6 @@ public struct TunnelEnd: Sendable, Hashable {
 
 /// A route that makes addresses the node's own (RTN_LOCAL, RTN_ANYCAST): for a device's address, for the loopback
 /// device, or for a whole prefix that an administrator made local.
-/// or one that somebody made for a whole prefix.
 public struct LocalRoute: Sendable, Hashable {
     public var destination: CIDR
     public var link: UInt32

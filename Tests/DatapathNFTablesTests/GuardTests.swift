@@ -74,7 +74,9 @@ import Testing
                 for family in AddressFamily.allCases {
                     let outside = family == .ipv4 ? NetAddressing.outside : NetAddressing.outside6
                     for (sender, source) in [(world.outside, outside), (a.namespace, a.address(family))] {
-                        try sender.run { try NetSpoof.send(from: source, 9, to: b.address(family), 53, payload: marker) }
+                        try sender.run {
+                            try NetSpoof.send(from: source, 9, to: b.address(family), 53, payload: marker)
+                        }
                     }
                 }
             }

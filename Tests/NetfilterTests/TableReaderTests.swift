@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    /// What somebody else did to the table, and what puts it right.
+    /// What another process did to the table, and what repairs it.
     @Test(arguments: [
         ("flush chain inet bulkhead-example end", "rewritten end"),
         ("add rule inet bulkhead-example forward accept", "rewritten forward"),
@@ -65,7 +65,7 @@ import Testing
         ("delete table inet bulkhead-example", "replaced"),
         ("add table inet others", ""),
     ])
-    func driftIsFoundAndPutRight(command: String, repair: String) throws {
+    func driftIsFoundAndRepaired(command: String, repair: String) throws {
         try Self.with { socket, reader in
             let contents = Example.contents()
             try socket.commit(Transaction(replacing: contents), to: Example.identity)

@@ -17,7 +17,7 @@ int bh_grace_period(void);
  * processor for itself therefore costs no more than a grace period.
  *
  * RCU alone where softirqs can be preempted (PREEMPT_RT), where a processor may not be visited (cpusets), and while
- * somebody takes packets from an NFQUEUE of the calling thread's network namespace: they come back in a task.
+ * a process takes packets from an NFQUEUE of the calling thread's network namespace: they come back in a task.
  *
  * 0 or -errno, where neither way is open, as bh_grace_period().
  */

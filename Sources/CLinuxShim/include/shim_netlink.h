@@ -11,7 +11,7 @@
 
 /*
  * Opens a NETLINK_ROUTE socket of the calling thread's network namespace, subscribed to `groups` (RTMGRP_ bits).
- * `receive_bytes` is asked for as receive buffer; the kernel may give less. The descriptor, or -errno.
+ * Requests `receive_bytes` of receive buffer; the kernel may give less. The descriptor, or -errno.
  */
 int bh_route_open(uint32_t groups, int receive_bytes);
 
@@ -20,7 +20,7 @@ int bh_generic_open(void);
 
 /*
  * Opens a NETLINK_NETFILTER socket of the calling thread's network namespace: kernel messages only, short
- * acknowledgements with the kernel's text, `receive_bytes` asked for as receive buffer. The descriptor, or -errno.
+ * acknowledgements with the kernel's text, `receive_bytes` requested as receive buffer. The descriptor, or -errno.
  */
 int bh_netfilter_open(int receive_bytes);
 
