@@ -62,6 +62,7 @@ let package = Package(
         module("ClusterState", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyTranslation"]),
         module("PolicyResolver", ["NetworkTypes", "PolicyModel", "ClusterState"]),
         module("CompiledPolicy", ["NetworkTypes", "PolicyModel"]),
+        module("Explanations", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module("PolicyCompiler", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module(
             "PolicyPipeline",
@@ -74,7 +75,7 @@ let package = Package(
             "ClusterVerdicts",
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
-                "PolicyPipeline", "ClusterState",
+                "Explanations", "PolicyPipeline", "ClusterState",
             ]),
         module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "KernelErrors"]),
         module("KubernetesWatch", ["Documents", "KubernetesObjects", "KubernetesProtobuf"]),
@@ -140,7 +141,7 @@ let package = Package(
                 nioPosix, nioSSL, nioHTTP1, logging,
             ]),
         module("CNIInstallation", ["ChainedCNI", "WatchedFiles", "PolledThread"]),
-        module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
+        module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Explanations", "Datapath"]),
         module("PrometheusText"),
         module("ControlProtocol", ["Documents", "PolicyModel", "KubernetesObjects"]),
         module(
@@ -153,10 +154,11 @@ let package = Package(
         module(
             "Agent",
             [
-                "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
-                "PolicyPipeline", "ClusterVerdicts", "Datapath", "Manifests", "WatchedFiles", "FlowTelemetry",
-                "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread", "NodeNetwork",
-                "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", logging, lifecycle,
+                "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "PolicyTranslation", "PolicyResolver",
+                "CompiledPolicy", "PolicyPipeline", "ClusterVerdicts", "Datapath", "Manifests", "WatchedFiles",
+                "FlowTelemetry", "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread",
+                "NodeNetwork", "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", "Explanations",
+                logging, lifecycle,
             ]),
         .executableTarget(
             name: "bulkheadd",
@@ -227,28 +229,28 @@ let package = Package(
             ]),
         tests("ManifestsTests", ["WatchedFiles", "Manifests", "KubernetesObjects", "WorldKit"]),
         tests(
-            "PolicyTranslationTests", ["PolicyTranslation", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
+            "PolicyTranslationTests",
+            ["PolicyTranslation", "PolicyModel", "KubernetesObjects", "NetworkTypes", "WorldKit"]),
         tests(
             "ClusterStateTests",
-            ["ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
+            ["ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes", "WorldKit"]),
         tests(
             "PolicyResolverTests",
-            ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes"]),
+            ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes", "WorldKit"]),
         tests("CompiledPolicyTests", ["CompiledPolicy", "NetworkTypes", "PolicyModel"]),
         tests("PolicyCompilerTests", ["PolicyCompiler", "CompiledPolicy", "NetworkTypes", "PolicyModel"]),
         tests(
             "PolicyPipelineTests",
             [
-                "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel",
-                "NetworkTypes", "WorldKit",
+                "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "Explanations", "KubernetesObjects",
+                "PolicyModel", "NetworkTypes", "WorldKit",
             ]),
         tests(
             "ConformanceTests",
             [
                 "ClusterVerdicts", "APIServerKit", "NetworkKit", "PacketKit", "WorldKit", "PolicyOracle",
-                "PolicyPipeline",
-                "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel", "NetworkTypes", "Datapath",
-                "DatapathEBPF", "Manifests",
+                "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel",
+                "NetworkTypes", "Datapath", "DatapathEBPF", "DatapathNFTables", "Manifests", "Explanations",
             ]),
         tests(
             "DatapathEBPFTests",

@@ -160,9 +160,8 @@ private final class FollowedNode {
         api = try APIServer(bookmarkMilliseconds: 60_000, in: world.node)
         api.serve(.pod, pages: cluster.pods)
         for (kind, pages) in cluster.others { api.serve(kind, pages: pages) }
-        daemon = try NetDaemon(in: world, following: api, name: PreparedCluster.nodeName)
         // Answers are processor time of the daemon's, too.
-        try daemon.waitUntilClusterIsKnown(seconds: 60, every: 200)
+        daemon = try NetDaemon(in: world, following: api, name: PreparedCluster.nodeName, askingEvery: 200)
     }
 
     func close() {

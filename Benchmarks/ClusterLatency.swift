@@ -44,7 +44,6 @@ private final class WatchedFlow {
         let target = world.pod("server")
         server = try target.namespace.run { try NetServer(at: [target.v4], [.init(.udp, 5353)]) }
         daemon = try NetDaemon(in: world, following: api, datapath: datapath)
-        try daemon.waitUntilClusterIsKnown()
         hammer = try world.pod("client").namespace.run {
             try NetHammer(.udp, to: target.v4, port: 5353, everyMicroseconds: 200)
         }

@@ -16,27 +16,29 @@ extension Agent where Plane: ~Copyable {
             uptimeSeconds: Int((ContinuousClock.now - started) / .seconds(1)),
             datapath: DatapathStatus(
                 kind: settings.datapathKind, reason: settings.datapathReason,
-                state: programming.lastError == nil ? .programmed : .retrying,
-                error: programming.lastError?.description, failures: programming.backoff.failures,
+                state: phase.error == nil ? .programmed : .retrying,
+                error: phase.error?.description, failures: programming.backoff.failures,
                 retryInSeconds: retryIn.map { max(0, ($0 * 1000).rounded() / 1000) }, batches: programming.batches,
                 lastWords: programming.last.wordsWritten, lastGracePeriods: programming.last.gracePeriods,
                 lastMicroseconds: Int(programming.lastDuration / .microseconds(1)), repaired: programming.repaired,
                 notReplaced: replacement.lastError),
             manifests: ManifestStatus(
-                directory: settings.manifestDirectory, objects: store.files.count, problems: manifestProblems,
-                notices: manifests.notices, warnings: manifests.warnings),
+                directory: settings.manifestDirectory, objects: inputs.store.files.count, problems: manifestProblems,
+                notices: inputs.manifests.notices, warnings: inputs.manifests.warnings),
             guardrails: settings.guardrailDirectory.map { directory in
                 ManifestStatus(
-                    directory: directory, objects: store.guardrails.count, problems: guardrails.problems,
-                    notices: guardrails.notices, warnings: guardrails.warnings)
+                    directory: directory, objects: inputs.store.guardrails.count, problems: inputs.guardrails.problems,
+                    notices: inputs.guardrails.notices, warnings: inputs.guardrails.warnings)
             },
             policies: policyStatus(),
-            pushed: PushedStatus(objects: store.pushed.count, resolvedEndpoints: resolvedBody.endpoints.count),
+            pushed: PushedStatus(
+                objects: inputs.store.pushed.count, resolvedEndpoints: inputs.resolved.endpoints.count),
             tables: TableSizes(pipeline.statistics),
             limits: LimitStatus(
                 unprotected: pipeline.endpointsOverLimit.map(\.description),
                 deniedPrograms: pipeline.statistics.programsOverLimit),
-            followers: followers.count, bridges: bridgeStatus(), tunnels: tunnelStatus(), cluster: clusterStatus(),
+            followers: listeners.followers.count, bridges: bridgeStatus(), tunnels: tunnelStatus(),
+            cluster: clusterStatus(),
             attachments: attachmentStatus(), plugin: settings.pluginStatus?(), problems: health().problems,
             conditions: conditions())
     }
@@ -71,9 +73,9 @@ extension Agent where Plane: ~Copyable {
         do {
             counts.take(try datapath.ruleCounters())
             let present = pipeline.compiled.rules.map { id, rule in
-                answer(rule.identity, id: Int(id.rawValue), counts[rule.identity])
+                answer(rule.identity, id: Int(id.rawValue), counts.rules[rule.identity])
             }
-            let gone = counts.goneRules.map { rule, counter in
+            let gone = counts.rules.goneRules.map { rule, counter in
                 answer(rule, id: 0, counter, isGone: true)
             }
             let rules = present + gone
@@ -105,7 +107,7 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    public func resolved() -> ResolvedBody { resolvedBody }
+    public func resolved() -> ResolvedBody { inputs.resolved }
 }
 
 extension TableSizes {

@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import ControlProtocol
-// SPDX-License-Identifier: Apache-2.0
 import ControlSocket
 import Datapath
 import NetworkTypes
@@ -19,8 +19,10 @@ extension Agent where Plane: ~Copyable {
         if let own = record.pod.addresses.first(where: isOwnAddress) {
             throw ErrorAnswer(.notAccepted, "\(own) is an address of this node itself, not of a pod")
         }
-        if let network { record.hostInterfaces = network.podInterfaces(among: body.hostInterfaces ?? []) }
-        try replaceAttachments(Attachments.adding(record, as: key, to: attached.records))
+        if let network = inputs.network {
+            record.hostInterfaces = network.podInterfaces(among: body.hostInterfaces ?? [])
+        }
+        try replaceAttachments(inputs.attachments.adding(record, as: key))
         logger.debug("pod attached", metadata: ["pod": "\(body.namespace)/\(body.pod)", "uid": "\(body.uid)"])
         let timer = Task {
             try? await Task.sleep(until: deadline, clock: .continuous)
@@ -28,7 +30,7 @@ extension Agent where Plane: ~Copyable {
         }
         defer { timer.cancel() }
         while true {
-            guard attached.records[key] == record else {
+            guard inputs.attachments.records[key] == record else {
                 throw ErrorAnswer(.notFound, "the pod was taken back before its policy was in the kernel")
             }
             let answer = answer(key, record)
@@ -38,9 +40,9 @@ extension Agent where Plane: ~Copyable {
                 throw ErrorAnswer(.notAccepted, "the tables have no room for another pod: it cannot be protected")
             case .held, .unjudged, .outside: break
             }
-            guard !isEnding else { throw ErrorAnswer(.stopping, "the daemon is ending") }
+            guard !listeners.isEnding else { throw ErrorAnswer(.stopping, "the daemon is ending") }
             guard ContinuousClock.now < deadline else { break }
-            await withCheckedContinuation { attached.waiting.append($0) }
+            await withCheckedContinuation { listeners.waiting.append($0) }
         }
         return try expire(key, record, body)
     }
@@ -60,13 +62,13 @@ extension Agent where Plane: ~Copyable {
         }
         var record = record
         record.pod.isHeld = false
-        try replaceAttachments(Attachments.adding(record, as: key, to: attached.records))
+        try replaceAttachments(inputs.attachments.adding(record, as: key))
         return answer(key, record)
     }
 
     private func whyNot(_ record: Attachments.Record) -> String {
-        if let error = programming.lastError { return "the kernel could not be programmed: \(error)" }
-        if cluster.gathering != nil { return "not all of the cluster is known yet" }
+        if let error = phase.error { return "the kernel could not be programmed: \(error)" }
+        if !phase.isClusterKnown { return "not all of the cluster is known yet" }
         return pipeline.localPod(withUID: record.pod.uid) == nil
             ? "no object of it is known yet" : "its object says that policy is not for it"
     }
@@ -78,12 +80,12 @@ extension Agent where Plane: ~Copyable {
     public func collect(_ body: CollectBody) throws(ErrorAnswer) -> DetachAnswer {
         let valid = Set(body.valid.map { Attachments.Key(container: $0.container, ifname: $0.ifname) })
         return try remove(
-            attached.records.filter { $0.value.network == body.network }.keys.filter { !valid.contains($0) })
+            inputs.attachments.records.filter { $0.value.network == body.network }.keys.filter { !valid.contains($0) })
     }
 
     public func attachments() -> AttachmentsAnswer {
         lookForChanges()
-        let answers = attached.records.map { answer($0.key, $0.value) }
+        let answers = inputs.attachments.records.map { answer($0.key, $0.value) }
         return AttachmentsAnswer(
             attachments: answers.sorted {
                 ($0.namespace, $0.pod, $0.container, $0.ifname) < ($1.namespace, $1.pod, $1.container, $1.ifname)
@@ -91,51 +93,45 @@ extension Agent where Plane: ~Copyable {
     }
 
     func attachmentStatus() -> AttachmentStatus? {
-        guard !attached.records.isEmpty else { return nil }
-        let states = attached.records.map { answer($0.key, $0.value).state }
+        guard !inputs.attachments.records.isEmpty else { return nil }
+        let states = inputs.attachments.records.map { answer($0.key, $0.value).state }
         return AttachmentStatus(
             count: states.count, held: states.count { $0 == .held }, unjudged: states.count { $0 == .unjudged })
     }
 
-    private func remove(_ keys: some Sequence<Attachments.Key>) throws(ErrorAnswer) -> DetachAnswer {
-        var records = attached.records
-        for key in keys { records[key] = nil }
-        let removed = attached.records.count - records.count
-        if removed > 0 { try replaceAttachments(records) }
+    private func remove(_ keys: [Attachments.Key]) throws(ErrorAnswer) -> DetachAnswer {
+        let next = inputs.attachments.removing(keys)
+        let removed = inputs.attachments.records.count - next.records.count
+        if removed > 0 { try replaceAttachments(next) }
         return DetachAnswer(removed: removed)
     }
 
     /// Keeps them for the next start, then puts them in force. What the kernel refuses is noted and retried.
-    private func replaceAttachments(_ records: [Attachments.Key: Attachments.Record]) throws(ErrorAnswer) {
-        guard records != attached.records else { return }
+    private func replaceAttachments(_ next: Attachments) throws(ErrorAnswer) {
+        // The runtime may have told of an interface alone.
+        if try take(next) { reconcile([.policy, .places]) }
+    }
+
+    /// Keeps attachments for the next start, then takes them in.
+    ///
+    /// - Returns: whether that changes anything.
+    func take(_ next: Attachments) throws(ErrorAnswer) -> Bool {
+        guard next != inputs.attachments else { return false }
         do {
-            try settings.attachmentFile?.write(records)
+            try settings.attachmentFile?.write(next.records)
         } catch {
             throw ErrorAnswer(.internalError, "it could not be kept for a restart and was not done: \(error)")
         }
-        attached.records = records
-        try? advance { $0.apply(attachments: attached.pods) }
-        // The runtime may have told of an interface alone.
-        updatePlaces()
+        inputs.attachments = next
+        pipeline.ingest(attachments: next.pods)
+        return true
     }
 
     /// Ends the waits that have come to their end, and lets the others look.
     func wakeAttaching() {
-        let waiting = attached.waiting
-        attached.waiting = []
+        let waiting = listeners.waiting
+        listeners.waiting = []
         for continuation in waiting { continuation.resume() }
-    }
-
-    /// A pod whose interface is gone has no network any more, whether or not the runtime has said so.
-    func forgetVanished(_ network: NetworkState) { _ = try? remove(vanished(in: network)) }
-
-    func hasVanished(in network: NetworkState) -> Bool { !vanished(in: network).isEmpty }
-
-    private func vanished(in network: NetworkState) -> [Attachments.Key] {
-        let known = attached.records.filter { !$0.value.hostInterfaces.isEmpty }
-        guard !known.isEmpty else { return [] }
-        let names = Set(network.links.values.map(\.name))
-        return known.filter { names.isDisjoint(with: $0.value.hostInterfaces) }.map(\.key)
     }
 
     private func answer(_ key: Attachments.Key, _ record: Attachments.Record) -> AttachmentAnswer {
@@ -151,7 +147,7 @@ extension Agent where Plane: ~Copyable {
         } else if !hasAll {
             state = .outside
         } else {
-            state = programming.lastError == nil && !cluster.keepsPrevious ? .programmed : .held
+            state = phase.isInStep ? .programmed : .held
         }
         return AttachmentAnswer(
             container: key.container, ifname: key.ifname, network: record.network, namespace: record.pod.namespace,

@@ -109,7 +109,7 @@ extension Agent where Plane: ~Copyable {
             status.problems.append("\(problem); \(remedy)")
         }
         if let error = bridging.checkError { status.problems.append("\(error)") }
-        if let network { status.unknownPorts = bridging.places.unknownPorts(network).count }
+        if let network = inputs.network { status.unknownPorts = bridging.places.unknownPorts(network).count }
         status.spoofed = (try? bridging.check.dropped()) ?? 0
         return status
     }

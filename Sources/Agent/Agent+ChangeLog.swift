@@ -45,7 +45,7 @@ extension Agent where Plane: ~Copyable {
     /// Says how many policies are there at first, each by its name where they are few.
     func logFirst() {
         history.known = []
-        let policies = store.policies.map { ObjectEvent.set($0) }
+        let policies = inputs.store.policies.map { ObjectEvent.set($0) }
         logger.info("policies at the start", metadata: ["count": "\(policies.count)"])
         logChanges(policies)
     }
@@ -80,15 +80,15 @@ extension Agent where Plane: ~Copyable {
     }
 
     private func tellAllGone(_ count: Int) {
+        let notice = "all policies are gone: no pod of this node is isolated by a policy object"
         logger.warning(
-            "all policies are gone: no pod of this node is isolated by a policy object",
-            metadata: ["removed": "\(count)", "pushed endpoints": "\(resolvedBody.endpoints.count)"])
-        tellFollowers("all policies are gone: no pod of this node is isolated by a policy object")
+            "\(notice)", metadata: ["removed": "\(count)", "pushed endpoints": "\(inputs.resolved.endpoints.count)"])
+        tellFollowers(notice)
     }
 
     /// Who brought an object: a directory, the API server or the socket.
     func source(of key: ObjectKey) -> String {
-        switch store.origin(of: key) {
+        switch inputs.store.origin(of: key) {
         case .guardrail: settings.guardrailDirectory ?? "guardrails"
         case .manifest: settings.manifestDirectory ?? "manifests"
         case .cluster: clusterName

@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import ControlProtocol
-// SPDX-License-Identifier: Apache-2.0
 import ControlSocket
 import Datapath
 import KubernetesObjects
@@ -9,18 +9,18 @@ import PolicyResolver
 
 extension Agent: RunningAgent where Plane: ~Copyable {
     public func apply(_ objects: [KubernetesObject]) throws(ErrorAnswer) -> ObjectsAnswer {
-        var next = store
+        var next = inputs.store
         let (events, answer) = try next.push(objects)
         defer { logPushes(events) }
-        try putInForce(next, resolvedBody, what: "objects applied") { $0.apply(events) }
+        try push(next, inputs.resolved, what: "objects applied") { $0.ingest(events) }
         return answer
     }
 
     public func delete(_ keys: [ObjectKey]) throws(ErrorAnswer) -> ObjectsAnswer {
-        var next = store
+        var next = inputs.store
         let (events, answer) = try next.delete(keys)
         defer { logPushes(events) }
-        try putInForce(next, resolvedBody, what: "objects deleted") { $0.apply(events) }
+        try push(next, inputs.resolved, what: "objects deleted") { $0.ingest(events) }
         return answer
     }
 
@@ -28,61 +28,52 @@ extension Agent: RunningAgent where Plane: ~Copyable {
     private func logPushes(_ events: [ObjectEvent]) {
         logChanges(
             events.filter { event in
-                guard case .set(let object) = event else { return store.pushed[event.key] == nil }
-                return store.pushed[event.key] == object
+                guard case .set(let object) = event else { return inputs.store.pushed[event.key] == nil }
+                return inputs.store.pushed[event.key] == object
             }, source: "socket")
     }
 
     public func setResolved(_ body: ResolvedBody?) throws(ErrorAnswer) -> ResolvedAnswer {
         let body = body ?? ResolvedBody(endpoints: [])
         let policy = try PushedPolicy(body)
-        try putInForce(store, body, what: "resolved policy set, \(body.endpoints.count) endpoints") {
-            try $0.apply(pushed: policy)
+        try push(inputs.store, body, what: "resolved policy set, \(body.endpoints.count) endpoints") {
+            pipeline throws(PushedPolicyError) in try pipeline.ingest(pushed: policy)
         }
         return ResolvedAnswer(endpoints: body.endpoints.count)
     }
 
     public func resync() throws(ErrorAnswer) -> ResyncAnswer {
-        guard !cluster.keepsPrevious else {
+        guard !phase.keepsPrevious else {
             throw ErrorAnswer(.waitingForCluster, "nothing was changed: \(Self.waiting)")
         }
-        do {
-            let report = try resyncNow()
-            return ResyncAnswer(
-                words: report.wordsWritten, gracePeriods: report.gracePeriods, rebuilt: report.rebuilt)
-        } catch {
-            throw ErrorAnswer(.datapathFailed, "\(error)")
-        }
+        if let error = reconcile(.kernel) { throw ErrorAnswer(.datapathFailed, "\(error)") }
+        let report = programming.last
+        return ResyncAnswer(
+            words: report.wordsWritten, gracePeriods: report.gracePeriods, rebuilt: report.rebuilt)
     }
 
     /// Keeps what clients want for the next start, then puts it in force. Kept first: what is in force must not be
     /// forgotten by a daemon that dies in between.
-    private func putInForce(
+    private func push(
         _ next: ObjectStore, _ nextResolved: ResolvedBody, what: String,
-        step: (inout PolicyPipeline) throws -> CompiledDelta
+        ingest: (inout PolicyPipeline) throws(PushedPolicyError) -> Void
     ) throws(ErrorAnswer) {
-        let before = KeptPushes(objects: store.pushedObjects, resolved: resolvedBody)
+        let before = KeptPushes(objects: inputs.store.pushedObjects, resolved: inputs.resolved)
+        try keep(KeptPushes(objects: next.pushedObjects, resolved: nextResolved))
         do {
-            try keep(KeptPushes(objects: next.pushedObjects, resolved: nextResolved))
-            try advance { pipeline in
-                let delta = try step(&pipeline)
-                store = next
-                resolvedBody = nextResolved
-                return delta
-            }
-            logger.info("\(what)")
-            if cluster.keepsPrevious {
-                throw ErrorAnswer(.waitingForCluster, "the change is kept and comes into force later: \(Self.waiting)")
-            }
-        } catch let error as PushedPolicyError {
+            try ingest(&pipeline)
+        } catch {
             try keep(before)
             throw ErrorAnswer(.notAccepted, "\(error)")
-        } catch let error as DatapathError {
+        }
+        inputs.store = next
+        inputs.resolved = nextResolved
+        if let error = reconcile(.policy) {
             throw ErrorAnswer(.datapathFailed, "the change is kept, but the kernel could not be programmed: \(error)")
-        } catch let error as ErrorAnswer {
-            throw error
-        } catch {
-            throw ErrorAnswer(.internalError, "\(error)")
+        }
+        logger.info("\(what)")
+        if phase.keepsPrevious {
+            throw ErrorAnswer(.waitingForCluster, "the change is kept and comes into force later: \(Self.waiting)")
         }
     }
 

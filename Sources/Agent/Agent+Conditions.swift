@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import ControlProtocol
+import KubernetesClient
 import NetworkTypes
 import PolicyModel
 import PolicyPipeline
@@ -32,18 +33,21 @@ struct Mismatches {
     var podsWithoutInterface = Lasting<EndpointName>()
     /// Interfaces that lead to pods that no object tells of.
     var interfacesWithoutPod = Lasting<String>()
+    /// Pods whose policy cannot be enforced, by the report about it: a pod's successor under its name has another UID,
+    /// and a time of its own.
+    var unreachable: [ObjectReport: ContinuousClock.Instant] = [:]
 }
 
 extension Agent where Plane: ~Copyable {
     /// Compares what the network shows with the pods that are known. Called whenever one of them changes, so that it
     /// is known how long a difference has lasted, whether anybody asks or not.
     func noteMismatches() {
-        guard network != nil else { return }
+        guard inputs.network != nil else { return }
         mismatches.podsWithoutInterface.note(
             Set(endpointsWithoutInterface.compactMap { pipeline.compiled.endpoints[$0]?.name }))
         let known = Set(knownEndpoints.flatMap(\.addresses))
         mismatches.interfacesWithoutPod.note(
-            Set(unknown.candidates.filter { known.isDisjoint(with: $0.value) }.keys))
+            Set(podInterfaces.filter { known.isDisjoint(with: $0.value) }.keys))
     }
 
     /// Endpoints that more is known of than their interface.
@@ -56,7 +60,7 @@ extension Agent where Plane: ~Copyable {
         noteMismatches()
         let unsupplied = sourceCondition()
         var found = [unsupplied]
-        if cluster.gathering == nil {
+        if phase.isClusterKnown {
             let nothing = unsupplied == nil ? nodeCondition() ?? endpointCondition() : nil
             let isPartial = unsupplied == nil && nothing == nil
             found += [nothing, isPartial ? interfaceCondition() : nil, policyCondition()]
@@ -65,13 +69,15 @@ extension Agent where Plane: ~Copyable {
         if let use = ConnectionUse(), use.isNearlyFull {
             found.append(StatusCondition(.connectionsFull, isProblem: true, use.description))
         }
-        found += broken.filter(\.isThere).map { StatusCondition(.brokenFile, isProblem: false, $0.description) }
+        found += inputs.brokenFiles.filter(\.isThere).map {
+            StatusCondition(.brokenFile, isProblem: false, $0.description)
+        }
         return found.compactMap { $0 }
     }
 
     private func sourceCondition() -> StatusCondition? {
         guard settings.manifestDirectory == nil, settings.guardrailDirectory == nil, settings.cluster == nil,
-            store.pushed.isEmpty, resolvedBody.endpoints.isEmpty
+            inputs.store.pushed.isEmpty, inputs.resolved.endpoints.isEmpty
         else { return nil }
         return StatusCondition(
             .noSource, isProblem: true,
@@ -92,7 +98,7 @@ extension Agent where Plane: ~Copyable {
 
     private func endpointCondition() -> StatusCondition? {
         guard knownEndpoints.isEmpty, settings.cluster != nil || sourceCondition() == nil else { return nil }
-        let interfaces = unknown.candidates.keys.sorted()
+        let interfaces = podInterfaces.keys.sorted()
         let pods = pipeline.statistics.cluster.pods
         let node = "'\(settings.nodeName)' in spec.nodeName"
         guard !interfaces.isEmpty else {
@@ -103,7 +109,7 @@ extension Agent where Plane: ~Copyable {
                     + "is --node-name right?")
         }
         // A pod that is known to be elsewhere, and is here: no doubt that the name is wrong.
-        let isElsewhere = unknown.candidates.values.joined().contains { address in
+        let isElsewhere = podInterfaces.values.joined().contains { address in
             pipeline.pod(owning: address).map { $0.kind != .unknown } ?? false
         }
         let hasLasted = !mismatches.interfacesWithoutPod.lasting(settings.interfaceGrace).isEmpty
@@ -128,7 +134,7 @@ extension Agent where Plane: ~Copyable {
     }
 
     private func policyCondition() -> StatusCondition? {
-        guard store.countPolicies().all == 0, resolvedBody.endpoints.isEmpty, sourceCondition() == nil else {
+        guard inputs.store.countPolicies().all == 0, inputs.resolved.endpoints.isEmpty, sourceCondition() == nil else {
             return nil
         }
         return StatusCondition(.noPolicy, isProblem: false, "no policy is in force: every pod accepts and sends all")

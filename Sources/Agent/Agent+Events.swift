@@ -1,9 +1,20 @@
-import ControlProtocol
 // SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
 import ControlSocket
 import Datapath
 import FlowTelemetry
 import PolicyModel
+
+/// Clients that wait for the agent.
+struct Listeners {
+    var followers: Set<EventFollower> = []
+    /// Fetches drop events while somebody follows them.
+    var pump: Task<Void, Never>?
+    /// Calls that wait until the policy of a pod is in the kernel; each looks after the next step.
+    var waiting: [CheckedContinuation<Void, Never>] = []
+    /// Whether the daemon ends, so that nobody may begin to wait.
+    var isEnding = false
+}
 
 extension Agent where Plane: ~Copyable {
     /// How often drop events are fetched while somebody follows them. Nobody follows: they are not fetched, and the
@@ -13,24 +24,24 @@ extension Agent where Plane: ~Copyable {
     private static var pumpLimit: Int { 4096 }
 
     public func follow(_ kinds: Set<FlowRecord.Kind>) -> EventFollower {
-        if followers.isEmpty {
+        if listeners.followers.isEmpty {
             // What was dropped before anybody followed is no news.
             while datapath.pollEvents(limit: Self.pumpLimit).count == Self.pumpLimit {}
             setListening(true)
         }
         let follower = EventFollower(kinds)
-        followers.insert(follower)
-        guard !isEnding else {
+        listeners.followers.insert(follower)
+        guard !listeners.isEnding else {
             follower.finish()
             return follower
         }
-        if pump == nil { pump = Task { await self.pumpEvents() } }
+        if listeners.pump == nil { listeners.pump = Task { await self.pumpEvents() } }
         return follower
     }
 
     public func unfollow(_ follower: EventFollower) {
         follower.finish()
-        guard followers.remove(follower) != nil, followers.isEmpty else { return }
+        guard listeners.followers.remove(follower) != nil, listeners.followers.isEmpty else { return }
         setListening(false)
     }
 
@@ -49,26 +60,26 @@ extension Agent where Plane: ~Copyable {
     /// Tells everybody who follows something that is about no packet.
     func tellFollowers(_ notice: String) {
         let record = FlowRecord(kind: .notice, time: RFC3339.now(), notice: notice)
-        for follower in followers { follower.offer(record) }
+        for follower in listeners.followers { follower.offer(record) }
     }
 
     public func endFollowing() {
-        isEnding = true
+        listeners.isEnding = true
         tellFollowers("the daemon stops; what is enforced stays in force, but nothing reports drops until it is back")
-        for follower in followers { follower.finish() }
+        for follower in listeners.followers { follower.finish() }
         wakeAttaching()
     }
 
     private func pumpEvents() async {
-        while !followers.isEmpty, !Task.isCancelled {
+        while !listeners.followers.isEmpty, !Task.isCancelled {
             for event in datapath.pollEvents(limit: Self.pumpLimit) {
                 let drop = ExplainedDrop(event, policy: pipeline.compiled) { pipeline.pod(owning: $0) }
-                let record = FlowRecord(drop, interfaceName: network?.links[event.interfaceIndex]?.name)
-                for follower in followers { follower.offer(record) }
+                let record = FlowRecord(drop, interfaceName: inputs.network?.links[event.interfaceIndex]?.name)
+                for follower in listeners.followers { follower.offer(record) }
             }
             try? await Task.sleep(for: Self.pumpInterval)
         }
-        pump = nil
+        listeners.pump = nil
     }
 }
 

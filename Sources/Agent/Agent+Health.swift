@@ -14,8 +14,8 @@ extension Agent where Plane: ~Copyable {
         if let error = programming.repairError {
             health.behind.append("what somebody else has removed cannot be put back: \(error)")
         }
-        if let error = programming.lastError { health.behind.append("the kernel could not be programmed: \(error)") }
-        if cluster.gathering != nil { health.behind.append("not all objects of the API server are known yet") }
+        if let error = phase.error { health.behind.append("the kernel could not be programmed: \(error)") }
+        if !phase.isClusterKnown { health.behind.append("not all objects of the API server are known yet") }
         if let error = replacement.lastError {
             health.behind.append("what another datapath enforced could not be removed: \(error)")
         }

@@ -14,49 +14,60 @@ extension Agent where Plane: ~Copyable {
     }
 
     public func networkChanged(_ state: Result<NetworkState, NodeNetworkError>) {
-        switch state {
-        case .success(let told):
-            // What was told may be older than an attachment: the kernel is asked before one is forgotten.
-            let fresh = hasVanished(in: told) ? try? settings.readNetwork?() : nil
-            let state = fresh ?? told
-            network = state
-            updateLocalAddresses(state)
-            updateUnknown()
-            updatePlaces()
-            updateTunnels()
-            noteMismatches()
-            if fresh != nil { forgetVanished(state) }
-        case .failure(let error):
-            // What was known stays: forgetting it would end the check of source addresses.
-            tellUnread(error)
-        }
         replacement.isDue = true
-        replaceOther()
-    }
-
-    /// What this node takes in itself, before anything follows it. Nothing where that cannot be read: what the Node
-    /// object says of it is known all the same.
-    func readLocalAddresses() -> [CIDR] {
-        do {
-            localAddresses = try settings.readNetwork?().ownPrefixes ?? []
-        } catch {
-            tellUnread(error)
+        switch state {
+        case .success(let told): reconcile(take(told))
+        // What was known stays: forgetting it would end the check of source addresses.
+        case .failure(let error):
+            logUnread(error)
+            reconcile([])
         }
-        return localAddresses.sorted()
     }
 
-    func isOwnAddress(_ address: IPAddress) -> Bool { localAddresses.contains { $0.contains(address) } }
+    /// Takes in the node's links and routes, and hands the pipeline what of them concerns policy.
+    ///
+    /// - Returns: what changed.
+    private func take(_ told: NetworkState) -> Changed {
+        // What was told may be older than an attachment: the kernel is asked before one is forgotten.
+        let fresh = inputs.attachments.vanished(in: told).isEmpty ? nil : try? settings.readNetwork?()
+        let network = fresh ?? told
+        var changed: Changed = .places
+        inputs.network = network
+        let prefixes = network.ownPrefixes
+        if prefixes != inputs.localAddresses {
+            inputs.localAddresses = prefixes
+            pipeline.ingest(localAddresses: prefixes.sorted())
+            changed.insert(.policy)
+        }
+        let interfaces = Dictionary(
+            network.podAddresses.map { ($0.key.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+        if interfaces != podInterfaces {
+            podInterfaces = interfaces
+            pipeline.ingest(interfaces: interfaces)
+            changed.insert(.policy)
+        }
+        // A pod whose interface is gone has no network any more, whether or not the runtime has said so. What cannot be
+        // kept for a restart stays for now.
+        if fresh != nil, (try? take(inputs.attachments.removing(inputs.attachments.vanished(in: network)))) == true {
+            changed.insert(.policy)
+        }
+        return changed
+    }
 
-    private func tellUnread(_ error: NodeNetworkError) {
+    /// Reads what this node takes in itself, before anything follows it. Nothing where that cannot be read: what the
+    /// Node object says of it is known all the same.
+    func readLocalAddresses() {
+        do {
+            inputs.localAddresses = try settings.readNetwork?().ownPrefixes ?? []
+        } catch {
+            logUnread(error)
+        }
+    }
+
+    func isOwnAddress(_ address: IPAddress) -> Bool { inputs.localAddresses.contains { $0.contains(address) } }
+
+    private func logUnread(_ error: NodeNetworkError) {
         logger.warning("the node's interfaces cannot be read", metadata: ["error": "\(error)"])
-    }
-
-    private func updateLocalAddresses(_ state: NetworkState) {
-        let prefixes = state.ownPrefixes
-        guard prefixes != localAddresses else { return }
-        localAddresses = prefixes
-        // A failure is noted and retried.
-        try? advance { $0.apply(localAddresses: prefixes.sorted()) }
     }
 
     /// Does not wait for what ``followNetwork(_:)`` tells: the kernel knows more than has been told.
@@ -80,17 +91,17 @@ extension Agent where Plane: ~Copyable {
     /// Finds out where each endpoint is, and tells the datapath where that differs from what it was told, or nothing
     /// was told.
     func updatePlaces() {
-        guard let network, !cluster.keepsPrevious else { return }
+        guard let network = inputs.network else { return }
         let claims = placeClaims()
         bridging.addresses = claims.values.reduce(into: []) { $0.formUnion($1.addresses) }
         bridging.found = bridging.places.update(claims, in: network)
         updateBridges(network)
         for (id, endpoint) in pipeline.compiled.endpoints {
             let place = bridging.found[id].map(EndpointPlace.init)
-            guard places[id] != .some(place) else { continue }
+            guard programmed.places[id] != .some(place) else { continue }
             do {
                 try datapath.setPlace(place, of: id)
-                places[id] = .some(place)
+                programmed.places[id] = .some(place)
             } catch {
                 logger.error(
                     "interface not set", metadata: ["endpoint": "\(endpoint.name)", "error": "\(error)"])
@@ -102,7 +113,7 @@ extension Agent where Plane: ~Copyable {
     /// either.
     private func placeClaims() -> [EndpointID: PodPlaces.Claim] {
         var told: [IPAddress: Set<String>] = [:]
-        for record in attached.records.values where !record.hostInterfaces.isEmpty {
+        for record in inputs.attachments.records.values where !record.hostInterfaces.isEmpty {
             for address in record.pod.addresses { told[address, default: []].formUnion(record.hostInterfaces) }
         }
         return pipeline.compiled.endpoints
@@ -115,14 +126,14 @@ extension Agent where Plane: ~Copyable {
 
     /// The first interface that the datapath knows to be the endpoint's.
     func interface(of id: EndpointID) -> InterfaceAnswer? {
-        (places[id] ?? nil)?.interfaces.first.map { InterfaceAnswer(index: Int($0.index), name: $0.name) }
+        (programmed.places[id] ?? nil)?.interfaces.first.map { InterfaceAnswer(index: Int($0.index), name: $0.name) }
     }
 
     /// Endpoints that neither an interface nor a bridge port of this node leads to, as far as is known: policy may not
     /// hold for them. Those that are known by their interface alone are none.
     var endpointsWithoutInterface: [EndpointID] {
         pipeline.compiled.endpoints.compactMap { id, endpoint in
-            (places[id] ?? nil) == nil && bridging.found[id] == nil
+            (programmed.places[id] ?? nil) == nil && bridging.found[id] == nil
                 && endpoint.name.kind != .unknown ? id : nil
         }
     }

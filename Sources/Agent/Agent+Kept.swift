@@ -31,8 +31,8 @@ extension Agent where Plane: ~Copyable {
     func accept(_ kept: KeptPushes) -> [ObjectEvent] {
         do {
             _ = try PushedPolicy(kept.resolved)
-            let (events, _) = try store.push(kept.objects.filter { store.origin(of: $0.key) == nil })
-            resolvedBody = kept.resolved
+            let (events, _) = try inputs.store.push(kept.objects.filter { inputs.store.origin(of: $0.key) == nil })
+            inputs.resolved = kept.resolved
             return events
         } catch {
             refusePushes(error)
@@ -40,14 +40,13 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    /// Compiles what was taken in, with the resolved policy that was pushed.
-    func applyResolved() {
+    /// Takes the resolved policy that was kept into the pipeline, if it is accepted now.
+    func ingestResolved() {
         do {
-            _ = try pipeline.apply(pushed: try PushedPolicy(resolvedBody))
+            try pipeline.ingest(pushed: try PushedPolicy(inputs.resolved))
         } catch {
             refusePushes(error)
-            resolvedBody.endpoints = []
-            _ = pipeline.apply([])
+            inputs.resolved.endpoints = []
         }
     }
 
@@ -55,11 +54,11 @@ extension Agent where Plane: ~Copyable {
     func repairKept() {
         var written: [String] = []
         do {
-            if let file = settings.attachmentFile, !attached.records.isEmpty, !file.file.exists {
-                try file.write(attached.records)
+            if let file = settings.attachmentFile, !inputs.attachments.records.isEmpty, !file.file.exists {
+                try file.write(inputs.attachments.records)
                 written.append(file.path)
             }
-            let pushes = KeptPushes(objects: store.pushedObjects, resolved: resolvedBody)
+            let pushes = KeptPushes(objects: inputs.store.pushedObjects, resolved: inputs.resolved)
             let isEmpty = pushes.objects.isEmpty && pushes.resolved.endpoints.isEmpty
             if let file = settings.pushedFile, !isEmpty, !file.file.exists {
                 try file.write(pushes)
@@ -78,7 +77,7 @@ extension Agent where Plane: ~Copyable {
 
     private func setAside(_ file: KeptFile, _ reason: String) {
         let aside = file.setAside(because: reason)
-        broken.append(aside)
+        inputs.brokenFiles.append(aside)
         logger.error(
             "a kept file is broken and was set aside",
             metadata: ["content": "\(aside.content)", "reason": "\(reason)", "file": "\(aside.path)"])

@@ -32,10 +32,10 @@ extension Agent where Plane: ~Copyable {
             family(
                 "bulkhead_denied_packets_total",
                 "Packets that a policy denied, by direction seen from the pod, tier, and namespace of the policy.",
-                denied.totals),
+                counts.denied.totals),
             family(
                 "bulkhead_would_deny_packets_total",
-                "Packets (nftables: flows) that passed and that a policy in audit would deny.", wouldDeny.totals),
+                "Packets (nftables: flows) that passed and that a policy in audit would deny.", counts.wouldDeny.totals),
             .counters(
                 "bulkhead_invalid_packets_total",
                 "Packets dropped for a reason that is no rule: source address not the pod's own (at the hook, at a"
@@ -186,92 +186,22 @@ extension Agent where Plane: ~Copyable {
         ]
     }
 
-    /// Brings the sums up to what the kernel has counted. Rules that have denied nothing yet count zero, so that their
-    /// first packet is an increase.
+    /// Brings the sums up to what the kernel has counted.
     private func takeCounts() {
         guard let reading = try? datapath.ruleCounters() else { return }
-        takeCounts(reading)
+        counts.take(reading)
     }
 
     /// Rules that go take their counters with them: what these have reached is read before.
     func keepCounts(before delta: CompiledDelta) {
         if !delta.removedRules.isEmpty { takeCounts() }
-        counts.note(delta, of: pipeline.compiled)
-        noteDenials(delta.addedPrograms)
+        counts.note(delta, of: pipeline.compiled) { isAudit($0) }
     }
 
-    /// The same before the kernel is brought to a whole policy.
-    func keepCountsBeforeResync() {
-        takeCounts()
-        counts.note(all: pipeline.compiled)
-        denials = [:]
-        noteDenials(pipeline.compiled.programs.keys)
-        // In no program as long as none is too large.
-        for id in pipeline.compiled.rules.keys { noteLimit(id) }
-    }
-
-    /// Notes which series the rules of some programs count for, while it is known what their policies are.
-    private func noteDenials(_ programs: some Sequence<ProgramID>) {
-        for program in programs.lazy.compactMap({ self.pipeline.compiled.programs[$0] }) {
-            for rule in program.rules + program.auditRules {
-                noteDenial(rule.rule, (rule.tier, rule.action == .deny))
-            }
-            for rule in [program.tierEnds, program.auditTierEnds ?? [:]].flatMap(\.values) { noteDenial(rule, nil) }
-        }
-    }
-
-    private func noteLimit(_ rule: RuleID) {
-        if case .overLimit = pipeline.compiled.rules[rule]?.identity { noteDenial(rule, nil) }
-    }
-
-    private func noteDenial(_ rule: RuleID, _ known: (tier: Tier, denies: Bool)?) {
-        guard let identity = pipeline.compiled.rules[rule]?.identity else { return }
-        denials[identity] = PacketLedger.Series(identity, known)
-            .map { Denial(series: $0, isAudit: isAudit(identity)) }
-    }
-
-    private func takeCounts(_ reading: [RuleID: RuleCounter]) {
-        counts.take(reading)
-        var (denied, wouldDeny) = ([PacketLedger.Count](), [PacketLedger.Count]())
-        for (rule, denial) in denials where counts.isPresent(rule) {
-            let count = PacketLedger.Count(
-                rule: rule, series: denial.series, packets: counts.sinceReset(rule).packets)
-            if denial.isAudit { wouldDeny.append(count) } else { denied.append(count) }
-        }
-        self.denied.take(denied)
-        self.wouldDeny.take(wouldDeny)
-        denials = denials.filter { counts.isPresent($0.key) }
-    }
-}
-
-/// What a rule that denies counts for in the metrics.
-struct Denial {
-    var series: PacketLedger.Series
-    var isAudit: Bool
-}
-
-extension PacketLedger.Series {
-    /// Nil for what denies nothing.
-    fileprivate init?(_ identity: RuleIdentity, _ known: (tier: Tier, denies: Bool)?) {
-        switch identity {
-        case .rule(let policy, let direction, _, _):
-            guard let known, known.denies else { return nil }
-            self.init(direction: direction, tier: known.tier.metricLabel, namespace: policy.namespace)
-        case .isolation(let direction, let by):
-            self.init(
-                direction: direction, tier: Tier.networkPolicy.metricLabel, namespace: by.first?.namespace ?? "")
-        case .overLimit(let direction): self.init(direction: direction, tier: "none", namespace: "")
-        case .ownNode, .noPolicy, .failsafe: return nil
-        }
-    }
-}
-
-extension Tier {
-    fileprivate var metricLabel: String {
-        switch self {
-        case .admin: "Admin"
-        case .networkPolicy: "NetworkPolicy"
-        case .baseline: "Baseline"
-        }
+    /// The same before the kernel is brought to a whole policy. Before the first one nothing is known of the rules that a
+    /// previous run counted.
+    func keepCountsBeforeWhole() {
+        if counts.rules.areKnown { takeCounts() }
+        counts.note(all: pipeline.compiled) { isAudit($0) }
     }
 }

@@ -3,11 +3,12 @@ import ControlProtocol
 import KubernetesObjects
 import PolicyModel
 import PolicyPipeline
+import PolicyTranslation
 
 extension Agent where Plane: ~Copyable {
     public func policies() -> PoliciesAnswer {
         let answers = pipeline.policySelections.sorted { $0.key < $1.key }.map { reference, endpoints in
-            let policy = reference.objectKey.flatMap { store.policy($0) }
+            let policy = reference.objectKey.flatMap { inputs.store.policy($0) }
             return PolicyAnswer(
                 kind: reference.kind, namespace: reference.namespace, name: reference.name,
                 origin: reference.objectKey.map { source(of: $0) } ?? "socket", tier: policy?.tier,
@@ -25,7 +26,7 @@ extension Agent where Plane: ~Copyable {
     }
 
     func policyStatus() -> PolicyStatus {
-        let policies = store.countPolicies()
+        let policies = inputs.store.countPolicies()
         return PolicyStatus(
             count: policies.all, audited: policies.audited,
             wouldDeny: (try? datapath.counters().audited) ?? 0,
@@ -53,19 +54,13 @@ extension Agent where Plane: ~Copyable {
             case .isolation(_, let by): by
             case .ownNode, .noPolicy, .failsafe, .overLimit: []
             }
-        return policies.contains { $0.objectKey.flatMap { store.policy($0) }?.enforcement == .audit }
+        return policies.contains { $0.objectKey.flatMap { inputs.store.policy($0) }?.enforcement == .audit }
     }
 }
 
 extension KubernetesObject {
     /// The tier of a policy, as answers call it.
-    var tier: String? {
-        switch self {
-        case .networkPolicy: "NetworkPolicy"
-        case .tierPolicy(let policy): policy.tier.rawValue
-        case .pod, .namespace, .node: nil
-        }
-    }
+    var tier: String? { Policy(self)?.layer.name }
 
     /// Of the policies that have one.
     var priority: Int? {

@@ -9,7 +9,6 @@ import PrometheusText
 /// How the kernel's side stands.
 struct Programming {
     var backoff = RetryBackoff()
-    var lastError: DatapathError?
     /// What others have removed and could not be put back.
     var repairError: DatapathError?
     /// The next attempt, while the last one failed.
@@ -60,108 +59,16 @@ struct Programming {
 }
 
 extension Agent where Plane: ~Copyable {
-    /// Carries one batch through pipeline and datapath.
-    ///
-    /// - Throws: ``DatapathError`` where the kernel could not be written; the change is kept and written later.
-    func advance(_ step: (inout PolicyPipeline) throws -> CompiledDelta) throws {
-        let arrival = ContinuousClock.now
-        let delta = try step(&pipeline)
-        // Written with all that is known then.
-        guard !cluster.keepsPrevious else { return }
-        if !delta.isEmpty, programming.pendingSince == nil { programming.pendingSince = arrival }
-        if programming.lastError != nil {
-            // What is programmed is not known: the whole is compared.
-            try resyncNow()
-        } else if !delta.isEmpty {
-            keepCounts(before: delta)
-            try write { plane, policy throws(DatapathError) in try plane.program(delta, of: policy) }
-        }
-        for id in delta.removedEndpoints { places[id] = nil }
-        if concernsPlaces(delta) { updatePlaces() }
-        updateTunnels()
-        wakeAttaching()
-        if !delta.addedEndpoints.isEmpty || !delta.removedEndpoints.isEmpty { noteMismatches() }
-    }
-
-    /// Compares all that is programmed with what is compiled, and writes the difference.
-    @discardableResult
-    func resyncNow() throws(DatapathError) -> ProgramReport {
-        keepCountsBeforeResync()
-        try write { plane, policy throws(DatapathError) in try plane.resync(policy) }
-        pipeline.releaseNumbering()
-        places = [:]
-        tunnels = nil
-        updatePlaces()
-        updateTunnels()
-        wakeAttaching()
-        return programming.last
-    }
-
-    private func write(
-        _ call: (inout Plane, borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport
-    ) throws(DatapathError) {
-        let start = ContinuousClock.now
-        do {
-            programming.last = try call(&datapath, pipeline.compiled)
-        } catch {
-            failed(error)
-            throw error
-        }
-        programming.lastDuration = ContinuousClock.now - start
-        programming.batches += 1
-        programming.noteEnforced()
-        noteRepair()
-        if programming.lastError != nil {
-            logger.notice("programmed again", metadata: ["failures": "\(programming.backoff.failures)"])
-        }
-        programming.lastError = nil
-        programming.retryAt = nil
-        programming.backoff.succeeded()
-        logger.debug(
-            "programmed",
-            metadata: [
-                "words": "\(programming.last.wordsWritten)", "graces": "\(programming.last.gracePeriods)",
-                "rebuilt": "\(programming.last.rebuilt)", "took": "\(programming.lastDuration)",
-            ])
-        planReclaim()
-        replaceOther()
-    }
-
-    private func failed(_ error: DatapathError) {
-        programming.backoff.failed()
-        programming.failures += 1
-        programming.lastError = error
-        logger.error(
-            "the kernel could not be programmed; what was in force stays",
-            metadata: ["error": "\(error)", "failures": "\(programming.backoff.failures)"])
-        guard let delay = programming.backoff.delay else { return }
-        programming.retryAt = .now + delay
-        if programming.retry == nil { programming.retry = Task { await self.retryUntilProgrammed() } }
-    }
-
-    private func retryUntilProgrammed() async {
-        while let due = programming.retryAt, !Task.isCancelled {
-            if due > .now {
-                try? await Task.sleep(until: due, clock: .continuous)
-                // Something else may have tried meanwhile and moved the time.
-                continue
-            }
-            // Its failure is noted, and moves the time.
-            _ = try? resyncNow()
-        }
-        programming.retry = nil
-    }
-
     /// For a run that ends at once: finds the interfaces, and waits until what was retired is freed.
     ///
     /// - Returns: what still stands in the way of the kernel holding the policy, in words.
     public func settle() -> String? {
         readNetwork()
         tidyUp()
-        return programming.lastError?.description ?? replacement.lastError
+        return phase.error?.description ?? replacement.lastError
     }
 
-    private func planReclaim() {
+    func planReclaim() {
         programming.isBusy = true
         guard programming.reclaim == nil else { return }
         programming.reclaim = Task {
@@ -177,9 +84,8 @@ extension Agent where Plane: ~Copyable {
     /// Frees what was retired, and merges what could not be merged before.
     private func tidyUp() {
         reclaimNow()
-        guard pipeline.needsSettling, programming.lastError == nil else { return }
-        // A failure is noted and retried.
-        _ = try? advance { $0.settle() }
+        guard pipeline.needsSettling, phase.error == nil else { return }
+        reconcile(.policy)
         reclaimNow()
     }
 

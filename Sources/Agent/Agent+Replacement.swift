@@ -18,8 +18,7 @@ extension Agent where Plane: ~Copyable {
     /// has to be allowed by both.
     func replaceOther() {
         // Before all of the cluster is known, this one may enforce less than the other does.
-        guard cluster.gathering == nil, replacement.isDue, programming.lastError == nil, let remove = replacement.remove
-        else { return }
+        guard phase.enforcesAll, replacement.isDue, let remove = replacement.remove else { return }
         do {
             for name in try remove() {
                 logger.notice("removed what another datapath enforced", metadata: ["object": "\(name)"])

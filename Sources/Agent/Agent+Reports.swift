@@ -9,7 +9,7 @@ extension Agent where Plane: ~Copyable {
     /// What is to be told about objects of the cluster, in order: policies that are refused, understood in part or
     /// without effect, and pods of this node that policy does not hold for.
     public func reports() -> [ObjectReport] {
-        guard let follower = settings.cluster, cluster.gathering == nil else { return [] }
+        guard let follower = settings.cluster, phase.isClusterKnown else { return [] }
         return (refusedReports(follower) + policyReports() + podReports()).sorted { $0.object < $1.object }
     }
 
@@ -18,14 +18,14 @@ extension Agent where Plane: ~Copyable {
         logRefused(Set(refused.map(\.key)), source: clusterName)
         return refused.map { key, reason in
             ObjectReport(
-                object: key, uid: store.clusterPolicies[key]?.metadata.uid ?? "", reason: "Refused",
+                object: key, uid: inputs.store.clusterPolicies[key]?.metadata.uid ?? "", reason: "Refused",
                 message: "is not enforced: \(reason)")
         }
     }
 
     private func policyReports() -> [ObjectReport] {
         var reports: [ObjectReport] = []
-        for (key, policy) in store.clusterPolicies {
+        for (key, policy) in inputs.store.clusterPolicies {
             let unknown = policy.unknownParts
             if !unknown.isEmpty {
                 reports.append(
@@ -36,9 +36,9 @@ extension Agent where Plane: ~Copyable {
             }
         }
         return reports
-            + store.shadowedInCluster.map { key in
+            + inputs.store.shadowedInCluster.map { key in
                 ObjectReport(
-                    object: key, uid: store.clusterPolicies[key]?.metadata.uid ?? "", reason: "GuardrailBefore",
+                    object: key, uid: inputs.store.clusterPolicies[key]?.metadata.uid ?? "", reason: "GuardrailBefore",
                     message: "has no effect on nodes that have a static guardrail of its name")
             }
     }
@@ -53,7 +53,7 @@ extension Agent where Plane: ~Copyable {
     /// Pods that have been without an interface for longer than it takes to make one.
     private func unreachableReports() -> [ObjectReport] {
         // Nothing is told before the network is known, and of pods whose interface could not be set.
-        let without = endpointsWithoutInterface.filter { places[$0] != nil }
+        let without = endpointsWithoutInterface.filter { programmed.places[$0] != nil }
         let found = without.compactMap { id in
             report(
                 pipeline.compiled.endpoints[id]?.name, "NotEnforceable",
@@ -62,14 +62,14 @@ extension Agent where Plane: ~Copyable {
         }
         let now = ContinuousClock.now
         var since: [ObjectReport: ContinuousClock.Instant] = [:]
-        for report in found { since[report] = cluster.unreachable[report] ?? now }
-        cluster.unreachable = since
+        for report in found { since[report] = mismatches.unreachable[report] ?? now }
+        mismatches.unreachable = since
         return found.filter { since[$0].map { now - $0 >= settings.interfaceGrace } ?? false }
     }
 
     /// Nil for endpoints that are no pod with an object: nobody could find the Event.
     private func report(_ pod: EndpointName?, _ reason: String, _ message: String) -> ObjectReport? {
-        guard let pod, let uid = cluster.uids[pod] else { return nil }
+        guard let pod, let uid = inputs.podUIDs[pod] else { return nil }
         return ObjectReport(
             object: ObjectKey(kind: .pod, namespace: pod.namespace, name: pod.name), uid: uid, reason: reason,
             message: message)

@@ -14,17 +14,17 @@ extension Agent where Plane: ~Copyable {
     /// Tells the datapath which tunnel packets no endpoint may send to a node, where that differs from what it was
     /// told.
     func updateTunnels() {
-        guard let network, !cluster.keepsPrevious else { return }
+        guard let network = inputs.network else { return }
         let ends = network.tunnels
-        if let tunnels, tunnels.ends == ends, tunnels.nodesRevision == pipeline.nodesRevision { return }
+        if let told = programmed.tunnels, told.ends == ends, told.nodesRevision == pipeline.nodesRevision { return }
         var wanted = TunnelGuard()
         if !settings.allowsPodTunnels, ends != TunnelEnd() {
             wanted = TunnelGuard(
                 udpPorts: ends.udpPorts, protocols: ends.protocols, nodes: pipeline.otherNodeAddresses)
         }
         do {
-            if wanted != tunnels?.tunnels { try datapath.setTunnels(wanted) }
-            tunnels = ToldTunnels(tunnels: wanted, ends: ends, nodesRevision: pipeline.nodesRevision)
+            if wanted != programmed.tunnels?.tunnels { try datapath.setTunnels(wanted) }
+            programmed.tunnels = ToldTunnels(tunnels: wanted, ends: ends, nodesRevision: pipeline.nodesRevision)
         } catch {
             logger.error("tunnel packets of pods are not dropped", metadata: ["error": "\(error)"])
         }
@@ -32,10 +32,10 @@ extension Agent where Plane: ~Copyable {
 
     /// Nil where the node has no tunnels.
     func tunnelStatus() -> TunnelStatus? {
-        guard let ends = network?.tunnels, ends != TunnelEnd() else { return nil }
+        guard let ends = inputs.network?.tunnels, ends != TunnelEnd() else { return nil }
         return TunnelStatus(
             udpPorts: ends.udpPorts.sorted().map(Int.init), protocols: ends.protocols.sorted().map(Int.init),
-            nodes: tunnels?.tunnels.nodes.count ?? 0,
-            guarded: tunnels.map { $0.tunnels != TunnelGuard() } ?? false)
+            nodes: programmed.tunnels?.tunnels.nodes.count ?? 0,
+            guarded: programmed.tunnels.map { $0.tunnels != TunnelGuard() } ?? false)
     }
 }

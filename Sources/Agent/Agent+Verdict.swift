@@ -54,9 +54,9 @@ extension Agent where Plane: ~Copyable {
         asked.local = flows.map { pipeline.compiled.evaluate($0) }
         if !elsewhere.isEmpty {
             let pods = flows.flatMap { [$0.source, $0.destination] }.compactMap { pipeline.pod(owning: $0) }
-            asked.objects = pipeline.objects(about: pods) + store.policies
+            asked.objects = pipeline.objects(about: pods) + inputs.store.policies
         }
-        if cluster.keepsPrevious {
+        if phase.keepsPrevious {
             asked.unknown =
                 "the kernel keeps what a previous run left until all objects of the API server are known"
         }
@@ -75,7 +75,7 @@ extension Agent where Plane: ~Copyable {
             if pipeline.object(ofPod: pod)?.hostNetwork ?? false { return .hostNetwork(pod) }
         }
         if let pod = pipeline.pod(owning: address) { return .elsewhere(pod) }
-        if cluster.gathering != nil {
+        if !phase.isClusterKnown {
             return .undecided("it is not known yet whether a pod has \(address): the API server is still read", nil)
         }
         let node = isOwnAddress(address) ? settings.nodeName : pipeline.node(withAddress: address)
@@ -102,7 +102,7 @@ extension Agent where Plane: ~Copyable {
         let known =
             settings.cluster == nil
             ? "no pod \(pod) in the objects that this node's bulkheadd knows" : "no pod \(pod) in the cluster"
-        if cluster.gathering != nil { return "\(known), of which not all is known yet" }
+        if !phase.isClusterKnown { return "\(known), of which not all is known yet" }
         let like = pipeline.pods(like: pod).map(\.description)
         return like.isEmpty ? known : "\(known); did you mean \(like.joined(separator: " or "))?"
     }

@@ -34,20 +34,19 @@ extension Agent where Plane: ~Copyable {
     func lookForChanges() {
         repairPlace()
         repairKept()
-        guard !cluster.keepsPrevious else {
+        guard !phase.keepsPrevious else {
             replacePrevious()
             return
         }
         repairBridges()
         // A failed write is retried anyway, and compares all.
-        guard Plane.isExposed, programming.lastError == nil else { return }
+        guard Plane.isExposed, phase.error == nil else { return }
         do {
             guard try !datapath.isUntouched() else { return }
         } catch {
             logger.warning("it cannot be told whether the tables were changed", metadata: ["error": "\(error)"])
         }
-        // Its failure is noted and retried.
-        _ = try? resyncNow()
+        reconcile(.kernel)
     }
 
     /// Nothing was written yet, since what a previous run left is to stay until all of the cluster is known. Where
@@ -59,9 +58,8 @@ extension Agent where Plane: ~Copyable {
             logger.warning(
                 "what a previous run left is gone; guardrails alone are in force until all of the cluster is known",
                 metadata: ["gone": "\(what)"])
-            cluster.keepsPrevious = false
-            // Its failure is noted and retried.
-            _ = try? resyncNow()
+            phase.move(on: .previousRemoved)
+            reconcile(.kernel)
         } catch {
             logger.warning("it cannot be told whether the tables are there", metadata: ["error": "\(error)"])
         }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import ControlProtocol
 import ControlSocket
@@ -10,7 +11,6 @@ import NodeNetwork
 import PolicyModel
 import PolicyPipeline
 import PolicyResolver
-// SPDX-License-Identifier: Apache-2.0
 import PolledThread
 
 /// The one owner of the pipeline and of the datapath. It runs on its ``KernelThread`` alone; nothing else has state
@@ -26,38 +26,27 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     let logger: Logger
     let started = ContinuousClock.now
 
+    var inputs = AgentInputs()
+
+    // Derived from the inputs.
     var pipeline: PolicyPipeline
-    var datapath: Plane
-    var store = ObjectStore()
-    var manifests = ManifestChange()
-    var guardrails = ManifestChange()
-    var resolvedBody = ResolvedBody(endpoints: [])
-    var network: NetworkState?
-    /// What this node takes in itself, as the pipeline was told.
-    var localAddresses: Set<CIDR> = []
-    /// What the datapath was told; nothing: not told yet, since it was programmed as a whole.
-    var places: [EndpointID: EndpointPlace?] = [:]
-    /// What the datapath was told of tunnels; nil: nothing, since it was programmed as a whole.
-    var tunnels: ToldTunnels?
+    /// The addresses behind each interface that leads to a pod, known or not, as the pipeline has them.
+    var podInterfaces: [String: Set<IPAddress>] = [:]
     var bridging = Bridging()
-    var unknown = UnknownPods()
     var mismatches = Mismatches()
-    var cluster = ClusterView()
-    var attached = Attachments()
-    var history = PolicyHistory()
-    var counts = RuleCounts()
-    /// Of the rules that deny, as they were when they were last compiled.
-    var denials: [RuleIdentity: Denial] = [:]
-    /// Kept files that could not be used at the start.
-    var broken: [BrokenFile] = []
-    var followers: Set<EventFollower> = []
-    var pump: Task<Void, Never>?
-    var isEnding = false
+
+    // Done in the kernel.
+    var phase = AgentPhase.starting
+    var datapath: Plane
     var programming = Programming()
-    var denied = PacketLedger()
-    var wouldDeny = PacketLedger()
+    var programmed = Programmed()
     /// What another datapath enforces until this one does.
     var replacement: Replacement
+
+    // Counted and reported.
+    var counts = PacketCounts()
+    var history = PolicyHistory()
+    var listeners = Listeners()
 
     /// - Parameter datapath: not opened yet; ``start(_:)`` does it.
     public init(
@@ -87,58 +76,68 @@ public actor Agent<Plane: Datapath & ~Copyable> {
             let numbering = try datapath.open()
             pipeline = PolicyPipeline(
                 nodeName: settings.nodeName, numbering: numbering, settings: settings.policy)
-            if settings.cluster != nil {
-                store.followsCluster = true
-                cluster.gathering = pipeline
-                // Numbers that every policy has are no policy.
-                let isBlank = numbering.rules.values.allSatisfy { pipeline.compiled.rules[$0] != nil }
-                cluster.keepsPrevious = !isBlank || !numbering.endpoints.isEmpty
+            if settings.cluster == nil {
+                phase.move(on: .opened(.withoutCluster))
+            } else {
+                inputs.store.followsCluster = true
+                inputs.gathering = pipeline
+                // Every policy has these rules' numbers: they alone are no previous run's.
+                let isBlank =
+                    numbering.endpoints.isEmpty
+                    && numbering.rules.values.allSatisfy { pipeline.compiled.rules[$0] != nil }
+                phase.move(on: .opened(isBlank ? .cluster : .clusterAndPrevious))
             }
         } catch {
             throw .datapath(error)
         }
-        attached.records = readAttachments()
+        inputs.attachments.records = readAttachments()
+        readLocalAddresses()
         let read = take(guardrails, from: .guardrails) + take(first, from: .manifests)
         let pushed = accept(kept ?? readPushes())
         bridging.adopt()
         // One step for all, so that things get the numbers back that the kernel knows them by.
-        pipeline.ingest(localAddresses: readLocalAddresses())
-        pipeline.ingest(attachments: attached.pods)
+        pipeline.ingest(localAddresses: inputs.localAddresses.sorted())
+        pipeline.ingest(attachments: inputs.attachments.pods)
         pipeline.ingest(read + pushed)
-        applyResolved()
+        ingestResolved()
         logFirst()
-        if cluster.keepsPrevious {
+        if phase.keepsPrevious {
             logger.notice("what a previous run left stays in force until all of the cluster is known")
-        } else {
-            // Its failure is noted and retried.
-            _ = try? resyncNow()
         }
+        reconcile([.policy, .kernel])
         watch()
     }
 
     public func manifestsChanged(_ change: ManifestChange) {
         let events = take(change, from: .manifests)
-        // A failure is noted and retried.
-        try? advance { $0.apply(events) }
-        logChanges(events, source: settings.manifestDirectory ?? "manifests")
+        observe(events, from: settings.manifestDirectory ?? "manifests")
     }
 
     public func guardrailsChanged(_ change: ManifestChange) {
         let events = take(change, from: .guardrails)
-        // A failure is noted and retried.
-        try? advance { $0.apply(events) }
-        logChanges(events, source: settings.guardrailDirectory ?? "guardrails")
+        observe(events, from: settings.guardrailDirectory ?? "guardrails")
     }
 
-    /// What changes in force.
+    /// Puts into force what changes in force, and logs it.
+    ///
+    /// - Parameter source: who reported it, for the log.
+    func observe(_ events: [ObjectEvent], from source: String) {
+        pipeline.ingest(events)
+        reconcile(.policy)
+        logChanges(events, source: source)
+    }
+
+    /// Takes in what a directory holds now.
+    ///
+    /// - Returns: what changes in force.
     private func take(_ change: ManifestChange, from directory: ObjectStore.Directory) -> [ObjectEvent] {
         let before = Set(problems)
-        let events = store.take(change.events, from: directory)
+        let events = inputs.store.take(change.events, from: directory)
         let told = ManifestChange(problems: change.problems, notices: change.notices, warnings: change.warnings)
-        let warned = Set(guardrails.warnings + manifests.warnings)
+        let warned = Set(inputs.guardrails.warnings + inputs.manifests.warnings)
         switch directory {
-        case .guardrails: guardrails = told
-        case .manifests: manifests = told
+        case .guardrails: inputs.guardrails = told
+        case .manifests: inputs.manifests = told
         }
         for problem in problems where !before.contains(problem) {
             logger.error("document refused; what it replaces stays in force", metadata: ["problem": "\(problem)"])
@@ -150,12 +149,12 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     }
 
     /// All that is refused now, of both directories.
-    var problems: [Problem] { guardrails.problems + manifestProblems }
+    var problems: [Problem] { inputs.guardrails.problems + manifestProblems }
 
     /// What is refused of the manifests, by itself or because a guardrail stands before it.
     var manifestProblems: [Problem] {
-        manifests.problems
-            + store.shadowed.map { key in
+        inputs.manifests.problems
+            + inputs.store.shadowed.map { key in
                 Problem(
                     file: settings.manifestDirectory, object: "\(key)", field: "",
                     reason: "overridden by the static guardrail of the same name",
@@ -165,7 +164,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
 
     public func stop() {
         endFollowing()
-        pump?.cancel()
+        listeners.pump?.cancel()
         history.summary?.cancel()
         programming.stop()
         replacement.retry?.cancel()

@@ -2,6 +2,7 @@
 import ClusterVerdicts
 import CompiledPolicy
 import ControlProtocol
+import Explanations
 import KubernetesObjects
 import NetworkTypes
 import PolicyModel

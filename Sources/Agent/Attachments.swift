@@ -1,12 +1,13 @@
-import ControlProtocol
 // SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
 import ControlSocket
 import FoundationEssentials
 import NetworkTypes
+import NodeNetwork
 import PolicyModel
 
-/// What the container runtime has reported of this node's pods, and the calls that wait for the policy of one.
-struct Attachments {
+/// What the container runtime has reported of this node's pods.
+struct Attachments: Equatable {
     /// An interface of a sandbox.
     struct Key: Codable, Hashable, Sendable, Comparable {
         var container: String
@@ -22,8 +23,6 @@ struct Attachments {
     }
 
     var records: [Key: Record] = [:]
-    /// Those that wait for the next step.
-    var waiting: [CheckedContinuation<Void, Never>] = []
 
     /// At most one of a UID and of an address.
     var pods: [PodAttachment] {
@@ -43,15 +42,29 @@ struct Attachments {
     /// Adds one. Another record of one of its addresses loses the address for good: the runtime has given it anew, and an
     /// address never returns to the sandbox that had it. So this is no claim, which would prevail again once the later
     /// one goes, but the book of what the runtime has given.
-    static func adding(_ record: Record, as key: Key, to records: [Key: Record]) -> [Key: Record] {
-        var records = records
+    func adding(_ record: Record, as key: Key) -> Self {
+        var next = self
         for (other, var old) in records where other != key {
             let count = old.pod.addresses.count
             old.pod.addresses.removeAll { record.pod.addresses.contains($0) }
-            if old.pod.addresses.count < count { records[other] = old.pod.addresses.isEmpty ? nil : old }
+            if old.pod.addresses.count < count { next.records[other] = old.pod.addresses.isEmpty ? nil : old }
         }
-        records[key] = record
-        return records
+        next.records[key] = record
+        return next
+    }
+
+    func removing(_ keys: [Key]) -> Self {
+        var next = self
+        for key in keys { next.records[key] = nil }
+        return next
+    }
+
+    /// Those whose interfaces are all gone from the node.
+    func vanished(in network: NetworkState) -> [Key] {
+        let known = records.filter { !$0.value.hostInterfaces.isEmpty }
+        guard !known.isEmpty else { return [] }
+        let names = Set(network.links.values.map(\.name))
+        return known.filter { names.isDisjoint(with: $0.value.hostInterfaces) }.map(\.key)
     }
 }
 
@@ -93,16 +106,16 @@ public struct AttachmentFile: Sendable {
         return try file.attempt {
             let content = try JSONDecoder().decode(Content.self, from: Data(bytes))
             guard content.version == Self.version else { throw file.failure("is of version \(content.version)") }
-            var records: [Attachments.Key: Attachments.Record] = [:]
+            var attachments = Attachments()
             for entry in content.attachments {
                 let pod = PodAttachment(
                     uid: entry.uid, namespace: entry.namespace, name: entry.pod,
                     addresses: try entry.addresses.map { try IPAddress($0) }, isHeld: entry.held)
-                records = Attachments.adding(
+                attachments = attachments.adding(
                     Attachments.Record(pod: pod, network: entry.network, hostInterfaces: entry.hostInterfaces),
-                    as: Attachments.Key(container: entry.container, ifname: entry.ifname), to: records)
+                    as: Attachments.Key(container: entry.container, ifname: entry.ifname))
             }
-            return records
+            return attachments.records
         }
     }
 

@@ -1,6 +1,5 @@
-import CLinuxShim
-import ControlProtocol
 // SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
 import ControlSocket
 import KubernetesClient
 import Logging
@@ -59,7 +58,7 @@ public struct Daemon: Service {
             group.addTask { await serveMetrics() }
             group.addTask { await watch(manifests) { await agent.manifestsChanged($0) } }
             group.addTask { await watch(guardrails) { await agent.guardrailsChanged($0) } }
-            group.addTask { await cluster?.run { await agent.clusterChanged($0) } }
+            group.addTask { await cluster?.run { await take($0) } }
             let reporting = Task { await report() }
             let served = await withGracefulShutdownHandler {
                 await serve()
@@ -83,14 +82,20 @@ public struct Daemon: Service {
         try served.get()
     }
 
+    /// Around the first compilation, which needs most memory, what read the lists goes.
+    private func take(_ update: ClusterUpdate) async {
+        if update.stage == .complete { ProcessMemory.trim() }
+        await agent.clusterChanged(update)
+        if update.stage == .complete { ProcessMemory.trim() }
+    }
+
     private func serve() async -> Result<Void, any Error> {
         do {
             try await ControlServer(file: socket, backend: agent, logger: logger) {
                 logger.info("ready", metadata: ["socket": "\(socket.path)"])
                 notifier.tell(.ready)
                 onReady()
-                // Two thirds of the memory are pages of code and metadata that only the start needed.
-                bh_forget_start()
+                ProcessMemory.forgetStart()
             }.run()
             return .success(())
         } catch {

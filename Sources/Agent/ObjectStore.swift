@@ -122,10 +122,32 @@ struct ObjectStore {
         return guardrails[key] == nil ? event : nil
     }
 
-    /// Takes in what an API server tells of a policy.
+    /// What changed in the cluster.
+    struct ClusterChange {
+        /// Policies that come into force, change or go.
+        var policies: [ObjectEvent] = []
+        /// Pods, namespaces and nodes, which nobody else may bring.
+        var others: [ObjectEvent] = []
+    }
+
+    /// Takes in what an API server reported.
     ///
-    /// - Returns: what changes in force; nil: a guardrail stands before it.
-    mutating func takeClusterPolicy(_ event: ObjectEvent) -> ObjectEvent? {
+    /// - Returns: what changes in force: no policy that a guardrail shadows.
+    mutating func take(cluster events: [ObjectEvent]) -> ClusterChange {
+        guard events.contains(where: \.key.kind.isPolicy) else { return ClusterChange(others: events) }
+        var change = ClusterChange()
+        for event in events {
+            guard event.key.kind.isPolicy else {
+                change.others.append(event)
+                continue
+            }
+            if let policy = takeClusterPolicy(event) { change.policies.append(policy) }
+        }
+        return change
+    }
+
+    /// Nil: a guardrail stands before it.
+    private mutating func takeClusterPolicy(_ event: ObjectEvent) -> ObjectEvent? {
         let key: ObjectKey
         switch event {
         case .set(let object):

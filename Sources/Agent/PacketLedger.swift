@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import PolicyModel
 
-/// Sums of what rules have counted, which never fall: a rule that is gone takes its own counter with it, and a sum that
-/// fell would be read as one that began anew.
+/// Sums of what rules have counted, which never fall: a sum that fell would be read as one that began anew.
 ///
 /// What a rule counts between the last reading and its end is not in the sums.
 struct PacketLedger {
@@ -19,9 +18,8 @@ struct PacketLedger {
         }
     }
 
-    /// What one rule has counted until now.
+    /// What one rule has counted since the last time.
     struct Count {
-        var rule: RuleIdentity
         var series: Series
         var packets: UInt64
     }
@@ -31,19 +29,13 @@ struct PacketLedger {
     static let otherNamespaces = "other"
 
     private(set) var totals: [Series: UInt64] = [:]
-    private var last: [RuleIdentity: UInt64] = [:]
     private var namespaces: Set<String> = []
 
-    mutating func take(_ counts: [Count]) {
-        var now: [RuleIdentity: UInt64] = [:]
+    /// In the order of the series, so that which namespaces have series of their own depends on nothing else.
+    mutating func add(_ counts: [Count]) {
         for count in counts.sorted(by: { $0.series < $1.series }) {
-            let before = last[count.rule] ?? 0
-            // Fewer than before: the counter began anew.
-            let added = count.packets >= before ? count.packets - before : count.packets
-            totals[capped(count.series), default: 0] += added
-            now[count.rule] = count.packets
+            totals[capped(count.series), default: 0] += count.packets
         }
-        last = now
     }
 
     private mutating func capped(_ series: Series) -> Series {

@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import KubernetesObjects
 import PolicyModel
+import PolicyTranslation
 
 extension KubernetesObject {
-    /// Whom a policy is about, in words; nil for what is no policy.
-    var subject: String? {
-        switch self {
-        case .networkPolicy(let policy):
-            policy.podSelector.isEmpty
-                ? "all pods of its namespace" : "pods \(policy.podSelector.words) of its namespace"
-        case .tierPolicy(let policy): policy.subject.words
-        case .pod, .namespace, .node: nil
-        }
-    }
+    /// The pods that a policy protects, in words; nil for what is no policy.
+    var subject: String? { Policy(self)?.subject.words }
 
     /// Parts of a policy that are not understood, as sentences.
     var unknownParts: [String] {
@@ -24,23 +17,24 @@ extension KubernetesObject {
     }
 }
 
-extension PodSelection {
-    var words: String {
-        switch (namespaces.isEmpty, pods.isEmpty) {
-        case (true, true): "all pods"
-        case (false, true): "pods of namespaces \(namespaces.words)"
-        case (true, false): "pods \(pods.words) of all namespaces"
-        case (false, false): "pods \(pods.words) of namespaces \(namespaces.words)"
+extension PodSubject {
+    fileprivate var words: String {
+        let who = pods.isEmpty ? "all pods" : "pods \(pods.words)"
+        return switch namespaces {
+        case .named: "\(who) of its namespace"
+        case .selector(let selector) where !selector.isEmpty:
+            pods.isEmpty ? "pods of namespaces \(selector.words)" : "\(who) of namespaces \(selector.words)"
+        case .selector: pods.isEmpty ? who : "\(who) of all namespaces"
         }
     }
 }
 
 extension LabelSelector {
     /// Whether it selects everything.
-    var isEmpty: Bool { matchLabels.isEmpty && matchExpressions.isEmpty }
+    fileprivate var isEmpty: Bool { matchLabels.isEmpty && matchExpressions.isEmpty }
 
     /// `app=web,tier notin (a,b)`, as kubectl writes selectors.
-    var words: String {
+    fileprivate var words: String {
         let labels = matchLabels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         return (labels + matchExpressions.map(\.words)).joined(separator: ",")
     }

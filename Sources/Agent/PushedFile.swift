@@ -1,5 +1,5 @@
-import ControlProtocol
 // SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
 import ControlSocket
 import Documents
 import FoundationEssentials

@@ -37,14 +37,17 @@ struct RuleCounts {
         present = Set(identities.values)
     }
 
+    /// Whether any rules were noted, so that a reading says something.
+    var areKnown: Bool { !identities.isEmpty }
+
     /// Whether the rule was in force at the last note.
     func isPresent(_ rule: RuleIdentity) -> Bool { present.contains(rule) }
 
-    /// What the rule's counter showed at the last reading; it begins anew with the rule.
-    func sinceReset(_ rule: RuleIdentity) -> RuleCounter { last[rule] ?? RuleCounter() }
-
     /// Takes in a reading of all counters.
-    mutating func take(_ reading: [RuleID: RuleCounter]) {
+    ///
+    /// - Returns: what each rule has counted since the last reading. A counter that shows fewer packets than before
+    ///   began anew.
+    mutating func take(_ reading: [RuleID: RuleCounter]) -> [RuleIdentity: UInt64] {
         var now: [RuleIdentity: RuleCounter] = [:]
         for (id, counter) in reading {
             guard let identity = identities[id] else { continue }
@@ -54,8 +57,13 @@ struct RuleCounts {
             if carried[identity] == nil { gone.append(identity) }
             carried[identity, default: RuleCounter()] += before
         }
+        let added = now.map { identity, counter in
+            let before = last[identity]?.packets ?? 0
+            return (identity, counter.packets >= before ? counter.packets - before : counter.packets)
+        }
         last = now
         while gone.count > Self.goneLimit { carried[gone.removeFirst()] = nil }
+        return Dictionary(uniqueKeysWithValues: added)
     }
 
     /// The sum of a rule, at the last reading.

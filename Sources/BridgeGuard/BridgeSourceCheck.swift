@@ -4,8 +4,8 @@ import Netfilter
 import NetworkTypes
 
 /// The guard of bridge ports, for either datapath: one table `bridge bulkhead` in the network namespace of the thread
-/// that calls ``set(_:)``. The table goes on checking when this value, or the process, is gone; ``uninstall()`` removes
-/// it, and ``repair()`` restores it.
+/// that calls ``set(_:)``. The table keeps checking when this value or the process is gone; ``uninstall()`` removes it,
+/// and ``repair()`` repairs it.
 public struct BridgeSourceCheck: ~Copyable {
     private var socket: NetfilterSocket?
     /// What the kernel was given last; nil: it must be given everything.

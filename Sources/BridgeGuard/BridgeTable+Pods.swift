@@ -71,7 +71,7 @@ extension BridgeTable {
         let end = TableRule(Self.drop)
         return [
             TableChain(
-                Name.discovery, comment: "Router advertisements and redirects are no pod's",
+                Name.discovery, comment: "Pods send no router advertisements and no redirects",
                 rules: [
                     has(ICMPType.advertisement, Name.advertisement), has(ICMPType.solicitation, Name.solicitation),
                     has(ICMPType.routerSolicitation, Name.routerSolicitation), end,

@@ -32,7 +32,7 @@ package struct BridgeTable {
         static let forwardEnd = "forward-end"
         static let sources = "source-addresses"
         static let podPorts = "pod-ports"
-        static let discovery = "neighbour-discovery"
+        static let discovery = "neighbor-discovery"
         static let spoofed = "packets-spoofed"
         static let hardware = "pod-hardware"
         static let anyHardware = "pods-with-any-hardware"
@@ -43,8 +43,8 @@ package struct BridgeTable {
         static let arp = "arp-senders"
         static let ipv4 = "ipv4-frames"
         static let ipv6 = "ipv6-frames"
-        static let advertisement = "neighbour-advertisement"
-        static let solicitation = "neighbour-solicitation"
+        static let advertisement = "neighbor-advertisement"
+        static let solicitation = "neighbor-solicitation"
         static let routerSolicitation = "router-solicitation"
         static let ownHardware = "own-hardware"
         static let targets = "port-targets"
@@ -85,7 +85,7 @@ package struct BridgeTable {
             rules.append(
                 TableRule(
                     [.member([.interface], of: Name.open, negated: true)] + Self.drop,
-                    comment: "By ports that are nobody's nothing comes in"))
+                    comment: "Nothing enters through ports without a known pod"))
         }
         rules.append(TableRule([.verdict(.jump(Name.others))]))
         return TableChain(Name.prerouting, hook: .prerouting, rules: rules)
@@ -97,7 +97,7 @@ package struct BridgeTable {
                 [family == .ipv4 ? Self.ip4 : Self.ip6, .member([.source(family)], of: Name.known(family))] + Self.drop)
         }
         return TableChain(
-            Name.others, comment: "By other ports comes nothing that is known to be somebody's",
+            Name.others, comment: "Nothing with a known owner enters through other ports",
             rules: [TableRule([.member([.hardwareSource], of: Name.knownHardware)] + Self.drop)] + known + [
                 TableRule([Self.arp, .member([.arpSource], of: Name.known(.ipv4))] + Self.drop),
                 TableRule([
@@ -142,7 +142,7 @@ package struct BridgeTable {
                     [
                         Self.ip6, Self.isLinkLocal(.source(.ipv6)),
                         .member([.source(.ipv6)], of: Name.known(.ipv6), negated: true), .verdict(.go(Name.ipv6)),
-                    ], comment: "One that nobody is known to have"),
+                    ], comment: "An address without a known owner"),
                 TableRule([Self.ip6, Self.isUnspecified, .verdict(.go(Name.ipv6))]),
                 TableRule(Self.drop),
             ])
@@ -164,7 +164,7 @@ package struct BridgeTable {
     private var ipv4: TableChain {
         let (udp, icmp) = (Term.transportProtocol(.udp), Term.transportProtocol(.icmp))
         return TableChain(
-            Name.ipv4, comment: "What no pod sends: source routes, DHCP answers, redirects, router advertisements",
+            Name.ipv4, comment: "Pods send no source routes, DHCP answers, redirects, router advertisements",
             rules: [
                 TableRule([
                     Self.equals(.internetHeader, [0x45]), .transportProtocol(.tcp), .verdict(.accept),
@@ -180,7 +180,7 @@ package struct BridgeTable {
     private var ipv6: TableChain {
         let udp = Term.transportProtocol(.udp)
         return TableChain(
-            Name.ipv6, comment: "What no pod sends: routing headers, DHCP answers, others' discovery",
+            Name.ipv6, comment: "Pods send no routing headers, DHCP answers, others' discovery",
             rules: [
                 TableRule([Self.equals(.nextHeader, [6]), .verdict(.accept)]),
                 TableRule([.routingHeader] + Self.drop),

@@ -108,7 +108,7 @@ struct request {
 		struct ifinfomsg link;
 		struct ifaddrmsg address;
 		struct rtmsg route;
-		struct ndmsg neighbour;
+		struct ndmsg neighbor;
 		struct genlmsghdr generic;
 		/* Room for the header and the attribute. */
 		char bytes[sizeof(struct ifinfomsg) + sizeof(struct rtattr) + GENL_NAMSIZ];
@@ -173,8 +173,8 @@ int bh_route_dump(int descriptor, uint16_t type, uint8_t family, uint32_t sequen
 int bh_route_dump_port(int descriptor, uint32_t port, uint32_t sequence)
 {
 	struct request request = begin(RTM_GETNEIGH, NLM_F_DUMP, sequence, sizeof(struct ndmsg));
-	request.body.neighbour.ndm_family = AF_BRIDGE;
-	request.body.neighbour.ndm_ifindex = (int)port;
+	request.body.neighbor.ndm_family = AF_BRIDGE;
+	request.body.neighbor.ndm_ifindex = (int)port;
 	return ask_strictly(descriptor, &request);
 }
 

@@ -96,23 +96,23 @@ struct NodeFolder: Sendable {
             unlink(path(of: temporary))
             throw error
         }
-        synchronise()
+        synchronize()
     }
 
     func rename(_ name: String, to new: String) throws(InstallationError) {
         guard Glibc.rename(path(of: name), path(of: new)) == 0 else { throw failure(name) }
-        synchronise()
+        synchronize()
     }
 
     func remove(_ name: String) throws(InstallationError) {
         guard unlink(path(of: name)) == 0 || errno == ENOENT else { throw failure(name) }
-        synchronise()
+        synchronize()
     }
 
     private func rename(_ old: String, _ new: String) -> Int32 { Glibc.rename(old, new) }
 
     /// A rename outlives a crash once its directory is on the disk.
-    private func synchronise() {
+    private func synchronize() {
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { return }
         fsync(descriptor)

@@ -61,7 +61,7 @@ package struct ClaimTable: Sendable {
 
     package init() {}
 
-    /// The owner of one address before and after a change; nil: nobody claims it.
+    /// The owner of one address before and after a change; nil: no endpoint claims it.
     package struct OwnerChange: Sendable, Hashable {
         package var before: UInt32?
         package var after: UInt32?

@@ -3,12 +3,12 @@ import KubernetesObjects
 import NetworkTypes
 import PolicyModel
 
-/// What the node's container runtime has reported of its pods, and the objects that it is about.
+/// The container runtime's reports about this node's pods, and the objects of these pods.
 ///
-/// An object is an attachment's if it has its UID; else, if no object has, the mirror of a static pod is, whose
-/// annotation has this UID: a kubelet tells the runtime the static pod's, and the API server gives the mirror another.
-/// Anybody may write the annotation who may make pods, so it counts only for what the runtime has told of a pod of
-/// just this namespace and name, and never against an object whose own UID it is.
+/// An object belongs to an attachment if it has its UID. If no object has it, the mirror of a static pod does whose
+/// annotation has this UID: a kubelet gives the runtime the static pod's UID, and the API server gives the mirror
+/// another. Any user who may create pods may write the annotation. So it counts only for a report about a pod of
+/// exactly this namespace and name, and never against an object with this UID.
 struct AttachedPods: Sendable {
     /// By UID.
     var attachments: [String: PodAttachment] = [:]

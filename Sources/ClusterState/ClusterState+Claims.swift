@@ -43,7 +43,7 @@ extension ClusterState {
 
     // MARK: Who has what
 
-    /// The group of the pod that has an address. Nil also for held and pushed endpoints: they are nobody's peers.
+    /// The group of the pod that has an address. Also nil for held and pushed endpoints: they are never peers.
     package func group(of address: IPAddress) -> UInt32? {
         claims.owner(of: address).flatMap { pods[Int($0)].hasGroup ? pods[Int($0)].group : nil }
     }
@@ -66,8 +66,8 @@ extension ClusterState {
     }
 
     /// The addresses at which a pushed endpoint is judged: those that it has, and those of pods of other nodes. As a
-    /// peer such an address is that pod's. But what another node's object says takes no protection away from an endpoint
-    /// here.
+    /// peer such an address is that pod's. But what another node's object says takes no protection away from an
+    /// endpoint here.
     package func judgedAddresses(ofPushed name: EndpointName) -> [IPAddress] {
         guard let number = withoutObject.numbers[name] else { return [] }
         return pods[Int(number)].addresses.filter { address in localOwner(of: address).map { $0 == number } ?? true }

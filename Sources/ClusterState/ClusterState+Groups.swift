@@ -126,7 +126,7 @@ extension ClusterState {
     package func account(ofGroup number: UInt32) -> String { strings[groups[Int(number)].key.account] }
 
     /// The active groups with a label, sorted.
-    package func groups(labelled pair: LabelPair) -> [UInt32] { groupsByPair[pair] ?? [] }
+    package func groups(labeled pair: LabelPair) -> [UInt32] { groupsByPair[pair] ?? [] }
 
     /// The numbers of a port name anywhere in the cluster, sorted.
     package func numbers(of name: PortName) -> [UInt16] { portNumbers[name].map { $0.keys.sorted() } ?? [] }

@@ -89,8 +89,9 @@ extension ClusterState {
     /// The policies whose subject contains the pods of a group, in order of evaluation.
     package func policies(selecting group: UInt32) -> [UInt32] {
         let namespace = groups[Int(group)].namespace
+        let (ofNamespaces, ofPods) = (labels(ofNamespace: namespace), labels(ofGroup: group))
         func selecting(_ list: [UInt32]) -> [UInt32] {
-            list.filter { policies[Int($0)].map { selects($0, group: group) } ?? false }
+            list.filter { policies[Int($0)]?.subject.holds(namespace, ofNamespaces, ofPods) ?? false }
         }
         let ofNamespace = selecting(namespaces[Int(namespace)].policies)
         let ofCluster = selecting(clusterPolicies)
@@ -104,11 +105,7 @@ extension ClusterState {
     /// Whether a policy's subject contains the pods of a group.
     package func selects(_ policy: PolicyRecord, group: UInt32) -> Bool {
         let namespace = groups[Int(group)].namespace
-        switch policy.subject.namespaces {
-        case .namespace(let own): guard own == namespace else { return false }
-        case .selector(let selector): guard selector.matches(labels(ofNamespace: namespace)) else { return false }
-        }
-        return policy.subject.pods.matches(labels(ofGroup: group))
+        return policy.subject.holds(namespace, labels(ofNamespace: namespace), labels(ofGroup: group))
     }
 
     // MARK: Canonical form

@@ -39,9 +39,8 @@ extension ClusterState {
     /// Endpoints that stand for unknown pods.
     package var unknownEndpointCount: Int { withoutObject.numbers.keys.count { $0.kind == .unknown } }
 
-    /// An interface stands for an unknown pod while policy has something to say about it, which is where a policy
-    /// selects all pods, and while nobody but interfaces claims one of its addresses: it does so as a whole or not at
-    /// all.
+    /// An interface stands for an unknown pod while a policy selects all pods and only interfaces claim its addresses:
+    /// as a whole or not at all.
     private func unknownPods() -> [EndpointName: [IPAddress]] {
         guard !withoutObject.interfaces.isEmpty, selectsAllPods else { return [:] }
         var result: [EndpointName: [IPAddress]] = [:]

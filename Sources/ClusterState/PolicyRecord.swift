@@ -28,6 +28,15 @@ struct RetainedNumbers: Sendable, Equatable {
 package struct IndexedSubject: Sendable, Hashable {
     package var namespaces: IndexedScope
     package var pods: IndexedSelector
+
+    /// Whether pods with these labels in a namespace with those belong.
+    func holds(_ namespace: UInt32, _ labelsOfNamespace: [LabelPair], _ labels: [LabelPair]) -> Bool {
+        switch namespaces {
+        case .namespace(let own): guard own == namespace else { return false }
+        case .selector(let selector): guard selector.matches(labelsOfNamespace) else { return false }
+        }
+        return pods.matches(labels)
+    }
 }
 
 /// Namespaces by number or by label.
@@ -40,7 +49,7 @@ package enum IndexedScope: Sendable, Hashable {
 package struct IndexedRule: Sendable, Equatable {
     package var name: String?
     package var action: RuleAction
-    /// Nil: every address. Empty: nobody.
+    /// Nil: every address. Empty: none.
     package var peers: [IndexedPeer]?
     /// Nil: every port of every protocol. Empty: none.
     package var ports: [IndexedPolicyPort]?

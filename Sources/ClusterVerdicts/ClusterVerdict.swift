@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ClusterState
 import CompiledPolicy
+import Explanations
 import KubernetesObjects
 import NetworkTypes
 import PolicyModel
@@ -130,7 +131,7 @@ extension ClusterVerdict {
         }
     }
 
-    /// A host network pod's are its host's, from whichever object tells them.
+    /// A host network pod has its host's addresses, from whichever object names them.
     private func claimedAddresses(of pod: Pod) -> [IPAddress] {
         guard pod.hostNetwork else { return pod.podIPs }
         for told in [pod.hostIPs, pod.podIPs] where !told.isEmpty { return told }
@@ -198,7 +199,7 @@ extension ClusterDirection {
     fileprivate init(samePod pod: EndpointName, _ decision: DirectionDecision?) {
         self.init(
             verdict: .allow, decided: false, kind: .samePod,
-            reason: decision?.reason ?? "\(pod) to its own address is always allowed", endpoint: pod)
+            reason: decision?.reason ?? DirectionDecision.alwaysToItself(pod), endpoint: pod)
     }
 
     fileprivate init(hostNetworkPod pod: EndpointName) {

@@ -3,7 +3,7 @@ import NetworkTypes
 import PolicyModel
 
 extension CompiledPolicy {
-    /// The answer of these tables for one flow, as a packet gets it in the kernel, with the reason in words.
+    /// The answer of these tables for one flow, as a packet gets it in the kernel, with its reason.
     ///
     /// - Parameter throughService: the flow was sent to a Service, which chose this destination. It matters to an
     ///   endpoint that reaches itself so: the Admin and Baseline tiers decide, and NetworkPolicy never denies.
@@ -93,7 +93,10 @@ extension CompiledPolicy {
         }
         var cell = program.cell(peer.addressClass, question.portClass)
         if question.isHairpin, cell.isNetworkPolicy {
-            if cell.verdict == .deny { return DirectionDecision(notDeniedToItself: endpoint.name, direction) }
+            if cell.verdict == .deny {
+                return DirectionDecision(
+                    allowedBy: .noPolicy(direction), at: endpoint.name, why: .neverDeniedToItself)
+            }
             if cell.wouldDeny { cell = Cell(.allow, by: allowingRule(in: program, peer.addressClass, question.flow)) }
         }
         return decision(cell, direction, endpoint, program, peer, question.flow)
@@ -106,16 +109,20 @@ extension CompiledPolicy {
         var rule = cell.rule
         if cell.wouldDeny, let program { rule = allowingRule(in: program, peer.addressClass, flow) }
         let identity = identity(of: rule, direction)
-        var reason = identity.sentence(cell.verdict, endpoint: endpoint.name, isSelected: program != nil)
-        if cell.verdict == .deny, case .isolation = identity, let program {
+        let why: DecisionReason
+        switch identity {
+        case .rule: why = .rule
+        case .isolation:
             let other = direction == .ingress ? flow.source : flow.destination
-            reason += nearestRule(in: program, peer: other, peer.addressClass, flow).map { "; \($0)" } ?? ""
+            why = .isolation(nearest: program.flatMap { nearestRule(in: $0, peer: other, peer.addressClass, flow) })
+        case .ownNode: why = .ownNode
+        case .failsafe: why = .failsafe
+        case .noPolicy: why = program == nil ? .notSelected : .noMatch
+        case .overLimit: why = .overLimit
         }
-        let wouldDeny = cell.wouldDeny ? self.identity(of: cell.rule, direction) : nil
-        if let wouldDeny { reason += "; in audit: would be \(wouldDeny.denial)" }
         return DirectionDecision(
-            verdict: cell.verdict, endpoint: endpoint.name, rule: rule, identity: identity, reason: reason,
-            wouldDeny: wouldDeny)
+            verdict: cell.verdict, endpoint: endpoint.name, rule: rule, identity: identity, why: why,
+            wouldDeny: cell.wouldDeny ? self.identity(of: cell.rule, direction) : nil)
     }
 
     private func identity(of rule: RuleID, _ direction: Direction) -> RuleIdentity {
@@ -138,32 +145,32 @@ extension CompiledPolicy {
     /// matches, not even partly.
     private func nearestRule(
         in program: Program, peer: IPAddress, _ addressClass: AddressClassID, _ flow: Flow
-    ) -> String? {
+    ) -> NearestRule? {
         let memberOf = addressClasses[addressClass]?.peerSets ?? []
-        var byPort: ProgramRule?
-        for rule in program.rules where rule.action == .allow && isWritten(rule) {
+        var byPort: NearestRule?
+        for rule in program.rules where rule.action == .allow {
+            guard let identity = rules[rule.rule]?.identity, case .rule = identity else { continue }
             if rule.peers.matches(memberOf) {
-                return "nearest rule: \(flow.portText) not in \(name(rule)) (\(rule.ports.text))"
+                return NearestRule(
+                    rule: identity, mismatch: .port(flow.destinationPort, flow.ipProtocol, allowed: rule.ports))
             }
-            if byPort == nil, rule.ports.matches(flow) { byPort = rule }
+            if byPort == nil, rule.ports.matches(flow) {
+                byPort = NearestRule(rule: identity, mismatch: .peer(peer, allowed: descriptions(of: rule.peers) ?? []))
+            }
         }
-        return byPort.map { "nearest rule: peer \(peer) not in \(name($0)) (\(text($0.peers, limit: 3)))" }
+        return byPort
     }
-
-    private func isWritten(_ rule: ProgramRule) -> Bool {
-        if case .rule = rules[rule.rule]?.identity { true } else { false }
-    }
-
-    private func name(_ rule: ProgramRule) -> String { rules[rule.rule]?.identity.name ?? "rule \(rule.rule.rawValue)" }
 
     /// The peers of a rule in words.
-    ///
-    /// - Parameter limit: of how many; how many more there are is said.
-    public func text(_ peers: PeerMatch, limit: Int = .max) -> String {
-        guard case .sets(let sets) = peers else { return "every peer" }
-        let texts = sets.map { peerSets[$0]?.description ?? "peer set \($0.rawValue)" }.sorted()
-        let more = texts.count > limit ? "; and \(texts.count - limit) more" : ""
-        return texts.isEmpty ? "nobody" : texts.prefix(limit).joined(separator: "; ") + more
+    public func text(_ peers: PeerMatch) -> String {
+        guard let texts = descriptions(of: peers) else { return "every peer" }
+        return texts.isEmpty ? "nobody" : texts.joined(separator: "; ")
+    }
+
+    /// The peer sets of a rule as their policies write them, sorted. Nil: every peer.
+    private func descriptions(of peers: PeerMatch) -> [String]? {
+        guard case .sets(let sets) = peers else { return nil }
+        return sets.map { peerSets[$0]?.description ?? "peer set \($0.rawValue)" }.sorted()
     }
 }
 
@@ -189,12 +196,6 @@ extension PortMatch {
     }
 }
 
-extension Flow {
-    fileprivate var portText: String {
-        destinationPort.map { "port \($0)/\(ipProtocol)" } ?? "protocol \(ipProtocol)"
-    }
-}
-
 extension RuleIdentity {
     /// "shop/allow-api rule 1" or "shop/allow-api rule 1 (from web)"; people count from 1.
     public var name: String {
@@ -206,39 +207,6 @@ extension RuleIdentity {
         case .noPolicy: return "no policy"
         case .failsafe(let what): return "\(what), always allowed"
         case .overLimit: return "over the limits"
-        }
-    }
-
-    /// `a and b`, `a, b and c`, `a, b and 18 more`.
-    private static func some(_ policies: [PolicyReference]) -> String {
-        let names = policies.map(\.description)
-        guard names.count > 3 else {
-            return names.count < 2
-                ? names.joined() : names.dropLast().joined(separator: ", ") + " and \(names[names.count - 1])"
-        }
-        return "\(names[0]), \(names[1]) and \(names.count - 2) more"
-    }
-
-    fileprivate var denial: String {
-        if case .isolation = self { "isolated by \(name)" } else { "denied by \(name)" }
-    }
-
-    fileprivate func sentence(_ verdict: Verdict, endpoint: EndpointName, isSelected: Bool) -> String {
-        switch self {
-        case .rule: return verdict == .allow ? "allowed by \(name)" : denial
-        case .isolation(_, let policies) where policies == [.unknownPod]:
-            return "denied: the Pod object is not known yet, and nothing is allowed until then"
-        case .isolation(let direction, let policies):
-            let verb = policies.count == 1 ? "isolates" : "isolate"
-            return "denied by default: \(Self.some(policies)) \(verb) this pod for \(direction.rawValue) and no rule "
-                + "allows it"
-        case .ownNode: return "allowed: own node"
-        case .failsafe(let what): return "allowed whatever the policies: \(what)"
-        case .noPolicy(let direction) where isSelected:
-            return "allowed: no rule for \(direction.rawValue) of \(endpoint) matches, and no policy isolates it"
-        case .noPolicy(let direction): return "allowed: no policy selects \(endpoint) for \(direction.rawValue)"
-        case .overLimit(let direction):
-            return "denied: the \(direction.rawValue) policy of \(endpoint) is over the limits of the tables"
         }
     }
 }

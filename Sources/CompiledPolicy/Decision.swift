@@ -2,36 +2,73 @@
 import NetworkTypes
 import PolicyModel
 
-/// One direction's answer, with the rule that gave it and a sentence for a person.
+/// One direction's answer, with the rule that gave it and the reason.
 public struct DirectionDecision: Sendable, Hashable {
     public var verdict: Verdict
     public var endpoint: EndpointName
     public var rule: RuleID
     public var identity: RuleIdentity
-    /// "allowed by shop/allow-api rule 1", or "isolated by shop/default-deny; nearest rule: port 6379 not in
-    /// shop/allow-api".
-    public var reason: String
+    /// What ``identity`` alone does not say about the verdict. The module `Explanations` renders both as a sentence.
+    public var why: DecisionReason
     /// The rule in audit that would deny what this allows.
     public var wouldDeny: RuleIdentity?
     public init(
-        verdict: Verdict, endpoint: EndpointName, rule: RuleID, identity: RuleIdentity, reason: String,
+        verdict: Verdict, endpoint: EndpointName, rule: RuleID, identity: RuleIdentity, why: DecisionReason,
         wouldDeny: RuleIdentity? = nil
     ) {
         self.verdict = verdict
         self.endpoint = endpoint
         self.rule = rule
         self.identity = identity
-        self.reason = reason
+        self.why = why
         self.wouldDeny = wouldDeny
     }
 }
 
+/// Why a direction got its verdict, as data.
+public indirect enum DecisionReason: Sendable, Hashable {
+    /// A rule of a policy matched.
+    case rule
+    /// Policies isolate the pod, and no rule allows the flow; `nearest` came closest to allowing it.
+    case isolation(nearest: NearestRule?)
+    /// The peer is the pod's own node.
+    case ownNode
+    /// No policy may stop this flow.
+    case failsafe
+    /// Policies select the pod, but no rule matches and none of them isolates the pod.
+    case noMatch
+    /// No policy selects the pod for this direction.
+    case notSelected
+    /// The policy exceeds the limits of the tables.
+    case overLimit
+    /// The pod reaches itself through a Service, and NetworkPolicy never denies that.
+    case neverDeniedToItself
+    /// The pod reaches its own address; the payload is the answer for the way through a Service, without the rule's
+    /// number.
+    case itself(throughService: DirectionDecision)
+}
+
+/// The rule that came closest to allowing a flow.
+public struct NearestRule: Sendable, Hashable {
+    /// What keeps the rule from matching.
+    public enum Mismatch: Sendable, Hashable {
+        /// The peer matches; the flow's port and protocol do not.
+        case port(UInt16?, IPProtocol, allowed: PortMatch)
+        /// The port matches; the flow's peer is in none of the rule's peer sets (as policies write them, sorted).
+        case peer(IPAddress, allowed: [String])
+    }
+    public var rule: RuleIdentity
+    public var mismatch: Mismatch
+    public init(rule: RuleIdentity, mismatch: Mismatch) {
+        self.rule = rule
+        self.mismatch = mismatch
+    }
+}
+
 extension DirectionDecision {
-    /// The answer where the NetworkPolicy tier would deny an endpoint to itself.
-    init(notDeniedToItself endpoint: EndpointName, _ direction: Direction) {
-        self.init(
-            verdict: .allow, endpoint: endpoint, rule: .noPolicy, identity: .noPolicy(direction),
-            reason: "allowed: NetworkPolicy keeps no pod from itself")
+    /// An answer that no cell gives: allowed, whatever the policies say.
+    init(allowedBy identity: RuleIdentity, at endpoint: EndpointName, why: DecisionReason) {
+        self.init(verdict: .allow, endpoint: endpoint, rule: .noPolicy, identity: identity, why: why)
     }
 }
 
@@ -53,14 +90,15 @@ public struct Decision: Sendable, Hashable {
 }
 
 extension Decision {
-    /// The answer for an endpoint and its own address, from the one for the way through a Service, which its reasons
-    /// tell as well.
+    /// The answer for an endpoint and its own address, from the answer for the way through a Service. Its reasons keep
+    /// that answer.
     var toItself: Decision {
         func always(_ decision: DirectionDecision, _ direction: Direction) -> DirectionDecision {
-            let reason = "\(decision.endpoint) to its own address is always allowed"
+            var through = decision
+            // Tables with other numbers give the same reason.
+            through.rule = .noPolicy
             return DirectionDecision(
-                verdict: .allow, endpoint: decision.endpoint, rule: .noPolicy, identity: .noPolicy(direction),
-                reason: "\(reason) (through a Service: \(decision.reason))")
+                allowedBy: .noPolicy(direction), at: decision.endpoint, why: .itself(throughService: through))
         }
         return Decision(
             verdict: .allow, egress: egress.map { always($0, .egress) }, ingress: ingress.map { always($0, .ingress) },

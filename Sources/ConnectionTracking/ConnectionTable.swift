@@ -69,7 +69,7 @@ package enum ConnectionTable {
             parse: { _, body in Connection(body.dropFirst(MemoryLayout<nfgenmsg>.size), where: isWanted) })
     }
 
-    /// Forgets one connection. Does nothing where it is already gone.
+    /// Forgets one connection. If it is already gone, that is a success.
     package static func remove(_ connection: Connection, _ socket: NetfilterSocket) throws(KernelError) {
         let family = UInt8(connection.flow.source.family == .ipv4 ? AF_INET : AF_INET6)
         do {

@@ -10,11 +10,11 @@ import NetworkTypes
 /// The datapath denies their packets in both directions. Their entries differ:
 ///
 /// - TCP: the entry stays as long as policy denies the connection. The kernel takes a segment without an entry for the
-///   first of a connection, so that the other end's next one would begin the same connection the other way round. When
-///   policy allows the connection again, it goes on with its entry.
-/// - All others: the entry goes after ``holdNanoseconds``, so that the next packet between the same ports begins a flow
-///   of its own direction. Answers to what had come through before are over by then; at once, one of them would begin
-///   that flow.
+///   first of a connection, so the other end's next segment would begin the same connection in the opposite direction.
+///   When policy allows the connection again, it continues with its entry.
+/// - All others: the entry is deleted after ``holdNanoseconds``, so that the next packet between the same ports
+///   begins a flow in its own direction. Answers to packets that had passed before have arrived by then; earlier, one
+///   of them would begin that flow.
 package struct RevokedConnections: Sendable {
     private struct Entry {
         var connection: Connection
@@ -31,14 +31,14 @@ package struct RevokedConnections: Sendable {
     package var isEmpty: Bool { entries.isEmpty }
     package var keys: some Sequence<Connection.Key> { entries.keys }
 
-    /// Walks the connection table. The rules that deny are programmed already.
+    /// Walks the connection table. The rules that deny are already in force.
     ///
-    /// Why the walk misses no flow: a flow that the rules before let through is in the connection table, or its packet is
-    /// on its way from our rules to the last hook, which enters it. Both happen in one run of the kernel's network code.
-    /// After the wait for that run, every such flow is in the table, and the present rules have judged each later entry.
-    /// Packets that the node itself sends need no wait, as policy never denies them. Entries keep their place in the table
-    /// during the walk, except when the table grows or shrinks; then the walk is repeated. Only a packet that an NFQUEUE
-    /// holds all the time can come through later.
+    /// Why it misses none: a flow that the previous rules allowed is in the connection table, or its packet is on its
+    /// way from the datapath's rules to the last hook, which enters it. Both happen in one run of the kernel's network
+    /// code, and the walk waits for the end of such runs: then every such flow is in the table, and later entries were
+    /// judged by the rules in force. The walk does not wait for the node's own packets, because they are never denied.
+    /// Entries keep their place in the table while it is walked, unless it is resized; the walk is then repeated. Only
+    /// a packet that an NFQUEUE reader has held all this time can pass later.
     package mutating func find(
         deniedBy policy: borrowing CompiledPolicy, _ socket: NetfilterSocket, now: UInt64
     ) throws(KernelError) {

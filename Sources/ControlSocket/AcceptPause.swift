@@ -2,9 +2,9 @@
 import Logging
 import NIOCore
 
-/// Stands first in a listener's pipeline. Where a connection cannot be accepted for want of descriptors or memory, it
-/// has the listener wait for a moment: the connection stays in the kernel's queue, and its readiness would wake the
-/// event loop without end.
+/// The first handler in a listener's pipeline. If a connection cannot be accepted for lack of descriptors or memory,
+/// the listener waits for a moment: the connection stays in the kernel's queue, and its readiness would wake the event
+/// loop endlessly.
 final class AcceptPause: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = any Channel
     typealias InboundOut = any Channel

@@ -21,9 +21,9 @@ public protocol ControlBackend: Sendable {
     func apply(_ objects: [KubernetesObject]) async throws(ErrorAnswer) -> ObjectsAnswer
     func delete(_ keys: [ObjectKey]) async throws(ErrorAnswer) -> ObjectsAnswer
     func resolved() async -> ResolvedBody
-    /// Nil takes back all resolved policy.
+    /// Nil removes all resolved policy.
     func setResolved(_ body: ResolvedBody?) async throws(ErrorAnswer) -> ResolvedAnswer
-    /// Takes in a pod that the container runtime tells of; answers when its policy is in the kernel.
+    /// Accepts a pod that the container runtime reports; answers when its policy is in the kernel.
     func attach(_ body: AttachmentBody) async throws(ErrorAnswer) -> AttachmentAnswer
     /// Forgets it; no error where it is not known.
     func detach(container: String, ifname: String) async throws(ErrorAnswer) -> DetachAnswer

@@ -14,7 +14,7 @@ package enum ControlJSON {
         return Array(try encoder.encode(value))
     }
 
-    /// A body of ours.
+    /// Decodes a JSON body.
     ///
     /// - Throws: an ``ErrorAnswer`` that says which field is wrong.
     static func decode<Body: Decodable>(_ bytes: [UInt8], _ what: String) throws(ErrorAnswer) -> Body {

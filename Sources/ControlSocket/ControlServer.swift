@@ -7,7 +7,7 @@ import NIOCore
 import NIOPosix
 import ServiceLifecycle
 
-/// Serves the control socket until it is told to stop.
+/// Serves the control socket until it must stop.
 public struct ControlServer: Service {
     private let file: SocketFile
     private let backend: any ControlBackend
@@ -79,7 +79,7 @@ extension ConnectionGate {
 }
 
 extension Logger {
-    /// For an HTTP server, which tells of each start and stop at a level that is ours to use.
+    /// For an HTTP server, which logs each start and stop at a level of its own.
     var quietForServer: Logger {
         var logger = self
         if logger.logLevel > .debug { logger.logLevel = max(logger.logLevel, .warning) }

@@ -15,7 +15,7 @@ public final class EventFollower: Sendable {
     public init(_ kinds: Set<FlowRecord.Kind>, limit: Int = ControlDefaults.eventBacklog) {
         self.kinds = kinds
         backlog = Mutex(Backlog(limit: limit))
-        // One signal is enough: whoever gets it takes all that waits.
+        // One signal is enough: its receiver takes everything that waits.
         (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -28,7 +28,7 @@ public final class EventFollower: Sendable {
     /// Ends ``batches(_:)``.
     package func finish() { signal.finish() }
 
-    /// Hands batches to `receive` until the task is cancelled, the agent stops, or `receive` throws.
+    /// Hands batches to `receive` until the task is canceled, the agent stops, or `receive` throws.
     public func batches(_ receive: (Backlog<FlowRecord>.Batch) async throws -> Void) async throws {
         for await _ in signals { try await send(receive) }
         // What came last, before the end.

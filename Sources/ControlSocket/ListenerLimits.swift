@@ -2,7 +2,7 @@
 import HummingbirdCore
 import NIOCore
 
-/// What one listener grants its clients. Whoever exceeds it loses connections; the daemon keeps its descriptors.
+/// What one listener grants its clients. A client over the limits loses connections; the daemon keeps its descriptors.
 public struct ListenerLimits: Sendable, Hashable {
     /// Open connections.
     public var connections: Int

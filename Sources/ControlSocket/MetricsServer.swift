@@ -40,7 +40,7 @@ public struct MetricsAddress: Sendable, Hashable, CustomStringConvertible {
     public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
-/// Serves `/metrics`, `/healthz` and `/readyz` until it is told to stop.
+/// Serves `/metrics`, `/healthz` and `/readyz` until it must stop.
 public struct MetricsServer: Service {
     private let address: MetricsAddress
     private let metrics: SharedAnswer<String>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Synchronization
 
-/// One question, put once for all who ask at the same time, and a little later for those who come after: whoever can
-/// reach the metrics address must not be able to keep the agent busy. What an asker gets was found out after it asked.
+/// One call for all requests that arrive at the same time, and a little later one for those that follow: clients of the
+/// metrics address must not be able to keep the agent busy. An answer is never older than its request.
 final class SharedAnswer<Answer: Sendable>: Sendable {
     private struct State {
         /// Has not put the question yet: others may join.

@@ -12,9 +12,9 @@ public struct SocketFile: Sendable {
         self.path = path
     }
 
-    /// Makes the way free: creates the directory, removes a socket that nobody listens on any more.
+    /// Prepares the path: creates the directory, removes a socket without a listener.
     ///
-    /// - Throws: ``SocketFileError`` when somebody listens or something else than a socket has that name.
+    /// - Throws: ``SocketFileError`` if the socket has a listener, or the file is not a socket.
     public func prepare() throws(SocketFileError) {
         try makeDirectory()
         var status = stat()
@@ -24,12 +24,12 @@ public struct SocketFile: Sendable {
         guard unlink(path) == 0 || errno == ENOENT else { throw .system("remove \(path)", errno) }
     }
 
-    /// Lets nobody but the owner in.
+    /// Lets only the owner in.
     public func restrict() throws(SocketFileError) {
         guard chmod(path, 0o600) == 0 else { throw .system("chmod \(path)", errno) }
     }
 
-    /// Whether somebody listens.
+    /// Whether the socket has a listener.
     public func isAnswered() -> Bool {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return false }
@@ -51,7 +51,7 @@ public struct SocketFile: Sendable {
     }
 }
 
-/// Why the control socket cannot be had.
+/// Why the control socket is not available.
 public enum SocketFileError: Error, CustomStringConvertible {
     case pathTooLong(String)
     case notASocket(String)

@@ -54,7 +54,7 @@ public struct EndpointPlace: Sendable, Hashable {
     public var isEmpty: Bool { interfaces.isEmpty && port == nil }
 }
 
-/// Tunnel packets that no endpoint may send to a node: they would come out of the node's tunnel device as anybody's.
+/// Tunnel packets that no endpoint may send to a node: the inner packets could have any source.
 public struct TunnelGuard: Sendable, Hashable {
     /// UDP destination ports of the node's tunnel devices (VXLAN, Geneve, WireGuard, FOU).
     public var udpPorts: Set<UInt16>
@@ -69,7 +69,7 @@ public struct TunnelGuard: Sendable, Hashable {
     }
 }
 
-/// Packets that the datapath stopped for a reason that is no rule.
+/// Packets that the datapath dropped for a cause other than a rule.
 public struct DatapathCounters: Sendable, Hashable {
     /// Source address not the pod's own.
     public var spoofed: UInt64 = 0

@@ -8,8 +8,8 @@ import NetworkTypes
 /// Connections that policy took away. The programs deny their packets from the first moment on, in both directions,
 /// as packets of the flow that began them; what is done here gives their ports free for flows of the other side's.
 extension EBPFDatapath {
-    /// Looks for connections that policy denies, after a step that may have denied some. The step is in force already:
-    /// where the kernel does not list its connections, that is no failure of it, and the next step looks again.
+    /// Looks for connections that policy denies, after a step that may have denied some. The step is already in force:
+    /// if the kernel does not list its connections, the step does not fail, and the next step looks again.
     mutating func revoke(_ policy: borrowing CompiledPolicy) {
         owesRevocation = true
         do throws(DatapathError) {

@@ -39,7 +39,7 @@ extension EBPFDatapath {
         return removed
     }
 
-    /// Pins in other BPF file systems whose links are attached here, and links that nobody has pinned.
+    /// Pins in other BPF file systems whose links are attached here, and links without a pin.
     private static func removeOtherLinks(than bpffs: String) throws(DatapathError) -> [String] {
         guard try KernelLink.all().contains(where: { $0.place == .here }) else { return [] }
         var removed: [String] = []

@@ -18,7 +18,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         /// Drop events: at most so many a second on average, and so many at once.
         public var eventsPerSecond: UInt32 = 100
         public var eventBurst: UInt32 = 200
-        /// A flow that goes on being dropped is told of again after so many milliseconds.
+        /// If packets of a flow are still dropped, it is reported again after this many milliseconds.
         public var eventRepeatMilliseconds: UInt32 = 10_000
         /// Priority in the hooks; the next free one is taken. Must be after connection tracking and
         /// destination NAT, which run at earlier hooks; other filters sit at 0.
@@ -38,7 +38,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     /// The directory that ``lock`` holds, by its inode.
     var lockedRoot: UInt64?
     var current: Generation?
-    /// Directories of sets that enforce until ``resync(_:)`` has written all anew.
+    /// Directories of sets that enforce until ``resync(_:)`` has written everything.
     var superseded: [String] = []
     var retired = RetiredNumbers()
     /// Rules whose counters may not be zero although no rule has the number.
@@ -102,8 +102,8 @@ public struct EBPFDatapath: ~Copyable, Datapath {
 
     func nextNumber() -> Int { max(generationNumbers.last ?? 0, current?.number ?? 0) + 1 }
 
-    /// The newest complete set. Older and unfinished ones are removed; ones that cannot be understood, and those of
-    /// other layouts, go on enforcing until all is written anew.
+    /// The newest complete set. Older and unfinished ones are removed; sets that cannot be understood, and those of
+    /// other layouts, keep enforcing until everything is written again.
     private mutating func adopt() throws(DatapathError) -> Generation? {
         var found: Generation?
         superseded = Pins.names(in: Pins.root(bpffs)).map { Pins.root(bpffs) + "/" + $0 }
@@ -172,7 +172,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     }
 }
 
-/// Numbers taken out of use since the last grace period: a packet may still hold them.
+/// Numbers retired since the last grace period: a packet may still hold them.
 struct RetiredNumbers: Sendable {
     var addressClasses: Set<AddressClassID> = []
     var portClasses: Set<PortClassID> = []

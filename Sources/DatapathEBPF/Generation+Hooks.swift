@@ -98,7 +98,7 @@ extension Generation {
         return attached
     }
 
-    /// Whether it had to be attached.
+    /// Returns whether it was attached now.
     private func attach(
         _ hook: PacketHook, _ family: AddressFamily, _ wanted: Int32
     ) throws(DatapathError) -> Bool {

@@ -32,7 +32,7 @@ extension Generation {
         let at = offset(of: word)
         guard at >= TableMemory.heapBegin, at < memory.words, !isNode(word), !isChunk(word) || level < 2,
             !isList(word) || [4, 8, 16, 32, 64].contains(memory.load(at))
-        else { throw .corrupt("address word \(word) leads nowhere") }
+        else { throw .corrupt("address word \(word) points nowhere") }
         if isList(word) {
             let size = Int(memory.load(at))
             try reserve(HeapBlock(offset: at, order: HeapBlock.order(forWords: 1 + size / 2 + size)))
@@ -53,7 +53,7 @@ extension Generation {
 
     private func check(_ word: UInt32, _ nodesAllowed: Bool) throws(DatapathError) {
         guard !isPointer(word) || (nodesAllowed && isNode(word)) else {
-            throw .corrupt("address word \(word) is out of place")
+            throw .corrupt("address word \(word) is misplaced")
         }
     }
 
@@ -61,12 +61,12 @@ extension Generation {
         guard isPointer(word) else { return }
         let at = offset(of: word)
         guard isNode(word), depth < 8, at >= TableMemory.heapBegin, at + 12 <= memory.words else {
-            throw .corrupt("IPv6 node \(word) leads nowhere")
+            throw .corrupt("IPv6 node \(word) points nowhere")
         }
         try reserve(HeapBlock(offset: at, order: AddressTree6.nodeOrder))
         let window = memory.load(at + AddressTree6.windowWord)
         guard memory.load(at + AddressTree6.groupWord) >= UInt32(depth) else {
-            throw .corrupt("IPv6 node \(word) is out of place")
+            throw .corrupt("IPv6 node \(word) is misplaced")
         }
         if isPointer(window), !isNode(window) { try reserveWindow(window, nodesAllowed: true) }
         for span in memory.spans(window, 0, .max) { try reserveTree(span.word, depth: depth + 1) }

@@ -10,7 +10,7 @@ import GracePeriod
 /// The kernel reads while we write: what a packet can reach is only changed by single aligned stores; all else is
 /// written first and published by one of them. What was unpublished waits in `retired` for a grace period.
 package struct TableMemory: ~Copyable {
-    /// What is read: a copy that nobody else can write.
+    /// The memory for reads: a copy that only this process can write.
     package let base: UnsafeMutableRawPointer
     /// What packets see. Every store goes to both.
     private let live: UnsafeMutableRawPointer
@@ -50,7 +50,7 @@ package struct TableMemory: ~Copyable {
         if mirror == nil { base.deallocate() }
     }
 
-    /// Puts right what somebody else has written into the map, of the next `limit` bytes. Returns how many words.
+    /// Repairs what others have written into the next `limit` bytes of the map. Returns the number of words.
     mutating func repair(limit: Int = .max) -> Int { mirror?.repair(limit: limit) ?? 0 }
 
     package func load(_ word: UInt32) -> UInt32 {
@@ -61,7 +61,7 @@ package struct TableMemory: ~Copyable {
         base.load(fromByteOffset: Int(word) * 4, as: UInt64.self)
     }
 
-    /// Publishes: everything stored before is visible to whoever sees `value`.
+    /// Publishes: a reader that sees `value` sees everything stored before.
     package mutating func store(_ word: UInt32, _ value: UInt32) {
         base.storeBytes(of: value, toByteOffset: Int(word) * 4, as: UInt32.self)
         bh_store32((live + Int(word) * 4).assumingMemoryBound(to: UInt32.self), value)
@@ -138,5 +138,5 @@ package struct TableMemory: ~Copyable {
     }
 }
 
-// Noncopyable, and the only owner of its memory on this side: whoever holds the value may use it, on any thread.
+// Noncopyable, and the only owner of its memory on this side: the holder of the value may use it, on any thread.
 extension TableMemory: @unchecked Sendable {}

@@ -6,7 +6,7 @@ import Glibc
 import Netfilter
 import NetworkTypes
 
-/// What the policy table says about an earlier run.
+/// What one of Bulkhead's tables says about an earlier run.
 extension TableReader {
     /// The numbers that an earlier run gave to rules, by the data of their counters.
     func numbering() throws(DatapathError) -> Numbering {

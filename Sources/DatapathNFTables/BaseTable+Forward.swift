@@ -62,7 +62,7 @@ extension BaseTable {
         rules.append(
             TableRule(
                 [.dispatch([.mark], by: TableName.ingressByPort)],
-                comment: "Bridged to a pod by an address that is not its own"))
+                comment: "Bridged to a pod with another destination address"))
         rules += dispatch(.ingress)
         rules.append(TableRule([.dispatch([.outInterface], by: TableName.ingressByInterface)]))
         return TableChain(TableName.forwarded, comment: "Policy", rules: rules)
@@ -72,7 +72,7 @@ extension BaseTable {
     /// pod receives such a flow, so each packet is judged.
     private var toPorts: TableChain {
         TableChain(
-            TableName.toPorts, comment: "What passes to a pod by an address that is not its own",
+            TableName.toPorts, comment: "Packets to a pod with another destination address",
             rules: [
                 TableRule(
                     [.connectionState(.established), .replyDirection, .verdict(.accept)],

@@ -23,7 +23,7 @@ extension BaseTable {
 
     private var sources: TableChain {
         TableChain(
-            TableName.sources, comment: "A pod's address comes by the pod's interface or bridge only",
+            TableName.sources, comment: "A pod's address comes only from its interface or bridge",
             rules: ownSources(.go(TableName.podGuard)) + ownNodeSources + spoofed)
     }
 
@@ -50,7 +50,7 @@ extension BaseTable {
         rules += AddressFamily.allCases.map { family in
             TableRule([.family(family), .member([.destination(family)], of: TableName.nodes(family)), tunnels])
         }
-        return TableChain(TableName.podGuard, comment: "What no pod may send", rules: rules)
+        return TableChain(TableName.podGuard, comment: "Packets that no pod may send", rules: rules)
     }
 
     /// A message of neighbor discovery that only routers send.
@@ -69,7 +69,7 @@ extension BaseTable {
     private var tunnelPackets: TableChain {
         let drop = Term.verdict(.go(TableName.drop(TableName.tunnel)))
         return TableChain(
-            TableName.tunnelPackets, comment: "What is in it would come out of a node's tunnel as anybody's",
+            TableName.tunnelPackets, comment: "Its inner packet would leave a node's tunnel with any source",
             rules: [
                 TableRule([.member([.transportProtocol], of: TableName.tunnelProtocols), drop]),
                 TableRule([.transportProtocol(.udp), .member([.destinationPort], of: TableName.tunnelPorts), drop]),
@@ -99,7 +99,7 @@ extension BaseTable {
             ])
         }
         return TableChain(
-            TableName.errors, comment: "By a side of the flow, or by a router",
+            TableName.errors, comment: "From a side of the flow, or from a router",
             rules: rules + [TableRule([.verdict(.accept)])])
     }
 
@@ -112,7 +112,7 @@ extension BaseTable {
             ])
         }
         return TableChain(
-            TableName.revokedFlows, comment: "Connections that policy does not allow any more",
+            TableName.revokedFlows, comment: "Connections that policy no longer allows",
             rules: isAny ? rules : [])
     }
 

@@ -70,7 +70,7 @@ struct BaseTable {
                     "Bridge, port, hardware address and address of pods, for a restart"),
                 empty(
                     TableName.revoked(family), Self.revokedFields(family),
-                    "Connections that policy does not allow any more"),
+                    "Connections that policy no longer allows"),
             ]
             for direction in Direction.allCases {
                 sets.append(empty(TableName.dispatch(direction, family), [Self.own(direction, family)], isMap: true))
@@ -107,7 +107,7 @@ struct BaseTable {
             }
             + AddressFamily.allCases.flatMap { family in
                 [
-                    (TableName.localSources(family), "Nobody else sends from these: pods and the node"),
+                    (TableName.localSources(family), "Addresses of pods and the node, from their own places only"),
                     (TableName.ownNode(family), "Addresses of the node"),
                 ].map { name, comment in
                     TableSet(SetShape(name: name, fields: [.source(family)], comment: comment), .addresses([]))

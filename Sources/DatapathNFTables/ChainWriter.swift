@@ -70,7 +70,7 @@ struct ChainWriter {
         chains.append(TableChain(inForce, comment: "What is in force"))
         part = Part(rules: program.rules, ends: program.tierEnds, allowed: .leave)
         writeRules(inForce)
-        chains.append(TableChain(inAudit, comment: "Tells what would be denied, were the policies in audit in force"))
+        chains.append(TableChain(inAudit, comment: "Reports what the policies in audit would deny"))
         part = Part(rules: program.auditRules, ends: ends, isAudit: true, allowed: .leave)
         writeRules(inAudit)
         part = Part(rules: program.rules, ends: program.tierEnds, allowed: allowed)

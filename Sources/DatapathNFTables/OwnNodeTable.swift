@@ -67,7 +67,7 @@ struct OwnNodeTable {
     /// Connection tracking does not know later which pod sends such a flow, so each packet is judged.
     private var fromUnbound: TableChain {
         TableChain(
-            TableName.fromUnboundToNode, comment: "Whoever is behind the interface, or the bridge port",
+            TableName.fromUnboundToNode, comment: "The pod behind the interface or the bridge port",
             rules: [
                 TableRule([Self.isFromPodHardware, .verdict(.jump(TableName.podGuard))]),
                 TableRule([.connectionState(.established), .replyDirection, .verdict(.accept)]),

@@ -6,8 +6,8 @@ import PolicyModel
 
 /// The union of the peer sets of a rule, as sets in the kernel: one lookup per kind, however many peers the rule has.
 ///
-/// Single addresses are in hash sets, in which one member changes in microseconds. Ranges are in interval sets. These
-/// change only if the members of a peer set change and a prefix is among them, and are then filled again.
+/// Single addresses are in hash sets: one member changes in microseconds. Ranges are in interval sets. An interval set
+/// changes only when a prefix joins or leaves one of the peer sets, and is filled again then.
 struct PeerGroup: Sendable {
     /// The present numbers of the sets, sorted.
     var peerSets: [PeerSetID]

@@ -62,7 +62,7 @@ package struct PolicyTables: Sendable {
 
     /// Plans one step of the compiler.
     ///
-    /// - Returns: what is to be done to the table; nil when the plan must be built from scratch.
+    /// - Returns: what to change in the table; nil if the plan must be rebuilt.
     package mutating func plan(_ delta: CompiledDelta, of policy: borrowing CompiledPolicy) -> Transaction? {
         var step = Transaction()
         var changes = MemberChanges()

@@ -15,7 +15,7 @@ enum RuleText {
             case .ownNode(let direction): "\(direction.rawValue): the pod's own node"
             case .noPolicy(let direction): "\(direction.rawValue): no policy decides"
             case .failsafe(let what): "egress to the own node, always allowed: \(what)"
-            case .overLimit(let direction): "\(direction.rawValue): policy above its limits, all denied"
+            case .overLimit(let direction): "\(direction.rawValue): policy over its limits, everything denied"
             }
         return TableName.comment(text)
     }

@@ -40,7 +40,7 @@ public struct JSONReader {
     private var values = 0
     private var line = 1
     private var lineStart = 0
-    /// Where the values are, each before those inside it; nil where nobody asks.
+    /// Where the values are, each before those inside it; nil if not requested.
     private var ranges: [Range<Int>]?
     /// UTF-8 continuation bytes of this line up to `position`, which do not count as columns.
     var continuations = 0

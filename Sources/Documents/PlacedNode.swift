@@ -21,7 +21,7 @@ public struct PlacedNode: Sendable, Hashable {
         self.children = children
     }
 
-    /// The value of `key` in a mapping; nil where absent or where this is no mapping.
+    /// The value of `key` in a mapping; nil if absent, or if this is not a mapping.
     public subscript(key: String) -> PlacedNode? {
         guard case .mapping(let entries) = node.value else { return nil }
         return entries.firstIndex { $0.key == key }.map { children[$0] }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import Datapath
+import Explanations
 import NetworkTypes
 import PolicyModel
 
@@ -35,7 +36,7 @@ public struct ExplainedDrop: Sendable, Hashable {
         switch event.cause {
         case .spoofed: return "source address \(event.flow.source) does not belong to the pod behind this interface"
         case .unparsable: return "transport header not found in a packet of an isolated pod"
-        case .inconsistent: return "tables contradict themselves; dropped to be safe"
+        case .inconsistent: return "inconsistent tables (a bug: please report it)"
         case .tunnel: return "tunnel packet from a pod to a node: what is in it would be judged as another's"
         case .sourceRouted: return "source-routed packet from a pod (IPv4 option LSRR or SSRR, or IPv6 routing header)"
         case .unrelatedError: return "ICMP redirect, or ICMP error about a flow of others, from a pod"

@@ -22,7 +22,7 @@ public enum KernelError: Error, Sendable, Hashable, CustomStringConvertible {
         case .unsupported(let what, let remedy): "\(what): \(remedy)"
         case .inUse(let what): "\(what); stop it first"
         case .limit(let what, let limit): "\(what): limit of \(limit) reached"
-        case .missing(let what): "\(what) is gone: somebody else has removed it"
+        case .missing(let what): "\(what) is gone: another program has removed it"
         case .corrupt(let what): "corrupt tables: \(what)"
         }
     }

@@ -5,7 +5,7 @@ import YAMLDocuments
 
 /// Reads kubectl's configuration: one context of it.
 ///
-/// What would weaken the check of the server, or would have to be obeyed and is not supported, is an error.
+/// Settings that would weaken the verification of the server, or that matter and are not supported, are errors.
 public enum Kubeconfig {
     /// - Parameters:
     ///   - path: of the file; paths in it are relative to its folder.
@@ -75,7 +75,7 @@ struct KubeconfigReading {
     private func server(_ node: ConfigurationNode) throws(AccessError) -> ClusterAccess.Server {
         let text = try node.string()
         guard let url = URLComponents(string: text), let scheme = url.scheme, let host = url.host, !host.isEmpty else {
-            throw node.error("'\(String(text.prefix(200)))' is no URL such as https://host:6443")
+            throw node.error("'\(String(text.prefix(200)))' is not a URL such as https://host:6443")
         }
         guard scheme == "https" else { throw node.error("must begin with https://: the server is always verified") }
         if let port = url.port, !(1...65535).contains(port) { throw node.error("port \(port) is not in 1...65535") }
@@ -90,7 +90,7 @@ struct KubeconfigReading {
 
     func user(_ node: ConfigurationNode, _ access: inout ClusterAccess) throws(AccessError) {
         for field in ["as", "as-groups", "as-uid", "as-user-extra"] {
-            if let value = node[field] { throw value.error("acting as somebody else is not supported") }
+            if let value = node[field] { throw value.error("impersonation is not supported") }
         }
         if let old = node["auth-provider"] { throw old.error("is no longer supported by Kubernetes; use exec") }
         if let old = node["username"] ?? node["password"] {
@@ -112,7 +112,7 @@ struct KubeconfigReading {
         }
         if let exec = node["exec"] {
             guard access.token == nil, access.certificate == nil else {
-                throw exec.error("stands beside a token or certificate; only one can be used")
+                throw exec.error("cannot be used together with a token or certificate")
             }
             access.plugin = try plugin(exec)
         }
@@ -124,7 +124,7 @@ struct KubeconfigReading {
             throw version.error("is not known; known are \(CredentialPlugin.versions.joined(separator: ", "))")
         }
         if let mode = node["interactiveMode"], try mode.string() == "Always" {
-            throw mode.error("nobody is there to be asked")
+            throw mode.error("the daemon cannot prompt a user")
         }
         let command = try node.required("command").string()
         var plugin = CredentialPlugin(

@@ -46,7 +46,7 @@ public struct ManifestNotice: Sendable, Hashable, CustomStringConvertible {
     public enum Reason: Sendable, Hashable {
         /// A kind that has nothing to do with network policy.
         case ignored
-        /// A policy of a kind that is not enforced: its author must be told.
+        /// A policy of a kind that is not enforced: its author must know.
         case notEnforced
     }
     public var file: String

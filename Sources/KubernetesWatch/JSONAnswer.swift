@@ -50,7 +50,7 @@ enum JSONAnswer {
         }
     }
 
-    /// Nil where this is no Status.
+    /// Nil if this is not a Status.
     static func status(_ body: [UInt8]) -> ReceivedStatus? { (try? read(body)).flatMap { status($0) } }
 
     private static func status(_ node: DocumentNode) -> ReceivedStatus? {

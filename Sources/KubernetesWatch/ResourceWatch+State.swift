@@ -35,7 +35,7 @@ extension ResourceWatch {
             }
         }
 
-        /// The state of the server's up to which all is known; empty: the list has to be read.
+        /// The server's state up to which everything is known; empty if the list must be read.
         var version: String { if case .watch(let version) = self { version } else { "" } }
     }
 

@@ -2,12 +2,12 @@
 import Documents
 import KubernetesObjects
 
-/// Follows one resource of the API: lists it in pages, watches it from there, and begins again where it must, as a
-/// value without I/O or clock. It is told what happens and answers what is to be done.
+/// Follows one resource of the API as a value without I/O or clock: it lists the resource in pages, watches it from
+/// there, and starts over if it must. It receives events and returns actions.
 ///
-/// What it delivers, applied in order, is what the server holds. The first list is delivered as it comes and ends with
-/// ``WatchAction/complete``; a later one gives only the difference, once all of it has come, so that nothing that
-/// holds is dropped meanwhile.
+/// The objects that it delivers, applied in order, are the server's state. The first list is delivered as it arrives
+/// and ends with ``WatchAction/complete``; a later one delivers only the differences, once it is complete, so that no
+/// valid object is dropped meanwhile.
 public struct ResourceWatch: Sendable {
     public let resource: APIResource
     let settings: WatchSettings
@@ -47,7 +47,7 @@ public struct ResourceWatch: Sendable {
             resourceVersion: state.next.version, refused: refused, signs: signs)
     }
 
-    /// Takes in what happened. What is about a request or timer that is no longer wanted changes nothing.
+    /// Handles an event. Events about requests or timers that are no longer wanted change nothing.
     public mutating func handle(_ input: WatchInput) -> [WatchAction] {
         switch input {
         case .begin:
@@ -129,7 +129,7 @@ public struct ResourceWatch: Sendable {
         case .watching(let watch, var exchange) where exchange.silenceTimer == id:
             guard exchange.isHeard else { return heardNothing(watch, exchange) }
             exchange.silences = 0
-            // A watch that lives this long is no failure, even if it has said nothing but its head.
+            // A watch that lives this long has not failed, even if it has received only the answer's head.
             if !exchange.isFailure { recovered(&exchange) }
             setSilenceTimer(&exchange, settings.watchSilence)
             state = .watching(watch, exchange)

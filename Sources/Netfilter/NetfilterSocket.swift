@@ -35,7 +35,7 @@ package final class NetfilterSocket {
         buffer.deallocate()
     }
 
-    /// The first of `count` sequence numbers that no other message uses.
+    /// The first of `count` sequence numbers that no other caller uses.
     package func reserve(_ count: UInt32) -> UInt32 {
         defer { sequence &+= count }
         return sequence
@@ -49,7 +49,7 @@ package final class NetfilterSocket {
         package var text: String
     }
 
-    /// Carries out a transaction of which one message asks for an acknowledgement; tries again when another one, or
+    /// Carries out a transaction of which one message asks for an acknowledgment; tries again when another one, or
     /// memory, stood in the way. Nil: it has taken effect.
     package func transact(_ messages: borrowing NetfilterBuffer, acknowledged: UInt32) throws(KernelError) -> Failure? {
         var attempt: UInt32 = 0

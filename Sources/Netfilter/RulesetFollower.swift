@@ -5,17 +5,17 @@ import KernelErrors
 import NetlinkAttributes
 import PolledThread
 
-/// Reports changes of our tables in one network namespace, our own changes too, from a dedicated thread.
+/// Reports changes of Bulkhead's tables in one network namespace, its own and others' alike, on a dedicated thread.
 ///
-/// The namespace is the one that the thread which makes the follower is in.
+/// The namespace is that of the thread that creates the follower.
 public final class RulesetFollower: Sendable {
     private let thread: PolledThread
 
     /// Starts to follow.
     ///
-    /// - Parameter receiver: called on the follower's thread after each transaction, or run of them, that touched one
-    ///   of our tables, or may have.
-    /// - Throws: ``KernelError/system(operation:code:detail:)`` when no socket or thread is available.
+    /// - Parameter receiver: called on the follower's thread after each transaction, or series of them, that changed
+    ///   one of Bulkhead's tables, or may have.
+    /// - Throws: ``KernelError/system(operation:code:detail:)`` if no socket or thread is available.
     public init(_ receiver: @escaping @Sendable () -> Void) throws(KernelError) {
         let socket = try NetfilterSocket()
         var group = Int32(NFNLGRP_NFTABLES.rawValue)

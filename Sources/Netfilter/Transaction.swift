@@ -55,7 +55,7 @@ package struct Transaction: Sendable {
         return [before, change, after].filter { !$0.isEmpty }
     }
 
-    /// Makes the whole table again.
+    /// Everything from scratch.
     package init(replacing contents: TableContents) {
         replacesTable = true
         newObjects = contents.objects.values.sorted { $0.name < $1.name }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why bytes cannot be read as a netlink message.
+/// Bytes that are not a netlink message.
 public enum NetlinkFormatError: Error, Sendable, Hashable {
     /// `what` needs `needed` bytes where only `available` are left.
     case truncated(what: String, needed: Int, available: Int)

@@ -4,7 +4,7 @@ import NetworkTypes
 /// What the node's bridges have learned about the hosts behind their ports.
 public struct BridgeState: Sendable, Hashable {
     /// By bridge and address: the hardware address that the node uses for it.
-    public internal(set) var neighbours: [LinkedAddress: UInt64] = [:]
+    public internal(set) var neighbors: [LinkedAddress: UInt64] = [:]
     /// By bridge and hardware address: the port.
     public internal(set) var ports: [LinkedHardware: UInt32] = [:]
 
@@ -18,7 +18,7 @@ public struct BridgeState: Sendable, Hashable {
     }
 
     mutating func forget(_ link: UInt32) {
-        neighbours = neighbours.filter { $0.key.bridge != link }
+        neighbors = neighbors.filter { $0.key.bridge != link }
         ports = ports.filter { $0.key.bridge != link && $0.value != link }
     }
 }
@@ -63,7 +63,7 @@ extension NetworkState {
     func learned(_ port: UInt32) -> LinkPeer {
         guard peers[port]?.addresses.isEmpty ?? true, let bridge = links[port]?.master else { return LinkPeer() }
         let hardware = Set(bridges.ports.lazy.filter { $0.value == port }.map(\.key.hardware))
-        let addresses = bridges.neighbours.lazy
+        let addresses = bridges.neighbors.lazy
             .filter { $0.key.bridge == bridge && hardware.contains($0.value) && !$0.key.address.isLinkLocal }
             .map(\.key.address)
         return LinkPeer(addresses: Set(addresses), hardware: hardware.count == 1 ? hardware.first! : 0)
@@ -85,12 +85,12 @@ extension NetworkState {
     mutating func observeBridges(_ message: NetworkMessage) -> Effect {
         let before = bridges
         switch message {
-        case .neighbour(let neighbour):
+        case .neighbor(let neighbor):
             // Other neighbors are not needed, and each of them would cause a notification.
-            guard links[neighbour.link]?.kind == Self.bridgeKind else { return .unchanged }
-            bridges.neighbours[.init(bridge: neighbour.link, address: neighbour.address)] = neighbour.hardware
-        case .neighbourRemoved(let neighbour):
-            bridges.neighbours[.init(bridge: neighbour.link, address: neighbour.address)] = nil
+            guard links[neighbor.link]?.kind == Self.bridgeKind else { return .unchanged }
+            bridges.neighbors[.init(bridge: neighbor.link, address: neighbor.address)] = neighbor.hardware
+        case .neighborRemoved(let neighbor):
+            bridges.neighbors[.init(bridge: neighbor.link, address: neighbor.address)] = nil
         case .forwarding(let entry):
             bridges.ports[.init(bridge: entry.bridge, hardware: entry.hardware)] = entry.port
         case .forwardingRemoved(let entry):

@@ -40,8 +40,8 @@ public enum NetlinkParser {
             guard let (address, namespace) = try address(body) else { return .other }
             return namespace.map { .peerAddress(namespace: $0, address) } ?? .address(address)
         case Int(RTM_DELADDR): return try address(body).map { .addressRemoved($0.0) } ?? .other
-        case Int(RTM_NEWNEIGH): return try NeighbourReader.message(body, isRemoval: false)
-        case Int(RTM_DELNEIGH): return try NeighbourReader.message(body, isRemoval: true)
+        case Int(RTM_NEWNEIGH): return try NeighborReader.message(body, isRemoval: false)
+        case Int(RTM_DELNEIGH): return try NeighborReader.message(body, isRemoval: true)
         case Int(RTM_NEWROUTE):
             let replaces = header.nlmsg_flags & UInt16(NLM_F_REPLACE) != 0
             switch try RouteReader.route(body) {

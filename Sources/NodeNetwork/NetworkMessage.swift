@@ -95,7 +95,7 @@ public struct Route: Sendable, Hashable {
 }
 
 /// The hardware address of an IP address on a link (`struct ndmsg`, NDA_*).
-public struct Neighbour: Sendable, Hashable {
+public struct Neighbor: Sendable, Hashable {
     public var link: UInt32
     public var address: IPAddress
     /// Six bytes, the first one uppermost; 0 if unknown, or no longer known.
@@ -136,8 +136,8 @@ public enum NetworkMessage: Sendable, Hashable {
     /// The hardware address of a device in another namespace, requested in the same way; `link` is an index there.
     case peerLink(namespace: Int32, link: UInt32, hardware: UInt64)
     /// A neighbor's hardware address is known.
-    case neighbour(Neighbour)
-    case neighbourRemoved(Neighbour)
+    case neighbor(Neighbor)
+    case neighborRemoved(Neighbor)
     /// A bridge knows the port that leads to a hardware address.
     case forwarding(ForwardingEntry)
     case forwardingRemoved(ForwardingEntry)

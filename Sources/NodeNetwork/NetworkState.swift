@@ -55,7 +55,7 @@ public struct NetworkState: Sendable, Equatable {
         case .localRoute(let route): localRoutes.insert(route).inserted ? .changed : .unchanged
         case .localRouteRemoved(let route): localRoutes.remove(route) == nil ? .unchanged : .changed
         case .peerAddress, .peerLink: observePeers(message)
-        case .neighbour, .neighbourRemoved, .forwarding, .forwardingRemoved: observeBridges(message)
+        case .neighbor, .neighborRemoved, .forwarding, .forwardingRemoved: observeBridges(message)
         case .dumpDone, .refused, .other: .unchanged
         }
     }

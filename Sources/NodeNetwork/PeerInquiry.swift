@@ -49,8 +49,8 @@ enum PeerInquiry {
         }
         let socket = try NetlinkSocket(groups: 0)
         let sent = bh_route_dump(socket.descriptor, UInt16(RTM_GETNEIGH), 0, 1)
-        guard sent == 0 else { throw .system(operation: "ask for neighbours", code: -sent) }
-        try socket.collect(1, into: &state, atMost: neighbourLimit)
+        guard sent == 0 else { throw .system(operation: "ask for neighbors", code: -sent) }
+        try socket.collect(1, into: &state, atMost: neighborLimit)
         return state.bridges != before
     }
 
@@ -73,5 +73,5 @@ enum PeerInquiry {
     /// A port that leads to more does not belong to a pod.
     private static let entryLimit = 64
     /// Twice what the kernel keeps by default.
-    private static let neighbourLimit = 1 << 12
+    private static let neighborLimit = 1 << 12
 }

@@ -248,10 +248,10 @@ package struct PortPartition: Sendable {
             if isOldDone { a += 1 }
             if isNewDone { b += 1 }
         }
-        return joinedNeighbours(result)
+        return joinedNeighbors(result)
     }
 
-    private static func joinedNeighbours(_ segments: [PortSegment]) -> [PortSegment] {
+    private static func joinedNeighbors(_ segments: [PortSegment]) -> [PortSegment] {
         var result: [PortSegment] = []
         for segment in segments {
             if let last = result.last, last.portClass == segment.portClass,

@@ -19,7 +19,7 @@ public enum FlowEnd: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// What is wrong with a text that is no end.
+    /// Why a text is not an end of a flow.
     public static let problem = "is neither namespace/pod nor an address"
 
     public var description: String {

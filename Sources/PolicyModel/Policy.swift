@@ -69,9 +69,6 @@ public struct PodSubject: Sendable, Hashable {
         self.namespaces = namespaces
         self.pods = pods
     }
-
-    /// Whether every pod of the cluster belongs.
-    public var isEveryPod: Bool { namespaces == .selector(LabelSelector()) && pods == LabelSelector() }
 }
 
 /// Namespaces by name or by label.
@@ -84,7 +81,7 @@ public enum NamespaceScope: Sendable, Hashable {
 public struct PolicyRule: Sendable, Hashable {
     public var name: String?
     public var action: RuleAction
-    /// Nil: every address. Empty: nobody.
+    /// Nil: every address. Empty: none.
     public var peers: [PolicyPeer]?
     /// Nil: every port of every protocol. Empty: none.
     public var ports: [PolicyPort]?

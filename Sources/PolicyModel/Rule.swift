@@ -27,6 +27,15 @@ public enum Tier: UInt8, Sendable, Hashable, Comparable, CaseIterable {
     case networkPolicy = 2
     case baseline = 3
 
+    /// What answers and metrics call it.
+    public var name: String {
+        switch self {
+        case .admin: "Admin"
+        case .networkPolicy: "NetworkPolicy"
+        case .baseline: "Baseline"
+        }
+    }
+
     public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }
 
@@ -88,7 +97,7 @@ public struct PeerSetID: RawRepresentable, Sendable, Hashable, Comparable {
     public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// Whom a rule matches: every address, or the members of any of some peer sets (empty: nobody).
+/// The peers that a rule matches: every address, or the members of any of some peer sets (empty: none).
 public enum PeerMatch: Sendable, Hashable {
     case any
     case sets([PeerSetID])
@@ -132,8 +141,8 @@ public struct ResolvedTier: Sendable, Hashable {
 /// All that decides one direction of one endpoint: tiers in order of evaluation. Empty: everything is allowed.
 public struct ResolvedDirection: Sendable, Hashable {
     public var tiers: [ResolvedTier]
-    /// The tiers as they would be with the policies in audit enforced; nil: there are none of these. What ``tiers``
-    /// allow and these deny is told as "would deny".
+    /// The tiers with the policies in audit enforced; nil if there are none. Flows that ``tiers`` allow and these deny
+    /// are reported as "would deny".
     public var audit: [ResolvedTier]?
     public init(tiers: [ResolvedTier] = [], audit: [ResolvedTier]? = nil) {
         self.tiers = tiers
@@ -272,14 +281,14 @@ public struct AddressGroup: Sendable, Hashable {
 
 /// What one batch of events changed in the resolved policy; the compiler's only input.
 ///
-/// Applied as a whole: first new peer sets, then membership and endpoints, then removed peer sets. A peer set is
-/// added before any rule refers to it and removed after the last rule that did. Membership is told by group, since
-/// thousands of addresses join or leave a peer set together.
+/// Applied as a whole: first new peer sets, then membership and endpoints, then removed peer sets. A peer set is added
+/// before any rule refers to it and removed after the last such rule. Membership is given by group, because thousands
+/// of addresses join or leave a peer set together.
 public struct ResolvedChange: Sendable, Hashable {
     public var addedPeerSets: [PeerSetID: PeerSetDescription] = [:]
     public var removedPeerSets: [PeerSetID] = []
-    /// Live sets with ``PeerSetDescription/hasChangingMembers`` whose prefixes changed. Not those that this change adds:
-    /// their description has the members.
+    /// Live sets with ``PeerSetDescription/hasChangingMembers`` whose prefixes changed. Not those that this change
+    /// adds: their description has the members.
     public var members: [PeerSetID: MembershipChange] = [:]
     /// Groups that are new or differ, with all selector peer sets that they are now members of (sorted, not empty).
     /// Sets with ``PeerSetDescription/blocks`` are not repeated here. Of one with ``PeerSetDescription/bounds`` only
@@ -287,7 +296,7 @@ public struct ResolvedChange: Sendable, Hashable {
     public var groups: [PeerGroupID: [PeerSetID]] = [:]
     /// Groups that are members of no peer set any more, or gone; their addresses belong to none.
     public var removedGroups: [PeerGroupID] = []
-    /// Addresses that joined or left a group. An address of no group need not be told.
+    /// Addresses that joined or left a group. An address without a group may be left out.
     public var addresses: [AddressGroup] = []
     /// Local endpoints that are new or differ.
     public var endpoints: [EndpointName: ResolvedEndpoint] = [:]

@@ -43,7 +43,7 @@ public struct PolicyPipeline: Sendable {
     /// Takes a batch of events in and brings the tables up to date in one pass.
     public mutating func apply(_ events: [ObjectEvent]) -> CompiledDelta {
         ingest(events)
-        return step()
+        return compile()
     }
 
     /// Takes in what the node itself takes in by its local routes: its interfaces' addresses, link-local ones too, and
@@ -52,7 +52,7 @@ public struct PolicyPipeline: Sendable {
     /// A prefix wider than one address with a pod's address inside does not count.
     public mutating func apply(localAddresses: [CIDR]) -> CompiledDelta {
         ingest(localAddresses: localAddresses)
-        return step()
+        return compile()
     }
 
     /// Takes the own addresses in without compiling, as ``ingest(_:)`` takes events in.
@@ -67,7 +67,7 @@ public struct PolicyPipeline: Sendable {
     /// address. Pods whose object is known have these addresses from now on, others are denied everything until it is.
     public mutating func apply(attachments: [PodAttachment]) -> CompiledDelta {
         ingest(attachments: attachments)
-        return step()
+        return compile()
     }
 
     /// Takes in, without compiling, where pods are by the node's network: the addresses behind each interface that leads
@@ -78,17 +78,24 @@ public struct PolicyPipeline: Sendable {
     /// while a policy selects all pods: such policies hold for it, and no others.
     public mutating func apply(interfaces: [String: Set<IPAddress>]) -> CompiledDelta {
         ingest(interfaces: interfaces)
-        return step()
+        return compile()
     }
 
     /// Replaces all that was pushed before by `pushed`; an empty value removes it.
     ///
     /// - Throws: ``PushedPolicyError``; nothing has changed then.
     public mutating func apply(pushed: PushedPolicy) throws(PushedPolicyError) -> CompiledDelta {
+        try ingest(pushed: pushed)
+        return compile()
+    }
+
+    /// Takes in pushed policy without compiling, as ``ingest(_:)`` takes events in.
+    ///
+    /// - Throws: ``PushedPolicyError``; nothing has changed then.
+    public mutating func ingest(pushed: PushedPolicy) throws(PushedPolicyError) {
         try resolver.push(pushed, over: state)
         let endpoints = pushed.endpoints.map { ($0.name, $0.addresses) }
         state.set(pushed: Dictionary(endpoints, uniquingKeysWith: { first, _ in first }))
-        return step()
     }
 
     /// Whether ``settle()`` would change anything.
@@ -101,7 +108,8 @@ public struct PolicyPipeline: Sendable {
     /// Forgets the numbers of the previous run; to be called once the datapath has taken over.
     public mutating func releaseNumbering() { compiler.releaseNumbering() }
 
-    private mutating func step() -> CompiledDelta {
+    /// Brings the tables up to date with all that was taken in, in one pass.
+    public mutating func compile() -> CompiledDelta {
         state.placeEndpointsWithoutObject()
         let change = resolver.resolve(state)
         state.commit()

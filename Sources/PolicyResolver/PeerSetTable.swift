@@ -121,7 +121,7 @@ struct PeerSetTable: Sendable {
         for requirement in peers.pods.requirements where requirement.operator == .isIn {
             var cost = 0
             for value in requirement.values {
-                cost += state.groups(labelled: LabelPair(key: requirement.key, value: value)).count
+                cost += state.groups(labeled: LabelPair(key: requirement.key, value: value)).count
             }
             if best.map({ cost < $0.cost }) ?? true { best = (requirement, cost) }
         }
@@ -159,7 +159,7 @@ struct PeerSetTable: Sendable {
         }
         if let (requirement, cost) = anchorRequirement(of: peers, in: state), cost < inNamespaces {
             for value in requirement.values {
-                take(state.groups(labelled: LabelPair(key: requirement.key, value: value)))
+                take(state.groups(labeled: LabelPair(key: requirement.key, value: value)))
             }
         } else {
             for namespace in namespaces { take(state.namespaces[Int(namespace)].groups) }

@@ -49,7 +49,7 @@ public struct PushedDirection: Sendable, Hashable {
 public struct PushedRule: Sendable, Hashable {
     public enum Peers: Sendable, Hashable {
         case any
-        /// Any of these; empty: nobody.
+        /// Any of these; empty: no peer.
         case blocks([AddressBlock])
     }
     public var name: String?

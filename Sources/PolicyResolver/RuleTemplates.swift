@@ -100,7 +100,7 @@ extension PeerSetTable {
                 }
             }
         }
-        // A rule whose named ports nobody has stays as one that matches nothing, so that verdicts can name it.
+        // If no pod has a rule's named ports, the rule stays and matches nothing, so that verdicts can name it.
         if !ranges.isEmpty || named.isEmpty {
             active.egress.append(part(match(rule, of: &active, in: state), .ports(ranges)))
         }

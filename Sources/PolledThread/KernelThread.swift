@@ -51,7 +51,7 @@ public final class KernelThread: SerialExecutor {
         wakeUp.signal()
     }
 
-    /// Ends the thread once all that was asked of it is done. Nothing may be asked of it afterwards.
+    /// Ends the thread once all its work is done. Give it no work afterward.
     public func stop() {
         queue.withLock { $0.isStopped = true }
         wakeUp.signal()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// A thread of its own for a loop that waits in poll(2), and that ends when it is told to.
+/// A dedicated thread for a loop that waits in poll(2), until the loop must end.
 public final class PolledThread: Sendable {
     /// How the loop waits; the thread's own.
     public struct Waiter: Sendable {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Documents
 
-/// Why a text is no document, and where.
+/// Why a text is not a document, and where.
 public struct DocumentError: Error, Sendable, Hashable {
     /// 1-based; 0 where no place can be named.
     public var line: Int

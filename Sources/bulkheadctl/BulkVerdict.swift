@@ -41,7 +41,7 @@ struct BulkVerdict {
     }
 
     private mutating func take(_ line: UnsafeRawBufferPointer) {
-        // A blank line is no question: it has no answer either.
+        // A blank line asks nothing, so it has no answer.
         guard line.contains(where: { !$0.isJSONSpace }) else { return }
         do {
             let query = try QueryLine.parse(line)

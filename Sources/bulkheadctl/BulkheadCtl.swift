@@ -22,7 +22,7 @@ struct BulkheadCtl: AsyncParsableCommand {
         ])
 
     static func main() async {
-        // A reader that leaves (`| head`) is told by the next write, not by a signal.
+        // If the reader leaves (`| head`), the next write fails; no signal ends this process.
         signal(SIGPIPE, SIG_IGN)
         do {
             try refuseUnknownCommand(CommandLine.arguments.dropFirst())

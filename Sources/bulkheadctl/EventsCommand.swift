@@ -91,10 +91,10 @@ struct EventsCommand: AsyncParsableCommand {
         }
     }
 
-    private static func text(_ record: FlowRecord, _ packet: DroppedPacket?, _ colour: Terminal.Colour) -> String {
+    private static func text(_ record: FlowRecord, _ packet: DroppedPacket?, _ color: Terminal.Color) -> String {
         guard let packet else { return record.time }
         let flow = "\(packet.source) -> \(packet.destination) \(packet.protocol)"
-        let kind = Terminal.paint(record.kind.rawValue, colour)
+        let kind = Terminal.paint(record.kind.rawValue, color)
         return "\(record.time)  \(kind)  \(packet.direction)  \(flow)  \(packet.reason)"
     }
 

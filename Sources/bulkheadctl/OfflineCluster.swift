@@ -5,14 +5,14 @@ import KubernetesObjects
 import Manifests
 import NetworkTypes
 
-/// A cluster as its manifests tell it.
+/// A cluster as its manifests describe it.
 struct OfflineCluster {
     var verdicts: ClusterVerdict
     private var services: [Service]
     private var pods: [Pod]
 
-    /// - Throws: ``CommandFailure`` when documents are refused and that is not to be ignored. What is refused, or not
-    ///   enforced though it is a policy, is told on standard error either way.
+    /// - Throws: ``CommandFailure`` if documents are refused and that may not be ignored. Refused documents, and
+    ///   policies that are not enforced, are reported on standard error either way.
     init(_ paths: [String], ignoringProblems: Bool) throws {
         let check = ManifestCheck.run(paths: paths)
         for notice in check.notices where notice.reason == .notEnforced { Terminal.complain("warning: \(notice)") }
@@ -39,7 +39,7 @@ struct OfflineCluster {
                 try decide(asked, .flow(.pod(namespace: pod.metadata.namespace, name: pod.metadata.name))))
         }
         let denied = answers.count { $0.verdict != "allow" }
-        // The one that somebody would come to ask about.
+        // The one about which a user would ask.
         var shown = answers.first { $0.verdict != "allow" } ?? answers[0]
         let pods = Words.count(answers.count, "backend pod")
         let name = "Service \(service.namespace)/\(service.name)"

@@ -65,7 +65,7 @@ struct StatusCommand: AsyncParsableCommand {
         return .init("\(list): dropped from pods to this node and to \(tunnels.nodes) addresses of other nodes")
     }
 
-    /// What nobody may overlook: right below the answer to "healthy?".
+    /// What users must see: right below the answer to "healthy?".
     private static func warnings(_ status: StatusAnswer) -> [(title: Table.Cell, text: Table.Cell)] {
         var lines: [(title: Table.Cell, text: Table.Cell)] = status.problems.map { ("problem", .init($0, .red)) }
         for condition in status.conditions {

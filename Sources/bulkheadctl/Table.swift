@@ -5,10 +5,10 @@
 struct Table {
     struct Cell: ExpressibleByStringInterpolation {
         var text: String
-        var colour: Terminal.Colour?
-        init(_ text: String, _ colour: Terminal.Colour? = nil) {
+        var color: Terminal.Color?
+        init(_ text: String, _ color: Terminal.Color? = nil) {
             self.text = text
-            self.colour = colour
+            self.color = color
         }
         init(stringLiteral text: String) { self.init(text) }
     }
@@ -61,11 +61,11 @@ struct Table {
         var indentation = 0
         for (column, cell) in row.enumerated() {
             guard column < row.count - 1 || column < widths.count - 1 else {
-                let lines = Self.wrapped(cell.text, widths[column]).map { Terminal.paint($0, cell.colour) }
+                let lines = Self.wrapped(cell.text, widths[column]).map { Terminal.paint($0, cell.color) }
                 return text + lines.joined(separator: "\n" + String(repeating: " ", count: indentation)) + "\n"
             }
             let shown = Self.shortened(cell.text, widths[column])
-            text += Terminal.paint(shown, cell.colour)
+            text += Terminal.paint(shown, cell.color)
             if column < row.count - 1 { text += String(repeating: " ", count: widths[column] - shown.count + 2) }
             indentation += widths[column] + 2
         }

@@ -4,8 +4,8 @@ import Glibc
 
 /// Standard output and error.
 enum Terminal {
-    /// Whether colours are wanted: only on a terminal, and not where NO_COLOR is set (https://no-color.org).
-    static let hasColour: Bool = {
+    /// Whether colors are wanted: only on a terminal, and not where NO_COLOR is set (https://no-color.org).
+    static let hasColor: Bool = {
         let refused = getenv("NO_COLOR").map { String(cString: $0) } ?? ""
         return isatty(STDOUT_FILENO) == 1 && refused.isEmpty
     }()
@@ -20,23 +20,23 @@ enum Terminal {
         return Int(size.ws_col)
     }()
 
-    enum Colour: Int {
+    enum Color: Int {
         case red = 31
         case green = 32
         case yellow = 33
     }
 
-    static func paint(_ text: String, _ colour: Colour?) -> String {
-        guard let colour, hasColour else { return text }
-        return "\u{1b}[\(colour.rawValue)m\(text)\u{1b}[0m"
+    static func paint(_ text: String, _ color: Color?) -> String {
+        guard let color, hasColor else { return text }
+        return "\u{1b}[\(color.rawValue)m\(text)\u{1b}[0m"
     }
 
     static func write(_ text: String) { write(Array(visible(text).utf8), to: STDOUT_FILENO) }
 
     static func complain(_ text: String) { write(Array("\(visible(text))\n".utf8), to: STDERR_FILENO) }
 
-    /// What `text` would do to a terminal beyond printing, in printed form: names come from anybody who may create
-    /// objects. Line ends, tabs and the colors of ``paint(_:_:)`` stay.
+    /// Control characters of `text` in printed form, instead of their effect on a terminal: any user who may create
+    /// objects chooses names. Line ends, tabs and the colors of ``paint(_:_:)`` stay.
     static func visible(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: isControl) else { return text }
         var result = ""
@@ -58,7 +58,7 @@ enum Terminal {
         return result
     }
 
-    private static let colorCodes: [String] = hasColour ? ["\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[0m"] : []
+    private static let colorCodes: [String] = hasColor ? ["\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[0m"] : []
 
     /// C0 and C1 controls, and the characters that turn the direction of text around (Unicode, UAX 9).
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
@@ -82,7 +82,7 @@ enum Terminal {
         while !rest.isEmpty {
             let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if written < 0, errno == EINTR { continue }
-            // Nobody reads any more; there is nothing left to do.
+            // The reader is gone; there is nothing left to do.
             guard written > 0 else { Glibc.exit(ExitStatus.failure.rawValue) }
             rest = rest.dropFirst(written)
         }

@@ -122,25 +122,25 @@ struct VerdictCommand: AsyncParsableCommand {
     }
 
     static func text(_ answer: VerdictAnswer) -> String {
-        var text = "\(Terminal.paint(answer.verdict, colour(answer.verdict)))  \(answer.flow)\n"
+        var text = "\(Terminal.paint(answer.verdict, color(answer.verdict)))  \(answer.flow)\n"
         var table = Table("  side", "verdict", "pod", "reason")
         for (side, direction) in [("  egress", answer.egress), ("  ingress", answer.ingress)] {
             guard let direction else {
                 table.add(.init(side), "-", "-", "not decided on this node")
                 continue
             }
-            // Nobody decides at an end that is no pod.
+            // An end that is not a pod decides nothing.
             let isNobody = direction.kind == "noPod"
             let pod = direction.endpoint.map { direction.elsewhere == true ? "\($0) (other node)" : $0 }
             table.add(
-                .init(side), isNobody ? "-" : .init(direction.verdict, colour(direction.verdict)), .init(pod ?? "-"),
+                .init(side), isNobody ? "-" : .init(direction.verdict, color(direction.verdict)), .init(pod ?? "-"),
                 .init(direction.reason))
         }
         text += table.text
         return text + (answer.note.map { "note: \($0)\n" } ?? "")
     }
 
-    private static func colour(_ verdict: String) -> Terminal.Colour {
+    private static func color(_ verdict: String) -> Terminal.Color {
         switch verdict {
         case Verdict.allow.rawValue: .green
         case Verdict.deny.rawValue: .red

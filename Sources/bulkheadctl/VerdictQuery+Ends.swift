@@ -6,7 +6,7 @@ import PolicyModel
 extension VerdictQuery {
     private static let serviceWords: Set = ["svc", "service", "services"]
 
-    /// - Parameter namespace: of a pod that is named without one; nil: it has to be given.
+    /// - Parameter namespace: of a pod that is named without one; nil if it is required.
     static func end(_ text: some StringProtocol, namespace: String? = nil) throws(QueryError) -> FlowEnd {
         switch FlowEnd(text) {
         case .pod(let namespace, let name)?:

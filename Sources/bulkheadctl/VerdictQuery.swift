@@ -7,7 +7,7 @@ struct VerdictQuery {
     /// One end as it is written.
     enum End {
         case flow(FlowEnd)
-        /// Only manifests tell of Services.
+        /// Only manifests have Services.
         case service(namespace: String, name: String)
 
         /// Nil for a Service.

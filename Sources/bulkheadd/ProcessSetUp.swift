@@ -15,7 +15,7 @@ struct ProcessSetUp: Sendable {
     init(for command: BulkheadD) throws(SetUpError) {
         // A heap a thread costs memory; this process allocates little, and by few threads.
         bh_bound_heap()
-        // A client of the socket that leaves is told by the next write, not by a signal.
+        // If a client of the socket leaves, the next write fails; no signal ends this process.
         signal(SIGPIPE, SIG_IGN)
         umask(0o077)
         bh_raise_descriptor_limit(Self.enoughDescriptors)
@@ -54,7 +54,7 @@ struct ProcessSetUp: Sendable {
         }
     }
 
-    /// Whether it had to be mounted.
+    /// Returns whether it was mounted now.
     private static func mountBPFFileSystem(at path: String) throws(SetUpError) -> Bool {
         var answer = bh_is_bpffs(path)
         if answer == -ENOENT, mkdir(path, 0o700) == 0 { answer = bh_is_bpffs(path) }

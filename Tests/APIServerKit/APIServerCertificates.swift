@@ -8,7 +8,7 @@ public enum APIServerCertificates {
     public enum Server: Sendable, CaseIterable {
         /// For 127.0.0.1 and api.test.
         case usual
-        /// The same, by an authority that nobody knows.
+        /// The same, from an unknown authority.
         case stranger
         /// For 192.0.2.1 and elsewhere.test.
         case elsewhere

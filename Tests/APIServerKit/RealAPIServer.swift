@@ -139,7 +139,7 @@ public final class RealAPIServer: Sendable {
         return folder
     }
 
-    /// Below those that the kernel gives to who asks for any: nobody else gets them before the programs take them.
+    /// Below the ports that the kernel assigns: no other process gets them before the programs take them.
     private static func freePorts(_ count: Int) throws -> [Int] {
         var ports: [Int] = []
         for candidate in (UInt16(20000)..<30000).shuffled() where ports.count < count {

@@ -7,6 +7,7 @@ import NetworkTypes
 import Testing
 
 /// The real daemon over the real kernel, in namespaces of its own: what the fake kernel cannot show. Needs root.
+/// One test at a time: what real packets prove depends on when they arrive, which a busy machine delays.
 @Suite(.serialized) struct AgentKernelTests {
     /// Two pods of the world under policy: the second accepts TCP 80 only from the first.
     private func manifest(_ world: NetWorld) -> String {

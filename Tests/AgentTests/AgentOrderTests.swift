@@ -7,6 +7,7 @@ import NetworkTypes
 import NodeNetwork
 import Testing
 
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct AgentOrderTests {
     @Test func startOpensThenWritesTheWholeOnce() async throws {
         let fixture = try AgentFixture()

@@ -6,6 +6,7 @@ import KubernetesObjects
 import NetworkKit
 import Testing
 
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct AgentPushTests {
     private func refusal(_ call: () async throws -> Void) async -> ErrorAnswer? {
         do {

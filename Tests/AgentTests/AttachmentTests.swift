@@ -10,6 +10,7 @@ import NodeNetwork
 import Testing
 
 /// Pods that the chained CNI plugin reports through the control socket.
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct AttachmentTests {
     private static func body(
         _ name: String = "api", uid: String = "u-1", container: String = "c1", address: String = "10.1.0.3",

@@ -11,6 +11,7 @@ import Synchronization
 import Testing
 
 /// An agent that follows an API server: when the server's objects take effect.
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct ClusterTests {
     /// There is no server; the tests pass updates by hand.
     static func follower() -> ClusterFollower {

@@ -7,6 +7,7 @@ import NetworkTypes
 import PolicyModel
 import Testing
 
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct ControlSocketTests {
     @Test func everyReadingPathAnswers() async throws {
         try await SocketFixture.serve { fixture in

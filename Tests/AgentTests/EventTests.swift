@@ -10,6 +10,7 @@ import NetworkTypes
 import PolicyModel
 import Testing
 
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct EventTests {
     private func drop(_ kernel: FakeKernel, from source: String, port: UInt16) throws -> DropEvent {
         let redis = try #require(kernel.policy.endpoints.first { $0.value.name.name == "redis" })

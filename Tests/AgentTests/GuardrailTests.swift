@@ -6,6 +6,7 @@ import Manifests
 import Testing
 
 /// Policies of the directory of static guardrails, beside those from elsewhere.
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct GuardrailTests {
     /// No pod reaches redis.
     private static let closed = """

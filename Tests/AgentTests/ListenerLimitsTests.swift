@@ -7,6 +7,7 @@ import NIOCore
 import Testing
 
 /// Clients that hold connections, say half of something, or never read.
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct ListenerLimitsTests {
     private static let half = Array("GET /metrics HTTP/1.1\r\nHost: x\r\nX: ".utf8)
 

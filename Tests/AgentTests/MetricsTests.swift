@@ -8,6 +8,7 @@ import PolicyModel
 import Testing
 
 /// Metrics and probes over real connections.
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct MetricsTests {
     private static let denied =
         #"bulkhead_denied_packets_total{direction="ingress",tier="NetworkPolicy",namespace="shop"}"#

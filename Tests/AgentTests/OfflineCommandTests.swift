@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
 
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct OfflineCommandTests {
     private func control(_ arguments: String..., input: String = "") async throws -> CommandLine {
         try await onOwnThread { try CommandLine.run("bulkheadctl", arguments, input: input) }

@@ -6,6 +6,7 @@ import NetworkTypes
 import PolicyModel
 import Testing
 
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct OnlineCommandTests {
     private func control(_ fixture: SocketFixture, _ arguments: String..., input: String = "") async throws
         -> CommandLine

@@ -36,6 +36,7 @@ private final class LogLines: Sendable {
 }
 
 /// What an operator finds in the log, the counters and the metrics after policy has changed.
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct PolicyHistoryTests {
     private let key = ObjectKey(kind: .networkPolicy, namespace: "shop", name: "redis")
 

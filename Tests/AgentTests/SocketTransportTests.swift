@@ -5,6 +5,7 @@ import ControlSocket
 import Glibc
 import Testing
 
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct SocketTransportTests {
     @Test func theSocketIsTheOwnersAlone() async throws {
         try await SocketFixture.serve { fixture in

@@ -8,6 +8,7 @@ import PolicyModel
 import Testing
 
 /// Pods that the network shows before any object names them.
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct UnknownPodTests {
     private static let guardrail = KubernetesObject.tierPolicy(
         TierPolicy(

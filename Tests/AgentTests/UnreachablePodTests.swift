@@ -12,6 +12,7 @@ import PrometheusText
 import Testing
 
 /// Pods whose packets do not pass the node, so that policy may not hold for them: which ones are reported, and when.
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct UnreachablePodTests {
     /// A node that follows an API server, with one that takes its Events.
     private struct Node {

@@ -7,6 +7,7 @@ import NetworkTypes
 import Testing
 
 /// What may come in by a bridge's ports, frame by frame, against the kernel.
+/// One test at a time: what real packets prove depends on when they arrive, which a busy machine delays.
 @Suite(.serialized) struct BridgeFrameTests {
     /// Pods a and b behind known ports, c behind an unknown one.
     private final class Lab {
@@ -75,7 +76,7 @@ import Testing
             return ip(name, source, destination, 17, datagram, from: hardware)
         }
 
-        /// A message of neighbour discovery with its options.
+        /// A message of neighbor discovery with its options.
         func discovery(
             _ name: String, _ source: IPAddress, _ type: UInt8, _ target: IPAddress?, _ options: [UInt8] = []
         ) -> [UInt8] {

@@ -53,7 +53,7 @@ struct BridgeTableTests {
             "jump other-ports",
         ],
         "other-ports": [
-            "comment \"By other ports comes nothing that is known to be somebody's\"",
+            "comment \"Nothing with a known owner enters through other ports\"",
             "ether saddr @known-hardware \(drop)",
             "ether type 2048 ip saddr @known-addresses-ipv4 \(drop)",
             "ether type 34525 ip6 saddr @known-addresses-ipv6 \(drop)",
@@ -61,7 +61,7 @@ struct BridgeTableTests {
             "ether type 34525 meta l4proto 58 icmpv6 type 136 jump known-targets",
         ],
         "ipv4-frames": [
-            "comment \"What no pod sends: source routes, DHCP answers, redirects, router advertisements\"",
+            "comment \"Pods send no source routes, DHCP answers, redirects, router advertisements\"",
             "@nh,0,8 69 meta l4proto 6 accept",
             "ip hdrlength > 5 jump source-routes",
             "meta l4proto 17 th sport & [255, 255] == [0, 67] \(drop)",
@@ -70,14 +70,14 @@ struct BridgeTableTests {
             "meta l4proto 1 icmpv6 type 9 \(drop)",
         ],
         "ipv6-frames": [
-            "comment \"What no pod sends: routing headers, DHCP answers, others' discovery\"",
+            "comment \"Pods send no routing headers, DHCP answers, others' discovery\"",
             "ip6 nexthdr 6 accept",
             "exthdr rt exists \(drop)",
             "meta l4proto 17 th sport & [255, 255] == [2, 35] \(drop)",
             "meta l4proto 17 th dport & [255, 255] == [2, 34] \(drop)",
-            "meta l4proto 58 icmpv6 type @neighbour-discovery goto neighbour-discovery",
+            "meta l4proto 58 icmpv6 type @neighbor-discovery goto neighbor-discovery",
         ],
-        "neighbour-advertisement": [
+        "neighbor-advertisement": [
             "iif vmap @port-targets",
             "ip6 length & [255, 255] == [0, 24] accept",
             "ip6 length & [255, 255] == [0, 32] @th,192,16 & [255, 255] == [2, 1] goto own-hardware",
@@ -120,7 +120,7 @@ struct BridgeTableTests {
 
     @Test func closedPorts() throws {
         let closed = try Self.contents { $0.open = [4] }
-        let rule = "iif != @open-ports \(Self.drop) comment \"By ports that are nobody's nothing comes in\""
+        let rule = "iif != @open-ports \(Self.drop) comment \"Nothing enters through ports without a known pod\""
         #expect(closed.chains["prerouting"]!.rules.map(\.description).contains(rule))
         #expect(closed.sets["open-ports"]!.members == .elements([SetElement(key: [4, 0, 0, 0])]))
     }

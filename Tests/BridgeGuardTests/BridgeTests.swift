@@ -6,6 +6,7 @@ import NetworkTypes
 import Testing
 
 /// The table of bridge ports against the kernel: two pods on one bridge, frames straight into the wire.
+/// One test at a time: what real packets prove depends on when they arrive, which a busy machine delays.
 @Suite(.serialized) struct BridgeTests {
     /// A world with the table in force and what the receiver, pod `b`, gets.
     private final class Lab {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import ClusterState
 import NetworkTypes
 import PolicyModel
 import Testing
-
-@testable import ClusterState
 
 /// Who has an address.
 @Suite struct ClaimTests {

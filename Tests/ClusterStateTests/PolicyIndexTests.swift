@@ -4,6 +4,7 @@ import KubernetesObjects
 import NetworkTypes
 import PolicyModel
 import Testing
+import WorldKit
 
 /// Which policies select which pods, in which order, and what an event marks as changed.
 @Suite struct PolicyIndexTests {
@@ -12,36 +13,26 @@ import Testing
         pod("shop", "web", 1, ["app": "web"]), pod("shop", "db", 2, ["app": "db"]),
         pod("dev", "web", 3, ["app": "web"]),
     ]
-    private static let shop = KubernetesObject.namespace(
-        Namespace(metadata: ObjectMeta(name: "shop", labels: ["team": "a"])))
+    private static let shop = KubernetesObject.namespace(Namespace("shop", ["team": "a"]))
 
     private static func pod(
         _ namespace: String, _ name: String, _ number: UInt32, _ labels: [String: String]
     ) -> KubernetesObject {
-        .pod(
-            Pod(
-                metadata: ObjectMeta(name: name, namespace: namespace, labels: labels), nodeName: "n",
-                podIPs: [IPAddress(v4: 0x0a00_0000 + number)]))
+        .pod(Pod("\(namespace)/\(name)", labels, ["\(IPAddress(v4: 0x0a00_0000 + number))"], node: "n"))
     }
 
     private static func networkPolicy(
         _ namespace: String, _ name: String, _ labels: [String: String] = [:]
     ) -> KubernetesObject {
-        .networkPolicy(
-            NetworkPolicy(
-                metadata: ObjectMeta(name: name, namespace: namespace),
-                podSelector: LabelSelector(matchLabels: labels), policyTypes: [.ingress]))
+        .networkPolicy(NetworkPolicy("\(namespace)/\(name)", selects: labels, [.ingress]))
     }
 
     private static func tierPolicy(
         _ name: String, _ tier: TierPolicy.Tier, _ priority: Int32, team: String? = nil,
         kind: TierPolicy.Kind = .clusterNetworkPolicy
     ) -> KubernetesObject {
-        let namespaces = LabelSelector(matchLabels: team.map { ["team": $0] } ?? [:])
-        return .tierPolicy(
-            TierPolicy(
-                kind: kind, metadata: ObjectMeta(name: name), tier: tier, priority: priority,
-                subject: PodSelection(namespaces: namespaces)))
+        let subject = everyPod(in: team.map { ["team": $0] } ?? [:])
+        return .tierPolicy(TierPolicy(name, tier, priority, kind: kind, subject: subject))
     }
 
     struct Row: Sendable, CustomStringConvertible {

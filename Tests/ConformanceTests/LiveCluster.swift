@@ -118,7 +118,6 @@ final class LiveCluster {
         try api.apply(Self.policies)
         self.api = api
         daemon = try NetDaemon(in: world, following: api, datapath: datapath, options: options)
-        try daemon.waitUntilClusterIsKnown()
     }
 
     /// Runs `body` with a cluster and removes it, whatever happens.

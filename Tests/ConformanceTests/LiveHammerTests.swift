@@ -102,9 +102,9 @@ extension Live {
                     round += 1
                     try setGate(open: round % 2 == 0)
                     try cluster.daemon.apply(Self.noise(round))
-                    let relabelled = ["api", "db", "idle"].map(cluster.world.pod)
+                    let relabeled = ["api", "db", "idle"].map(cluster.world.pod)
                     try cluster.daemon.apply(
-                        relabelled.map { LiveCluster.object(of: $0, more: ["round": "r\(round)"]) })
+                        relabeled.map { LiveCluster.object(of: $0, more: ["round": "r\(round)"]) })
                     if round % 5 == 0 {
                         try cluster.daemon.stop(SIGKILL)
                         NetClock.sleep(milliseconds: 20)

@@ -60,10 +60,16 @@ extension Live {
                             from: pod.v4, 40000, to: db.v4, 5353, payload: payload, firstBytes: 8, reversed: reversed)
                     }
                 }
-                try NetClock.wait("the allowed datagram", seconds: 2) {
-                    cluster.server("db").arrivals.contains { $0.number == 2 }
+                // The marker: nobody keeps it from web, and it leaves the sender after what db must not get.
+                let web = cluster.world.pod("web")
+                try cluster.world.pod("idle").namespace.run {
+                    let idle = cluster.world.pod("idle")
+                    try NetSpoof.send(from: idle.v4, 40000, to: web.v4, 5353, payload: NetBytes.big(UInt64(3)))
                 }
-                NetClock.sleep(milliseconds: 50)
+                try NetClock.wait("the allowed datagram and the marker", seconds: 5) {
+                    cluster.server("db").arrivals.contains { $0.number == 2 }
+                        && cluster.server("web").arrivals.contains { $0.number == 3 }
+                }
                 #expect(!cluster.server("db").arrivals.contains { $0.number == 1 })
             }
         }

@@ -6,6 +6,7 @@ import Testing
 import WorldKit
 
 /// A restarted daemon takes over what it finds, whatever history the tables have.
+/// One test at a time: each keeps a core busy for seconds, and those that judge by time run beside it.
 @Suite(.serialized) struct PropertyAdoptionTests {
     private let settings = WorldSettings(environment: ProcessInfo.processInfo.environment)
 

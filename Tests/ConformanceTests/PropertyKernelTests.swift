@@ -9,6 +9,7 @@ import Testing
 import WorldKit
 
 /// Oracle = tables = eBPF program in the kernel. Without root these tests fail: they are never skipped.
+/// One test at a time: each keeps a core busy for seconds, and those that judge by time run beside it.
 @Suite(.serialized) struct PropertyKernelTests {
     private let settings = WorldSettings(environment: ProcessInfo.processInfo.environment)
 

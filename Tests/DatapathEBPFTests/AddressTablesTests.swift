@@ -12,7 +12,7 @@ import Testing
         return found?.value.word ?? 0
     }
 
-    /// Ends of prefixes and their neighbours: where tables go wrong.
+    /// Ends of prefixes and their neighbors: where tables go wrong.
     private func probes(_ prefixes: some Sequence<CIDR>, _ family: AddressFamily, _ random: inout SeededRandom)
         -> [IPAddress]
     {

@@ -75,7 +75,7 @@ import Testing
             #expect(try run(udp("fd00::1", "ff02::fb"), .ipv6) == .allow)
             #expect(try run(Array(udp("10.0.0.1", "10.1.0.1")[..<22]), .ipv4) == .deny, "no ports")
             #expect(try datapath.counters().unparsable == 1)
-            // Neighbour discovery, from a neighbour only.
+            // Neighbor discovery, from a neighbor only.
             let flow = Flow(
                 source: try IPAddress("fd00::1"), destination: try IPAddress("fd09::1"), ipProtocol: .icmpv6,
                 destinationPort: nil)

@@ -8,6 +8,7 @@ import PolicyModel
 import Testing
 
 /// Policies in audit: reported, never in force.
+/// One test at a time: what real packets prove depends on when they arrive, which a busy machine delays.
 @Suite(.serialized) struct AuditTests {
     /// Pure: the plan of the table reports a flow if its tables do, and lets pass what they allow.
     @Test func whatWouldBeDeniedIsToldAndNothingElse() {

@@ -10,6 +10,7 @@ import Synchronization
 import Testing
 
 /// Established flows, spoofed packets, drop events and counters, with real packets; needs root.
+/// One test at a time: what real packets prove depends on when they arrive, which a busy machine delays.
 @Suite(.serialized) struct FlowTests {
     /// Pod b lets the pods in `allowed` reach it at TCP 80 and UDP 53.
     private static func plan(_ world: NetWorld, allowed: [String]) -> PolicyPlan {

@@ -8,6 +8,7 @@ import PolicyModel
 import Testing
 
 /// What is written is what is read; needs root.
+/// One test at a time: a transaction starts over when another one changes the ruleset, and the tests count its steps.
 @Suite(.serialized) struct KernelTableTests {
     @Test func aLoadedTableHasNothingToRepair() throws {
         try withNamespace("load") {

@@ -8,6 +8,7 @@ import PolicyModel
 import Testing
 
 /// What the table does over time; needs root.
+/// One test at a time: a transaction starts over when another one changes the ruleset, and the tests count its steps.
 @Suite(.serialized) struct LifeTests {
     /// The table's words in order: `nft` lists things in the order in which they were made, members in any.
     private static func table() throws -> [Substring] {

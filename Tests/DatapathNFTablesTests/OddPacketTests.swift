@@ -9,6 +9,7 @@ import PolicyModel
 import Testing
 
 /// Fragments, IPv6 extension headers, missing transport headers, related errors, a pod's way to itself; needs root.
+/// One test at a time: what real packets prove depends on when they arrive, which a busy machine delays.
 @Suite(.serialized) struct OddPacketTests {
     private static func withPods(
         _ rules: [PolicyPlan.Rule], _ body: (NetWorld, NetServer, inout NFTablesDatapath) throws -> Void

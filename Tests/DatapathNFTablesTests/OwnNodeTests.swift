@@ -9,6 +9,7 @@ import PolicyModel
 import Testing
 
 /// What pods send to their own node, with real packets; needs root.
+/// One test at a time: what real packets prove depends on when they arrive, which a busy machine delays.
 @Suite(.serialized) struct OwnNodeTests {
     private static let nodeAddresses = [NetAddressing.gateways[0], NetAddressing.gateways6[0]]
 

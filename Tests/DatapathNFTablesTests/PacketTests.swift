@@ -9,6 +9,7 @@ import Testing
 import WorldKit
 
 /// Real packets through the table; needs root.
+/// One test at a time: what real packets prove depends on when they arrive, which a busy machine delays.
 @Suite(.serialized) struct PacketTests {
     /// Ports on which each pod and the outside answer.
     static let ports = [

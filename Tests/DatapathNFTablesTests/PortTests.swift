@@ -11,6 +11,7 @@ import Testing
 
 /// What reaches a pod by no address of its own: groups and link-local addresses on a bridge, other addresses behind its
 /// interface. Real packets; needs root.
+/// One test at a time: what real packets prove depends on when they arrive, which a busy machine delays.
 @Suite(.serialized) struct PortTests {
     /// What marks frames in the table `bridge bulkhead`, for these ports.
     private static func marks(_ ports: [UInt32]) -> String {

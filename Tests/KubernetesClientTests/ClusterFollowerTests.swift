@@ -6,6 +6,7 @@ import KubernetesWatch
 import Testing
 
 /// A whole cluster followed over TLS, with whatever goes wrong that a real server cannot be made to do.
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct ClusterFollowerTests {
     static func pod(_ name: String, _ labels: String = "{}") -> String {
         """
@@ -34,7 +35,7 @@ import Testing
         let server = try APIServer()
         try server.apply(Self.namespace("shop") + Self.five)
         try await FollowedCluster.with(try access(server)) { cluster in
-            try await cluster.wait("the first list") { $0.isComplete }
+            try await cluster.waitUntilComplete()
             try await body(server, cluster)
         }
     }
@@ -76,7 +77,7 @@ import Testing
             server.inject(APIServerFault(fault, on: .list, of: resource, times: 3))
         }
         try await FollowedCluster.with(try access(server)) { cluster in
-            try await cluster.wait("the first list") { $0.isComplete }
+            try await cluster.waitUntilComplete()
             #expect(cluster.current.atCompletion?.count == 6)
             #expect(cluster.current.removed.isEmpty)
         }

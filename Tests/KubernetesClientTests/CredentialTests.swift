@@ -5,6 +5,7 @@ import KubernetesClient
 import Testing
 
 /// As whom, and whom: tokens, certificates, plugins, and servers that are not what they say.
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct CredentialTests {
     private func access(_ server: APIServer, user: String, host: String = "127.0.0.1") throws -> ClusterAccess {
         try Kubeconfig.read(Array(server.kubeconfig(user: user, host: host).utf8), file: "config")
@@ -12,7 +13,7 @@ import Testing
 
     /// Follows until all is known.
     private func complete(_ access: ClusterAccess) async throws {
-        try await FollowedCluster.with(access) { try await $0.wait("the first list") { $0.isComplete } }
+        try await FollowedCluster.with(access) { try await $0.waitUntilComplete() }
     }
 
     /// Tries for a while, and answers why it failed.
@@ -33,7 +34,7 @@ import Testing
         let environment = ["KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "\(server.port)"]
         let access = try ClusterAccess.inCluster(environment: environment, directory: files.path)
         try await FollowedCluster.with(access) { cluster in
-            try await cluster.wait("the first list") { $0.isComplete }
+            try await cluster.waitUntilComplete()
             server.accept(tokens: ["two"])
             server.breakConnections()
             try await cluster.wait("the refusal") {
@@ -54,7 +55,7 @@ import Testing
             try await cluster.wait("a failure") { ($0.watch("pods")?.status?.failures ?? 0) > 1 }
             #expect(server.requests.isEmpty)
             try files.write(APIServerCertificates.authority, "ca.crt")
-            try await cluster.wait("the first list") { $0.isComplete }
+            try await cluster.waitUntilComplete()
         }
     }
 
@@ -125,7 +126,7 @@ import Testing
             Self.script(files.path, expires: #""expirationTimestamp":"2020-01-01T00:00:00Z","#), "plugin",
             executable: true)
         try await FollowedCluster.with(try access(server, user: Self.plugin(files.path))) { cluster in
-            try await cluster.wait("the first list") { $0.isComplete }
+            try await cluster.waitUntilComplete()
             // How many requests share a run is a matter of their time; that none is the last one is not.
             try await cluster.wait("two more runs") { _ in ((try? runs(files)) ?? 0) > 2 }
         }
@@ -163,7 +164,7 @@ import Testing
         try await FollowedCluster.with(try access(server, user: Self.plugin(files.path))) { cluster in
             try await cluster.wait("the refusal") { ($0.watch("pods")?.status?.failures ?? 0) > 1 }
             server.accept(tokens: ["one-two"])
-            try await cluster.wait("the first list") { $0.isComplete }
+            try await cluster.waitUntilComplete()
             #expect(try runs(files) > 1)
         }
     }

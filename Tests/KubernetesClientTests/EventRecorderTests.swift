@@ -6,6 +6,7 @@ import Logging
 import Testing
 
 /// What is reported by Kubernetes Events, and how often.
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct EventRecorderTests {
     private static func report(_ number: Int, _ message: String = "is not enforced") -> ObjectReport {
         ObjectReport(

@@ -95,6 +95,11 @@ final class FollowedCluster: Sendable {
 
     func watch(_ resource: String) -> FollowedWatch? { follower.watches.first { $0.resource.name == resource } }
 
+    /// Waits until all is known that the server had at first.
+    func waitUntilComplete(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        try await wait("the first list", sourceLocation: sourceLocation) { $0.isComplete }
+    }
+
     /// Waits until `condition` holds.
     func wait(
         _ what: Comment, seconds: Double = 60, sourceLocation: SourceLocation = #_sourceLocation,

@@ -94,10 +94,11 @@ import Testing
             field: "clusters[0].cluster.proxy-url", reason: "not supported"),
         Wrong(change: { $0.replacingUser("{client-certificate: c}") }, field: "users[0].user", reason: "no client-key"),
         Wrong(change: { $0.replacingUser("{username: me}") }, field: "users[0].user.username", reason: "no longer"),
-        Wrong(change: { $0.replacingUser("{as: root}") }, field: "users[0].user.as", reason: "somebody else"),
+        Wrong(change: { $0.replacingUser("{as: root}") }, field: "users[0].user.as", reason: "impersonation"),
         Wrong(change: { $0.replacingUser("{token: [1]}") }, field: "users[0].user.token", reason: "must be a string"),
         Wrong(
-            change: { $0.replacingUser("{token: t, exec: {}}") }, field: "users[0].user.exec", reason: "only one"),
+            change: { $0.replacingUser("{token: t, exec: {}}") }, field: "users[0].user.exec",
+            reason: "cannot be used together"),
         Wrong(
             change: { $0.replacingUser("{exec: {command: c, apiVersion: v0}}") },
             field: "users[0].user.exec.apiVersion", reason: "not known"),
@@ -105,7 +106,7 @@ import Testing
             change: {
                 $0.replacingUser(
                     "{exec: {apiVersion: client.authentication.k8s.io/v1, command: c, interactiveMode: Always}}")
-            }, field: "users[0].user.exec.interactiveMode", reason: "nobody"),
+            }, field: "users[0].user.exec.interactiveMode", reason: "cannot prompt"),
         Wrong(change: { $0.replacing("kind: Config", with: "kind: Pod") }, field: "kind", reason: "must be Config"),
     ])
     func whatIsWrongIsTold(wrong: Wrong) throws {

@@ -126,7 +126,7 @@ extension OfferedClusterTests {
             let first = try ObjectBatch.decode(Array(manifest.utf8)).objects
             try await cluster.apply(manifest)
             try await cluster.follow { followed in
-                try await followed.wait("the first list") { $0.isComplete }
+                try await followed.waitUntilComplete()
                 for object in first { #expect(followed[object.key].map(told) == object) }
 
                 let changed = manifest.replacing("{team: shop}", with: "{team: other}")

@@ -40,7 +40,7 @@ extension OfferedClusterTests {
             try await cluster.apply(cluster.pod("p1"))
             let token = try await cluster.token(granting: rights)
             try await cluster.follow(as: cluster.access(token: .bytes(Array(token.utf8)))) { followed in
-                try await followed.wait("the first list") { $0.isComplete }
+                try await followed.waitUntilComplete()
                 try await followed.wait("all to be well") {
                     $0.follower.watches.allSatisfy { $0.status?.failures == 0 }
                 }
@@ -71,7 +71,7 @@ extension OfferedClusterTests {
                 try await followed.wait("the pod") { $0[cluster.key(.pod, "p1")] != nil }
                 #expect(!followed.isComplete && followed.watch("networkpolicies")?.status?.isComplete == false)
                 try await cluster.grant(rights, toToken: token)
-                try await followed.wait("all") { $0.isComplete }
+                try await followed.waitUntilComplete()
             }
         }
     }
@@ -86,7 +86,7 @@ extension OfferedClusterTests {
                 }
                 #expect(followed.current.objects.isEmpty)
                 try files.write(try await cluster.token(granting: rights), "token")
-                try await followed.wait("the first list") { $0.isComplete }
+                try await followed.waitUntilComplete()
             }
         }
     }

@@ -6,6 +6,7 @@ import Manifests
 import Testing
 
 /// A whole cluster followed over TLS, whose server is the stand-in and, where one is offered, a real one.
+/// One test at a time: each waits for answers and timers, which a busy machine delays.
 @Suite(.serialized) struct OfferedClusterTests {
     /// A cluster with five pods, followed until all is known.
     private func with(
@@ -18,7 +19,7 @@ import Testing
             settings.watchSeconds = watchSeconds ?? settings.watchSeconds
             settings.absentPause = absentPause ?? settings.absentPause
             try await cluster.follow(settings: settings) { followed in
-                try await followed.wait("the first list") { $0.isComplete }
+                try await followed.waitUntilComplete()
                 try await body(cluster, followed)
             }
         }

@@ -42,7 +42,7 @@ func onlyTier(_ document: DecodedDocument, _ location: SourceLocation = #_source
                      "egress": [{"action": "Deny", "to": [{"nodes": {}}, {"networks": ["10.1.2.3/8", "::/0"]}]},
                                 {"action": "Pass", "to": [{"namespaces": {}}]}]}
                     """, metadata: #", "annotations": {"bulkhead.dev/enforcement": "audit", "x": "y"}"#))
-        let labelled = LabelSelector(matchLabels: ["a": "b"])
+        let labeled = LabelSelector(matchLabels: ["a": "b"])
         let peers: [TierPeer] = [
             .pods(PodSelection(namespaces: LabelSelector(matchExpressions: [.init(key: "k", operator: .exists)]))),
             .pods(PodSelection(namespaces: LabelSelector(matchLabels: ["n": "m"]))),
@@ -54,7 +54,7 @@ func onlyTier(_ document: DecodedDocument, _ location: SourceLocation = #_source
             policy
                 == TierPolicy(
                     metadata: ObjectMeta(name: "default"), tier: .baseline, priority: 1000,
-                    subject: PodSelection(pods: labelled),
+                    subject: PodSelection(pods: labeled),
                     ingress: [TierRule(name: "one", action: .accept, peers: peers, ports: ports)],
                     egress: [
                         TierRule(

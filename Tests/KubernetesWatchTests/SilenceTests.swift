@@ -24,10 +24,10 @@ struct SilenceTests {
         #expect((300...600).contains(try seconds(driver.sent.last)))
         // The head counts as a word.
         try driver.fire()
-        #expect(driver.cancelled == 0 && driver.timer?.after == .seconds(75))
+        #expect(driver.canceled == 0 && driver.timer?.after == .seconds(75))
         let signs = driver.watch.status.signs
         try driver.fire()
-        #expect(driver.cancelled == 1 && driver.failures.isEmpty && driver.isWatching)
+        #expect(driver.canceled == 1 && driver.failures.isEmpty && driver.isWatching)
         #expect(driver.sent.last?.target.contains("resourceVersion=5&") == true)
         #expect((90...120).contains(try seconds(driver.sent.last)), "a short one, which the server ends by itself")
         try driver.head()
@@ -49,7 +49,7 @@ struct SilenceTests {
             #expect(driver.isWatching)
             #expect((90...120).contains(try seconds(driver.sent.last)))
         }
-        #expect(driver.cancelled == 1 && driver.failures.isEmpty)
+        #expect(driver.canceled == 1 && driver.failures.isEmpty)
         #expect(driver.sent.filter { !$0.target.contains("watch=1") }.count == 1, "nothing is listed again")
     }
 
@@ -62,7 +62,7 @@ struct SilenceTests {
             try driver.bytes(WatchDriver.bookmark(version))
             try driver.fire()
         }
-        #expect(driver.cancelled == 1 && driver.failures.isEmpty)
+        #expect(driver.canceled == 1 && driver.failures.isEmpty)
         try driver.end()
         try driver.fire()
         #expect((300...600).contains(try seconds(driver.sent.last)))
@@ -88,7 +88,7 @@ struct SilenceTests {
         var driver = WatchDriver()
         #expect(driver.timer?.after == .seconds(20))
         try driver.fire()
-        #expect(driver.failures == [.silence] && driver.cancelled == 1)
+        #expect(driver.failures == [.silence] && driver.canceled == 1)
         driver = WatchDriver()
         try driver.list([("a", 1)], at: 5)
         try driver.fire()

@@ -11,7 +11,7 @@ struct WatchDriver {
     var timer: (id: TimerID, after: Duration)?
     /// All requests so far.
     var sent: [WatchRequest] = []
-    var cancelled = 0
+    var canceled = 0
     var objects: [ObjectKey: KubernetesObject] = [:]
     var delivered: [ObjectEvent] = []
     var completions = 0
@@ -33,7 +33,7 @@ struct WatchDriver {
             case .cancel(let id):
                 #expect(request?.id == id)
                 request = nil
-                cancelled += 1
+                canceled += 1
             case .setTimer(let id, let after): timer = (id, after)
             case .deliver(let events):
                 #expect(!events.isEmpty)

@@ -8,6 +8,7 @@ import Synchronization
 import Testing
 
 /// What is written to the kernel is what is read back; needs root.
+/// One test at a time: a transaction starts over when another one changes the ruleset, and the tests count its steps.
 @Suite(.serialized) struct TableReaderTests {
     private static func with(_ body: (NetfilterSocket, TableReader) throws -> Void) throws {
         NetNamespace.sweep()
@@ -52,7 +53,7 @@ import Testing
         }
     }
 
-    /// What another process did to the table, and what repairs it.
+    /// What others did to the table, and what repairs it.
     @Test(arguments: [
         ("flush chain inet bulkhead-example end", "rewritten end"),
         ("add rule inet bulkhead-example forward accept", "rewritten forward"),
@@ -65,7 +66,7 @@ import Testing
         ("delete table inet bulkhead-example", "replaced"),
         ("add table inet others", ""),
     ])
-    func driftIsFoundAndRepaired(command: String, repair: String) throws {
+    func driftIsFoundAndPutRight(command: String, repair: String) throws {
         try Self.with { socket, reader in
             let contents = Example.contents()
             try socket.commit(Transaction(replacing: contents), to: Example.identity)

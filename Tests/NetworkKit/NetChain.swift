@@ -105,7 +105,7 @@ public struct NetChain: Sendable {
         try call("STATUS", last, sandbox, nil)
     }
 
-    /// The pod's addresses as a result tells them.
+    /// The pod's addresses in a result.
     public static func addresses(_ result: String) throws -> [IPAddress] {
         let node = try JSONReader.read(Array(result.utf8))
         guard case .sequence(let items) = node["ips"]?.value else { throw NetError.missing("ips in \(result)") }

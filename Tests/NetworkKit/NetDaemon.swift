@@ -70,7 +70,7 @@ public final class NetDaemon: Sendable {
         return try running.stop(signal)
     }
 
-    /// Puts objects in force; when this returns, they are.
+    /// Applies objects; when this returns, they are in force.
     public func apply(_ objects: [KubernetesObject]) throws { try apply(KubernetesYAML.text(of: objects)) }
 
     /// Puts the objects of a manifest in force; when this returns, they are.
@@ -87,7 +87,7 @@ public final class NetDaemon: Sendable {
     public var knowsCluster: Bool { get throws { try get("/v1/status").contains(#""complete":true"#) } }
 
     /// - Parameter interval: milliseconds between two questions.
-    public func waitUntilClusterIsKnown(seconds: Double = 20, every interval: Double = 2) throws {
+    public func waitUntilClusterIsKnown(seconds: Double = 60, every interval: Double = 2) throws {
         try NetClock.wait("the cluster to be known; log:\n\(log)", seconds: seconds, every: interval) {
             try knowsCluster
         }
@@ -107,7 +107,7 @@ public final class NetDaemon: Sendable {
         try world.node.command(executable, "uninstall", "--bpffs", world.bpffs)
     }
 
-    /// A product of the build that the running program belongs to: it lies beside it.
+    /// A product of the same build as the running program, in the same directory.
     public static func executable(_ name: String) throws -> String {
         var path = [CChar](repeating: 0, count: 4096)
         let length = readlink("/proc/self/exe", &path, path.count - 1)

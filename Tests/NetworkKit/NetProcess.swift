@@ -48,7 +48,7 @@ public final class NetProcess: Sendable {
     }
 
     deinit {
-        // A child that nobody ended must not outlive its test.
+        // A child that is still running must not outlive its test.
         if status == nil {
             kill(pid, SIGKILL)
             waitpid(pid, nil, 0)

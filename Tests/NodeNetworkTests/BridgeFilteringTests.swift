@@ -4,6 +4,7 @@ import NetworkKit
 import NodeNetwork
 import Testing
 
+/// One test at a time: each changes settings of the kernel and waits for them to be put back.
 @Suite(.serialized) struct BridgeFilteringTests {
     @Test func switchesOnInItsNamespaceAlone() throws {
         try NetWorld.with(pods: [], links: .bridged) { world in

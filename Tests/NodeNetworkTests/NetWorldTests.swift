@@ -5,6 +5,7 @@ import NetworkTypes
 import Testing
 
 /// The test network itself, with no policy anywhere: what is refused or lost here would prove nothing elsewhere.
+/// One test at a time: what real packets prove depends on when they arrive, which a busy machine delays.
 @Suite(.serialized) struct NetWorldTests {
     @Test(arguments: NetProxyMode.allCases) func everythingConnects(proxy: NetProxyMode) throws {
         let services = [

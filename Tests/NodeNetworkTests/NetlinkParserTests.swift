@@ -102,23 +102,23 @@ import Testing
     }
 
     /// `struct ndmsg` with NDA_DST 10.0.0.7 and NDA_LLADDR 02:00:00:00:00:07 on link 4.
-    private func neighbour(type: UInt8 = 28, state: UInt8 = 2) -> [UInt8] {
+    private func neighbor(type: UInt8 = 28, state: UInt8 = 2) -> [UInt8] {
         [48, 0, 0, 0, type, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
             + [2, 0, 0, 0, 4, 0, 0, 0, state, 0, 0, 1]  // AF_INET, padding, link, state, flags, RTN_UNICAST
             + [8, 0, 1, 0, 10, 0, 0, 7]  // NDA_DST
             + [10, 0, 2, 0, 2, 0, 0, 0, 0, 7, 0, 0]  // NDA_LLADDR
     }
 
-    @Test func neighbours() throws {
+    @Test func neighbors() throws {
         let address = try IPAddress("10.0.0.7")
-        let known = Neighbour(link: 4, address: address, hardware: 0x0200_0000_0007)
-        #expect(try parse(neighbour()) == [.neighbour(known)])
-        #expect(try parse(neighbour(type: 29)) == [.neighbourRemoved(known)])
-        let unknown = Neighbour(link: 4, address: address, hardware: 0)
-        #expect(try parse(neighbour(state: 0x20)) == [.neighbourRemoved(unknown)])  // NUD_FAILED
-        var nowhere = neighbour()
+        let known = Neighbor(link: 4, address: address, hardware: 0x0200_0000_0007)
+        #expect(try parse(neighbor()) == [.neighbor(known)])
+        #expect(try parse(neighbor(type: 29)) == [.neighborRemoved(known)])
+        let unknown = Neighbor(link: 4, address: address, hardware: 0)
+        #expect(try parse(neighbor(state: 0x20)) == [.neighborRemoved(unknown)])  // NUD_FAILED
+        var nowhere = neighbor()
         nowhere[20] = 0
-        #expect(throws: NodeNetworkError.invalid(what: "neighbour's link", value: 0)) { try parse(nowhere) }
+        #expect(throws: NodeNetworkError.invalid(what: "neighbor's link", value: 0)) { try parse(nowhere) }
     }
 
     @Test func forwardingEntries() throws {
@@ -243,7 +243,7 @@ import Testing
     @Test func damagedBytes() {
         var random = SystemRandomNumberGenerator()
         let routes = route(more: [8, 0, 5, 0, 10, 0, 0, 1]) + route(type: 25)
-        let whole = routes + neighbour() + newAddress4 + removedAddress6
+        let whole = routes + neighbor() + newAddress4 + removedAddress6
         for _ in 0..<20_000 {
             var bytes = whole
             for _ in 0..<Int.random(in: 1...4, using: &random) {

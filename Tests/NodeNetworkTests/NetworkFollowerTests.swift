@@ -6,6 +6,7 @@ import Synchronization
 import Testing
 
 /// The follower against the kernel, in namespaces.
+/// One test at a time: what real packets prove depends on when they arrive, which a busy machine delays.
 @Suite(.serialized) struct NetworkFollowerTests {
     /// Keeps the latest state that the follower told.
     private final class Inbox: Sendable {
@@ -21,7 +22,7 @@ import Testing
             }
         }
 
-        /// Milliseconds until the latest state fulfils `condition`.
+        /// Milliseconds until the latest state fulfills `condition`.
         func milliseconds(until condition: (NetworkState) -> Bool) throws -> Double {
             let start = NetClock.now
             try NetClock.wait("the state that is expected", seconds: 5) {

@@ -36,7 +36,7 @@ import Testing
     private func route(_ address: IPAddress, by link: UInt32) -> NetworkMessage {
         .route(Route(destination: CIDR(host: address), links: [link]), replaces: false)
     }
-    private var neighbour: NetworkMessage { .neighbour(Neighbour(link: 4, address: a, hardware: hardware)) }
+    private var neighbor: NetworkMessage { .neighbor(Neighbor(link: 4, address: a, hardware: hardware)) }
     private func learned(_ port: UInt32) -> NetworkMessage {
         .forwarding(ForwardingEntry(bridge: 4, port: port, hardware: hardware))
     }
@@ -68,7 +68,7 @@ import Testing
         let hidden = Link(index: 5, name: "veth5", kind: "veth", master: 4, peerIndex: 2, peerNamespace: 8)
         for messages in [
             [at(2, b)], [], [at(1, b), at(2, b)], [at(1, a), at(1, b), at(2, b)], [at(1, b), at(2, a)],
-            [.link(hidden), at(2, b)], [.link(hidden), at(8, b)], [at(2, b), neighbour, learned(7)],
+            [.link(hidden), at(2, b)], [.link(hidden), at(8, b)], [at(2, b), neighbor, learned(7)],
         ] as [[NetworkMessage]] { #expect(links(&places, messages) == [1: 5, 2: 6]) }
     }
 
@@ -135,15 +135,15 @@ import Testing
     /// Bridges are asked where nothing else is known, and forgotten when something is.
     @Test func learnedPort() {
         var places = PodPlaces()
-        #expect(links(&places, [neighbour, learned(8)]) == [:])
-        #expect(links(&places, [neighbour]) == [:])
-        #expect(links(&places, [neighbour, learned(7)]) == [1: 7])
-        #expect(places.update(claims, in: state([neighbour, learned(7)]))[1]?.hardware == hardware)
-        #expect(links(&places, [neighbour, learned(6)]) == [1: 7])
+        #expect(links(&places, [neighbor, learned(8)]) == [:])
+        #expect(links(&places, [neighbor]) == [:])
+        #expect(links(&places, [neighbor, learned(7)]) == [1: 7])
+        #expect(places.update(claims, in: state([neighbor, learned(7)]))[1]?.hardware == hardware)
+        #expect(links(&places, [neighbor, learned(6)]) == [1: 7])
         #expect(links(&places, [at(1, a)]) == [1: 5])
         // What a pod makes the node believe counts for nothing where its own address is known.
         var others = PodPlaces()
-        #expect(links(&others, [at(2, b), neighbour, learned(6)]) == [2: 6])
+        #expect(links(&others, [at(2, b), neighbor, learned(6)]) == [2: 6])
     }
 
     @Test func hardwareIsNobodyElses() throws {

@@ -59,7 +59,7 @@ struct Cluster: Sendable {
     }
 }
 
-/// A policy for pods with app=web unless `selects` says otherwise.
+/// A policy for pods with app=web, or for those that `selects` names.
 func webPolicy(
     _ name: String, _ types: Set<PolicyType>, selects: LabelSelector = .labels(["app": "web"]),
     ingress: [NetworkPolicyRule] = [], egress: [NetworkPolicyRule] = []

@@ -5,6 +5,7 @@ import NetworkTypes
 import PolicyModel
 import PolicyResolver
 import Testing
+import WorldKit
 
 /// Which peer sets rules make, who is in them, and what a step says about it.
 @Suite struct PeerSetTests {
@@ -52,35 +53,14 @@ import Testing
         }
     }
 
-    private static func address(_ text: String) -> IPAddress {
-        do { return try IPAddress(text) } catch { preconditionFailure("\(error)") }
-    }
-
-    private static func cidr(_ text: String) -> CIDR {
-        do { return try CIDR(text) } catch { preconditionFailure("\(error)") }
-    }
-
-    private static func node(_ name: String, _ text: String, _ labels: [String: String] = [:]) -> ObjectEvent {
-        .set(.node(Node(metadata: ObjectMeta(name: name, labels: labels), addresses: [address(text)])))
-    }
-
-    private static func pod(_ name: String, _ text: String, _ app: String) -> ObjectEvent {
-        let metadata = ObjectMeta(name: name, namespace: "shop", labels: ["app": app])
-        return .set(.pod(Pod(metadata: metadata, nodeName: "n1", podIPs: [address(text)])))
-    }
-
     private static func guardrail(_ name: String, _ selector: LabelSelector) -> ObjectEvent {
-        .set(
-            .tierPolicy(
-                TierPolicy(
-                    kind: .clusterNetworkPolicy, metadata: ObjectMeta(name: name), tier: .admin, priority: 1,
-                    subject: PodSelection(),
-                    egress: [TierRule(action: .deny, peers: [.nodes(selector)], ports: nil)])))
+        tier(name, egress: [rule(.deny, .nodes(selector))])
     }
 
     private static let gpu = LabelSelector(matchLabels: ["gpu": "yes"])
     private static let cluster = [
-        node("n1", "192.168.0.1"), node("n2", "192.168.0.2", ["gpu": "yes"]), pod("web", "10.0.0.1", "web"),
+        node("n1", "192.168.0.1"), node("n2", "192.168.0.2", labels: ["gpu": "yes"]),
+        pod("web", ["app": "web"], "10.0.0.1"),
         guardrail("all", LabelSelector()), guardrail("gpu", gpu),
     ]
 
@@ -95,11 +75,11 @@ import Testing
     static let rows: [(event: ObjectEvent, members: [String])] = [
         (node("n3", "192.168.0.3"), ["all nodes +192.168.0.3/32"]),
         (
-            node("n3", "192.168.0.3", ["gpu": "yes"]),
+            node("n3", "192.168.0.3", labels: ["gpu": "yes"]),
             ["all nodes +192.168.0.3/32", "nodes gpu=yes +192.168.0.3/32"]
         ),
         (
-            node("n2", "192.168.0.9", ["gpu": "yes"]),
+            node("n2", "192.168.0.9", labels: ["gpu": "yes"]),
             ["all nodes +192.168.0.9/32 -192.168.0.2/32", "nodes gpu=yes +192.168.0.9/32 -192.168.0.2/32"]
         ),
         (node("n2", "192.168.0.2"), ["nodes gpu=yes -192.168.0.2/32"]),
@@ -109,14 +89,14 @@ import Testing
         ),
         // This node is all that it takes in, under each label that it has.
         (
-            node("n1", "192.168.0.1", ["gpu": "yes"]), ["nodes gpu=yes +127.0.0.0/8 +192.168.0.1/32 +::1/128"]
+            node("n1", "192.168.0.1", labels: ["gpu": "yes"]), ["nodes gpu=yes +127.0.0.0/8 +192.168.0.1/32 +::1/128"]
         ),
         (
             node("n1", "192.168.0.7"),
             ["all nodes +192.168.0.7/32 -192.168.0.1/32", "own node +192.168.0.7/32 -192.168.0.1/32"]
         ),
         // Two nodes with one address: it is a member as long as one of them has it.
-        (node("n3", "192.168.0.2"), []), (node("n2", "192.168.0.2", ["gpu": "yes", "zone": "a"]), []),
+        (node("n3", "192.168.0.2"), []), (node("n2", "192.168.0.2", labels: ["gpu": "yes", "zone": "a"]), []),
     ]
 
     @Test(arguments: rows) func aNodesChangeIsMembersAlone(_ event: ObjectEvent, _ members: [String]) {
@@ -128,11 +108,11 @@ import Testing
 
     @Test func aLocalRouteIsAMember() {
         var scene = Scene(Self.cluster)
-        scene(local: [Self.cidr("172.20.0.0/24")])
+        scene(local: [cidr("172.20.0.0/24")])
         #expect(scene.members == ["all nodes +172.20.0.0/24", "own node +172.20.0.0/24"])
         #expect(scene.isMembersAlone)
         // A pod inside it: the prefix would take the pod for the node.
-        scene(Self.pod("inside", "172.20.0.5", "web"))
+        scene(pod("inside", ["app": "web"], "172.20.0.5"))
         #expect(scene.members == ["all nodes -172.20.0.0/24", "own node -172.20.0.0/24"])
         #expect(scene.change.endpoints.count == 1)
         scene(.removed(ObjectKey(kind: .pod, namespace: "shop", name: "inside")))
@@ -148,7 +128,7 @@ import Testing
         #expect(scene.change.removedPeerSets.isEmpty)
         scene(.removed(ObjectKey(kind: .clusterNetworkPolicy, namespace: "", name: "again")))
         #expect(scene.change.removedPeerSets.count == 1)
-        scene(Self.node("n3", "192.168.0.3", ["gpu": "yes"]))
+        scene(node("n3", "192.168.0.3", labels: ["gpu": "yes"]))
         #expect(scene.members == ["all nodes +192.168.0.3/32"])
     }
 
@@ -156,7 +136,7 @@ import Testing
         var scene = Scene(Self.cluster)
         scene(
             .removed(ObjectKey(kind: .clusterNetworkPolicy, namespace: "", name: "gpu")),
-            Self.node("n3", "192.168.0.3", ["gpu": "yes"]))
+            node("n3", "192.168.0.3", labels: ["gpu": "yes"]))
         #expect(scene.members == ["all nodes +192.168.0.3/32"])
         #expect(scene.change.removedPeerSets.count == 1)
     }
@@ -164,20 +144,15 @@ import Testing
     // MARK: Pods
 
     @Test func podsJoinByGroup() {
-        let backend = NetworkPolicyPeer.pods(namespaces: nil, pods: LabelSelector(matchLabels: ["app": "api"]))
-        let policy = ObjectEvent.set(
-            .networkPolicy(
-                NetworkPolicy(
-                    metadata: ObjectMeta(name: "p", namespace: "shop"), podSelector: LabelSelector(),
-                    policyTypes: [.ingress], ingress: [NetworkPolicyRule(peers: [backend])])))
-        var scene = Scene(Self.cluster + [policy])
+        let isolation = policy("p", [.ingress], ingress: [rule([pods(["app": "api"])])])
+        var scene = Scene(Self.cluster + [isolation])
         #expect(scene.added.contains("pods app=api in namespace shop"))
         #expect(scene.change.groups.isEmpty)
-        scene(Self.pod("api", "10.0.0.2", "api"))
+        scene(pod("api", ["app": "api"], "10.0.0.2"))
         #expect(scene.change.groups.count == 1 && scene.change.groups.values.allSatisfy { $0.count == 1 })
         let group = scene.change.groups.keys.first
-        #expect(Set(scene.change.addresses) == [AddressGroup(Self.address("10.0.0.2"), group)])
-        scene(Self.pod("api", "10.0.0.2", "web"))
+        #expect(Set(scene.change.addresses) == [AddressGroup(address("10.0.0.2"), group)])
+        scene(pod("api", ["app": "web"], "10.0.0.2"))
         #expect(scene.change.removedGroups == [group])
         #expect(scene.members.isEmpty)
     }

@@ -4,6 +4,7 @@ import KubernetesObjects
 import NetworkTypes
 import PolicyModel
 import PolicyResolver
+import WorldKit
 
 /// Objects of the rows: the pod shop/web of this node, which policy is resolved for, and its surroundings.
 enum Rows {
@@ -15,19 +16,17 @@ enum Rows {
     ) -> KubernetesObject {
         .pod(
             Pod(
-                metadata: ObjectMeta(name: name, namespace: namespace, labels: ["app": name]), nodeName: node,
-                namedPorts: http.map { [NamedPort(name: "http", number: $0)] } ?? [],
-                podIPs: [IPAddress(v4: 0x0a00_0000 + number)]))
+                "\(namespace)/\(name)", ["app": name], ["\(IPAddress(v4: 0x0a00_0000 + number))"], node: node,
+                ports: http.map { [NamedPort(name: "http", number: $0)] } ?? []))
     }
 
     static func networkPolicy(
         _ name: String, _ types: Set<PolicyType>, ingress: [NetworkPolicyRule] = [], egress: [NetworkPolicyRule] = [],
         in audit: Enforcement = .enforce
     ) -> KubernetesObject {
-        .networkPolicy(
-            NetworkPolicy(
-                metadata: ObjectMeta(name: name, namespace: "shop"), podSelector: web, policyTypes: types,
-                ingress: ingress, egress: egress, enforcement: audit))
+        var policy = NetworkPolicy(name, selects: ["app": "web"], types, ingress: ingress, egress: egress)
+        policy.enforcement = audit
+        return .networkPolicy(policy)
     }
 
     static func tierPolicy(
@@ -35,9 +34,7 @@ enum Rows {
         egress: [TierRule] = []
     ) -> KubernetesObject {
         .tierPolicy(
-            TierPolicy(
-                metadata: ObjectMeta(name: name), tier: tier, priority: priority, subject: PodSelection(),
-                ingress: ingress, egress: egress))
+            TierPolicy(name, tier, priority, ingress: ingress, egress: egress))
     }
 }
 

@@ -4,6 +4,7 @@ import NetworkTypes
 import PolicyModel
 import PolicyTranslation
 import Testing
+import WorldKit
 
 @Suite struct NetworkPolicyTests {
     private static let own = NamespaceScope.named("shop")
@@ -13,9 +14,7 @@ import Testing
     private static func policy(
         _ types: Set<PolicyType>, ingress: [NetworkPolicyRule] = [], egress: [NetworkPolicyRule] = []
     ) -> NetworkPolicy {
-        NetworkPolicy(
-            metadata: ObjectMeta(name: "p", namespace: "shop"), podSelector: web, policyTypes: types,
-            ingress: ingress, egress: egress)
+        NetworkPolicy("shop/p", selects: ["app": "web"], types, ingress: ingress, egress: egress)
     }
 
     @Test func subjectAndPlace() {

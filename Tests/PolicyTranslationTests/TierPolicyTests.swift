@@ -4,6 +4,7 @@ import NetworkTypes
 import PolicyModel
 import PolicyTranslation
 import Testing
+import WorldKit
 
 @Suite struct TierPolicyTests {
     private static let web = LabelSelector(matchLabels: ["app": "web"])
@@ -11,7 +12,7 @@ import Testing
     private static let blocks = CIDR.loopback
 
     private static func policy(_ rules: [TierRule]) -> TierPolicy {
-        TierPolicy(metadata: ObjectMeta(name: "g"), tier: .admin, subject: PodSelection(), ingress: rules)
+        TierPolicy("g", ingress: rules)
     }
 
     struct Place: Sendable, CustomStringConvertible {
@@ -30,8 +31,8 @@ import Testing
     func subjectAndPlace(row: Place) {
         let policy = Policy(
             TierPolicy(
-                kind: row.kind, metadata: ObjectMeta(name: "g"), tier: row.tier, priority: 7,
-                subject: PodSelection(namespaces: Self.team, pods: Self.web), enforcement: .audit))
+                "g", row.tier, 7, kind: row.kind, subject: PodSelection(namespaces: Self.team, pods: Self.web),
+                enforcement: .audit))
         #expect(policy.reference == PolicyReference(kind: row.kind.rawValue, namespace: "", name: "g"))
         #expect(policy.layer == row.layer && policy.priority == 7 && policy.isolates.isEmpty)
         #expect(policy.subject == PodSubject(namespaces: .selector(Self.team), pods: Self.web))

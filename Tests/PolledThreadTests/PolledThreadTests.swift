@@ -5,33 +5,71 @@ import Synchronization
 import Testing
 
 @Suite struct PolledThreadTests {
-    @Test func endsWhileItWaits() throws {
-        let rounds = Mutex(0)
-        let thread = try PolledThread(name: "waits") { waiter in
-            while waiter.wait() { rounds.withLock { $0 += 1 } }
-        }
-        thread.stop()
-        #expect(rounds.withLock { $0 } == 0)
+    /// What a thread's body notes for the test.
+    final class Notes<Value: Sendable>: Sendable {
+        private let noted = Mutex<[Value]>([])
+        func note(_ value: Value) { noted.withLock { $0.append(value) } }
+        var all: [Value] { noted.withLock { $0 } }
     }
 
-    @Test func hearsOfItsDescriptorAndOfTheTime() throws {
-        var ends: [Int32] = [-1, -1]
-        try #require(pipe(&ends) == 0)
-        let (readEnd, writeEnd) = (ends[0], ends[1])
-        let seen = Mutex<[UInt8]>([])
-        let thread = try PolledThread(stackSize: 1 << 20) { waiter in
-            guard waiter.wait(milliseconds: 1) else { return }
-            while waiter.wait(for: readEnd) {
+    /// The name that the kernel shows for the calling thread.
+    static func threadName() -> String {
+        guard let file = fopen("/proc/thread-self/comm", "r") else { return "" }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 32)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return String(decoding: bytes[..<max(count - 1, 0)], as: UTF8.self)
+    }
+
+    @Test func stopEndsTheWaitAndWaitsForTheBody() throws {
+        let notes = Notes<Bool>()
+        let thread = try PolledThread { waiter in
+            notes.note(waiter.wait())
+            notes.note(waiter.wait(milliseconds: 0))
+        }
+        thread.stop()
+        #expect(notes.all == [false, false])
+    }
+
+    @Test func timeEndsTheWait() throws {
+        let notes = Notes<Bool>()
+        let thread = try PolledThread { waiter in
+            notes.note(waiter.wait(milliseconds: 1))
+            while waiter.wait() {}
+        }
+        thread.stop()
+        #expect(notes.all.count == 1)
+    }
+
+    @Test func whatCanBeReadEndsTheWait() throws {
+        var (questions, answers): ([Int32], [Int32]) = ([0, 0], [0, 0])
+        #expect(pipe(&questions) == 0 && pipe(&answers) == 0)
+        defer { for end in questions + answers { close(end) } }
+        let (question, answer) = (questions[0], answers[1])
+        let thread = try PolledThread { waiter in
+            while waiter.wait(for: question) {
                 var byte: UInt8 = 0
-                guard read(readEnd, &byte, 1) == 1 else { continue }
-                seen.withLock { $0.append(byte) }
+                guard read(question, &byte, 1) == 1 else { return }
+                byte += 1
+                write(answer, &byte, 1)
             }
         }
-        var byte: UInt8 = 7
-        #expect(write(writeEnd, &byte, 1) == 1)
-        while seen.withLock({ $0.isEmpty }) { usleep(1000) }
+        for number: UInt8 in [1, 5] {
+            var byte = number
+            #expect(write(questions[1], &byte, 1) == 1)
+            #expect(read(answers[0], &byte, 1) == 1)
+            #expect(byte == number + 1)
+        }
         thread.stop()
-        #expect(seen.withLock { $0 } == [7])
-        for end in ends { close(end) }
+    }
+
+    @Test func theThreadHasItsName() throws {
+        let notes = Notes<String>()
+        let thread = try PolledThread(name: "fifteen-letters", stackSize: 1 << 18) { waiter in
+            notes.note(Self.threadName())
+            while waiter.wait() {}
+        }
+        thread.stop()
+        #expect(notes.all == ["fifteen-letters"])
     }
 }

@@ -6,14 +6,14 @@ import Testing
     @Test func everyKindOfMetric() {
         var latency = Histogram(bounds: [0.1, 1, 2.5])
         for value in [0.05, 0.1, 0.5, 3, 0.5] { latency.record(value) }
-        let labelled = MetricFamily(
+        let labeled = MetricFamily(
             "packets_total", "Packets.", .counter,
             [
                 .init(labels: [.init("direction", "egress"), .init("namespace", "")], value: .integer(.max)),
                 .init(labels: [.init("direction", "ingress"), .init("namespace", "shop")], value: .integer(0)),
             ])
         let text = PrometheusText.text(of: [
-            labelled, .gauge("use_ratio", "How full.", 0.25), .gauge("up", "Whether.", true),
+            labeled, .gauge("use_ratio", "How full.", 0.25), .gauge("up", "Whether.", true),
             .gauges("pods", "Pods.", by: "phase", [("running", 3), ("pending", -1)]),
             MetricFamily("nothing", "Nothing.", .gauge, []), .histogram("latency_seconds", "How long.", latency),
         ])

@@ -16,8 +16,8 @@ import Testing
 
     private static let pureModules: Set = [
         "NetworkTypes", "Documents", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "PolicyTranslation",
-        "ClusterState", "PolicyResolver", "CompiledPolicy", "PolicyCompiler", "PolicyPipeline", "ClusterVerdicts",
-        "KernelErrors", "Datapath", "KubernetesWatch", "ChainedCNI", "NetlinkAttributes",
+        "ClusterState", "PolicyResolver", "CompiledPolicy", "Explanations", "PolicyCompiler", "PolicyPipeline",
+        "ClusterVerdicts", "KernelErrors", "Datapath", "KubernetesWatch", "ChainedCNI", "NetlinkAttributes",
     ]
     /// Modules that come with the toolchain.
     private static let toolchain: Set = [
@@ -66,6 +66,26 @@ import Testing
         #expect(Self.pureModules.isSubset(of: targets.map(\.name)))
     }
 
+    /// Each module has a folder of tests, or Tests/README.md names the folders that test it instead.
+    @Test func everyModuleIsTested() throws {
+        let readme = try #require(repository.files.first { $0.path == "Tests/README.md" })
+        let rows = readme.lines.filter { $0.hasPrefix("|") }
+        for target in targets where target.folder.hasPrefix("Sources/") {
+            let hasFolder = targets.contains { $0.folder == "Tests/\(target.name)Tests" }
+            let isNamed = rows.contains { $0.split(separator: "|").first?.contains("`\(target.name)`") ?? false }
+            #expect(hasFolder != isNamed, "\(target.name): a folder of tests or a row in Tests/README.md, not both")
+        }
+    }
+
+    /// Tests are built with the products in release mode, where nothing internal can be imported.
+    @Test func nothingInternalIsImported() {
+        for file in repository.swift where file.path.hasPrefix("Tests/") {
+            let isClean = !file.lines.contains { $0.hasPrefix("@test" + "able import") }
+            #expect(
+                isClean, "\(file.path): give the declarations package access instead of importing all that is internal")
+        }
+    }
+
     @Test func filesAreShort() {
         for file in repository.code {
             let count = file.lines.count - 1
@@ -86,10 +106,10 @@ import Testing
         }
     }
 
-    @Test func licenceIsNamed() {
+    @Test func licenseIsNamed() {
         for file in repository.code {
-            let hasLicence = file.lines.prefix(2).contains { $0.contains("SPDX-License-Identifier:") }
-            #expect(hasLicence, "\(file.path) lacks its SPDX-License-Identifier line")
+            let hasLicense = file.lines.prefix(2).contains { $0.contains("SPDX-License-Identifier:") }
+            #expect(hasLicense, "\(file.path) lacks its SPDX-License-Identifier line")
         }
     }
 

@@ -19,7 +19,7 @@ extension ObjectMeta {
 }
 
 extension Pod {
-    /// A pod of node `n1` unless `node` says otherwise.
+    /// A pod of node `n1`, or of `node`.
     public init(
         _ name: String, _ labels: [String: String] = [:], _ addresses: [String] = [], node: String = "n1",
         ports: [NamedPort] = [], phase: PodPhase = .running, hostNetwork: Bool = false, uid: String = "",
@@ -47,7 +47,7 @@ extension Node {
 }
 
 extension NetworkPolicy {
-    /// A policy for all pods of its namespace unless `selects` says otherwise.
+    /// A policy for all pods of its namespace, or for those that `selects` names.
     public init(
         _ name: String, selects labels: [String: String] = [:], _ types: Set<PolicyType>,
         ingress: [NetworkPolicyRule] = [], egress: [NetworkPolicyRule] = []
@@ -59,7 +59,7 @@ extension NetworkPolicy {
 }
 
 extension TierPolicy {
-    /// A policy for all pods unless `subject` says otherwise.
+    /// A policy for all pods, or for `subject`.
     public init(
         _ name: String, _ tier: Tier = .admin, _ priority: Int32 = 10, kind: Kind = .clusterNetworkPolicy,
         subject: PodSelection = everyPod(), ingress: [TierRule] = [], egress: [TierRule] = [],

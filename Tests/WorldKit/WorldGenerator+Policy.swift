@@ -85,8 +85,8 @@ extension WorldGenerator {
         return .ipBlock(cidr: cidr, except: excepts)
     }
 
-    mutating func block(around centre: IPAddress) -> CIDR {
-        CIDR(centre, prefixLength: prefixLength(of: centre.family, from: 0))
+    mutating func block(around center: IPAddress) -> CIDR {
+        CIDR(center, prefixLength: prefixLength(of: center.family, from: 0))
     }
 
     private mutating func prefixLength(of family: AddressFamily, from low: Int) -> Int {

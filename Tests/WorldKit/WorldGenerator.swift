@@ -15,7 +15,7 @@ public struct WorldGenerator: Sendable {
     var serial = 0
 
     public init(seed: UInt64) {
-        // Neighbouring seeds must not make neighbouring worlds.
+        // Neighboring seeds must not make neighboring worlds.
         var mixer = WorldRandom(seed: seed &* 0xD134_2543_DE82_EF95)
         random = WorldRandom(seed: mixer.next())
         world = World(seed: seed, nodeName: "node-0")

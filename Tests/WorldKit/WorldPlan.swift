@@ -24,7 +24,7 @@ package enum WorldPlan {
         IPProtocol(rawValue: 41), IPProtocol(rawValue: 136),
     ]
 
-    /// Pods of one node share a /24 (/112), pods of all nodes a /16 (/64). Few host numbers: reuse and neighbours.
+    /// Pods of one node share a /24 (/112), pods of all nodes a /16 (/64). Few host numbers: reuse and neighbors.
     static func podAddress(_ family: AddressFamily, node: Int, host: Int) -> IPAddress {
         switch family {
         case .ipv4: IPAddress(v4: 0x0AF4_0000 | UInt32(node) << 8 | UInt32(host))

@@ -10,8 +10,8 @@
 #include <sys/eventfd.h>
 
 /*
- * Opens a NETLINK_ROUTE socket of the calling thread's network namespace, subscribed to `groups` (RTMGRP_ bits).
- * Requests `receive_bytes` of receive buffer; the kernel may give less. The descriptor, or -errno.
+ * Opens a NETLINK_ROUTE socket of the calling thread's network namespace, subscribed to `groups` (RTMGRP_ bits), and
+ * requests a receive buffer of `receive_bytes`; the kernel may give less. The descriptor, or -errno.
  */
 int bh_route_open(uint32_t groups, int receive_bytes);
 
@@ -20,7 +20,7 @@ int bh_generic_open(void);
 
 /*
  * Opens a NETLINK_NETFILTER socket of the calling thread's network namespace: kernel messages only, short
- * acknowledgements with the kernel's text, `receive_bytes` requested as receive buffer. The descriptor, or -errno.
+ * acknowledgments with the kernel's text, `receive_bytes` asked for as receive buffer. The descriptor, or -errno.
  */
 int bh_netfilter_open(int receive_bytes);
 
@@ -47,7 +47,7 @@ int bh_route_dump_addresses_of(int descriptor, int32_t nsid, uint32_t sequence);
 
 /*
  * Asks for the link `index` in the network namespace that the socket's own one knows by the number `nsid`
- * (IFLA_TARGET_NETNSID). One message and an acknowledgement answer, or an error. 0 or -errno.
+ * (IFLA_TARGET_NETNSID). One message and an acknowledgment answer, or an error. 0 or -errno.
  */
 int bh_route_ask_link_of(int descriptor, int32_t nsid, uint32_t index, uint32_t sequence);
 

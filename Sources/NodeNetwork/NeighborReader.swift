@@ -4,24 +4,24 @@ import NetlinkAttributes
 import NetworkTypes
 
 /// Reads `struct ndmsg`: neighbors of the node, and what bridges know about their ports.
-enum NeighbourReader {
+enum NeighborReader {
     static func message(_ body: NetlinkBytes, isRemoval: Bool) throws(NetlinkFormatError) -> NetworkMessage {
-        let header = try body.load(ndmsg.self, "neighbour header")
-        guard header.ndm_ifindex > 0 else { throw .invalid(what: "neighbour's link", value: Int(header.ndm_ifindex)) }
+        let header = try body.load(ndmsg.self, "neighbor header")
+        guard header.ndm_ifindex > 0 else { throw .invalid(what: "neighbor's link", value: Int(header.ndm_ifindex)) }
         let link = UInt32(header.ndm_ifindex)
         if header.ndm_family == AddressFamilyNumber.bridge {
             guard let entry = try forwarding(body, header, link) else { return .other }
             return isRemoval ? .forwardingRemoved(entry) : .forwarding(entry)
         }
         guard let family = AddressFamilyNumber.family(header.ndm_family),
-            let neighbour = try neighbour(body, header, link, family)
+            let neighbor = try neighbor(body, header, link, family)
         else { return .other }
-        return isRemoval || neighbour.hardware == 0 ? .neighbourRemoved(neighbour) : .neighbour(neighbour)
+        return isRemoval || neighbor.hardware == 0 ? .neighborRemoved(neighbor) : .neighbor(neighbor)
     }
 
-    private static func neighbour(
+    private static func neighbor(
         _ body: NetlinkBytes, _ header: ndmsg, _ link: UInt32, _ family: AddressFamily
-    ) throws(NetlinkFormatError) -> Neighbour? {
+    ) throws(NetlinkFormatError) -> Neighbor? {
         var address: IPAddress?
         var hardware: UInt64?
         try body.forEachAttribute(from: MemoryLayout<ndmsg>.size) { type, payload throws(NetlinkFormatError) in
@@ -33,7 +33,7 @@ enum NeighbourReader {
         }
         guard let address else { return nil }
         let isKnown = header.ndm_state & State.withoutAnswer == 0
-        return Neighbour(link: link, address: address, hardware: isKnown ? hardware ?? 0 : 0)
+        return Neighbor(link: link, address: address, hardware: isKnown ? hardware ?? 0 : 0)
     }
 
     private static func forwarding(

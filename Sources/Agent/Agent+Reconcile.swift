@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import PolicyPipeline
+
+/// What an event changed, so that ``Agent/reconcile(_:)`` derives what depends on it and nothing else.
+struct Changed: OptionSet {
+    let rawValue: UInt8
+
+    /// The pipeline has taken something in that is not compiled.
+    static let policy = Changed(rawValue: 1)
+    /// Where endpoints are: the node's network, or the interfaces that the container runtime names.
+    static let places = Changed(rawValue: 2)
+    /// What the kernel holds, by others or by a failed write: everything is compared.
+    static let kernel = Changed(rawValue: 4)
+}
+
+/// What the datapath was told beside the policy; empty after the policy was written as a whole.
+struct Programmed {
+    /// The place of each endpoint that the datapath was told; of an endpoint without a place, that it has none.
+    var places: [EndpointID: EndpointPlace?] = [:]
+    var tunnels: ToldTunnels?
+}
+
+extension Agent where Plane: ~Copyable {
+    /// Brings the kernel to what the inputs say. Whoever changes an input calls this once, with what changed.
+    ///
+    /// The order is fixed: policy first, then the places of endpoints with the bridges' table, then tunnels; last the
+    /// calls that wait for all this, and what another datapath still enforces. So a packet is never judged by less than
+    /// before. Each part is derived only if what it depends on changed: one pod's change costs what that pod costs.
+    ///
+    /// - Returns: why the policy could not be written. The failure is logged, and the agent tries again.
+    @discardableResult
+    func reconcile(_ changed: Changed) -> DatapathError? {
+        let arrival = ContinuousClock.now
+        let delta = changed.contains(.policy) ? pipeline.compile() : CompiledDelta()
+        var movesEndpoints = false
+        var failure: DatapathError?
+        // Otherwise the change waits in the pipeline.
+        if phase.writesKernel {
+            do throws(DatapathError) {
+                movesEndpoints = try program(delta, changed, since: arrival)
+            } catch {
+                failure = error
+            }
+            // The network may change while the policy cannot be written.
+            if movesEndpoints || changed.contains(.places) { updatePlaces() }
+            updateTunnels()
+        }
+        let changesEndpoints = !delta.addedEndpoints.isEmpty || !delta.removedEndpoints.isEmpty
+        if changesEndpoints || changed.contains(.places) { noteMismatches() }
+        if failure == nil { wakeAttaching() }
+        replaceOther()
+        return failure
+    }
+
+    /// Writes a step of the compiler to the kernel, or everything where it is not certain what the kernel holds.
+    ///
+    /// - Returns: whether endpoints may be elsewhere now.
+    private func program(
+        _ delta: CompiledDelta, _ changed: Changed, since arrival: ContinuousClock.Instant
+    ) throws(DatapathError) -> Bool {
+        let isWhole = changed.contains(.kernel)
+        if !isWhole, !delta.isEmpty, programming.pendingSince == nil { programming.pendingSince = arrival }
+        // After a failure it is not known what is programmed.
+        if isWhole || (changed.contains(.policy) && phase.error != nil) {
+            keepCountsBeforeWhole()
+            try write { plane, policy throws(DatapathError) in try plane.resync(policy) }
+            pipeline.releaseNumbering()
+            programmed = Programmed()
+            return true
+        }
+        guard !delta.isEmpty else { return false }
+        keepCounts(before: delta)
+        try write { plane, policy throws(DatapathError) in try plane.program(delta, of: policy) }
+        for id in delta.removedEndpoints { programmed.places[id] = nil }
+        return concernsPlaces(delta)
+    }
+
+    private func write(
+        _ call: (inout Plane, borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport
+    ) throws(DatapathError) {
+        let start = ContinuousClock.now
+        do {
+            programming.last = try call(&datapath, pipeline.compiled)
+        } catch {
+            failed(error)
+            throw error
+        }
+        programming.lastDuration = ContinuousClock.now - start
+        programming.batches += 1
+        programming.noteEnforced()
+        noteRepair()
+        if phase.error != nil {
+            logger.notice("programmed again", metadata: ["failures": "\(programming.backoff.failures)"])
+        }
+        phase.move(on: .written)
+        programming.retryAt = nil
+        programming.backoff.succeeded()
+        logger.debug(
+            "programmed",
+            metadata: [
+                "words": "\(programming.last.wordsWritten)", "graces": "\(programming.last.gracePeriods)",
+                "rebuilt": "\(programming.last.rebuilt)", "took": "\(programming.lastDuration)",
+            ])
+        planReclaim()
+    }
+
+    private func failed(_ error: DatapathError) {
+        programming.backoff.failed()
+        programming.failures += 1
+        phase.move(on: .writeFailed(error))
+        logger.error(
+            "the kernel could not be programmed; what was in force stays",
+            metadata: ["error": "\(error)", "failures": "\(programming.backoff.failures)"])
+        guard let delay = programming.backoff.delay else { return }
+        programming.retryAt = .now + delay
+        if programming.retry == nil { programming.retry = Task { await self.retryUntilProgrammed() } }
+    }
+
+    private func retryUntilProgrammed() async {
+        while let due = programming.retryAt, !Task.isCancelled {
+            if due > .now {
+                try? await Task.sleep(until: due, clock: .continuous)
+                // Something else may have tried meanwhile and moved the time.
+                continue
+            }
+            // A failure moves the time.
+            reconcile(.kernel)
+        }
+        programming.retry = nil
+    }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import PolicyModel
+
+/// What the rules have counted since the daemon started: each on its own for answers, and summed up for metrics.
+struct PacketCounts {
+    private(set) var rules = RuleCounts()
+    private(set) var denied = PacketLedger()
+    private(set) var wouldDeny = PacketLedger()
+    /// The series of each rule that denies, as they were when the rule was last compiled.
+    private var denials: [RuleIdentity: Denial] = [:]
+
+    private struct Denial {
+        var series: PacketLedger.Series
+        var isAudit: Bool
+    }
+
+    /// Takes in a reading of all counters. Rules that have denied nothing yet count zero, so that their first packet is
+    /// an increase.
+    mutating func take(_ reading: [RuleID: RuleCounter]) {
+        let added = rules.take(reading)
+        denials = denials.filter { rules.isPresent($0.key) }
+        func packets(isAudit: Bool) -> [PacketLedger.Count] {
+            denials.filter { $0.value.isAudit == isAudit }.map {
+                PacketLedger.Count(series: $0.value.series, packets: added[$0.key] ?? 0)
+            }
+        }
+        denied.add(packets(isAudit: false))
+        wouldDeny.add(packets(isAudit: true))
+    }
+
+    /// Notes the rules of a step, while it is known what their policies are.
+    mutating func note(
+        _ delta: CompiledDelta, of policy: borrowing CompiledPolicy, isAudit: (RuleIdentity) -> Bool
+    ) {
+        rules.note(delta, of: policy)
+        for id in delta.addedPrograms { note(id, of: policy, isAudit) }
+    }
+
+    /// The same for a policy as a whole.
+    mutating func note(all policy: borrowing CompiledPolicy, isAudit: (RuleIdentity) -> Bool) {
+        rules.note(all: policy)
+        denials = [:]
+        for id in policy.programs.keys { note(id, of: policy, isAudit) }
+        // In no program as long as none is too large.
+        for rule in policy.rules.values {
+            if case .overLimit = rule.identity { note(rule.identity, nil, isAudit) }
+        }
+    }
+
+    private mutating func note(
+        _ id: ProgramID, of policy: borrowing CompiledPolicy, _ isAudit: (RuleIdentity) -> Bool
+    ) {
+        guard let program = policy.programs[id] else { return }
+        for rule in program.rules + program.auditRules {
+            guard let identity = policy.rules[rule.rule]?.identity else { continue }
+            note(identity, (rule.tier, rule.action == .deny), isAudit)
+        }
+        for rule in [program.tierEnds, program.auditTierEnds ?? [:]].flatMap(\.values) {
+            guard let identity = policy.rules[rule]?.identity else { continue }
+            note(identity, nil, isAudit)
+        }
+    }
+
+    private mutating func note(
+        _ identity: RuleIdentity, _ known: (tier: Tier, denies: Bool)?, _ isAudit: (RuleIdentity) -> Bool
+    ) {
+        denials[identity] = PacketLedger.Series(identity, known).map { Denial(series: $0, isAudit: isAudit(identity)) }
+    }
+}
+
+extension PacketLedger.Series {
+    /// Nil for what denies nothing.
+    fileprivate init?(_ identity: RuleIdentity, _ known: (tier: Tier, denies: Bool)?) {
+        switch identity {
+        case .rule(let policy, let direction, _, _):
+            guard let known, known.denies else { return nil }
+            self.init(direction: direction, tier: known.tier.metricLabel, namespace: policy.namespace)
+        case .isolation(let direction, let by):
+            self.init(
+                direction: direction, tier: Tier.networkPolicy.metricLabel, namespace: by.first?.namespace ?? "")
+        case .overLimit(let direction): self.init(direction: direction, tier: "none", namespace: "")
+        case .ownNode, .noPolicy, .failsafe: return nil
+        }
+    }
+}
+
+extension Tier {
+    fileprivate var metricLabel: String {
+        switch self {
+        case .admin: "Admin"
+        case .networkPolicy: "NetworkPolicy"
+        case .baseline: "Baseline"
+        }
+    }
+}

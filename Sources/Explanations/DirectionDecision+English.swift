@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import NetworkTypes
+import PolicyModel
+
+extension DirectionDecision {
+    /// One sentence for a person: "allowed by shop/allow-api rule 1", or "denied by default: shop/default-deny isolates
+    /// this pod for ingress and no rule allows it; nearest rule: port 6379/TCP not in shop/allow-api rule 1 (80/TCP)".
+    public var reason: String {
+        sentence + (wouldDeny.map { "; in audit: would be \($0.denial)" } ?? "")
+    }
+
+    private var sentence: String {
+        switch why {
+        case .rule: verdict == .allow ? "allowed by \(identity.name)" : identity.denial
+        case .isolation(let nearest): identity.isolation + (nearest.map { "; nearest rule: \($0.mismatchText)" } ?? "")
+        case .ownNode: "allowed: own node"
+        case .failsafe: "allowed whatever the policies: \(identity.failsafe)"
+        case .noMatch:
+            "allowed: no rule for \(identity.directionText) of \(endpoint) matches, and no policy isolates it"
+        case .notSelected: "allowed: no policy selects \(endpoint) for \(identity.directionText)"
+        case .overLimit: "denied: the \(identity.directionText) policy of \(endpoint) is over the limits of the tables"
+        case .neverDeniedToItself: "allowed: NetworkPolicy keeps no pod from itself"
+        case .itself(let throughService):
+            "\(Self.alwaysToItself(endpoint)) (through a Service: \(throughService.reason))"
+        }
+    }
+
+    /// Why a pod may reach its own address, whatever the policies.
+    public static func alwaysToItself(_ pod: EndpointName) -> String {
+        "\(pod) to its own address is always allowed"
+    }
+}
+
+extension NearestRule {
+    fileprivate var mismatchText: String {
+        switch mismatch {
+        case .port(let port, let ipProtocol, let allowed):
+            let asked = port.map { "port \($0)/\(ipProtocol)" } ?? "protocol \(ipProtocol)"
+            return "\(asked) not in \(rule.name) (\(allowed.text))"
+        case .peer(let address, let allowed):
+            return "peer \(address) not in \(rule.name) (\(Self.some(allowed)))"
+        }
+    }
+
+    /// The first three peer sets, and how many more there are.
+    private static func some(_ peerSets: [String]) -> String {
+        let more = peerSets.count > 3 ? "; and \(peerSets.count - 3) more" : ""
+        return peerSets.isEmpty ? "nobody" : peerSets.prefix(3).joined(separator: "; ") + more
+    }
+}
+
+extension RuleIdentity {
+    fileprivate var denial: String {
+        if case .isolation = self { "isolated by \(name)" } else { "denied by \(name)" }
+    }
+
+    fileprivate var isolation: String {
+        guard case .isolation(let direction, let policies) = self else { return denial }
+        guard policies != [.unknownPod] else {
+            return "denied: the Pod object is not known yet, and nothing is allowed until then"
+        }
+        let verb = policies.count == 1 ? "isolates" : "isolate"
+        return "denied by default: \(Self.some(policies)) \(verb) this pod for \(direction.rawValue) and no rule "
+            + "allows it"
+    }
+
+    fileprivate var failsafe: String {
+        if case .failsafe(let what) = self { what } else { name }
+    }
+
+    /// Empty for what holds for both directions.
+    fileprivate var directionText: String {
+        switch self {
+        case .rule(_, let direction, _, _), .isolation(let direction, _), .ownNode(let direction),
+            .noPolicy(let direction), .overLimit(let direction):
+            direction.rawValue
+        case .failsafe: ""
+        }
+    }
+
+    /// `a and b`, `a, b and c`, `a, b and 18 more`.
+    private static func some(_ policies: [PolicyReference]) -> String {
+        let names = policies.map(\.description)
+        guard names.count > 3 else {
+            return names.count < 2
+                ? names.joined() : names.dropLast().joined(separator: ", ") + " and \(names[names.count - 1])"
+        }
+        return "\(names[0]), \(names[1]) and \(names.count - 2) more"
+    }
+}
