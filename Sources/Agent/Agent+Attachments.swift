@@ -9,8 +9,8 @@ import PolicyModel
 import PolicyPipeline
 
 extension Agent where Plane: ~Copyable {
-    /// Takes in a pod whose network has just been made, and answers when its policy is in the kernel. From the first
-    /// step on it is denied everything until its object is known.
+    /// Accepts a pod whose network has just been created, and answers when its policy is in the kernel. From the first
+    /// step on, the pod is denied everything until its object is known.
     public func attach(_ body: AttachmentBody) async throws(ErrorAnswer) -> AttachmentAnswer {
         let deadline = ContinuousClock.now + .milliseconds(body.deadlineMilliseconds)
         var record = Attachments.Record(pod: try PodAttachment(body), network: body.network)
@@ -106,13 +106,13 @@ extension Agent where Plane: ~Copyable {
         return DetachAnswer(removed: removed)
     }
 
-    /// Keeps them for the next start, then puts them in force. What the kernel refuses is noted and retried.
+    /// Saves them for the next start, then enforces them. If the kernel refuses something, it is recorded and retried.
     private func replaceAttachments(_ next: Attachments) throws(ErrorAnswer) {
-        // The runtime may have told of an interface alone.
+        // The runtime may have reported only an interface.
         if try take(next) { reconcile([.policy, .places]) }
     }
 
-    /// Keeps attachments for the next start, then takes them in.
+    /// Saves attachments for the next start, then accepts them.
     ///
     /// - Returns: whether that changes anything.
     func take(_ next: Attachments) throws(ErrorAnswer) -> Bool {
@@ -127,7 +127,7 @@ extension Agent where Plane: ~Copyable {
         return true
     }
 
-    /// Ends the waits that have come to their end, and lets the others look.
+    /// Ends the waits that are over, and lets the others check again.
     func wakeAttaching() {
         let waiting = listeners.waiting
         listeners.waiting = []

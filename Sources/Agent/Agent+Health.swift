@@ -3,7 +3,7 @@ import ControlSocket
 import Datapath
 
 extension Agent where Plane: ~Copyable {
-    /// The one answer to "does it enforce?": probes, metrics and status all ask here.
+    /// The only answer to "does it enforce?": probes, metrics and status all use it.
     public func health() -> Health {
         var health = Health()
         do {

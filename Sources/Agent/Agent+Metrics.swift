@@ -186,20 +186,20 @@ extension Agent where Plane: ~Copyable {
         ]
     }
 
-    /// Brings the sums up to what the kernel has counted.
+    /// Updates the sums to the kernel's counters.
     private func takeCounts() {
         guard let reading = try? datapath.ruleCounters() else { return }
         counts.take(reading)
     }
 
-    /// Rules that go take their counters with them: what these have reached is read before.
+    /// A rule's counter disappears with the rule, so its value is read before.
     func keepCounts(before delta: CompiledDelta) {
         if !delta.removedRules.isEmpty { takeCounts() }
         counts.note(delta, of: pipeline.compiled) { isAudit($0) }
     }
 
-    /// The same before the kernel is brought to a whole policy. Before the first one nothing is known of the rules that a
-    /// previous run counted.
+    /// The same before the kernel gets a whole policy. Before the first one, the rules that a previous run counted are
+    /// unknown.
     func keepCountsBeforeWhole() {
         if counts.rules.areKnown { takeCounts() }
         counts.note(all: pipeline.compiled) { isAudit($0) }

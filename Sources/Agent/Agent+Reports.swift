@@ -6,8 +6,8 @@ import PolicyModel
 import PolicyPipeline
 
 extension Agent where Plane: ~Copyable {
-    /// What is to be told about objects of the cluster, in order: policies that are refused, understood in part or
-    /// without effect, and pods of this node that policy does not hold for.
+    /// Reports about objects of the cluster, in order: policies that are refused, partly understood or without effect,
+    /// and pods of this node for which policy does not hold.
     public func reports() -> [ObjectReport] {
         guard let follower = settings.cluster, phase.isClusterKnown else { return [] }
         return (refusedReports(follower) + policyReports() + podReports()).sorted { $0.object < $1.object }
@@ -50,9 +50,9 @@ extension Agent where Plane: ~Copyable {
         return unprotected + unreachableReports()
     }
 
-    /// Pods that have been without an interface for longer than it takes to make one.
+    /// Pods that have been without an interface for longer than its creation takes.
     private func unreachableReports() -> [ObjectReport] {
-        // Nothing is told before the network is known, and of pods whose interface could not be set.
+        // No reports before the network is known, nor about pods whose interface could not be set.
         let without = endpointsWithoutInterface.filter { programmed.places[$0] != nil }
         let found = without.compactMap { id in
             report(
@@ -67,7 +67,7 @@ extension Agent where Plane: ~Copyable {
         return found.filter { since[$0].map { now - $0 >= settings.interfaceGrace } ?? false }
     }
 
-    /// Nil for endpoints that are no pod with an object: nobody could find the Event.
+    /// Nil for endpoints without a Pod object: an Event would have no object.
     private func report(_ pod: EndpointName?, _ reason: String, _ message: String) -> ObjectReport? {
         guard let pod, let uid = inputs.podUIDs[pod] else { return nil }
         return ObjectReport(

@@ -3,7 +3,7 @@ import ControlProtocol
 import Datapath
 import NodeNetwork
 
-/// What the datapath was told of tunnels, and of what it was made.
+/// The tunnels that the datapath was given, and the inputs from which they were derived.
 struct ToldTunnels {
     var tunnels: TunnelGuard
     var ends: TunnelEnd
@@ -11,8 +11,7 @@ struct ToldTunnels {
 }
 
 extension Agent where Plane: ~Copyable {
-    /// Tells the datapath which tunnel packets no endpoint may send to a node, where that differs from what it was
-    /// told.
+    /// Gives the datapath the tunnel packets that no endpoint may send to a node, if they have changed.
     func updateTunnels() {
         guard let network = inputs.network else { return }
         let ends = network.tunnels
@@ -30,7 +29,7 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    /// Nil where the node has no tunnels.
+    /// Nil if the node has no tunnels.
     func tunnelStatus() -> TunnelStatus? {
         guard let ends = inputs.network?.tunnels, ends != TunnelEnd() else { return nil }
         return TunnelStatus(

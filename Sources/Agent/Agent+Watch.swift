@@ -3,8 +3,8 @@ import Datapath
 import Netfilter
 
 extension Agent where Plane: ~Copyable {
-    /// Begins to look, now and then, whether others have changed what enforcement rests on: for what
-    /// ``rulesetChanged()`` does not report.
+    /// Starts to check now and then whether others have changed what enforces, for changes that ``rulesetChanged()``
+    /// does not report.
     func watch() {
         guard programming.watch == nil else { return }
         let interval = settings.watchInterval
@@ -28,7 +28,7 @@ extension Agent where Plane: ~Copyable {
         try RulesetFollower(receiver)
     }
 
-    /// One of our nftables tables has changed, by ourselves or by somebody else.
+    /// One of Bulkhead's nftables tables has changed, by this daemon or by others.
     public func rulesetChanged() { lookForChanges() }
 
     func lookForChanges() {
@@ -39,7 +39,7 @@ extension Agent where Plane: ~Copyable {
             return
         }
         repairBridges()
-        // A failed write is retried anyway, and compares all.
+        // A failed write is retried anyway, and compares everything.
         guard Plane.isExposed, phase.error == nil else { return }
         do {
             guard try !datapath.isUntouched() else { return }
@@ -49,8 +49,8 @@ extension Agent where Plane: ~Copyable {
         reconcile(.kernel)
     }
 
-    /// Nothing was written yet, since what a previous run left is to stay until all of the cluster is known. Where
-    /// somebody has removed that, the guardrails are better than nothing.
+    /// Nothing was written yet, because what a previous run left must stay until all objects of the cluster are known.
+    /// If that is removed, the guardrails are better than nothing.
     private func replacePrevious() {
         do {
             try datapath.checkPlace()
@@ -65,7 +65,7 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    /// Puts back what others have taken away, of what needs no policy to be known and costs next to nothing to look at.
+    /// Restores what others have removed, as far as that needs no policy and is cheap to check.
     private func repairPlace() {
         let report = datapath.repair()
         if !report.repaired.isEmpty { noteRepair(report.repaired) }
@@ -84,7 +84,7 @@ extension Agent where Plane: ~Copyable {
         programming.areConnectionsFull = isNearlyFull
     }
 
-    /// Counts and logs what was put right.
+    /// Counts and logs repairs.
     func noteRepair(_ things: [String]) {
         programming.repaired += things.count
         logger.warning(
@@ -92,7 +92,7 @@ extension Agent where Plane: ~Copyable {
             metadata: ["repaired": "\(things.joined(separator: ", "))"])
     }
 
-    /// Counts and tells what the last write found changed by others.
+    /// Counts and logs the changes by others that the last write found.
     func noteRepair() { noteRepair(programming.last.repaired, rebuilt: programming.last.rebuilt) }
 
     func noteRepair(_ count: Int, rebuilt: Bool) {

@@ -8,35 +8,35 @@ import NetworkTypes
 import PolicyModel
 import PolicyResolver
 
-/// A question with all that its answer needs.
+/// A question with everything that its answer needs.
 struct AskedVerdict: Sendable {
-    /// One end, and who decides there.
+    /// One end, and where it is decided.
     enum End: Sendable {
         /// A pod of this node, or an endpoint of resolved policy.
         case here(EndpointName)
         /// A pod of another node.
         case elsewhere(EndpointName)
         case hostNetwork(EndpointName)
-        /// No pod has the address; the node that has it, if one does.
+        /// The address belongs to no pod; the node that has it, if any.
         case nobody(IPAddress, node: String?)
         case undecided(String, EndpointName?)
     }
 
-    /// The one to answer for, and where both ends have the other family too, that one.
+    /// The flow to answer for, and the one of the other family if both ends have it.
     var flows: [Flow]
     var source: End
     var destination: End
     var elsewhere: [EndpointName]
     var thisNode: String
     var settings = PolicySettings()
-    /// What this node's tables say of each flow.
+    /// The decisions of this node's tables, by flow.
     var local: [Decision] = []
-    /// What decides about pods of other nodes.
+    /// The objects that decide about pods on other nodes.
     var objects: [KubernetesObject] = []
-    /// Why nothing can be said of this node's pods; nil: it can.
+    /// Why this node's pods cannot be decided; nil if they can.
     var unknown: String?
 
-    /// - Parameter decidedElsewhere: of each flow, what the nodes of both pods decide.
+    /// - Parameter decidedElsewhere: for each flow, the decisions of both pods' nodes.
     func answer(decidedElsewhere: [Flow: ClusterDecision]) -> VerdictAnswer {
         let answers = zip(flows, local).map { flow, here in
             let there = decidedElsewhere[flow]
@@ -81,7 +81,7 @@ struct AskedVerdict: Sendable {
         }
     }
 
-    /// What a pod and its own node may exchange is decided otherwise, and on which node a pod is, is not kept.
+    /// Traffic between a pod and its own node is decided differently, and the node of a pod elsewhere is not kept.
     private func mayBeNode(of pod: EndpointName, _ peer: End) -> Bool {
         switch peer {
         case .nobody(_, let node?): node != thisNode

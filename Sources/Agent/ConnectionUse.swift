@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// How full the kernel's table of connections is. Where it is full the kernel drops what would begin a new flow, before
-/// any policy is asked.
+/// How full the kernel's connection table is. If it is full, the kernel drops packets that would begin a new flow,
+/// before any policy judges them.
 package struct ConnectionUse: Hashable {
     package var count: Int
-    /// 0: none.
+    /// 0 for none.
     package var limit: Int
 
     /// The settings of the calling thread's network namespace.
     package static let settings = "/proc/sys/net/netfilter"
 
-    /// Nil where connections are not tracked.
+    /// Nil if connections are not tracked.
     package init?(settings directory: String = settings) {
         guard let count = Self.number(directory + "/nf_conntrack_count"),
             let limit = Self.number(directory + "/nf_conntrack_max")

@@ -16,9 +16,9 @@ public struct PushedFile: Sendable {
 
     var file: KeptFile { KeptFile(path: path, content: "what was pushed") }
 
-    /// What was kept; nothing where there is no file.
+    /// The saved pushes; none if there is no file.
     ///
-    /// - Throws: ``KeptFileError`` where the file cannot be used.
+    /// - Throws: ``KeptFileError`` if the file cannot be used.
     public func read() throws(KeptFileError) -> KeptPushes {
         guard let bytes = try file.read() else { return KeptPushes() }
         return try file.attempt {

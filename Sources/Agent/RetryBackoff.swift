@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// When to try again: after 0.25 s, then twice as long each time, at most 30 s.
+/// When to retry: after 0.25 s, then doubled each time up to 30 s.
 struct RetryBackoff {
     private(set) var failures = 0
 
@@ -10,7 +10,7 @@ struct RetryBackoff {
     mutating func failed() { failures += 1 }
     mutating func succeeded() { failures = 0 }
 
-    /// How long to wait after the last failure; nil when nothing has failed.
+    /// How long to wait after the last failure; nil if nothing has failed.
     var delay: Duration? {
         guard failures > 0 else { return nil }
         // 2^7 of the first is above the longest.
