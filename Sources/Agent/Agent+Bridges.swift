@@ -90,10 +90,10 @@ extension Agent where Plane: ~Copyable {
         guard bridging.filtering != before else { return }
         switch bridging.filtering {
         case .on: break
-        case .switchedOn: logger.notice("packets within bridges pass netfilter now: its settings were switched on")
+        case .switchedOn: logger.notice("packets within bridges pass netfilter now: its settings were enabled")
         case .off(let problem, let remedy):
             logger.error(
-                "pods on one bridge reach each other whatever policy says",
+                "pods on one bridge can reach each other, whatever policy says",
                 metadata: ["problem": "\(problem)", "remedy": "\(remedy)"])
         }
     }

@@ -73,7 +73,7 @@ extension Agent: RunningAgent where Plane: ~Copyable {
         }
         logger.info("\(what)")
         if phase.keepsPrevious {
-            throw ErrorAnswer(.waitingForCluster, "the change is kept and comes into force later: \(Self.waiting)")
+            throw ErrorAnswer(.waitingForCluster, "the change is kept and takes effect later: \(Self.waiting)")
         }
     }
 
@@ -86,7 +86,7 @@ extension Agent: RunningAgent where Plane: ~Copyable {
         do {
             try file.write(pushes)
         } catch {
-            throw ErrorAnswer(.internalError, "the change could not be kept for a restart and was not made: \(error)")
+            throw ErrorAnswer(.internalError, "the change could not be saved for a restart and was not made: \(error)")
         }
     }
 }

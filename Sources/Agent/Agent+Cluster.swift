@@ -39,13 +39,13 @@ extension Agent where Plane: ~Copyable {
         do {
             try gathered.ingest(pushed: try PushedPolicy(inputs.resolved))
         } catch {
-            logger.error("resolved policy is not accepted any more", metadata: ["error": "\(error)"])
+            logger.error("resolved policy is no longer accepted", metadata: ["error": "\(error)"])
         }
         pipeline = gathered
         phase.move(on: .clusterKnown)
         reconcile([.policy, .kernel])
         logger.notice(
-            "all of the cluster is known",
+            "all objects of the cluster are known",
             metadata: [
                 "pods": "\(pipeline.statistics.cluster.pods)", "policies": "\(inputs.store.policies.count)",
                 "endpoints": "\(pipeline.statistics.localEndpoints)",

@@ -129,7 +129,7 @@ extension Agent where Plane: ~Copyable {
             : ("\(interfaces.count) interfaces of this node lead to pods that are", "they are")
         return StatusCondition(
             .interfacesWithoutPod, isProblem: false,
-            "\(subject) not known (\(Self.some(interfaces))): \(verb) not protected, save by guardrails that select "
+            "\(subject) not known (\(Self.some(interfaces))): \(verb) not protected, except by guardrails that select "
                 + "all pods")
     }
 
@@ -137,7 +137,8 @@ extension Agent where Plane: ~Copyable {
         guard inputs.store.countPolicies().all == 0, inputs.resolved.endpoints.isEmpty, sourceCondition() == nil else {
             return nil
         }
-        return StatusCondition(.noPolicy, isProblem: false, "no policy is in force: every pod accepts and sends all")
+        return StatusCondition(
+            .noPolicy, isProblem: false, "no policy is in force: every pod may send to and receive from any address")
     }
 
     private func podCondition() -> StatusCondition? {
@@ -151,7 +152,7 @@ extension Agent where Plane: ~Copyable {
         return StatusCondition(
             .podsWithoutInterface, isProblem: isProblem,
             "policy may not hold for \(Self.count(pods.count, "pod")) (\(Self.some(pods.map(\.description)))): no "
-                + "interface of this node leads there, as with macvlan, ipvlan and SR-IOV, or while a pod starts")
+                + "interface of this node leads to them, as with macvlan, ipvlan and SR-IOV, or while a pod starts")
     }
 
     private static func count(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }

@@ -52,7 +52,7 @@ extension Agent where Plane: ~Copyable {
             try datapath.setListening(isOn)
         } catch {
             logger.warning(
-                isOn ? "dropped packets cannot be followed" : "dropped packets are still reported to nobody",
+                isOn ? "dropped packets cannot be reported" : "reporting of dropped packets could not be stopped",
                 metadata: ["error": "\(error)"])
         }
     }
@@ -65,7 +65,7 @@ extension Agent where Plane: ~Copyable {
 
     public func endFollowing() {
         listeners.isEnding = true
-        tellFollowers("the daemon stops; what is enforced stays in force, but nothing reports drops until it is back")
+        tellFollowers("the daemon stops; policy stays in force, but drops are not reported until it is back")
         for follower in listeners.followers { follower.finish() }
         wakeAttaching()
     }

@@ -65,21 +65,21 @@ extension Agent where Plane: ~Copyable {
                 written.append(file.path)
             }
         } catch {
-            logger.error("a kept file that is gone cannot be written again", metadata: ["error": "\(error)"])
+            logger.error("a saved file that is gone cannot be written again", metadata: ["error": "\(error)"])
         }
         if !written.isEmpty { noteRepair(written) }
     }
 
     private func refusePushes(_ error: any Error) {
         guard let file = settings.pushedFile else { return }
-        setAside(file.file, "it is not accepted now: \(error)")
+        setAside(file.file, "it is no longer accepted: \(error)")
     }
 
     private func setAside(_ file: KeptFile, _ reason: String) {
         let aside = file.setAside(because: reason)
         inputs.brokenFiles.append(aside)
         logger.error(
-            "a kept file is broken and was set aside",
+            "a saved file is broken and was renamed",
             metadata: ["content": "\(aside.content)", "reason": "\(reason)", "file": "\(aside.path)"])
     }
 }

@@ -111,7 +111,7 @@ extension Agent where Plane: ~Copyable {
         programming.failures += 1
         phase.move(on: .writeFailed(error))
         logger.error(
-            "the kernel could not be programmed; what was in force stays",
+            "the kernel could not be programmed; the previous policy stays in force",
             metadata: ["error": "\(error)", "failures": "\(programming.backoff.failures)"])
         guard let delay = programming.backoff.delay else { return }
         programming.retryAt = .now + delay

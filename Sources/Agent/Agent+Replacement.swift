@@ -21,14 +21,14 @@ extension Agent where Plane: ~Copyable {
         guard phase.enforcesAll, replacement.isDue, let remove = replacement.remove else { return }
         do {
             for name in try remove() {
-                logger.notice("removed what another datapath enforced", metadata: ["object": "\(name)"])
+                logger.notice("removed an object of the other datapath", metadata: ["object": "\(name)"])
             }
             replacement.remove = nil
             replacement.lastError = nil
         } catch {
             replacement.lastError = "\(error)"
             logger.error(
-                "what another datapath enforced could not be removed; both judge", metadata: ["error": "\(error)"])
+                "the other datapath could not be removed; both judge", metadata: ["error": "\(error)"])
             retryReplacement()
         }
     }

@@ -31,7 +31,7 @@ extension Agent where Plane: ~Copyable {
                 reports.append(
                     ObjectReport(
                         object: key, uid: policy.metadata.uid, reason: "PartlyUnderstood",
-                        message: "is enforced so that what is not understood allows nothing: "
+                        message: "is enforced so that the parts that are not understood allow nothing: "
                             + unknown.joined(separator: "; ")))
             }
         }
@@ -39,7 +39,7 @@ extension Agent where Plane: ~Copyable {
             + inputs.store.shadowedInCluster.map { key in
                 ObjectReport(
                     object: key, uid: inputs.store.clusterPolicies[key]?.metadata.uid ?? "", reason: "GuardrailBefore",
-                    message: "has no effect on nodes that have a static guardrail of its name")
+                    message: "is overridden on nodes with a static guardrail of the same name")
             }
     }
 
@@ -57,7 +57,7 @@ extension Agent where Plane: ~Copyable {
         let found = without.compactMap { id in
             report(
                 pipeline.compiled.endpoints[id]?.name, "NotEnforceable",
-                "policy may not hold for it: no interface of this node leads to its addresses, as for macvlan, ipvlan "
+                "policy may not hold for it: no interface of this node leads to its addresses, as with macvlan, ipvlan "
                     + "and SR-IOV")
         }
         let now = ContinuousClock.now

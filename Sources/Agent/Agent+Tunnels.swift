@@ -25,7 +25,7 @@ extension Agent where Plane: ~Copyable {
             if wanted != programmed.tunnels?.tunnels { try datapath.setTunnels(wanted) }
             programmed.tunnels = ToldTunnels(tunnels: wanted, ends: ends, nodesRevision: pipeline.nodesRevision)
         } catch {
-            logger.error("tunnel packets of pods are not dropped", metadata: ["error": "\(error)"])
+            logger.error("tunnel packets from pods are not dropped", metadata: ["error": "\(error)"])
         }
     }
 

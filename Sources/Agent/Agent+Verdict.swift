@@ -76,7 +76,8 @@ extension Agent where Plane: ~Copyable {
         }
         if let pod = pipeline.pod(owning: address) { return .elsewhere(pod) }
         if !phase.isClusterKnown {
-            return .undecided("it is not known yet whether a pod has \(address): the API server is still read", nil)
+            return .undecided(
+                "it is not known yet whether a pod has \(address): the API server is still being read", nil)
         }
         let node = isOwnAddress(address) ? settings.nodeName : pipeline.node(withAddress: address)
         return .nobody(address, node: node)
@@ -101,8 +102,8 @@ extension Agent where Plane: ~Copyable {
     private func unknown(_ pod: EndpointName) -> String {
         let known =
             settings.cluster == nil
-            ? "no pod \(pod) in the objects that this node's bulkheadd knows" : "no pod \(pod) in the cluster"
-        if !phase.isClusterKnown { return "\(known), of which not all is known yet" }
+            ? "no pod \(pod) among the objects that this node's bulkheadd knows" : "no pod \(pod) in the cluster"
+        if !phase.isClusterKnown { return "\(known), whose objects are not all known yet" }
         let like = pipeline.pods(like: pod).map(\.description)
         return like.isEmpty ? known : "\(known); did you mean \(like.joined(separator: " or "))?"
     }

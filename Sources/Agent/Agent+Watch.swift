@@ -44,7 +44,7 @@ extension Agent where Plane: ~Copyable {
         do {
             guard try !datapath.isUntouched() else { return }
         } catch {
-            logger.warning("it cannot be told whether the tables were changed", metadata: ["error": "\(error)"])
+            logger.warning("cannot check whether others changed the tables", metadata: ["error": "\(error)"])
         }
         reconcile(.kernel)
     }
@@ -56,12 +56,12 @@ extension Agent where Plane: ~Copyable {
             try datapath.checkPlace()
         } catch .missing(let what) {
             logger.warning(
-                "what a previous run left is gone; guardrails alone are in force until all of the cluster is known",
+                "what a previous run left is gone; only guardrails are in force until all objects of the cluster are known",
                 metadata: ["gone": "\(what)"])
             phase.move(on: .previousRemoved)
             reconcile(.kernel)
         } catch {
-            logger.warning("it cannot be told whether the tables are there", metadata: ["error": "\(error)"])
+            logger.warning("cannot check whether the tables are in place", metadata: ["error": "\(error)"])
         }
     }
 
@@ -70,7 +70,7 @@ extension Agent where Plane: ~Copyable {
         let report = datapath.repair()
         if !report.repaired.isEmpty { noteRepair(report.repaired) }
         if let failure = report.failure, failure != programming.repairError {
-            logger.error("what somebody else has removed cannot be put back", metadata: ["error": "\(failure)"])
+            logger.error("objects that others removed cannot be restored", metadata: ["error": "\(failure)"])
         }
         programming.repairError = report.failure
         if !bridging.ports.pods.isEmpty { ensureFiltering() }
@@ -88,7 +88,7 @@ extension Agent where Plane: ~Copyable {
     func noteRepair(_ things: [String]) {
         programming.repaired += things.count
         logger.warning(
-            "somebody else had changed what enforces; it was put right",
+            "others had removed objects that enforce policy; they were restored",
             metadata: ["repaired": "\(things.joined(separator: ", "))"])
     }
 
@@ -99,7 +99,7 @@ extension Agent where Plane: ~Copyable {
         guard count > 0 else { return }
         programming.repaired += count
         logger.warning(
-            "somebody else had changed what is enforced; it was put right",
+            "others had changed the tables; they were repaired",
             metadata: ["repaired": "\(count)", "rebuilt": "\(rebuilt)"])
     }
 }

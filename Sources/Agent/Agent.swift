@@ -103,7 +103,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         ingestResolved()
         logFirst()
         if phase.keepsPrevious {
-            logger.notice("what a previous run left stays in force until all of the cluster is known")
+            logger.notice("what a previous run left stays in force until all objects of the cluster are known")
         }
         reconcile([.policy, .kernel])
         watch()
@@ -141,7 +141,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         case .manifests: inputs.manifests = told
         }
         for problem in problems where !before.contains(problem) {
-            logger.error("document refused; what it replaces stays in force", metadata: ["problem": "\(problem)"])
+            logger.error("document refused; its previous version stays in force", metadata: ["problem": "\(problem)"])
         }
         for warning in told.warnings where !warned.contains(warning) {
             logger.warning("policy not enforced", metadata: ["document": "\(warning)"])

@@ -63,7 +63,8 @@ struct AskedVerdict: Sendable {
                 verdict: .allow, kind: DecisionKind.samePod.rawValue, reason: here.reason, endpoint: pod, identity: nil)
         case .elsewhere(let pod):
             guard !mayBeNode(of: pod, peer), let there else {
-                let reason = "\(pod) is on another node, and whether that is its peer's is not known here: ask there"
+                let reason =
+                    "\(pod) is on another node, and it is not known here whether that is its peer's node: ask there"
                 return DirectionAnswer(undecided: reason, endpoint: pod)
             }
             return DirectionAnswer(there, isElsewhere: true)
@@ -96,11 +97,11 @@ struct AskedVerdict: Sendable {
             notes.append("answer for \(answers[0].flow); \(answers[1].flow) has the verdict \(answers[1].verdict)")
         }
         if case .nobody(let address, nil) = destination, address.isPrivate {
-            notes.append("\(address) is no pod's address; if it is a Service's, ask for one of its backend pods")
+            notes.append("\(address) is no pod's address; if it is a Service's, ask about one of its backend pods")
         }
         if !elsewhere.isEmpty {
             let pods = Set(elsewhere).sorted().map(\.description).joined(separator: " and ")
-            notes.append("decided for the node of \(pods) by the policies that are known here")
+            notes.append("decided for the node of \(pods) by the policies that this node knows")
         }
         return notes
     }

@@ -97,7 +97,7 @@ public struct AttachmentFile: Sendable {
     private static let version = 1
 
     var file: KeptFile {
-        KeptFile(path: path, content: "what the container runtime has told of this node's pods")
+        KeptFile(path: path, content: "the container runtime's reports about this node's pods")
     }
 
     /// - Throws: ``KeptFileError`` if the file cannot be used.
@@ -105,7 +105,9 @@ public struct AttachmentFile: Sendable {
         guard let bytes = try file.read() else { return [:] }
         return try file.attempt {
             let content = try JSONDecoder().decode(Content.self, from: Data(bytes))
-            guard content.version == Self.version else { throw file.failure("is of version \(content.version)") }
+            guard content.version == Self.version else {
+                throw file.failure("has version \(content.version), which this daemon cannot read")
+            }
             var attachments = Attachments()
             for entry in content.attachments {
                 let pod = PodAttachment(

@@ -24,8 +24,8 @@ package struct ConnectionUse: Hashable {
     package var isNearlyFull: Bool { limit > 0 && count >= limit - limit / 20 }
 
     package var description: String {
-        "the kernel's table of connections is nearly full (\(count) of \(limit)): once it is, the kernel drops what would "
-            + "begin a new flow; raise net.netfilter.nf_conntrack_max"
+        "the kernel's connection table is nearly full (\(count) of \(limit)): once it is full, the kernel drops packets that "
+            + "would begin a new flow; raise net.netfilter.nf_conntrack_max"
     }
 
     private static func number(_ path: String) -> Int? {

@@ -41,7 +41,7 @@ struct KeptFile {
                 Glibc.read(descriptor, rest.baseAddress! + length, size - length)
             }
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw count < 0 ? failure() : failure("it was cut short while it was read") }
+            guard count > 0 else { throw count < 0 ? failure() : failure("it was truncated while it was read") }
             length += count
         }
         return bytes
@@ -117,7 +117,7 @@ struct BrokenFile: Hashable {
 
     /// For the status.
     var description: String {
-        "\(content) is lost and not in force: the file was broken (\(reason)) and is now \(path); put it in force again "
+        "\(content) is lost and not in force: the file was broken (\(reason)) and is now \(path); apply it again "
             + "and remove that file"
     }
 }

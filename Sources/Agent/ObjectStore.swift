@@ -185,7 +185,7 @@ struct ObjectStore {
         try refuseOwned(keys)
         let missing = keys.filter { pushed[$0] == nil }.map { "\($0)" }
         guard missing.isEmpty else {
-            throw ErrorAnswer(.notFound, "nothing was deleted; not there: \(missing.joined(separator: ", "))")
+            throw ErrorAnswer(.notFound, "nothing was deleted; unknown objects: \(missing.joined(separator: ", "))")
         }
         let sorted = keys.sorted()
         for key in sorted { pushed[key] = nil }
@@ -197,16 +197,16 @@ struct ObjectStore {
         let twice = keys.filter { !seen.insert($0).inserted }
         if !twice.isEmpty {
             throw ErrorAnswer(
-                .invalidBody, "an object comes more than once",
-                problems: twice.map { Problem(object: "\($0)", field: "", reason: "comes more than once") })
+                .invalidBody, "an object occurs more than once",
+                problems: twice.map { Problem(object: "\($0)", field: "", reason: "occurs more than once") })
         }
         let owners: [(origin: Origin, reason: String, code: ErrorCode, message: String)] = [
             (
                 .guardrail, "is a static guardrail of this node", .ownedByGuardrail,
-                "a guardrail has the name of an object"
+                "a static guardrail overrides an object of that name"
             ),
             (.manifest, "is owned by a manifest file", .ownedByFile, "a manifest file owns an object of that name"),
-            (.cluster, "is for the API server to tell of", .ownedByCluster, "the API server tells of an object"),
+            (.cluster, "is owned by the API server", .ownedByCluster, "the API server owns an object of that name"),
         ]
         let problems = owners.map { owner in
             keys.filter { origin(of: $0) == owner.origin }.map { Self.refusal($0, reason: owner.reason) }

@@ -19,7 +19,7 @@ enum ProcessFigures {
         if let resident = read("/proc/self/statm")?.split(separator: " ").dropFirst().first.flatMap({ Int($0) }) {
             metrics.append(
                 .gauge(
-                    "process_resident_memory_bytes", "Memory that the process has.",
+                    "process_resident_memory_bytes", "Resident memory of the process.",
                     resident * sysconf(Int32(_SC_PAGESIZE))))
         }
         var boot = timespec()

@@ -14,7 +14,7 @@ public struct PushedFile: Sendable {
     /// The layout that is written and read.
     private static let version: Int64 = 1
 
-    var file: KeptFile { KeptFile(path: path, content: "what was pushed") }
+    var file: KeptFile { KeptFile(path: path, content: "the pushed objects") }
 
     /// The saved pushes; none if there is no file.
     ///

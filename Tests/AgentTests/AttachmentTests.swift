@@ -205,7 +205,7 @@ import Testing
         let attached = try await answer.value
         let verdicts = try await verdicts(fixture, [("10.1.0.3", "8.8.8.8", 80), ("10.1.0.9", "8.8.8.8", 80)])
         #expect(isHeld && early?.code == .deadlineExceeded)
-        #expect(early?.message.contains("not all of the cluster") == true)
+        #expect(early?.message.contains("not all objects of the cluster") == true)
         #expect(attached.state == .programmed && verdicts == ["allow", "deny"])
         await fixture.agent.stop()
     }
