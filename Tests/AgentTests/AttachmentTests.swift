@@ -126,7 +126,7 @@ import Testing
         let fixture = try AgentFixture()
         try await fixture.start()
         let error = await refusal(fixture, Self.body(milliseconds: 30))
-        #expect(error?.code == .deadlineExceeded && error?.message.contains("no object") == true)
+        #expect(error?.code == .deadlineExceeded && error?.message.contains("object is not known") == true)
         let isDenied = try await verdicts(fixture, [("10.1.0.3", "8.8.8.8", 80)]) == ["deny"]
         #expect(isDenied)
         _ = try await fixture.agent.detach(container: "c1", ifname: "eth0")
