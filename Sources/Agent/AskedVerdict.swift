@@ -97,7 +97,8 @@ struct AskedVerdict: Sendable {
             notes.append("answer for \(answers[0].flow); \(answers[1].flow) has the verdict \(answers[1].verdict)")
         }
         if case .nobody(let address, nil) = destination, address.isPrivate {
-            notes.append("\(address) belongs to no pod; if it is the address of a Service, ask about one of its backend pods")
+            notes.append(
+                "\(address) belongs to no pod; if it is the address of a Service, ask about one of its backend pods")
         }
         if !elsewhere.isEmpty {
             let pods = Set(elsewhere).sorted().map(\.description).joined(separator: " and ")
