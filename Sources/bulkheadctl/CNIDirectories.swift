@@ -3,7 +3,7 @@ import ArgumentParser
 import CNIInstallation
 import ControlProtocol
 
-/// Where the node's CNI is.
+/// The directories of the node's CNI.
 struct CNIDirectories: ParsableArguments {
     @Option(help: ArgumentHelp("Directory of the node's CNI plugins.", valueName: "dir"), completion: .directory)
     var cniBinDir: String = ControlDefaults.cniBinaries

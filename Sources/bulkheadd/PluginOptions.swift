@@ -4,7 +4,7 @@ import CNIInstallation
 import ChainedCNI
 import ControlProtocol
 
-/// Where the node's CNI is.
+/// The directories of the node's CNI.
 struct CNIDirectories: ParsableArguments {
     @Option(help: ArgumentHelp("Directory of the node's CNI plugins.", valueName: "dir"), completion: .directory)
     var cniBinDir: String = ControlDefaults.cniBinaries
@@ -17,7 +17,7 @@ struct CNIDirectories: ParsableArguments {
     }
 }
 
-/// How the chained CNI plugin is installed.
+/// Options for the installation of the chained CNI plugin.
 struct PluginOptions: ParsableArguments {
     @Flag(
         help: ArgumentHelp(
