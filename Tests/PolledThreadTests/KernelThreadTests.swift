@@ -13,17 +13,17 @@ import Testing
 
         nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-        func call() -> (thread: pid_t, name: String) {
+        func call() -> (thread: pthread_t, name: String) {
             calls += 1
-            return (gettid(), PolledThreadTests.threadName())
+            return (pthread_self(), PolledThreadTests.threadName())
         }
     }
 
     @Test func anActorStaysOnItsThread() async throws {
-        let prepared = PolledThreadTests.Notes<pid_t>()
-        let thread = try KernelThread(name: "resident") { prepared.note(gettid()) }
+        let prepared = PolledThreadTests.Notes<pthread_t>()
+        let thread = try KernelThread(name: "resident") { prepared.note(pthread_self()) }
         let resident = Resident(on: thread)
-        await withTaskGroup(of: (thread: pid_t, name: String).self) { group in
+        await withTaskGroup(of: (thread: pthread_t, name: String).self) { group in
             for _ in 0..<50 { group.addTask { await resident.call() } }
             for await call in group {
                 #expect(call.name == "resident")
