@@ -12,7 +12,7 @@ struct RetryBackoff {
     mutating func failed() { failures += 1 }
     mutating func succeeded() { failures = 0 }
 
-    /// How long to wait after the last failure; nil when nothing has failed.
+    /// How long to wait after the last failure; nil if nothing has failed.
     var delay: Duration? {
         guard failures > 0 else { return nil }
         // 2^7 of the first is above the longest.

@@ -41,7 +41,7 @@ struct UninstallCommand: ParsableCommand {
         defer { withExtendedLifetime(lock) {} }
         try NFTablesDatapath.checkUnused()
         let listsLinks = EBPFDatapath.canListLinks
-        // First of all: what starts now must not wait for a daemon that does not come.
+        // First, because a pod that starts now must not wait for a daemon that never comes.
         let removed =
             try directories.installation.remove() + EBPFDatapath.uninstall(bpffs: bpffs, withUnpinned: listsLinks)
             + NFTablesDatapath.uninstall()

@@ -109,7 +109,7 @@ import Testing
         #expect(endpoints.first { $0.name == "redis" }?.interface == nil)
         #expect(fixture.kernel.calls.contains("setPlace \(web.id) vethweb"))
 
-        // The same state again is no work; nor is a route that leads elsewhere. A link that is gone is reported.
+        // The same state again causes no work, nor does a route that leads elsewhere. A link that is gone is reported.
         let calls = fixture.kernel.calls.count
         await fixture.agent.networkChanged(.success(network))
         #expect(fixture.kernel.calls.count == calls)
