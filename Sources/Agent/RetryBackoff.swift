@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// When to retry: after 0.25 s, then doubled each time up to 30 s.
+/// When to program the kernel again: after 0.25 s, then twice as long each time, at most 30 s.
+///
+/// Unlike `RetryDelay` of KubernetesWatch it has no jitter, because no other node waits for the same kernel.
 struct RetryBackoff {
     private(set) var failures = 0
 

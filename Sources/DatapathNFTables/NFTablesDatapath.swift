@@ -10,7 +10,7 @@ import PolicyModel
 public struct NFTablesSettings: Sendable, Hashable {
     /// Whether denied packets are answered (TCP reset, ICMP administratively prohibited) instead of dropped silently.
     public var rejects: Bool
-    /// Number of the nflog group that reports dropped packets; no other process may listen there.
+    /// Number of the nflog group on which dropped packets are reported; no other process may listen there.
     public var logGroup: UInt16
     /// Drop events reported in a second, all rules together.
     public var eventsPerSecond: UInt32

@@ -1,23 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import CNIInstallation
 import ChainedCNI
+import CommandOptions
 import ControlProtocol
 
-/// The directories of the node's CNI.
-struct CNIDirectories: ParsableArguments {
-    @Option(help: ArgumentHelp("Directory of the node's CNI plugins.", valueName: "dir"), completion: .directory)
-    var cniBinDir: String = ControlDefaults.cniBinaries
-
-    @Option(help: ArgumentHelp("Directory of the node's CNI configuration.", valueName: "dir"), completion: .directory)
-    var cniConfDir: String = ControlDefaults.cniConfigurations
-
-    var installation: PluginInstallation {
-        PluginInstallation(binaryDirectory: cniBinDir, configurationDirectory: cniConfDir)
-    }
-}
-
-/// Options for the installation of the chained CNI plugin.
+/// How the chained CNI plugin is installed.
 struct PluginOptions: ParsableArguments {
     @Flag(
         help: ArgumentHelp(

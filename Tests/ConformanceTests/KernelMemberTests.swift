@@ -7,6 +7,7 @@ import Glibc
 import KubernetesObjects
 import NetworkKit
 import NetworkTypes
+import PolicyModel
 import PolicyPipeline
 import Testing
 import WorldKit

@@ -207,7 +207,7 @@ struct PlanCompiler {
                 }
                 let (inForce, inAudit) = (cell(rules), cell(audited))
                 let wouldDeny = inForce.verdict == .allow && inAudit.verdict == .deny
-                program.cells.append(wouldDeny ? Cell(.allow, by: inAudit.rule, wouldDeny: true) : inForce)
+                program.cells.append(wouldDeny ? Cell(.audit, by: inAudit.rule) : inForce)
             }
         }
         return program

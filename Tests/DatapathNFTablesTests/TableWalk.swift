@@ -119,7 +119,7 @@ struct TableWalk {
             switch field {
             case .outInterface where isToOwnNode: key += [0, 0, 0, 0]
             case .interface, .outInterface, .hardwareSource, .mark, .sourcePort, .arpSource, .icmpType, .icmpv4Type,
-                .hopLimit, .connectionSource, .connectionID, .frame:
+                .hopLimit, .connectionSource, .connectionID, .part:
                 return nil
             case .source: key += bytes(flow.source)
             case .destination: key += bytes(flow.destination)
