@@ -144,6 +144,7 @@ let package = Package(
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Explanations", "Datapath"]),
         module("PrometheusText"),
         module("ControlProtocol", ["Documents", "PolicyModel", "KubernetesObjects"]),
+        module("CommandOptions", ["CNIInstallation", "ControlProtocol", argumentParser]),
         module(
             "ControlSocket",
             [
@@ -163,7 +164,8 @@ let package = Package(
         .executableTarget(
             name: "bulkheadd",
             dependencies: [
-                "NetworkTypes", "Documents", "KubernetesObjects", "PolicyResolver", "Agent", "ControlProtocol",
+                "CommandOptions", "NetworkTypes", "Documents", "KubernetesObjects", "PolicyResolver", "Agent",
+                "ControlProtocol",
                 "ControlSocket", "PolledThread", "Datapath", "DatapathEBPF", "DatapathNFTables", "Manifests",
                 "KubernetesClient", "NodeNetwork", "ChainedCNI", "CNIInstallation", "CLinuxShim", "BridgeGuard",
                 argumentParser, logging, lifecycle, nioCore,
@@ -172,8 +174,9 @@ let package = Package(
         .executableTarget(
             name: "bulkheadctl",
             dependencies: [
-                "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "ClusterVerdicts", "Manifests",
-                "ControlProtocol", "CNIInstallation", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", "BridgeGuard",
+                "CommandOptions", "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "ClusterVerdicts",
+                "Manifests",
+                "ControlProtocol", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", "BridgeGuard",
                 argumentParser, yams, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: strict),
@@ -237,7 +240,7 @@ let package = Package(
         tests(
             "PolicyResolverTests",
             ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes", "WorldKit"]),
-        tests("CompiledPolicyTests", ["CompiledPolicy", "NetworkTypes", "PolicyModel"]),
+        tests("CompiledPolicyTests", ["CompiledPolicy", "Explanations", "NetworkTypes", "PolicyModel"]),
         tests("PolicyCompilerTests", ["PolicyCompiler", "CompiledPolicy", "NetworkTypes", "PolicyModel"]),
         tests(
             "PolicyPipelineTests",

@@ -46,7 +46,7 @@ extension Agent where Plane: ~Copyable {
     public func endpoints() -> EndpointsAnswer {
         let ids = Dictionary(uniqueKeysWithValues: pipeline.compiled.endpoints.map { ($0.value.name, $0.key) })
         let answers = pipeline.localEndpoints.compactMap { summary -> EndpointAnswer? in
-            // One that the tables have no room for has no number; status() tells it.
+            // An endpoint over the limit of the tables has no number; status() reports it.
             guard let id = ids[summary.name], let endpoint = pipeline.compiled.endpoints[id] else { return nil }
             return EndpointAnswer(
                 id: Int(id.rawValue), namespace: summary.name.shownNamespace, name: summary.name.shownName,
@@ -91,7 +91,7 @@ extension Agent where Plane: ~Copyable {
         _ identity: RuleIdentity, id: Int, _ counter: RuleCounter, isGone: Bool = false
     ) -> RuleCounterAnswer {
         var rule = RuleAnswer(identity)
-        // What is no policy's own has one number for both directions.
+        // A counter that does not belong to one policy has one number for both directions.
         if rule.kind != .rule, rule.kind != .isolation { rule.direction = nil }
         return RuleCounterAnswer(
             id: id, rule: rule, audit: isAudit(identity) ? true : nil, packets: counter.packets, bytes: counter.bytes,
@@ -130,7 +130,7 @@ extension DatapathCountersAnswer {
 }
 
 extension PolicyReference {
-    /// Nil for policy that is no Kubernetes object.
+    /// Nil for policy that is not a Kubernetes object.
     var objectKey: ObjectKey? {
         ObjectKind(rawValue: kind).map { ObjectKey(kind: $0, namespace: namespace, name: name) }
     }

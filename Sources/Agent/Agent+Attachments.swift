@@ -9,15 +9,15 @@ import PolicyModel
 import PolicyPipeline
 
 extension Agent where Plane: ~Copyable {
-    /// Takes in a pod whose network has just been made, and answers when its policy is in the kernel. From the first
-    /// step on it is denied everything until its object is known.
+    /// Accepts a pod whose network has just been created, and answers when its policy is in the kernel. From the first
+    /// step on, the pod is denied everything until its object is known.
     public func attach(_ body: AttachmentBody) async throws(ErrorAnswer) -> AttachmentAnswer {
         let deadline = ContinuousClock.now + .milliseconds(body.deadlineMilliseconds)
         var record = Attachments.Record(pod: try PodAttachment(body), network: body.network)
         let key = Attachments.Key(container: body.container, ifname: body.ifname)
         readNetwork()
         if let own = record.pod.addresses.first(where: isOwnAddress) {
-            throw ErrorAnswer(.notAccepted, "\(own) is an address of this node itself, not of a pod")
+            throw ErrorAnswer(.notAccepted, "\(own) is an address of this node, not of a pod")
         }
         if let network = inputs.network {
             record.hostInterfaces = network.podInterfaces(among: body.hostInterfaces ?? [])
@@ -31,16 +31,16 @@ extension Agent where Plane: ~Copyable {
         defer { timer.cancel() }
         while true {
             guard inputs.attachments.records[key] == record else {
-                throw ErrorAnswer(.notFound, "the pod was taken back before its policy was in the kernel")
+                throw ErrorAnswer(.notFound, "the pod was removed before its policy was in the kernel")
             }
             let answer = answer(key, record)
             switch answer.state {
             case .programmed: return answer
             case .overLimit:
-                throw ErrorAnswer(.notAccepted, "the tables have no room for another pod: it cannot be protected")
+                throw ErrorAnswer(.notAccepted, "the tables have no room for another pod, so it cannot be protected")
             case .held, .unjudged, .outside: break
             }
-            guard !listeners.isEnding else { throw ErrorAnswer(.stopping, "the daemon is ending") }
+            guard !listeners.isEnding else { throw ErrorAnswer(.stopping, "the daemon is stopping") }
             guard ContinuousClock.now < deadline else { break }
             await withCheckedContinuation { listeners.waiting.append($0) }
         }
@@ -68,9 +68,9 @@ extension Agent where Plane: ~Copyable {
 
     private func whyNot(_ record: Attachments.Record) -> String {
         if let error = phase.error { return "the kernel could not be programmed: \(error)" }
-        if !phase.isClusterKnown { return "not all of the cluster is known yet" }
+        if !phase.isClusterKnown { return "not all objects of the cluster are known yet" }
         return pipeline.localPod(withUID: record.pod.uid) == nil
-            ? "no object of it is known yet" : "its object says that policy is not for it"
+            ? "its object is not known yet" : "its object says that policy does not apply to it"
     }
 
     public func detach(container: String, ifname: String) throws(ErrorAnswer) -> DetachAnswer {
@@ -106,13 +106,13 @@ extension Agent where Plane: ~Copyable {
         return DetachAnswer(removed: removed)
     }
 
-    /// Keeps them for the next start, then puts them in force. What the kernel refuses is noted and retried.
+    /// Saves them for the next start, then enforces them. If the kernel refuses something, it is recorded and retried.
     private func replaceAttachments(_ next: Attachments) throws(ErrorAnswer) {
-        // The runtime may have told of an interface alone.
+        // The runtime may have reported only an interface.
         if try take(next) { reconcile([.policy, .places]) }
     }
 
-    /// Keeps attachments for the next start, then takes them in.
+    /// Saves attachments for the next start, then accepts them.
     ///
     /// - Returns: whether that changes anything.
     func take(_ next: Attachments) throws(ErrorAnswer) -> Bool {
@@ -120,14 +120,14 @@ extension Agent where Plane: ~Copyable {
         do {
             try settings.attachmentFile?.write(next.records)
         } catch {
-            throw ErrorAnswer(.internalError, "it could not be kept for a restart and was not done: \(error)")
+            throw ErrorAnswer(.internalError, "it could not be saved for a restart and was not done: \(error)")
         }
         inputs.attachments = next
         pipeline.ingest(attachments: next.pods)
         return true
     }
 
-    /// Ends the waits that have come to their end, and lets the others look.
+    /// Ends the waits that are over, and lets the others check again.
     func wakeAttaching() {
         let waiting = listeners.waiting
         listeners.waiting = []

@@ -7,24 +7,24 @@ import NetworkTypes
 import NodeNetwork
 import PolicyPipeline
 
-/// Where pods are, and what the agent does for those behind bridges. Policy of either datapath needs the bridges'
-/// packets in netfilter, and leaves what may come in by a port to a table that sees the ports.
+/// The places of pods, and the agent's work for pods behind bridges. Policy of either datapath needs the bridges'
+/// packets in netfilter; a table that sees the ports decides what may enter through them.
 struct Bridging: ~Copyable {
     var places = PodPlaces()
-    /// Where each endpoint is, of those whose place is known.
+    /// By endpoint, if its place is known.
     var found: [EndpointID: PodPlace] = [:]
-    /// All endpoints' addresses when their places were last looked for.
+    /// All endpoints' addresses at the last search for their places.
     var addresses: Set<IPAddress> = []
-    /// What the table was told.
+    /// The last content of the table.
     var ports = BridgePorts()
     var filtering = BridgeFiltering.on
-    /// Whether the settings were on when last looked at, while a pod was behind a bridge.
+    /// Whether the settings were enabled at the last check, while a pod was behind a bridge.
     var wasFiltering = false
     var check = BridgeSourceCheck()
     var checkError: DatapathError?
 
-    /// Takes over from an earlier run whose ports are whose, which pods may have tried to change meanwhile. Nothing
-    /// where that cannot be read: it is found out as for new pods.
+    /// Takes over the owners of ports from an earlier run, which pods may have tried to change meanwhile. If they
+    /// cannot be read, they are found out again as for new pods.
     mutating func adopt() {
         for (port, pod) in (try? BridgeSourceCheck.adopted()) ?? [:] {
             places.adopt(port: port, addresses: pod.addresses, hardware: pod.hardware)
@@ -33,7 +33,7 @@ struct Bridging: ~Copyable {
 }
 
 extension Agent where Plane: ~Copyable {
-    /// Takes care of the endpoints that are behind bridges, as the network and the policy are now.
+    /// Updates the guard of the endpoints behind bridges for the present network and policy.
     func updateBridges(_ network: NetworkState) {
         var ports = BridgePorts()
         for (id, place) in bridging.found {
@@ -59,7 +59,7 @@ extension Agent where Plane: ~Copyable {
         setBridges { check throws(DatapathError) in try check.set(ports) }
     }
 
-    /// Puts right what others have changed of the check, and tries again what failed.
+    /// Repairs what others have changed in the guard, and retries what failed.
     func repairBridges() {
         setBridges { [ports = bridging.ports] check throws(DatapathError) in
             try check.set(ports)
@@ -79,7 +79,7 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    /// Switches the bridges' settings on where they are off, and reports what that changed.
+    /// Enables the bridges' settings if they are disabled, and reports the change.
     func ensureFiltering() {
         let before = bridging.filtering
         bridging.filtering = bridging.ports.pods.isEmpty ? .on : BridgeFiltering.ensure()
@@ -90,18 +90,18 @@ extension Agent where Plane: ~Copyable {
         guard bridging.filtering != before else { return }
         switch bridging.filtering {
         case .on: break
-        case .switchedOn: logger.notice("packets within bridges pass netfilter now: its settings were switched on")
+        case .switchedOn: logger.notice("packets within bridges pass netfilter now: its settings were enabled")
         case .off(let problem, let remedy):
             logger.error(
-                "pods on one bridge reach each other whatever policy says",
+                "pods on one bridge can reach each other, whatever policy says",
                 metadata: ["problem": "\(problem)", "remedy": "\(remedy)"])
         }
     }
 
-    /// Nil where no endpoint is behind a bridge.
+    /// Nil if no endpoint is behind a bridge.
     func bridgeStatus() -> BridgeStatus? {
         guard !bridging.ports.pods.isEmpty else { return nil }
-        // Somebody may have switched it off since.
+        // Another process may have disabled it since.
         ensureFiltering()
         var status = BridgeStatus(ports: bridging.ports.pods.count)
         if case .off(let problem, let remedy) = bridging.filtering {

@@ -4,21 +4,21 @@ import KubernetesObjects
 import Logging
 import PolicyModel
 
-/// What the log says of policies that come, change and go.
+/// The log of policies that are added, changed and removed.
 struct PolicyHistory {
     var log = ChangeLog<ObjectKey>()
     /// Policies in force when the log was last brought up to date.
     var known: Set<ObjectKey> = []
-    /// Policies that cannot be read, as they were last told.
+    /// Policies that cannot be read, as last reported.
     var refused: Set<ObjectKey> = []
-    /// Writes what a burst left out, once it is over.
+    /// Logs what a burst left out, once it is over.
     var summary: Task<Void, Never>?
 }
 
 extension Agent where Plane: ~Copyable {
-    /// Writes a line for each policy that `events` adds, changes or removes. Call it once they are in the pipeline.
+    /// Logs each policy that `events` adds, changes or removes. Call this once they are in the pipeline.
     ///
-    /// - Parameter source: who brought them, if the store does not say.
+    /// - Parameter source: where they come from, if the store does not say.
     func logChanges(_ events: [ObjectEvent], source: String? = nil) {
         let entries = events.compactMap { event -> ChangeLog<ObjectKey>.Entry? in
             let key = event.key
@@ -35,14 +35,14 @@ extension Agent where Plane: ~Copyable {
         if hasLost, history.known.isEmpty { tellAllGone(entries.count) }
     }
 
-    /// Writes a line for each policy that the API server tells of and that cannot be read, once.
+    /// Logs each policy of the API server that cannot be read, once.
     func logRefused(_ keys: Set<ObjectKey>, source: String) {
         let new = keys.subtracting(history.refused).sorted()
         history.refused = keys
         write(new.map { .init(key: $0, change: .refused, source: source) })
     }
 
-    /// Says how many policies are there at first, each by its name where they are few.
+    /// Logs how many policies there are at first, each by its name if they are few.
     func logFirst() {
         history.known = []
         let policies = inputs.store.policies.map { ObjectEvent.set($0) }
@@ -68,7 +68,7 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    /// Writes what a burst has left out.
+    /// Logs what a burst has left out.
     func summarizeChanges() {
         history.summary = nil
         guard let rest = history.log.takeRest() else { return }
@@ -86,7 +86,7 @@ extension Agent where Plane: ~Copyable {
         tellFollowers(notice)
     }
 
-    /// Who brought an object: a directory, the API server or the socket.
+    /// The source of an object: a directory, the API server or the socket.
     func source(of key: ObjectKey) -> String {
         switch inputs.store.origin(of: key) {
         case .guardrail: settings.guardrailDirectory ?? "guardrails"
@@ -98,6 +98,6 @@ extension Agent where Plane: ~Copyable {
 }
 
 extension ObjectKey {
-    /// `namespace/name`, or the name alone of what is in no namespace.
+    /// `namespace/name`, or only the name of a cluster-wide object.
     fileprivate var qualifiedName: String { namespace.isEmpty ? name : "\(namespace)/\(name)" }
 }

@@ -24,7 +24,7 @@ extension Agent: RunningAgent where Plane: ~Copyable {
         return answer
     }
 
-    /// Of events that did not come into force because the push was refused, nothing is logged.
+    /// Events of a refused push did not take effect and are not logged.
     private func logPushes(_ events: [ObjectEvent]) {
         logChanges(
             events.filter { event in
@@ -52,8 +52,8 @@ extension Agent: RunningAgent where Plane: ~Copyable {
             words: report.wordsWritten, gracePeriods: report.gracePeriods, rebuilt: report.rebuilt)
     }
 
-    /// Keeps what clients want for the next start, then puts it in force. Kept first: what is in force must not be
-    /// forgotten by a daemon that dies in between.
+    /// Saves what clients want for the next start, then enforces it. Saved first: a daemon that dies in between must
+    /// not forget what is in force.
     private func push(
         _ next: ObjectStore, _ nextResolved: ResolvedBody, what: String,
         ingest: (inout PolicyPipeline) throws(PushedPolicyError) -> Void
@@ -73,7 +73,7 @@ extension Agent: RunningAgent where Plane: ~Copyable {
         }
         logger.info("\(what)")
         if phase.keepsPrevious {
-            throw ErrorAnswer(.waitingForCluster, "the change is kept and comes into force later: \(Self.waiting)")
+            throw ErrorAnswer(.waitingForCluster, "the change is kept and takes effect later: \(Self.waiting)")
         }
     }
 
@@ -86,7 +86,7 @@ extension Agent: RunningAgent where Plane: ~Copyable {
         do {
             try file.write(pushes)
         } catch {
-            throw ErrorAnswer(.internalError, "the change could not be kept for a restart and was not made: \(error)")
+            throw ErrorAnswer(.internalError, "the change could not be saved for a restart and was not made: \(error)")
         }
     }
 }

@@ -10,7 +10,8 @@ import PolicyPipeline
 import PolicyResolver
 
 extension Agent where Plane: ~Copyable {
-    /// Takes in what changed in the cluster. Nothing of it is in force before all is known; then all is, in one step.
+    /// Indexes changes of the cluster. Nothing takes effect before everything is known; then everything does, in one
+    /// step.
     public func clusterChanged(_ update: ClusterUpdate) {
         inputs.podUIDs.take(update.events, onNode: settings.nodeName)
         let change = inputs.store.take(cluster: update.events)
@@ -19,7 +20,7 @@ extension Agent where Plane: ~Copyable {
             observe(change.policies, from: clusterName)
             return
         }
-        // Policies wait in the store: guardrails may come before them, or go, until then.
+        // Policies wait in the store: until then, guardrails may override them or be removed.
         gathering.ingest(change.others)
         guard update.stage == .complete else {
             inputs.gathering = gathering
@@ -28,7 +29,7 @@ extension Agent where Plane: ~Copyable {
         putInForce(gathering)
     }
 
-    /// All of the cluster is known: the kernel gets it in place of what it held.
+    /// All objects of the cluster are known: the kernel gets them instead of its previous content.
     private func putInForce(_ gathered: consuming PolicyPipeline) {
         gathered.ingest(localAddresses: inputs.localAddresses.sorted())
         gathered.ingest(attachments: inputs.attachments.pods)
@@ -38,13 +39,13 @@ extension Agent where Plane: ~Copyable {
         do {
             try gathered.ingest(pushed: try PushedPolicy(inputs.resolved))
         } catch {
-            logger.error("resolved policy is not accepted any more", metadata: ["error": "\(error)"])
+            logger.error("resolved policy is no longer accepted", metadata: ["error": "\(error)"])
         }
         pipeline = gathered
         phase.move(on: .clusterKnown)
         reconcile([.policy, .kernel])
         logger.notice(
-            "all of the cluster is known",
+            "all objects of the cluster are known",
             metadata: [
                 "pods": "\(pipeline.statistics.cluster.pods)", "policies": "\(inputs.store.policies.count)",
                 "endpoints": "\(pipeline.statistics.localEndpoints)",
@@ -52,7 +53,7 @@ extension Agent where Plane: ~Copyable {
         logFirst()
     }
 
-    /// The API server that is followed, as the log and the answers name it.
+    /// The name of the API server in the log and in answers.
     var clusterName: String { settings.cluster.map { "\($0.connection.access.server)" } ?? "cluster" }
 
     func clusterStatus() -> ClusterStatus? {

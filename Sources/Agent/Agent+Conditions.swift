@@ -6,41 +6,41 @@ import NetworkTypes
 import PolicyModel
 import PolicyPipeline
 
-/// Since when something lasts that is usual for a moment, while a pod starts or ends.
+/// Since when a state lasts that is normal for a moment, while a pod starts or ends.
 struct Lasting<Key: Hashable & Comparable> {
     private var since: [Key: ContinuousClock.Instant] = [:]
 
-    /// All of it, whether it has lasted or not, in order.
+    /// All of them, whether they have lasted or not, in order.
     var all: [Key] { since.keys.sorted() }
 
-    /// Takes in what there is now.
+    /// Records what exists now.
     mutating func note(_ found: Set<Key>) {
         let now = ContinuousClock.now
         since = since.filter { found.contains($0.key) }
         for key in found where since[key] == nil { since[key] = now }
     }
 
-    /// What has been there for so long, in order.
+    /// What has existed for this long, in order.
     func lasting(_ duration: Duration) -> [Key] {
         let now = ContinuousClock.now
         return since.filter { now - $0.value >= duration }.keys.sorted()
     }
 }
 
-/// What the network and the objects that are known say of each other.
+/// Differences between the network and the known objects.
 struct Mismatches {
-    /// Pods of this node that no interface of it leads to.
+    /// Pods of this node without an interface that leads to them.
     var podsWithoutInterface = Lasting<EndpointName>()
-    /// Interfaces that lead to pods that no object tells of.
+    /// Interfaces that lead to pods without a known Pod object.
     var interfacesWithoutPod = Lasting<String>()
-    /// Pods whose policy cannot be enforced, by the report about it: a pod's successor under its name has another UID,
-    /// and a time of its own.
+    /// Pods whose policy cannot be enforced, by the report about each: a pod's successor under its name has another
+    /// UID, and a time of its own.
     var unreachable: [ObjectReport: ContinuousClock.Instant] = [:]
 }
 
 extension Agent where Plane: ~Copyable {
-    /// Compares what the network shows with the pods that are known. Called whenever one of them changes, so that it
-    /// is known how long a difference has lasted, whether anybody asks or not.
+    /// Compares the network with the known pods. Called whenever one of them changes, so that the duration of a
+    /// difference is known, whether a client asks or not.
     func noteMismatches() {
         guard inputs.network != nil else { return }
         mismatches.podsWithoutInterface.note(
@@ -50,12 +50,12 @@ extension Agent where Plane: ~Copyable {
             Set(podInterfaces.filter { known.isDisjoint(with: $0.value) }.keys))
     }
 
-    /// Endpoints that more is known of than their interface.
+    /// Endpoints of which more is known than their interface.
     private var knownEndpoints: [CompiledEndpoint] {
         pipeline.compiled.endpoints.values.filter { $0.name.kind != .unknown }
     }
 
-    /// What holds for the node as a whole and must not be overlooked.
+    /// Conditions of the node as a whole that need attention.
     func conditions() -> [StatusCondition] {
         noteMismatches()
         let unsupplied = sourceCondition()
@@ -108,7 +108,7 @@ extension Agent where Plane: ~Copyable {
                 "\(pods == 1 ? "the only known pod does not name" : "none of the \(pods) known pods names") \(node): "
                     + "is --node-name right?")
         }
-        // A pod that is known to be elsewhere, and is here: no doubt that the name is wrong.
+        // If a pod known to be elsewhere is here, the node name is certainly wrong.
         let isElsewhere = podInterfaces.values.joined().contains { address in
             pipeline.pod(owning: address).map { $0.kind != .unknown } ?? false
         }
@@ -129,7 +129,7 @@ extension Agent where Plane: ~Copyable {
             : ("\(interfaces.count) interfaces of this node lead to pods that are", "they are")
         return StatusCondition(
             .interfacesWithoutPod, isProblem: false,
-            "\(subject) not known (\(Self.some(interfaces))): \(verb) not protected, save by guardrails that select "
+            "\(subject) not known (\(Self.some(interfaces))): \(verb) not protected, except by guardrails that select "
                 + "all pods")
     }
 
@@ -137,21 +137,22 @@ extension Agent where Plane: ~Copyable {
         guard inputs.store.countPolicies().all == 0, inputs.resolved.endpoints.isEmpty, sourceCondition() == nil else {
             return nil
         }
-        return StatusCondition(.noPolicy, isProblem: false, "no policy is in force: every pod accepts and sends all")
+        return StatusCondition(
+            .noPolicy, isProblem: false, "no policy is in force: every pod may send to and receive from any address")
     }
 
     private func podCondition() -> StatusCondition? {
         let pods = mismatches.podsWithoutInterface.all
         guard !pods.isEmpty else { return nil }
         let lasting = Set(mismatches.podsWithoutInterface.lasting(settings.interfaceGrace))
-        // One that no policy selects loses nothing by it.
+        // A pod that no policy selects loses nothing.
         let isProblem = pipeline.compiled.endpoints.values.contains { endpoint in
             lasting.contains(endpoint.name) && (endpoint.ingress != .none || endpoint.egress != .none)
         }
         return StatusCondition(
             .podsWithoutInterface, isProblem: isProblem,
             "policy may not hold for \(Self.count(pods.count, "pod")) (\(Self.some(pods.map(\.description)))): no "
-                + "interface of this node leads there, as with macvlan, ipvlan and SR-IOV, or while a pod starts")
+                + "interface of this node leads to them, as with macvlan, ipvlan and SR-IOV, or while a pod starts")
     }
 
     private static func count(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }

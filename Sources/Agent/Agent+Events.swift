@@ -8,24 +8,24 @@ import PolicyModel
 /// Clients that wait for the agent.
 struct Listeners {
     var followers: Set<EventFollower> = []
-    /// Fetches drop events while somebody follows them.
+    /// Fetches drop events while a client follows them.
     var pump: Task<Void, Never>?
-    /// Calls that wait until the policy of a pod is in the kernel; each looks after the next step.
+    /// Calls that wait until the policy of a pod is in the kernel; each checks after the next step.
     var waiting: [CheckedContinuation<Void, Never>] = []
-    /// Whether the daemon ends, so that nobody may begin to wait.
+    /// Whether the daemon ends, so that no call may begin to wait.
     var isEnding = false
 }
 
 extension Agent where Plane: ~Copyable {
-    /// How often drop events are fetched while somebody follows them. Nobody follows: they are not fetched, and the
+    /// How often drop events are fetched while a client follows them. Without followers they are not fetched, and the
     /// agent sleeps.
     private static var pumpInterval: Duration { .milliseconds(50) }
-    /// Events fetched at once; the rest waits for the next turn, so that a flood does not hold up policy.
+    /// Events fetched at once; the rest waits for the next turn, so that a flood does not delay policy.
     private static var pumpLimit: Int { 4096 }
 
     public func follow(_ kinds: Set<FlowRecord.Kind>) -> EventFollower {
         if listeners.followers.isEmpty {
-            // What was dropped before anybody followed is no news.
+            // Earlier drops are not news for the first follower.
             while datapath.pollEvents(limit: Self.pumpLimit).count == Self.pumpLimit {}
             setListening(true)
         }
@@ -45,19 +45,19 @@ extension Agent where Plane: ~Copyable {
         setListening(false)
     }
 
-    /// Nobody listens: a dropped packet is counted and nothing else, so that the first one that somebody could see is
-    /// no repetition.
+    /// Without followers a dropped packet is only counted, so that the first one that a follower could see never counts
+    /// as a repetition.
     private func setListening(_ isOn: Bool) {
         do {
             try datapath.setListening(isOn)
         } catch {
             logger.warning(
-                isOn ? "dropped packets cannot be followed" : "dropped packets are still reported to nobody",
+                isOn ? "dropped packets cannot be reported" : "reporting of dropped packets could not be stopped",
                 metadata: ["error": "\(error)"])
         }
     }
 
-    /// Tells everybody who follows something that is about no packet.
+    /// Sends all followers a notice that is not about a packet.
     func tellFollowers(_ notice: String) {
         let record = FlowRecord(kind: .notice, time: RFC3339.now(), notice: notice)
         for follower in listeners.followers { follower.offer(record) }
@@ -65,7 +65,7 @@ extension Agent where Plane: ~Copyable {
 
     public func endFollowing() {
         listeners.isEnding = true
-        tellFollowers("the daemon stops; what is enforced stays in force, but nothing reports drops until it is back")
+        tellFollowers("the daemon stops; policy stays in force, but drops are not reported until it is back")
         for follower in listeners.followers { follower.finish() }
         wakeAttaching()
     }

@@ -3,7 +3,7 @@ import ControlSocket
 import Datapath
 
 extension Agent where Plane: ~Copyable {
-    /// The one answer to "does it enforce?": probes, metrics and status all ask here.
+    /// The only answer to "does it enforce?": probes, metrics and status all use it.
     public func health() -> Health {
         var health = Health()
         do {
@@ -12,12 +12,12 @@ extension Agent where Plane: ~Copyable {
             health.missing.append("\(error)")
         }
         if let error = programming.repairError {
-            health.behind.append("what somebody else has removed cannot be put back: \(error)")
+            health.behind.append("objects that others removed cannot be restored: \(error)")
         }
         if let error = phase.error { health.behind.append("the kernel could not be programmed: \(error)") }
         if !phase.isClusterKnown { health.behind.append("not all objects of the API server are known yet") }
         if let error = replacement.lastError {
-            health.behind.append("what another datapath enforced could not be removed: \(error)")
+            health.behind.append("the other datapath could not be removed: \(error)")
         }
         return health
     }

@@ -17,18 +17,18 @@ extension Agent where Plane: ~Copyable {
         replacement.isDue = true
         switch state {
         case .success(let told): reconcile(take(told))
-        // What was known stays: forgetting it would end the check of source addresses.
+        // The previous network stays: without it, source addresses would no longer be checked.
         case .failure(let error):
             logUnread(error)
             reconcile([])
         }
     }
 
-    /// Takes in the node's links and routes, and hands the pipeline what of them concerns policy.
+    /// Observes the node's links and routes, and passes on to the pipeline what concerns policy.
     ///
     /// - Returns: what changed.
     private func take(_ told: NetworkState) -> Changed {
-        // What was told may be older than an attachment: the kernel is asked before one is forgotten.
+        // The report may be older than an attachment: the kernel is read before an attachment is forgotten.
         let fresh = inputs.attachments.vanished(in: told).isEmpty ? nil : try? settings.readNetwork?()
         let network = fresh ?? told
         var changed: Changed = .places
@@ -46,16 +46,16 @@ extension Agent where Plane: ~Copyable {
             pipeline.ingest(interfaces: interfaces)
             changed.insert(.policy)
         }
-        // A pod whose interface is gone has no network any more, whether or not the runtime has said so. What cannot be
-        // kept for a restart stays for now.
+        // A pod whose interface is gone has no network any more, whether or not the runtime has said so. If the change
+        // cannot be saved for a restart, the pod stays for now.
         if fresh != nil, (try? take(inputs.attachments.removing(inputs.attachments.vanished(in: network)))) == true {
             changed.insert(.policy)
         }
         return changed
     }
 
-    /// Reads what this node takes in itself, before anything follows it. Nothing where that cannot be read: what the
-    /// Node object says of it is known all the same.
+    /// Reads what this node delivers to itself, before anything follows it. If it cannot be read, the Node object's
+    /// addresses are known all the same.
     func readLocalAddresses() {
         do {
             inputs.localAddresses = try settings.readNetwork?().ownPrefixes ?? []
@@ -70,7 +70,7 @@ extension Agent where Plane: ~Copyable {
         logger.warning("the node's interfaces cannot be read", metadata: ["error": "\(error)"])
     }
 
-    /// Does not wait for what ``followNetwork(_:)`` tells: the kernel knows more than has been told.
+    /// Does not wait for the reports to ``followNetwork(_:)``: the kernel knows more than it has reported.
     func readNetwork() {
         guard let read = settings.readNetwork else { return }
         do {
@@ -80,7 +80,7 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    /// Whether endpoints may be elsewhere after this step, or have other addresses.
+    /// Whether endpoints may have moved after this step, or have other addresses.
     func concernsPlaces(_ delta: CompiledDelta) -> Bool {
         !delta.addedEndpoints.isEmpty || !delta.removedEndpoints.isEmpty
             || delta.addresses.contains {
@@ -88,8 +88,7 @@ extension Agent where Plane: ~Copyable {
             }
     }
 
-    /// Finds out where each endpoint is, and tells the datapath where that differs from what it was told, or nothing
-    /// was told.
+    /// Finds the place of each endpoint, and gives the datapath the places that are new or differ.
     func updatePlaces() {
         guard let network = inputs.network else { return }
         let claims = placeClaims()
@@ -109,8 +108,8 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    /// What is known of the endpoints without the network. Unknown pods are left out: what else they may send is not known
-    /// either.
+    /// What is known about the endpoints without the network. Unknown pods are left out: it is unknown what else they
+    /// may send.
     private func placeClaims() -> [EndpointID: PodPlaces.Claim] {
         var told: [IPAddress: Set<String>] = [:]
         for record in inputs.attachments.records.values where !record.hostInterfaces.isEmpty {
@@ -124,13 +123,13 @@ extension Agent where Plane: ~Copyable {
             }
     }
 
-    /// The first interface that the datapath knows to be the endpoint's.
+    /// The first interface that the datapath knows as the endpoint's.
     func interface(of id: EndpointID) -> InterfaceAnswer? {
         (programmed.places[id] ?? nil)?.interfaces.first.map { InterfaceAnswer(index: Int($0.index), name: $0.name) }
     }
 
-    /// Endpoints that neither an interface nor a bridge port of this node leads to, as far as is known: policy may not
-    /// hold for them. Those that are known by their interface alone are none.
+    /// Endpoints without a known interface or bridge port of this node: policy may not hold for them. Endpoints that
+    /// are known only by their interface are not included.
     var endpointsWithoutInterface: [EndpointID] {
         pipeline.compiled.endpoints.compactMap { id, endpoint in
             (programmed.places[id] ?? nil) == nil && bridging.found[id] == nil

@@ -4,8 +4,8 @@ import KubernetesObjects
 import PolicyPipeline
 import PolicyResolver
 
-/// What outlives the daemon in files. A file that cannot be used is set aside, since a daemon that does not start
-/// protects nobody; the log and the status say so.
+/// State that outlives the daemon in files. A file that cannot be used is renamed, because a daemon that does not start
+/// protects no pod; the log and the status say so.
 extension Agent where Plane: ~Copyable {
     func readAttachments() -> [Attachments.Key: Attachments.Record] {
         guard let file = settings.attachmentFile else { return [:] }
@@ -27,7 +27,7 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    /// Takes kept pushes into the store, if they are accepted now.
+    /// Moves saved pushes into the store, if they are accepted now.
     func accept(_ kept: KeptPushes) -> [ObjectEvent] {
         do {
             _ = try PushedPolicy(kept.resolved)
@@ -40,7 +40,7 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    /// Takes the resolved policy that was kept into the pipeline, if it is accepted now.
+    /// Moves the saved resolved policy into the pipeline, if it is accepted now.
     func ingestResolved() {
         do {
             try pipeline.ingest(pushed: try PushedPolicy(inputs.resolved))
@@ -50,7 +50,7 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    /// Writes a file again that somebody has removed while we run: a restart would forget what it held.
+    /// Writes a file again that was removed while the daemon runs: a restart would forget its content.
     func repairKept() {
         var written: [String] = []
         do {
@@ -65,21 +65,21 @@ extension Agent where Plane: ~Copyable {
                 written.append(file.path)
             }
         } catch {
-            logger.error("a kept file that is gone cannot be written again", metadata: ["error": "\(error)"])
+            logger.error("a saved file that is gone cannot be written again", metadata: ["error": "\(error)"])
         }
         if !written.isEmpty { noteRepair(written) }
     }
 
     private func refusePushes(_ error: any Error) {
         guard let file = settings.pushedFile else { return }
-        setAside(file.file, "it is not accepted now: \(error)")
+        setAside(file.file, "it is no longer accepted: \(error)")
     }
 
     private func setAside(_ file: KeptFile, _ reason: String) {
         let aside = file.setAside(because: reason)
         inputs.brokenFiles.append(aside)
         logger.error(
-            "a kept file is broken and was set aside",
+            "a saved file is broken and was renamed",
             metadata: ["content": "\(aside.content)", "reason": "\(reason)", "file": "\(aside.path)"])
     }
 }

@@ -38,8 +38,8 @@ extension Agent where Plane: ~Copyable {
                 "Packets (nftables: flows) that passed and that a policy in audit would deny.", counts.wouldDeny.totals),
             .counters(
                 "bulkhead_invalid_packets_total",
-                "Packets dropped for a reason that is no rule: source address not the pod's own (at the hook, at a"
-                    + " bridge port), no transport header found, tables that contradict themselves, tunnel packets to a"
+                "Packets dropped for a reason other than a rule: source address not the pod's own (at the hook, at a"
+                    + " bridge port), no transport header found, inconsistent tables, tunnel packets to a"
                     + " node, source routing, ICMP errors about flows of others, no IP header found.",
                 by: "reason",
                 [
@@ -49,12 +49,13 @@ extension Agent where Plane: ~Copyable {
                     ("unrelated_error", counters.unrelatedErrors), ("malformed", counters.malformed),
                 ]),
             .counter(
-                "bulkhead_events_lost_total", "Drop events lost because nobody fetched them in time.",
+                "bulkhead_events_lost_total", "Drop events lost because no client fetched them in time.",
                 counters.lostEvents),
             .counter(
-                "bulkhead_events_suppressed_total", "Drop events not told: beyond the rate, or the same flow again.",
+                "bulkhead_events_suppressed_total",
+                "Drop events not reported: over the rate limit, or a repetition of the same flow.",
                 counters.suppressedEvents),
-            .gauge("bulkhead_event_followers", "Clients that follow the events now.", status.followers),
+            .gauge("bulkhead_event_followers", "Clients that follow events now.", status.followers),
         ]
     }
 
@@ -76,26 +77,27 @@ extension Agent where Plane: ~Copyable {
         let health = health()
         return [
             .gauge(
-                "bulkhead_healthy", "Whether all is as it should be, as 'bulkheadctl status' says.", status.healthy),
+                "bulkhead_healthy", "Whether 'bulkheadctl status' says healthy.", status.healthy),
             .gauges(
                 "bulkhead_condition",
-                "What must not be overlooked of the node as a whole: 0 not so, 1 a warning, 2 a problem.", by: "kind",
+                "Conditions of the node as a whole: 0 absent, 1 a warning, 2 a problem.", by: "kind",
                 StatusCondition.Kind.allCases.map { kind in
                     (kind.rawValue, status.conditions.first { $0.kind == kind }.map { $0.isProblem ? 2 : 1 } ?? 0)
                 }),
             .gauge(
-                "bulkhead_in_place", "Whether what enforces is where it has to be in the kernel.",
+                "bulkhead_in_place", "Whether everything that enforces is in place in the kernel.",
                 health.missing.isEmpty),
             .gauge(
                 "bulkhead_datapath_fallback",
                 "Whether eBPF was not possible and nftables enforces instead; the status says why.",
                 settings.isFallback),
             .gauge(
-                "bulkhead_in_step", "Whether the kernel holds the policy that was compiled last, and nothing older.",
+                "bulkhead_in_step", "Whether the kernel holds the newest compiled policy.",
                 health.behind.isEmpty),
             .histogram(
                 "bulkhead_programming_latency_seconds",
-                "From a change's arrival to the kernel enforcing it, failed attempts included.", programming.latency),
+                "Time from the arrival of a change until the kernel enforces it, failed attempts included.",
+                programming.latency),
             .counter(
                 "bulkhead_programming_batches_total", "Batches of changes written to the kernel.",
                 UInt64(programming.batches)),
@@ -103,7 +105,8 @@ extension Agent where Plane: ~Copyable {
                 "bulkhead_programming_failures_total", "Attempts to write to the kernel that failed.",
                 UInt64(programming.failures)),
             .counter(
-                "bulkhead_drift_repairs_total", "Things that somebody else had changed in the kernel, put right.",
+                "bulkhead_drift_repairs_total",
+                "Changes by others to Bulkhead's objects in the kernel that were repaired.",
                 UInt64(status.datapath.repaired)),
         ]
     }
@@ -116,10 +119,10 @@ extension Agent where Plane: ~Copyable {
                 [("enforce", policies.count - policies.audited), ("audit", policies.audited)]),
             .gauge(
                 "bulkhead_policies_partial",
-                "Policies with parts that are not understood, which deny what they may be meant to.",
+                "Policies with parts that are not understood; they deny what these may be meant to deny.",
                 policies.partial),
             .gauges(
-                "bulkhead_documents_refused", "Documents that are refused now; what they replaced stays in force.",
+                "bulkhead_documents_refused", "Documents that are refused now; their previous versions stay in force.",
                 by: "source",
                 [
                     ("manifests", status.manifests.problems.count),
@@ -128,17 +131,17 @@ extension Agent where Plane: ~Copyable {
                 ]),
             .gauge("bulkhead_endpoints", "Pods of this node in the tables.", status.tables.endpoints),
             .gauge(
-                "bulkhead_endpoints_unprotected", "Pods of this node that the tables have no room for.",
+                "bulkhead_endpoints_unprotected", "Pods of this node for which the tables have no room.",
                 status.limits.unprotected.count),
             .gauge(
                 "bulkhead_endpoints_unknown", "Containers on this node without a known Pod object.",
                 policies.unknownEndpoints),
             .gauge(
                 "bulkhead_endpoints_without_interface",
-                "Pods of this node that no interface of it leads to: policy may not hold for them, and their source"
+                "Pods of this node without an interface that leads to them: policy may not hold for them, and source"
                     + " addresses are not checked.", endpointsWithoutInterface.count),
             .gauge(
-                "bulkhead_bridge_problems", "What keeps policy from pods behind bridges.",
+                "bulkhead_bridge_problems", "Problems that keep policy from pods behind bridges.",
                 status.bridges?.problems.count ?? 0),
         ]
     }
@@ -147,20 +150,20 @@ extension Agent where Plane: ~Copyable {
         let (tables, use) = (status.tables, datapath.tableUse())
         return [
             .gauges(
-                "bulkhead_table_entries", "Entries of each table in use.", by: "table",
+                "bulkhead_table_entries", "Entries in use, by table.", by: "table",
                 [
                     ("endpoints", tables.endpoints), ("rules", tables.rules), ("programs", tables.programs),
                     ("peer_sets", tables.peerSets), ("address_classes", tables.addressClasses),
                     ("port_classes", tables.portClasses), ("addresses", tables.addresses), ("cells", tables.cells),
                 ] + use.map { ($0.table, $0.used) }),
             .gauges(
-                "bulkhead_table_limit", "Entries that a table can have, of those that have a limit.", by: "table",
+                "bulkhead_table_limit", "Limit of entries, for tables with a limit.", by: "table",
                 [
                     ("endpoints", Int(EndpointID.limit) - 1), ("rules", Int(RuleID.limit)),
                     ("address_classes", Int(AddressClassID.limit)),
                 ] + use.map { ($0.table, $0.limit) }),
             .gauge(
-                "bulkhead_programs_over_limit", "Rule lists too large for the tables, which deny everything.",
+                "bulkhead_programs_over_limit", "Programs too large for the tables; they deny everything.",
                 status.limits.deniedPrograms),
         ]
     }
@@ -173,33 +176,33 @@ extension Agent where Plane: ~Copyable {
         return [
             .gauge(
                 "bulkhead_cluster_complete",
-                "Whether all objects of the API server were known once, so that what is enforced is theirs.",
+                "Whether all objects of the API server were known once, and are enforced.",
                 cluster.complete),
-            gauges("bulkhead_watch_objects", "Objects of the API server that are known.") { $0.objects },
+            gauges("bulkhead_watch_objects", "Known objects of the API server.") { $0.objects },
             gauges(
                 "bulkhead_watch_silence_seconds",
-                "Since the API server last showed that nothing is being missed, which it does at least every 150 s."
+                "Time since the API server last showed that nothing is missing, which it does at least every 150 s."
             ) { Int($0.secondsSinceSign) },
-            gauges("bulkhead_watch_failures", "Attempts to follow the API server that failed, in a row.") {
+            gauges("bulkhead_watch_failures", "Failed attempts in a row to follow the API server.") {
                 $0.failures
             },
         ]
     }
 
-    /// Brings the sums up to what the kernel has counted.
+    /// Updates the sums to the kernel's counters.
     private func takeCounts() {
         guard let reading = try? datapath.ruleCounters() else { return }
         counts.take(reading)
     }
 
-    /// Rules that go take their counters with them: what these have reached is read before.
+    /// A rule's counter disappears with the rule, so its value is read before.
     func keepCounts(before delta: CompiledDelta) {
         if !delta.removedRules.isEmpty { takeCounts() }
         counts.note(delta, of: pipeline.compiled) { isAudit($0) }
     }
 
-    /// The same before the kernel is brought to a whole policy. Before the first one nothing is known of the rules that a
-    /// previous run counted.
+    /// The same before the kernel gets a whole policy. Before the first one, the rules that a previous run counted are
+    /// unknown.
     func keepCountsBeforeWhole() {
         if counts.rules.areKnown { takeCounts() }
         counts.note(all: pipeline.compiled) { isAudit($0) }

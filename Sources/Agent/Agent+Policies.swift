@@ -46,7 +46,7 @@ extension Agent where Plane: ~Copyable {
             : "Admin or Baseline egress rules select pods here"
     }
 
-    /// Whether what decides is only there because of policies in audit.
+    /// Whether the rule exists only because of policies in audit.
     func isAudit(_ identity: RuleIdentity) -> Bool {
         let policies: [PolicyReference] =
             switch identity {
@@ -59,10 +59,10 @@ extension Agent where Plane: ~Copyable {
 }
 
 extension KubernetesObject {
-    /// The tier of a policy, as answers call it.
+    /// The tier of a policy in answers.
     var tier: String? { Policy(self)?.layer.name }
 
-    /// Of the policies that have one.
+    /// For policies that have one.
     var priority: Int? {
         guard case .tierPolicy(let policy) = self, policy.kind != .baselineAdminNetworkPolicy else { return nil }
         return Int(policy.priority)

@@ -6,32 +6,32 @@ import NodeNetwork
 import PolicyPipeline
 import PrometheusText
 
-/// How the kernel's side stands.
+/// The state of the kernel's side.
 struct Programming {
     var backoff = RetryBackoff()
-    /// What others have removed and could not be put back.
+    /// What others have removed and could not be restored.
     var repairError: DatapathError?
     /// The next attempt, while the last one failed.
     var retry: Task<Void, Never>?
     var retryAt: ContinuousClock.Instant?
     var reclaim: Task<Void, Never>?
-    /// Looks for what others have changed.
+    /// Checks for changes by others.
     var watch: Task<Void, Never>?
     /// Whether something was programmed since the last reclaim was planned.
     var isBusy = false
     var batches = 0
     var last = ProgramReport()
     var lastDuration: Duration = .zero
-    /// Things that somebody else had changed and that were put right, since the start.
+    /// Changes by others that were repaired, since the start.
     var repaired = 0
-    /// Attempts that failed, since the start.
+    /// Failed attempts since the start.
     var failures = 0
-    /// When the oldest change came that the kernel does not enforce yet.
+    /// When the oldest change arrived that the kernel does not enforce yet.
     var pendingSince: ContinuousClock.Instant?
-    /// Seconds from a change's arrival to the kernel enforcing it.
+    /// Seconds from the arrival of a change until the kernel enforces it.
     var latency = Histogram(bounds: latencyBounds)
 
-    /// From what one pod takes to what a retried failure takes.
+    /// From the time for one pod to the time for a retried failure.
     private static let latencyBounds = [
         0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
     ]
@@ -42,10 +42,10 @@ struct Programming {
         pendingSince = nil
     }
 
-    /// How often it is looked whether what enforces is in its place.
+    /// How often to check whether everything that enforces is in place.
     static let moment: Duration = .milliseconds(500)
 
-    /// Whether the kernel's table of connections was nearly full when last looked at.
+    /// Whether the kernel's connection table was nearly full at the last check.
     var areConnectionsFull = false
 
     /// Quiet time after which retired space is freed.
@@ -59,9 +59,9 @@ struct Programming {
 }
 
 extension Agent where Plane: ~Copyable {
-    /// For a run that ends at once: finds the interfaces, and waits until what was retired is freed.
+    /// For a run that ends at once: finds the interfaces, and waits until retired space is freed.
     ///
-    /// - Returns: what still stands in the way of the kernel holding the policy, in words.
+    /// - Returns: what still prevents the kernel from holding the policy, in words.
     public func settle() -> String? {
         readNetwork()
         tidyUp()

@@ -3,33 +3,33 @@ import CompiledPolicy
 import Datapath
 import PolicyPipeline
 
-/// What an event changed, so that ``Agent/reconcile(_:)`` derives what depends on it and nothing else.
+/// What an event changed, so that ``Agent/reconcile(_:)`` derives only what depends on it.
 struct Changed: OptionSet {
     let rawValue: UInt8
 
-    /// The pipeline has taken something in that is not compiled.
+    /// The pipeline has indexed something that is not compiled yet.
     static let policy = Changed(rawValue: 1)
-    /// Where endpoints are: the node's network, or the interfaces that the container runtime names.
+    /// Places of endpoints: the node's network, or the interfaces that the container runtime names.
     static let places = Changed(rawValue: 2)
-    /// What the kernel holds, by others or by a failed write: everything is compared.
+    /// The kernel's content, by others or by a failed write: everything is compared.
     static let kernel = Changed(rawValue: 4)
 }
 
-/// What the datapath was told beside the policy; empty after the policy was written as a whole.
+/// What the datapath was given in addition to the policy; empty after the policy was written as a whole.
 struct Programmed {
-    /// The place of each endpoint that the datapath was told; of an endpoint without a place, that it has none.
+    /// The place of each endpoint that the datapath was given; nil for an endpoint without a place.
     var places: [EndpointID: EndpointPlace?] = [:]
     var tunnels: ToldTunnels?
 }
 
 extension Agent where Plane: ~Copyable {
-    /// Brings the kernel to what the inputs say. Whoever changes an input calls this once, with what changed.
+    /// Programs the kernel for the present inputs. Each change of an input calls this once, with what changed.
     ///
     /// The order is fixed: policy first, then the places of endpoints with the bridges' table, then tunnels; last the
     /// calls that wait for all this, and what another datapath still enforces. So a packet is never judged by less than
-    /// before. Each part is derived only if what it depends on changed: one pod's change costs what that pod costs.
+    /// before. Each part is derived only if its inputs changed: one pod's change costs what that pod costs.
     ///
-    /// - Returns: why the policy could not be written. The failure is logged, and the agent tries again.
+    /// - Returns: why the policy could not be written. The failure is logged, and the agent retries.
     @discardableResult
     func reconcile(_ changed: Changed) -> DatapathError? {
         let arrival = ContinuousClock.now
@@ -54,15 +54,15 @@ extension Agent where Plane: ~Copyable {
         return failure
     }
 
-    /// Writes a step of the compiler to the kernel, or everything where it is not certain what the kernel holds.
+    /// Writes a step of the compiler to the kernel, or everything if the kernel's content is uncertain.
     ///
-    /// - Returns: whether endpoints may be elsewhere now.
+    /// - Returns: whether endpoints may have moved.
     private func program(
         _ delta: CompiledDelta, _ changed: Changed, since arrival: ContinuousClock.Instant
     ) throws(DatapathError) -> Bool {
         let isWhole = changed.contains(.kernel)
         if !isWhole, !delta.isEmpty, programming.pendingSince == nil { programming.pendingSince = arrival }
-        // After a failure it is not known what is programmed.
+        // After a failure it is unknown what is programmed.
         if isWhole || (changed.contains(.policy) && phase.error != nil) {
             keepCountsBeforeWhole()
             try write { plane, policy throws(DatapathError) in try plane.resync(policy) }
@@ -111,7 +111,7 @@ extension Agent where Plane: ~Copyable {
         programming.failures += 1
         phase.move(on: .writeFailed(error))
         logger.error(
-            "the kernel could not be programmed; what was in force stays",
+            "the kernel could not be programmed; the previous policy stays in force",
             metadata: ["error": "\(error)", "failures": "\(programming.backoff.failures)"])
         guard let delay = programming.backoff.delay else { return }
         programming.retryAt = .now + delay
@@ -122,7 +122,7 @@ extension Agent where Plane: ~Copyable {
         while let due = programming.retryAt, !Task.isCancelled {
             if due > .now {
                 try? await Task.sleep(until: due, clock: .continuous)
-                // Something else may have tried meanwhile and moved the time.
+                // Another attempt may have moved the time meanwhile.
                 continue
             }
             // A failure moves the time.

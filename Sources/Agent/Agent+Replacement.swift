@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
 
-/// What another datapath, that ran here before, still enforces.
+/// What another datapath that ran here before still enforces.
 struct Replacement {
     /// Nil once nothing of it is left.
     var remove: (@Sendable () throws -> [String])?
-    /// Whether the new datapath has been told all that it needs: its tables, and the pods' interfaces.
+    /// Whether the new datapath has everything that it needs: its tables, and the pods' interfaces.
     var isDue = false
     var lastError: String?
     var retry: Task<Void, Never>?
@@ -14,21 +14,21 @@ struct Replacement {
 }
 
 extension Agent where Plane: ~Copyable {
-    /// Removes what the other datapath enforces as soon as this one enforces all. Until then both judge, and a packet
-    /// has to be allowed by both.
+    /// Removes the other datapath as soon as this one enforces everything. Until then both judge, and both must allow a
+    /// packet.
     func replaceOther() {
-        // Before all of the cluster is known, this one may enforce less than the other does.
+        // Before all objects of the cluster are known, this datapath may enforce less than the other one.
         guard phase.enforcesAll, replacement.isDue, let remove = replacement.remove else { return }
         do {
             for name in try remove() {
-                logger.notice("removed what another datapath enforced", metadata: ["object": "\(name)"])
+                logger.notice("removed an object of the other datapath", metadata: ["object": "\(name)"])
             }
             replacement.remove = nil
             replacement.lastError = nil
         } catch {
             replacement.lastError = "\(error)"
             logger.error(
-                "what another datapath enforced could not be removed; both judge", metadata: ["error": "\(error)"])
+                "the other datapath could not be removed; both judge", metadata: ["error": "\(error)"])
             retryReplacement()
         }
     }

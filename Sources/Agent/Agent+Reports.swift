@@ -6,8 +6,8 @@ import PolicyModel
 import PolicyPipeline
 
 extension Agent where Plane: ~Copyable {
-    /// What is to be told about objects of the cluster, in order: policies that are refused, understood in part or
-    /// without effect, and pods of this node that policy does not hold for.
+    /// Reports about objects of the cluster, in order: policies that are refused, partly understood or without effect,
+    /// and pods of this node for which policy does not hold.
     public func reports() -> [ObjectReport] {
         guard let follower = settings.cluster, phase.isClusterKnown else { return [] }
         return (refusedReports(follower) + policyReports() + podReports()).sorted { $0.object < $1.object }
@@ -31,7 +31,7 @@ extension Agent where Plane: ~Copyable {
                 reports.append(
                     ObjectReport(
                         object: key, uid: policy.metadata.uid, reason: "PartlyUnderstood",
-                        message: "is enforced so that what is not understood allows nothing: "
+                        message: "is enforced so that the parts that are not understood allow nothing: "
                             + unknown.joined(separator: "; ")))
             }
         }
@@ -39,7 +39,7 @@ extension Agent where Plane: ~Copyable {
             + inputs.store.shadowedInCluster.map { key in
                 ObjectReport(
                     object: key, uid: inputs.store.clusterPolicies[key]?.metadata.uid ?? "", reason: "GuardrailBefore",
-                    message: "has no effect on nodes that have a static guardrail of its name")
+                    message: "is overridden on nodes with a static guardrail of the same name")
             }
     }
 
@@ -50,14 +50,14 @@ extension Agent where Plane: ~Copyable {
         return unprotected + unreachableReports()
     }
 
-    /// Pods that have been without an interface for longer than it takes to make one.
+    /// Pods that have been without an interface for longer than its creation takes.
     private func unreachableReports() -> [ObjectReport] {
-        // Nothing is told before the network is known, and of pods whose interface could not be set.
+        // No reports before the network is known, nor about pods whose interface could not be set.
         let without = endpointsWithoutInterface.filter { programmed.places[$0] != nil }
         let found = without.compactMap { id in
             report(
                 pipeline.compiled.endpoints[id]?.name, "NotEnforceable",
-                "policy may not hold for it: no interface of this node leads to its addresses, as for macvlan, ipvlan "
+                "policy may not hold for it: no interface of this node leads to its addresses, as with macvlan, ipvlan "
                     + "and SR-IOV")
         }
         let now = ContinuousClock.now
@@ -67,7 +67,7 @@ extension Agent where Plane: ~Copyable {
         return found.filter { since[$0].map { now - $0 >= settings.interfaceGrace } ?? false }
     }
 
-    /// Nil for endpoints that are no pod with an object: nobody could find the Event.
+    /// Nil for endpoints without a Pod object: an Event would have no object.
     private func report(_ pod: EndpointName?, _ reason: String, _ message: String) -> ObjectReport? {
         guard let pod, let uid = inputs.podUIDs[pod] else { return nil }
         return ObjectReport(

@@ -3,7 +3,7 @@ import ControlProtocol
 import Datapath
 import NodeNetwork
 
-/// What the datapath was told of tunnels, and of what it was made.
+/// The tunnels that the datapath was given, and the inputs from which they were derived.
 struct ToldTunnels {
     var tunnels: TunnelGuard
     var ends: TunnelEnd
@@ -11,8 +11,7 @@ struct ToldTunnels {
 }
 
 extension Agent where Plane: ~Copyable {
-    /// Tells the datapath which tunnel packets no endpoint may send to a node, where that differs from what it was
-    /// told.
+    /// Gives the datapath the tunnel packets that no endpoint may send to a node, if they have changed.
     func updateTunnels() {
         guard let network = inputs.network else { return }
         let ends = network.tunnels
@@ -26,11 +25,11 @@ extension Agent where Plane: ~Copyable {
             if wanted != programmed.tunnels?.tunnels { try datapath.setTunnels(wanted) }
             programmed.tunnels = ToldTunnels(tunnels: wanted, ends: ends, nodesRevision: pipeline.nodesRevision)
         } catch {
-            logger.error("tunnel packets of pods are not dropped", metadata: ["error": "\(error)"])
+            logger.error("tunnel packets from pods are not dropped", metadata: ["error": "\(error)"])
         }
     }
 
-    /// Nil where the node has no tunnels.
+    /// Nil if the node has no tunnels.
     func tunnelStatus() -> TunnelStatus? {
         guard let ends = inputs.network?.tunnels, ends != TunnelEnd() else { return nil }
         return TunnelStatus(

@@ -8,8 +8,8 @@ import PolicyModel
 import PolicyResolver
 
 extension Agent where Plane: ~Copyable {
-    /// What the pods' nodes decide. This node's pods are judged by the compiled tables; those of other nodes by the
-    /// same policies, compiled for them alone, off this actor: a question must not hold up a change.
+    /// What the pods' nodes decide. The compiled tables judge this node's pods; the same policies, compiled for them
+    /// alone outside of this actor, judge those of other nodes: a question must not delay a change.
     public func verdict(_ question: FlowQuestion) async throws(ErrorAnswer) -> VerdictAnswer {
         let asked = try ask(question)
         return asked.elsewhere.isEmpty ? asked.answer(decidedElsewhere: [:]) : await Self.decide(asked)
@@ -27,7 +27,7 @@ extension Agent where Plane: ~Copyable {
         return asked.answer(decidedElsewhere: decided)
     }
 
-    /// All that an answer needs, and what this node's tables say.
+    /// Everything that an answer needs, and the decisions of this node's tables.
     private func ask(_ question: FlowQuestion) throws(ErrorAnswer) -> AskedVerdict {
         let sources = try addresses(of: question.from, "from")
         let destinations = try addresses(of: question.to, "to")
@@ -63,7 +63,7 @@ extension Agent where Plane: ~Copyable {
         return asked
     }
 
-    /// Who has an address, and where the decision about it is made.
+    /// The owner of an address, and the node that decides about it.
     private func end(_ end: FlowEnd, _ address: IPAddress) -> AskedVerdict.End {
         let owner = pipeline.compiled.endpoints[pipeline.compiled.addresses.entry(of: address).endpoint]
         if let owner { return .here(owner.name) }
@@ -76,7 +76,8 @@ extension Agent where Plane: ~Copyable {
         }
         if let pod = pipeline.pod(owning: address) { return .elsewhere(pod) }
         if !phase.isClusterKnown {
-            return .undecided("it is not known yet whether a pod has \(address): the API server is still read", nil)
+            return .undecided(
+                "it is not known yet whether a pod has \(address): the API server is still being read", nil)
         }
         let node = isOwnAddress(address) ? settings.nodeName : pipeline.node(withAddress: address)
         return .nobody(address, node: node)
@@ -101,8 +102,8 @@ extension Agent where Plane: ~Copyable {
     private func unknown(_ pod: EndpointName) -> String {
         let known =
             settings.cluster == nil
-            ? "no pod \(pod) in the objects that this node's bulkheadd knows" : "no pod \(pod) in the cluster"
-        if !phase.isClusterKnown { return "\(known), of which not all is known yet" }
+            ? "no pod \(pod) among the objects that this node's bulkheadd knows" : "no pod \(pod) in the cluster"
+        if !phase.isClusterKnown { return "\(known), whose objects are not all known yet" }
         let like = pipeline.pods(like: pod).map(\.description)
         return like.isEmpty ? known : "\(known); did you mean \(like.joined(separator: " or "))?"
     }

@@ -3,8 +3,8 @@ import Datapath
 import Netfilter
 
 extension Agent where Plane: ~Copyable {
-    /// Begins to look, now and then, whether others have changed what enforcement rests on: for what
-    /// ``rulesetChanged()`` does not report.
+    /// Starts to check now and then whether others have changed what enforces, for changes that ``rulesetChanged()``
+    /// does not report.
     func watch() {
         guard programming.watch == nil else { return }
         let interval = settings.watchInterval
@@ -28,7 +28,7 @@ extension Agent where Plane: ~Copyable {
         try RulesetFollower(receiver)
     }
 
-    /// One of our nftables tables has changed, by ourselves or by somebody else.
+    /// One of Bulkhead's nftables tables has changed, by this daemon or by others.
     public func rulesetChanged() { lookForChanges() }
 
     func lookForChanges() {
@@ -39,38 +39,38 @@ extension Agent where Plane: ~Copyable {
             return
         }
         repairBridges()
-        // A failed write is retried anyway, and compares all.
+        // A failed write is retried anyway, and compares everything.
         guard Plane.isExposed, phase.error == nil else { return }
         do {
             guard try !datapath.isUntouched() else { return }
         } catch {
-            logger.warning("it cannot be told whether the tables were changed", metadata: ["error": "\(error)"])
+            logger.warning("cannot check whether others changed the tables", metadata: ["error": "\(error)"])
         }
         reconcile(.kernel)
     }
 
-    /// Nothing was written yet, since what a previous run left is to stay until all of the cluster is known. Where
-    /// somebody has removed that, the guardrails are better than nothing.
+    /// Nothing was written yet, because what a previous run left must stay until all objects of the cluster are known.
+    /// If that is removed, the guardrails are better than nothing.
     private func replacePrevious() {
         do {
             try datapath.checkPlace()
         } catch .missing(let what) {
             logger.warning(
-                "what a previous run left is gone; guardrails alone are in force until all of the cluster is known",
+                "what a previous run left is gone; only guardrails are in force until all objects of the cluster are known",
                 metadata: ["gone": "\(what)"])
             phase.move(on: .previousRemoved)
             reconcile(.kernel)
         } catch {
-            logger.warning("it cannot be told whether the tables are there", metadata: ["error": "\(error)"])
+            logger.warning("cannot check whether the tables are in place", metadata: ["error": "\(error)"])
         }
     }
 
-    /// Puts back what others have taken away, of what needs no policy to be known and costs next to nothing to look at.
+    /// Restores what others have removed, as far as that needs no policy and is cheap to check.
     private func repairPlace() {
         let report = datapath.repair()
         if !report.repaired.isEmpty { noteRepair(report.repaired) }
         if let failure = report.failure, failure != programming.repairError {
-            logger.error("what somebody else has removed cannot be put back", metadata: ["error": "\(failure)"])
+            logger.error("objects that others removed cannot be restored", metadata: ["error": "\(failure)"])
         }
         programming.repairError = report.failure
         if !bridging.ports.pods.isEmpty { ensureFiltering() }
@@ -84,22 +84,22 @@ extension Agent where Plane: ~Copyable {
         programming.areConnectionsFull = isNearlyFull
     }
 
-    /// Counts and logs what was put right.
+    /// Counts and logs repairs.
     func noteRepair(_ things: [String]) {
         programming.repaired += things.count
         logger.warning(
-            "somebody else had changed what enforces; it was put right",
+            "others had removed objects that enforce policy; they were restored",
             metadata: ["repaired": "\(things.joined(separator: ", "))"])
     }
 
-    /// Counts and tells what the last write found changed by others.
+    /// Counts and logs the changes by others that the last write found.
     func noteRepair() { noteRepair(programming.last.repaired, rebuilt: programming.last.rebuilt) }
 
     func noteRepair(_ count: Int, rebuilt: Bool) {
         guard count > 0 else { return }
         programming.repaired += count
         logger.warning(
-            "somebody else had changed what is enforced; it was put right",
+            "others had changed the tables; they were repaired",
             metadata: ["repaired": "\(count)", "rebuilt": "\(rebuilt)"])
     }
 }

@@ -13,11 +13,12 @@ import PolicyPipeline
 import PolicyResolver
 import PolledThread
 
-/// The one owner of the pipeline and of the datapath. It runs on its ``KernelThread`` alone; nothing else has state
+/// The only owner of the pipeline and of the datapath. It runs only on its ``KernelThread``; nothing else has state
 /// that decides a verdict.
 ///
-/// A change goes through pipeline and datapath in one call, so that whoever made it hears when it is in force. What
-/// the datapath could not write is not lost: the pipeline holds it, and the whole is compared and written again.
+/// A change goes through pipeline and datapath in one call, so that its caller learns when it is in force. If the
+/// datapath could not write something, it is not lost: the pipeline holds it, and everything is compared and written
+/// again.
 public actor Agent<Plane: Datapath & ~Copyable> {
     public nonisolated let thread: KernelThread
     public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
@@ -30,7 +31,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
 
     // Derived from the inputs.
     var pipeline: PolicyPipeline
-    /// The addresses behind each interface that leads to a pod, known or not, as the pipeline has them.
+    /// The addresses behind each interface that leads to a pod, known or not, as in the pipeline.
     var podInterfaces: [String: Set<IPAddress>] = [:]
     var bridging = Bridging()
     var mismatches = Mismatches()
@@ -48,7 +49,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var history = PolicyHistory()
     var listeners = Listeners()
 
-    /// - Parameter datapath: not opened yet; ``start(_:)`` does it.
+    /// - Parameter datapath: not opened yet; ``start(_:)`` opens it.
     public init(
         settings: AgentSettings, thread: KernelThread, datapath: consuming sending Plane, logger: Logger
     ) {
@@ -60,15 +61,15 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         pipeline = PolicyPipeline(nodeName: settings.nodeName, settings: settings.policy)
     }
 
-    /// Takes over what the kernel holds and brings it to what guardrails, manifests and kept pushes say. Call once,
-    /// before anything else, with the first complete read of both directories: what is enforced stays so until then.
-    /// Where an API server is followed, what a previous run left stays until all of the cluster is known; where there
-    /// is nothing, guardrails and kept pushes are in force at once.
+    /// Takes over the kernel's content and updates it to guardrails, manifests and saved pushes. Call this once, before
+    /// anything else, with the first complete read of both directories: what is enforced stays so until then. With an
+    /// API server, what a previous run left stays until all objects of the cluster are known; if there is nothing,
+    /// guardrails and saved pushes take effect at once.
     ///
-    /// - Parameter kept: nil: what ``AgentSettings/pushedFile`` holds.
-    /// - Throws: ``AgentStartError`` where the kernel lacks something; nothing is changed then. A failure to write is
-    ///   no error here: it is retried, and ``status()`` tells it. Neither is a kept file that cannot be used: it is set
-    ///   aside.
+    /// - Parameter kept: nil: the content of ``AgentSettings/pushedFile``.
+    /// - Throws: ``AgentStartError`` if the kernel lacks something; nothing is then changed. A failed write is not an
+    ///   error here: it is retried, and ``status()`` reports it. Nor is a saved file that cannot be used: it is
+    ///   renamed.
     public func start(
         _ first: ManifestChange, guardrails: ManifestChange = ManifestChange(), kept: KeptPushes? = nil
     ) throws(AgentStartError) {
@@ -81,7 +82,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
             } else {
                 inputs.store.followsCluster = true
                 inputs.gathering = pipeline
-                // Every policy has these rules' numbers: they alone are no previous run's.
+                // Every policy has rules with these numbers, so they alone do not prove a previous run.
                 let isBlank =
                     numbering.endpoints.isEmpty
                     && numbering.rules.values.allSatisfy { pipeline.compiled.rules[$0] != nil }
@@ -95,14 +96,14 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         let read = take(guardrails, from: .guardrails) + take(first, from: .manifests)
         let pushed = accept(kept ?? readPushes())
         bridging.adopt()
-        // One step for all, so that things get the numbers back that the kernel knows them by.
+        // One step for everything, so that things get the numbers that the kernel has for them.
         pipeline.ingest(localAddresses: inputs.localAddresses.sorted())
         pipeline.ingest(attachments: inputs.attachments.pods)
         pipeline.ingest(read + pushed)
         ingestResolved()
         logFirst()
         if phase.keepsPrevious {
-            logger.notice("what a previous run left stays in force until all of the cluster is known")
+            logger.notice("what a previous run left stays in force until all objects of the cluster are known")
         }
         reconcile([.policy, .kernel])
         watch()
@@ -118,16 +119,16 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         observe(events, from: settings.guardrailDirectory ?? "guardrails")
     }
 
-    /// Puts into force what changes in force, and logs it.
+    /// Indexes changes of what is in force, and logs them.
     ///
-    /// - Parameter source: who reported it, for the log.
+    /// - Parameter source: who reported them, for the log.
     func observe(_ events: [ObjectEvent], from source: String) {
         pipeline.ingest(events)
         reconcile(.policy)
         logChanges(events, source: source)
     }
 
-    /// Takes in what a directory holds now.
+    /// Accepts the present content of a directory.
     ///
     /// - Returns: what changes in force.
     private func take(_ change: ManifestChange, from directory: ObjectStore.Directory) -> [ObjectEvent] {
@@ -140,7 +141,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         case .manifests: inputs.manifests = told
         }
         for problem in problems where !before.contains(problem) {
-            logger.error("document refused; what it replaces stays in force", metadata: ["problem": "\(problem)"])
+            logger.error("document refused; its previous version stays in force", metadata: ["problem": "\(problem)"])
         }
         for warning in told.warnings where !warned.contains(warning) {
             logger.warning("policy not enforced", metadata: ["document": "\(warning)"])
@@ -148,10 +149,10 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         return events
     }
 
-    /// All that is refused now, of both directories.
+    /// Everything that is refused now, in both directories.
     var problems: [Problem] { inputs.guardrails.problems + manifestProblems }
 
-    /// What is refused of the manifests, by itself or because a guardrail stands before it.
+    /// What is refused in the manifests, by its content or because a guardrail overrides it.
     var manifestProblems: [Problem] {
         inputs.manifests.problems
             + inputs.store.shadowed.map { key in

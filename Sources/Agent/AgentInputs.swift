@@ -6,28 +6,28 @@ import NodeNetwork
 import PolicyModel
 import PolicyPipeline
 
-/// What the agent was told: all that it derives, compiles and programs follows from this and from its settings.
+/// The inputs of the agent: everything that it derives, compiles and programs follows from these and from its settings.
 struct AgentInputs {
     /// The objects in force, and the source of each.
     var store = ObjectStore()
-    /// What is refused, noticed and warned of in the manifests now.
+    /// The present problems, notices and warnings of the manifests.
     var manifests = ManifestChange()
-    /// The same of the static guardrails.
+    /// The same for the static guardrails.
     var guardrails = ManifestChange()
     /// The resolved policy that a client pushed.
     var resolved = ResolvedBody(endpoints: [])
-    /// Pods, namespaces and nodes of the API server, as far as the first lists have come; nil once they are known, or
-    /// where no API server is followed.
+    /// Pods, namespaces and nodes of the API server, as far as the first lists have arrived; nil once they are known,
+    /// or without an API server.
     var gathering: PolicyPipeline?
     /// UIDs of this node's pods, for reports about them.
     var podUIDs = PodUIDs()
-    /// The node's links, addresses and routes; nil: not read yet.
+    /// The node's links, addresses and routes; nil before they are read.
     var network: NetworkState?
-    /// What this node takes in itself.
+    /// What this node delivers to itself.
     var localAddresses: Set<CIDR> = []
-    /// What the container runtime reported of this node's pods.
+    /// The container runtime's reports about this node's pods.
     var attachments = Attachments()
-    /// Kept files that could not be used at the start.
+    /// Saved files that could not be used at the start.
     var brokenFiles: [BrokenFile] = []
 }
 
@@ -37,7 +37,7 @@ struct PodUIDs {
 
     subscript(_ pod: EndpointName) -> String? { uids[pod] }
 
-    /// Takes in what changed in the cluster.
+    /// Applies changes of the cluster.
     mutating func take(_ events: [ObjectEvent], onNode node: String) {
         for event in events {
             switch event {

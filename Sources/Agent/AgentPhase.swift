@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
 
-/// What the kernel enforces, and how far the agent knows the policy. ``move(on:)`` is the only way from one phase to
-/// another.
+/// What the kernel enforces, and how much of the policy the agent knows. ``move(on:)`` is the only way from one phase
+/// to another.
 ///
-/// Three things are orthogonal to the phase, because they start and end in each: what another datapath still enforces
-/// (``Replacement``), what others removed from the kernel (``Programming/repairError``), and the daemon's end
+/// Three things are independent of the phase, because they start and end in any of them: what another datapath still
+/// enforces (``Replacement``), what others removed from the kernel (``Programming/repairError``), and the daemon's end
 /// (``Listeners/isEnding``), after which the kernel still enforces and the agent still answers.
 package enum AgentPhase: Sendable, Hashable {
     /// The datapath is not open. Exit: ``Event/opened(_:)``.
@@ -13,10 +13,10 @@ package enum AgentPhase: Sendable, Hashable {
     /// The kernel enforces what a previous run left, and the agent writes nothing. Exits: ``Event/clusterKnown`` to
     /// ``complete(_:)``, ``Event/previousRemoved`` to ``guardrailsOnly(_:)``.
     case keepsPrevious
-    /// The objects of the API server are not all known. The kernel holds everything else: guardrails, manifests, what
+    /// Not all objects of the API server are known. The kernel holds everything else: guardrails, manifests, what
     /// clients pushed. Exit: ``Event/clusterKnown``.
     case guardrailsOnly(LastWrite)
-    /// Every source is known, and the kernel holds what all of them say. No exit.
+    /// Every source is known, and the kernel holds the policy of all of them. No exit.
     case complete(LastWrite)
 
     /// How the last write to the kernel ended.
@@ -24,17 +24,17 @@ package enum AgentPhase: Sendable, Hashable {
         /// Nothing was written yet.
         case none
         case succeeded
-        /// The agent tries again, and compares everything then.
+        /// The agent retries, and then compares everything.
         case failed(DatapathError)
     }
 
     /// What the agent finds when it opens the datapath.
     package enum Opening: Sendable, Hashable {
-        /// No API server is followed, so the sources are known at once.
+        /// Without an API server, so all sources are known at once.
         case withoutCluster
-        /// An API server is followed, and no previous run left policy.
+        /// With an API server, and without policy of a previous run.
         case cluster
-        /// An API server is followed, and the kernel holds policy of a previous run.
+        /// With an API server, and the kernel holds policy of a previous run.
         case clusterAndPrevious
     }
 
@@ -42,13 +42,13 @@ package enum AgentPhase: Sendable, Hashable {
         case opened(Opening)
         /// All objects of the API server are known.
         case clusterKnown
-        /// Somebody removed what a previous run left.
+        /// Others removed what a previous run left.
         case previousRemoved
         case written
         case writeFailed(DatapathError)
     }
 
-    /// Moves to the next phase. An event that is no exit of this phase changes nothing.
+    /// Moves to the next phase. An event that is not an exit of this phase changes nothing.
     package mutating func move(on event: Event) {
         switch (self, event) {
         case (.starting, .opened(.withoutCluster)): self = .complete(.none)
@@ -67,7 +67,7 @@ package enum AgentPhase: Sendable, Hashable {
 }
 
 extension AgentPhase {
-    /// Whether all objects of the API server are known, or no API server is followed.
+    /// Whether all objects of the API server are known, or there is no API server.
     package var isClusterKnown: Bool {
         if case .complete = self { true } else { false }
     }
@@ -77,15 +77,15 @@ extension AgentPhase {
     /// Whether a change of policy goes to the kernel at once.
     package var writesKernel: Bool { lastWrite != nil }
 
-    /// Why the last write failed; nil: it did not, or there was none.
+    /// Why the last write failed; nil if it did not, or there was none.
     package var error: DatapathError? {
         if case .failed(let error) = lastWrite { error } else { nil }
     }
 
-    /// Whether the kernel holds what was compiled last.
+    /// Whether the kernel holds the newest compiled policy.
     package var isInStep: Bool { lastWrite == .succeeded }
 
-    /// Whether the kernel holds what all sources say.
+    /// Whether the kernel holds the policy of all sources.
     package var enforcesAll: Bool { self == .complete(.succeeded) }
 
     private var lastWrite: LastWrite? {

@@ -4,41 +4,41 @@ import KubernetesClient
 import NodeNetwork
 import PolicyResolver
 
-/// What the agent is told once, at its start.
+/// The settings of the agent, fixed at its start.
 public struct AgentSettings: Sendable {
-    /// The node whose pods it protects, as pods name it in `spec.nodeName`.
+    /// The node whose pods it protects, as in the `spec.nodeName` of pods.
     public var nodeName: String
-    /// The directory of manifests, for answers; nil where there is none.
+    /// The directory of manifests, for answers; nil if there is none.
     public var manifestDirectory: String?
-    /// The directory of static guardrails, for answers; nil where there is none.
+    /// The directory of static guardrails, for answers; nil if there is none.
     public var guardrailDirectory: String?
-    /// What was chosen about traffic from pods to their own node.
+    /// Settings for traffic from pods to their own node.
     public var policy: PolicySettings
-    /// What the datapath is called in answers.
+    /// The name of the datapath in answers.
     public var datapathKind: String
     /// Why it is this one.
     public var datapathReason: String
-    /// Whether the best datapath was not possible, and this one was taken instead.
+    /// Whether the best datapath was not available, so that this one is used.
     public var isFallback = false
-    /// How often it is looked whether somebody else has changed what is programmed, where others can.
+    /// How often to check whether others have changed what is programmed, if they can.
     public var watchInterval: Duration
-    /// How long a pod may be without an interface of this node before that is told: its network is being made.
+    /// How long a pod may be without an interface of this node before that is reported: its network is being created.
     public var interfaceGrace: Duration
-    /// Removes what another datapath enforces in this node's kernel, once this one does; answers what it removed.
+    /// Removes what another datapath enforces in this node's kernel, once this one does; returns what it removed.
     public var removeOther: (@Sendable () throws -> [String])?
-    /// Where what was pushed is kept over a restart; nil: nowhere.
+    /// Where pushes are saved for a restart; nil: nowhere.
     public var pushedFile: PushedFile?
-    /// What tells of the cluster, for answers; nil where no API server is followed.
+    /// The source of the cluster's objects, for answers; nil without an API server.
     public var cluster: ClusterFollower?
-    /// Where it is kept what the container runtime has told of this node's pods; nil: nowhere.
+    /// Where the container runtime's reports about this node's pods are saved; nil: nowhere.
     public var attachmentFile: AttachmentFile?
-    /// Reads the node's links and routes afresh, on the thread that the agent runs on; nil: they are told alone.
+    /// Reads the node's links and routes again, on the agent's thread; nil: they are only reported.
     public var readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)?
-    /// Whether bridge ports that are nobody's are closed, on bridges with pods.
+    /// Whether bridge ports without a known pod are closed, on bridges with pods.
     public var closesUnknownPorts: Bool
     /// Whether pods may send tunnel packets to nodes.
     public var allowsPodTunnels: Bool
-    /// How the chained CNI plugin's installation stands, for the status.
+    /// The state of the chained CNI plugin's installation, for the status.
     public var pluginStatus: (@Sendable () -> PluginStatus?)?
 
     public init(

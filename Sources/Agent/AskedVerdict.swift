@@ -8,35 +8,35 @@ import NetworkTypes
 import PolicyModel
 import PolicyResolver
 
-/// A question with all that its answer needs.
+/// A question with everything that its answer needs.
 struct AskedVerdict: Sendable {
-    /// One end, and who decides there.
+    /// One end, and where it is decided.
     enum End: Sendable {
         /// A pod of this node, or an endpoint of resolved policy.
         case here(EndpointName)
         /// A pod of another node.
         case elsewhere(EndpointName)
         case hostNetwork(EndpointName)
-        /// No pod has the address; the node that has it, if one does.
+        /// The address belongs to no pod; the node that has it, if any.
         case nobody(IPAddress, node: String?)
         case undecided(String, EndpointName?)
     }
 
-    /// The one to answer for, and where both ends have the other family too, that one.
+    /// The flow to answer for, and the one of the other family if both ends have it.
     var flows: [Flow]
     var source: End
     var destination: End
     var elsewhere: [EndpointName]
     var thisNode: String
     var settings = PolicySettings()
-    /// What this node's tables say of each flow.
+    /// The decisions of this node's tables, by flow.
     var local: [Decision] = []
-    /// What decides about pods of other nodes.
+    /// The objects that decide about pods on other nodes.
     var objects: [KubernetesObject] = []
-    /// Why nothing can be said of this node's pods; nil: it can.
+    /// Why this node's pods cannot be decided; nil if they can.
     var unknown: String?
 
-    /// - Parameter decidedElsewhere: of each flow, what the nodes of both pods decide.
+    /// - Parameter decidedElsewhere: for each flow, the decisions of both pods' nodes.
     func answer(decidedElsewhere: [Flow: ClusterDecision]) -> VerdictAnswer {
         let answers = zip(flows, local).map { flow, here in
             let there = decidedElsewhere[flow]
@@ -63,7 +63,8 @@ struct AskedVerdict: Sendable {
                 verdict: .allow, kind: DecisionKind.samePod.rawValue, reason: here.reason, endpoint: pod, identity: nil)
         case .elsewhere(let pod):
             guard !mayBeNode(of: pod, peer), let there else {
-                let reason = "\(pod) is on another node, and whether that is its peer's is not known here: ask there"
+                let reason =
+                    "\(pod) is on another node, and it is not known here whether that is its peer's node: ask there"
                 return DirectionAnswer(undecided: reason, endpoint: pod)
             }
             return DirectionAnswer(there, isElsewhere: true)
@@ -81,7 +82,7 @@ struct AskedVerdict: Sendable {
         }
     }
 
-    /// What a pod and its own node may exchange is decided otherwise, and on which node a pod is, is not kept.
+    /// Traffic between a pod and its own node is decided differently, and the node of a pod elsewhere is not kept.
     private func mayBeNode(of pod: EndpointName, _ peer: End) -> Bool {
         switch peer {
         case .nobody(_, let node?): node != thisNode
@@ -96,11 +97,12 @@ struct AskedVerdict: Sendable {
             notes.append("answer for \(answers[0].flow); \(answers[1].flow) has the verdict \(answers[1].verdict)")
         }
         if case .nobody(let address, nil) = destination, address.isPrivate {
-            notes.append("\(address) is no pod's address; if it is a Service's, ask for one of its backend pods")
+            notes.append(
+                "\(address) belongs to no pod; if it is the address of a Service, ask about one of its backend pods")
         }
         if !elsewhere.isEmpty {
             let pods = Set(elsewhere).sorted().map(\.description).joined(separator: " and ")
-            notes.append("decided for the node of \(pods) by the policies that are known here")
+            notes.append("decided for the node of \(pods) by the policies that this node knows")
         }
         return notes
     }

@@ -6,7 +6,7 @@ import NetworkTypes
 import NodeNetwork
 import PolicyModel
 
-/// What the container runtime has reported of this node's pods.
+/// The container runtime's reports about this node's pods.
 struct Attachments: Equatable {
     /// An interface of a sandbox.
     struct Key: Codable, Hashable, Sendable, Comparable {
@@ -18,13 +18,13 @@ struct Attachments: Equatable {
     struct Record: Hashable, Sendable {
         var pod: PodAttachment
         var network: String
-        /// Interfaces of the node at whose other ends the pod is. They are gone: so is the pod's network.
+        /// Interfaces of the node whose other ends belong to the pod. If all are gone, so is the pod's network.
         var hostInterfaces: [String] = []
     }
 
     var records: [Key: Record] = [:]
 
-    /// At most one of a UID and of an address.
+    /// At most one per UID and per address.
     var pods: [PodAttachment] {
         var byUID: [String: PodAttachment] = [:]
         for (_, record) in records.sorted(by: { $0.key < $1.key }) {
@@ -39,9 +39,9 @@ struct Attachments: Equatable {
         return byUID.values.sorted { $0.uid < $1.uid }
     }
 
-    /// Adds one. Another record of one of its addresses loses the address for good: the runtime has given it anew, and an
-    /// address never returns to the sandbox that had it. So this is no claim, which would prevail again once the later
-    /// one goes, but the book of what the runtime has given.
+    /// Adds one. Another record of one of its addresses loses the address for good: the runtime has assigned it again,
+    /// and an address never returns to its previous sandbox. So this is not a claim, which would prevail again once the
+    /// later one is gone, but the record of what the runtime has assigned.
     func adding(_ record: Record, as key: Key) -> Self {
         var next = self
         for (other, var old) in records where other != key {
@@ -97,15 +97,17 @@ public struct AttachmentFile: Sendable {
     private static let version = 1
 
     var file: KeptFile {
-        KeptFile(path: path, content: "what the container runtime has told of this node's pods")
+        KeptFile(path: path, content: "the container runtime's reports about this node's pods")
     }
 
-    /// - Throws: ``KeptFileError`` where the file cannot be used.
+    /// - Throws: ``KeptFileError`` if the file cannot be used.
     func read() throws(KeptFileError) -> [Attachments.Key: Attachments.Record] {
         guard let bytes = try file.read() else { return [:] }
         return try file.attempt {
             let content = try JSONDecoder().decode(Content.self, from: Data(bytes))
-            guard content.version == Self.version else { throw file.failure("is of version \(content.version)") }
+            guard content.version == Self.version else {
+                throw file.failure("has version \(content.version), which this daemon cannot read")
+            }
             var attachments = Attachments()
             for entry in content.attachments {
                 let pod = PodAttachment(

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// How full the kernel's table of connections is. Where it is full the kernel drops what would begin a new flow, before
-/// any policy is asked.
+/// How full the kernel's connection table is. If it is full, the kernel drops packets that would begin a new flow,
+/// before any policy judges them.
 package struct ConnectionUse: Hashable {
     package var count: Int
-    /// 0: none.
+    /// 0 for none.
     package var limit: Int
 
     /// The settings of the calling thread's network namespace.
     package static let settings = "/proc/sys/net/netfilter"
 
-    /// Nil where connections are not tracked.
+    /// Nil if connections are not tracked.
     package init?(settings directory: String = settings) {
         guard let count = Self.number(directory + "/nf_conntrack_count"),
             let limit = Self.number(directory + "/nf_conntrack_max")
@@ -24,8 +24,8 @@ package struct ConnectionUse: Hashable {
     package var isNearlyFull: Bool { limit > 0 && count >= limit - limit / 20 }
 
     package var description: String {
-        "the kernel's table of connections is nearly full (\(count) of \(limit)): once it is, the kernel drops what would "
-            + "begin a new flow; raise net.netfilter.nf_conntrack_max"
+        "the kernel's connection table is nearly full (\(count) of \(limit)): once it is full, the kernel drops packets that "
+            + "would begin a new flow; raise net.netfilter.nf_conntrack_max"
     }
 
     private static func number(_ path: String) -> Int? {

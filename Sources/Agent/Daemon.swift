@@ -7,7 +7,7 @@ import Manifests
 import NodeNetwork
 import ServiceLifecycle
 
-/// The daemon as a whole: what feeds the agent, and what asks it.
+/// The daemon as a whole: the sources and the clients of the agent.
 public struct Daemon: Service {
     private let agent: any RunningAgent
     private let manifests: ManifestDirectory?
@@ -21,11 +21,11 @@ public struct Daemon: Service {
     private let onReady: @Sendable () -> Void
 
     /// - Parameters:
-    ///   - agent: started already.
-    ///   - manifests, guardrails: of which the agent was given the first update at its start.
+    ///   - agent: already started.
+    ///   - manifests, guardrails: the agent got their first updates at its start.
     ///   - cluster: as in the agent's settings.
-    ///   - recorder: tells of objects what the agent reports; nil: nobody does.
-    ///   - metrics: where metrics and probes are answered; nil: nowhere.
+    ///   - recorder: creates Events for the agent's reports; nil for none.
+    ///   - metrics: the address of metrics and probes; nil for none.
     ///   - onReady: runs once the control socket answers.
     public init(
         agent: any RunningAgent, manifests: ManifestDirectory?, guardrails: ManifestDirectory? = nil,
@@ -45,7 +45,7 @@ public struct Daemon: Service {
         self.onReady = onReady
     }
 
-    /// Runs until it is told to stop, or cannot go on. What is enforced stays so.
+    /// Runs until it must stop or fails. Policy stays enforced.
     public func run() async throws {
         let (states, receiver) = AsyncStream.makeStream(
             of: Result<NetworkState, NodeNetworkError>.self, bufferingPolicy: .bufferingNewest(1))
@@ -64,7 +64,7 @@ public struct Daemon: Service {
                 await serve()
             } onGracefulShutdown: {
                 notifier.tell(.stopping)
-                // Followed events would hold up the socket's end.
+                // Followers of events would delay the end of the socket.
                 Task { await agent.endFollowing() }
             }
             network.stop()
@@ -82,7 +82,7 @@ public struct Daemon: Service {
         try served.get()
     }
 
-    /// Around the first compilation, which needs most memory, what read the lists goes.
+    /// Frees the memory of the lists' readers around the first compilation, which needs the most memory.
     private func take(_ update: ClusterUpdate) async {
         if update.stage == .complete { ProcessMemory.trim() }
         await agent.clusterChanged(update)
@@ -103,7 +103,7 @@ public struct Daemon: Service {
         }
     }
 
-    /// Between two looks at what is to be told of objects.
+    /// The time between two checks for reports about objects.
     private static let reportInterval: Duration = .seconds(10)
 
     private func report() async {

@@ -3,23 +3,23 @@ import ControlProtocol
 import Glibc
 import WatchedFiles
 
-/// A file in which something outlives the daemon. It lies beside the control socket, on a file system in memory like
-/// the pinned tables, so that both go with a reboot.
+/// A file with state that outlives the daemon. It is next to the control socket, on a file system in memory like the
+/// pinned tables, so that both disappear with a reboot.
 struct KeptFile {
     let path: String
-    /// What is in it, for messages.
+    /// What it holds, for messages.
     let content: String
 
-    /// Whether anything has the name.
+    /// Whether anything has this name.
     var exists: Bool {
         var facts = stat()
         return lstat(path, &facts) == 0
     }
 
-    /// Many times what a node's pods and their policies take.
+    /// Many times the size for a node's pods and their policies.
     private static let byteLimit = 64 << 20
 
-    /// What is in it; nil where there is no file. Only a regular file of a bearable size is read.
+    /// Its content; nil if there is no file. Only a regular file of limited size is read.
     func read() throws(KeptFileError) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else {
@@ -41,13 +41,13 @@ struct KeptFile {
                 Glibc.read(descriptor, rest.baseAddress! + length, size - length)
             }
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw count < 0 ? failure() : failure("it was cut short while it was read") }
+            guard count > 0 else { throw count < 0 ? failure() : failure("it was truncated while it was read") }
             length += count
         }
         return bytes
     }
 
-    /// Renames a file that cannot be used, so that a person can look at it and the next one takes its place.
+    /// Renames a file that cannot be used, so that a person can inspect it and a new one takes its place.
     func setAside(because reason: String) -> BrokenFile {
         let aside = path + ".broken-" + RFC3339.now().filter { $0.isNumber || $0.isLetter }
         let isAside = rename(path, aside) == 0
@@ -57,7 +57,7 @@ struct KeptFile {
     /// Replaces the file as a whole, or leaves it as it is.
     func replace(with bytes: [UInt8]) throws(KeptFileError) {
         let temporary = path + ".new"
-        // Whatever has the name, a symbolic link above all, is not written through.
+        // Anything that has this name, above all a symbolic link, must not be written through.
         guard unlink(temporary) == 0 || errno == ENOENT else { throw failure() }
         let descriptor = DescriptorReserve.shared.open {
             open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
@@ -77,7 +77,7 @@ struct KeptFile {
         guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw failure() }
     }
 
-    /// Does what reads or writes the file, and says of any other error that the file has it.
+    /// Runs a read or a write of the file, and gives any other error the file's name.
     func attempt<Value>(_ body: () throws -> Value) throws(KeptFileError) -> Value {
         do {
             return try body()
@@ -93,10 +93,10 @@ struct KeptFile {
     func failure(_ reason: String) -> KeptFileError { KeptFileError(path: path, content: content, reason: reason) }
 }
 
-/// Why something kept cannot be read or written.
+/// Why saved state cannot be read or written.
 public struct KeptFileError: Error, CustomStringConvertible {
     public var path: String
-    /// What is kept there.
+    /// What the file holds.
     public var content: String
     public var reason: String
     public var description: String {
@@ -104,20 +104,20 @@ public struct KeptFileError: Error, CustomStringConvertible {
     }
 }
 
-/// A kept file that could not be used. The daemon starts without it.
+/// A saved file that could not be used. The daemon starts without it.
 struct BrokenFile: Hashable {
-    /// What was kept there.
+    /// What the file held.
     var content: String
     /// Where the file is now.
     var path: String
     var reason: String
 
-    /// Until a person has taken note and removed it.
+    /// Whether it still exists: a person removes it after reading the message.
     var isThere: Bool { KeptFile(path: path, content: content).exists }
 
     /// For the status.
     var description: String {
-        "\(content) is lost and not in force: the file was broken (\(reason)) and is now \(path); put it in force again "
+        "\(content) is lost and not in force: the file was broken (\(reason)) and is now \(path); apply it again "
             + "and remove that file"
     }
 }

@@ -2,8 +2,8 @@
 import ControlProtocol
 import KubernetesObjects
 
-/// What clients have pushed, kept over a restart of the daemon: without it a restart would take their policy out of
-/// force.
+/// What clients have pushed, saved for a restart of the daemon: without this, a restart would end the enforcement of
+/// their policy.
 public struct KeptPushes: Sendable {
     public var objects: [KubernetesObject]
     public var resolved: ResolvedBody

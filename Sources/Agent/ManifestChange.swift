@@ -3,14 +3,14 @@ import ControlProtocol
 import KubernetesObjects
 import Manifests
 
-/// What changed in the manifests, and what is wrong with them now.
+/// What changed in the manifests, and their present problems.
 public struct ManifestChange: Sendable {
     public var events: [ObjectEvent]
     /// Everything that is refused now, not only what is new.
     public var problems: [Problem]
     /// Everything that has no effect now.
     public var notices: [String]
-    /// Those of `notices` that are policies, of kinds that are not enforced.
+    /// The notices about policies of kinds that are not enforced.
     public var warnings: [String]
 
     public init(

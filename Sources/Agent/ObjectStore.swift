@@ -2,12 +2,12 @@
 import ControlProtocol
 import KubernetesObjects
 
-/// Which objects are in force and who owns each. A guardrail wins over all else of its key, a manifest file or the API
-/// server over what the clients of the socket push: a push of an object that is owned is refused, and one that was
-/// pushed before is taken over. An object that a guardrail stands before is a problem, and comes into force when that
-/// goes.
+/// Which objects are in force, and the source of each. A guardrail overrides every other object of its key; a manifest
+/// file or the API server overrides what clients of the socket push: a push of an owned object is refused, and an
+/// object that was pushed before is taken over. An object that a guardrail overrides is a problem, and takes effect
+/// when the guardrail is removed.
 struct ObjectStore {
-    /// Who brought an object.
+    /// The source of an object.
     enum Origin {
         case guardrail
         case manifest
@@ -15,13 +15,13 @@ struct ObjectStore {
         case socket
     }
 
-    /// Where objects are watched.
+    /// A watched directory of objects.
     enum Directory {
         case guardrails
         case manifests
     }
 
-    /// Of the policies in force.
+    /// Numbers of the policies in force.
     struct PolicyCounts {
         var all = 0
         var audited = 0
@@ -31,26 +31,26 @@ struct ObjectStore {
 
     private(set) var guardrails: [ObjectKey: KubernetesObject] = [:] { didSet { counts = nil } }
     private(set) var files: Set<ObjectKey> = []
-    /// Policies of manifest files, which a guardrail may stand before.
+    /// Policies of manifest files, which guardrails may override.
     private var filePolicies: [ObjectKey: KubernetesObject] = [:] { didSet { counts = nil } }
-    /// Policies that the API server tells of.
+    /// Policies of the API server.
     private(set) var clusterPolicies: [ObjectKey: KubernetesObject] = [:] { didSet { counts = nil } }
-    /// Whether an API server tells of all pods, namespaces and nodes. Their keys are not kept.
+    /// Whether an API server is the source of all pods, namespaces and nodes. Their keys are not kept.
     var followsCluster = false
     private(set) var pushed: [ObjectKey: KubernetesObject] = [:] { didSet { counts = nil } }
-    /// Nil: to be counted anew. Probes ask every few seconds.
+    /// Nil: to be counted again. Probes need it every few seconds.
     private var counts: PolicyCounts?
 
     /// In order, so that the same pushes give the same file.
     var pushedObjects: [KubernetesObject] { pushed.sorted { $0.key < $1.key }.map(\.value) }
 
-    /// Policies of manifest files that have no effect because a guardrail has their key, in order.
+    /// Policies of manifest files that a guardrail of the same key overrides, in order.
     var shadowed: [ObjectKey] { guardrails.keys.filter { filePolicies[$0] != nil }.sorted() }
 
-    /// The same of the API server.
+    /// The same for the API server.
     var shadowedInCluster: [ObjectKey] { guardrails.keys.filter { clusterPolicies[$0] != nil }.sorted() }
 
-    /// Who brought the object that is in force; nil: nobody brought one.
+    /// The source of the object that is in force; nil if there is none.
     func origin(of key: ObjectKey) -> Origin? {
         if guardrails[key] != nil { return .guardrail }
         if files.contains(key) { return .manifest }
@@ -61,7 +61,7 @@ struct ObjectStore {
     /// The policy that is in force under a key.
     func policy(_ key: ObjectKey) -> KubernetesObject? { guardrails[key] ?? underGuardrail(key) ?? pushed[key] }
 
-    /// The policy that is in force under a key once no guardrail has it.
+    /// The policy under a key that would be in force without a guardrail.
     private func underGuardrail(_ key: ObjectKey) -> KubernetesObject? { filePolicies[key] ?? clusterPolicies[key] }
 
     /// All policies in force, in no order.
@@ -83,7 +83,7 @@ struct ObjectStore {
         return new
     }
 
-    /// Takes in what changed in a directory.
+    /// Applies changes of a directory.
     ///
     /// - Returns: what changes in force.
     mutating func take(_ events: [ObjectEvent], from directory: Directory) -> [ObjectEvent] {
@@ -105,7 +105,7 @@ struct ObjectStore {
         }
     }
 
-    /// Nil: a guardrail stands before it.
+    /// Nil: a guardrail overrides it.
     private mutating func takeManifest(_ event: ObjectEvent) -> ObjectEvent? {
         let key: ObjectKey
         switch event {
@@ -122,17 +122,17 @@ struct ObjectStore {
         return guardrails[key] == nil ? event : nil
     }
 
-    /// What changed in the cluster.
+    /// Changes of the cluster.
     struct ClusterChange {
-        /// Policies that come into force, change or go.
+        /// Policies that take effect, change or are removed.
         var policies: [ObjectEvent] = []
-        /// Pods, namespaces and nodes, which nobody else may bring.
+        /// Pods, namespaces and nodes, for which there is no other source.
         var others: [ObjectEvent] = []
     }
 
-    /// Takes in what an API server reported.
+    /// Applies what an API server reported.
     ///
-    /// - Returns: what changes in force: no policy that a guardrail shadows.
+    /// - Returns: what changes in force, without policies that a guardrail overrides.
     mutating func take(cluster events: [ObjectEvent]) -> ClusterChange {
         guard events.contains(where: \.key.kind.isPolicy) else { return ClusterChange(others: events) }
         var change = ClusterChange()
@@ -146,7 +146,7 @@ struct ObjectStore {
         return change
     }
 
-    /// Nil: a guardrail stands before it.
+    /// Nil: a guardrail overrides it.
     private mutating func takeClusterPolicy(_ event: ObjectEvent) -> ObjectEvent? {
         let key: ObjectKey
         switch event {
@@ -161,10 +161,10 @@ struct ObjectStore {
         return guardrails[key] == nil ? event : nil
     }
 
-    /// Takes in a push of objects, all or none.
+    /// Applies a push of objects, all or none.
     ///
-    /// - Returns: what changes, and the answer to give.
-    /// - Throws: an ``ErrorAnswer`` that names each object that a guardrail or file owns or that comes twice.
+    /// - Returns: what changes, and the answer.
+    /// - Throws: an ``ErrorAnswer`` that names each object that a guardrail or file owns or that occurs twice.
     mutating func push(_ objects: [KubernetesObject]) throws(ErrorAnswer) -> ([ObjectEvent], ObjectsAnswer) {
         try refuseOwned(objects.map(\.key))
         var events: [ObjectEvent] = []
@@ -180,12 +180,12 @@ struct ObjectStore {
         return (events, answer)
     }
 
-    /// Takes pushed objects back, all or none.
+    /// Deletes pushed objects, all or none.
     mutating func delete(_ keys: [ObjectKey]) throws(ErrorAnswer) -> ([ObjectEvent], ObjectsAnswer) {
         try refuseOwned(keys)
         let missing = keys.filter { pushed[$0] == nil }.map { "\($0)" }
         guard missing.isEmpty else {
-            throw ErrorAnswer(.notFound, "nothing was deleted; not there: \(missing.joined(separator: ", "))")
+            throw ErrorAnswer(.notFound, "nothing was deleted; unknown objects: \(missing.joined(separator: ", "))")
         }
         let sorted = keys.sorted()
         for key in sorted { pushed[key] = nil }
@@ -197,16 +197,16 @@ struct ObjectStore {
         let twice = keys.filter { !seen.insert($0).inserted }
         if !twice.isEmpty {
             throw ErrorAnswer(
-                .invalidBody, "an object comes more than once",
-                problems: twice.map { Problem(object: "\($0)", field: "", reason: "comes more than once") })
+                .invalidBody, "an object occurs more than once",
+                problems: twice.map { Problem(object: "\($0)", field: "", reason: "occurs more than once") })
         }
         let owners: [(origin: Origin, reason: String, code: ErrorCode, message: String)] = [
             (
                 .guardrail, "is a static guardrail of this node", .ownedByGuardrail,
-                "a guardrail has the name of an object"
+                "a static guardrail overrides an object of that name"
             ),
             (.manifest, "is owned by a manifest file", .ownedByFile, "a manifest file owns an object of that name"),
-            (.cluster, "is for the API server to tell of", .ownedByCluster, "the API server tells of an object"),
+            (.cluster, "is owned by the API server", .ownedByCluster, "the API server owns an object of that name"),
         ]
         let problems = owners.map { owner in
             keys.filter { origin(of: $0) == owner.origin }.map { Self.refusal($0, reason: owner.reason) }

@@ -3,12 +3,12 @@ import CompiledPolicy
 import Datapath
 import PolicyModel
 
-/// What the rules have counted since the daemon started: each on its own for answers, and summed up for metrics.
+/// What the rules have counted since the daemon started: separately for answers, and added up for metrics.
 struct PacketCounts {
     private(set) var rules = RuleCounts()
     private(set) var denied = PacketLedger()
     private(set) var wouldDeny = PacketLedger()
-    /// The series of each rule that denies, as they were when the rule was last compiled.
+    /// The series of each rule that denies, when the rule was last compiled.
     private var denials: [RuleIdentity: Denial] = [:]
 
     private struct Denial {
@@ -16,7 +16,7 @@ struct PacketCounts {
         var isAudit: Bool
     }
 
-    /// Takes in a reading of all counters. Rules that have denied nothing yet count zero, so that their first packet is
+    /// Applies a reading of all counters. Rules that have denied nothing yet count zero, so that their first packet is
     /// an increase.
     mutating func take(_ reading: [RuleID: RuleCounter]) {
         let added = rules.take(reading)
@@ -30,7 +30,7 @@ struct PacketCounts {
         wouldDeny.add(packets(isAudit: true))
     }
 
-    /// Notes the rules of a step, while it is known what their policies are.
+    /// Records the rules of a step, while their policies are known.
     mutating func note(
         _ delta: CompiledDelta, of policy: borrowing CompiledPolicy, isAudit: (RuleIdentity) -> Bool
     ) {
@@ -43,7 +43,7 @@ struct PacketCounts {
         rules.note(all: policy)
         denials = [:]
         for id in policy.programs.keys { note(id, of: policy, isAudit) }
-        // In no program as long as none is too large.
+        // Not in any program unless one is too large.
         for rule in policy.rules.values {
             if case .overLimit = rule.identity { note(rule.identity, nil, isAudit) }
         }
@@ -71,7 +71,7 @@ struct PacketCounts {
 }
 
 extension PacketLedger.Series {
-    /// Nil for what denies nothing.
+    /// Nil for a rule that denies nothing.
     fileprivate init?(_ identity: RuleIdentity, _ known: (tier: Tier, denies: Bool)?) {
         switch identity {
         case .rule(let policy, let direction, _, _):

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import PolicyModel
 
-/// Sums of what rules have counted, which never fall: a sum that fell would be read as one that began anew.
+/// Sums of what rules have counted, which never decrease: a smaller sum would look like a counter that started again.
 ///
 /// What a rule counts between the last reading and its end is not in the sums.
 struct PacketLedger {
-    /// What the metrics tell apart.
+    /// The labels of the metrics.
     struct Series: Hashable, Comparable {
         var direction: Direction
-        /// `Admin`, `NetworkPolicy` or `Baseline`; `none` where a limit denies.
+        /// `Admin`, `NetworkPolicy` or `Baseline`; `none` if a limit denies.
         var tier: String
-        /// Of the policy that denies; empty for a cluster-wide one.
+        /// The namespace of the policy that denies; empty for a cluster-wide one.
         var namespace: String
 
         static func < (a: Self, b: Self) -> Bool {
@@ -24,14 +24,14 @@ struct PacketLedger {
         var packets: UInt64
     }
 
-    /// Namespaces that have series of their own; those that come later are one: `other`.
+    /// Namespaces with series of their own; later ones are added up as `other`.
     static let namespaceLimit = 100
     static let otherNamespaces = "other"
 
     private(set) var totals: [Series: UInt64] = [:]
     private var namespaces: Set<String> = []
 
-    /// In the order of the series, so that which namespaces have series of their own depends on nothing else.
+    /// In the order of the series, so that nothing else decides which namespaces have series of their own.
     mutating func add(_ counts: [Count]) {
         for count in counts.sorted(by: { $0.series < $1.series }) {
             totals[capped(count.series), default: 0] += count.packets

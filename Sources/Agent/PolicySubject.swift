@@ -4,7 +4,7 @@ import PolicyModel
 import PolicyTranslation
 
 extension KubernetesObject {
-    /// The pods that a policy protects, in words; nil for what is no policy.
+    /// The pods that a policy protects, in words; nil for other objects.
     var subject: String? { Policy(self)?.subject.words }
 
     /// Parts of a policy that are not understood, as sentences.

@@ -2,9 +2,9 @@
 import Glibc
 import PrometheusText
 
-/// What every process tells of itself, under the names that dashboards know.
+/// The metrics that every process has, under the names that dashboards know.
 enum ProcessFigures {
-    /// What cannot be read is left out.
+    /// Leaves out what cannot be read.
     static func metrics() -> [MetricFamily] {
         var metrics: [MetricFamily] = []
         var time = timespec()
@@ -14,12 +14,12 @@ enum ProcessFigures {
                     "process_cpu_seconds_total", "Processor time used, of kernel and user.", .counter,
                     [.init(value: .number(seconds(time)))]))
         }
-        // Of the fields of /proc/self/statm the second is what is in memory; of /proc/self/stat, behind the name in
-        // parentheses, the 20th is when the process started, in ticks since the machine did (proc(5)).
+        // The second field of /proc/self/statm is the resident memory. In /proc/self/stat, the 20th field after the
+        // name in parentheses is the start of the process, in ticks since the start of the machine (proc(5)).
         if let resident = read("/proc/self/statm")?.split(separator: " ").dropFirst().first.flatMap({ Int($0) }) {
             metrics.append(
                 .gauge(
-                    "process_resident_memory_bytes", "Memory that the process has.",
+                    "process_resident_memory_bytes", "Resident memory of the process.",
                     resident * sysconf(Int32(_SC_PAGESIZE))))
         }
         var boot = timespec()

@@ -14,11 +14,11 @@ public struct PushedFile: Sendable {
     /// The layout that is written and read.
     private static let version: Int64 = 1
 
-    var file: KeptFile { KeptFile(path: path, content: "what was pushed") }
+    var file: KeptFile { KeptFile(path: path, content: "the pushed objects") }
 
-    /// What was kept; nothing where there is no file.
+    /// The saved pushes; none if there is no file.
     ///
-    /// - Throws: ``KeptFileError`` where the file cannot be used.
+    /// - Throws: ``KeptFileError`` if the file cannot be used.
     public func read() throws(KeptFileError) -> KeptPushes {
         guard let bytes = try file.read() else { return KeptPushes() }
         return try file.attempt {

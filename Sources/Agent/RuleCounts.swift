@@ -3,23 +3,23 @@ import CompiledPolicy
 import Datapath
 import PolicyModel
 
-/// What each rule has counted since the daemon started, or since the tables that it took over were made. A rule's own
-/// counter goes with the rule, and with tables that somebody else removes; the sums here stay, so that an edit that
-/// brings a rule back does not forget what it has stopped.
+/// What each rule has counted since the daemon started, or since the tables that it took over were created. A rule's
+/// own counter disappears with the rule, and with tables that others remove; the sums here stay, so that an edit that
+/// adds a rule again does not forget what it has denied.
 struct RuleCounts {
-    /// Rules that are gone of which the sums are kept: the ones that went last.
+    /// How many rules that are gone keep their sums: the latest ones.
     static let goneLimit = 2048
 
-    /// Who has which number, for readings after the policy has moved on.
+    /// The rule of each number, for readings after the policy has changed.
     private var identities: [RuleID: RuleIdentity] = [:]
     private var present: Set<RuleIdentity> = []
-    /// What counters had reached that are gone or began anew.
+    /// Last values of counters that are gone or started again.
     private var carried: [RuleIdentity: RuleCounter] = [:]
     private var last: [RuleIdentity: RuleCounter] = [:]
-    /// Rules that are gone, the oldest first.
+    /// Rules that are gone, oldest first.
     private var gone: [RuleIdentity] = []
 
-    /// Notes which numbers belong to which rules now.
+    /// Records which numbers belong to which rules now.
     mutating func note(_ delta: CompiledDelta, of policy: borrowing CompiledPolicy) {
         for id in delta.removedRules where policy.rules[id] == nil {
             if let identity = identities.removeValue(forKey: id) { present.remove(identity) }
@@ -37,16 +37,16 @@ struct RuleCounts {
         present = Set(identities.values)
     }
 
-    /// Whether any rules were noted, so that a reading says something.
+    /// Whether any rules were recorded, so that a reading has a meaning.
     var areKnown: Bool { !identities.isEmpty }
 
-    /// Whether the rule was in force at the last note.
+    /// Whether the rule was in force at the last record.
     func isPresent(_ rule: RuleIdentity) -> Bool { present.contains(rule) }
 
-    /// Takes in a reading of all counters.
+    /// Applies a reading of all counters.
     ///
-    /// - Returns: what each rule has counted since the last reading. A counter that shows fewer packets than before
-    ///   began anew.
+    /// - Returns: what each rule has counted since the last reading. A counter with fewer packets than before has
+    ///   started again.
     mutating func take(_ reading: [RuleID: RuleCounter]) -> [RuleIdentity: UInt64] {
         var now: [RuleIdentity: RuleCounter] = [:]
         for (id, counter) in reading {
@@ -73,7 +73,7 @@ struct RuleCounts {
         return sum
     }
 
-    /// Rules that have counted and are in force no more.
+    /// Rules that have counted and are no longer in force.
     var goneRules: [(rule: RuleIdentity, counter: RuleCounter)] {
         carried.keys.filter { !present.contains($0) }.map { ($0, self[$0]) }.filter { $0.1.packets > 0 }
     }

@@ -2,7 +2,7 @@
 import ControlProtocol
 import Glibc
 
-/// Tells the service manager how the daemon stands (sd_notify(3)); does nothing where it did not ask.
+/// Reports the daemon's state to the service manager (sd_notify(3)); does nothing if that did not ask for it.
 public struct ServiceNotifier: Sendable {
     public enum State: String, Sendable {
         case ready = "READY=1"
@@ -11,12 +11,12 @@ public struct ServiceNotifier: Sendable {
 
     private let path: String?
 
-    /// - Parameter path: what `NOTIFY_SOCKET` says; nil or empty: nobody asked.
+    /// - Parameter path: the value of `NOTIFY_SOCKET`; nil or empty if no reports are wanted.
     public init(path: String? = getenv("NOTIFY_SOCKET").map { String(cString: $0) }) {
         self.path = path.flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// - Returns: whether nobody asked or the message was taken.
+    /// - Returns: whether the message was sent, or none was wanted.
     @discardableResult
     public func tell(_ state: State) -> Bool {
         guard let path else { return true }

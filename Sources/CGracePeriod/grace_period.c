@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What the visits may take before RCU is asked as well. */
+/* How long the visits may take before a grace period of RCU begins as well. */
 static const long head_start_nanoseconds = 1000000;
 static const size_t stack_bytes = 256 << 10;
 
@@ -23,7 +23,7 @@ int bh_grace_period(void)
 	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) ? -errno : 0;
 }
 
-/* Whether a task may run while packets of its processor are half done. */
+/* Whether a task may run while packets of its processor are half processed. */
 static int softirqs_are_preemptible(void)
 {
 	struct utsname name;
@@ -37,7 +37,7 @@ static int softirqs_are_preemptible(void)
 	return answer == '1' || uname(&name) || strstr(name.version, "PREEMPT_RT");
 }
 
-/* Whether packets come back from queues: `portid`s that listen there stand in the file. */
+/* Whether packets come back from queues: the file lists the `portid`s that listen. */
 static int queues_are_served(void)
 {
 	FILE *file = fopen("/proc/thread-self/net/netfilter/nfnetlink_queue", "re");
@@ -63,7 +63,7 @@ static int visit(unsigned int processor)
 	return sched_getcpu() == (int)processor ? 0 : -EAGAIN;
 }
 
-/* One that goes offline meanwhile is done with its packets, one that comes online begins with new ones. */
+/* A processor that goes offline meanwhile is done with its packets; one that comes online begins with new ones. */
 static int visit_online(void)
 {
 	FILE *file = fopen("/sys/devices/system/cpu/online", "re");
@@ -72,7 +72,7 @@ static int visit_online(void)
 
 	if (!file)
 		return -errno;
-	/* Such as 0-3,5 */
+	/* For example 0-3,5 */
 	while (next == ',' && fscanf(file, "%u", &first) == 1) {
 		last = first;
 		next = getc(file);
@@ -107,14 +107,14 @@ int bh_visit_processors(void)
 	return code;
 }
 
-/* A thread that does the same again each time it is asked. */
+/* A thread that repeats the same work on each request. */
 struct worker {
 	int (*work)(void);
 	int is_started;
 	pthread_cond_t asked;
-	/* Rounds: the last that was asked for, that has ended, and that has ended well. */
+	/* Rounds: the last one requested, the last one that ended, and the last one that succeeded. */
 	unsigned long wanted, ended, good;
-	/* How the last one ended. */
+	/* The result of the last round. */
 	int code;
 };
 
@@ -157,7 +157,7 @@ static int start(struct worker *worker)
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, stack_bytes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	/* Signals are for others. */
+	/* Other threads handle signals. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	code = pthread_create(&thread, &attributes, run, worker);

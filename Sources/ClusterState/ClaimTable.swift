@@ -65,6 +65,11 @@ package struct ClaimTable: Sendable {
     package struct OwnerChange: Sendable, Hashable {
         package var before: UInt32?
         package var after: UInt32?
+
+        package init(before: UInt32?, after: UInt32?) {
+            self.before = before
+            self.after = after
+        }
     }
 
     /// The endpoint whose claim on an address prevails.

@@ -32,7 +32,7 @@ extension ClusterState {
         return group(with: GroupKey(namespace: namespace, labels: labels, ports: portSet, account: account))
     }
 
-    /// The group of pods of which nothing is known but their addresses. No service account has an empty name.
+    /// The group of pods that are known only by their addresses. No service account has an empty name.
     mutating func groupOfUnknown() -> UInt32 {
         let (labels, ports) = (labelSets.retain([.unknown]).number, portSets.retain([]).number)
         let account = strings.retain("").number

@@ -8,9 +8,9 @@ public enum VerdictQuestionError: Error, Sendable, Hashable, CustomStringConvert
     case podNotFound(EndpointName)
     /// Not running yet, or finished.
     case podWithoutAddress(EndpointName, phase: PodPhase)
-    /// All that the pod claims belongs to younger pods; one of them is named.
+    /// Younger pods own all addresses that the pod claims; one of them is named.
     case addressTaken(EndpointName, IPAddress, by: EndpointName)
-    /// The pod is beyond the number of pods that one node can decide for.
+    /// The pod is over the number of pods for which one node can decide.
     case undecided(EndpointName)
     case noCommonFamily(from: FlowEnd, to: FlowEnd)
     /// TCP, UDP and SCTP flows have a destination port.
@@ -32,10 +32,10 @@ public enum VerdictQuestionError: Error, Sendable, Hashable, CustomStringConvert
     }
 }
 
-/// The answer for a whole cluster: what the source pod's node and the destination pod's node decide.
+/// The answer for a whole cluster: the decisions of the source pod's node and of the destination pod's node.
 public struct ClusterDecision: Sendable, Hashable {
     public var verdict: Verdict
-    /// The question as asked of the nodes.
+    /// The flow that the nodes judged.
     public var flow: Flow
     public var egress: ClusterDirection
     public var ingress: ClusterDirection
@@ -48,14 +48,14 @@ public struct ClusterDecision: Sendable, Hashable {
 /// One direction's answer.
 public struct ClusterDirection: Sendable, Hashable {
     public var verdict: Verdict
-    /// Whether a pod stands there whose policies were asked; if not, `verdict` is allow.
+    /// Whether a pod's policies decided; if not, `verdict` is allow.
     public var decided: Bool
     public var kind: DecisionKind
     /// One sentence for a person.
     public var reason: String
-    /// The pod that was asked.
+    /// The pod of this side.
     public var endpoint: EndpointName?
-    /// What decided; nil where no pod was asked.
+    /// What decided; nil if no pod's policies did.
     public var identity: RuleIdentity?
     /// What would deny if the policies in audit were enforced.
     public var wouldDeny: RuleIdentity?
@@ -69,7 +69,7 @@ public struct ClusterDirection: Sendable, Hashable {
         }
     }
 
-    /// Position of the rule that decided in its policy and direction, from 0.
+    /// Position of the deciding rule in its policy and direction, from 0.
     public var ruleIndex: Int? {
         guard case .rule(_, _, let index, _) = identity else { return nil }
         return index

@@ -8,21 +8,21 @@ import PolicyModel
 import PolicyPipeline
 import PolicyResolver
 
-/// Verdicts over a whole cluster, from its objects alone. Egress is decided as the source pod's node decides it,
-/// ingress as the destination pod's node does; a node's policy is compiled when a question first needs it.
+/// Verdicts over a whole cluster, from its objects alone. Egress is decided as on the source pod's node, ingress as on
+/// the destination pod's node; a node's policy is compiled when a question first needs it.
 public struct ClusterVerdict: Sendable {
     private let events: [ObjectEvent]
     private let pods: [EndpointName: Pod]
     private let nodeAddresses: [String: [IPAddress]]
-    /// The pod that each pod address belongs to.
+    /// The pod that owns each address.
     private let owners: [IPAddress: EndpointName]
     private let settings: PolicySettings
     /// By node.
     private var pipelines: [String: PolicyPipeline] = [:]
 
-    /// Of several objects with one kind, namespace and name, the last counts.
+    /// Of several objects with one kind, namespace and name, the last one counts.
     ///
-    /// - Parameter settings: what was chosen about traffic between pods and their own node.
+    /// - Parameter settings: settings for traffic between pods and their own node.
     public init(objects: [KubernetesObject], settings: PolicySettings = PolicySettings()) {
         var pods: [EndpointName: Pod] = [:]
         var nodes: [String: [IPAddress]] = [:]
@@ -47,7 +47,7 @@ public struct ClusterVerdict: Sendable {
     }
 
     /// Manifests need not say where a pod runs, and its verdict hardly depends on it. Such pods are put on nodes with
-    /// names that no Node has, together with those that name the same host, a thousand pods at most on each.
+    /// names that no Node has, together with pods that name the same host, at most a thousand on each.
     private static func standInNode(for pod: Pod, number: Int) -> String {
         "(\(pod.hostIPs.map(\.description).joined(separator: ",")) \(number / 1000))"
     }
@@ -68,9 +68,10 @@ public struct ClusterVerdict: Sendable {
         return table.owners.mapValues { claimants[Int($0)].0 }
     }
 
-    /// Whether policy lets the flow pass, and what decides.
+    /// Whether policy allows the flow, and what decides.
     ///
-    /// Where both ends have several addresses, the answer is for the source's first whose family the destination has.
+    /// If both ends have several addresses, the answer is for the source's first address whose family the destination
+    /// has.
     ///
     /// - Throws: ``VerdictQuestionError``.
     public mutating func answer(_ question: FlowQuestion) throws(VerdictQuestionError) -> ClusterDecision {

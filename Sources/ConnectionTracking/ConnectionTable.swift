@@ -8,11 +8,11 @@ import NetworkTypes
 
 /// One connection that the kernel tracks.
 package struct Connection: Sendable {
-    /// Original direction after destination NAT, before source NAT: as policy judges it.
+    /// Original direction after destination NAT, before source NAT: the flow that policy judges.
     package var flow: Flow
-    /// What `ct id` gives a rule: the bytes as the kernel compares them. Two connections may have the same.
+    /// The value of `ct id` for a rule: the bytes that the kernel compares. Two connections may have the same.
     package var identifier: [UInt8]
-    /// What names the connection to the kernel: attributes as it listed them.
+    /// The kernel's name of the connection: attributes as listed.
     var name: [(type: UInt16, value: [UInt8])]
 
     /// Distinguishes connections.
@@ -33,7 +33,7 @@ package enum ConnectionTable {
         UInt16(NFNL_SUBSYS_CTNETLINK) << 8 | UInt16(message.rawValue)
     }
 
-    /// How often the table is walked when it changes its size meanwhile.
+    /// How often the table is walked if its size changes meanwhile.
     private static let walks = 10
 
     /// The connections whose flow is wanted.
@@ -50,7 +50,7 @@ package enum ConnectionTable {
         throw .system(operation: "list the tracked connections", code: EAGAIN, detail: "their table changes its size")
     }
 
-    /// The table's size, which an administrator can change; nil where it cannot be read.
+    /// The table's size, which an administrator can change; nil if it cannot be read.
     private static func bucketCount() -> [UInt8]? {
         let file = open("/proc/sys/net/netfilter/nf_conntrack_buckets", O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }
@@ -85,8 +85,8 @@ package enum ConnectionTable {
 }
 
 extension Connection {
-    /// Nil for an entry without addresses or protocol, and for one that is not wanted. Most are not: what names the
-    /// connection is copied only then.
+    /// Nil for an entry without addresses or protocol, and for one that is not wanted. Most are not: the name of the
+    /// connection is copied only for wanted ones.
     init?(_ attributes: Slice<UnsafeRawBufferPointer>, where isWanted: (Flow) -> Bool) {
         var original: ConnectionTuple?
         var reply: ConnectionTuple?
@@ -107,7 +107,7 @@ extension Connection {
         for attribute in Attributes(attributes) {
             switch attribute.type {
             case Int(CTA_TUPLE_ORIG.rawValue):
-                // Nested attributes are marked as such in their type.
+                // The type of a nested attribute has a flag.
                 name.append((UInt16(attribute.type) | UInt16(NLA_F_NESTED), Array(attribute.value.bytes)))
             case Int(CTA_ZONE.rawValue): name.append((UInt16(attribute.type), Array(attribute.value.bytes)))
             case Int(CTA_ID.rawValue):
@@ -119,7 +119,7 @@ extension Connection {
     }
 }
 
-/// What policy asks of a tuple: addresses, protocol, and the source's port.
+/// The parts of a tuple that policy needs: addresses, protocol, and the source's port.
 private struct ConnectionTuple {
     var source: IPAddress
     var ipProtocol: IPProtocol

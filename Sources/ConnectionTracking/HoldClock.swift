@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// The clock by which connections are held.
+/// The clock for the holding time of connections.
 package enum HoldClock {
-    /// Nanoseconds that only grow.
+    /// Nanoseconds that never decrease.
     package static var now: UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)

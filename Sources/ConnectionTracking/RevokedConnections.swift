@@ -18,7 +18,7 @@ import NetworkTypes
 package struct RevokedConnections: Sendable {
     private struct Entry {
         var connection: Connection
-        /// When it was found denied; nanoseconds.
+        /// When it was found to be denied; nanoseconds.
         var since: UInt64
     }
 
@@ -49,7 +49,7 @@ package struct RevokedConnections: Sendable {
             (isLocal(flow.source) || isLocal(flow.destination)) && !policy.allows(flow)
         }
         if !denied.isEmpty, let own = NodeAddresses.current() {
-            // What the node begins is always allowed; what goes to it, unless that is judged.
+            // Flows that the node begins are always allowed; flows to the node are, unless these are judged.
             denied.removeAll {
                 own.contains($0.flow.source) || !policy.judgesOwnNode && own.contains($0.flow.destination)
             }
@@ -62,9 +62,9 @@ package struct RevokedConnections: Sendable {
         }
     }
 
-    /// Forgets what policy allows again.
+    /// Forgets flows that policy allows again.
     ///
-    /// - Returns: whether there was any.
+    /// - Returns: whether there were any.
     package mutating func forgetAllowed(by policy: borrowing CompiledPolicy) -> Bool {
         guard !entries.isEmpty else { return false }
         let policy = copy policy
@@ -73,9 +73,9 @@ package struct RevokedConnections: Sendable {
         return entries.count != count
     }
 
-    /// Removes the entries whose time has come.
+    /// Removes the entries whose holding time is over.
     ///
-    /// - Returns: whether there was any.
+    /// - Returns: whether there were any.
     package mutating func removeExpired(_ socket: NetfilterSocket, now: UInt64) throws(KernelError) -> Bool {
         let due = entries.filter {
             $0.value.connection.flow.ipProtocol != .tcp && now >= $0.value.since + Self.holdNanoseconds

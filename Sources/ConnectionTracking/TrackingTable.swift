@@ -6,15 +6,15 @@ import Netfilter
 /// The table `inet bulkhead-tracking` in the network namespace of the calling thread: one chain that no packet enters,
 /// with one rule on the state of connections.
 ///
-/// While the rule is there, the kernel tracks connections in this network namespace and puts fragments together.
+/// While the rule exists, the kernel tracks connections in this network namespace and reassembles fragments.
 package enum TrackingTable {
     package static let identity = TableIdentity(.inet, "\(TableIdentity.prefix)-tracking")
 
-    /// As errors and reports name it.
+    /// Its name in errors and reports.
     package static let name = "nftables table \(identity)"
 
     private static let chain = "tracking"
-    /// `ct state invalid`, without a verdict: that the expression is there is enough.
+    /// `ct state invalid`, without a verdict: the presence of the expression is enough.
     private static let rule = TableRule([.connectionState(.invalid)])
 
     package static var contents: TableContents {
@@ -23,7 +23,7 @@ package enum TrackingTable {
         return contents
     }
 
-    /// Makes the table. What stood in a table of that name is replaced in the same transaction: tracking is never off in
+    /// Creates the table. A table of that name is replaced in the same transaction, so tracking is never off in
     /// between.
     package static func create() throws(KernelError) {
         try attempt("creating") { socket throws(KernelError) in
@@ -31,7 +31,7 @@ package enum TrackingTable {
         }
     }
 
-    /// Removes the table, where there is one.
+    /// Removes the table, if there is one.
     package static func remove() throws(KernelError) {
         try attempt("deleting") { socket throws(KernelError) in try identity.remove(socket) }
     }
@@ -40,7 +40,7 @@ package enum TrackingTable {
         try attempt("looking for") { socket throws(KernelError) in try TableReader(identity, socket).exists() }
     }
 
-    /// Whether the table is there with its rule.
+    /// Whether the table exists with its rule.
     package static func isWhole() throws(KernelError) -> Bool {
         try attempt("reading") { socket throws(KernelError) in
             let wanted = rule.fingerprint(in: chain, of: identity)
@@ -52,7 +52,7 @@ package enum TrackingTable {
         }
     }
 
-    /// Says in an error what was done to the table.
+    /// Adds to an error what was done to the table.
     private static func attempt<Value>(
         _ verb: String, _ body: (NetfilterSocket) throws(KernelError) -> Value
     ) throws(KernelError) -> Value {

@@ -6,16 +6,16 @@ import Manifests
 import NIOCore
 import PolledThread
 
-/// Takes the bodies of requests and reads them, in bounded memory. Large ones are read one after the other on a thread
-/// of their own, so that they hold up neither small ones nor the rest of the daemon.
+/// Receives the bodies of requests and reads them in bounded memory. Large ones are read one after the other on a
+/// dedicated thread, so that they delay neither small ones nor the rest of the daemon.
 actor BodyReader {
-    /// Bytes up to which a body is small.
+    /// Limit of bytes of a small body.
     static let smallSize = 64 << 10
 
     private nonisolated let thread: KernelThread
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
     private nonisolated let limit: Int
-    /// Bytes of large bodies that are held at once.
+    /// Limit of bytes of all large bodies together.
     private nonisolated let budget: Budget
 
     /// - Parameter limit: bytes of one body.
@@ -25,7 +25,7 @@ actor BodyReader {
         budget = Budget(2 * limit)
     }
 
-    /// Call once, when no body can come any more.
+    /// Call this once, when no body can arrive any more.
     nonisolated func stop() { thread.stop() }
 
     /// Runs `answer` with the whole body.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Synchronization
 
-/// So much of something that many may take from.
+/// A limited amount that several users share.
 final class Budget: Sendable {
-    /// A part that is given back with the last reference to it.
+    /// A part that is returned with the last reference to it.
     final class Share: Sendable {
         private let budget: Budget
         private let amount: Int
@@ -20,7 +20,7 @@ final class Budget: Sendable {
 
     init(_ amount: Int) { left = Mutex(amount) }
 
-    /// Nil where there is not so much left.
+    /// Nil if not enough is left.
     func take(_ amount: Int) -> Share? {
         left.withLock { left in
             guard amount <= left else { return nil }

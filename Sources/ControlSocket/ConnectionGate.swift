@@ -5,9 +5,9 @@ import Synchronization
 
 /// The connections of one listener, kept within ``ListenerLimits``.
 ///
-/// A newcomer beyond a limit takes the place of a connection that waits: for a request, for the rest of one, or for its
-/// client to read. Of those, the peer with the most connections loses its oldest. So clients that only hold
-/// connections cannot keep out those that ask.
+/// Beyond a limit, a new connection replaces one that waits: for a request, for the rest of one, or for its client to
+/// read. Of those, the peer with the most connections loses its oldest. So clients that only hold connections cannot
+/// keep out those that send requests.
 final class ConnectionGate: Sendable {
     private enum Phase {
         /// No request is under way.
@@ -34,7 +34,7 @@ final class ConnectionGate: Sendable {
 
     private struct State {
         var entries: [ObjectIdentifier: Entry] = [:]
-        /// Connections closed since it was last told.
+        /// Connections closed since the last log line.
         var closed = 0
         var toldAt: NIODeadline?
     }
@@ -56,7 +56,7 @@ final class ConnectionGate: Sendable {
 
     // MARK: Coming and going
 
-    /// Takes in a new connection, closing another where there is no room.
+    /// Admits a new connection, and closes another one if there is no room.
     ///
     /// - Returns: whether it may stay.
     func open(_ channel: any Channel, at now: NIODeadline = .now()) -> Bool {
@@ -114,10 +114,10 @@ final class ConnectionGate: Sendable {
 
     // MARK: Phases of a connection
 
-    /// The head of a request has come.
+    /// The head of a request has arrived.
     func began(_ channel: any Channel) { enter(.receiving, channel) }
 
-    /// All of the request has come.
+    /// The whole request has arrived.
     func received(_ channel: any Channel) { enter(.answering, channel) }
 
     /// The answer is on its way.
@@ -130,12 +130,12 @@ final class ConnectionGate: Sendable {
         }
     }
 
-    /// The client reads no further, or reads again.
+    /// The client stops reading, or reads again.
     func noteStall(_ isStalled: Bool, of channel: any Channel) {
         state.withLock { $0.entries[ObjectIdentifier(channel)]?.stalledSince = isStalled ? .now() : nil }
     }
 
-    /// When the connection is to be closed if nothing happens on it; nil: its answer is being made.
+    /// When to close the connection if nothing happens on it; nil while its answer is prepared.
     func deadline(of channel: any Channel) -> NIODeadline? {
         guard let entry = state.withLock({ $0.entries[ObjectIdentifier(channel)] }) else { return nil }
         if let stalledSince = entry.stalledSince { return stalledSince + limits.stallTime }

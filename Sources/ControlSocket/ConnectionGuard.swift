@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import NIOCore
 
-/// Stands in the pipeline of one connection: asks the ``ConnectionGate`` to let it in, and closes it when its time is
+/// A handler in the pipeline of one connection: asks the ``ConnectionGate`` to admit it, and closes it when its time is
 /// over.
 final class ConnectionGuard: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = Any
     typealias InboundOut = Any
 
-    /// Between two looks at a connection whose answer is being made.
+    /// Between two checks of a connection whose answer is prepared.
     private static let lookInterval = TimeAmount.seconds(5)
 
     private let gate: ConnectionGate
@@ -37,7 +37,7 @@ final class ConnectionGuard: ChannelInboundHandler, RemovableChannelHandler {
         context.fireChannelWritabilityChanged()
     }
 
-    /// Closes the connection if it is overdue, else looks again when it may be.
+    /// Closes the connection if it is overdue, otherwise checks again when it may be.
     private func look(_ context: ChannelHandlerContext) {
         timer?.cancel()
         timer = nil

@@ -3,8 +3,8 @@ import ControlProtocol
 import KubernetesObjects
 import PolicyModel
 
-/// What the control socket asks of the agent. An ``ErrorAnswer`` that is thrown becomes the answer; after it nothing
-/// has changed, unless its code is ``ErrorCode/datapathFailed``.
+/// The calls of the control socket to the agent. A thrown ``ErrorAnswer`` becomes the answer; nothing has then changed,
+/// unless its code is ``ErrorCode/datapathFailed``.
 public protocol ControlBackend: Sendable {
     func status() async -> StatusAnswer
     func endpoints() async -> EndpointsAnswer
@@ -25,9 +25,9 @@ public protocol ControlBackend: Sendable {
     func setResolved(_ body: ResolvedBody?) async throws(ErrorAnswer) -> ResolvedAnswer
     /// Accepts a pod that the container runtime reports; answers when its policy is in the kernel.
     func attach(_ body: AttachmentBody) async throws(ErrorAnswer) -> AttachmentAnswer
-    /// Forgets it; no error where it is not known.
+    /// Forgets it; succeeds if it is not known.
     func detach(container: String, ifname: String) async throws(ErrorAnswer) -> DetachAnswer
-    /// Forgets all of a network that the runtime has not got any more.
+    /// Forgets all attachments of a network that the runtime no longer has.
     func collect(_ body: CollectBody) async throws(ErrorAnswer) -> DetachAnswer
     func attachments() async -> AttachmentsAnswer
     func resync() async throws(ErrorAnswer) -> ResyncAnswer

@@ -27,7 +27,7 @@ package enum ControlJSON {
         }
     }
 
-    /// A batch of records, one a line, and a last one if some were lost.
+    /// A batch of records, one per line, and a last one if some were lost.
     static func lines(_ batch: Backlog<FlowRecord>.Batch) throws -> ByteBuffer {
         var records = batch.elements
         if batch.lost > 0 { records.append(FlowRecord(kind: .lost, time: RFC3339.now(), lost: batch.lost)) }

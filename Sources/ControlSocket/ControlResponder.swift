@@ -7,14 +7,14 @@ import Manifests
 import NIOCore
 import PolicyModel
 
-/// Turns requests into calls of the agent, and what it says into responses.
+/// Turns requests into calls of the agent, and its results into responses.
 struct ControlResponder: Sendable {
     let backend: any ControlBackend
     let peers: PeerRule
     let bodies: BodyReader
     let gate: ConnectionGate
     let logger: Logger
-    /// Connections that may follow events at once: others are left for short calls, the plugin's above all.
+    /// Connections that may follow events at once: others stay free for short calls, above all the plugin's.
     private let followers = Budget(ControlDefaults.followers)
 
     init(backend: any ControlBackend, peers: PeerRule, bodies: BodyReader, gate: ConnectionGate, logger: Logger) {
@@ -31,7 +31,7 @@ struct ControlResponder: Sendable {
             let (path, method) = try route(request)
             try await peers.check(channel, method: method)
             guard path != .events else {
-                // Its body's end is the sign that the client leaves.
+                // The end of its body shows that the client leaves.
                 gate.received(channel)
                 return try await answer(path, method, request, [])
             }
@@ -135,7 +135,7 @@ struct ControlResponder: Sendable {
         return response
     }
 
-    /// Follows the events until the client leaves.
+    /// Streams events until the client leaves.
     private func follow(_ request: Request, _ kinds: Set<FlowRecord.Kind>) throws(ErrorAnswer) -> Response {
         guard let share = followers.take(1) else {
             throw ErrorAnswer(
@@ -147,11 +147,11 @@ struct ControlResponder: Sendable {
                 defer { withExtendedLifetime(share) {} }
                 let follower = await backend.follow(kinds)
                 do {
-                    // Bytes at once, so that a client sees that it follows.
+                    // Bytes at once, so that the client sees that the stream has begun.
                     try await writer.write(ByteBuffer())
                     try await request.body.consumeWithInboundCloseHandler { _ in
                         try await follower.batches { batch in
-                            // A client that does not read holds one piece as text, not all.
+                            // A client that does not read holds one piece as text, not everything.
                             for piece in batch.pieces(of: 64) { try await writer.write(ControlJSON.lines(piece)) }
                         }
                     } onInboundClosed: {

@@ -16,7 +16,7 @@ public struct ControlServer: Service {
     private let logger: Logger
     private let onReady: @Sendable () async -> Void
 
-    /// - Parameter onReady: runs once connections are taken.
+    /// - Parameter onReady: runs once connections are accepted.
     public init(
         file: SocketFile, backend: any ControlBackend, logger: Logger,
         bodyLimit: Int = ControlDefaults.bodyLimit, limits: ListenerLimits = .control,
@@ -67,13 +67,13 @@ extension ConnectionGate {
                 additionalChannelHandlers: [ConnectionGuard(self)], httpDecoderConfiguration: ListenerLimits.head))
     }
 
-    /// - Parameter channel: the listener's, which takes connections.
+    /// - Parameter channel: the listener's, which accepts connections.
     func watch(_ channel: any Channel) async {
         let added = channel.eventLoop.submit { [listener, logger] in
             try channel.pipeline.syncOperations.addHandler(
                 AcceptPause(listener: listener, logger: logger), position: .first)
         }
-        // Without an event loop there is no listener any more.
+        // Without an event loop there is no listener.
         try? await added.get()
     }
 }

@@ -3,15 +3,15 @@ import ControlProtocol
 import FlowTelemetry
 import Synchronization
 
-/// One client that follows the events. The agent offers records, the client's connection takes them; neither waits
-/// for the other.
+/// One client that follows events. The agent offers records, the client's connection takes them; neither waits for the
+/// other.
 public final class EventFollower: Sendable {
     private let backlog: Mutex<Backlog<FlowRecord>>
     private let signal: AsyncStream<Void>.Continuation
     private let signals: AsyncStream<Void>
     private let kinds: Set<FlowRecord.Kind>
 
-    /// - Parameter kinds: of records that the client wants; notices come as well.
+    /// - Parameter kinds: the kinds of records that the client wants; notices always come.
     public init(_ kinds: Set<FlowRecord.Kind>, limit: Int = ControlDefaults.eventBacklog) {
         self.kinds = kinds
         backlog = Mutex(Backlog(limit: limit))
@@ -28,10 +28,10 @@ public final class EventFollower: Sendable {
     /// Ends ``batches(_:)``.
     package func finish() { signal.finish() }
 
-    /// Hands batches to `receive` until the task is canceled, the agent stops, or `receive` throws.
+    /// Passes batches to `receive` until the task is canceled, the agent stops, or `receive` throws.
     public func batches(_ receive: (Backlog<FlowRecord>.Batch) async throws -> Void) async throws {
         for await _ in signals { try await send(receive) }
-        // What came last, before the end.
+        // The last records before the end.
         try Task.checkCancellation()
         try await send(receive)
     }

@@ -2,9 +2,9 @@
 
 /// Whether the kernel enforces what it should.
 public struct Health: Sendable, Hashable {
-    /// What is not in its place in the kernel and could not be put back. `/healthz` fails: a restart may help.
+    /// What is missing in the kernel and could not be restored. `/healthz` fails: a restart may help.
     public var missing: [String]
-    /// Why the kernel does not hold the newest policy (yet). `/readyz` fails.
+    /// Why the kernel does not hold the newest policy yet. `/readyz` fails.
     public var behind: [String]
 
     public init(missing: [String] = [], behind: [String] = []) {
@@ -12,6 +12,6 @@ public struct Health: Sendable, Hashable {
         self.behind = behind
     }
 
-    /// All of it, the worst first. Empty: healthy.
+    /// All problems, worst first. Empty: healthy.
     public var problems: [String] { missing + behind }
 }

@@ -8,16 +8,16 @@ public struct ListenerLimits: Sendable, Hashable {
     public var connections: Int
     /// Open connections of one peer address.
     public var connectionsPerPeer: Int
-    /// From a connection's begin to the end of its first request's head.
+    /// From the start of a connection to the end of its first request's head.
     public var headTime: TimeAmount = .seconds(10)
-    /// Between two requests of a connection, the head of the second included.
+    /// Between two requests of a connection, including the head of the second.
     public var idleTime: TimeAmount = .seconds(30)
     /// From a request's head to the end of its body.
     public var bodyTime: TimeAmount = .seconds(30)
     /// How long a client may leave an answer unread.
     public var stallTime: TimeAmount
 
-    /// Bytes of a request's head as a whole, bytes of one of its fields, and number of its fields.
+    /// Bytes of a request's head, bytes of one of its fields, and number of its fields.
     static let head = HTTP1Channel.Configuration.DecoderConfiguration(
         maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 16 << 10, maxHeaderFieldCount: 64)
 
@@ -27,9 +27,9 @@ public struct ListenerLimits: Sendable, Hashable {
         self.stallTime = stallTime
     }
 
-    /// For `/metrics` and probes, which any pod may ask: a few scrapers and the kubelet are the wanted ones.
+    /// For `/metrics` and probes, which any pod may call: the intended clients are a few scrapers and the kubelet.
     public static let metrics = ListenerLimits(connections: 64, connectionsPerPeer: 8, stallTime: .seconds(30))
-    /// For the control socket, which root alone may ask. All its clients are one peer. A person who pages through
-    /// events may let them wait for minutes.
+    /// For the control socket, which only root may call. All its clients are one peer. A person who pages through
+    /// events may leave them unread for minutes.
     public static let control = ListenerLimits(connections: 128, connectionsPerPeer: 128, stallTime: .seconds(300))
 }

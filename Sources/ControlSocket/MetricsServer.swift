@@ -6,13 +6,13 @@ import NIOPosix
 import PrometheusText
 import ServiceLifecycle
 
-/// What the metrics address asks of the agent.
+/// The calls of the metrics address to the agent.
 public protocol MetricsBackend: Sendable {
     func metrics() async -> [MetricFamily]
     func health() async -> Health
 }
 
-/// Where metrics and probes are answered.
+/// The address of metrics and probes.
 public struct MetricsAddress: Sendable, Hashable, CustomStringConvertible {
     public var host: String
     public var port: UInt16
@@ -51,8 +51,8 @@ public struct MetricsServer: Service {
     private let onReady: @Sendable (Int) async -> Void
 
     /// - Parameters:
-    ///   - retryInterval: between attempts to get the address.
-    ///   - onReady: runs, with the port, once connections are taken.
+    ///   - retryInterval: between attempts to bind the address.
+    ///   - onReady: runs, with the port, once connections are accepted.
     public init(
         address: MetricsAddress, backend: any MetricsBackend, logger: Logger, limits: ListenerLimits = .metrics,
         retryInterval: Duration = .seconds(5), onReady: @escaping @Sendable (Int) async -> Void = { _ in }
@@ -66,7 +66,7 @@ public struct MetricsServer: Service {
         self.onReady = onReady
     }
 
-    /// An address that is taken, or not there yet, is tried again: enforcing matters more than being watched.
+    /// An address that is in use, or not there yet, is retried: enforcement matters more than metrics.
     public func run() async {
         var lastProblem = ""
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
@@ -90,7 +90,7 @@ public struct MetricsServer: Service {
             configuration: .init(address: .hostname(address.host, port: Int(address.port))),
             eventLoopGroup: .singletonMultiThreadedEventLoopGroup, logger: logger.quietForServer,
             responder: { request, writer, channel in
-                // A body is not read, and what comes of it is the next wait's.
+                // A body is not read; its bytes count for the next wait.
                 gate.received(channel)
                 defer { gate.answered(channel) }
                 let response = await respond(to: request)

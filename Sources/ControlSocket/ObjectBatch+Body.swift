@@ -4,7 +4,7 @@ import KubernetesObjects
 import Manifests
 
 extension ObjectBatch {
-    /// Reads a body: YAML or JSON, one or many documents.
+    /// Reads a body: YAML or JSON, one or more documents.
     ///
     /// - Throws: an ``ErrorAnswer`` with every problem of every document.
     init(body bytes: [UInt8]) throws(ErrorAnswer) {

@@ -4,7 +4,7 @@ import ControlProtocol
 import Glibc
 import NIOCore
 
-/// Who may call: root and the daemon's own user, by what the kernel says of the socket's other end.
+/// Who may call: root and the daemon's own user, as the kernel identifies the socket's other end.
 struct PeerRule: Sendable {
     /// Users that may change what is in force.
     var mayChange: Set<uid_t> = [0, geteuid()]

@@ -5,7 +5,7 @@ import KubernetesObjects
 import NetworkTypes
 import PolicyModel
 
-/// The parameters behind the `?`, each at most once.
+/// The parameters after the `?`, each at most once.
 struct Query {
     private var values: [String: String] = [:]
 
@@ -37,7 +37,7 @@ struct Query {
 }
 
 extension Query {
-    /// What `kind` asks for: drops, audits, or both where it is left out.
+    /// The parameter `kind`: drops, audits, or both if it is left out.
     func eventKinds() throws(ErrorAnswer) -> Set<FlowRecord.Kind> {
         try allow(only: ["kind"])
         guard let text = optional("kind") else { return [.drop, .audit] }

@@ -19,7 +19,7 @@ extension PushedPolicy {
     }
 }
 
-/// Reads texts into values and gathers what is wrong; values are only of use if nothing is.
+/// Reads texts into values and collects errors; the values count only without errors.
 private struct ResolvedReader {
     var problems: [Problem] = []
 

@@ -5,15 +5,15 @@ import Synchronization
 /// metrics address must not be able to keep the agent busy. An answer is never older than its request.
 final class SharedAnswer<Answer: Sendable>: Sendable {
     private struct State {
-        /// Has not put the question yet: others may join.
+        /// Has not called yet: further requests may join.
         var next: Task<Answer, Never>?
-        /// The one before, which may be under way.
+        /// The previous call, which may be under way.
         var last: Task<Answer, Never>?
-        /// When the answer before came.
+        /// When the previous answer arrived.
         var lastEnd: ContinuousClock.Instant?
     }
 
-    /// Between an answer and the next question.
+    /// Between an answer and the next call.
     private static var pause: Duration { .milliseconds(50) }
 
     private let ask: @Sendable () async -> Answer

@@ -6,7 +6,7 @@ import Glibc
 public struct SocketFile: Sendable {
     public let path: String
 
-    /// - Throws: ``SocketFileError/pathTooLong`` where the system could not bind it.
+    /// - Throws: ``SocketFileError/pathTooLong`` if the system could not bind it.
     public init(path: String) throws(SocketFileError) {
         guard !path.isEmpty, path.utf8.count <= ControlDefaults.socketPathLimit else { throw .pathTooLong(path) }
         self.path = path

@@ -69,7 +69,7 @@ extension RuleIdentity {
         if case .failsafe(let what) = self { what } else { name }
     }
 
-    /// Empty for what holds for both directions.
+    /// Empty for a text about both directions.
     fileprivate var directionText: String {
         switch self {
         case .rule(_, let direction, _, _), .isolation(let direction, _), .ownNode(let direction),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why the kernel could not be programmed. What was programmed before stays.
+/// Why the kernel could not be programmed. Its previous state stays.
 public enum KernelError: Error, Sendable, Hashable, CustomStringConvertible {
     /// `operation` failed with the errno `code`; `detail` is the kernel's message (a verifier log, for example).
     case system(operation: String, code: Int32, detail: String)

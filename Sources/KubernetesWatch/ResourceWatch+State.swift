@@ -15,7 +15,7 @@ extension ResourceWatch {
         case waiting(TimerID, Next)
     }
 
-    /// What is asked for after a wait.
+    /// What to request after a wait.
     enum Next: Sendable {
         /// The list from its beginning.
         case list(isAbsent: Bool)
@@ -100,7 +100,7 @@ extension ResourceWatch.State {
         }
     }
 
-    /// What goes on where the request under way is given up, or what is waited for.
+    /// What continues when the request under way, or the wait, is given up.
     var next: ResourceWatch.Next {
         switch self {
         case .idle: .list(isAbsent: false)

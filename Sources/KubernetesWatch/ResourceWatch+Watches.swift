@@ -44,7 +44,7 @@ extension ResourceWatch {
         }
     }
 
-    /// An object was added or modified. Repeated and late events are told by versions.
+    /// An object was added or modified. Versions identify repeated and late events.
     private mutating func set(
         _ received: ReceivedObject, _ watch: inout Watch, _ events: inout [ObjectEvent]
     ) -> WatchFailure? {

@@ -30,7 +30,7 @@ extension Batch {
         }
     }
 
-    /// As many messages as the members need; none for no members.
+    /// As many messages as the members need; none without members.
     private mutating func write<Element>(
         _ members: some Sequence<Element>, to set: String, _ type: nf_tables_msg_types, _ flags: Int32, _ step: String,
         _ put: (inout ElementWriter, Element) -> Void

@@ -4,7 +4,7 @@ import Glibc
 import KernelErrors
 
 extension TableIdentity.Family {
-    /// As the kernel numbers it.
+    /// The kernel's number of the family.
     var number: UInt16 {
         switch self {
         case .inet: UInt16(NFPROTO_INET)
@@ -13,7 +13,7 @@ extension TableIdentity.Family {
     }
 }
 
-/// A transaction on one table as the kernel takes it: one datagram, all or nothing.
+/// A transaction on one table in the kernel's form: one datagram, all or nothing.
 package struct Batch: ~Copyable {
     package private(set) var buffer = NetfilterBuffer()
     private let table: TableIdentity
@@ -34,7 +34,7 @@ package struct Batch: ~Copyable {
         buffer.append { nftnl_batch_begin($0, sequence) }
     }
 
-    /// Adds a message, which `body` fills; `step` says what it does, for the error if it fails.
+    /// Appends a message, which `body` fills; `step` says what it does, for the error if it fails.
     mutating func append(
         _ type: nf_tables_msg_types, _ flags: Int32 = 0, _ step: String,
         _ body: (_ header: UnsafeMutablePointer<nlmsghdr>, _ table: TableIdentity) -> Void
@@ -69,7 +69,7 @@ package struct Batch: ~Copyable {
 }
 
 extension NetfilterSocket {
-    /// Carries out a transaction on a table.
+    /// Commits a transaction on a table.
     ///
     /// - Returns: how many bytes were sent.
     @discardableResult

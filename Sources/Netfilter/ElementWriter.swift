@@ -11,7 +11,7 @@ struct ElementWriter {
     private static let elementLimit = 900
     private static let byteLimit = 56 << 10
 
-    /// Names the set that a message is about.
+    /// Names the set of a message.
     static func target(_ set: String, of table: TableIdentity, _ header: UnsafeMutablePointer<nlmsghdr>) {
         mnl_attr_put_strz(header, UInt16(NFTA_SET_ELEM_LIST_TABLE.rawValue), table.name)
         mnl_attr_put_strz(header, UInt16(NFTA_SET_ELEM_LIST_SET.rawValue), set)

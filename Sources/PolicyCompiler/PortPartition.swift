@@ -60,7 +60,7 @@ package struct PortPartition: Sendable {
         return recut()
     }
 
-    /// Forgets ranges out of use: classes only merge.
+    /// Forgets unused ranges: classes only merge.
     package mutating func settle() -> Change? {
         guard cutting.count != references.count else { return nil }
         cutting = Set(references.keys)

@@ -100,7 +100,7 @@ extension StableKey {
         self = hash.finish()
     }
 
-    /// A peer set: members that change are no part of its key, so that it is found again after they did.
+    /// A peer set: changing members are not part of its key, so that it is found again after they change.
     package init(_ description: PeerSetDescription) {
         var hash = StableHash()
         hash.add(description.description)

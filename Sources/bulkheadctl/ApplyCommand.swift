@@ -16,7 +16,7 @@ struct DocumentOptions: ParsableArguments {
     @Flag(name: [.customShort("R"), .long], help: "Also read the directories below a directory.")
     var recursive = false
 
-    /// All that is named, one after the other.
+    /// All named inputs, one after the other.
     func read() throws -> SentDocuments {
         let inputs = ManifestInput.read(
             filename, isRecursive: recursive, limits: ManifestLimits(fileSize: ControlDefaults.bodyLimit))
@@ -27,7 +27,7 @@ struct DocumentOptions: ParsableArguments {
     }
 }
 
-/// What is sent in one body, and what it is called in messages.
+/// The documents that are sent in one body, and their name in messages.
 struct SentDocuments {
     var inputs: [ManifestInput]
 
@@ -38,7 +38,7 @@ struct SentDocuments {
         return Array(texts.joined(separator: Array("\n---\n".utf8)))
     }
 
-    /// - Throws: what is wrong, by file and line, which the daemon could only tell by line of the body.
+    /// - Throws: the errors by file and line, which the daemon could only report by line of the body.
     func check() throws(CommandFailure) {
         let problems = ManifestCheck.run(inputs).problems.map(\.error)
         guard !problems.isEmpty else { return }

@@ -5,7 +5,7 @@ import Documents
 
 /// Answers a file of questions, line by line, in order.
 struct BulkVerdict {
-    /// Bytes of one line at most; a question has about a hundred.
+    /// Limit of bytes per line; a question has about a hundred.
     private static let lineLimit = 1 << 16
     private static let outputChunk = 1 << 16
 

@@ -37,7 +37,7 @@ struct BulkheadCtl: AsyncParsableCommand {
         }
     }
 
-    /// Says which command was probably meant: options have that from the parser, commands don't.
+    /// Suggests the command that was probably meant: the parser does this for options, not for commands.
     private static func refuseUnknownCommand(_ arguments: ArraySlice<String>) throws {
         let names = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
         guard let word = arguments.first, !word.hasPrefix("-"), !names.contains(word) else { return }
@@ -63,7 +63,7 @@ struct BulkheadCtl: AsyncParsableCommand {
     }
 }
 
-/// The codes that the process ends with.
+/// The exit codes of the process.
 enum ExitStatus: Int32 {
     case done = 0
     case failure = 1

@@ -31,7 +31,7 @@ struct CheckCommand: ParsableCommand {
         var problems: [Problem]
         /// Documents without effect.
         var notices: [String]
-        /// Those of the notices that are policies.
+        /// The notices about policies.
         var warnings: [String]
     }
 
@@ -59,7 +59,7 @@ struct CheckCommand: ParsableCommand {
     }
 }
 
-/// Documents without effect, one a line.
+/// Documents without effect, one per line.
 enum Notices {
     static func text(notices: [String], warnings: [String]) -> String {
         let isWarning = Set(warnings)

@@ -5,7 +5,7 @@ import Documents
 import NIOCore
 import NIOHTTP1
 
-/// `--socket`, for each command that asks the daemon.
+/// `--socket`, for each command that calls the daemon.
 struct SocketOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The daemon's control socket.", valueName: "path"), completion: .file())
     var socket: String = ControlDefaults.socketPath
@@ -25,21 +25,21 @@ struct SocketOptions: ParsableArguments {
     var client: ControlClient { ControlClient(socketPath: socket, timeout: timeout) }
 }
 
-/// Asks the daemon over its socket, one connection a question.
+/// Calls the daemon through its socket, one connection per call.
 struct ControlClient {
     typealias Connection = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
 
-    /// Bytes of an answer that are taken in; a dump of large tables is the largest.
+    /// Limit of bytes of an answer; a dump of large tables is the largest.
     private static let answerLimit = 1 << 30
 
     let socketPath: String
-    /// Seconds until an answer has to begin; nil: as many as suit the call.
+    /// Seconds in which an answer must begin; nil: as many as suit the call.
     var timeout: Int?
 
     /// The answer of a call, decoded.
     ///
-    /// - Parameter invalid: what to say of a body that the daemon finds invalid; nil: what it says itself.
-    /// - Throws: ``CommandFailure`` with what the daemon said, or why it could not be asked.
+    /// - Parameter invalid: the message for a body that the daemon finds invalid; nil: the daemon's own message.
+    /// - Throws: ``CommandFailure`` with the daemon's message, or the reason why it could not be called.
     func ask<Answer: Decodable & Sendable>(
         _ type: Answer.Type, _ method: ControlMethod, _ path: ControlPath, query: [(String, String)] = [],
         body: [UInt8] = [], invalid: String? = nil
@@ -71,7 +71,7 @@ struct ControlClient {
         return answer
     }
 
-    /// Hands over the answer's body part by part as it comes.
+    /// Passes on the answer's body part by part.
     func send(
         _ method: ControlMethod, _ path: ControlPath, query: [(String, String)] = [], body: [UInt8] = [],
         receive: (ByteBuffer) throws -> Void
@@ -87,7 +87,8 @@ struct ControlClient {
                 version: .http1_1, method: HTTPMethod(rawValue: method.rawValue),
                 uri: path.rawValue + Self.text(of: query), headers: headers)
             let content = body.isEmpty ? [] : [HTTPClientRequestPart.body(.byteBuffer(ByteBuffer(bytes: body)))]
-            // The daemon may answer and close before all is sent (a body that is too large): its answer counts then.
+            // The daemon may answer and close before everything is sent (a body that is too large): its answer then
+            // counts.
             var unsent: (any Error)?
             do {
                 try await outbound.write(contentsOf: [.head(head)] + content + [.end(nil)])

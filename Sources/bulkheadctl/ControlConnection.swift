@@ -6,7 +6,7 @@ import NIOHTTP1
 import NIOPosix
 import Synchronization
 
-/// Connects to the daemon's socket, and says what to do where that fails.
+/// Connects to the daemon's socket, and says what to do if that fails.
 enum ControlConnection {
     static func connect(_ path: String) async throws -> ControlClient.Connection {
         do {
@@ -59,10 +59,10 @@ final class AnswerDeadline: Sendable {
         timer.withLock { $0 = scheduled }
     }
 
-    /// The answer has begun, or is not waited for any more.
+    /// The answer has begun, or is no longer needed.
     func cancel() { timer.withLock { $0?.cancel() } }
 
-    /// What to say where it did not begin in time.
+    /// The message if it did not begin in time.
     var failure: CommandFailure? {
         guard expired.withLock({ $0 }) else { return nil }
         return CommandFailure(

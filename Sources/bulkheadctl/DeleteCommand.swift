@@ -72,7 +72,7 @@ struct DeleteCommand: AsyncParsableCommand {
         "anp": .adminNetworkPolicy, "banp": .baselineAdminNetworkPolicy,
     ]
 
-    /// By a name in lower case, one or many, or abbreviated.
+    /// By a name in lower case, singular or plural, or abbreviated.
     private static func kind(_ name: String) -> ObjectKind? {
         shortNames[name]
             ?? ObjectKind.allCases.first { kind in

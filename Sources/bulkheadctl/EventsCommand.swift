@@ -101,7 +101,7 @@ struct EventsCommand: AsyncParsableCommand {
     private struct Enough: Error {}
 }
 
-/// Puts the lines of a stream together again.
+/// Reassembles the lines of a stream.
 struct LineSplitter {
     private var rest: [UInt8] = []
 

@@ -5,7 +5,7 @@ import Glibc
 enum InputFile {
     /// The bytes of the file, or of standard input for `-`.
     ///
-    /// - Throws: ``CommandFailure`` where it cannot be read or has more than `limit` bytes.
+    /// - Throws: ``CommandFailure`` if it cannot be read or has more than `limit` bytes.
     static func read(_ path: String, limit: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
         try forEachChunk(path) { chunk in
@@ -17,7 +17,7 @@ enum InputFile {
         return bytes
     }
 
-    /// Hands over the file, or standard input for `-`, piece by piece.
+    /// Passes on the file, or standard input for `-`, piece by piece.
     static func forEachChunk(_ path: String, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
         let descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw CommandFailure("cannot open \(path): \(reason())") }

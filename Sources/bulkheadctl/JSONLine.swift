@@ -4,7 +4,7 @@ import ControlProtocol
 import Documents
 import PolicyModel
 
-/// Writes answers as JSON straight into a buffer, the same fields as ``VerdictAnswer``; a general encoder takes twenty
+/// Writes answers as JSON straight into a buffer, with the fields of ``VerdictAnswer``; a general encoder takes twenty
 /// times as long as the verdict itself.
 enum JSONLine {
     static func append(_ decision: ClusterDecision, to output: inout [UInt8]) {

@@ -27,7 +27,7 @@ struct OfflineCluster {
         pods = check.objects.compactMap { if case .pod(let pod) = $0 { pod } else { nil } }
     }
 
-    /// The answer to one question; of a Service's name or address, what its backend pods decide.
+    /// The answer to one question; for a Service's name or address, the decisions of its backend pods.
     mutating func answer(_ query: VerdictQuery) throws -> VerdictAnswer {
         guard let service = try service(query.to), let port = query.port else { return try decide(query, query.to) }
         let backends = try backends(of: service, query.ipProtocol, port)
@@ -71,7 +71,7 @@ struct OfflineCluster {
         }
     }
 
-    /// The pods that it selects, each with the port that a packet gets.
+    /// The pods that it selects, each with the port that receives a packet.
     private func backends(
         of service: Service, _ ipProtocol: IPProtocol, _ number: UInt16
     ) throws -> [(Pod, UInt16)] {

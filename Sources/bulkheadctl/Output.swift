@@ -3,7 +3,7 @@ import ArgumentParser
 import FoundationEssentials
 import Yams
 
-/// How an answer is printed.
+/// The format of an answer.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     case text
     case wide
@@ -18,10 +18,10 @@ struct OutputOptions: ParsableArguments {
         help: "text, for people; wide, with all columns and nothing cut; json or yaml, for programs.")
     var output: OutputFormat = .text
 
-    /// Whether everything is wanted, however wide.
+    /// Whether to print everything, however wide.
     var isWide: Bool { output == .wide }
 
-    /// Prints `value`, as text the way `text` says.
+    /// Prints `value`, as the text that `text` returns.
     func print<Value: Encodable>(_ value: Value, text: (Value) -> String) throws {
         switch output {
         case .text, .wide: Terminal.write(text(value))

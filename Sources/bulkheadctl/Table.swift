@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Columns for people: aligned by their widest cell, two spaces between. Where the output has a width, the last column
-/// is wrapped at spaces and the widest others are shortened in their middle; elsewhere nothing is cut.
+/// Columns for people: aligned by their widest cell, two spaces between. If the output has a width, the last column is
+/// wrapped at spaces and the widest others are shortened in their middle; otherwise nothing is cut.
 struct Table {
     struct Cell: ExpressibleByStringInterpolation {
         var text: String
@@ -13,7 +13,7 @@ struct Table {
         init(stringLiteral text: String) { self.init(text) }
     }
 
-    /// Columns that a shortened column keeps, and a wrapped one has, at least.
+    /// The smallest width of a shortened or wrapped column.
     private static let shortest = 12
     private static let narrowest = 20
 
@@ -27,12 +27,12 @@ struct Table {
 
     mutating func add(row cells: [Cell]) { rows.append(cells) }
 
-    /// Whether it has rows beside its titles.
+    /// Whether it has no rows except its titles.
     var isEmpty: Bool { rows.count == 1 }
 
     var text: String { text(width: Terminal.width) }
 
-    /// - Parameter width: columns of the output; nil: as many as it takes.
+    /// - Parameter width: columns of the output; nil: unlimited.
     func text(width: Int?) -> String {
         let columns = rows.map(\.count).max() ?? 0
         var widths = (0..<columns).map { column in
@@ -72,7 +72,7 @@ struct Table {
         return text + "\n"
     }
 
-    /// Without its middle, where names differ least: their beginning says what they are, and their end which one.
+    /// Without its middle, where names differ least: the beginning says what kind they are, and the end which one.
     private static func shortened(_ text: String, _ width: Int) -> String {
         guard text.count > width else { return text }
         let end = (width - 1) / 2

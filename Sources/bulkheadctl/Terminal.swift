@@ -4,13 +4,13 @@ import Glibc
 
 /// Standard output and error.
 enum Terminal {
-    /// Whether colors are wanted: only on a terminal, and not where NO_COLOR is set (https://no-color.org).
+    /// Whether colors are wanted: only on a terminal, and not if NO_COLOR is set (https://no-color.org).
     static let hasColor: Bool = {
         let refused = getenv("NO_COLOR").map { String(cString: $0) } ?? ""
         return isatty(STDOUT_FILENO) == 1 && refused.isEmpty
     }()
 
-    /// Columns that the output has: what COLUMNS says, or the terminal. Nil where neither does.
+    /// Columns of the output: COLUMNS, or those of the terminal. Nil if there are neither.
     static let width: Int? = {
         if let columns = getenv("COLUMNS").flatMap({ Int(String(cString: $0)) }) { return columns > 0 ? columns : nil }
         var size = winsize()
@@ -60,7 +60,7 @@ enum Terminal {
 
     private static let colorCodes: [String] = hasColor ? ["\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[0m"] : []
 
-    /// C0 and C1 controls, and the characters that turn the direction of text around (Unicode, UAX 9).
+    /// C0 and C1 controls, and the characters that reverse the direction of text (Unicode, UAX 9).
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar {
         case "\n", "\t": false
@@ -71,7 +71,7 @@ enum Terminal {
         }
     }
 
-    /// JSON as it came, which escapes what lies below a space; what else a terminal would obey is escaped here.
+    /// JSON as received, which escapes characters below a space; other control characters are escaped here.
     static func writeJSON(_ bytes: [UInt8]) {
         guard bytes.contains(where: { $0 == 0x7f || $0 == 0xc2 || $0 == 0xe2 }) else { return write(bytes) }
         write(String(decoding: bytes, as: UTF8.self))
@@ -89,7 +89,7 @@ enum Terminal {
     }
 }
 
-/// Why a command could not do what it was asked.
+/// Why a command failed.
 struct CommandFailure: Error, CustomStringConvertible {
     var description: String
     init(_ description: String) { self.description = description }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import BridgeGuard
+import CommandOptions
 import ControlProtocol
 import DatapathEBPF
 import DatapathNFTables
@@ -40,7 +41,7 @@ struct UninstallCommand: ParsableCommand {
         defer { withExtendedLifetime(lock) {} }
         try NFTablesDatapath.checkUnused()
         let listsLinks = EBPFDatapath.canListLinks
-        // First of all: what starts now must not wait for a daemon that does not come.
+        // First, because a pod that starts now must not wait for a daemon that never comes.
         let removed =
             try directories.installation.remove() + EBPFDatapath.uninstall(bpffs: bpffs, withUnpinned: listsLinks)
             + NFTablesDatapath.uninstall()

@@ -94,7 +94,7 @@ struct VerdictCommand: AsyncParsableCommand {
         guard let from, let to, let port else { throw ValidationError("FROM, TO and PORT/PROTOCOL are needed") }
         do {
             let query = try VerdictQuery(from: from, to: to, port: port, namespace: namespace)
-            // The daemon knows of no Services.
+            // The daemon knows no Services.
             if manifests.isEmpty, query.to.flow == nil { throw query.serviceError }
             return query
         } catch {

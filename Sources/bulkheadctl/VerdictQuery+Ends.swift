@@ -2,7 +2,7 @@
 import NetworkTypes
 import PolicyModel
 
-/// How the ends of a flow are written: `namespace/pod`, `pod`, or an address.
+/// The texts of a flow's ends: `namespace/pod`, `pod`, or an address.
 extension VerdictQuery {
     private static let serviceWords: Set = ["svc", "service", "services"]
 
@@ -10,7 +10,7 @@ extension VerdictQuery {
     static func end(_ text: some StringProtocol, namespace: String? = nil) throws(QueryError) -> FlowEnd {
         switch FlowEnd(text) {
         case .pod(let namespace, let name)?:
-            // Names of namespaces have no dots, and addresses do.
+            // Names of namespaces have no dots; addresses do.
             if isName(namespace), isName(name), !namespace.contains("."), !serviceWords.contains(namespace) {
                 return .pod(namespace: namespace, name: name)
             }
@@ -25,7 +25,7 @@ extension VerdictQuery {
         return .pod(namespace: namespace, name: String(text))
     }
 
-    /// The end that receives may be a Service: `svc/NAME`, `NAMESPACE/svc/NAME`, `NAME.NAMESPACE.svc`.
+    /// The receiving end may be a Service: `svc/NAME`, `NAMESPACE/svc/NAME`, `NAME.NAMESPACE.svc`.
     static func serviceOrEnd(_ text: String, namespace: String) throws(QueryError) -> End {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         if parts.count == 2, serviceWords.contains(parts[0].lowercased()), isName(parts[1]) {
@@ -41,7 +41,7 @@ extension VerdictQuery {
         return .flow(try end(text, namespace: namespace))
     }
 
-    /// Services have no verdict: netfilter puts a backend's address in place of theirs before a packet is judged.
+    /// Services have no verdict: netfilter replaces their address by a backend's before a packet is judged.
     var serviceError: QueryError {
         var name = "that"
         if case .service(let namespace, let service) = to { name = "\(namespace)/\(service)" }

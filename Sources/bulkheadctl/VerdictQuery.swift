@@ -14,7 +14,7 @@ struct VerdictQuery {
         var flow: FlowEnd? { if case .flow(let end) = self { end } else { nil } }
     }
 
-    /// Nil where an end is a Service.
+    /// Nil if an end is a Service.
     var question: FlowQuestion? {
         guard let from = from.flow, let to = to.flow else { return nil }
         return FlowQuestion(from: from, to: to, ipProtocol: ipProtocol, port: port)
@@ -34,7 +34,7 @@ struct VerdictQuery {
 
     /// - Parameters:
     ///   - port: `80/tcp`, `80`, `icmp`, `/47`.
-    ///   - namespace: of pods that are named without one.
+    ///   - namespace: for pods that are named without one.
     init(from: String, to: String, port text: String, namespace: String = "default") throws(QueryError) {
         self.from = .flow(try Self.end(from, namespace: namespace))
         self.to = try Self.serviceOrEnd(to, namespace: namespace)

@@ -24,7 +24,7 @@ struct BulkheadD: ParsableCommand {
         version: BuildVersion.text)
 
     enum DatapathKind: String, ExpressibleByArgument, CaseIterable {
-        /// eBPF where the kernel can, else nftables.
+        /// eBPF if the kernel supports it, otherwise nftables.
         case auto
         case ebpf
         case nftables
@@ -226,8 +226,8 @@ struct BulkheadD: ParsableCommand {
 
 @main
 enum Entry {
-    /// Not asynchronous: capabilities belong to a thread and go over to the threads that it starts, so they are
-    /// dropped before there is another one.
+    /// Not asynchronous: capabilities belong to a thread and are inherited by the threads that it starts, so they are
+    /// dropped before there is a second one.
     static func main() {
         let command: BulkheadD
         do {

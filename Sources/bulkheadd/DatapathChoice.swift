@@ -8,7 +8,7 @@ import Logging
 import NodeNetwork
 import PolledThread
 
-/// Takes the datapath that was asked for, or the best that the kernel can, and starts an agent on it.
+/// Opens the datapath of the option, or the best that the kernel supports, and starts an agent on it.
 struct DatapathChoice {
     let command: BulkheadD
     let setUp: ProcessSetUp
@@ -17,13 +17,13 @@ struct DatapathChoice {
     let cluster: ClusterFollower?
     let plugin: PluginKeeping?
 
-    /// What the directories hold at the start.
+    /// The content of the directories at the start.
     struct Found {
         var manifests: ManifestChange
         var guardrails: ManifestChange
     }
 
-    /// Why it is a datapath that was asked for.
+    /// The reason for a datapath chosen by an option.
     private var asked: String { "--datapath \(command.datapath.rawValue)" }
 
     func start() async throws -> any RunningAgent {
@@ -35,7 +35,7 @@ struct DatapathChoice {
         }
     }
 
-    /// The real programs are loaded, attached and pinned, once; whatever of it fails leads to nftables.
+    /// Loads, attaches and pins the real programs once; any failure leads to nftables.
     private func best(_ thread: KernelThread) async throws -> any RunningAgent {
         if let error = setUp.bpffsError { return try await instead("\(error)", thread) }
         let support = EBPFSupport()

@@ -5,7 +5,7 @@ import Documents
 import Glibc
 import Logging
 
-/// Writes one line an entry to standard error, as text for people or JSON for programs. Small, because the formatters
+/// Writes one line per entry to standard error, as text for people or JSON for programs. Small, because the formatters
 /// of full Foundation cost tens of megabytes.
 struct LineLogHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
@@ -27,7 +27,7 @@ struct LineLogHandler: LogHandler {
             case .text: text(event.level, "\(event.message)", all)
             case .json: json(event.level, "\(event.message)", all)
             }
-        // One write a line, so that lines of several threads don't mix.
+        // One write per line, so that lines of several threads do not mix.
         let bytes = Array(line.utf8)
         _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
@@ -51,7 +51,7 @@ struct LineLogHandler: LogHandler {
         return "{" + fields.map { "\(JSONString.quoted($0)):\(JSONString.quoted($1))" }.joined(separator: ",") + "}\n"
     }
 
-    /// Control characters must not let a message pass for another line.
+    /// Control characters must not make a message look like a separate line.
     static func visible(_ text: String) -> String {
         text.unicodeScalars.contains { $0.value < 32 || (127..<160).contains($0.value) }
             ? String(JSONString.quoted(text).dropFirst().dropLast()) : text

@@ -14,7 +14,7 @@ final class PluginKeeping: Sendable {
     private let logger: Logger
     private let keeper = Mutex<InstallationKeeper?>(nil)
 
-    /// Nil where it is not asked for.
+    /// Nil without the option.
     init?(_ command: BulkheadD, _ logger: Logger) throws {
         let options = command.plugin
         guard options.installCNI else { return nil }
@@ -24,7 +24,7 @@ final class PluginKeeping: Sendable {
         self.logger = logger
     }
 
-    /// Once the control socket answers: before that, an installed plugin would only wait.
+    /// Call this once the control socket answers: before that, an installed plugin would only wait.
     func start() {
         do {
             let started = try InstallationKeeper(installation, program: program, settings: settings) {

@@ -1,21 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import CNIInstallation
 import ChainedCNI
+import CommandOptions
 import ControlProtocol
-
-/// Where the node's CNI is.
-struct CNIDirectories: ParsableArguments {
-    @Option(help: ArgumentHelp("Directory of the node's CNI plugins.", valueName: "dir"), completion: .directory)
-    var cniBinDir: String = ControlDefaults.cniBinaries
-
-    @Option(help: ArgumentHelp("Directory of the node's CNI configuration.", valueName: "dir"), completion: .directory)
-    var cniConfDir: String = ControlDefaults.cniConfigurations
-
-    var installation: PluginInstallation {
-        PluginInstallation(binaryDirectory: cniBinDir, configurationDirectory: cniConfDir)
-    }
-}
 
 /// How the chained CNI plugin is installed.
 struct PluginOptions: ParsableArguments {

@@ -4,16 +4,16 @@ import Glibc
 
 /// What the process sets up before it has a second thread.
 struct ProcessSetUp: Sendable {
-    /// Why there is no BPF file system, where one is wanted but can be done without.
+    /// Why there is no BPF file system, if one is wanted but not required.
     private(set) var bpffsError: SetUpError?
     /// Where a BPF file system was mounted because there was none.
     private(set) var mounted: String?
 
-    /// Mounts bpffs where it is wanted and missing, then gives up all privileges that are not needed.
+    /// Mounts a BPF file system if it is wanted and missing, then drops all privileges that are not needed.
     ///
     /// - Throws: ``SetUpError``.
     init(for command: BulkheadD) throws(SetUpError) {
-        // A heap a thread costs memory; this process allocates little, and by few threads.
+        // A heap per thread costs memory; this process allocates little, in few threads.
         bh_bound_heap()
         // If a client of the socket leaves, the next write fails; no signal ends this process.
         signal(SIGPIPE, SIG_IGN)
@@ -32,8 +32,8 @@ struct ProcessSetUp: Sendable {
         try Self.keepCapabilities(command.cleanup ? Self.forCleanUp : forDaemon)
     }
 
-    /// Many times what all listeners grant their clients. Not all that the hard limit allows: some programs close as
-    /// many as there may be when they start, credential plugins among them.
+    /// Many times what all listeners grant their clients. Not the whole hard limit: some programs, credential plugins
+    /// among them, close that many descriptors when they start.
     private static let enoughDescriptors: UInt = 8192
 
     /// CAP_NET_ADMIN: capability.h.
@@ -41,10 +41,10 @@ struct ProcessSetUp: Sendable {
     /// CAP_PERFMON (38) and CAP_BPF (39) as well.
     private static let forBPF: UInt64 = forNetfilter | 1 << 38 | 1 << 39
 
-    /// CAP_SYS_ADMIN (21) too: the kernel's links are listed by it alone.
+    /// CAP_SYS_ADMIN (21) too: only it can list the kernel's links.
     private static let forCleanUp: UInt64 = forBPF | 1 << 21
 
-    /// Those of `wanted` that the process has; the kernel says what is missing when it is asked to do something.
+    /// Keeps those of `wanted` that the process has; later calls fail with the kernel's error if one is missing.
     private static func keepCapabilities(_ wanted: UInt64) throws(SetUpError) {
         let code = bh_keep_capabilities(wanted)
         guard code == 0 else {

@@ -44,7 +44,7 @@ struct Run {
                 "links that are not pinned there were not searched for, which requires CAP_SYS_ADMIN",
                 metadata: ["bpffs": "\(command.bpffs)"])
         }
-        // First of all: what starts now must not wait for a daemon that does not come.
+        // First, because a pod that starts now must not wait for a daemon that never comes.
         let removed =
             try command.plugin.directories.installation.remove()
             + EBPFDatapath.uninstall(bpffs: command.bpffs, withUnpinned: listsLinks)
@@ -75,7 +75,7 @@ struct Run {
 
     private func serve() async throws -> Int32 {
         let socket = try SocketFile(path: command.socket)
-        // Asked before anything in the kernel is changed.
+        // Before anything in the kernel changes.
         try socket.prepare()
         let lock = try takeLock()
         defer { withExtendedLifetime(lock) {} }
@@ -94,14 +94,14 @@ struct Run {
             onReady: { plugin?.start() })
         var configuration = ServiceGroupConfiguration(
             services: [daemon], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-        // A client that stops half-way through a request is not waited for.
+        // The shutdown does not wait for a client that stops halfway through a request.
         configuration.maximumGracefulShutdownDuration = .seconds(3)
         try await ServiceGroup(configuration: configuration).run()
         logger.info("stopped; policy stays in force")
         return 0
     }
 
-    /// Before anything in the kernel is changed: another daemon may enforce here, by either datapath.
+    /// Before anything in the kernel changes: another daemon may enforce here, with either datapath.
     private func takeLock() throws(NamespaceLockError) -> NamespaceLock {
         let lock = try NamespaceLock()
         if let problem = lock.problem {
@@ -112,7 +112,7 @@ struct Run {
         return lock
     }
 
-    /// The API server to follow; nil: none was asked for.
+    /// The API server to follow; nil without the option.
     private func access() throws(AccessError) -> ClusterAccess? {
         if let file = command.kubeconfig { return try Kubeconfig.read(file, context: command.context) }
         guard command.inCluster else { return nil }
@@ -128,7 +128,7 @@ struct Run {
     }
 }
 
-/// The directories that are watched, as far as they were asked for.
+/// The watched directories of the options.
 private struct Directories {
     var guardrails: ManifestDirectory?
     var manifests: ManifestDirectory?

@@ -97,8 +97,8 @@ import Testing
         let fixture = try AgentFixture()
         try await fixture.start()
         var network = NetworkState()
-        _ = network.apply(.link(Link(index: 5, name: "vethweb", kind: "veth")))
-        _ = network.apply(
+        _ = network.observe(.link(Link(index: 5, name: "vethweb", kind: "veth")))
+        _ = network.observe(
             .route(
                 Route(destination: CIDR(host: try IPAddress("10.1.0.1")), metric: 0, links: [5], hasGateway: false),
                 replaces: false))
@@ -109,17 +109,17 @@ import Testing
         #expect(endpoints.first { $0.name == "redis" }?.interface == nil)
         #expect(fixture.kernel.calls.contains("setPlace \(web.id) vethweb"))
 
-        // The same state again is no work; nor is a route that leads elsewhere. A link that is gone is reported.
+        // The same state again causes no work, nor does a route that leads elsewhere. A link that is gone is reported.
         let calls = fixture.kernel.calls.count
         await fixture.agent.networkChanged(.success(network))
         #expect(fixture.kernel.calls.count == calls)
-        _ = network.apply(.link(Link(index: 6, name: "other", kind: "veth")))
-        _ = network.apply(
+        _ = network.observe(.link(Link(index: 6, name: "other", kind: "veth")))
+        _ = network.observe(
             .route(Route(destination: CIDR(host: try IPAddress("10.1.0.1")), metric: 0, links: [6]), replaces: true))
         await fixture.agent.networkChanged(.success(network))
         #expect(fixture.kernel.calls.count == calls)
-        _ = network.apply(.linkRemoved(index: 6))
-        _ = network.apply(.linkRemoved(index: 5))
+        _ = network.observe(.linkRemoved(index: 6))
+        _ = network.observe(.linkRemoved(index: 5))
         await fixture.agent.networkChanged(.success(network))
         #expect(fixture.kernel.calls.last == "setPlace \(web.id) -")
     }

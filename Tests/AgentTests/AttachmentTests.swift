@@ -126,7 +126,7 @@ import Testing
         let fixture = try AgentFixture()
         try await fixture.start()
         let error = await refusal(fixture, Self.body(milliseconds: 30))
-        #expect(error?.code == .deadlineExceeded && error?.message.contains("no object") == true)
+        #expect(error?.code == .deadlineExceeded && error?.message.contains("object is not known") == true)
         let isDenied = try await verdicts(fixture, [("10.1.0.3", "8.8.8.8", 80)]) == ["deny"]
         #expect(isDenied)
         _ = try await fixture.agent.detach(container: "c1", ifname: "eth0")
@@ -205,7 +205,7 @@ import Testing
         let attached = try await answer.value
         let verdicts = try await verdicts(fixture, [("10.1.0.3", "8.8.8.8", 80), ("10.1.0.9", "8.8.8.8", 80)])
         #expect(isHeld && early?.code == .deadlineExceeded)
-        #expect(early?.message.contains("not all of the cluster") == true)
+        #expect(early?.message.contains("not all objects of the cluster") == true)
         #expect(attached.state == .programmed && verdicts == ["allow", "deny"])
         await fixture.agent.stop()
     }

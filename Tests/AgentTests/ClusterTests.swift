@@ -45,11 +45,11 @@ import Testing
 
     private static func network() throws -> NetworkState {
         var network = NetworkState()
-        _ = network.apply(.link(Link(index: 5, name: "veth5", kind: "veth", peerNamespace: 1)))
+        _ = network.observe(.link(Link(index: 5, name: "veth5", kind: "veth", peerNamespace: 1)))
         let route = Route(destination: CIDR(host: try IPAddress("10.1.0.1")), links: [5])
-        _ = network.apply(.route(route, replaces: false))
+        _ = network.observe(.route(route, replaces: false))
         let gateway = LinkAddress(link: 5, address: try IPAddress("10.1.0.254"), prefixLength: 32)
-        _ = network.apply(.address(gateway))
+        _ = network.observe(.address(gateway))
         return network
     }
 

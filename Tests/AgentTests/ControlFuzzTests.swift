@@ -5,9 +5,9 @@ import Glibc
 import Testing
 import WorldKit
 
-/// Requests that are wrong in random ways. The daemon answers each with a status or an end, changes nothing by a request
-/// that it refuses, and goes on. BULKHEAD_FUZZ_REQUESTS sets how many; BULKHEAD_FUZZ_SEED repeats a run.
-/// One test at a time: each keeps a core busy for seconds, and those that judge by time run beside it.
+/// Requests that are wrong in random ways. The daemon answers each with a status or an end, changes nothing by a
+/// request that it refuses, and goes on. BULKHEAD_FUZZ_REQUESTS sets how many; BULKHEAD_FUZZ_SEED repeats a run. One
+/// test at a time: each keeps a core busy for seconds, and those that judge by time run at the same time.
 @Suite(.serialized) struct ControlFuzzTests {
     private static func setting(_ name: String, otherwise: UInt64) -> UInt64 {
         getenv(name).flatMap { UInt64(String(cString: $0)) } ?? otherwise

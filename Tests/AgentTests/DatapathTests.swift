@@ -41,7 +41,7 @@ struct DatapathTests {
         #expect(isCountedAgain)
         let health = await fixture.agent.health()
         #expect(health.missing.isEmpty && health.behind.count == 2, "\(health)")
-        #expect(health.behind[0].contains("cannot be put back"), "\(health)")
+        #expect(health.behind[0].contains("cannot be restored"), "\(health)")
         fixture.kernel.failNext(0)
         fixture.kernel.state.withLock { $0.repair = RepairReport() }
         let isHealthy = try await eventually { await fixture.agent.status().healthy }

@@ -13,12 +13,12 @@ final class FakeNetwork: Sendable {
     func add(_ name: String, index: UInt32, address: String?, own: String? = nil) {
         value.withLock { state in
             let kind = own == nil ? "veth" : ""
-            _ = state.apply(.link(Link(index: index, name: name, kind: kind, peerNamespace: Int32(index))))
+            _ = state.observe(.link(Link(index: index, name: name, kind: kind, peerNamespace: Int32(index))))
             if let address = address.flatMap({ try? IPAddress($0) }) {
-                _ = state.apply(.route(Route(destination: CIDR(host: address), links: [index]), replaces: false))
+                _ = state.observe(.route(Route(destination: CIDR(host: address), links: [index]), replaces: false))
             }
             if let own = own.flatMap({ try? IPAddress($0) }) {
-                _ = state.apply(.address(LinkAddress(link: index, address: own, prefixLength: 24)))
+                _ = state.observe(.address(LinkAddress(link: index, address: own, prefixLength: 24)))
             }
         }
     }
@@ -27,11 +27,11 @@ final class FakeNetwork: Sendable {
     func addBridge(_ name: String, index: UInt32, port: String, portIndex: UInt32, address: String) throws {
         let address = LinkAddress(link: 2, address: try IPAddress(address), prefixLength: 24)
         value.withLock { state in
-            _ = state.apply(.link(Link(index: index, name: name, kind: "bridge")))
-            _ = state.apply(
+            _ = state.observe(.link(Link(index: index, name: name, kind: "bridge")))
+            _ = state.observe(
                 .link(
                     Link(index: portIndex, name: port, kind: "veth", master: index, peerIndex: 2, peerNamespace: 9)))
-            _ = state.apply(.peerAddress(namespace: 9, address))
+            _ = state.observe(.peerAddress(namespace: 9, address))
         }
     }
 

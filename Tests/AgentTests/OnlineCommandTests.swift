@@ -92,7 +92,7 @@ import Testing
                 try await control(fixture, "verdict", "--exit-code", "shop/web", "shop/redis", "80").status == 0)
             let again = try await control(fixture, "delete", "-f", "-", input: AgentFixture.policy)
             #expect(again.status == 1)
-            #expect(again.complaints == "error: nothing was deleted; not there: NetworkPolicy shop/redis\n")
+            #expect(again.complaints == "error: nothing was deleted; unknown objects: NetworkPolicy shop/redis\n")
             let wrong = try await control(fixture, "apply", "-f", "-", input: "kind: x")
             #expect(wrong.status == 1 && wrong.complaints.contains("apiVersion"))
             #expect(wrong.complaints.hasPrefix("error: standard input is invalid; nothing was applied\n"))

@@ -23,10 +23,10 @@ import Testing
     private static func network() throws -> NetworkState {
         var network = NetworkState()
         for (index, address) in [(UInt32(5), "10.1.0.1"), (6, "10.1.0.2")] {
-            _ = network.apply(
+            _ = network.observe(
                 .link(Link(index: index, name: "veth\(index)", kind: "veth", peerNamespace: Int32(index))))
             let route = Route(destination: CIDR(host: try IPAddress(address)), links: [index])
-            _ = network.apply(.route(route, replaces: false))
+            _ = network.observe(.route(route, replaces: false))
         }
         return network
     }

@@ -94,7 +94,7 @@ import Testing
         let answer = try await ask("far/web", "shop/redis", 6379)
         #expect(answer.egress?.elsewhere == true && answer.ingress?.elsewhere == nil)
         #expect(answer.egress?.endpoint == "far/web")
-        #expect(answer.note == "decided for the node of far/web by the policies that are known here")
+        #expect(answer.note == "decided for the node of far/web by the policies that this node knows")
     }
 
     @Test func theOtherFamilyIsNoted() async throws {
@@ -106,7 +106,7 @@ import Testing
     }
 
     @Test func anAddressThatMayBeAServices() async throws {
-        #expect(try await ask("shop/web", "10.96.0.10", 80).note?.contains("ask for one of its backend pods") == true)
+        #expect(try await ask("shop/web", "10.96.0.10", 80).note?.contains("ask about one of its backend pods") == true)
         #expect(try await ask("shop/web", "8.8.8.8", 80).note == nil)
         let node = try await ask("shop/web", "192.168.0.2", 80)
         #expect(node.note == nil && node.ingress?.reason.contains("the node other") == true)

@@ -30,7 +30,7 @@ import Testing
     /// The plugin waits for a daemon that restarts, and gives the next one the rest of the deadline.
     @Test func addWaitsForTheDaemon() throws {
         daemon.leave()
-        daemon.answer(503, #"{"error":{"code":"stopping","message":"the daemon is ending"}}"#)
+        daemon.answer(503, #"{"error":{"code":"stopping","message":"the daemon is stopping"}}"#)
         daemon.answer(200, "{}")
         #expect(try daemon.run(Requests.read(.add)) == Requests.result)
         #expect(daemon.calls.count == 3 && daemon.calls[2].milliseconds == 11000 - 42)
@@ -61,7 +61,7 @@ import Testing
                 #"{"error":{"code":"invalid_body","message":"m","problems":[{"field":"uid","reason":"is empty"}]}}"#,
                 .refused
             ),
-            (504, #"{"error":{"code":"deadline_exceeded","message":"no object of it is known yet"}}"#, .tryAgainLater),
+            (504, #"{"error":{"code":"deadline_exceeded","message":"its object is not known yet"}}"#, .tryAgainLater),
             (500, "oh", .malformedAnswer), (404, "{}", .malformedAnswer),
         ]
         for (status, body, code) in rows {
@@ -128,7 +128,7 @@ import Testing
         let request = try CNIRequest(.status, [:], Array(Requests.configuration(result: nil).utf8))
         daemon.leave()
         daemon.leave()
-        daemon.answer(503, #"{"error":{"code":"stopping","message":"the daemon is ending"}}"#)
+        daemon.answer(503, #"{"error":{"code":"stopping","message":"the daemon is stopping"}}"#)
         daemon.answer(200, #"{"datapath":{"state":"retrying","error":"no memory"}}"#)
         daemon.answer(200, #"{"datapath":{"state":"programmed"}}"#)
         #expect(try daemon.run(request) == "" && daemon.calls.count == 5 && daemon.now == 405)

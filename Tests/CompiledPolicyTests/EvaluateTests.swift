@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
+import Explanations
 import NetworkTypes
 import PolicyModel
 import Testing

@@ -10,7 +10,7 @@ import WorldKit
 
 /// Packets that no sender sends by accident, under `BPF_PROG_TEST_RUN`: the program never allows what the oracle denies
 /// for the packet as PacketKit's own decoder reads it.
-/// One test at a time: each keeps a core busy for seconds, and those that judge by time run beside it.
+/// One test at a time: each keeps a core busy for seconds, and those that judge by time run at the same time.
 @Suite(.serialized) struct FuzzPacketTests {
     private let settings = WorldSettings(environment: ProcessInfo.processInfo.environment)
 

@@ -7,13 +7,14 @@ import Glibc
 import KubernetesObjects
 import NetworkKit
 import NetworkTypes
+import PolicyModel
 import PolicyPipeline
 import Testing
 import WorldKit
 
 /// Addresses join and leave the sets of nodes, under real packets: one step takes effect, and nothing else changes.
 ///
-/// Pod `a` may not reach TCP port 80 of GPU nodes, whichever they are. Pod `b` is no pod to this node, but an address.
+/// Pod `a` may not reach TCP port 80 of GPU nodes, whichever they are. For this node, pod `b` is only an address.
 @Suite(.serialized) struct KernelMemberTests {
     private static let gpu = LabelSelector(matchLabels: ["gpu": "yes"])
     private static let guardrail = tier(

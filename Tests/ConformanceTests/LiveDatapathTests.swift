@@ -152,7 +152,7 @@ extension Live {
                     #expect(try cluster.ask(probe, from: "idle") == .timeout, "\(edit)")
                     #expect(try cluster.ask(probe, from: "web") == .answered, "\(edit)")
                 }
-                #expect(watching.log.contains("somebody else had changed what is enforced"))
+                #expect(watching.log.contains("others had changed the tables"))
                 // Other programs' own tables do not matter.
                 let before = try repaired(watching)
                 try cluster.world.node.command("nft", "add", "table", "ip", "other")

@@ -122,7 +122,7 @@ extension Live {
                 let sandbox = try node.sandbox("web", uid: "u-1")
                 let failure = #expect(throws: NetChain.Failure.self) { try node.chain.add(sandbox) }
                 #expect(failure?.plugin == "bulkhead-cni" && failure?.code == 11, "\(String(describing: failure))")
-                #expect(failure?.answer.contains("no object of it is known yet") == true)
+                #expect(failure?.answer.contains("its object is not known yet") == true)
                 let probe = NetProbe(.udp, to: NetAddressing.outside, port: 5353)
                 #expect(try sandbox.namespace.run { try probe.run() } == .timeout)
                 try node.chain.delete(sandbox)

@@ -60,7 +60,8 @@ extension Live {
                             from: pod.v4, 40000, to: db.v4, 5353, payload: payload, firstBytes: 8, reversed: reversed)
                     }
                 }
-                // The marker: nobody keeps it from web, and it leaves the sender after what db must not get.
+                // The marker: no policy denies it to web, and it leaves the sender after the packets that db must not
+                // get.
                 let web = cluster.world.pod("web")
                 try cluster.world.pod("idle").namespace.run {
                     let idle = cluster.world.pod("idle")

@@ -6,7 +6,7 @@ import Testing
 import WorldKit
 
 /// A restarted daemon takes over what it finds, whatever history the tables have.
-/// One test at a time: each keeps a core busy for seconds, and those that judge by time run beside it.
+/// One test at a time: each keeps a core busy for seconds, and those that judge by time run at the same time.
 @Suite(.serialized) struct PropertyAdoptionTests {
     private let settings = WorldSettings(environment: ProcessInfo.processInfo.environment)
 

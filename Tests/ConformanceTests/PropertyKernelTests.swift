@@ -9,7 +9,7 @@ import Testing
 import WorldKit
 
 /// Oracle = tables = eBPF program in the kernel. Without root these tests fail: they are never skipped.
-/// One test at a time: each keeps a core busy for seconds, and those that judge by time run beside it.
+/// One test at a time: each keeps a core busy for seconds, and those that judge by time run at the same time.
 @Suite(.serialized) struct PropertyKernelTests {
     private let settings = WorldSettings(environment: ProcessInfo.processInfo.environment)
 

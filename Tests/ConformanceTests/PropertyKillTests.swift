@@ -11,7 +11,7 @@ import Testing
 import WorldKit
 
 /// A daemon that is killed at any instant leaves tables that decide, and that the next one understands.
-/// One test at a time: each keeps a core busy for seconds, and those that judge by time run beside it.
+/// One test at a time: each keeps a core busy for seconds, and those that judge by time run at the same time.
 @Suite(.serialized) struct PropertyKillTests {
     private static let kills = 40
 

@@ -114,7 +114,8 @@ import Testing
         #expect(Self.outcome(driver) == outcome)
     }
 
-    /// A watch that was heard is kept, one that was not is asked for anew, and one that stays silent after that is over.
+    /// A watch that received data is kept, a silent one is requested again, and one that stays silent after that has
+    /// failed.
     @Test func silenceOfAWatch() throws {
         var driver = try Self.start(.watching)
         try driver.fire()

@@ -39,7 +39,7 @@ import Testing
         ([tcp(53), udp(53)], ["0-52=0", "53=1", "54-65535=0"], ["0-52=0", "53=2", "54-65535=0"]),
         // Nested: the inner range's ports are a class of their own, the outer one's rest another, on both sides.
         ([tcp(10, 20), tcp(15)], ["0-9=0", "10-14=1", "15=2", "16-20=1", "21-65535=0"], ["0-65535=0"]),
-        // Neighbors that no rule tells apart from each other would be one segment; these are told apart.
+        // Neighbors that no rule distinguishes would be one segment; these are distinguished.
         ([tcp(10, 19), tcp(20, 29)], ["0-9=0", "10-19=1", "20-29=2", "30-65535=0"], ["0-65535=0"]),
     ])
     func rangesCutPorts(_ ranges: [ProtocolPorts], overTCP: [String], overUDP: [String]) {
@@ -71,7 +71,7 @@ import Testing
         #expect(change.removed.isEmpty)
     }
 
-    /// A range that nobody uses any more cuts until the next step: packets may still meet a program that names it.
+    /// A range without users cuts until the next step: packets may still meet a program that names it.
     @Test func aRangeOutOfUseCutsUntilItIsSettled() throws {
         var ports = partition(tcp(80), tcp(90))
         ports.release(tcp(90))

@@ -5,6 +5,7 @@ import PolicyModel
 import PolicyPipeline
 import PolicyResolver
 import Testing
+import WorldKit
 
 /// Several claim one address: whose endpoint is judged there, and whose peer it is.
 @Suite struct AddressOwnerTests {

@@ -103,7 +103,7 @@ struct SourceTokens {
         while offset < bytes.count, byte() != UInt8(ascii: "\n") { advance(isNext("\\\n") ? 2 : 1) }
     }
 
-    /// To the next `mark` of the same line that no backslash stands before.
+    /// To the next `mark` of the same line without a backslash before it.
     private mutating func skipQuoted(by mark: UInt8) {
         append("\"")
         advance()

@@ -66,6 +66,16 @@ import Testing
         #expect(Self.pureModules.isSubset(of: targets.map(\.name)))
     }
 
+    /// Sources/README.md has a row for each module.
+    @Test func everyModuleIsDescribed() throws {
+        let readme = try #require(repository.files.first { $0.path == "Sources/README.md" })
+        let rows = readme.lines.filter { $0.hasPrefix("|") }
+        for target in targets where target.folder.hasPrefix("Sources/") {
+            let isDescribed = rows.contains { $0.split(separator: "|").first?.contains("`\(target.name)`") ?? false }
+            #expect(isDescribed, "\(target.name) has no row in Sources/README.md")
+        }
+    }
+
     /// Each module has a folder of tests, or Tests/README.md names the folders that test it instead.
     @Test func everyModuleIsTested() throws {
         let readme = try #require(repository.files.first { $0.path == "Tests/README.md" })

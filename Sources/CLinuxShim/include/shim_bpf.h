@@ -8,7 +8,7 @@ void bh_store32(uint32_t *word, uint32_t value);
 void bh_store64(void *pair, uint64_t value);
 uint32_t bh_load32(const uint32_t *word);
 
-/* Keeps what libbpf and the kernel's verifier say, up to the last 64 KiB, for the error of the call that fails. */
+/* Records the messages of libbpf and the verifier, up to the last 64 KiB, for the error of the failing call. */
 void bh_log_start(void);
 /* The text since bh_log_start, NUL-terminated; valid until the next call of either on this thread. */
 const char *bh_log_text(void);
@@ -20,7 +20,7 @@ int bh_load_accepting_program(void);
 /* Priority of a netfilter link. 0 or -errno. */
 int bh_link_info(int link, uint32_t *family, uint32_t *hook, int32_t *priority, uint32_t *program);
 
-/* The kernel's number of a link; 0: it cannot be read. */
+/* The kernel's number of a link; 0 if it cannot be read. */
 uint32_t bh_link_number(int link);
 
 struct bh_test_result {
@@ -36,22 +36,22 @@ int bh_test_run(
 int bh_program_info(int program, uint32_t *translated_bytes, uint32_t *verified_instructions);
 
 /*
- * Drops every capability but those in `keep` (bits of CAP_*) from this thread, and its bounding set. One that the
- * thread does not have it does not get. 0 or -errno.
+ * Drops every capability except those in `keep` (bits of CAP_*) from this thread and its bounding set. It gains none that
+ * it does not have. 0 or -errno.
  */
 int bh_keep_capabilities(uint64_t keep);
 
-/* What names the calling thread's network namespace, and no other one until the machine starts again. 0: not known. */
+/* Identifies the calling thread's network namespace until the machine starts again. 0 if unknown. */
 uint64_t bh_network_namespace(void);
 
 int bh_duplicate(int descriptor);
 int bh_open_directory(const char *path);
-/* 1 where the directory is on a BPF file system, 0 where not, or -errno. */
+/* 1 if the directory is on a BPF file system, 0 if not, or -errno. */
 int bh_is_bpffs(const char *directory);
 
 /*
- * Moves the calling thread into a network and a mount namespace of its own and mounts a BPF file system there at
- * `directory`; all of it is gone when the thread ends. For tests and benchmarks. 0 or -errno.
+ * Moves the calling thread into a new network and mount namespace and mounts a BPF file system there at `directory`; all
+ * of it disappears when the thread ends. For tests and benchmarks. 0 or -errno.
  */
 int bh_enter_private_kernel(const char *directory);
 
@@ -59,5 +59,5 @@ int bh_enter_private_kernel(const char *directory);
 struct bh_ring;
 struct bh_ring *bh_ring_open(int map, size_t size);
 void bh_ring_close(struct bh_ring *ring);
-/* Copies the next record of exactly `size` bytes; others are skipped. 1, or 0 where there is none. */
+/* Copies the next record of exactly `size` bytes and skips others. 1, or 0 if there is none. */
 int bh_ring_next(struct bh_ring *ring, void *record, size_t size);

@@ -54,7 +54,7 @@ typedef uint64_t bh_u64;
 #define BH_CELL_DENY 0x02000000u
 /* Allowed, counted and reported: the rule, in audit, would deny it. */
 #define BH_CELL_AUDIT 0x03000000u
-/* Reserved, never written yet: user space is asked for a name of the address first. */
+/* Reserved, never written yet: user space first finds the name of the address. */
 #define BH_CELL_ASK 0x04000000u
 /* Reserved, never written yet: the node's proxy decides about the flow. */
 #define BH_CELL_HAND_OVER 0x05000000u

@@ -3,15 +3,17 @@ import ArgumentParser
 import CNIInstallation
 import ControlProtocol
 
-/// Where the node's CNI is.
-struct CNIDirectories: ParsableArguments {
+/// The options that say where the node's CNI is.
+public struct CNIDirectories: ParsableArguments {
     @Option(help: ArgumentHelp("Directory of the node's CNI plugins.", valueName: "dir"), completion: .directory)
-    var cniBinDir: String = ControlDefaults.cniBinaries
+    public var cniBinDir: String = ControlDefaults.cniBinaries
 
     @Option(help: ArgumentHelp("Directory of the node's CNI configuration.", valueName: "dir"), completion: .directory)
-    var cniConfDir: String = ControlDefaults.cniConfigurations
+    public var cniConfDir: String = ControlDefaults.cniConfigurations
 
-    var installation: PluginInstallation {
+    public init() {}
+
+    public var installation: PluginInstallation {
         PluginInstallation(binaryDirectory: cniBinDir, configurationDirectory: cniConfDir)
     }
 }
