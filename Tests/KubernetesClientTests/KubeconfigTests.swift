@@ -82,7 +82,7 @@ import Testing
             reason: "https://"),
         Wrong(
             change: { $0.replacing("https://a.example:6443/", with: "what") }, field: "clusters[0].cluster.server",
-            reason: "no URL"),
+            reason: "not a URL"),
         Wrong(
             change: { $0.replacing("certificate-authority-data: Y2VydA==}", with: "insecure-skip-tls-verify: true}") },
             field: "clusters[0].cluster.insecure-skip-tls-verify", reason: "always verified"),
