@@ -87,7 +87,7 @@ import WorldKit
     ) throws {
         try NetWorld.with(pods: ["a", "b"]) { world in
             let ports = [NetServer.Port(.tcp, 80), NetServer.Port(.tcp, 81)]
-            try world.node.ip(["route add local 10.254.0.0/24 dev lo", "route add local fd00:254::/64 dev lo"])
+            try world.node.ip(["route add local 10.254.0.0/24 dev lo", "addr add fd00:254::9/64 dev lo nodad"])
             let local = [address("10.254.0.9"), address("fd00:254::9")]
             let b = world.pod("b")
             let servers = [

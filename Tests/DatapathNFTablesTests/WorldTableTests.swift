@@ -26,7 +26,12 @@ struct WorldTableTests {
         var tables = PolicyTables(pipeline.compiled)
         for step in 0..<12 {
             if step > 0 {
-                let delta = pipeline.apply(generator.change())
+                let delta =
+                    switch step % 4 {
+                    case 1: pipeline.apply(localAddresses: generator.changeLocalAddresses())
+                    case 2: pipeline.apply(generator.changeNode())
+                    default: pipeline.apply(generator.change())
+                    }
                 guard tables.plan(delta, of: pipeline.compiled) != nil else {
                     Issue.record("seed \(seed) step \(step): built anew")
                     return
