@@ -129,7 +129,7 @@ import Testing
             let result = try await followed
             #expect(result.status == 1)
             #expect(result.output.contains("the daemon stops"))
-            #expect(result.complaints.contains("error: the daemon ended the stream"))
+            #expect(result.complaints.contains("error: the daemon stopped and ended the stream"))
         }
     }
 
@@ -235,7 +235,7 @@ import Testing
         #expect(
             none.complaints
                 == "error: no daemon answers on /tmp/bulkhead-nobody.sock: there is no such socket. Start bulkheadd, or "
-                + "name the socket that it was given with --socket\n")
+                + "name its socket with --socket\n")
         let directory = try TemporaryDirectory()
         let left = try SilentSocket(directory.path + "/left")
         left.close()

@@ -51,9 +51,9 @@ import Testing
         (Requests.configuration(#","onDeadline":"Allow""#), .invalidConfiguration, "must be deny or allow"),
         (Requests.configuration(result: nil), .invalidConfiguration, "prevResult is missing"),
         (Requests.configuration(result: "null"), .invalidConfiguration, "prevResult is missing"),
-        (Requests.configuration(result: "[]"), .invalidConfiguration, "prevResult is no object"),
+        (Requests.configuration(result: "[]"), .invalidConfiguration, "prevResult is not an object"),
         (Requests.configuration(result: "{}"), .invalidConfiguration, "no address of the pod"),
-        (Requests.configuration(result: #"{"ips":{}}"#), .invalidConfiguration, "ips is no list"),
+        (Requests.configuration(result: #"{"ips":{}}"#), .invalidConfiguration, "ips is not a list"),
         (Requests.configuration(result: #"{"interfaces":[{}]}"#), .invalidConfiguration, "interfaces[0] has no name"),
         (
             Requests.configuration(result: #"{"ips":[{"address":"10.1.0.2"}]}"#), .invalidConfiguration,
