@@ -167,9 +167,7 @@ import Testing
             hint: "would select every pod"),
         Refusal(
             #"{"namespaceSelector": null, "matchLabels": {"a": "b"}, "podSelector": {"matchLabels": {"c": "d"}}}"#,
-            ".matchLabels",
-            "matchLabels is next to spec.egress[0].to[0].namespaceSelector, not inside it",
-            hint: "would select every namespace"),
+            ".matchLabels", "next to spec.egress[0].to[0].namespaceSelector", hint: "would select every namespace"),
     ])
     func wrongPeer(row: Refusal) throws {
         var row = row
