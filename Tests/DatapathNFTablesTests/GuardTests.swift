@@ -200,8 +200,8 @@ import Testing
                 #expect(client.wait(POLLIN, milliseconds: 500) != 0)
                 _ = client.receive()
                 let packet = Self.error(type, by: reporter, about: (a, b, (client.localPort, 53)))
-                try sender.run { try NetSpoof.send(packet: packet, to: a.address(family)) }
                 let denied = try datapath.counters().unrelatedErrors
+                try sender.run { try NetSpoof.send(packet: packet, to: a.address(family)) }
                 var hears = false
                 try NetClock.wait("the error to be heard or counted", seconds: 5) {
                     hears = hears || client.pendingError != 0
