@@ -25,7 +25,7 @@ package struct BridgeTable {
     static let identity = TableIdentity(
         .bridge, TableIdentity.prefix, comment: "Bulkhead: network policy of this node's pods")
 
-    /// Names of the table's objects. Those that the policy table has too mean the same there.
+    /// Names of the table's objects. A name that the policy table also has means the same there.
     enum Name {
         static let prerouting = "prerouting"
         static let forward = "forward"
@@ -203,9 +203,9 @@ package struct BridgeTable {
 }
 
 extension TableChain.Hook {
-    /// NF_BR_PRE_ROUTING, before the bridge hands packets to the hooks of IPv4 and IPv6 (NF_BR_PRI_BRNF).
+    /// NF_BR_PRE_ROUTING, before the bridge passes packets to the hooks of IPv4 and IPv6 (NF_BR_PRI_BRNF).
     fileprivate static let prerouting = TableChain.Hook("prerouting", number: 0, priority: -250)
-    /// NF_BR_FORWARD. At 0 and just before (NF_BR_PRI_BRNF) the bridge hands what it forwards to those hooks.
+    /// NF_BR_FORWARD. At 0 and just before (NF_BR_PRI_BRNF), the bridge passes forwarded packets to those hooks.
     static let forward = TableChain.Hook("forward", number: 2, priority: -10)
     static let forwardEnd = TableChain.Hook("forward", number: 2, priority: 10)
 }

@@ -2,7 +2,7 @@
 import NetworkTypes
 import PolicyModel
 
-/// By whose word an endpoint has an address. The greater source prevails.
+/// The source by which an endpoint has an address. The greater source prevails.
 ///
 /// Two sources have room between ``interfaceAlone`` and ``pushed`` and are not built: `learned`, from names or packets
 /// that the datapath sees, and `remote`, from another cluster.
@@ -35,28 +35,28 @@ package struct Claim: Sendable, Hashable {
         self.age = age
     }
 
-    /// Whether the other claim on the same address prevails: it has the greater source, or else is the younger, or else
-    /// has the greater namespace and name.
+    /// Whether the other claim on the same address prevails: it has the greater source, or otherwise is younger, or
+    /// otherwise has the greater namespace and name.
     package func yields(to other: Claim) -> Bool {
         (source, age, endpoint) < (other.source, other.age, other.endpoint)
     }
 }
 
-/// Decides who has an address. All that claim one go through such a table: pods by their objects, what the container
-/// runtime has reported, what was pushed, and interfaces. The offline question over a whole cluster uses the same one.
+/// Decides which endpoint has an address. Every claim goes through such a table: pods by their objects, the container
+/// runtime's reports, pushed endpoints, and interfaces. The offline question over a whole cluster uses the same table.
 ///
 /// This table is the source of truth. All other places that hold an address follow from it or feed it:
 /// - `PodRecord.addresses` feeds it: what one endpoint claims, prevailing or not.
 /// - `AddressPartition.hosts` (compiler): each address with its group and endpoint, to find its class.
 /// - `CompiledPolicy.addresses`: each address with its class and endpoint number, for the datapath and `evaluate`.
-/// - the kernel's address table: the same again, as the packets' programs read it.
+/// - the kernel's address table: the same again, as the BPF programs or nftables read it.
 ///
 /// Endpoints are numbers here, and a claim is made from a number when two compete: an address without a contest costs
 /// one dictionary entry of one number.
 package struct ClaimTable: Sendable {
-    /// Who has an address.
+    /// The owner of each address.
     package private(set) var owners: [IPAddress: UInt32] = [:]
-    /// All that claim an address, where they are several.
+    /// All claimants of an address, if there are several.
     private var contested: [IPAddress: [UInt32]] = [:]
 
     package init() {}
@@ -65,6 +65,11 @@ package struct ClaimTable: Sendable {
     package struct OwnerChange: Sendable, Hashable {
         package var before: UInt32?
         package var after: UInt32?
+
+        package init(before: UInt32?, after: UInt32?) {
+            self.before = before
+            self.after = after
+        }
     }
 
     /// The endpoint whose claim on an address prevails.
@@ -72,7 +77,7 @@ package struct ClaimTable: Sendable {
 
     /// Adds an endpoint's claim. It may have at most one on an address.
     ///
-    /// - Parameter claim: the claim of each endpoint, asked where several compete.
+    /// - Parameter claim: returns the claim of an endpoint; called if several compete.
     package mutating func claim(
         _ address: IPAddress, by endpoint: UInt32, as claim: (UInt32) -> Claim
     ) -> OwnerChange {
@@ -84,7 +89,7 @@ package struct ClaimTable: Sendable {
         return OwnerChange(before: owner, after: endpoint)
     }
 
-    /// Takes an endpoint's claim back; the strongest of the rest prevails.
+    /// Removes an endpoint's claim; the strongest of the others prevails.
     package mutating func disclaim(
         _ address: IPAddress, by endpoint: UInt32, as claim: (UInt32) -> Claim
     ) -> OwnerChange {

@@ -85,12 +85,12 @@ extension ClusterState {
     /// The object of the static pod with a UID, if there is one and the pod is attached.
     func attachedMirror(ofUID uid: String) -> Pod? { attached.attachments[uid].flatMap { attached.mirror(for: $0) } }
 
-    /// What the object of a pod of this node makes it claim. The runtime's word on its own pod replaces the object's.
+    /// The claims of a pod of this node. The runtime's report about the pod replaces the object's addresses.
     ///
-    /// An address that the runtime has given to one pod is not claimed for another of this node, whatever that one's
-    /// object says: it is out of date. That holds even where the runtime's pod itself claims nothing, since it has no
-    /// object yet and is not held, or its object is not for policy. Such an address is free for a pushed endpoint, for
-    /// a pod of another node, and, unless the runtime's pod is held, for an interface.
+    /// An address that the runtime has given to one pod is not claimed for another pod of this node, whatever that
+    /// pod's object says: the object is outdated. This holds even if the runtime's pod itself claims nothing, because
+    /// it has no object yet and is not held, or policy does not apply to it. Such an address is free for a pushed
+    /// endpoint, for a pod of another node, and, unless the runtime's pod is held, for an interface.
     func claim(ofLocal pod: Pod) -> (source: ClaimSource, addresses: [IPAddress]) {
         guard !attached.owners.isEmpty else { return (.object, pod.podIPs) }
         if let attachment = attached.attachment(of: pod) { return (.runtime, attachment.addresses) }

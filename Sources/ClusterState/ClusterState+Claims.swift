@@ -2,12 +2,12 @@
 import NetworkTypes
 import PolicyModel
 
-/// How pods and endpoints enter ``ClaimTable``, and what it decides about them.
+/// How pods and endpoints enter ``ClaimTable``, and what the table decides about them.
 extension ClusterState {
     /// Enters the claims of a pod or of an endpoint without an object.
     mutating func claim(_ number: UInt32) {
         guard !pods[Int(number)].isOutsidePolicy else { return }
-        // Apart from the rest, so that it can ask for the claims that it compares.
+        // Separate from the rest, so that it can read the claims that it compares.
         var table = ClaimTable()
         swap(&table, &claims)
         for address in pods[Int(number)].addresses {
@@ -18,7 +18,7 @@ extension ClusterState {
         swap(&table, &claims)
     }
 
-    /// Takes all claims of one back.
+    /// Removes all claims of an endpoint.
     mutating func disclaim(_ number: UInt32) {
         guard !pods[Int(number)].isOutsidePolicy else { return }
         var table = ClaimTable()
@@ -60,13 +60,13 @@ extension ClusterState {
         return name.kind == .pod || name.kind == .unknown ? name : nil
     }
 
-    /// The number of the endpoint of this node that has an address; nil: none here has it.
+    /// The number of the endpoint of this node that has an address; nil if there is none.
     package func localOwner(of address: IPAddress) -> UInt32? {
         claims.owner(of: address).flatMap { pods[Int($0)].isLocal ? $0 : nil }
     }
 
-    /// The addresses at which a pushed endpoint is judged: those that it has, and those of pods of other nodes. As a
-    /// peer such an address is that pod's. But what another node's object says takes no protection away from an
+    /// The addresses at which a pushed endpoint is judged: those that it has, and those that pods of other nodes have.
+    /// As a peer such an address belongs to that pod. But another node's object must not take protection away from an
     /// endpoint here.
     package func judgedAddresses(ofPushed name: EndpointName) -> [IPAddress] {
         guard let number = withoutObject.numbers[name] else { return [] }
@@ -83,13 +83,13 @@ extension ClusterState {
         return EndpointName(namespace: namespaces[Int(record.namespace)].name, name: record.name)
     }
 
-    /// The number of a pod with an object. Nil: no such pod.
+    /// The number of a pod with an object. Nil if there is none.
     package func number(ofPod name: EndpointName) -> UInt32? {
         guard name.kind == .pod, let namespace = namespaceNumbers[name.namespace] else { return nil }
         return podNumbers[ScopedName(namespace: namespace, name: name.name)]
     }
 
-    /// The number of an unknown pod that people and documents know by this name.
+    /// The number of the unknown pod with this name in answers.
     func number(ofUnknownShownAs name: EndpointName) -> UInt32? {
         let unknown = EndpointName(unknownBehind: name.shownName)
         return unknown.shownNamespace == name.shownNamespace ? withoutObject.numbers[unknown] : nil

@@ -74,8 +74,8 @@ extension ClusterState {
     /// Labels of a namespace, sorted by key.
     package func labels(ofNamespace number: UInt32) -> [LabelPair] { labelSets[namespaces[Int(number)].labels] }
 
-    /// The namespace of pods whose namespace is not known: its labels are not known either, so that selectors match it
-    /// only where they are empty. It has no name, is never freed, and no rule finds peers in it.
+    /// The namespace of pods whose namespace is unknown: its labels are unknown too, so only empty selectors match it.
+    /// It has no name, is never freed, and no rule finds peers in it.
     static let noNamespace: UInt32 = 0
 
     /// Whether a namespace's number is in use, and its pods can be peers.

@@ -23,8 +23,8 @@ extension ClusterState {
         return counts
     }
 
-    /// The addresses that a pod claims, sorted: none once it is Succeeded or Failed. Nil: no such pod. Takes the name
-    /// as people and documents see it, of an unknown pod too.
+    /// The addresses that a pod claims, sorted: none once it is Succeeded or Failed. Nil if there is no such pod. The
+    /// name is that of answers, also for an unknown pod.
     public func addresses(ofPod name: EndpointName) -> [IPAddress]? {
         guard let number = number(ofPod: name) ?? number(ofUnknownShownAs: name) else { return nil }
         return pods[Int(number)].isFinished ? [] : pods[Int(number)].addresses

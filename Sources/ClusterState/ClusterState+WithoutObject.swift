@@ -2,11 +2,11 @@
 import NetworkTypes
 import PolicyModel
 
-/// Endpoints of this node without a Pod object: held, unknown and pushed ones. Their records stand among the pods'.
+/// Endpoints of this node without a Pod object: held, unknown and pushed ones. Their records are among the pods'.
 struct EndpointsWithoutObject: Sendable {
     var numbers: [EndpointName: UInt32] = [:]
     var names: [UInt32: EndpointName] = [:]
-    /// Where pods are, known or not, by the interface of this node that leads to each.
+    /// Addresses of pods, known or not, by the interface of this node that leads to each.
     var interfaces: [String: Set<IPAddress>] = [:]
     /// Whether ``interfaces`` changed since the unknown pods were last found.
     var areInterfacesNew = false
@@ -22,7 +22,7 @@ extension ClusterState {
         withoutObject.areInterfacesNew = true
     }
 
-    /// Brings held and unknown endpoints up to date with the events, once all of a step are indexed.
+    /// Updates held and unknown endpoints, once all events of a step are indexed.
     package mutating func placeEndpointsWithoutObject() {
         let isAttachedNew = attached.isChanged
         if isAttachedNew {
@@ -101,7 +101,7 @@ extension ClusterState {
 }
 
 extension EndpointKind {
-    /// By whose word an endpoint of this kind has its addresses; a pod's may have them by the runtime's as well.
+    /// The source of the claims of an endpoint of this kind; a pod's may also be the runtime.
     fileprivate var source: ClaimSource {
         switch self {
         case .pod: .object

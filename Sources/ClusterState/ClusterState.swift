@@ -26,8 +26,8 @@ public struct ClusterState: Sendable {
     package internal(set) var groups: [PodGroup] = []
     var groupNumbers: [GroupKey: UInt32] = [:]
     var freeGroups: [UInt32] = []
-    /// What pod was last asked for the group of: lists come in order of names, so that pods of one template follow one
-    /// another, and share their labels in memory. Nil after each commit, which frees groups.
+    /// The pod of the most recent group: lists are ordered by name, so pods of one template follow one another and
+    /// share their labels in memory. Nil after each commit, which frees groups.
     var lastGroup: LastGroup?
     /// Active groups by label, sorted.
     var groupsByPair: [LabelPair: [UInt32]] = [:]
@@ -39,7 +39,7 @@ public struct ClusterState: Sendable {
     var freePods: [UInt32] = []
     /// This node's endpoints without an object: held, unknown and pushed ones.
     var withoutObject = EndpointsWithoutObject()
-    /// Who has an address: numbers of ``pods``.
+    /// The owners of addresses: numbers of ``pods``.
     var claims = ClaimTable()
 
     package internal(set) var policies: [PolicyRecord?] = []
@@ -58,13 +58,13 @@ public struct ClusterState: Sendable {
     /// How many pods of this node name each address as their host's.
     var hostAddressCounts: [IPAddress: Int] = [:]
 
-    /// What the container runtime has reported of this node's pods.
+    /// The container runtime's reports about this node's pods.
     var attached = AttachedPods()
 
     package internal(set) var changes = ClusterChanges()
     var released = Released()
 
-    /// A pod's group with all that selectors see of the pod.
+    /// A pod's group with everything that selectors see of the pod.
     struct LastGroup: Sendable {
         var namespace: UInt32
         var labels: [String: String]

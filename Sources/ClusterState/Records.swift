@@ -36,8 +36,8 @@ struct GroupKey: Sendable, Hashable {
     var account: UInt32
 }
 
-/// The pods of one namespace with the same labels, named ports and service account: what selectors are matched against. Only pods
-/// with addresses for policy are members.
+/// The pods of one namespace with the same labels, named ports and service account: what selectors are matched against.
+/// Only pods with addresses to which policy applies are members.
 package struct PodGroup: Sendable {
     var key: GroupKey
     package var namespace: UInt32 { key.namespace }
@@ -45,19 +45,19 @@ package struct PodGroup: Sendable {
     package var isActive: Bool { !members.isEmpty }
 }
 
-/// Compact form of a pod, or of an endpoint of this node without an object: strings and label sets stand in shared
-/// tables, since there are 150,000 of these.
+/// The compact form of a pod, or of an endpoint of this node without an object: strings and label sets are in shared
+/// tables, because there are 150,000 of these.
 package struct PodRecord: Sendable {
     static let noGroup = UInt32.max
     /// Empty for endpoints without an object: see ``EndpointsWithoutObject``.
     package var name: String
     package var namespace: UInt32
-    /// ``noGroup`` for pods without addresses for policy, and for held and pushed endpoints.
+    /// ``noGroup`` for pods without addresses to which policy applies, and for held and pushed endpoints.
     package var group = Self.noGroup
     var position: UInt32 = 0
     var createdAt: Int64
     var uid: UIDBits
-    /// What it claims, without duplicates, sorted.
+    /// The addresses that it claims, without duplicates, sorted.
     package var addresses: [IPAddress]
     package var kind = EndpointKind.pod
     var source: ClaimSource

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension DocumentNode {
-    /// A mapping whose keys are in the order of their text, as a writer with sorted keys has them.
+    /// A mapping whose keys are sorted by their text.
     public static func object(_ fields: [String: DocumentNode]) -> DocumentNode {
         let sorted = fields.sorted { $0.key < $1.key }
         return DocumentNode(.mapping(sorted.map { Entry(key: $0.key, line: 1, column: 1, value: $0.value) }))

@@ -60,7 +60,7 @@ public struct JSONReader {
         return try reader.only()
     }
 
-    /// The one value of `bytes`, and which bytes it and each value inside it were read from.
+    /// The only value of `bytes`, and the ranges of bytes of this value and of each value inside it.
     public static func readPlaced(_ bytes: [UInt8], limits: Limits = Limits()) throws(JSONError) -> PlacedNode {
         var reader = try JSONReader(bytes, limits: limits)
         reader.ranges = []

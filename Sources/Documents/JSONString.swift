@@ -15,7 +15,7 @@ public enum JSONString {
         output.append(UInt8(ascii: "\""))
         var hasC1Lead = false
         for byte in text.utf8 {
-            // U+0080 to U+009F are control characters too: 0xc2 and a byte below 0xa0.
+            // U+0080 to U+009F are also control characters: 0xc2 and a byte below 0xa0.
             if hasC1Lead {
                 hasC1Lead = false
                 if byte < 0xa0 {

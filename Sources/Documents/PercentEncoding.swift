@@ -2,7 +2,7 @@
 
 /// Text inside a URL (RFC 3986, 2.1).
 public enum PercentEncoding {
-    /// The text with every byte escaped but letters, digits and those of `kept`.
+    /// The text with every byte escaped except letters, digits and those in `kept`.
     public static func encode(_ text: String, keeping kept: StaticString) -> String {
         var output: [UInt8] = []
         output.reserveCapacity(text.utf8.count)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One value of a JSON text with the bytes that it was read from, for edits that leave the rest of the text as it is.
+/// One value of a JSON text with its range of bytes, for edits that leave the rest of the text as it is.
 public struct PlacedNode: Sendable, Hashable {
     public let node: DocumentNode
-    /// Where the value is in the text.
+    /// The range of the value in the text.
     public let range: Range<Int>
     /// The values of a mapping or the items of a list, in written order.
     private let children: [PlacedNode]
 
-    /// Takes the value's range and those of all values inside it off the front of `ranges`.
+    /// Removes the range of the value, and those of all values inside it, from the front of `ranges`.
     init(_ node: DocumentNode, _ ranges: inout ArraySlice<Range<Int>>) {
         self.node = node
         range = ranges.removeFirst()
@@ -27,7 +27,7 @@ public struct PlacedNode: Sendable, Hashable {
         return entries.firstIndex { $0.key == key }.map { children[$0] }
     }
 
-    /// The items of a list; nil where this is none.
+    /// The items of a list; nil for other values.
     public var items: [PlacedNode]? {
         if case .sequence = node.value { children } else { nil }
     }

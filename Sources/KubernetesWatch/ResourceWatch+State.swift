@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension ResourceWatch {
-    /// Where the watch stands. Each case carries what only it needs; its comment lists the inputs that leave it.
+    /// The state of the watch. Each case carries only what it needs; its comment lists the inputs that leave it.
     ///
-    /// Every answer that ends, fails or falls silent leads to ``waiting(_:_:)``, from where the timer leads on.
+    /// Every answer that ends, fails or falls silent leads to ``waiting(_:_:)``; from there the timer leads on.
     enum State: Sendable {
-        /// Nothing was asked for yet. `begin`: listing.
+        /// Nothing was requested yet. `begin`: listing.
         case idle
-        /// A page of the list was asked for. Its end: the next page, or watching after the last one.
+        /// A page of the list was requested. Its end: the next page, or watching after the last one.
         case listing(Listing, Exchange)
-        /// A watch was asked for. Silence for the first time: watching, by a new request.
+        /// A watch was requested. Silence for the first time: watching, with a new request.
         case watching(Watch, Exchange)
-        /// Nothing is under way. The timer: what is next.
+        /// Nothing is under way. The timer: the next request.
         case waiting(TimerID, Next)
     }
 
@@ -21,12 +21,12 @@ extension ResourceWatch {
         case list(isAbsent: Bool)
         /// The page of the list that could not be read.
         case page(Listing)
-        /// A watch from this version on; the list where it is empty.
+        /// A watch from this version on; the list if it is empty.
         case watch(version: String)
 
         var isPage: Bool { if case .page = self { true } else { false } }
 
-        /// Whether the server is taken to have no such resource.
+        /// Whether the server is assumed to have no such resource.
         var isAbsent: Bool {
             switch self {
             case .list(let isAbsent): isAbsent
@@ -41,18 +41,18 @@ extension ResourceWatch {
 
     /// A list that is read page after page.
     struct Listing: Sendable {
-        /// Whether the server is taken to have no such resource until this list says otherwise.
+        /// Whether the server is assumed to have no such resource until this list shows otherwise.
         var isAbsent: Bool
         var continueToken = ""
-        /// What the list says that is not known yet; kept until all of it has come.
+        /// What is new in the list; kept until the list is complete.
         var pending: [ReceivedObject] = []
-        /// Of the last page.
+        /// Bytes of the last page.
         var pageBytes = 0
     }
 
-    /// A watch of what changes.
+    /// A watch for changes.
     struct Watch: Sendable {
-        /// The state of the server's up to which all is known.
+        /// The server's state up to which everything is known.
         var version: String
         /// Seconds after which the server was asked to end the watch.
         var seconds: UInt64
@@ -63,14 +63,14 @@ extension ResourceWatch {
     struct Exchange: Sendable {
         let request: RequestID
         var silenceTimer: TimerID
-        /// Whether anything came since the timer of silence was set.
+        /// Whether anything arrived since the timer of silence was set.
         var isHeard = false
-        /// Times in a row that it had not.
+        /// How many times in a row nothing had arrived.
         var silences = 0
         var head: ResponseHead?
         var format = WireFormat.json
         var body: [UInt8] = []
-        /// Whether it has shown to be a watch that works.
+        /// Whether it has proven to be a working watch.
         var isProven = false
 
         var isFailure: Bool { head.map { $0.status != 200 } ?? false }
@@ -81,9 +81,9 @@ extension ResourceWatch {
         }
     }
 
-    /// Answers of one sort that came one after the other, without a success between them.
+    /// Consecutive answers of one kind, without a success between them.
     struct Streaks: Sendable {
-        /// That there is no such resource.
+        /// The server has no such resource.
         var absent = 0
         /// Failed answers of watches from one version.
         var failed = 0

@@ -16,7 +16,7 @@ public struct ResourceWatch: Sendable {
     var delay: RetryDelay
     var streaks = Streaks()
     var isComplete = false
-    /// Whether the last watch said nothing: the next one is short.
+    /// Whether the last watch was silent: the next one is short.
     var isQuiet = false
     var lastFailure: WatchFailure?
     var refused: [ObjectKey: String] = [:]
@@ -28,10 +28,10 @@ public struct ResourceWatch: Sendable {
     var actions: [WatchAction] = []
 
     static let refusedLimit = 100
-    /// Bytes kept of an answer that is a failure.
+    /// Bytes kept of a failed answer.
     static let errorBodyLimit = 64 << 10
 
-    /// - Parameter seed: of the random numbers that spread waits.
+    /// - Parameter seed: for the random numbers that spread waits.
     public init(_ resource: APIResource, settings: WatchSettings = WatchSettings(), seed: UInt64) {
         self.resource = resource
         self.settings = settings
@@ -104,10 +104,10 @@ public struct ResourceWatch: Sendable {
         return id
     }
 
-    /// Asks again after a while.
+    /// Requests again after a while.
     mutating func wait(_ duration: Duration, then next: Next) { state = .waiting(timer(duration), next) }
 
-    /// Nothing of the answer under way is wanted any more; another state follows.
+    /// The answer under way is no longer wanted; another state follows.
     mutating func drop() {
         if let exchange = state.exchange { actions.append(.cancel(exchange.request)) }
     }
@@ -196,7 +196,7 @@ public struct ResourceWatch: Sendable {
             if !exchange.isFailure, exchange.body.count + bytes.count > settings.bodyLimit {
                 return fail(.tooLarge(limit: settings.bodyLimit))
             }
-            // A second reference to the body would have it copied.
+            // A second reference to the body would cause a copy.
             state = .idle
             if exchange.body.isEmpty, !exchange.isFailure {
                 exchange.body.reserveCapacity(listing.pageBytes + listing.pageBytes / 8)
@@ -230,13 +230,13 @@ public struct ResourceWatch: Sendable {
                     retryAfter: head.retryAfter ?? status?.retryAfter))
         }
         if case .listing = state { return takePage() }
-        // What was begun of an event comes again.
+        // The beginning of an event comes again.
         guard exchange.isProven else { return failed(.earlyEnd) }
         wait(delay.jittered(settings.firstDelay / 5), then: state.next)
     }
 }
 
 extension String {
-    /// As a value in a query: everything but letters, digits and `-._~` escaped.
+    /// As a value in a query: everything except letters, digits and `-._~` is escaped.
     var queryEncoded: String { PercentEncoding.encode(self, keeping: "-._~") }
 }

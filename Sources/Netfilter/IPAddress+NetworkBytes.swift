@@ -9,7 +9,7 @@ extension IPAddress {
             : withUnsafeBytes(of: high.bigEndian) { Array($0) } + withUnsafeBytes(of: low.bigEndian) { Array($0) }
     }
 
-    /// From 4 or 16 bytes in network byte order; nil for any other number of them.
+    /// From 4 or 16 bytes in network byte order; nil for any other number of bytes.
     package init?(networkBytes bytes: some RandomAccessCollection<UInt8>) {
         switch bytes.count {
         case 4: self.init(v4: bytes.reduce(0) { $0 << 8 | UInt32($1) })

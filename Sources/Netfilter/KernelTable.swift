@@ -8,7 +8,7 @@ package struct CounterValue: Hashable, Sendable {
     package var bytes: UInt64 = 0
 }
 
-/// A table as the kernel has it: everything but the sets' members, in a form that can be compared with a plan.
+/// A table in the kernel: everything but the sets' members, in a form that can be compared with a plan.
 package struct KernelTable {
     package struct Object {
         var fingerprint: String
@@ -22,7 +22,7 @@ package struct KernelTable {
         var isBase: Bool
         package var rules: [[UInt8]] = []
     }
-    /// Of the table itself; `dormant`, with which no hook calls it, is one of them. Ours have none.
+    /// Flags of the table itself; with `dormant`, no hook calls it. Bulkhead's tables have none.
     var flags: UInt32 = 0
     package var objects: [String: Object] = [:]
     /// Name and fingerprint.
@@ -31,8 +31,8 @@ package struct KernelTable {
 }
 
 extension TableIdentity {
-    /// Removes the table, where there is one. Packets under way need what their rules ask for to the end: no more come
-    /// in first, and those that are there leave.
+    /// Removes the table, if there is one. Packets under way need the objects of their rules to the end: first no more
+    /// packets may enter, and then those inside leave.
     package func remove(_ socket: NetfilterSocket) throws(KernelError) {
         let reader = TableReader(self, socket)
         guard try reader.exists() else { return }

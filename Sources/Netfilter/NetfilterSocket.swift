@@ -5,7 +5,7 @@ import Glibc
 import KernelErrors
 import NetlinkAttributes
 
-/// A NETLINK_NETFILTER socket of the network namespace that the opening thread was in.
+/// A NETLINK_NETFILTER socket of the network namespace in which the opening thread was.
 package final class NetfilterSocket {
     package let descriptor: Int32
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: NetfilterSocket.bufferBytes, alignment: 8)
@@ -13,12 +13,12 @@ package final class NetfilterSocket {
 
     /// The kernel fills datagrams of a dump up to 32 KiB.
     private static let bufferBytes = 256 << 10
-    /// Room for what a whole transaction of errors may answer.
+    /// Room for the answers to a whole transaction of errors.
     private static let receiveBytes: Int32 = 8 << 20
-    /// How often something that stood in the way for a moment is tried again.
+    /// How often to retry after a temporary obstacle.
     private static let attempts = 10
     private static let backoffMicroseconds: UInt32 = 500
-    /// The kernel answers within the call; this only bounds a wait that should not happen.
+    /// The kernel answers within the call; this limits a wait that should not happen.
     private static let answerMilliseconds: Int32 = 5000
 
     package init() throws(KernelError) {
@@ -43,14 +43,14 @@ package final class NetfilterSocket {
 
     /// Why the kernel refused a transaction.
     package struct Failure {
-        /// Of the message that failed; 0: of none of them.
+        /// The number of the message that failed; 0 for none of them.
         package var sequence: UInt32
         package var code: Int32
         package var text: String
     }
 
-    /// Carries out a transaction of which one message asks for an acknowledgment; tries again when another one, or
-    /// memory, stood in the way. Nil: it has taken effect.
+    /// Commits a transaction of which one message requests an acknowledgment; retries if another transaction or a lack
+    /// of memory was in the way. Nil: it has taken effect.
     package func transact(_ messages: borrowing NetfilterBuffer, acknowledged: UInt32) throws(KernelError) -> Failure? {
         var attempt: UInt32 = 0
         while true {
@@ -67,7 +67,7 @@ package final class NetfilterSocket {
         [EINTR, ENOBUFS, EAGAIN, ERESTART].contains(code)
     }
 
-    /// The kernel has carried it out, or not, when the call returns: all answers are there.
+    /// When the call returns, the kernel has committed it or not: all answers are there.
     private func send(_ messages: borrowing NetfilterBuffer, acknowledged: UInt32) throws(KernelError) -> Failure? {
         let sent = bh_netlink_send(descriptor, messages.base, messages.count)
         guard sent == 0 else { return Failure(sequence: 0, code: -sent, text: "") }
@@ -91,12 +91,12 @@ package final class NetfilterSocket {
         return failure
     }
 
-    /// Sends one request and gives each answer to `parse`; what it returns is collected.
+    /// Sends one request and passes each answer to `parse`; collects the results.
     ///
     /// - Parameters:
     ///   - type: subsystem and message.
-    ///   - resource: what the subsystem takes it to be.
-    ///   - isDump: many answers, ended by a message of its own.
+    ///   - resource: a number with a meaning for the subsystem.
+    ///   - isDump: there are many answers, and a separate message ends them.
     package func ask<Value>(
         _ type: UInt16, family: UInt8, resource: UInt16 = 0, isDump: Bool, _ operation: String,
         request: (UnsafeMutablePointer<nlmsghdr>) -> Void,
@@ -124,7 +124,7 @@ package final class NetfilterSocket {
         throw .system(operation: "\(operation), which never stood still", code: EINTR, detail: "")
     }
 
-    /// Nil: what was dumped changed meanwhile.
+    /// Nil: the dumped objects changed meanwhile.
     private func collect<Value>(
         _ number: UInt32, _ operation: String, _ parse: (UnsafePointer<nlmsghdr>, UnsafeRawBufferPointer) -> Value?
     ) throws(KernelError) -> [Value]? {
@@ -153,7 +153,7 @@ package final class NetfilterSocket {
         return isWhole ? values : nil
     }
 
-    /// The messages in the first `length` bytes of the buffer, each with its header and what follows it.
+    /// The messages in the first `length` bytes of the buffer, each with its header and the bytes after it.
     package func forEachMessage(_ length: Int, _ body: (nlmsghdr, UnsafeRawBufferPointer) -> Void) {
         let headerBytes = MemoryLayout<nlmsghdr>.size
         var rest = UnsafeRawBufferPointer(buffer)[..<min(length, buffer.count)]
@@ -166,7 +166,7 @@ package final class NetfilterSocket {
         }
     }
 
-    /// One datagram without waiting; nil: nothing is there.
+    /// One datagram without waiting; nil if there is none.
     package func poll(_ body: (nlmsghdr, UnsafeRawBufferPointer) -> Void) -> Int32? {
         let length = bh_netlink_receive(descriptor, buffer.baseAddress, buffer.count, 0)
         guard length >= 0 else { return Int32(-length) }
@@ -175,11 +175,11 @@ package final class NetfilterSocket {
     }
 }
 
-/// What an NLMSG_ERROR says.
+/// The content of an NLMSG_ERROR.
 package struct AnswerError {
-    /// errno; 0: it acknowledges.
+    /// errno; 0 for an acknowledgment.
     package var code: Int32
-    /// The kernel's own words, if it gave any.
+    /// The kernel's own text, if it gave any.
     package var text = ""
 
     /// Nil for a message that is too short.
@@ -195,7 +195,7 @@ package struct AnswerError {
 }
 
 extension KernelError {
-    /// The operation and the errno, where the kernel refused a transaction because it lacks an expression or a family.
+    /// The operation and the errno, if the kernel refused a transaction because it lacks an expression or a family.
     package var lack: (operation: String, code: Int32)? {
         guard case .system(let operation, let code, _) = self, [ENOENT, EAFNOSUPPORT, EOPNOTSUPP].contains(code) else {
             return nil

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The mark of a frame on its way through the forward hooks of a bridge, where it leaves by an endpoint's port to a
-/// group, a link-local address, or any address that is not that endpoint's. The hooks of IPv4 and IPv6 see the bridge
-/// alone as the device that it leaves by. The mark names the port, so that they ask the ingress policy of the endpoint
-/// behind it. The bridge guard sets the mark and removes it.
+/// The mark of a frame on its way through the forward hooks of a bridge, if it leaves through an endpoint's port to a
+/// group, a link-local address, or any address that is not that endpoint's. The hooks of IPv4 and IPv6 see only the
+/// bridge as the output device. The mark names the port, so that the ingress policy of the endpoint behind it decides.
+/// The bridge guard sets the mark and removes it.
 package enum PortMark {
     package static let base: UInt32 = 0x4200_0000
     /// The bits that identify such a mark; the others are the port's interface index.

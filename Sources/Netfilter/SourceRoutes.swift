@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension TableChain {
-    /// The chain that does something to packets with a source route, and returns all others.
+    /// The chain that applies an action to packets with a source route, and returns all others.
     ///
     /// Each byte of the options that may begin a source route counts. The kernel's own search for options does not find
     /// one that is past its first address.
     ///
     /// - Parameters:
-    ///   - condition: what begins each rule.
-    ///   - action: what ends it.
+    ///   - condition: the first terms of each rule.
+    ///   - action: the last terms of each rule.
     package static func sourceRoutes(_ condition: [Term], _ action: [Term]) -> TableChain {
         TableChain(
             sourceRoutesName, comment: "LSRR and SSRR, wherever in the options",

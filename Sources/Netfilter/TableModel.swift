@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
 
-/// What names a table in a network namespace.
+/// The identity of a table in a network namespace.
 package struct TableIdentity: Hashable, Sendable {
     package enum Family: Hashable, Sendable { case inet, bridge }
 
     package var family: Family
     package var name: String
-    /// What `nft` shows with the table; empty: nothing.
+    /// The text that `nft` shows with the table; empty for none.
     package var comment: String
 
     package init(_ family: Family, _ name: String, comment: String = "") {
@@ -16,7 +16,7 @@ package struct TableIdentity: Hashable, Sendable {
         self.comment = comment
     }
 
-    /// The names of all our tables begin with this.
+    /// The names of all of Bulkhead's tables begin with this.
     package static let prefix = "bulkhead"
 }
 
@@ -26,7 +26,7 @@ extension TableIdentity: CustomStringConvertible {
 
 /// A chain with its rules.
 package struct TableChain: Hashable, Sendable {
-    /// A hook of the kernel's, and where among its callers a chain stands.
+    /// A hook of the kernel, and the position of a chain among its callers.
     package struct Hook: Hashable, Sendable {
         package var name: String
         package var number: UInt32
@@ -40,7 +40,7 @@ package struct TableChain: Hashable, Sendable {
     }
 
     package var name: String
-    /// The hook from which packets enter; nil: only other chains lead here.
+    /// The hook from which packets enter; nil if only other chains lead here.
     package var hook: Hook?
     package var comment: String
     package var rules: [TableRule]
@@ -62,7 +62,7 @@ package struct TableObject: Hashable, Sendable {
     package var name: String
     package var kind: Kind
     package var comment: String
-    /// Bytes of the owner's that a later run finds again; empty: none.
+    /// Bytes of the owner, for a later run; empty for none.
     package var mark: [UInt8]
     package init(_ name: String, _ kind: Kind = .counter, comment: String = "", mark: [UInt8] = []) {
         self.name = name
@@ -86,7 +86,7 @@ package struct SetElement: Hashable, Sendable {
     }
 }
 
-/// What is in a set.
+/// The content of a set.
 package enum Members: Hashable, Sendable {
     case addresses(Set<IPAddress>)
     /// Disjoint, in order.
@@ -137,7 +137,7 @@ package struct TableSet: Hashable, Sendable {
     }
 }
 
-/// All that a table holds.
+/// The content of a table.
 package struct TableContents: Hashable, Sendable {
     package let table: TableIdentity
     package var objects: [String: TableObject] = [:]

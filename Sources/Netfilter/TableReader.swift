@@ -5,7 +5,7 @@ import KernelErrors
 import NetlinkAttributes
 import NetworkTypes
 
-/// Reads one table back from the kernel.
+/// Reads one table from the kernel.
 package struct TableReader {
     package let table: TableIdentity
     package let socket: NetfilterSocket
@@ -140,7 +140,7 @@ package struct TableReader {
         }
     }
 
-    /// Each rule with the chain that it is in: what it does, as bytes that can be compared.
+    /// Each rule with its chain: its content as bytes that can be compared.
     package func rules() throws(KernelError) -> [(String, [UInt8])] {
         try dump(NFT_MSG_GETRULE, NFTA_RULE_TABLE.rawValue, "rules") { header in
             let rule = nftnl_rule_alloc()!

@@ -13,7 +13,7 @@ public struct Attribute {
 
     @inlinable public var nested: Attributes { Attributes(value) }
 
-    /// An integer in network byte order; 0 when the value is shorter.
+    /// An integer in network byte order; 0 if the value is shorter.
     @inlinable
     public func integer<Value: FixedWidthInteger & BitwiseCopyable>(_: Value.Type = Value.self) -> Value {
         (try? value.load(Value.self, "integer")).map { Value(bigEndian: $0) } ?? 0
@@ -27,7 +27,7 @@ extension NetlinkBytes {
     /// The size of an attribute's header: length and type.
     @usableFromInline static var attributeHeader: Int { 4 }
 
-    /// The attribute at `position`, which moves on to the next one by at least the size of a header; nil at the end.
+    /// The attribute at `position`, which advances to the next one by at least the size of a header; nil at the end.
     @inlinable
     public func attribute(at position: inout Int) throws(NetlinkFormatError) -> Attribute? {
         guard count - position >= Self.attributeHeader else { return nil }
@@ -59,7 +59,7 @@ public struct Attributes: Sequence, IteratorProtocol {
 
     @inlinable
     public mutating func next() -> Attribute? {
-        // What does not fit is never passed: the position stays.
+        // What does not fit is never skipped: the position stays.
         try? bytes.attribute(at: &position)
     }
 }

@@ -38,7 +38,7 @@ public struct NetlinkBytes {
     /// The six bytes of an Ethernet address, the first one uppermost; nil for hardware with other addresses.
     public var hardwareAddress: UInt64? { count == 6 ? bytes.reduce(0) { $0 << 8 | UInt64($1) } : nil }
 
-    /// 4 or 16 bytes in network byte order; nil for any other number of them.
+    /// 4 or 16 bytes in network byte order; nil for any other number of bytes.
     public var address: IPAddress? {
         switch count {
         case 4: IPAddress(v4: UInt32(bigEndian: bytes.loadUnaligned(as: UInt32.self)))
@@ -50,7 +50,7 @@ public struct NetlinkBytes {
         }
     }
 
-    /// All of the bytes as an address of `family`.
+    /// All bytes as an address of `family`.
     public func address(_ family: AddressFamily) throws(NetlinkFormatError) -> IPAddress {
         guard let address, address.family == family else {
             throw .invalid(what: "\(family == .ipv4 ? "IPv4" : "IPv6") address length", value: count)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What decided one direction of a flow, in one word, as answers and records have it.
+/// What decided one direction of a flow, in one word, for answers and records.
 public enum DecisionKind: String, Codable, Sendable, Hashable {
     /// A written rule.
     case rule
@@ -10,7 +10,7 @@ public enum DecisionKind: String, Codable, Sendable, Hashable {
     case ownNode
     /// No policy selects the pod in this direction.
     case noPolicy
-    /// Traffic from a pod to its own node that no policy may stop.
+    /// Traffic from a pod to its own node that no policy may deny.
     case failsafe
     /// The policy exceeds a limit; everything is denied.
     case overLimit

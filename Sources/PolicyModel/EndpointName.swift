@@ -17,7 +17,7 @@ public enum EndpointKind: UInt8, Sendable, Hashable, Comparable, CaseIterable {
 
     public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 
-    /// Stands where the namespace would, for kinds that have none; no Kubernetes namespace can have such a name.
+    /// Replaces the namespace of kinds that have none; no Kubernetes namespace can have such a name.
     fileprivate var mark: String? {
         switch self {
         case .pod, .pushed: nil
@@ -30,10 +30,10 @@ public enum EndpointKind: UInt8, Sendable, Hashable, Comparable, CaseIterable {
 /// The name of an endpoint.
 public struct EndpointName: Sendable, Hashable, Comparable, CustomStringConvertible {
     public var kind: EndpointKind
-    /// The Kubernetes namespace, or what a controller calls a namespace. Empty for ``EndpointKind/unknown``.
+    /// The Kubernetes namespace, or the namespace that a controller gives. Empty for ``EndpointKind/unknown``.
     public var namespace: String
-    /// The pod's name, its name and UID (``EndpointKind/held``), its interface (``EndpointKind/unknown``), or what a
-    /// controller calls the endpoint.
+    /// The pod's name, its name and UID (``EndpointKind/held``), its interface (``EndpointKind/unknown``), or the name
+    /// that a controller gives the endpoint.
     public var name: String
 
     public init(kind: EndpointKind = .pod, namespace: String, name: String) {
@@ -42,19 +42,19 @@ public struct EndpointName: Sendable, Hashable, Comparable, CustomStringConverti
         self.name = name
     }
 
-    /// The endpoint that stands for a pod until its object is known. The UID is part of the name, since a successor
-    /// under the same name is another pod.
+    /// The endpoint of a pod whose object is not known yet. The UID is part of the name, because a successor under the
+    /// same name is another pod.
     public init(heldFor attachment: PodAttachment) {
         self.init(kind: .held, namespace: attachment.namespace, name: "\(attachment.name) \(attachment.uid)")
     }
 
-    /// The endpoint that stands for a pod that only an interface of this node shows.
+    /// The endpoint of a pod that only an interface of this node shows.
     public init(unknownBehind interface: String) { self.init(kind: .unknown, namespace: "", name: interface) }
 
     /// The namespace that people and documents see.
     public var shownNamespace: String { kind.mark ?? namespace }
 
-    /// The name that people and documents see beside ``shownNamespace``.
+    /// The name that people and documents see with ``shownNamespace``.
     public var shownName: String { kind == .held ? "\(namespace)/\(name)" : name }
 
     public var description: String { shownNamespace.isEmpty ? shownName : "\(shownNamespace)/\(shownName)" }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Whether a policy stops packets or is only tried.
+/// Whether a policy denies packets or is only tried.
 public enum Enforcement: String, Sendable, Hashable {
     case enforce
-    /// Compiled beside the enforced policies. What the policy would deny is counted and reported, but not stopped.
+    /// Compiled together with the enforced policies. Packets that the policy would deny are counted and reported, and
+    /// pass.
     case audit
 }

@@ -30,7 +30,7 @@ public enum FlowEnd: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// What is asked about a flow: whether policy lets it pass.
+/// The question whether policy allows a flow.
 public struct FlowQuestion: Sendable, Hashable {
     public var from: FlowEnd
     public var to: FlowEnd

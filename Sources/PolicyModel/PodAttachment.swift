@@ -4,7 +4,7 @@ import NetworkTypes
 /// A pod of this node as its container runtime reports it through the chained CNI plugin: before the API server reports
 /// the pod's addresses, and often before its Pod object is known.
 public struct PodAttachment: Sendable, Hashable {
-    /// Identifies the pod, as neither its name nor an address does: both are used again. For a static pod this is the
+    /// Identifies the pod, which neither its name nor an address does: both are reused. For a static pod this is the
     /// UID of the pod itself, not the UID of its mirror object.
     public var uid: String
     public var namespace: String

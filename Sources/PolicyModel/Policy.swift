@@ -17,7 +17,8 @@ public struct Policy: Sendable, Hashable {
     public var ingress: [PolicyRule]
     public var egress: [PolicyRule]
     public var enforcement: Enforcement
-    /// What was not understood, as sentences with the field's path. The rules already allow no more because of it.
+    /// The parts that were not understood, as sentences with the field's path. The rules already allow less because of
+    /// them.
     public var unknown: [String]
 
     public init(
@@ -102,7 +103,7 @@ public enum PolicyPeer: Sendable, Hashable {
     case block(AddressBlock)
 }
 
-/// What a rule matches of the transport header.
+/// The part of the transport header that a rule matches.
 public enum PolicyPort: Sendable, Hashable {
     case range(ProtocolPorts)
     /// A container port with this name and protocol: the subject's on ingress, the peer pod's on egress.

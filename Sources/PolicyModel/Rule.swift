@@ -7,7 +7,7 @@ public enum Direction: String, Sendable, Hashable, CaseIterable {
     case egress
 }
 
-/// What a decision says.
+/// The result of a decision.
 public enum Verdict: String, Sendable, Hashable {
     case allow
     case deny
@@ -27,7 +27,7 @@ public enum Tier: UInt8, Sendable, Hashable, Comparable, CaseIterable {
     case networkPolicy = 2
     case baseline = 3
 
-    /// What answers and metrics call it.
+    /// Its name in answers and metrics.
     public var name: String {
         switch self {
         case .admin: "Admin"
@@ -63,13 +63,13 @@ public struct PolicyReference: Sendable, Hashable, Comparable, CustomStringConve
 public enum RuleIdentity: Sendable, Hashable {
     /// A written rule: `index` counts from 0 in its policy and direction.
     case rule(PolicyReference, Direction, index: Int, name: String?)
-    /// No rule matched and these policies isolate the pod in this direction (in order of name, not empty).
+    /// No rule matched and these policies isolate the pod in this direction (ordered by name, not empty).
     case isolation(Direction, by: [PolicyReference])
     /// The other end is the pod's own node.
     case ownNode(Direction)
     /// No tier decided.
     case noPolicy(Direction)
-    /// Traffic from a pod to its own node that no policy may stop ("DHCP", "node DNS").
+    /// Traffic from a pod to its own node that no policy may deny ("DHCP", "node DNS").
     case failsafe(String)
     /// The policy could not be compiled within its limits; everything is denied.
     case overLimit(Direction)
@@ -90,7 +90,7 @@ public struct ResolvedRule: Sendable, Hashable {
     }
 }
 
-/// Number of a peer set, given by the resolver while any rule refers to it; may be reused after that.
+/// Number of a peer set, which the resolver assigns while any rule refers to it; may be reused after that.
 public struct PeerSetID: RawRepresentable, Sendable, Hashable, Comparable {
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
@@ -103,7 +103,7 @@ public enum PeerMatch: Sendable, Hashable {
     case sets([PeerSetID])
 }
 
-/// What a rule matches beside the peer: every protocol and port, or any of some (empty: nothing).
+/// The ports that a rule matches: every protocol and port, or any of some (empty: none).
 public enum PortMatch: Sendable, Hashable {
     case any
     case ports([ProtocolPorts])
@@ -124,11 +124,11 @@ public struct ProtocolPorts: Sendable, Hashable, Comparable, CustomStringConvert
     public static func < (a: Self, b: Self) -> Bool { (a.ipProtocol, a.range) < (b.ipProtocol, b.range) }
 }
 
-/// The rules of one tier for one endpoint and direction, in order, and what happens when none matches.
+/// The rules of one tier for one endpoint and direction, in order, and what happens if none matches.
 public struct ResolvedTier: Sendable, Hashable {
     public var tier: Tier
     public var rules: [ResolvedRule]
-    /// Who denies when no rule matches; nil: the next tier decides.
+    /// What denies if no rule matches; nil: the next tier decides.
     public var otherwiseDeny: RuleIdentity?
 
     public init(tier: Tier, rules: [ResolvedRule], otherwiseDeny: RuleIdentity?) {
@@ -138,7 +138,7 @@ public struct ResolvedTier: Sendable, Hashable {
     }
 }
 
-/// All that decides one direction of one endpoint: tiers in order of evaluation. Empty: everything is allowed.
+/// Everything that decides one direction of one endpoint: tiers in order of evaluation. Empty: everything is allowed.
 public struct ResolvedDirection: Sendable, Hashable {
     public var tiers: [ResolvedTier]
     /// The tiers with the policies in audit enforced; nil if there are none. Flows that ``tiers`` allow and these deny
@@ -152,15 +152,15 @@ public struct ResolvedDirection: Sendable, Hashable {
 
 /// Where the members of a peer set come from; canonical, so that equal descriptions are one set.
 public struct PeerSetDescription: Sendable, Hashable, CustomStringConvertible {
-    /// What a person reads: "pods tier=backend in namespace shop", "10.0.0.0/8 except 10.1.0.0/16".
+    /// The text for a person: "pods tier=backend in namespace shop", "10.0.0.0/8 except 10.1.0.0/16".
     public var description: String
-    /// Prefixes that are members, each less its excepts. ``ResolvedChange/groups`` reports the pods among the members.
+    /// Prefixes that are members, without their excepts. ``ResolvedChange/groups`` reports the pods among the members.
     public var blocks: [AddressBlock]
-    /// Only these of the pods' addresses are members; empty: all of them. Not beside ``blocks``.
+    /// Only these of the pods' addresses are members; empty: all of them. Not together with ``blocks``.
     public var bounds: [AddressBlock]
-    /// Whether its members are the addresses that the node itself takes in.
+    /// Whether its members are the addresses that the node delivers to itself.
     public var isOwnNode: Bool
-    /// Whether ``blocks`` change while the set lives, as ``ResolvedChange/members`` reports. They have no excepts then,
+    /// Whether ``blocks`` change while the set lives, as ``ResolvedChange/members`` reports. They then have no excepts,
     /// and ``description`` alone identifies the set.
     public var hasChangingMembers: Bool
 
@@ -175,14 +175,14 @@ public struct PeerSetDescription: Sendable, Hashable, CustomStringConvertible {
         self.hasChangingMembers = isOwnNode || hasChangingMembers
     }
 
-    /// Whether every address of the node itself is a member, also those that are not known yet.
+    /// Whether every address of the node itself is a member, including those that are not known yet.
     public var holdsOwnNode: Bool {
         isOwnNode
             || (hasChangingMembers
                 && CIDR.loopback.allSatisfy { loopback in blocks.contains { $0.cidr == loopback } })
     }
 
-    /// What identifies the set: everything but members that change.
+    /// The identity of the set: everything except members that change.
     public var identity: PeerSetDescription {
         guard hasChangingMembers else { return self }
         var identity = self
@@ -287,14 +287,14 @@ public struct AddressGroup: Sendable, Hashable {
 public struct ResolvedChange: Sendable, Hashable {
     public var addedPeerSets: [PeerSetID: PeerSetDescription] = [:]
     public var removedPeerSets: [PeerSetID] = []
-    /// Live sets with ``PeerSetDescription/hasChangingMembers`` whose prefixes changed. Not those that this change
+    /// Live sets with ``PeerSetDescription/hasChangingMembers`` whose prefixes changed, without those that this change
     /// adds: their description has the members.
     public var members: [PeerSetID: MembershipChange] = [:]
-    /// Groups that are new or differ, with all selector peer sets that they are now members of (sorted, not empty).
-    /// Sets with ``PeerSetDescription/blocks`` are not repeated here. Of one with ``PeerSetDescription/bounds`` only
-    /// the group's addresses within them are members.
+    /// Groups that are new or differ, with all selector peer sets to which they now belong (sorted, not empty). Sets
+    /// with ``PeerSetDescription/blocks`` are not repeated here. Of a set with ``PeerSetDescription/bounds``, only the
+    /// group's addresses within them are members.
     public var groups: [PeerGroupID: [PeerSetID]] = [:]
-    /// Groups that are members of no peer set any more, or gone; their addresses belong to none.
+    /// Groups that no longer belong to any peer set, or are gone; their addresses belong to none.
     public var removedGroups: [PeerGroupID] = []
     /// Addresses that joined or left a group. An address without a group may be left out.
     public var addresses: [AddressGroup] = []
@@ -303,8 +303,8 @@ public struct ResolvedChange: Sendable, Hashable {
     /// Endpoints that are gone. A name that is in ``endpoints`` as well is another endpoint under the same name and
     /// inherits nothing.
     public var removedEndpoints: [EndpointName] = []
-    /// Whether packets between pods and their own node are to be judged at all, where that changed: only if a tier
-    /// rule may decide about them, or the setting says so.
+    /// Whether packets between pods and their own node are judged at all, if that changed: only if a tier rule may
+    /// decide about them, or the setting requires it.
     public var judgesOwnNode: Bool?
 
     public init() {}

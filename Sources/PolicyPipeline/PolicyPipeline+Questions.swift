@@ -23,17 +23,18 @@ public struct PipelineStatistics: Sendable, Hashable {
 }
 
 extension PolicyPipeline {
-    /// All local endpoints with the policies that isolate them, in order of name.
+    /// All local endpoints with the policies that isolate them, ordered by name.
     public var localEndpoints: [LocalEndpointSummary] { resolver.localEndpoints }
 
-    /// Every policy, with the local endpoints that it selects, in order of name; none: it selects nothing here.
+    /// Every policy with the local endpoints that it selects, ordered by name; empty if it selects none here.
     public var policySelections: [PolicyReference: [EndpointName]] {
         var result = resolver.policySelections
         for reference in state.policyReferences where result[reference] == nil { result[reference] = [] }
         return result
     }
 
-    /// A pod's addresses anywhere in the cluster; none once it has finished. Nil: no such pod or pushed endpoint.
+    /// A pod's addresses anywhere in the cluster; none once it has finished. Nil if there is no such pod or pushed
+    /// endpoint.
     public func addresses(ofPod name: EndpointName) -> [IPAddress]? {
         state.addresses(ofPod: name) ?? resolver.addresses(ofPushed: name)
     }
@@ -45,32 +46,32 @@ extension PolicyPipeline {
     /// known.
     public func localPod(withUID uid: String) -> EndpointName? { state.localPod(withUID: uid) }
 
-    /// A Node object's addresses. Nil: no such node.
+    /// A Node object's addresses. Nil if there is no such node.
     public func addresses(ofNode name: String) -> [IPAddress]? { state.addresses(ofNode: name) }
 
-    /// A pod anywhere in the cluster, as policy sees it. Nil: no such pod.
+    /// A pod anywhere in the cluster, as policy sees it. Nil if there is no such pod.
     public func object(ofPod name: EndpointName) -> Pod? { state.object(ofPod: name) }
 
-    /// What others may say of pods, as objects: the pods, their namespaces, all nodes; policies are left out.
+    /// Everything that verdicts about pods need, as objects: the pods, their namespaces, all nodes; without policies.
     public func objects(about pods: [EndpointName]) -> [KubernetesObject] {
         Set(pods).sorted().compactMap { state.object(ofPod: $0) }.map { .pod($0) }
             + Set(pods.map(\.namespace)).sorted().compactMap { state.object(ofNamespace: $0) }.map { .namespace($0) }
             + state.nodeObjects.map { .node($0) }
     }
 
-    /// Pods that one that is not there was probably meant to be, the likeliest first.
+    /// Pods that a wrong name was probably meant for, most likely first.
     public func pods(like name: EndpointName) -> [EndpointName] { state.pods(like: name) }
 
-    /// The node whose object has an address. Nil: no object of a node has it.
+    /// The node whose object has an address. Nil if there is none.
     public func node(withAddress address: IPAddress) -> String? { state.node(withAddress: address) }
 
-    /// How many endpoints stand for pods that only an interface shows.
+    /// The number of endpoints for pods that only an interface shows.
     public var unknownEndpointCount: Int { state.unknownEndpointCount }
 
     /// Names of all Node objects, in order.
     public var nodeNames: [String] { state.nodeNames }
 
-    /// Local endpoints that the tables have no room for and do not protect; sorted.
+    /// Local endpoints for which the tables have no room and that they do not protect; sorted.
     public var endpointsOverLimit: [EndpointName] { compiled.endpointsOverLimit }
 
     /// Addresses of the cluster's other nodes.

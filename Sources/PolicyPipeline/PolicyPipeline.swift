@@ -9,7 +9,7 @@ import PolicyResolver
 
 /// From objects to tables for one node: index, resolve, compile, as one value without I/O.
 ///
-/// A step takes time proportional to what it changes. Its result depends on the events alone, never on hash seeds.
+/// A step takes time proportional to its changes. Its result depends only on the events, never on hash seeds.
 public struct PolicyPipeline: Sendable {
     public let nodeName: String
     var state: ClusterState
@@ -19,7 +19,7 @@ public struct PolicyPipeline: Sendable {
     /// - Parameters:
     ///   - nodeName: the node whose pods are local.
     ///   - numbering: the numbers that a previous run left in the kernel.
-    ///   - settings: what was chosen about traffic between pods and the own node.
+    ///   - settings: settings for traffic between pods and the own node.
     public init(
         nodeName: String, numbering: Numbering = Numbering(), settings: PolicySettings = PolicySettings()
     ) {
@@ -34,64 +34,66 @@ public struct PolicyPipeline: Sendable {
         _read { yield compiler.compiled }
     }
 
-    /// Takes events in without compiling: for a first list that comes in pages. The next step carries them out, which
-    /// also gives things the numbers of the previous run, since these are found by the final state's content.
+    /// Indexes events without compiling: for a first list that arrives in pages. The next step compiles them, which
+    /// also gives things the numbers of the previous run, because these are found by the content of the final state.
     public mutating func ingest(_ events: [ObjectEvent]) {
         for event in events { state.index(event) }
     }
 
-    /// Takes a batch of events in and brings the tables up to date in one pass.
+    /// Indexes a batch of events and updates the tables in one pass.
     public mutating func apply(_ events: [ObjectEvent]) -> CompiledDelta {
         ingest(events)
         return compile()
     }
 
-    /// Takes in what the node itself takes in by its local routes: its interfaces' addresses, link-local ones too, and
-    /// whole prefixes. Traffic to them is traffic to the own node, whatever the Node object says. Loopback is known.
+    /// Indexes what the node delivers to itself by its local routes: its interfaces' addresses, link-local ones
+    /// included, and whole prefixes. Traffic to them is traffic to the own node, whatever the Node object says.
+    /// Loopback is known.
     ///
-    /// A prefix wider than one address with a pod's address inside does not count.
+    /// A prefix wider than one address does not count if it contains a pod's address.
     public mutating func apply(localAddresses: [CIDR]) -> CompiledDelta {
         ingest(localAddresses: localAddresses)
         return compile()
     }
 
-    /// Takes the own addresses in without compiling, as ``ingest(_:)`` takes events in.
+    /// Indexes the own addresses without compiling, like ``ingest(_:)``.
     public mutating func ingest(localAddresses: [CIDR]) {
         state.set(localAddresses: Set(localAddresses).sorted())
     }
 
-    /// Takes in, without compiling, what the node's container runtime has reported of its pods: as ``ingest(_:)``.
+    /// Indexes the container runtime's reports about this node's pods without compiling, like ``ingest(_:)``.
     public mutating func ingest(attachments: [PodAttachment]) { state.set(attachments: attachments) }
 
-    /// Replaces what the node's container runtime has reported of its pods, at most one attachment of a UID and of an
-    /// address. Pods whose object is known have these addresses from now on, others are denied everything until it is.
+    /// Replaces the container runtime's reports about this node's pods, at most one attachment per UID and per address.
+    /// Pods with a known object have these addresses from now on; others are denied everything until their object is
+    /// known.
     public mutating func apply(attachments: [PodAttachment]) -> CompiledDelta {
         ingest(attachments: attachments)
         return compile()
     }
 
-    /// Takes in, without compiling, where pods are by the node's network: the addresses behind each interface that leads
-    /// to a pod, known or not; as ``ingest(_:)``.
+    /// Indexes the places of pods in the node's network without compiling: the addresses behind each interface that
+    /// leads to a pod, known or not; like ``ingest(_:)``.
     public mutating func ingest(interfaces: [String: Set<IPAddress>]) { state.set(interfaces: interfaces) }
 
-    /// Replaces what the node's network shows of pods. An interface to a pod that nothing else is known of is an endpoint
-    /// while a policy selects all pods: such policies hold for it, and no others.
+    /// Replaces what the node's network shows of pods. An interface that leads to an otherwise unknown pod is an
+    /// endpoint while a policy selects all pods: only such policies apply to it.
     public mutating func apply(interfaces: [String: Set<IPAddress>]) -> CompiledDelta {
         ingest(interfaces: interfaces)
         return compile()
     }
 
-    /// Replaces all that was pushed before by `pushed`; an empty value removes it.
+    /// Replaces everything that was pushed before by `pushed`; an empty value removes it.
     ///
-    /// - Throws: ``PushedPolicyError``; nothing has changed then.
+    /// - Throws: ``PushedPolicyError``; nothing has then changed.
     public mutating func apply(pushed: PushedPolicy) throws(PushedPolicyError) -> CompiledDelta {
         try ingest(pushed: pushed)
         return compile()
     }
 
-    /// Takes in pushed policy without compiling, as ``ingest(_:)`` takes events in.
+    /// Indexes pushed policy without compiling, like ``ingest(_:)``.
     ///
-    /// - Throws: ``PushedPolicyError``; nothing has changed then.
+    /// - Throws: ``PushedPolicyError``; nothing has then changed.
     public mutating func ingest(pushed: PushedPolicy) throws(PushedPolicyError) {
         try resolver.push(pushed, over: state)
         let endpoints = pushed.endpoints.map { ($0.name, $0.addresses) }
@@ -102,13 +104,13 @@ public struct PolicyPipeline: Sendable {
     public var needsSettling: Bool { compiler.needsSettling }
 
     /// Merges what the last step had to leave apart while packets could still meet a program that it replaced. Every
-    /// step begins with this; call it when idle, so that the tables don't stay finer than they need to be.
+    /// step begins with this; call it when idle, so that the tables do not stay finer than needed.
     public mutating func settle() -> CompiledDelta { compiler.compile(ResolvedChange()) }
 
-    /// Forgets the numbers of the previous run; to be called once the datapath has taken over.
+    /// Forgets the numbers of the previous run; call this once the datapath has taken over.
     public mutating func releaseNumbering() { compiler.releaseNumbering() }
 
-    /// Brings the tables up to date with all that was taken in, in one pass.
+    /// Updates the tables for everything that was indexed, in one pass.
     public mutating func compile() -> CompiledDelta {
         state.placeEndpointsWithoutObject()
         let change = resolver.resolve(state)

@@ -52,7 +52,7 @@ import WorldKit
             let before = generator.world
             let isNode = nodePercent > 0 && generator.random.chance(percent: nodePercent)
             let events = isNode ? generator.changeNode() : generator.change()
-            let isOneStep = events.count == 1 && !movesPod(events[0], before)
+            let isOneStep = events.count == 1 && isOneStore(events[0], before)
             let verdicts = flows.map { replay.verdict($0) }
             let delta = pipeline.apply(events)
             let after = flows.map { text(pipeline.compiled.evaluate($0), pipeline.compiled) }
@@ -95,12 +95,15 @@ import WorldKit
         return nil
     }
 
-    /// Whether a pod leaves an address for another: two addresses, so two stores, each of them whole.
-    private static func movesPod(_ event: ObjectEvent, _ world: World) -> Bool {
-        guard case .set(.pod(let new)) = event,
-            let old = world.pods.first(where: { KubernetesObject.pod($0).key == event.key })
-        else { return false }
-        return old.podIPs != new.podIPs
+    /// Whether packets see all of an event at once. A pod that leaves an address for another takes two stores, each of
+    /// them whole, and the pods of a namespace that gets other labels take one each.
+    private static func isOneStore(_ event: ObjectEvent, _ world: World) -> Bool {
+        switch event {
+        case .set(.pod(let new)):
+            let old = world.pods.first { KubernetesObject.pod($0).key == event.key }
+            return old.map { $0.podIPs == new.podIPs } ?? true
+        default: return event.key.kind != .namespace
+        }
     }
 
     /// Whether each direction's verdict is the old or the new one. A change is atomic for one pod, not for two: with
