@@ -118,7 +118,8 @@ func onlyTier(_ document: DecodedDocument, _ location: SourceLocation = #_source
     @Test(arguments: [
         Refusal("{}", "action", "is required"),
         Refusal(
-            #"{"action": "Allow", "to": [{"nodes": {}}]}"#, "action", "is unknown: use Accept, Deny or Pass", hint: "Accept"),
+            #"{"action": "Allow", "to": [{"nodes": {}}]}"#, "action", "is unknown: use Accept, Deny or Pass",
+            hint: "Accept"),
         Refusal(#"{"action": "Deny", "to": []}"#, "to", "must have at least 1 item"),
         Refusal(#"{"action": "Deny", "to": [{}]}"#, "to[0]", "needs one of namespaces, pods, nodes or networks"),
         Refusal(#"{"action": "Deny", "to": [{"nodes": null}]}"#, "to[0]", "needs one of", hint: "'nodes: {}'"),
