@@ -71,11 +71,12 @@ public struct Daemon: Service {
             receiver.finish()
             ruleset.stop()
             told.finish()
-            manifests?.stop()
-            guardrails?.stop()
             cluster?.stop()
             reporting.cancel()
             await cluster?.connection.shutdown()
+            // Each waits for its thread, which may be reading a large file.
+            manifests?.stop()
+            guardrails?.stop()
             await agent.stop()
             return served
         }

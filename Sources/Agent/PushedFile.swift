@@ -22,7 +22,8 @@ public struct PushedFile: Sendable {
     public func read() throws(KeptFileError) -> KeptPushes {
         guard let bytes = try file.read() else { return KeptPushes() }
         return try file.attempt {
-            let content = try JSONReader.readPlaced(bytes)
+            // The size of the file bounds its values: what was accepted must be readable at the next start.
+            let content = try JSONReader.readPlaced(bytes, limits: JSONReader.Limits(values: .max))
             guard let version = content["version"], let objects = content["objects"],
                 let resolved = content["resolved"]
             else { throw file.failure("it lacks 'version', 'objects' or 'resolved'") }

@@ -76,7 +76,8 @@ package struct PolicyTables: Sendable {
         for address in moved {
             guard move(address, among: carried, of: policy, &changes) else { return nil }
         }
-        if delta.addresses.contains(where: { !$0.prefix.isHost }) {
+        // A class that is renamed has other peer sets, without a change of any address.
+        if !delta.renamedAddressClasses.isEmpty || delta.addresses.contains(where: { !$0.prefix.isHost }) {
             movePrefixes(among: carried, of: policy, &step, &changes)
         }
         updateEndpoints(delta, of: policy, &changes)

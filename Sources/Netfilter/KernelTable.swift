@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 import GracePeriod
 import KernelErrors
 
@@ -31,9 +32,18 @@ package struct KernelTable {
 }
 
 extension TableIdentity {
-    /// Removes the table, if there is one. Packets under way need the objects of their rules to the end: first no more
-    /// packets may enter, and then those inside leave.
+    /// Removes the table, if there is one, and if no other process removes it meanwhile.
     package func remove(_ socket: NetfilterSocket) throws(KernelError) {
+        do throws(KernelError) {
+            try removeExisting(socket)
+        } catch .system(_, ENOENT, _) {
+            return
+        }
+    }
+
+    /// Packets under way need the objects of their rules to the end: first no more packets may enter, and then those
+    /// inside leave.
+    private func removeExisting(_ socket: NetfilterSocket) throws(KernelError) {
         let reader = TableReader(self, socket)
         guard try reader.exists() else { return }
         // If the table cannot be read, it is removed as a whole.
