@@ -5,6 +5,7 @@ import PolicyModel
 /// How many objects the state has.
 public struct ClusterCounts: Sendable, Hashable {
     public var pods = 0
+    /// Unknown pods are one more group.
     public var podGroups = 0
     public var namespaces = 0
     public var nodes = 0
