@@ -50,7 +50,8 @@ extension Agent where Plane: ~Copyable {
         let changesEndpoints = !delta.addedEndpoints.isEmpty || !delta.removedEndpoints.isEmpty
         if changesEndpoints || changed.contains(.places) { noteMismatches() }
         if failure == nil { wakeAttaching() }
-        replaceOther()
+        // After a failure, only the timer and a change of the network try again: pods change too often.
+        if replacement.retry == nil || changed.contains(.places) { replaceOther() }
         return failure
     }
 

@@ -17,10 +17,8 @@ extension Agent where Plane: ~Copyable {
     /// Removes the other datapath as soon as this one enforces everything. Until then both judge, and both must allow a
     /// packet.
     func replaceOther() {
-        // Before all objects of the cluster are known, this datapath may enforce less than the other one. After a
-        // failure, the timer alone tries again.
-        guard phase.enforcesAll, replacement.isDue, replacement.retry == nil, let remove = replacement.remove
-        else { return }
+        // Before all objects of the cluster are known, this datapath may enforce less than the other one.
+        guard phase.enforcesAll, replacement.isDue, let remove = replacement.remove else { return }
         do {
             for name in try remove() {
                 logger.notice("removed an object of the other datapath", metadata: ["object": "\(name)"])
@@ -36,6 +34,7 @@ extension Agent where Plane: ~Copyable {
     }
 
     private func retryReplacement() {
+        guard replacement.retry == nil else { return }
         replacement.retry = Task {
             try? await Task.sleep(for: Replacement.retryInterval)
             self.replacement.retry = nil
