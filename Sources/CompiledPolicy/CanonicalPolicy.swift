@@ -35,11 +35,11 @@ extension CompiledPolicy {
         lines += addressLines(classNames).sorted()
         lines += portLines
         lines += rules.values.map { "rule \($0.identity.canonicalText)" }.sorted()
+        // Many endpoints share a program, and its text is long.
+        let texts = programs.mapValues { text($0, classNames) }
         lines += endpoints.values.map { endpoint in
-            let programs = [endpoint.ingress, endpoint.egress].map { id in
-                self.programs[id].map { text($0, classNames) } ?? "none"
-            }
-            return "endpoint \(endpoint.name) \(endpoint.addresses) \(programs)"
+            let both = [endpoint.ingress, endpoint.egress].map { texts[$0] ?? "none" }.joined(separator: "; ")
+            return "endpoint \(endpoint.name) \(endpoint.addresses) \(both)"
         }.sorted()
         if judgesOwnNode { lines.append("own node judged") }
         lines += endpointsOverLimit.map { "endpoint over limit \($0)" }
@@ -83,7 +83,7 @@ extension CompiledPolicy {
                     "\(name) \(port): \(cell.verdict)\(cell.wouldDeny ? " would deny" : "") \(identityText(cell.rule))")
             }
         }
-        return "\(program.direction) \(rules) \(cells.sorted())"
+        return "\(program.direction) [\(rules.joined(separator: ", "))] [\(cells.sorted().joined(separator: ", "))]"
     }
 
     private func identityText(_ id: RuleID) -> String { rules[id]?.identity.canonicalText ?? "?" }
