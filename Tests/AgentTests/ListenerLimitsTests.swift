@@ -38,7 +38,8 @@ import Testing
             // Half of them are the clients' own.
             #expect(try await eventually { Self.descriptors() - before <= clients.count + 8 + 2 })
             for target in ["/healthz", "/metrics", "/readyz"] {
-                #expect(try await fixture.get(target).status == 200)
+                // While the listener still closes others' connections, it may close this one too.
+                #expect(try await eventually { (try? await fixture.get(target))?.status == 200 })
             }
             withExtendedLifetime(clients) {}
         }
