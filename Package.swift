@@ -61,7 +61,8 @@ let package = Package(
         module("PolicyTranslation", ["NetworkTypes", "PolicyModel", "KubernetesObjects"]),
         module("ClusterState", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyTranslation"]),
         module("PolicyResolver", ["NetworkTypes", "PolicyModel", "ClusterState"]),
-        module("CompiledPolicy", ["NetworkTypes", "PolicyModel"]),
+        module("Requests", ["PolicyModel"]),
+        module("CompiledPolicy", ["NetworkTypes", "PolicyModel", "Requests"]),
         module("Explanations", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module("PolicyCompiler", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module(

@@ -50,7 +50,7 @@ extension Agent where Plane: ~Copyable {
     func isAudit(_ identity: RuleIdentity) -> Bool {
         let policies: [PolicyReference] =
             switch identity {
-            case .rule(let policy, _, _, _): [policy]
+            case .rule(let policy, _, _, _), .report(let policy, _, _): [policy]
             case .isolation(_, let by): by
             case .ownNode, .noPolicy, .failsafe, .overLimit: []
             }

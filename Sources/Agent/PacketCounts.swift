@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import Datapath
+import KubernetesObjects
 import PolicyModel
 
 /// What the rules have counted since the daemon started: separately for answers, and added up for metrics.
@@ -76,22 +77,13 @@ extension PacketLedger.Series {
         switch identity {
         case .rule(let policy, let direction, _, _):
             guard let known, known.denies else { return nil }
-            self.init(direction: direction, tier: known.tier.metricLabel, namespace: policy.namespace)
+            self.init(direction: direction, tier: known.tier.name, namespace: policy.namespace)
         case .isolation(let direction, let by):
-            self.init(
-                direction: direction, tier: Tier.networkPolicy.metricLabel, namespace: by.first?.namespace ?? "")
+            let isAuthorization = by.first?.kind == ObjectKind.authorizationPolicy.rawValue
+            let tier: Tier = isAuthorization ? .authorization : .networkPolicy
+            self.init(direction: direction, tier: tier.name, namespace: by.first?.namespace ?? "")
         case .overLimit(let direction): self.init(direction: direction, tier: "none", namespace: "")
-        case .ownNode, .noPolicy, .failsafe: return nil
-        }
-    }
-}
-
-extension Tier {
-    fileprivate var metricLabel: String {
-        switch self {
-        case .admin: "Admin"
-        case .networkPolicy: "NetworkPolicy"
-        case .baseline: "Baseline"
+        case .report, .ownNode, .noPolicy, .failsafe: return nil
         }
     }
 }

@@ -12,6 +12,7 @@ extension KubernetesObject {
         switch self {
         case .networkPolicy(let policy): policy.unknown
         case .tierPolicy(let policy): policy.allUnknown
+        case .authorizationPolicy(let policy): policy.allUnknown
         case .pod, .namespace, .node: []
         }
     }

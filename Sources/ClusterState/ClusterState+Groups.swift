@@ -84,6 +84,7 @@ extension ClusterState {
         let key = groups[Int(group)].key
         namespaces[Int(key.namespace)].groups.insertSorted(group)
         for pair in labelSets[key.labels] { groupsByPair[pair, default: []].insertSorted(group) }
+        groupsByAccount[key.fullAccount, default: []].insertSorted(group)
         for port in portSets[key.ports] {
             portNumbers[port.name, default: [:]][port.number, default: 0] += 1
             if portNumbers[port.name]?[port.number] == 1 { changes.portNames.insert(port.name) }
@@ -105,6 +106,8 @@ extension ClusterState {
             groupsByPair[pair]?.removeSorted(group)
             if groupsByPair[pair]?.isEmpty == true { groupsByPair[pair] = nil }
         }
+        groupsByAccount[key.fullAccount]?.removeSorted(group)
+        if groupsByAccount[key.fullAccount]?.isEmpty == true { groupsByAccount[key.fullAccount] = nil }
         for port in portSets[key.ports] { leave(port) }
     }
 
@@ -123,7 +126,15 @@ extension ClusterState {
     package func ports(ofGroup number: UInt32) -> [IndexedPort] { portSets[groups[Int(number)].key.ports] }
 
     /// The service account of a group's pods.
-    package func account(ofGroup number: UInt32) -> String { strings[groups[Int(number)].key.account] }
+    package func account(ofGroup number: UInt32) -> String { strings[accountNumber(ofGroup: number)] }
+
+    /// The same as a number of ``strings``.
+    package func accountNumber(ofGroup number: UInt32) -> UInt32 { groups[Int(number)].key.account }
+
+    /// The active groups of a namespace with a service account, sorted.
+    package func groups(ofNamespace namespace: UInt32, account: UInt32) -> [UInt32] {
+        groupsByAccount[FullAccount(namespace: namespace, account: account)] ?? []
+    }
 
     /// The active groups with a label, sorted.
     package func groups(labeled pair: LabelPair) -> [UInt32] { groupsByPair[pair] ?? [] }

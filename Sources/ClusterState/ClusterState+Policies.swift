@@ -117,34 +117,62 @@ extension ClusterState {
         let egress = policy.egress.map { index($0, &retained) }
         return PolicyRecord(
             order: policy.order, subject: subject, isolates: policy.isolates,
-            isInAudit: policy.enforcement == .audit, ingress: ingress, egress: egress, retained: retained)
+            isInAudit: policy.enforcement == .audit, isReport: policy.isReport, ingress: ingress, egress: egress,
+            retained: retained)
     }
 
     private mutating func index(_ subject: PodSubject, _ retained: inout RetainedNumbers) -> IndexedSubject {
         let scope: IndexedScope
         switch subject.namespaces {
-        case .named(let name):
-            let number = retainNamespace(name)
-            scope = .namespace(number)
-            if retained.namespaces.contains(number) {
-                releaseNamespace(number)
-            } else {
-                retained.namespaces.append(number)
-            }
+        case .named(let name): scope = .namespace(namespace(name, &retained))
         case .selector(let selector): scope = .selector(index(selector, retaining: &retained.strings))
         }
         return IndexedSubject(namespaces: scope, pods: index(subject.pods, retaining: &retained.strings))
     }
 
+    private mutating func namespace(_ name: String, _ retained: inout RetainedNumbers) -> UInt32 {
+        let number = retainNamespace(name)
+        if retained.namespaces.contains(number) {
+            releaseNamespace(number)
+        } else {
+            retained.namespaces.append(number)
+        }
+        return number
+    }
+
+    private mutating func index(_ identity: PodIdentity, _ retained: inout RetainedNumbers) -> IndexedIdentity {
+        let namespaces: IndexedIdentity.Namespaces
+        switch identity.namespace {
+        case .exact(let name): namespaces = .number(namespace(name, &retained))
+        case let match: namespaces = .matching(match)
+        }
+        let accounts: IndexedIdentity.Accounts
+        switch identity.account {
+        case .exact(let name):
+            let (number, _) = strings.retain(name)
+            retained.strings.append(number)
+            accounts = .number(number)
+        case let match: accounts = .matching(match)
+        }
+        return IndexedIdentity(namespaces: namespaces, accounts: accounts)
+    }
+
     private mutating func index(_ rule: PolicyRule, _ retained: inout RetainedNumbers) -> IndexedRule {
         let peers = rule.peers?.map { index($0, &retained) }
+        let conditions = rule.conditions.map { condition in
+            IndexedCondition(
+                peers: condition.peers.map { index($0, &retained) }, isExcluded: condition.isExcluded)
+        }
         let ports = rule.ports?.map { index($0, &retained) }
-        return IndexedRule(name: rule.name, action: rule.action, peers: peers, ports: ports)
+        return IndexedRule(
+            name: rule.name, action: rule.action, peers: peers, conditions: conditions,
+            destinations: rule.destinations, ports: ports, request: rule.request, writtenIndex: rule.writtenIndex)
     }
 
     private mutating func index(_ peer: PolicyPeer, _ retained: inout RetainedNumbers) -> IndexedPeer {
         switch peer {
         case .pods(let subject): .pods(index(subject, &retained))
+        case .identity(let identity): .identity(index(identity, &retained))
         case .nodes(let selector): .nodes(index(selector, retaining: &retained.strings))
         case .block(let block): .block(block)
         }

@@ -12,6 +12,7 @@ import PolicyTranslation
 public struct ClusterState: Sendable {
     /// The node whose pods are local.
     public let nodeName: String
+    let mesh: MeshSettings
 
     package internal(set) var strings = Interner<String>()
     var labelSets = Interner<[LabelPair]>()
@@ -31,6 +32,8 @@ public struct ClusterState: Sendable {
     var lastGroup: LastGroup?
     /// Active groups by label, sorted.
     var groupsByPair: [LabelPair: [UInt32]] = [:]
+    /// Active groups by namespace and service account, sorted.
+    var groupsByAccount: [FullAccount: [UInt32]] = [:]
     /// How many active groups have a named port with this number.
     var portNumbers: [PortName: [UInt16: Int]] = [:]
 
@@ -81,8 +84,9 @@ public struct ClusterState: Sendable {
         var policies: [UInt32] = []
     }
 
-    public init(nodeName: String) {
+    public init(nodeName: String, mesh: MeshSettings = MeshSettings()) {
         self.nodeName = nodeName
+        self.mesh = mesh
         // See `noNamespace`.
         namespaces = [NamespaceRecord(name: "", labels: labelSets.retain([.unknown]).number, references: 1)]
     }
@@ -94,13 +98,14 @@ public struct ClusterState: Sendable {
         case .set(.namespace(let namespace)): set(namespace)
         case .set(.node(let node)): set(node)
         case .set(let object):
-            if let policy = Policy(object) { set(policy) }
+            if let policy = Policy(object, mesh: mesh) { set(policy) }
         case .removed(let key):
             switch key.kind {
             case .pod: removePod(namespace: key.namespace, name: key.name)
             case .namespace: removeNamespace(key.name)
             case .node: removeNode(key.name)
-            case .networkPolicy, .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy:
+            case .networkPolicy, .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy,
+                .authorizationPolicy:
                 removePolicy(PolicyReference(key))
             }
         }

@@ -8,6 +8,8 @@ package struct PolicyRecord: Sendable, Equatable {
     package var subject: IndexedSubject
     package var isolates: Set<Direction>
     package var isInAudit: Bool
+    /// Whether its rules only tell of what they match.
+    package var isReport: Bool
     package var ingress: [IndexedRule]
     package var egress: [IndexedRule]
     /// The strings and namespaces that the record retains while it lives.
@@ -45,19 +47,47 @@ package enum IndexedScope: Sendable, Hashable {
     case selector(IndexedSelector)
 }
 
+/// A ``PodIdentity`` in canonical form.
+package struct IndexedIdentity: Sendable, Hashable {
+    package enum Namespaces: Sendable, Hashable {
+        case number(UInt32)
+        /// Never ``TextMatch/exact(_:)``.
+        case matching(TextMatch)
+    }
+    package enum Accounts: Sendable, Hashable {
+        /// The account's name: a number of ``ClusterState/strings``.
+        case number(UInt32)
+        /// Never ``TextMatch/exact(_:)``.
+        case matching(TextMatch)
+    }
+    package var namespaces: Namespaces
+    package var accounts: Accounts
+}
+
+/// A ``PeerCondition`` in canonical form.
+package struct IndexedCondition: Sendable, Hashable {
+    package var peers: [IndexedPeer]
+    package var isExcluded: Bool
+}
+
 /// A ``PolicyRule`` in canonical form.
 package struct IndexedRule: Sendable, Equatable {
     package var name: String?
     package var action: RuleAction
     /// Nil: every address. Empty: none.
     package var peers: [IndexedPeer]?
+    package var conditions: [IndexedCondition]
+    package var destinations: [DestinationCondition]
     /// Nil: every port of every protocol. Empty: none.
     package var ports: [IndexedPolicyPort]?
+    package var request: RequestMatch?
+    package var writtenIndex: Int?
 }
 
 /// A ``PolicyPeer`` in canonical form.
 package enum IndexedPeer: Sendable, Hashable {
     case pods(IndexedSubject)
+    case identity(IndexedIdentity)
     case nodes(IndexedSelector)
     case block(AddressBlock)
 }

@@ -34,6 +34,14 @@ struct GroupKey: Sendable, Hashable {
     var ports: UInt32
     /// The service account's name: a number of ``ClusterState/strings``.
     var account: UInt32
+
+    var fullAccount: FullAccount { FullAccount(namespace: namespace, account: account) }
+}
+
+/// A service account by its namespace and name, as numbers.
+struct FullAccount: Sendable, Hashable {
+    var namespace: UInt32
+    var account: UInt32
 }
 
 /// The pods of one namespace with the same labels, named ports and service account: what selectors are matched against.

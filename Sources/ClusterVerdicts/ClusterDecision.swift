@@ -63,7 +63,7 @@ public struct ClusterDirection: Sendable, Hashable {
     /// The policy whose rule decided, or the first of those that isolate the pod.
     public var policy: PolicyReference? {
         switch identity {
-        case .rule(let policy, _, _, _): policy
+        case .rule(let policy, _, _, _), .report(let policy, _, _): policy
         case .isolation(_, let by): by.first
         case .ownNode, .noPolicy, .failsafe, .overLimit, nil: nil
         }

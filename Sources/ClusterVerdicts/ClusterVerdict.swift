@@ -36,7 +36,7 @@ public struct ClusterVerdict: Sendable {
             case .node(let node):
                 nodes[node.metadata.name] = node.addresses
                 events.append(.set(object))
-            case .namespace, .networkPolicy, .tierPolicy: events.append(.set(object))
+            case .namespace, .networkPolicy, .tierPolicy, .authorizationPolicy: events.append(.set(object))
             }
         }
         self.events = events

@@ -74,6 +74,7 @@ extension CompiledPolicy {
         let names = portNames
         let rules = (program.rules + program.auditRules).map { rule in
             "\(rule.tier) \(rule.action) \(identityText(rule.rule)) \(text(rule.peers)) \(rule.ports.text)"
+                + (rule.request.map { " \($0)" } ?? "")
         }
         var cells: [String] = []
         for (addressClass, name) in classNames {
@@ -101,6 +102,7 @@ extension RuleIdentity {
         switch self {
         case .rule(let policy, let direction, let index, let name):
             "\(policy.kind) \(policy) \(direction) \(index) \(name ?? "")"
+        case .report(let policy, let direction, let index): "report \(policy.kind) \(policy) \(direction) \(index)"
         case .isolation(let direction, let policies): "isolation \(direction) \(policies)"
         case .ownNode(let direction): "own node \(direction)"
         case .noPolicy: "no policy"

@@ -43,7 +43,8 @@ extension CompiledPolicy: CustomStringConvertible {
         var lines = ["  \(id.rawValue)  \(program.direction.rawValue)\(limit)  key \(program.key)"]
         for rule in program.rules {
             let name = rules[rule.rule]?.identity.name ?? "?"
-            lines.append("    \(rule.action.rawValue) \(text(rule.peers)), \(rule.ports.text): \(name)")
+            let request = rule.request.map { ", \($0)" } ?? ""
+            lines.append("    \(rule.action.rawValue) \(text(rule.peers)), \(rule.ports.text)\(request): \(name)")
         }
         for rule in program.auditRules {
             let name = rules[rule.rule]?.identity.name ?? "?"

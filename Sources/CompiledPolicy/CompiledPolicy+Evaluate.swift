@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import NetworkTypes
 import PolicyModel
+import Requests
 
 extension CompiledPolicy {
     /// The answer of these tables for one flow, as a packet gets it in the kernel, with its reason.
     ///
     /// - Parameter throughService: the flow was sent to a Service, which chose this destination. It matters to an
     ///   endpoint that reaches itself so: the Admin and Baseline tiers decide, and NetworkPolicy never denies.
-    public func evaluate(_ flow: Flow, throughService: Bool = false) -> Decision {
+    /// - Parameter request: the HTTP request that the flow carries. Without it, a flow whose requests the proxy decides
+    ///   about has no answer but ``Verdict/dependsOnRequest``.
+    public func evaluate(_ flow: Flow, throughService: Bool = false, request: HTTPRequest? = nil) -> Decision {
         let source = addresses.entry(of: flow.source)
         let destination = addresses.entry(of: flow.destination)
         let isSelf = source.endpoint != .none && source.endpoint == destination.endpoint
-        let question = Question(flow: flow, portClass: portClass(of: flow), isHairpin: isSelf)
+        let question = Question(flow: flow, portClass: portClass(of: flow), isHairpin: isSelf, request: request)
         let egress = decide(.egress, at: source.endpoint, peer: destination, question)
         let ingress = decide(.ingress, at: destination.endpoint, peer: source, question)
-        let isDenied = egress?.verdict == .deny || ingress?.verdict == .deny
-        let decision = Decision(verdict: isDenied ? .deny : .allow, egress: egress, ingress: ingress)
+        let decision = Decision(
+            verdict: .both(egress?.verdict, ingress?.verdict), egress: egress, ingress: ingress)
         return isSelf && !throughService ? decision.toItself : decision
     }
 
@@ -29,7 +32,7 @@ extension CompiledPolicy {
         func allows(_ program: ProgramID?, _ peer: AddressEntry) -> Bool {
             guard let program, let matrix = programs[program] else { return true }
             let cell = matrix.cell(peer.addressClass, portClass)
-            return cell.verdict == .allow || (isSelf && cell.isNetworkPolicy)
+            return cell.verdict == .allow || (isSelf && cell.neverDeniesItself)
         }
         return allows(endpoints[source.endpoint]?.egress, destination)
             && allows(endpoints[destination.endpoint]?.ingress, source)
@@ -81,6 +84,7 @@ extension CompiledPolicy {
         var portClass: PortClassID
         /// Source and destination are one endpoint.
         var isHairpin: Bool
+        var request: HTTPRequest?
     }
 
     private func decide(
@@ -92,14 +96,52 @@ extension CompiledPolicy {
             return decision(Cell(.allow, by: .noPolicy), direction, endpoint, nil, peer, question.flow)
         }
         var cell = program.cell(peer.addressClass, question.portClass)
-        if question.isHairpin, cell.isNetworkPolicy {
-            if cell.verdict == .deny {
+        if question.isHairpin, cell.neverDeniesItself {
+            if cell.verdict != .allow {
                 return DirectionDecision(
                     allowedBy: .noPolicy(direction), at: endpoint.name, why: .neverDeniedToItself)
             }
             if cell.wouldDeny { cell = Cell(.allow, by: allowingRule(in: program, peer.addressClass, question.flow)) }
         }
+        if cell.action == .handOver {
+            return answer(question, by: program, cell, peer, endpoint)
+        }
         return decision(cell, direction, endpoint, program, peer, question.flow)
+    }
+
+    /// The answer for a flow that goes through the proxy.
+    private func answer(
+        _ question: Question, by program: Program, _ cell: Cell, _ peer: AddressEntry, _ endpoint: CompiledEndpoint
+    ) -> DirectionDecision {
+        let matching = authorizationRules(of: program, matching: peer.addressClass, question.flow)
+        let identities = matching.map { identity(of: $0.rule, .ingress) }
+        func decision(_ verdict: Verdict, _ rule: RuleID, _ why: DecisionReason) -> DirectionDecision {
+            DirectionDecision(
+                verdict: verdict, endpoint: endpoint.name, rule: rule, identity: identity(of: rule, .ingress), why: why)
+        }
+        guard let request = question.request else {
+            let reading = zip(matching, identities).filter { $0.0.request != nil }.map(\.1)
+            return decision(.dependsOnRequest, cell.rule, .dependsOnRequest(on: reading))
+        }
+        switch RequestRules(matching.map { .init(action: $0.action, request: $0.request) }).answer(request) {
+        case .allow(let rule?): return decision(.allow, matching[rule].rule, .rule)
+        case .allow(nil): return decision(.allow, .noPolicy, .noMatch)
+        case .deny(let rule):
+            guard case .isolation = identities[rule] else { return decision(.deny, matching[rule].rule, .rule) }
+            let near = zip(matching, identities).filter { $0.0.action == .allow }.map(\.1)
+            return decision(.deny, matching[rule].rule, .requestNotAllowed(nearest: near))
+        case .refuse(let problem): return decision(.deny, cell.rule, .refusedRequest(problem.rawValue))
+        }
+    }
+
+    /// The rules of authorization that match a flow by peer and port, in order of evaluation.
+    public func authorizationRules(
+        of program: Program, matching addressClass: AddressClassID, _ flow: Flow
+    ) -> [ProgramRule] {
+        let memberOf = addressClasses[addressClass]?.peerSets ?? []
+        return program.rules.filter {
+            $0.tier == .authorization && $0.peers.matches(memberOf) && $0.ports.matches(flow)
+        }
     }
 
     private func decision(
@@ -111,10 +153,13 @@ extension CompiledPolicy {
         let identity = identity(of: rule, direction)
         let why: DecisionReason
         switch identity {
-        case .rule: why = .rule
-        case .isolation:
+        case .rule, .report: why = .rule
+        case .isolation(_, let policies):
             let other = direction == .ingress ? flow.source : flow.destination
-            why = .isolation(nearest: program.flatMap { nearestRule(in: $0, peer: other, peer.addressClass, flow) })
+            why = .isolation(
+                nearest: program.flatMap {
+                    nearestRule(in: $0, of: policies, peer: other, peer.addressClass, flow)
+                })
         case .ownNode: why = .ownNode
         case .failsafe: why = .failsafe
         case .noPolicy: why = program == nil ? .notSelected : .noMatch
@@ -144,12 +189,15 @@ extension CompiledPolicy {
     /// What came nearest to allowing: a rule whose peer matches but not the port, else the other way round. Nil: none
     /// matches, not even partly.
     private func nearestRule(
-        in program: Program, peer: IPAddress, _ addressClass: AddressClassID, _ flow: Flow
+        in program: Program, of policies: [PolicyReference], peer: IPAddress, _ addressClass: AddressClassID,
+        _ flow: Flow
     ) -> NearestRule? {
         let memberOf = addressClasses[addressClass]?.peerSets ?? []
         var byPort: NearestRule?
         for rule in program.rules where rule.action == .allow {
-            guard let identity = rules[rule.rule]?.identity, case .rule = identity else { continue }
+            guard let identity = rules[rule.rule]?.identity, case .rule(let policy, _, _, _) = identity,
+                (rule.tier == .authorization) == (policies.first?.kind == policy.kind)
+            else { continue }
             if rule.peers.matches(memberOf) {
                 return NearestRule(
                     rule: identity, mismatch: .port(flow.destinationPort, flow.ipProtocol, allowed: rule.ports))
@@ -169,16 +217,42 @@ extension CompiledPolicy {
 
     /// The peer sets of a rule as their policies write them, sorted. Nil: every peer.
     private func descriptions(of peers: PeerMatch) -> [String]? {
-        guard case .sets(let sets) = peers else { return nil }
-        return sets.map { peerSets[$0]?.description ?? "peer set \($0.rawValue)" }.sorted()
+        func texts(_ sets: [PeerSetID]) -> [String] {
+            sets.map { peerSets[$0]?.description ?? "peer set \($0.rawValue)" }.sorted()
+        }
+        switch peers {
+        case .any: return nil
+        case .sets(let sets): return texts(sets)
+        case .terms(let terms):
+            let parts = terms.map { ($0.isExcluded ? "not " : "") + texts($0.sets).joined(separator: " or ") }
+            return [parts.joined(separator: " and ")]
+        }
+    }
+}
+
+extension Verdict {
+    /// The verdict for a flow that two directions decide about; nil: a direction that this node does not judge.
+    fileprivate static func both(_ a: Verdict?, _ b: Verdict?) -> Verdict {
+        let all = [a, b]
+        return all.contains(.deny) ? .deny : all.contains(.dependsOnRequest) ? .dependsOnRequest : .allow
     }
 }
 
 extension PeerMatch {
     /// Whether members of exactly these peer sets match.
     public func matches(_ memberOf: [PeerSetID]) -> Bool {
-        guard case .sets(let sets) = self else { return true }
-        return sets.contains { memberOf.contains($0) }
+        switch self {
+        case .any: true
+        case .sets(let sets): sets.contains { memberOf.contains($0) }
+        case .terms(let terms): terms.allSatisfy { $0.holds(for: memberOf) }
+        }
+    }
+}
+
+extension PeerTerm {
+    /// Whether members of exactly these peer sets meet the term.
+    public func holds(for memberOf: [PeerSetID]) -> Bool {
+        sets.contains { memberOf.contains($0) } != isExcluded
     }
 }
 
@@ -202,6 +276,7 @@ extension RuleIdentity {
         switch self {
         case .rule(let policy, _, let index, let name):
             return "\(policy) rule \(index + 1)" + (name.map { " (\($0))" } ?? "")
+        case .report(let policy, _, let index): return "\(policy) rule \(index + 1)"
         case .isolation(_, let policies): return policies.map(\.description).joined(separator: ", ")
         case .ownNode: return "own node"
         case .noPolicy: return "no policy"

@@ -21,13 +21,14 @@ public enum CellAction: Sendable, Hashable, CaseIterable {
     case audit
     /// Ask user space for a name of the peer's address first. The compiler never says so yet, and datapaths deny.
     case ask
-    /// Let the node's proxy decide. The compiler never says so yet, and datapaths deny.
+    /// Let the node's proxy decide for each request: packets pass on their way to and from the proxy, and no others do.
     case handOver
 
     public var verdict: Verdict {
         switch self {
         case .allow, .audit: .allow
-        case .deny, .ask, .handOver: .deny
+        case .deny, .ask: .deny
+        case .handOver: .dependsOnRequest
         }
     }
 }
@@ -37,13 +38,13 @@ public struct Cell: Sendable, Hashable {
     /// What decided; where ``wouldDeny``, the rule in audit that would.
     public var rule: RuleID
     public var action: CellAction
-    /// Whether the NetworkPolicy tier decided. It never denies a pod to itself: where one reaches itself through a
-    /// Service, a deny of this tier is an allow.
-    public var isNetworkPolicy: Bool
-    public init(_ action: CellAction, by rule: RuleID, isNetworkPolicy: Bool = false) {
+    /// Whether the NetworkPolicy tier or authorization decided. Both never deny a pod to itself: where one reaches
+    /// itself through a Service, their deny is an allow.
+    public var neverDeniesItself: Bool
+    public init(_ action: CellAction, by rule: RuleID, neverDeniesItself: Bool = false) {
         self.rule = rule
         self.action = action
-        self.isNetworkPolicy = isNetworkPolicy
+        self.neverDeniesItself = neverDeniesItself
     }
 
     public var verdict: Verdict { action.verdict }
@@ -78,12 +79,17 @@ public struct ProgramRule: Sendable, Hashable {
     public var action: RuleAction
     public var peers: PeerMatch
     public var ports: PortMatch
-    public init(rule: RuleID, tier: Tier, action: RuleAction, peers: PeerMatch, ports: PortMatch) {
+    /// What the rule asks of a request: its flows are handed to the proxy. Nil: the rule decides about flows.
+    public var request: RequestMatch?
+    public init(
+        rule: RuleID, tier: Tier, action: RuleAction, peers: PeerMatch, ports: PortMatch, request: RequestMatch? = nil
+    ) {
         self.rule = rule
         self.tier = tier
         self.action = action
         self.peers = peers
         self.ports = ports
+        self.request = request
     }
 }
 

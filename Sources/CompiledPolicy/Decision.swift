@@ -31,6 +31,12 @@ public indirect enum DecisionReason: Sendable, Hashable {
     case rule
     /// Policies isolate the pod, and no rule allows the flow; `nearest` came closest to allowing it.
     case isolation(nearest: NearestRule?)
+    /// Authorization rules read the request, which the question does not give.
+    case dependsOnRequest(on: [RuleIdentity])
+    /// Authorization policies allow some requests of this flow, and this one is not among them.
+    case requestNotAllowed(nearest: [RuleIdentity])
+    /// The request cannot be read in one way only; the payload is the problem as a sentence.
+    case refusedRequest(String)
     /// The peer is the pod's own node.
     case ownNode
     /// No policy may stop this flow.

@@ -16,7 +16,7 @@ public struct PolicyName: Codable, Sendable, Hashable {
 
 /// What decided a flow, counted a packet or dropped one.
 public struct RuleAnswer: Codable, Sendable, Hashable {
-    /// `rule`: `policy` and `index` say which. `isolation`: `by` says which policies. `failsafe`: `name` says what.
+    /// `rule`, `report`: `policy` and `index` say which. `isolation`: `by` says which policies. `failsafe`: `name` says what.
     public var kind: DecisionKind
     /// `ingress` or `egress`. Nil for a counter that counts both.
     public var direction: String?
@@ -35,6 +35,10 @@ public struct RuleAnswer: Codable, Sendable, Hashable {
             self.policy = PolicyName(policy)
             self.index = index
             self.name = name
+        case .report(let policy, let direction, let index):
+            self.init(identity.kind, direction)
+            self.policy = PolicyName(policy)
+            self.index = index
         case .isolation(let direction, let by):
             self.init(identity.kind, direction)
             self.by = by.map(PolicyName.init)
@@ -66,7 +70,7 @@ extension RuleAnswer: CustomStringConvertible {
     /// `shop/allow-api ingress rule 1` (for people, rules count from 1), `isolation by shop/default-deny`, …
     public var description: String {
         switch kind {
-        case .rule:
+        case .rule, .report:
             "\(policy?.fullDescription ?? "?") \(direction ?? "?") rule \(name ?? index.map { "\($0 + 1)" } ?? "?")"
         case .isolation: "isolation by \((by ?? []).map(\.description).joined(separator: ", "))"
         case .ownNode: "own node"

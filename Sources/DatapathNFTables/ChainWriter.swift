@@ -143,6 +143,7 @@ struct ChainWriter {
         switch peers {
         case .any: [[]]
         case .sets(let ids): ids.isEmpty ? nil : groups[ids.sorted()]?.matches(program.direction)
+        case .terms: nil
         }
     }
 

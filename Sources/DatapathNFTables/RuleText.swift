@@ -10,6 +10,8 @@ enum RuleText {
             switch identity {
             case .rule(let policy, let direction, let index, let name):
                 "\(policy.kind) \(policy) \(direction.rawValue) rule \(index)" + (name.map { " (\($0))" } ?? "")
+            case .report(let policy, let direction, let index):
+                "\(policy.kind) \(policy) \(direction.rawValue) rule \(index) reports"
             case .isolation(let direction, let policies):
                 "\(direction.rawValue) isolated by " + policies.map(\.description).joined(separator: ", ")
             case .ownNode(let direction): "\(direction.rawValue): the pod's own node"
@@ -26,6 +28,7 @@ enum RuleText {
             switch identity {
             case .rule(let policy, let direction, let index, let name):
                 "\(policy)/\(direction.rawValue)/\(index)" + (name.map { "/\($0)" } ?? "")
+            case .report(let policy, let direction, let index): "\(policy)/\(direction.rawValue)/\(index)/report"
             case .isolation(let direction, let policies):
                 "\(policies.first.map(\.description) ?? "none")/\(direction.rawValue)/isolation"
             case .ownNode(let direction): "own-node/\(direction.rawValue)"
@@ -41,7 +44,7 @@ enum RuleText {
         var seen: Set<PolicyReference> = []
         return identities.flatMap { identity -> [PolicyReference] in
             switch identity {
-            case .rule(let policy, _, _, _): [policy]
+            case .rule(let policy, _, _, _), .report(let policy, _, _): [policy]
             case .isolation(_, let policies): policies
             case .ownNode, .noPolicy, .failsafe, .overLimit: []
             }

@@ -7,12 +7,16 @@ extension DirectionDecision {
     /// One sentence for a person: "allowed by shop/allow-api rule 1", or "denied by default: shop/default-deny isolates
     /// this pod for ingress and no rule allows it; nearest rule: port 6379/TCP not in shop/allow-api rule 1 (80/TCP)".
     public var reason: String {
-        sentence + (wouldDeny.map { "; in audit: would be \($0.denial)" } ?? "")
+        sentence + (wouldDeny.map { "; in audit: \($0.auditText)" } ?? "")
     }
 
     private var sentence: String {
         switch why {
-        case .rule: verdict == .allow ? "allowed by \(identity.name)" : identity.denial
+        case .rule: verdict == .allow ? "allowed by \(identity.nameWithLayer)" : identity.denial
+        case .dependsOnRequest(let rules): "depends on the request: \(Self.some(rules)) \(Self.verb(rules)) it"
+        case .requestNotAllowed(let nearest):
+            "\(identity.isolation) for this request; rules for other requests: \(Self.some(nearest))"
+        case .refusedRequest(let problem): "denied: \(problem), and \(identity.nameWithLayer) reads the path"
         case .isolation(let nearest): identity.isolation + (nearest.map { "; nearest rule: \($0.mismatchText)" } ?? "")
         case .ownNode: "allowed: own node"
         case .failsafe: "allowed whatever the policies: \(identity.failsafe)"
@@ -30,6 +34,18 @@ extension DirectionDecision {
     public static func alwaysToItself(_ pod: EndpointName) -> String {
         "\(pod) to its own address is always allowed"
     }
+}
+
+extension DirectionDecision {
+    /// The first three rules, and how many more there are.
+    private static func some(_ rules: [RuleIdentity]) -> String {
+        var names: [String] = []
+        for rule in rules where !names.contains(rule.name) { names.append(rule.name) }
+        let more = names.count > 3 ? " and \(names.count - 3) more" : ""
+        return names.isEmpty ? "none" : "authorization \(names.prefix(3).joined(separator: ", "))\(more)"
+    }
+
+    private static func verb(_ rules: [RuleIdentity]) -> String { Set(rules.map(\.name)).count == 1 ? "reads" : "read" }
 }
 
 extension NearestRule {
@@ -52,13 +68,33 @@ extension NearestRule {
 
 extension RuleIdentity {
     fileprivate var denial: String {
-        if case .isolation = self { "isolated by \(name)" } else { "denied by \(name)" }
+        if case .isolation = self { "isolated by \(nameWithLayer)" } else { "denied by \(nameWithLayer)" }
+    }
+
+    /// What a rule in audit would do, or does.
+    fileprivate var auditText: String {
+        if case .report = self { "reported by \(nameWithLayer)" } else { "would be \(denial)" }
+    }
+
+    /// The name, and what kind of policy it is if that is not one of the tiers.
+    fileprivate var nameWithLayer: String { isOfAuthorization ? "authorization \(name)" : name }
+
+    private var isOfAuthorization: Bool {
+        switch self {
+        case .rule(let policy, _, _, _), .report(let policy, _, _): policy.isOfAuthorization
+        case .isolation(_, let policies): policies.first?.isOfAuthorization ?? false
+        case .ownNode, .noPolicy, .failsafe, .overLimit: false
+        }
     }
 
     fileprivate var isolation: String {
         guard case .isolation(let direction, let policies) = self else { return denial }
         guard policies != [.unknownPod] else {
             return "denied: the Pod object is not known yet, and nothing is allowed until then"
+        }
+        guard !isOfAuthorization else {
+            let verb = policies.count == 1 ? "allows" : "allow"
+            return "denied by default: authorization \(Self.some(policies)) \(verb) only what a rule matches"
         }
         let verb = policies.count == 1 ? "isolates" : "isolate"
         return "denied by default: \(Self.some(policies)) \(verb) this pod for \(direction.rawValue) and no rule "
@@ -72,7 +108,8 @@ extension RuleIdentity {
     /// Empty for a text about both directions.
     fileprivate var directionText: String {
         switch self {
-        case .rule(_, let direction, _, _), .isolation(let direction, _), .ownNode(let direction),
+        case .rule(_, let direction, _, _), .report(_, let direction, _), .isolation(let direction, _),
+            .ownNode(let direction),
             .noPolicy(let direction), .overLimit(let direction):
             direction.rawValue
         case .failsafe: ""
@@ -88,4 +125,8 @@ extension RuleIdentity {
         }
         return "\(names[0]), \(names[1]) and \(names.count - 2) more"
     }
+}
+
+extension PolicyReference {
+    fileprivate var isOfAuthorization: Bool { kind == "AuthorizationPolicy" }
 }

@@ -30,6 +30,11 @@ extension KubernetesObject {
                 "metadata": metadata.document(policy.enforcement), "spec": policy.spec,
             ])
         case .tierPolicy(let policy): policy.document
+        case .authorizationPolicy(let policy):
+            .object([
+                "apiVersion": .string("security.istio.io/v1"), "kind": .string("AuthorizationPolicy"),
+                "metadata": policy.metadata.document(policy.enforcement),
+            ])
         }
     }
 }

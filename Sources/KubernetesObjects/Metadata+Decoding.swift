@@ -8,7 +8,8 @@ struct NamingRule {
 
     static func of(_ kind: ObjectKind) -> NamingRule {
         switch kind {
-        case .pod, .networkPolicy: NamingRule(isNamespaced: true, checkName: NameRules.dnsSubdomain)
+        case .pod, .networkPolicy, .authorizationPolicy:
+            NamingRule(isNamespaced: true, checkName: NameRules.dnsSubdomain)
         case .namespace: NamingRule(isNamespaced: false, checkName: NameRules.dnsLabel)
         case .node, .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy:
             NamingRule(isNamespaced: false, checkName: NameRules.dnsSubdomain)

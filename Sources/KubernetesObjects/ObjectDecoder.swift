@@ -116,6 +116,7 @@ public struct ObjectDecoder {
             TierPolicy.decode(node, kind: .adminNetworkPolicy, in: &context).map { .tierPolicy($0) }
         case .baselineAdminNetworkPolicy:
             TierPolicy.decode(node, kind: .baselineAdminNetworkPolicy, in: &context).map { .tierPolicy($0) }
+        case .authorizationPolicy: nil
         }
     }
 
@@ -169,6 +170,7 @@ public struct ObjectDecoder {
         case .networkPolicy: ["", "networking.k8s.io", "extensions"]
         case .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy:
             ["", "policy.networking.k8s.io", "networking.k8s.io"]
+        case .authorizationPolicy: ["", "security.istio.io"]
         }
     }
 

@@ -8,7 +8,9 @@ extension ObjectKind {
     /// Whether objects of this kind decide about traffic.
     public var isPolicy: Bool {
         switch self {
-        case .networkPolicy, .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy: true
+        case .networkPolicy, .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy,
+            .authorizationPolicy:
+            true
         case .pod, .namespace, .node: false
         }
     }
@@ -20,6 +22,7 @@ extension KubernetesObject {
         switch self {
         case .networkPolicy(let policy): policy.enforcement
         case .tierPolicy(let policy): policy.enforcement
+        case .authorizationPolicy(let policy): policy.enforcement
         case .pod, .namespace, .node: nil
         }
     }

@@ -205,6 +205,7 @@ public enum ObjectKind: String, Sendable, Hashable, CaseIterable {
     case clusterNetworkPolicy = "ClusterNetworkPolicy"
     case adminNetworkPolicy = "AdminNetworkPolicy"
     case baselineAdminNetworkPolicy = "BaselineAdminNetworkPolicy"
+    case authorizationPolicy = "AuthorizationPolicy"
 
     /// The only version that Bulkhead reads.
     public var apiVersion: String {
@@ -213,10 +214,16 @@ public enum ObjectKind: String, Sendable, Hashable, CaseIterable {
         case .networkPolicy: "networking.k8s.io/v1"
         case .clusterNetworkPolicy: "policy.networking.k8s.io/v1alpha2"
         case .adminNetworkPolicy, .baselineAdminNetworkPolicy: "policy.networking.k8s.io/v1alpha1"
+        case .authorizationPolicy: "security.istio.io/v1"
         }
     }
 
-    var withArticle: String { self == .adminNetworkPolicy ? "an \(rawValue)" : "a \(rawValue)" }
+    var withArticle: String {
+        switch self {
+        case .adminNetworkPolicy, .authorizationPolicy: "an \(rawValue)"
+        default: "a \(rawValue)"
+        }
+    }
 }
 
 /// One decoded, valid object. Large ones are boxed: an object is passed on many times before its content is used.
@@ -226,6 +233,7 @@ public enum KubernetesObject: Sendable, Hashable {
     case node(Node)
     indirect case networkPolicy(NetworkPolicy)
     indirect case tierPolicy(TierPolicy)
+    indirect case authorizationPolicy(AuthorizationPolicy)
 
     public var metadata: ObjectMeta {
         get {
@@ -235,6 +243,7 @@ public enum KubernetesObject: Sendable, Hashable {
             case .node(let object): object.metadata
             case .networkPolicy(let object): object.metadata
             case .tierPolicy(let object): object.metadata
+            case .authorizationPolicy(let object): object.metadata
             }
         }
         set { self = with(newValue) }
@@ -252,6 +261,7 @@ public enum KubernetesObject: Sendable, Hashable {
         case .node(let object): .node(changed(object, \.metadata))
         case .networkPolicy(let object): .networkPolicy(changed(object, \.metadata))
         case .tierPolicy(let object): .tierPolicy(changed(object, \.metadata))
+        case .authorizationPolicy(let object): .authorizationPolicy(changed(object, \.metadata))
         }
     }
 
@@ -262,6 +272,7 @@ public enum KubernetesObject: Sendable, Hashable {
         case .node: .node
         case .networkPolicy: .networkPolicy
         case .tierPolicy(let object): object.kind.objectKind
+        case .authorizationPolicy: .authorizationPolicy
         }
     }
 

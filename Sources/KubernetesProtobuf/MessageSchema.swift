@@ -54,7 +54,7 @@ extension MessageSchema {
         case .namespace: MessageSchema(fields: [.message(1, "metadata", metadata)])
         case .node: node
         case .networkPolicy: networkPolicy
-        case .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy: nil
+        case .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy, .authorizationPolicy: nil
         }
     }
 

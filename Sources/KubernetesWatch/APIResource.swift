@@ -30,6 +30,7 @@ public struct APIResource: Sendable, Hashable, CustomStringConvertible {
             case .clusterNetworkPolicy: ("clusternetworkpolicies", true)
             case .adminNetworkPolicy: ("adminnetworkpolicies", true)
             case .baselineAdminNetworkPolicy: ("baselineadminnetworkpolicies", true)
+            case .authorizationPolicy: ("authorizationpolicies", true)
             }
     }
 

@@ -137,7 +137,7 @@ extension PolicyCompiler {
             tier.rules.map { rule in
                 ProgramRule(
                     rule: ruleID(rule.identity), tier: tier.tier, action: rule.action, peers: rule.peers,
-                    ports: rule.ports)
+                    ports: rule.ports, request: rule.request)
             }
         }
     }
@@ -197,8 +197,7 @@ extension PolicyCompiler {
         for id in new {
             for tier in programs[id]?.content.allTiers ?? [] {
                 for rule in tier.rules {
-                    guard case .sets(let sets) = rule.peers else { continue }
-                    for set in sets {
+                    for set in rule.peers.sets {
                         while isNamed.count <= Int(set.rawValue) { isNamed.append(false) }
                         isNamed[Int(set.rawValue)] = true
                     }

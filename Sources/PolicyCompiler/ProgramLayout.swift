@@ -3,13 +3,18 @@ import CompiledPolicy
 import PolicyModel
 
 /// A program's rules, prepared for filling rows: a row is a distinct set of rules that match by peer, a column a
-/// distinct set that match by port, a cell the first match through the tiers. If there are policies in audit, the tiers
-/// that include them follow as a second part; a cell then combines the answers of both.
+/// distinct set that match by port, a cell the first match through the tiers and, where these allow, the first match in
+/// authorization. If there are policies in audit, the tiers that include them follow as a second part; a cell then
+/// combines the answers of both.
 struct ProgramLayout: Sendable {
     struct Rule: Sendable {
         var tier: Int
         var action: RuleAction
+        /// Whether the rule reads the request: its flows go to the proxy.
+        var readsRequest: Bool
         var id: RuleID
+        /// What must hold of the peer's sets, if that is more than membership of one set by which the rule is found.
+        var terms: [PeerTerm]?
         /// Columns whose ports the rule matches.
         var columns: [Int] = []
     }
@@ -17,18 +22,21 @@ struct ProgramLayout: Sendable {
     var rules: [Rule] = []
     /// What ends each tier.
     var denies: [RuleID?] = []
-    private var isNetworkPolicy: [Bool] = []
+    private var layers: [Tier] = []
     /// The number of tiers in force; the others include the policies in audit.
     private let enforcedTiers: Int
     /// Rules that match every peer, in order.
     private var anyPeer: [UInt32] = []
+    /// Rules whose terms only exclude peers, in order.
+    private var excluding: [UInt32] = []
     private var rulesOfSet: [PeerSetID: [UInt32]] = [:]
     private(set) var columnCount = 1
     private(set) var rows: [[UInt32]: UInt16] = [:]
     /// The rule of rows that do not fit: it denies.
     private let overLimit: RuleID
 
-    var peerSets: [PeerSetID] { Array(rulesOfSet.keys) }
+    /// The sets by which a class's row may differ from that of no set.
+    private(set) var peerSets: Set<PeerSetID> = []
 
     /// - Parameters:
     ///   - columnsOfRule: the columns that each rule matches.
@@ -43,30 +51,38 @@ struct ProgramLayout: Sendable {
         for (number, tier) in content.allTiers.enumerated() {
             for rule in tier.rules {
                 let index = UInt32(rules.count)
-                rules.append(
-                    Rule(
-                        tier: number, action: rule.action, id: ids(rule.identity),
-                        columns: columnsOfRule[Int(index)]))
+                var layout = Rule(
+                    tier: number, action: rule.action, readsRequest: rule.request != nil, id: ids(rule.identity),
+                    columns: columnsOfRule[Int(index)])
+                peerSets.formUnion(rule.peers.sets)
                 switch rule.peers {
                 case .any: anyPeer.append(index)
                 case .sets(let sets): for set in sets { rulesOfSet[set, default: []].append(index) }
+                case .terms(let terms):
+                    layout.terms = terms
+                    if let found = terms.first(where: { !$0.isExcluded }) {
+                        for set in found.sets { rulesOfSet[set, default: []].append(index) }
+                    } else {
+                        excluding.append(index)
+                    }
                 }
+                rules.append(layout)
             }
             denies.append(tier.otherwiseDeny.map(ids))
-            isNetworkPolicy.append(tier.tier == .networkPolicy)
+            layers.append(tier.tier)
         }
     }
 
     /// Rules that match members of exactly these sets, in order.
     private func matching(_ sets: [PeerSetID]) -> [UInt32] {
-        var result = anyPeer
+        var result = anyPeer + excluding
         for set in sets { if let list = rulesOfSet[set] { result += list } }
         guard result.count > anyPeer.count else { return result }
         result.sort()
         var last: UInt32?
         result.removeAll { rule in
             defer { last = rule }
-            return rule == last
+            return rule == last || !(rules[Int(rule)].terms?.allSatisfy { $0.holds(for: sets) } ?? true)
         }
         return result
     }
@@ -114,25 +130,48 @@ struct ProgramLayout: Sendable {
 
     private func fill(_ matching: ArraySlice<UInt32>, _ tiers: Range<Int>) -> [Cell] {
         var result = [Cell?](repeating: nil, count: columnCount)
+        var authorized = result
         var passed = [Int](repeating: -1, count: columnCount)
         var index = matching.startIndex
         for tier in tiers {
             while index < matching.endIndex, rules[Int(matching[index])].tier == tier {
                 let rule = rules[Int(matching[index])]
                 index += 1
+                if layers[tier] == .authorization {
+                    for column in rule.columns where authorized[column] == nil { authorized[column] = rule.cell }
+                    continue
+                }
                 for column in rule.columns where result[column] == nil && passed[column] != tier {
                     switch rule.action {
-                    case .allow: result[column] = Cell(.allow, by: rule.id, isNetworkPolicy: isNetworkPolicy[tier])
-                    case .deny: result[column] = Cell(.deny, by: rule.id, isNetworkPolicy: isNetworkPolicy[tier])
+                    case .allow: result[column] = cell(.allow, by: rule.id, in: tier)
+                    case .deny: result[column] = cell(.deny, by: rule.id, in: tier)
                     case .pass: passed[column] = tier
                     }
                 }
             }
             guard let deny = denies[tier] else { continue }
             for column in result.indices where result[column] == nil && passed[column] != tier {
-                result[column] = Cell(.deny, by: deny, isNetworkPolicy: isNetworkPolicy[tier])
+                result[column] = cell(.deny, by: deny, in: tier)
             }
         }
-        return result.map { $0 ?? Cell(.allow, by: .noPolicy) }
+        return zip(result, authorized).map { Self.both($0 ?? Cell(.allow, by: .noPolicy), $1) }
+    }
+
+    private func cell(_ action: CellAction, by rule: RuleID, in tier: Int) -> Cell {
+        Cell(action, by: rule, neverDeniesItself: layers[tier] == .networkPolicy)
+    }
+
+    /// Both answers must allow. Where both do, the cell names the tiers' rule, or authorization's if no tier decided.
+    private static func both(_ tiers: Cell, _ authorization: Cell?) -> Cell {
+        guard let authorization, tiers.action == .allow else { return tiers }
+        return authorization.action != .allow || tiers.rule == .noPolicy ? authorization : tiers
+    }
+}
+
+extension ProgramLayout.Rule {
+    /// What the rule says in authorization, which never keeps a pod from itself.
+    fileprivate var cell: Cell {
+        let action: CellAction = readsRequest ? .handOver : action == .allow ? .allow : .deny
+        return Cell(action, by: id, neverDeniesItself: true)
     }
 }

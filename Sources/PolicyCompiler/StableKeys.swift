@@ -37,6 +37,11 @@ extension StableHash {
         case .failsafe(let what):
             add(6)
             add(what)
+        case .report(let policy, let direction, let index):
+            add(7)
+            add(policy)
+            add(direction.rawValue)
+            add(index)
         }
     }
 
@@ -81,15 +86,46 @@ extension StableHash {
             add(rule.identity)
             add(rule.action.rawValue)
             add(rule.ports)
-            if case .sets(let sets) = rule.peers {
-                add(sets.count)
-                for key in sets.map(peerSetKey).sorted() { add(key) }
-            } else {
-                add(-1)
+            switch rule.peers {
+            case .any: add(-1)
+            case .sets(let sets): add(sets.map(peerSetKey))
+            case .terms(let terms):
+                add(-2)
+                add(terms.count)
+                for term in terms {
+                    add(byte: term.isExcluded ? 1 : 0)
+                    add(term.sets.map(peerSetKey))
+                }
             }
+            if let request = rule.request { add(request) }
         }
         add(tier.otherwiseDeny == nil ? 0 : 1)
         if let deny = tier.otherwiseDeny { add(deny) }
+    }
+}
+
+extension StableHash {
+    /// In order of key.
+    fileprivate mutating func add(_ keys: [StableKey]) {
+        add(keys.count)
+        for key in keys.sorted() { add(key) }
+    }
+
+    fileprivate mutating func add(_ request: RequestMatch) {
+        add(request.conditions.count)
+        for condition in request.conditions {
+            switch condition.field {
+            case .method: add(1)
+            case .host: add(2)
+            case .path: add(3)
+            case .header(let name):
+                add(4)
+                add(name)
+            }
+            add(byte: condition.isExcluded ? 1 : 0)
+            add(condition.values.count)
+            for value in condition.values { add(value.written) }
+        }
     }
 }
 
@@ -154,7 +190,16 @@ struct ProgramContent: Sendable, Hashable {
     var isEnforced: Bool {
         tiers.contains { tier in
             tier.otherwiseDeny != nil
-                || tier.rules.contains { if case .rule = $0.identity { true } else { false } }
+                || tier.rules.contains { $0.identity.isOfPolicy }
+        }
+    }
+}
+
+extension RuleIdentity {
+    fileprivate var isOfPolicy: Bool {
+        switch self {
+        case .rule, .isolation: true
+        case .report, .ownNode, .noPolicy, .failsafe, .overLimit: false
         }
     }
 }

@@ -4,6 +4,8 @@
 public enum DecisionKind: String, Codable, Sendable, Hashable {
     /// A written rule.
     case rule
+    /// A written rule that only tells of what it matches.
+    case report
     /// No rule matched, and policies isolate the pod in this direction.
     case isolation
     /// The other end is the pod's own node.
@@ -26,6 +28,7 @@ extension RuleIdentity {
     public var kind: DecisionKind {
         switch self {
         case .rule: .rule
+        case .report: .report
         case .isolation: .isolation
         case .ownNode: .ownNode
         case .noPolicy: .noPolicy

@@ -11,6 +11,8 @@ public enum Direction: String, Sendable, Hashable, CaseIterable {
 public enum Verdict: String, Sendable, Hashable {
     case allow
     case deny
+    /// Authorization allows some HTTP requests of the flow and denies others: the node's proxy decides for each.
+    case dependsOnRequest = "depends"
 }
 
 /// What a rule does with a flow that it matches.
@@ -26,6 +28,8 @@ public enum Tier: UInt8, Sendable, Hashable, Comparable, CaseIterable {
     case admin = 1
     case networkPolicy = 2
     case baseline = 3
+    /// Not one of the tiers but a verdict of its own: a flow must be allowed by the tiers and by authorization.
+    case authorization = 4
 
     /// Its name in answers and metrics.
     public var name: String {
@@ -33,6 +37,7 @@ public enum Tier: UInt8, Sendable, Hashable, Comparable, CaseIterable {
         case .admin: "Admin"
         case .networkPolicy: "NetworkPolicy"
         case .baseline: "Baseline"
+        case .authorization: "Authorization"
         }
     }
 
@@ -63,6 +68,8 @@ public struct PolicyReference: Sendable, Hashable, Comparable, CustomStringConve
 public enum RuleIdentity: Sendable, Hashable {
     /// A written rule: `index` counts from 0 in its policy and direction.
     case rule(PolicyReference, Direction, index: Int, name: String?)
+    /// A written rule that only tells of what it matches (Istio's action AUDIT): `index` counts from 0 in its policy.
+    case report(PolicyReference, Direction, index: Int)
     /// No rule matched and these policies isolate the pod in this direction (ordered by name, not empty).
     case isolation(Direction, by: [PolicyReference])
     /// The other end is the pod's own node.
@@ -81,12 +88,18 @@ public struct ResolvedRule: Sendable, Hashable {
     public var action: RuleAction
     public var peers: PeerMatch
     public var ports: PortMatch
+    /// What the rule asks of a request; its flows are handed to the proxy, which carries out ``action`` for the
+    /// requests that match. Nil: the rule decides about flows.
+    public var request: RequestMatch?
 
-    public init(identity: RuleIdentity, action: RuleAction, peers: PeerMatch, ports: PortMatch) {
+    public init(
+        identity: RuleIdentity, action: RuleAction, peers: PeerMatch, ports: PortMatch, request: RequestMatch? = nil
+    ) {
         self.identity = identity
         self.action = action
         self.peers = peers
         self.ports = ports
+        self.request = request
     }
 }
 
@@ -97,10 +110,37 @@ public struct PeerSetID: RawRepresentable, Sendable, Hashable, Comparable {
     public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// The peers that a rule matches: every address, or the members of any of some peer sets (empty: none).
+/// The peers that a rule matches: every address, or the members of any of some peer sets (empty: none), or what
+/// several terms leave.
 public enum PeerMatch: Sendable, Hashable {
     case any
     case sets([PeerSetID])
+    /// Addresses that meet all of these. Never empty, and never one term that is not excluded: that is ``sets(_:)``.
+    case terms([PeerTerm])
+}
+
+/// Members of any of some peer sets, or of none of them. Sets are sorted, without duplicates.
+public struct PeerTerm: Sendable, Hashable {
+    /// Empty: no address is a member.
+    public var sets: [PeerSetID]
+    /// Addresses that are members of none of the sets.
+    public var isExcluded: Bool
+
+    public init(_ sets: [PeerSetID], isExcluded: Bool = false) {
+        self.sets = sets
+        self.isExcluded = isExcluded
+    }
+}
+
+extension PeerMatch {
+    /// Every set that it names.
+    public var sets: [PeerSetID] {
+        switch self {
+        case .any: []
+        case .sets(let sets): sets
+        case .terms(let terms): terms.flatMap(\.sets)
+        }
+    }
 }
 
 /// The ports that a rule matches: every protocol and port, or any of some (empty: none).
@@ -138,7 +178,8 @@ public struct ResolvedTier: Sendable, Hashable {
     }
 }
 
-/// Everything that decides one direction of one endpoint: tiers in order of evaluation. Empty: everything is allowed.
+/// Everything that decides one direction of one endpoint: tiers in order of evaluation, then authorization. Empty:
+/// everything is allowed.
 public struct ResolvedDirection: Sendable, Hashable {
     public var tiers: [ResolvedTier]
     /// The tiers with the policies in audit enforced; nil if there are none. Flows that ``tiers`` allow and these deny

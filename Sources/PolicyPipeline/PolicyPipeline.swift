@@ -19,13 +19,13 @@ public struct PolicyPipeline: Sendable {
     /// - Parameters:
     ///   - nodeName: the node whose pods are local.
     ///   - numbering: the numbers that a previous run left in the kernel.
-    ///   - settings: settings for traffic between pods and the own node.
+    ///   - settings: settings for traffic between pods and the own node, and for identities.
     public init(
         nodeName: String, numbering: Numbering = Numbering(), settings: PolicySettings = PolicySettings()
     ) {
         self.nodeName = nodeName
         resolver = PolicyResolver(settings: settings)
-        state = ClusterState(nodeName: nodeName)
+        state = ClusterState(nodeName: nodeName, mesh: settings.mesh)
         compiler = PolicyCompiler(numbering: numbering)
     }
 

@@ -18,16 +18,44 @@ enum PeerSetKey: Hashable, Sendable {
     case ownNode
 }
 
-/// Pods by selectors and, for a named port, by its number in the pod.
+/// Pods by selectors and, for a named port, by its number in the pod; or by identity.
 struct PodPeers: Hashable, Sendable {
-    var scope: IndexedScope
+    enum Scope: Hashable, Sendable {
+        case namespace(UInt32)
+        case selector(IndexedSelector)
+        /// Namespaces by name, whether or not their objects are known.
+        case matching(TextMatch)
+    }
+    var scope: Scope
     var pods: IndexedSelector
+    /// Only pods with this service account; nil: with any.
+    var account: IndexedIdentity.Accounts?
     var port: IndexedPort?
     /// Only these addresses count; sorted, without duplicates. Empty: all.
     var bounds: [AddressBlock] = []
 }
 
 extension PodPeers {
+    init(_ subject: IndexedSubject, havingPort port: IndexedPort? = nil) {
+        let scope: Scope =
+            switch subject.namespaces {
+            case .namespace(let number): .namespace(number)
+            case .selector(let selector): .selector(selector)
+            }
+        self.init(scope: scope, pods: subject.pods, port: port)
+    }
+
+    init(_ identity: IndexedIdentity) {
+        let scope: Scope =
+            switch identity.namespaces {
+            case .number(let number): .namespace(number)
+            case .matching(let match): .matching(match)
+            }
+        let account: IndexedIdentity.Accounts? =
+            if case .matching(.present) = identity.accounts { nil } else { identity.accounts }
+        self.init(scope: scope, pods: IndexedSelector(), account: account)
+    }
+
     /// Every pod with this port: within these blocks, if there are any.
     init(havingPort port: IndexedPort, within bounds: [AddressBlock] = []) {
         self.init(scope: .selector(IndexedSelector()), pods: IndexedSelector(), port: port, bounds: bounds)
@@ -68,10 +96,17 @@ extension PeerSetKey {
 extension PodPeers {
     /// "pods app=api in namespace shop with port http 8080/TCP".
     func text(in state: ClusterState) -> String {
-        let who = pods.requirements.isEmpty ? "all pods" : "pods \(state.text(pods))"
+        var who = pods.requirements.isEmpty ? "all pods" : "pods \(state.text(pods))"
+        switch account {
+        case .number(let number): who = "service account \(state.strings[number])"
+        case .matching(let match): who = "service accounts \(match.written)"
+        case nil: break
+        }
         let place =
             switch scope {
             case .namespace(let number): "in namespace \(state.namespaces[Int(number)].name)"
+            case .matching(.present): "in all namespaces"
+            case .matching(let match): "in namespaces named \(match.written)"
             case .selector(let selector):
                 selector.requirements.isEmpty ? "in all namespaces" : "in namespaces \(state.text(selector))"
             }

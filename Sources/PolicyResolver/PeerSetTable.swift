@@ -25,6 +25,8 @@ struct PeerSetTable: Sendable {
         }
         var scope: Scope
         var pair: LabelPair?
+        /// A service account, as a number of the state's strings; not together with ``pair``.
+        var account: UInt32?
     }
 
     private(set) var sets: [PeerSet?] = []
@@ -129,6 +131,11 @@ struct PeerSetTable: Sendable {
     }
 
     private func anchors(for peers: PodPeers, selector: UInt32?, in state: ClusterState) -> [Anchor] {
+        if case .number(let account) = peers.account {
+            let scope: Anchor.Scope =
+                if case .namespace(let namespace) = peers.scope { .namespace(namespace) } else { .everywhere }
+            return [Anchor(scope: scope, pair: nil, account: account)]
+        }
         if let (requirement, _) = anchorRequirement(of: peers, in: state) {
             let scope: Anchor.Scope =
                 if case .namespace(let namespace) = peers.scope { .namespace(namespace) } else { .everywhere }
@@ -139,15 +146,20 @@ struct PeerSetTable: Sendable {
         switch peers.scope {
         case .namespace(let namespace): return [Anchor(scope: .namespace(namespace), pair: nil)]
         case .selector: return selector.map { [Anchor(scope: .selector($0), pair: nil)] } ?? []
+        case .matching: return [Anchor(scope: .everywhere, pair: nil)]
         }
     }
 
     /// All active groups that match; sorted.
     private func members(of peers: PodPeers, selector: UInt32?, in state: ClusterState) -> [UInt32] {
+        if case .namespace(let namespace) = peers.scope, case .number(let account) = peers.account {
+            return state.groups(ofNamespace: namespace, account: account)
+        }
         let namespaces: [UInt32] =
             switch peers.scope {
             case .namespace(let namespace): [namespace]
             case .selector: selector.flatMap { namespacesOfSelector[$0] } ?? []
+            case .matching(let match): state.liveNamespaces.filter { match.matches(state.namespaces[Int($0)].name) }
             }
         var inNamespaces = 0
         for namespace in namespaces { inNamespaces += state.namespaces[Int(namespace)].groups.count }
@@ -174,6 +186,12 @@ struct PeerSetTable: Sendable {
         case .namespace(let own): guard own == namespace else { return false }
         case .selector:
             guard let selector, selectorsOfNamespace[namespace]?.containsSorted(selector) == true else { return false }
+        case .matching(let match): guard match.matches(state.namespaces[Int(namespace)].name) else { return false }
+        }
+        switch peers.account {
+        case nil: break
+        case .number(let account): guard state.accountNumber(ofGroup: group) == account else { return false }
+        case .matching(let match): guard match.matches(state.account(ofGroup: group)) else { return false }
         }
         if let port = peers.port, !state.ports(ofGroup: group).containsSorted(port) { return false }
         return peers.pods.requirements.isEmpty || peers.pods.matches(state.labels(ofGroup: group))
@@ -210,6 +228,10 @@ struct PeerSetTable: Sendable {
             take(Anchor(scope: .everywhere, pair: pair))
         }
         take(Anchor(scope: .namespace(namespace), pair: nil))
+        let account = state.accountNumber(ofGroup: group)
+        take(Anchor(scope: .namespace(namespace), pair: nil, account: account))
+        take(Anchor(scope: .everywhere, pair: nil, account: account))
+        take(Anchor(scope: .everywhere, pair: nil))
         for selector in selectorsOfNamespace[namespace] ?? [] { take(Anchor(scope: .selector(selector), pair: nil)) }
         result.sort()
         return result

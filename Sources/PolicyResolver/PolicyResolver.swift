@@ -19,6 +19,8 @@ public struct PolicyResolver: Sendable {
         /// Policies that select it, in order of evaluation.
         var policies: [UInt32] = []
         var judgesOwnNode = false
+        /// Whether its pods' rules may differ, because a condition reads the pod's own address.
+        var readsAddresses = false
         var ingress = ResolvedDirection()
         var egress = ResolvedDirection()
     }
@@ -51,8 +53,9 @@ public struct PolicyResolver: Sendable {
         for group in dirtyGroups.sorted() { resolve(group: group, state, dirtyPods: &dirtyPods) }
         for pod in dirtyPods {
             guard let endpoint = endpoints[pod], let group = groups[endpoint.group] else { continue }
+            let ingress = group.readsAddresses ? self.ingress(of: endpoint, in: group, state) : group.ingress
             change.endpoints[endpoint.name] = ResolvedEndpoint(
-                name: endpoint.name, addresses: endpoint.addresses, ingress: group.ingress, egress: group.egress)
+                name: endpoint.name, addresses: endpoint.addresses, ingress: ingress, egress: group.egress)
         }
         resolveHeld(changes, state, &change)
         if !changes.localPods.isEmpty { pushed.isContested = true }
@@ -136,15 +139,25 @@ public struct PolicyResolver: Sendable {
         }
         let policies = group.policies.compactMap { active[$0] }
         let ports = state.ports(ofGroup: number)
-        let ingress = direction(.ingress, of: policies, ports: ports)
+        let readsAddresses = policies.contains(where: \.readsAddresses)
+        let ingress = readsAddresses ? ResolvedDirection() : direction(.ingress, of: policies, ports: ports)
         let egress = direction(.egress, of: policies, ports: ports)
         group.judgesOwnNode = judgesOwnNode(policies)
-        if ingress != group.ingress || egress != group.egress {
+        if readsAddresses || group.readsAddresses || ingress != group.ingress || egress != group.egress {
+            group.readsAddresses = readsAddresses
             group.ingress = ingress
             group.egress = egress
             dirtyPods.formUnion(group.pods)
         }
         groups[number] = group
+    }
+
+    private func ingress(
+        of endpoint: LocalEndpoint, in group: LocalGroup, _ state: ClusterState
+    ) -> ResolvedDirection {
+        direction(
+            .ingress, of: group.policies.compactMap { active[$0] }, ports: state.ports(ofGroup: endpoint.group),
+            addresses: endpoint.addresses)
     }
 
     private func judgesOwnNode(_ policies: [ActivePolicy]) -> Bool {
@@ -157,17 +170,57 @@ public struct PolicyResolver: Sendable {
 
     /// What is in force, and, if policies in audit would change it, what would be.
     private func direction(
-        _ direction: Direction, of policies: [ActivePolicy], ports: [IndexedPort]
+        _ direction: Direction, of policies: [ActivePolicy], ports: [IndexedPort], addresses: [IPAddress] = []
     ) -> ResolvedDirection {
-        let tiers = tiers(direction, of: policies.filter { !$0.isInAudit }, ports: ports)
+        let subject = Subject(ports: ports, addresses: addresses)
+        let tiers = tiers(direction, of: policies.filter { !$0.isInAudit }, subject)
         guard policies.contains(where: \.isInAudit) else { return ResolvedDirection(tiers: tiers) }
-        let audit = self.tiers(direction, of: policies, ports: ports)
+        let audit = self.tiers(direction, of: policies, subject)
         return ResolvedDirection(tiers: tiers, audit: audit == tiers ? nil : audit)
     }
 
-    private func tiers(_ direction: Direction, of policies: [ActivePolicy], ports: [IndexedPort]) -> [ResolvedTier] {
+    /// What rules read of the endpoint that they protect.
+    private struct Subject {
+        var ports: [IndexedPort]
+        var addresses: [IPAddress]
+    }
+
+    private func tiers(_ direction: Direction, of policies: [ActivePolicy], _ subject: Subject) -> [ResolvedTier] {
+        var result = orderedTiers(direction, of: policies.filter { $0.layer != .authorization }, subject)
+        if direction == .ingress {
+            result += authorization(of: policies.filter { $0.layer == .authorization }, subject)
+        }
+        return result
+    }
+
+    /// Authorization as rules of which the first that matches decides. The rules of all policies that deny come before
+    /// those that allow. Those that read the request come after the others of their action: they hand the flow to the
+    /// proxy, which asks all of them again for each request.
+    private func authorization(of policies: [ActivePolicy], _ subject: Subject) -> [ResolvedTier] {
+        let rules = policies.flatMap { $0.rules(.ingress, ports: subject.ports, addresses: subject.addresses) }
+        let isolating = policies.filter { $0.isolates.contains(.ingress) }
+        guard !rules.isEmpty || !isolating.isEmpty else { return [] }
+        var result = ownNodeRules(.ingress)
+        for action in [RuleAction.deny, .allow] {
+            let matching = rules.filter { $0.action == action }
+            result += matching.filter { $0.request == nil } + matching.filter { $0.request != nil }
+        }
+        if !isolating.isEmpty {
+            result.append(
+                ResolvedRule(
+                    identity: .isolation(.ingress, by: isolating.map(\.reference)), action: .deny, peers: .any,
+                    ports: .ports([ProtocolPorts(.tcp, .all)])))
+        }
+        return [ResolvedTier(tier: .authorization, rules: result, otherwiseDeny: nil)]
+    }
+
+    private func orderedTiers(
+        _ direction: Direction, of policies: [ActivePolicy], _ subject: Subject
+    ) -> [ResolvedTier] {
         func rules(_ tier: Tier) -> [ResolvedRule] {
-            policies.filter { $0.layer == tier }.flatMap { $0.rules(direction, ports: ports) }
+            policies.filter { $0.layer == tier }.flatMap {
+                $0.rules(direction, ports: subject.ports, addresses: subject.addresses)
+            }
         }
         let isolating = policies.filter { $0.isolates.contains(direction) }
         var admin = rules(.admin)

@@ -4,10 +4,11 @@ import PolicyModel
 
 extension Policy {
     /// The policy that an object holds. Nil if the object is not a policy.
-    public init?(_ object: KubernetesObject) {
+    public init?(_ object: KubernetesObject, mesh: MeshSettings = MeshSettings()) {
         switch object {
         case .networkPolicy(let policy): self.init(policy)
         case .tierPolicy(let policy): self.init(policy)
+        case .authorizationPolicy(let policy): self.init(policy, mesh: mesh)
         case .pod, .namespace, .node: return nil
         }
     }

@@ -183,7 +183,7 @@ public final class APIServer: Sendable {
     static func isBuiltIn(_ kind: ObjectKind) -> Bool {
         switch kind {
         case .pod, .namespace, .node, .networkPolicy: true
-        case .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy: false
+        case .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy, .authorizationPolicy: false
         }
     }
 

@@ -96,8 +96,8 @@ struct WrongEvaluator: Sendable, CustomTestStringConvertible {
                 }
             }
         },
-        cells("NetworkPolicy denies a pod to itself through a Service") { $0.isNetworkPolicy = false },
-        cells("tiers not asked about a pod to itself through a Service") { $0.isNetworkPolicy = true },
+        cells("NetworkPolicy denies a pod to itself through a Service") { $0.neverDeniesItself = false },
+        cells("tiers not asked about a pod to itself through a Service") { $0.neverDeniesItself = true },
         WrongEvaluator(
             name: "only ingress counts",
             evaluate: { policy, flow in

@@ -55,6 +55,7 @@ public struct Oracle: Sendable {
                 if pod.nodeName == nodeName { toldAddresses.formUnion(pod.hostIPs) }
             case .networkPolicy(let policy): policies.append(policy)
             case .tierPolicy(let policy): tierPolicies.append(policy)
+            case .authorizationPolicy: break
             case .namespace(let namespace): namespaces[namespace.metadata.name] = namespace
             case .node(let node):
                 nodes.append(node)

@@ -13,12 +13,14 @@ public struct World: Sendable, Hashable {
     public var pods: [Pod]
     public var policies: [NetworkPolicy]
     public var tierPolicies: [TierPolicy]
+    public var authorizationPolicies: [AuthorizationPolicy]
     /// What the node knows beside the objects.
     public var settings: OracleSettings
 
     public init(
         seed: UInt64, nodeName: String, nodes: [Node] = [], namespaces: [Namespace] = [], pods: [Pod] = [],
         policies: [NetworkPolicy] = [], tierPolicies: [TierPolicy] = [],
+        authorizationPolicies: [AuthorizationPolicy] = [],
         settings: OracleSettings = OracleSettings()
     ) {
         self.seed = seed
@@ -28,6 +30,7 @@ public struct World: Sendable, Hashable {
         self.pods = pods
         self.policies = policies
         self.tierPolicies = tierPolicies
+        self.authorizationPolicies = authorizationPolicies
         self.settings = settings
     }
 
@@ -35,6 +38,7 @@ public struct World: Sendable, Hashable {
         nodes.map(KubernetesObject.node) + namespaces.map(KubernetesObject.namespace)
             + pods.map(KubernetesObject.pod) + policies.map(KubernetesObject.networkPolicy)
             + tierPolicies.map(KubernetesObject.tierPolicy)
+            + authorizationPolicies.map(KubernetesObject.authorizationPolicy)
     }
 
     public var oracle: Oracle { Oracle(objects: objects, nodeName: nodeName, settings: settings) }
@@ -63,6 +67,7 @@ public struct World: Sendable, Hashable {
             case .node(let node): nodes.append(node)
             case .networkPolicy(let policy): policies.append(policy)
             case .tierPolicy(let policy): tierPolicies.append(policy)
+            case .authorizationPolicy(let policy): authorizationPolicies.append(policy)
             }
         }
     }
@@ -75,6 +80,8 @@ public struct World: Sendable, Hashable {
         case .networkPolicy: policies.removeAll { KubernetesObject.networkPolicy($0).key == key }
         case .clusterNetworkPolicy, .adminNetworkPolicy, .baselineAdminNetworkPolicy:
             tierPolicies.removeAll { KubernetesObject.tierPolicy($0).key == key }
+        case .authorizationPolicy:
+            authorizationPolicies.removeAll { KubernetesObject.authorizationPolicy($0).key == key }
         }
     }
 }

@@ -47,6 +47,7 @@ public enum KubernetesYAML {
         case .networkPolicy(let policy):
             lines.add(metadata: policy.metadata, annotations: annotations(policy.enforcement))
             lines.add(policy: policy)
+        case .authorizationPolicy(let policy): lines.add(metadata: policy.metadata)
         case .tierPolicy(let policy):
             lines.add(metadata: policy.metadata, annotations: annotations(policy.enforcement))
             lines.add(tierPolicy: policy)
