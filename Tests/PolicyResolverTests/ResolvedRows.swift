@@ -57,6 +57,7 @@ struct ResolvedLines {
         tiers.flatMap { tier in
             tier.rules.map { rule in
                 "\(tier.tier) \(rule.action) \(text(rule.identity)): \(text(rule.peers, change)), \(text(rule.ports))"
+                    + (rule.request.map { ", \($0)" } ?? "")
             } + (tier.otherwiseDeny.map { ["\(tier.tier) otherwise deny \(text($0))"] } ?? [])
         }
     }
@@ -64,6 +65,7 @@ struct ResolvedLines {
     private static func text(_ identity: RuleIdentity) -> String {
         switch identity {
         case .rule(let policy, _, let index, let name): "\(policy)#\(index)\(name.map { " (\($0))" } ?? "")"
+        case .report(let policy, _, let index): "\(policy)#\(index) reports"
         case .isolation(_, let by): "by \(by.map(\.description).joined(separator: " "))"
         case .ownNode: "own node"
         case .noPolicy: "no policy"
@@ -73,9 +75,15 @@ struct ResolvedLines {
     }
 
     private static func text(_ peers: PeerMatch, _ change: ResolvedChange) -> String {
-        guard case .sets(let sets) = peers else { return "anybody" }
-        if sets.isEmpty { return "nobody" }
-        return sets.map { change.addedPeerSets[$0]?.description ?? "?" }.sorted().joined(separator: " + ")
+        func names(_ sets: [PeerSetID]) -> String {
+            sets.map { change.addedPeerSets[$0]?.description ?? "?" }.sorted().joined(separator: " + ")
+        }
+        switch peers {
+        case .any: return "anybody"
+        case .sets(let sets): return sets.isEmpty ? "nobody" : names(sets)
+        case .terms(let terms):
+            return terms.map { ($0.isExcluded ? "not " : "") + "(\(names($0.sets)))" }.joined(separator: " and ")
+        }
     }
 
     private static func text(_ ports: PortMatch) -> String {
