@@ -242,7 +242,8 @@ let package = Package(
             "PolicyResolverTests",
             ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes", "WorldKit"]),
         tests("CompiledPolicyTests", ["CompiledPolicy", "Explanations", "NetworkTypes", "PolicyModel"]),
-        tests("PolicyCompilerTests", ["PolicyCompiler", "CompiledPolicy", "NetworkTypes", "PolicyModel"]),
+        tests(
+            "PolicyCompilerTests", ["PolicyCompiler", "CompiledPolicy", "NetworkTypes", "PolicyModel", "Requests"]),
         tests(
             "PolicyPipelineTests",
             [

@@ -154,12 +154,10 @@ extension CompiledPolicy {
         let why: DecisionReason
         switch identity {
         case .rule, .report: why = .rule
-        case .isolation(_, let policies):
+        case .isolation:
             let other = direction == .ingress ? flow.source : flow.destination
             why = .isolation(
-                nearest: program.flatMap {
-                    nearestRule(in: $0, of: policies, peer: other, peer.addressClass, flow)
-                })
+                nearest: program.flatMap { nearestRule(in: $0, to: rule, peer: other, peer.addressClass, flow) })
         case .ownNode: why = .ownNode
         case .failsafe: why = .failsafe
         case .noPolicy: why = program == nil ? .notSelected : .noMatch
@@ -186,17 +184,17 @@ extension CompiledPolicy {
         return .noPolicy
     }
 
-    /// What came nearest to allowing: a rule whose peer matches but not the port, else the other way round. Nil: none
-    /// matches, not even partly.
+    /// What came nearest to allowing, of the rules of a tier or those of authorization, whichever isolates: a rule whose
+    /// peer matches but not the port, else the other way round. Nil: none matches, not even partly.
     private func nearestRule(
-        in program: Program, of policies: [PolicyReference], peer: IPAddress, _ addressClass: AddressClassID,
-        _ flow: Flow
+        in program: Program, to isolation: RuleID, peer: IPAddress, _ addressClass: AddressClassID, _ flow: Flow
     ) -> NearestRule? {
         let memberOf = addressClasses[addressClass]?.peerSets ?? []
+        let isOfAuthorization = program.rules.contains { $0.rule == isolation }
         var byPort: NearestRule?
         for rule in program.rules where rule.action == .allow {
-            guard let identity = rules[rule.rule]?.identity, case .rule(let policy, _, _, _) = identity,
-                (rule.tier == .authorization) == (policies.first?.kind == policy.kind)
+            guard (rule.tier == .authorization) == isOfAuthorization, let identity = rules[rule.rule]?.identity,
+                case .rule = identity
             else { continue }
             if rule.peers.matches(memberOf) {
                 return NearestRule(
