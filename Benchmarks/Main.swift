@@ -4,6 +4,7 @@
 @main
 enum Main {
     static let benchmarks: [(name: String, run: @Sendable () throws -> Void)] = [
+        ("authorization", benchAuthorization),
         ("cluster", benchCluster),
         ("compile", benchCompile),
         ("hotpath", benchHotPath),
