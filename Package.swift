@@ -145,7 +145,7 @@ let package = Package(
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Explanations", "Datapath"]),
         module("PrometheusText"),
         module("ControlProtocol", ["Documents", "PolicyModel", "KubernetesObjects"]),
-        module("CommandOptions", ["CNIInstallation", "ControlProtocol", argumentParser]),
+        module("CommandOptions", ["PolicyModel", "CNIInstallation", "ControlProtocol", argumentParser]),
         module(
             "ControlSocket",
             [

@@ -41,6 +41,10 @@ public enum ControlMethod: String, Sendable, CaseIterable {
 public enum ControlDefaults {
     /// The default path of the daemon's socket.
     public static let socketPath = "/run/bulkhead/bulkheadd.sock"
+    /// The path of the socket that serves the node's proxy, for a control socket with this path.
+    public static func requestSocketPath(beside socket: String) -> String {
+        (socket.lastIndex(of: "/").map { String(socket[...$0]) } ?? "") + "requests.sock"
+    }
     /// The default directory of the kernel's pinned objects.
     public static let bpffs = "/sys/fs/bpf"
     /// The default directory of the node's CNI plugins.
