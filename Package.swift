@@ -63,6 +63,7 @@ let package = Package(
         module("PolicyResolver", ["NetworkTypes", "PolicyModel", "ClusterState"]),
         module("Requests", ["PolicyModel"]),
         module("CompiledPolicy", ["NetworkTypes", "PolicyModel", "Requests"]),
+        module("RequestPolicy", ["Documents", "NetworkTypes", "PolicyModel", "Requests", "CompiledPolicy"]),
         module("Explanations", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module("PolicyCompiler", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module(
