@@ -25,12 +25,13 @@ struct RequestOptions: ParsableArguments {
     var requestMark = RequestMarks()
 
     @Option(
-        help: ArgumentHelp("A routing table that nothing else on the node uses; it leads to the proxy.", valueName: "number"))
+        help: ArgumentHelp(
+            "A routing table that nothing else on the node uses; it leads to the proxy.", valueName: "number"))
     var requestTable: UInt32 = RequestSettings.defaultTable
 
     @Option(
         help: ArgumentHelp(
-            "Path of the socket that serves only the proxy; by default requests.sock beside the control socket.",
+            "Path of the socket that serves only the proxy; by default requests/requests.sock beside the control socket.",
             valueName: "path"))
     var requestSocket: String?
 
@@ -43,7 +44,8 @@ struct RequestOptions: ParsableArguments {
     func validate() throws {
         // linux/rtnetlink.h: unspecified, default, main and local.
         if [0, 253, 254, 255].contains(requestTable) {
-            throw ValidationError("--request-table must be neither 0 nor one of the kernel's own tables 253, 254 and 255")
+            throw ValidationError(
+                "--request-table must be neither 0 nor one of the kernel's own tables 253, 254 and 255")
         }
     }
 
