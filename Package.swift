@@ -275,14 +275,14 @@ let package = Package(
             ]),
         tests("PrometheusTextTests", ["PrometheusText"]),
         tests("FlowTelemetryTests", ["FlowTelemetry"]),
-        tests("ControlProtocolTests", ["ControlProtocol", "NetworkTypes", "PolicyModel"]),
+        tests("ControlProtocolTests", ["ControlProtocol", "NetworkTypes", "PolicyModel", "Requests"]),
         tests(
             "AgentTests",
             [
                 "PolledThread", "ControlSocket", "Agent", "APIServerKit", "NetworkKit", "WorldKit", "ControlProtocol",
                 "PrometheusText",
                 "Datapath", "FlowTelemetry", "CompiledPolicy", "Manifests", "NodeNetwork", "KubernetesClient",
-                "KubernetesObjects", "PolicyModel", "NetworkTypes", logging, lifecycle, nioCore,
+                "KubernetesObjects", "PolicyModel", "NetworkTypes", "RequestPolicy", logging, lifecycle, nioCore,
             ]),
         tests("ChainedCNITests", ["ChainedCNI", "NetworkTypes"]),
         tests("CNIInstallationTests", ["CNIInstallation", "ChainedCNI"]),
