@@ -63,6 +63,7 @@ let package = Package(
         module("PolicyResolver", ["NetworkTypes", "PolicyModel", "ClusterState"]),
         module("Requests", ["PolicyModel"]),
         module("CompiledPolicy", ["NetworkTypes", "PolicyModel", "Requests"]),
+        module("RequestPolicy", ["Documents", "NetworkTypes", "PolicyModel", "Requests", "CompiledPolicy"]),
         module("Explanations", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module("PolicyCompiler", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module(
@@ -76,7 +77,7 @@ let package = Package(
             "ClusterVerdicts",
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
-                "Explanations", "PolicyPipeline", "ClusterState",
+                "Explanations", "PolicyPipeline", "ClusterState", "Requests",
             ]),
         module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "KernelErrors"]),
         module("KubernetesWatch", ["Documents", "KubernetesObjects", "KubernetesProtobuf"]),
@@ -144,13 +145,13 @@ let package = Package(
         module("CNIInstallation", ["ChainedCNI", "WatchedFiles", "PolledThread"]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Explanations", "Datapath"]),
         module("PrometheusText"),
-        module("ControlProtocol", ["Documents", "PolicyModel", "KubernetesObjects"]),
-        module("CommandOptions", ["CNIInstallation", "ControlProtocol", argumentParser]),
+        module("ControlProtocol", ["Documents", "PolicyModel", "KubernetesObjects", "Requests"]),
+        module("CommandOptions", ["PolicyModel", "CNIInstallation", "ControlProtocol", argumentParser]),
         module(
             "ControlSocket",
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "Manifests", "FlowTelemetry",
-                "ControlProtocol", "PrometheusText", "CLinuxShim", "PolledThread", hummingbirdCore, logging, lifecycle,
+                "ControlProtocol", "Requests", "RequestPolicy", "PrometheusText", "CLinuxShim", "PolledThread", hummingbirdCore, logging, lifecycle,
                 nioCore, nioPosix,
             ]),
         module(
@@ -160,7 +161,7 @@ let package = Package(
                 "CompiledPolicy", "PolicyPipeline", "ClusterVerdicts", "Datapath", "Manifests", "WatchedFiles",
                 "FlowTelemetry", "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread",
                 "NodeNetwork", "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", "Explanations",
-                logging, lifecycle,
+                "Requests", "RequestPolicy", logging, lifecycle,
             ]),
         .executableTarget(
             name: "bulkheadd",
@@ -176,7 +177,7 @@ let package = Package(
             name: "bulkheadctl",
             dependencies: [
                 "CommandOptions", "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "ClusterVerdicts",
-                "Manifests",
+                "Manifests", "Requests", "PolicyResolver",
                 "ControlProtocol", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", "BridgeGuard",
                 argumentParser, yams, nioCore, nioPosix, nioHTTP1,
             ],
@@ -275,14 +276,14 @@ let package = Package(
             ]),
         tests("PrometheusTextTests", ["PrometheusText"]),
         tests("FlowTelemetryTests", ["FlowTelemetry"]),
-        tests("ControlProtocolTests", ["ControlProtocol", "NetworkTypes", "PolicyModel"]),
+        tests("ControlProtocolTests", ["ControlProtocol", "NetworkTypes", "PolicyModel", "Requests"]),
         tests(
             "AgentTests",
             [
                 "PolledThread", "ControlSocket", "Agent", "APIServerKit", "NetworkKit", "WorldKit", "ControlProtocol",
                 "PrometheusText",
                 "Datapath", "FlowTelemetry", "CompiledPolicy", "Manifests", "NodeNetwork", "KubernetesClient",
-                "KubernetesObjects", "PolicyModel", "NetworkTypes", logging, lifecycle, nioCore,
+                "KubernetesObjects", "PolicyModel", "NetworkTypes", "RequestPolicy", logging, lifecycle, nioCore,
             ]),
         tests("ChainedCNITests", ["ChainedCNI", "NetworkTypes"]),
         tests("CNIInstallationTests", ["CNIInstallation", "ChainedCNI"]),

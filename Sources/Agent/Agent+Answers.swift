@@ -39,7 +39,8 @@ extension Agent where Plane: ~Copyable {
                 deniedPrograms: pipeline.statistics.programsOverLimit),
             followers: listeners.followers.count, bridges: bridgeStatus(), tunnels: tunnelStatus(),
             cluster: clusterStatus(),
-            attachments: attachmentStatus(), plugin: settings.pluginStatus?(), problems: health().problems,
+            attachments: attachmentStatus(), plugin: settings.pluginStatus?(), requests: requestStatus(),
+            problems: health().problems,
             conditions: conditions())
     }
 
@@ -58,7 +59,8 @@ extension Agent where Plane: ~Copyable {
                     InterfaceAnswer(index: Int($0.port.index), name: $0.port.name)
                 },
                 unknown: summary.name.kind == .unknown ? true : nil,
-                held: summary.name.kind == .held ? true : nil)
+                held: summary.name.kind == .held ? true : nil,
+                requestPorts: requestPorts(of: endpoint.ingress))
         }
         return EndpointsAnswer(endpoints: answers)
     }
@@ -81,7 +83,7 @@ extension Agent where Plane: ~Copyable {
             let rules = present + gone
             return CountersAnswer(
                 rules: rules.sorted { ($1.packets, $0.id) < ($0.packets, $1.id) },
-                datapath: DatapathCountersAnswer(try datapath.counters()))
+                datapath: DatapathCountersAnswer(try datapath.counters()), requests: requestCounters())
         } catch {
             throw ErrorAnswer(.datapathFailed, "\(error)")
         }

@@ -66,6 +66,7 @@ extension Agent where Plane: ~Copyable {
             found += [nothing, isPartial ? interfaceCondition() : nil, policyCondition()]
         }
         found.append(podCondition())
+        found.append(requestCondition())
         if let use = ConnectionUse(), use.isNearlyFull {
             found.append(StatusCondition(.connectionsFull, isProblem: true, use.description))
         }

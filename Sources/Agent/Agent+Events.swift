@@ -3,7 +3,10 @@ import ControlProtocol
 import ControlSocket
 import Datapath
 import FlowTelemetry
+import KubernetesObjects
+import NetworkTypes
 import PolicyModel
+import RequestPolicy
 
 /// Clients that wait for the agent.
 struct Listeners {
@@ -67,7 +70,17 @@ extension Agent where Plane: ~Copyable {
         listeners.isEnding = true
         tellFollowers("the daemon stops; policy stays in force, but drops are not reported until it is back")
         for follower in listeners.followers { follower.finish() }
+        endRequestFollowing()
         wakeAttaching()
+    }
+
+    /// Reports a request that the node's proxy has denied, or that policy in audit would deny.
+    func tell(_ denied: RequestCounts.Denied) {
+        guard !listeners.followers.isEmpty else { return }
+        let record = FlowRecord(
+            kind: .request, time: denied.time,
+            request: JudgedRequest(denied) { (try? IPAddress($0)).flatMap { pipeline.pod(owning: $0)?.description } })
+        for follower in listeners.followers { follower.offer(record) }
     }
 
     private func pumpEvents() async {
@@ -106,6 +119,34 @@ extension FlowRecord {
         } else {
             self.init(kind: .drop, time: time, drop: packet)
         }
+    }
+}
+
+extension JudgedRequest {
+    /// - Parameter pod: returns the pod with an address, if it is known.
+    fileprivate init(_ denied: RequestCounts.Denied, pod: (String) -> String?) {
+        let policy = denied.policy.map {
+            PolicyReference(
+                kind: ObjectKind.authorizationPolicy.rawValue, namespace: $0.namespace, name: $0.name)
+        }
+        let identity = policy.map { policy -> RuleIdentity in
+            denied.rule.map { .rule(policy, .ingress, index: $0, name: nil) } ?? .isolation(.ingress, by: [policy])
+        }
+        let decider = identity.map { RuleAnswer($0).description } ?? "authorization"
+        let reason =
+            switch denied.verdict {
+            case .allow: "allowed"
+            case .deny: "denied by \(decider)"
+            case .wouldDeny: "not stopped: \(decider), in audit, would deny it"
+            case .refuse: "refused"
+            }
+        self.init(
+            verdict: denied.verdict.rawValue,
+            source: EventEnd(address: denied.source, port: Int(denied.sourcePort), pod: pod(denied.source)),
+            destination: EventEnd(
+                address: denied.destination, port: Int(denied.port), pod: denied.pod ?? pod(denied.destination)),
+            method: denied.method, host: denied.host, path: denied.path, rule: identity.map { RuleAnswer($0) },
+            reason: denied.reason.map { "\(reason): \($0)" } ?? reason)
     }
 }
 

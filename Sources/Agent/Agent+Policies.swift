@@ -13,9 +13,11 @@ extension Agent where Plane: ~Copyable {
                 kind: reference.kind, namespace: reference.namespace, name: reference.name,
                 origin: reference.objectKey.map { source(of: $0) } ?? "socket", tier: policy?.tier,
                 priority: policy?.priority,
-                enforcement: (policy?.enforcement ?? .enforce).rawValue, subject: policy?.subject,
+                enforcement: (policy?.enforcement ?? .enforce).rawValue,
+                subject: policy?.subject(mesh: settings.policy.mesh),
                 partial: policy.flatMap { $0.unknownParts.isEmpty ? nil : $0.unknownParts },
-                endpoints: endpoints.map(\.description), problems: problems(of: reference))
+                endpoints: endpoints.map(\.description), problems: problems(of: reference),
+                requests: requests.counts.byVerdict(of: reference))
         }
         return PoliciesAnswer(policies: answers, problems: problems)
     }

@@ -50,6 +50,7 @@ extension Agent where Plane: ~Copyable {
         let changesEndpoints = !delta.addedEndpoints.isEmpty || !delta.removedEndpoints.isEmpty
         if changesEndpoints || changed.contains(.places) { noteMismatches() }
         if failure == nil { wakeAttaching() }
+        if !delta.isEmpty || changed.contains(.kernel) { publishRequests() }
         // After a failure, only the timer and a change of the network try again: pods change too often.
         if replacement.retry == nil || changed.contains(.places) { replaceOther() }
         return failure

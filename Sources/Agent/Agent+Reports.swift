@@ -10,7 +10,9 @@ extension Agent where Plane: ~Copyable {
     /// and pods of this node for which policy does not hold.
     public func reports() -> [ObjectReport] {
         guard let follower = settings.cluster, phase.isClusterKnown else { return [] }
-        return (refusedReports(follower) + policyReports() + podReports()).sorted { $0.object < $1.object }
+        return (refusedReports(follower) + policyReports() + requestReports() + podReports()).sorted {
+            $0.object < $1.object
+        }
     }
 
     private func refusedReports(_ follower: ClusterFollower) -> [ObjectReport] {

@@ -6,12 +6,13 @@ import KubernetesObjects
 import NetworkTypes
 import PolicyModel
 import PolicyResolver
+import Requests
 
 extension Agent where Plane: ~Copyable {
     /// What the pods' nodes decide. The compiled tables judge this node's pods; the same policies, compiled for them
     /// alone outside of this actor, judge those of other nodes: a question must not delay a change.
-    public func verdict(_ question: FlowQuestion) async throws(ErrorAnswer) -> VerdictAnswer {
-        let asked = try ask(question)
+    public func verdict(_ question: FlowQuestion, request: HTTPRequest? = nil) async throws(ErrorAnswer) -> VerdictAnswer {
+        let asked = try ask(question, request)
         return asked.elsewhere.isEmpty ? asked.answer(decidedElsewhere: [:]) : await Self.decide(asked)
     }
 
@@ -22,13 +23,13 @@ extension Agent where Plane: ~Copyable {
             decided[flow] = try? cluster.answer(
                 FlowQuestion(
                     from: .address(flow.source), to: .address(flow.destination), ipProtocol: flow.ipProtocol,
-                    port: flow.destinationPort))
+                    port: flow.destinationPort), request: asked.request)
         }
         return asked.answer(decidedElsewhere: decided)
     }
 
     /// Everything that an answer needs, and the decisions of this node's tables.
-    private func ask(_ question: FlowQuestion) throws(ErrorAnswer) -> AskedVerdict {
+    private func ask(_ question: FlowQuestion, _ request: HTTPRequest?) throws(ErrorAnswer) -> AskedVerdict {
         let sources = try addresses(of: question.from, "from")
         let destinations = try addresses(of: question.to, "to")
         var flows: [Flow] = []
@@ -51,7 +52,11 @@ extension Agent where Plane: ~Copyable {
         var asked = AskedVerdict(
             flows: flows, source: source, destination: destination, elsewhere: elsewhere, thisNode: settings.nodeName)
         asked.settings = settings.policy
-        asked.local = flows.map { pipeline.compiled.evaluate($0) }
+        asked.request = request
+        asked.local = flows.map { pipeline.compiled.evaluate($0, request: request) }
+        for address in flows.flatMap({ [$0.source, $0.destination] }) {
+            asked.principals[address] = principal(of: address)
+        }
         if !elsewhere.isEmpty {
             let pods = flows.flatMap { [$0.source, $0.destination] }.compactMap { pipeline.pod(owning: $0) }
             asked.objects = pipeline.objects(about: pods) + inputs.store.policies
@@ -61,6 +66,12 @@ extension Agent where Plane: ~Copyable {
                 "the kernel keeps what a previous run left until all objects of the API server are known"
         }
         return asked
+    }
+
+    /// The identity of the pod that owns an address; nil without one.
+    func principal(of address: IPAddress) -> String? {
+        pipeline.pod(owning: address).flatMap { pipeline.object(ofPod: $0) }?
+            .principal(trustDomain: settings.policy.mesh.trustDomains[0])
     }
 
     /// The owner of an address, and the node that decides about it.

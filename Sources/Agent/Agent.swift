@@ -48,6 +48,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var counts = PacketCounts()
     var history = PolicyHistory()
     var listeners = Listeners()
+    var requests = RequestServing()
 
     /// - Parameter datapath: not opened yet; ``start(_:)`` opens it.
     public init(
@@ -167,6 +168,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         endFollowing()
         listeners.pump?.cancel()
         history.summary?.cancel()
+        requests.stop()
         programming.stop()
         replacement.retry?.cancel()
     }

@@ -7,6 +7,7 @@ import KubernetesObjects
 import NetworkTypes
 import PolicyModel
 import PolicyResolver
+import Requests
 
 /// A question with everything that its answer needs.
 struct AskedVerdict: Sendable {
@@ -29,6 +30,10 @@ struct AskedVerdict: Sendable {
     var elsewhere: [EndpointName]
     var thisNode: String
     var settings = PolicySettings()
+    /// The HTTP request that the flow carries; nil: the question is about the flow as a whole.
+    var request: HTTPRequest?
+    /// The identities of the pods at both ends, by address.
+    var principals: [IPAddress: String] = [:]
     /// The decisions of this node's tables, by flow.
     var local: [Decision] = []
     /// The objects that decide about pods on other nodes.
@@ -58,7 +63,7 @@ struct AskedVerdict: Sendable {
         case .here(let pod):
             if let unknown { return DirectionAnswer(undecided: unknown, endpoint: pod) }
             guard let here else { return DirectionAnswer(undecided: "it has no entry in the tables", endpoint: pod) }
-            guard isSelf else { return DirectionAnswer(here) }
+            guard isSelf else { return DirectionAnswer(here, principals) }
             return DirectionAnswer(
                 verdict: .allow, kind: DecisionKind.samePod.rawValue, reason: here.reason, endpoint: pod, identity: nil)
         case .elsewhere(let pod):
@@ -109,9 +114,10 @@ struct AskedVerdict: Sendable {
 }
 
 extension DirectionAnswer {
-    fileprivate init(_ decision: DirectionDecision) {
+    fileprivate init(_ decision: DirectionDecision, _ principals: [IPAddress: String]) {
         self.init(
-            verdict: decision.verdict, kind: decision.identity.kind.rawValue, reason: decision.reason,
+            verdict: decision.verdict, kind: decision.identity.kind.rawValue,
+            reason: decision.reason { principals[$0] },
             endpoint: decision.endpoint, identity: decision.identity, wouldDeny: decision.wouldDeny)
     }
 

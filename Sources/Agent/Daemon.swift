@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControlProtocol
 import ControlSocket
+import Glibc
 import KubernetesClient
 import Logging
 import Manifests
@@ -15,6 +16,7 @@ public struct Daemon: Service {
     private let cluster: ClusterFollower?
     private let recorder: EventRecorder?
     private let socket: SocketFile
+    private let requests: RequestSocket?
     private let metrics: MetricsAddress?
     private let logger: Logger
     private let notifier: ServiceNotifier
@@ -25,11 +27,13 @@ public struct Daemon: Service {
     ///   - manifests, guardrails: the agent got their first updates at its start.
     ///   - cluster: as in the agent's settings.
     ///   - recorder: creates Events for the agent's reports; nil for none.
+    ///   - requests: the socket of the node's proxy; nil for none.
     ///   - metrics: the address of metrics and probes; nil for none.
     ///   - onReady: runs once the control socket answers.
     public init(
         agent: any RunningAgent, manifests: ManifestDirectory?, guardrails: ManifestDirectory? = nil,
         cluster: ClusterFollower? = nil, recorder: EventRecorder? = nil, socket: SocketFile,
+        requests: RequestSocket? = nil,
         metrics: MetricsAddress? = nil, logger: Logger,
         notifier: ServiceNotifier = ServiceNotifier(), onReady: @escaping @Sendable () -> Void = {}
     ) {
@@ -39,6 +43,7 @@ public struct Daemon: Service {
         self.cluster = cluster
         self.recorder = recorder
         self.socket = socket
+        self.requests = requests
         self.metrics = metrics
         self.logger = logger
         self.notifier = notifier
@@ -56,6 +61,7 @@ public struct Daemon: Service {
             group.addTask { for await state in states { await agent.networkChanged(state) } }
             group.addTask { for await _ in changes { await agent.rulesetChanged() } }
             group.addTask { await serveMetrics() }
+            group.addTask { await serveRequests() }
             group.addTask { await watch(manifests) { await agent.manifestsChanged($0) } }
             group.addTask { await watch(guardrails) { await agent.guardrailsChanged($0) } }
             group.addTask { await cluster?.run { await take($0) } }
@@ -121,9 +127,34 @@ public struct Daemon: Service {
         await MetricsServer(address: metrics, backend: agent, logger: logger).run()
     }
 
+    /// Its failure leaves the rest of the daemon as it is: flows that need the proxy are refused, and the status says so.
+    private func serveRequests() async {
+        guard let requests else { return }
+        do {
+            try await ControlServer(
+                file: requests.file, backend: agent, scope: .requests(users: requests.users), logger: logger
+            ).run()
+        } catch {
+            logger.error(
+                "the proxy for requests cannot be served",
+                metadata: ["socket": "\(requests.file.path)", "error": "\(error)"])
+        }
+    }
+
     private func watch(_ directory: ManifestDirectory?, _ changed: (ManifestChange) async -> Void) async {
         guard let directory else { return }
         for await update in directory.updates { await changed(ManifestChange(update)) }
+    }
+}
+
+/// The socket that serves the node's proxy alone.
+public struct RequestSocket: Sendable {
+    public var file: SocketFile
+    /// Users that may call, in addition to root and the daemon's own.
+    public var users: Set<uid_t>
+    public init(file: SocketFile, users: Set<uid_t> = []) {
+        self.file = file
+        self.users = users
     }
 }
 

@@ -5,7 +5,7 @@ import PolicyTranslation
 
 extension KubernetesObject {
     /// The pods that a policy protects, in words; nil for other objects.
-    var subject: String? { Policy(self)?.subject.words }
+    func subject(mesh: MeshSettings) -> String? { Policy(self, mesh: mesh)?.subject.words }
 
     /// Parts of a policy that are not understood, as sentences.
     var unknownParts: [String] {

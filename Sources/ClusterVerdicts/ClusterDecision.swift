@@ -17,6 +17,8 @@ public enum VerdictQuestionError: Error, Sendable, Hashable, CustomStringConvert
     case portMissing(IPProtocol)
     /// No other flows have one.
     case portNotAllowed(IPProtocol)
+    /// Only TCP flows carry HTTP requests.
+    case requestNotAllowed(IPProtocol)
 
     public var description: String {
         switch self {
@@ -28,6 +30,7 @@ public enum VerdictQuestionError: Error, Sendable, Hashable, CustomStringConvert
         case .noCommonFamily(let from, let to): "\(from) and \(to) have no address family in common"
         case .portMissing(let ipProtocol): "\(ipProtocol) needs a destination port"
         case .portNotAllowed(let ipProtocol): "\(ipProtocol) has no ports"
+        case .requestNotAllowed(let ipProtocol): "\(ipProtocol) carries no HTTP requests: only TCP does"
         }
     }
 }

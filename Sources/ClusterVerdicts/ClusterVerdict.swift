@@ -7,6 +7,7 @@ import NetworkTypes
 import PolicyModel
 import PolicyPipeline
 import PolicyResolver
+import Requests
 
 /// Verdicts over a whole cluster, from its objects alone. Egress is decided as on the source pod's node, ingress as on
 /// the destination pod's node; a node's policy is compiled when a question first needs it.
@@ -73,11 +74,15 @@ public struct ClusterVerdict: Sendable {
     /// If both ends have several addresses, the answer is for the source's first address whose family the destination
     /// has.
     ///
+    /// - Parameter request: the HTTP request that the flow carries; nil: the question is about the flow as a whole.
     /// - Throws: ``VerdictQuestionError``.
-    public mutating func answer(_ question: FlowQuestion) throws(VerdictQuestionError) -> ClusterDecision {
+    public mutating func answer(
+        _ question: FlowQuestion, request: HTTPRequest? = nil
+    ) throws(VerdictQuestionError) -> ClusterDecision {
         let (from, to, ipProtocol, port) = (question.from, question.to, question.ipProtocol, question.port)
         if ipProtocol.hasPorts, port == nil { throw .portMissing(ipProtocol) }
         if !ipProtocol.hasPorts, port != nil { throw .portNotAllowed(ipProtocol) }
+        if request != nil, ipProtocol != .tcp { throw .requestNotAllowed(ipProtocol) }
         let sources = try addresses(of: from)
         let destinations = try addresses(of: to)
         func flow(_ source: IPAddress) -> Flow? {
@@ -88,26 +93,29 @@ public struct ClusterVerdict: Sendable {
         guard let source = sources.first(where: { flow($0) != nil }), let first = flow(source) else {
             throw .noCommonFamily(from: from, to: to)
         }
-        var decision = try decide(first, from: from, to: to)
+        var decision = try decide(first, request, from: from, to: to)
         if case .pod = from, case .pod = to,
             let other = sources.first(where: { $0.family != source.family }).flatMap(flow)
         {
-            decision.note = note(comparing: decision, with: other)
+            decision.note = note(comparing: decision, with: other, request)
         }
         return decision
     }
 
-    private mutating func note(comparing decision: ClusterDecision, with other: Flow) -> String? {
+    private mutating func note(
+        comparing decision: ClusterDecision, with other: Flow, _ request: HTTPRequest?
+    ) -> String? {
         let source = owners[other.source]
         let destination = owners[other.destination]
-        var isAllowed = true
+        var verdict = Verdict.allow
         if source == nil || source != destination {
             for node in Set([source, destination].compactMap { $0.flatMap { pods[$0]?.nodeName } }) {
                 compile(node)
-                if let pipeline = pipelines[node], !pipeline.compiled.allows(other) { isAllowed = false }
+                guard let compiled = pipelines[node]?.compiled, !compiled.allows(other) else { continue }
+                // Only for what is not simply allowed: it costs more.
+                verdict = .both(verdict, compiled.evaluate(other, request: request).verdict)
             }
         }
-        let verdict: Verdict = isAllowed ? .allow : .deny
         guard verdict != decision.verdict else { return nil }
         return "answer for \(decision.flow); \(other) has the verdict \(verdict.rawValue)"
     }
@@ -144,31 +152,32 @@ extension ClusterVerdict {
 
 extension ClusterVerdict {
     private mutating func decide(
-        _ flow: Flow, from: FlowEnd, to: FlowEnd
+        _ flow: Flow, _ request: HTTPRequest?, from: FlowEnd, to: FlowEnd
     ) throws(VerdictQuestionError) -> ClusterDecision {
         let source = owners[flow.source]
         let destination = owners[flow.destination]
         if let source, source == destination {
-            let decision = pods[source].map { evaluate(flow, on: $0.nodeName) }
+            let decision = pods[source].map { evaluate(flow, request, on: $0.nodeName) }
             return ClusterDecision(
                 verdict: .allow, flow: flow, egress: ClusterDirection(samePod: source, decision?.egress),
                 ingress: ClusterDirection(samePod: source, decision?.ingress), isSelf: true)
         }
         let sourceNode = source.flatMap { pods[$0]?.nodeName }
         let destinationNode = destination.flatMap { pods[$0]?.nodeName }
-        let atSource = sourceNode.map { evaluate(flow, on: $0) }
-        let atDestination = destinationNode == sourceNode ? atSource : destinationNode.map { evaluate(flow, on: $0) }
+        let atSource = sourceNode.map { evaluate(flow, request, on: $0) }
+        let atDestination =
+            destinationNode == sourceNode ? atSource : destinationNode.map { evaluate(flow, request, on: $0) }
         let egress = try direction(atSource?.egress, of: source, at: from, flow.source)
         let ingress = try direction(atDestination?.ingress, of: destination, at: to, flow.destination)
-        let denied = egress.verdict == .deny || ingress.verdict == .deny
         return ClusterDecision(
-            verdict: denied ? .deny : .allow, flow: flow, egress: egress, ingress: ingress, isSelf: false)
+            verdict: .both(egress.verdict, ingress.verdict), flow: flow, egress: egress, ingress: ingress,
+            isSelf: false)
     }
 
-    private mutating func evaluate(_ flow: Flow, on node: String) -> Decision {
+    private mutating func evaluate(_ flow: Flow, _ request: HTTPRequest?, on node: String) -> Decision {
         compile(node)
         guard let pipeline = pipelines[node] else { preconditionFailure("compiled just now") }
-        return pipeline.compiled.evaluate(flow)
+        return pipeline.compiled.evaluate(flow, request: request)
     }
 
     private mutating func compile(_ node: String) {
@@ -181,7 +190,7 @@ extension ClusterVerdict {
     private func direction(
         _ decision: DirectionDecision?, of owner: EndpointName?, at end: FlowEnd, _ address: IPAddress
     ) throws(VerdictQuestionError) -> ClusterDirection {
-        if let decision { return ClusterDirection(decision) }
+        if let decision { return ClusterDirection(decision, principal: { principal(of: $0) }) }
         if let owner { throw .undecided(owner) }
         if case .pod(let namespace, let name) = end {
             return ClusterDirection(hostNetworkPod: EndpointName(namespace: namespace, name: name))
@@ -190,10 +199,33 @@ extension ClusterVerdict {
     }
 }
 
+extension ClusterVerdict {
+    /// The identity of the pod that owns an address; nil without one.
+    private func principal(of address: IPAddress) -> String? {
+        owners[address].flatMap { pods[$0] }?.principal(trustDomain: settings.mesh.trustDomains[0])
+    }
+}
+
+extension Pod {
+    /// `trust domain/ns/namespace/sa/account`, as authorization policies name a pod's identity.
+    public func principal(trustDomain: String) -> String {
+        "\(trustDomain)/ns/\(metadata.namespace)/sa/\(serviceAccountName)"
+    }
+}
+
+extension Verdict {
+    /// The verdict for what two sides decide about.
+    fileprivate static func both(_ a: Verdict, _ b: Verdict) -> Verdict {
+        let all = [a, b]
+        return all.contains(.deny) ? .deny : all.contains(.dependsOnRequest) ? .dependsOnRequest : .allow
+    }
+}
+
 extension ClusterDirection {
-    fileprivate init(_ decision: DirectionDecision) {
+    fileprivate init(_ decision: DirectionDecision, principal: (IPAddress) -> String?) {
         self.init(
-            verdict: decision.verdict, decided: true, kind: decision.identity.kind, reason: decision.reason,
+            verdict: decision.verdict, decided: true, kind: decision.identity.kind,
+            reason: decision.reason(principal: principal),
             endpoint: decision.endpoint, identity: decision.identity, wouldDeny: decision.wouldDeny)
     }
 

@@ -101,7 +101,9 @@ extension CompiledPolicy {
                 return DirectionDecision(
                     allowedBy: .noPolicy(direction), at: endpoint.name, why: .neverDeniedToItself)
             }
-            if cell.wouldDeny { cell = Cell(.allow, by: allowingRule(in: program, peer.addressClass, question.flow)) }
+            if cell.wouldDeny {
+                cell = Cell(.allow, by: allowingRule(among: program.rules, peer.addressClass, question.flow))
+            }
         }
         if cell.action == .handOver {
             return answer(question, by: program, cell, peer, endpoint)
@@ -124,12 +126,18 @@ extension CompiledPolicy {
             return decision(.dependsOnRequest, cell.rule, .dependsOnRequest(on: reading))
         }
         switch RequestRules(matching.map { .init(action: $0.action, request: $0.request) }).answer(request) {
-        case .allow(let rule?): return decision(.allow, matching[rule].rule, .rule)
-        case .allow(nil): return decision(.allow, .noPolicy, .noMatch)
+        case .allow(let rule?): return decision(.allow, matching[rule].rule, matching[rule].reason)
+        case .allow(nil):
+            // What allows the flow allows the request.
+            let tiers = program.rules.filter { $0.tier != .authorization }
+            let allowing = Cell(.allow, by: allowingRule(among: tiers, peer.addressClass, question.flow))
+            return self.decision(allowing, .ingress, endpoint, program, peer, question.flow)
         case .deny(let rule):
-            guard case .isolation = identities[rule] else { return decision(.deny, matching[rule].rule, .rule) }
-            let near = zip(matching, identities).filter { $0.0.action == .allow }.map(\.1)
-            return decision(.deny, matching[rule].rule, .requestNotAllowed(nearest: near))
+            guard case .isolation = identities[rule] else {
+                return decision(.deny, matching[rule].rule, matching[rule].reason)
+            }
+            let nearest = NearestRequest(among: zip(matching, identities).map { ($0, $1) }, to: request)
+            return decision(.deny, matching[rule].rule, .requestNotAllowed(nearest: nearest))
         case .refuse(let problem): return decision(.deny, cell.rule, .refusedRequest(problem.rawValue))
         }
     }
@@ -149,7 +157,7 @@ extension CompiledPolicy {
         _ flow: Flow
     ) -> DirectionDecision {
         var rule = cell.rule
-        if cell.wouldDeny, let program { rule = allowingRule(in: program, peer.addressClass, flow) }
+        if cell.wouldDeny, let program { rule = allowingRule(among: program.rules, peer.addressClass, flow) }
         let identity = identity(of: rule, direction)
         let why: DecisionReason
         switch identity {
@@ -173,10 +181,10 @@ extension CompiledPolicy {
     }
 
     /// What allows a flow by the rules in force: the first that matches, where a rule in audit has the cell.
-    private func allowingRule(in program: Program, _ addressClass: AddressClassID, _ flow: Flow) -> RuleID {
+    private func allowingRule(among rules: [ProgramRule], _ addressClass: AddressClassID, _ flow: Flow) -> RuleID {
         let memberOf = addressClasses[addressClass]?.peerSets ?? []
         var passed: Tier?
-        for rule in program.rules
+        for rule in rules
         where rule.tier != passed && rule.peers.matches(memberOf) && rule.ports.matches(flow) {
             if rule.action == .allow { return rule.rule }
             passed = rule.tier

@@ -33,8 +33,11 @@ public indirect enum DecisionReason: Sendable, Hashable {
     case isolation(nearest: NearestRule?)
     /// Authorization rules read the request, which the question does not give.
     case dependsOnRequest(on: [RuleIdentity])
-    /// Authorization policies allow some requests of this flow, and this one is not among them.
-    case requestNotAllowed(nearest: [RuleIdentity])
+    /// An authorization rule matched the request, by these conditions.
+    case requestRule(RequestMatch)
+    /// Authorization policies allow only some requests, and this one is not among them; `nearest` came closest to
+    /// allowing it.
+    case requestNotAllowed(nearest: NearestRequest?)
     /// The request cannot be read in one way only; the payload is the problem as a sentence.
     case refusedRequest(String)
     /// The peer is the pod's own node.
@@ -68,6 +71,20 @@ public struct NearestRule: Sendable, Hashable {
     public init(rule: RuleIdentity, mismatch: Mismatch) {
         self.rule = rule
         self.mismatch = mismatch
+    }
+}
+
+/// The rule for other requests of the same flow that came closest to allowing one.
+public struct NearestRequest: Sendable, Hashable {
+    public var rule: RuleIdentity
+    /// The first of its conditions that the request does not meet.
+    public var unmet: RequestCondition
+    /// What the request has in that field; nil: it has no such field.
+    public var value: String?
+    public init(rule: RuleIdentity, unmet: RequestCondition, value: String?) {
+        self.rule = rule
+        self.unmet = unmet
+        self.value = value
     }
 }
 

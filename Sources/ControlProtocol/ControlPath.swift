@@ -14,14 +14,16 @@ public enum ControlPath: String, Sendable, CaseIterable {
     case attachments = "/v1/attachments"
     case collect = "/v1/attachments/collect"
     case resync = "/v1/resync"
+    case requestsFollow = "/v1/requests/follow"
+    case requestCounts = "/v1/requests/counts"
 
     /// The HTTP methods that the path supports.
     public var methods: [ControlMethod] {
         switch self {
-        case .status, .endpoints, .policies, .counters, .verdict, .events, .dump: [.get]
+        case .status, .endpoints, .policies, .counters, .verdict, .events, .dump, .requestsFollow: [.get]
         case .objects: [.put, .delete]
         case .resolved, .attachments: [.get, .put, .delete]
-        case .collect, .resync: [.post]
+        case .collect, .resync, .requestCounts: [.post]
         }
     }
 }
@@ -41,6 +43,11 @@ public enum ControlMethod: String, Sendable, CaseIterable {
 public enum ControlDefaults {
     /// The default path of the daemon's socket.
     public static let socketPath = "/run/bulkhead/bulkheadd.sock"
+    /// The path of the socket that serves the node's proxy, for a control socket with this path. Its directory is its
+    /// own, so that a pod can be given this socket alone.
+    public static func requestSocketPath(beside socket: String) -> String {
+        (socket.lastIndex(of: "/").map { String(socket[...$0]) } ?? "") + "requests/requests.sock"
+    }
     /// The default directory of the kernel's pinned objects.
     public static let bpffs = "/sys/fs/bpf"
     /// The default directory of the node's CNI plugins.
@@ -55,4 +62,8 @@ public enum ControlDefaults {
     public static let eventBacklog = 1024
     /// Clients that may follow events at once.
     public static let followers = 64
+    /// Clients that may follow the requests' policy at once, on each socket.
+    public static let requestFollowers = 8
+    /// Limit of bytes in a body of counts of requests.
+    public static let requestCountsLimit = 1 << 20
 }

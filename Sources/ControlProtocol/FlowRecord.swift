@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One line of `GET /v1/events`: a dropped packet, a packet that a policy in audit would deny, a notice, or lost
-/// records.
+/// One line of `GET /v1/events`: a dropped packet, a packet that a policy in audit would deny, a request that the
+/// node's proxy denied or would deny, a notice, or lost records.
 public struct FlowRecord: Codable, Sendable, Hashable {
     public enum Kind: String, Codable, Sendable, CaseIterable {
         /// A packet was dropped; `drop` says which and why.
         case drop
         /// A packet passed that a policy in audit would deny; `audit` says which and why.
         case audit
+        /// The node's proxy denied a request, or would with the policies in audit enforced; `request` says which and why.
+        case request
         /// `lost` records were not sent to this follower, because it read too slowly.
         case lost
         /// About no packet: `notice` says what a person who follows has to know, such as that the daemon stops.
@@ -18,17 +20,19 @@ public struct FlowRecord: Codable, Sendable, Hashable {
     public var time: String
     public var drop: DroppedPacket?
     public var audit: DroppedPacket?
+    public var request: JudgedRequest?
     public var lost: UInt64?
     public var notice: String?
 
     public init(
-        kind: Kind, time: String, drop: DroppedPacket? = nil, audit: DroppedPacket? = nil, lost: UInt64? = nil,
-        notice: String? = nil
+        kind: Kind, time: String, drop: DroppedPacket? = nil, audit: DroppedPacket? = nil,
+        request: JudgedRequest? = nil, lost: UInt64? = nil, notice: String? = nil
     ) {
         self.kind = kind
         self.time = time
         self.drop = drop
         self.audit = audit
+        self.request = request
         self.lost = lost
         self.notice = notice
     }
@@ -85,6 +89,36 @@ public struct DroppedPacket: Codable, Sendable, Hashable {
         self.rule = rule
         self.reason = reason
         self.interface = interface
+    }
+}
+
+/// An HTTP request that the node's proxy denied, or that policy in audit would have denied.
+public struct JudgedRequest: Codable, Sendable, Hashable {
+    /// `deny`, `refuse` (before any rule decided) or `wouldDeny`.
+    public var verdict: String
+    public var source: EventEnd
+    public var destination: EventEnd
+    public var method: String
+    public var host: String
+    /// Without the query.
+    public var path: String
+    /// What decided; nil for a refused one.
+    public var rule: RuleAnswer?
+    /// One sentence for a person.
+    public var reason: String
+
+    public init(
+        verdict: String, source: EventEnd, destination: EventEnd, method: String, host: String, path: String,
+        rule: RuleAnswer?, reason: String
+    ) {
+        self.verdict = verdict
+        self.source = source
+        self.destination = destination
+        self.method = method
+        self.host = host
+        self.path = path
+        self.rule = rule
+        self.reason = reason
     }
 }
 

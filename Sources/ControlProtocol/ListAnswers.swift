@@ -26,11 +26,14 @@ public struct EndpointAnswer: Codable, Sendable, Hashable {
     /// True for an endpoint that stands for a pod of which the container runtime has told and no object has yet: it is
     /// denied everything. Else nil.
     public var held: Bool?
+    /// TCP ports whose flows go through the node's proxy, because authorization reads their requests: `80`,
+    /// `8000-8100`. Nil if there are none.
+    public var requestPorts: [String]?
 
     public init(
         id: Int, namespace: String, name: String, addresses: [String], ingress: EndpointDirection,
         egress: EndpointDirection, interface: InterfaceAnswer?, bridgePort: InterfaceAnswer? = nil,
-        unknown: Bool? = nil, held: Bool? = nil
+        unknown: Bool? = nil, held: Bool? = nil, requestPorts: [String]? = nil
     ) {
         self.id = id
         self.namespace = namespace
@@ -42,6 +45,7 @@ public struct EndpointAnswer: Codable, Sendable, Hashable {
         self.bridgePort = bridgePort
         self.unknown = unknown
         self.held = held
+        self.requestPorts = requestPorts
     }
 }
 
@@ -97,7 +101,7 @@ public struct PolicyAnswer: Codable, Sendable, Hashable {
     /// The directory of guardrails or manifests, or `socket`.
     public var origin: String
     public var state: State
-    /// `Admin`, `NetworkPolicy` or `Baseline`; nil for resolved policy.
+    /// `Admin`, `NetworkPolicy`, `Baseline` or `Authorization`; nil for resolved policy.
     public var tier: String?
     /// For the tiers Admin and Baseline: lower is tried first.
     public var priority: Int?
@@ -112,10 +116,14 @@ public struct PolicyAnswer: Codable, Sendable, Hashable {
     public var endpoints: [String]
     /// What is wrong with a newer version that was refused; the previous version is in force.
     public var problems: [Problem]
+    /// Requests that the node's proxy has decided by it since the daemon started, by verdict: `allow`, `deny`,
+    /// `wouldDeny`. Nil if there are none.
+    public var requests: [String: UInt64]?
 
     public init(
         kind: String, namespace: String, name: String, origin: String, tier: String?, priority: Int?,
-        enforcement: String, subject: String?, partial: [String]?, endpoints: [String], problems: [Problem]
+        enforcement: String, subject: String?, partial: [String]?, endpoints: [String], problems: [Problem],
+        requests: [String: UInt64]? = nil
     ) {
         self.kind = kind
         self.namespace = namespace
@@ -129,6 +137,7 @@ public struct PolicyAnswer: Codable, Sendable, Hashable {
         state = endpoints.isEmpty ? .selectsNoEndpoint : enforcement == "audit" ? .audited : .enforced
         self.endpoints = endpoints
         self.problems = problems
+        self.requests = requests
     }
 }
 
@@ -137,9 +146,14 @@ public struct CountersAnswer: Codable, Sendable, Hashable {
     /// Most packets first.
     public var rules: [RuleCounterAnswer]
     public var datapath: DatapathCountersAnswer
-    public init(rules: [RuleCounterAnswer], datapath: DatapathCountersAnswer) {
+    /// What the node's proxy has counted since the daemon started; nil if it has reported nothing.
+    public var requests: RequestCountersAnswer?
+    public init(
+        rules: [RuleCounterAnswer], datapath: DatapathCountersAnswer, requests: RequestCountersAnswer? = nil
+    ) {
         self.rules = rules
         self.datapath = datapath
+        self.requests = requests
     }
 }
 

@@ -37,13 +37,16 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
     public var attachments: AttachmentStatus?
     /// Nil if the daemon does not install the chained CNI plugin.
     public var plugin: PluginStatus?
+    /// Nil if no flow's requests decide and no proxy follows.
+    public var requests: RequestStatus?
 
     public init(
         version: String, node: String, pid: Int, uptimeSeconds: Int, datapath: DatapathStatus,
         manifests: ManifestStatus, guardrails: ManifestStatus? = nil, policies: PolicyStatus, pushed: PushedStatus,
         tables: TableSizes, limits: LimitStatus, followers: Int, bridges: BridgeStatus? = nil,
         tunnels: TunnelStatus? = nil, cluster: ClusterStatus? = nil, attachments: AttachmentStatus? = nil,
-        plugin: PluginStatus? = nil, problems: [String] = [], conditions: [StatusCondition] = []
+        plugin: PluginStatus? = nil, requests: RequestStatus? = nil, problems: [String] = [],
+        conditions: [StatusCondition] = []
     ) {
         self.version = version
         self.node = node
@@ -70,6 +73,7 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
         self.cluster = cluster
         self.attachments = attachments
         self.plugin = plugin
+        self.requests = requests
     }
 }
 

@@ -15,6 +15,8 @@ public struct StatusCondition: Codable, Sendable, Hashable {
         case interfacesWithoutPod
         /// No policy is in force.
         case noPolicy
+        /// Authorization reads the requests of some flows, and the node's proxy is missing: these flows are refused.
+        case requests
         /// The kernel's connection table is nearly full: it will drop new flows.
         case connectionsFull
         /// A file with state that outlives the daemon was broken at the start: it was renamed, and its content is not

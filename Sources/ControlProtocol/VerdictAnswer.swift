@@ -4,7 +4,8 @@ import PolicyModel
 /// Answer of `GET /v1/verdict` and of `bulkheadctl verdict`.
 public struct VerdictAnswer: Codable, Sendable, Hashable {
     /// `allow` or `deny`: both directions must allow. `undecided`: no side denies, and one of them cannot be decided
-    /// here, or neither end is a pod.
+    /// here, or neither end is a pod. `depends`: authorization allows some HTTP requests of the flow and denies others,
+    /// and the question gives none.
     public var verdict: String
     /// The flow that was judged: `source -> destination port/protocol`, addresses resolved.
     public var flow: String
@@ -32,7 +33,11 @@ public struct VerdictAnswer: Codable, Sendable, Hashable {
             !sides.contains { $0.verdict == DirectionAnswer.undecided } && sides.contains { $0.kind != "noPod" }
         verdict =
             sides.contains { $0.verdict == Verdict.deny.rawValue }
-            ? Verdict.deny.rawValue : isDecided ? Verdict.allow.rawValue : DirectionAnswer.undecided
+            ? Verdict.deny.rawValue
+            : !isDecided
+                ? DirectionAnswer.undecided
+                : sides.contains { $0.verdict == Verdict.dependsOnRequest.rawValue }
+                    ? Verdict.dependsOnRequest.rawValue : Verdict.allow.rawValue
         self.flow = flow
         self.egress = egress
         self.ingress = ingress
@@ -45,7 +50,7 @@ public struct DirectionAnswer: Codable, Sendable, Hashable {
     /// The ``verdict`` if it is unknown what the pod's policies decide.
     public static let undecided = "undecided"
 
-    /// `allow`, `deny` or `undecided`.
+    /// `allow`, `deny`, `depends` or `undecided`.
     public var verdict: String
     /// What decided: the kind of `rule`, or, if no pod's policies decide, `samePod` (both ends are one pod),
     /// `hostNetwork` (the pod has its node's address), `noPod` (no pod has the address) or `undecided`.

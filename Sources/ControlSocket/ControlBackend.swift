@@ -2,6 +2,8 @@
 import ControlProtocol
 import KubernetesObjects
 import PolicyModel
+import RequestPolicy
+import Requests
 
 /// The calls of the control socket to the agent. A thrown ``ErrorAnswer`` becomes the answer; nothing has then changed,
 /// unless its code is ``ErrorCode/datapathFailed``.
@@ -10,13 +12,22 @@ public protocol ControlBackend: Sendable {
     func endpoints() async -> EndpointsAnswer
     func policies() async -> PoliciesAnswer
     func counters() async throws(ErrorAnswer) -> CountersAnswer
-    func verdict(_ question: FlowQuestion) async throws(ErrorAnswer) -> VerdictAnswer
+    /// - Parameter request: the HTTP request that the flow carries; nil: the question is about the flow as a whole.
+    func verdict(_ question: FlowQuestion, request: HTTPRequest?) async throws(ErrorAnswer) -> VerdictAnswer
     /// Compiled and programmed tables as text.
     func dump() async throws(ErrorAnswer) -> String
 
     /// Starts to follow records of some kinds; ends with ``unfollow(_:)``.
     func follow(_ kinds: Set<FlowRecord.Kind>) async -> EventFollower
     func unfollow(_ follower: EventFollower) async
+
+    /// Starts to follow the requests' policy; ends with ``unfollow(_:)``.
+    ///
+    /// - Parameter decides: the follower is the node's proxy, and not one who only watches.
+    func followRequests(decides: Bool) async -> RequestFollower
+    func unfollow(_ follower: RequestFollower) async
+    /// Adds what the node's proxy has counted.
+    func count(_ requests: RequestCounts) async
 
     func apply(_ objects: [KubernetesObject]) async throws(ErrorAnswer) -> ObjectsAnswer
     func delete(_ keys: [ObjectKey]) async throws(ErrorAnswer) -> ObjectsAnswer

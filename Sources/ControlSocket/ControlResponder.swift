@@ -6,20 +6,23 @@ import Logging
 import Manifests
 import NIOCore
 import PolicyModel
+import RequestPolicy
+import Requests
 
 /// Turns requests into calls of the agent, and its results into responses.
 struct ControlResponder: Sendable {
     let backend: any ControlBackend
-    let peers: PeerRule
+    let scope: SocketScope
     let bodies: BodyReader
     let gate: ConnectionGate
     let logger: Logger
     /// Connections that may follow events at once: others stay free for short calls, above all the plugin's.
     private let followers = Budget(ControlDefaults.followers)
+    let requestFollowers = Budget(ControlDefaults.requestFollowers)
 
-    init(backend: any ControlBackend, peers: PeerRule, bodies: BodyReader, gate: ConnectionGate, logger: Logger) {
+    init(backend: any ControlBackend, scope: SocketScope, bodies: BodyReader, gate: ConnectionGate, logger: Logger) {
         self.backend = backend
-        self.peers = peers
+        self.scope = scope
         self.bodies = bodies
         self.gate = gate
         self.logger = logger
@@ -29,8 +32,8 @@ struct ControlResponder: Sendable {
         gate.began(channel)
         do throws(ErrorAnswer) {
             let (path, method) = try route(request)
-            try await peers.check(channel, method: method)
-            guard path != .events else {
+            try await scope.peers.check(channel, method: method)
+            guard path != .events, path != .requestsFollow else {
                 // The end of its body shows that the client leaves.
                 gate.received(channel)
                 return try await answer(path, method, request, [])
@@ -45,8 +48,8 @@ struct ControlResponder: Sendable {
     }
 
     private func route(_ request: Request) throws(ErrorAnswer) -> (ControlPath, ControlMethod) {
-        guard let path = ControlPath(rawValue: request.uri.path) else {
-            let known = ControlPath.allCases.map(\.rawValue).joined(separator: ", ")
+        guard let path = ControlPath(rawValue: request.uri.path), scope.serves(path) else {
+            let known = scope.paths.map(\.rawValue).joined(separator: ", ")
             throw ErrorAnswer(.unknownPath, "no such path; the paths are \(known)")
         }
         guard let method = ControlMethod(rawValue: request.method.rawValue), path.methods.contains(method) else {
@@ -64,8 +67,15 @@ struct ControlResponder: Sendable {
         case (.endpoints, _): return try json(await backend.endpoints())
         case (.policies, _): return try json(await backend.policies())
         case (.counters, _): return try json(await backend.counters())
-        case (.verdict, _): return try json(await backend.verdict(try FlowQuestion(query: Query(request))))
+        case (.verdict, _):
+            let query = try Query(request, repeated: "header")
+            let question = try FlowQuestion(query: query)
+            return try json(await backend.verdict(question, request: try .asked(query, of: question)))
         case (.events, _): return try follow(request, try Query(request).eventKinds())
+        case (.requestsFollow, _): return try followRequests(request)
+        case (.requestCounts, _):
+            await backend.count(try counts(body))
+            return Response(status: .noContent)
         case (.dump, _):
             return Response(
                 status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
@@ -133,6 +143,17 @@ struct ControlResponder: Sendable {
             response.headers[.allow] = path.methods.map(\.rawValue).joined(separator: ", ")
         }
         return response
+    }
+
+    private func counts(_ body: [UInt8]) throws(ErrorAnswer) -> RequestCounts {
+        guard body.count <= ControlDefaults.requestCountsLimit else {
+            throw ErrorAnswer(.bodyTooLarge, "the counts have more than \(ControlDefaults.requestCountsLimit) bytes")
+        }
+        let counts: RequestCounts = try ControlJSON.decode(body, "the counts")
+        guard counts.denied.count <= RequestCounts.deniedLimit else {
+            throw ErrorAnswer(.invalidBody, "'denied' has more than \(RequestCounts.deniedLimit) requests")
+        }
+        return counts
     }
 
     /// Streams events until the client leaves.

@@ -11,19 +11,23 @@ import ServiceLifecycle
 public struct ControlServer: Service {
     private let file: SocketFile
     private let backend: any ControlBackend
+    private let scope: SocketScope
     private let bodyLimit: Int
     private let limits: ListenerLimits
     private let logger: Logger
     private let onReady: @Sendable () async -> Void
 
-    /// - Parameter onReady: runs once connections are accepted.
+    /// - Parameters:
+    ///   - scope: what it serves, and whom.
+    ///   - onReady: runs once connections are accepted.
     public init(
-        file: SocketFile, backend: any ControlBackend, logger: Logger,
+        file: SocketFile, backend: any ControlBackend, scope: SocketScope = .control, logger: Logger,
         bodyLimit: Int = ControlDefaults.bodyLimit, limits: ListenerLimits = .control,
         onReady: @escaping @Sendable () async -> Void = {}
     ) {
         self.file = file
         self.backend = backend
+        self.scope = scope
         self.bodyLimit = bodyLimit
         self.limits = limits
         self.logger = logger
@@ -36,7 +40,7 @@ public struct ControlServer: Service {
         let bodies = try BodyReader(limit: bodyLimit)
         defer { bodies.stop() }
         let responder = ControlResponder(
-            backend: backend, peers: PeerRule(), bodies: bodies, gate: gate, logger: logger)
+            backend: backend, scope: scope, bodies: bodies, gate: gate, logger: logger)
         let server = try gate.http().buildServer(
             configuration: .init(address: .unixDomainSocket(path: file.path)),
             eventLoopGroup: .singletonMultiThreadedEventLoopGroup, logger: logger.quietForServer,
@@ -45,10 +49,11 @@ public struct ControlServer: Service {
                 let response = await responder.respond(to: request, channel: channel)
                 try await writer.write(response: response.head, body: response.body)
             },
-            onServerRunning: { [file, logger, onReady] channel in
+            onServerRunning: { [file, scope, logger, onReady] channel in
                 await gate.watch(channel)
                 do {
-                    try file.restrict()
+                    if scope.fileMode != 0o600 { try file.openDirectory() }
+                    try file.restrict(to: scope.fileMode)
                 } catch {
                     logger.error("control socket", metadata: ["error": "\(error)"])
                 }

@@ -4,13 +4,21 @@ import HummingbirdCore
 import KubernetesObjects
 import NetworkTypes
 import PolicyModel
+import Requests
 
-/// The parameters after the `?`, each at most once.
+/// The parameters after the `?`, each at most once, except those that are lists.
 struct Query {
     private var values: [String: String] = [:]
+    /// The values of the parameter that may be repeated, in order.
+    private(set) var list: [String] = []
 
-    init(_ request: Request) throws(ErrorAnswer) {
+    /// - Parameter repeated: the parameter that may be repeated.
+    init(_ request: Request, repeated: String? = nil) throws(ErrorAnswer) {
         for (name, value) in request.uri.queryParameters {
+            if let repeated, name == repeated {
+                list.append(String(value))
+                continue
+            }
             guard values.updateValue(String(value), forKey: String(name)) == nil else {
                 throw ErrorAnswer(.badRequest, "the parameter '\(name)' is given twice")
             }
@@ -37,20 +45,22 @@ struct Query {
 }
 
 extension Query {
-    /// The parameter `kind`: drops, audits, or both if it is left out.
+    /// The parameter `kind`: drops, audits, requests, or all of them if it is left out.
     func eventKinds() throws(ErrorAnswer) -> Set<FlowRecord.Kind> {
         try allow(only: ["kind"])
-        guard let text = optional("kind") else { return [.drop, .audit] }
-        guard let kind = FlowRecord.Kind(rawValue: text), [.drop, .audit].contains(kind) else {
-            throw ErrorAnswer(.badRequest, "'kind' must be drop or audit")
+        guard let text = optional("kind") else { return Self.told }
+        guard let kind = FlowRecord.Kind(rawValue: text), Self.told.contains(kind) else {
+            throw ErrorAnswer(.badRequest, "'kind' must be drop, audit or request")
         }
         return [kind]
     }
+
+    private static let told: Set<FlowRecord.Kind> = [.drop, .audit, .request]
 }
 
 extension FlowQuestion {
     init(query: Query) throws(ErrorAnswer) {
-        try query.allow(only: ["from", "to", "protocol", "port"])
+        try query.allow(only: ["from", "to", "protocol", "port", "method", "path", "host"])
         let ipProtocol = try Self.ipProtocol(query.optional("protocol"))
         self.init(
             from: try Self.end("from", query), to: try Self.end("to", query), ipProtocol: ipProtocol,
@@ -85,6 +95,33 @@ extension FlowQuestion {
         guard let text else { throw ErrorAnswer(.badRequest, "the parameter 'port' is missing") }
         guard let port = UInt16(text) else { throw ErrorAnswer(.badRequest, "'port' must be a number from 0 to 65535") }
         return port
+    }
+}
+
+extension HTTPRequest {
+    /// The request that a question gives; nil if it gives none.
+    static func asked(_ query: Query, of question: FlowQuestion) throws(ErrorAnswer) -> HTTPRequest? {
+        var asked = RequestQuestion()
+        asked.method = query.optional("method")
+        asked.path = query.optional("path")
+        asked.host = query.optional("host")
+        for text in query.list {
+            guard let colon = text.firstIndex(of: ":") else {
+                throw ErrorAnswer(.badRequest, "'header' must be NAME:VALUE")
+            }
+            let value = text[text.index(after: colon)...].drop { $0 == " " }
+            asked.headers.append(.init(name: String(text[..<colon]), value: String(value)))
+        }
+        let request: HTTPRequest?
+        do throws(RequestQuestionError) {
+            request = try asked.request()
+        } catch {
+            throw ErrorAnswer(.badRequest, "\(error)")
+        }
+        guard request == nil || question.ipProtocol == .tcp else {
+            throw ErrorAnswer(.badRequest, "\(question.ipProtocol) carries no HTTP requests: only TCP does")
+        }
+        return request
     }
 }
 

@@ -2,7 +2,7 @@
 import ControlProtocol
 import Glibc
 
-/// The file of the control socket.
+/// The file of one of the daemon's sockets.
 public struct SocketFile: Sendable {
     public let path: String
 
@@ -24,9 +24,9 @@ public struct SocketFile: Sendable {
         guard unlink(path) == 0 || errno == ENOENT else { throw .system("remove \(path)", errno) }
     }
 
-    /// Lets only the owner in.
-    public func restrict() throws(SocketFileError) {
-        guard chmod(path, 0o600) == 0 else { throw .system("chmod \(path)", errno) }
+    /// Lets in whom the mode allows.
+    public func restrict(to mode: mode_t = 0o600) throws(SocketFileError) {
+        guard chmod(path, mode) == 0 else { throw .system("chmod \(path)", errno) }
     }
 
     /// Whether the socket has a listener.
@@ -45,9 +45,19 @@ public struct SocketFile: Sendable {
     }
 
     private func makeDirectory() throws(SocketFileError) {
-        guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return }
-        let directory = String(path[..<slash])
+        guard let directory else { return }
         guard mkdir(directory, 0o755) == 0 || errno == EEXIST else { throw .system("make \(directory)", errno) }
+    }
+
+    /// Lets every user pass through the directory, whatever the process's mask: for a socket that has one of its own.
+    public func openDirectory() throws(SocketFileError) {
+        guard let directory else { return }
+        guard chmod(directory, 0o755) == 0 else { throw .system("chmod \(directory)", errno) }
+    }
+
+    private var directory: String? {
+        guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return nil }
+        return String(path[..<slash])
     }
 }
 

@@ -15,6 +15,15 @@ public struct FieldPath: Sendable, Hashable, CustomStringConvertible {
 
     public func appending(_ component: Component) -> FieldPath { FieldPath(components + [component]) }
 
+    /// The path from the object's own root, if the object is an item of lists.
+    public var insideObject: FieldPath {
+        var rest = components[...]
+        while rest.count > 1, rest.first == .field("items"), case .index = rest[rest.startIndex + 1] {
+            rest = rest.dropFirst(2)
+        }
+        return FieldPath(Array(rest))
+    }
+
     /// Keys that contain more than letters, digits and `_` (label keys) are written in brackets and quotes.
     public var description: String {
         var text = ""

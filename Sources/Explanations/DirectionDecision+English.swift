@@ -6,18 +6,26 @@ import PolicyModel
 extension DirectionDecision {
     /// One sentence for a person: "allowed by shop/allow-api rule 1", or "denied by default: shop/default-deny isolates
     /// this pod for ingress and no rule allows it; nearest rule: port 6379/TCP not in shop/allow-api rule 1 (80/TCP)".
-    public var reason: String {
-        sentence + (wouldDeny.map { "; in audit: \($0.auditText)" } ?? "")
+    public var reason: String { reason { _ in nil } }
+
+    /// The same, with the identities of peers where authorization keeps them out.
+    ///
+    /// - Parameter principal: returns the principal of the pod that has an address; nil without such a pod.
+    public func reason(principal: (IPAddress) -> String?) -> String {
+        sentence(principal) + (wouldDeny.map { "; in audit: \($0.auditText)" } ?? "")
     }
 
-    private var sentence: String {
+    private func sentence(_ principal: (IPAddress) -> String?) -> String {
         switch why {
         case .rule: verdict == .allow ? "allowed by \(identity.nameWithLayer)" : identity.denial
+        case .requestRule(let match):
+            "\(verdict == .allow ? "allowed" : "denied") by \(identity.nameWithLayer) (\(match))"
         case .dependsOnRequest(let rules): "depends on the request: \(Self.some(rules)) \(Self.verb(rules)) it"
         case .requestNotAllowed(let nearest):
-            "\(identity.isolation) for this request; rules for other requests: \(Self.some(nearest))"
+            identity.isolation + (nearest.map { "; nearest rule: \($0.text)" } ?? "")
         case .refusedRequest(let problem): "denied: \(problem), and \(identity.nameWithLayer) reads the path"
-        case .isolation(let nearest): identity.isolation + (nearest.map { "; nearest rule: \($0.mismatchText)" } ?? "")
+        case .isolation(let nearest):
+            identity.isolation + (nearest.map { "; nearest rule: \($0.mismatchText(principal))" } ?? "")
         case .ownNode: "allowed: own node"
         case .failsafe: "allowed whatever the policies: \(identity.failsafe)"
         case .noMatch:
@@ -26,7 +34,7 @@ extension DirectionDecision {
         case .overLimit: "denied: the \(identity.directionText) policy of \(endpoint) is over the limits of the tables"
         case .neverDeniedToItself: "allowed: NetworkPolicy keeps no pod from itself"
         case .itself(let throughService):
-            "\(Self.alwaysToItself(endpoint)) (through a Service: \(throughService.reason))"
+            "\(Self.alwaysToItself(endpoint)) (through a Service: \(throughService.reason(principal: principal)))"
         }
     }
 
@@ -49,13 +57,15 @@ extension DirectionDecision {
 }
 
 extension NearestRule {
-    fileprivate var mismatchText: String {
+    fileprivate func mismatchText(_ principal: (IPAddress) -> String?) -> String {
         switch mismatch {
         case .port(let port, let ipProtocol, let allowed):
             let asked = port.map { "port \($0)/\(ipProtocol)" } ?? "protocol \(ipProtocol)"
             return "\(asked) not in \(rule.name) (\(allowed.text))"
         case .peer(let address, let allowed):
-            return "peer \(address) not in \(rule.name) (\(Self.some(allowed)))"
+            let identity = rule.isOfAuthorization ? principal(address) : nil
+            let peer = identity.map { "principal \($0) (\(address))" } ?? "peer \(address)"
+            return "\(peer) not in \(rule.name) (\(Self.some(allowed)))"
         }
     }
 
@@ -63,6 +73,14 @@ extension NearestRule {
     private static func some(_ peerSets: [String]) -> String {
         let more = peerSets.count > 3 ? "; and \(peerSets.count - 3) more" : ""
         return peerSets.isEmpty ? "nobody" : peerSets.prefix(3).joined(separator: "; ") + more
+    }
+}
+
+extension NearestRequest {
+    /// "method GET not in shop/writer rule 1 (POST)".
+    fileprivate var text: String {
+        let found = value.map { " \($0)" } ?? ""
+        return "\(unmet.field)\(found) not in \(rule.name) (\(unmet.valueText))"
     }
 }
 
@@ -79,7 +97,7 @@ extension RuleIdentity {
     /// The name, and what kind of policy it is if that is not one of the tiers.
     fileprivate var nameWithLayer: String { isOfAuthorization ? "authorization \(name)" : name }
 
-    private var isOfAuthorization: Bool {
+    fileprivate var isOfAuthorization: Bool {
         switch self {
         case .rule(let policy, _, _, _), .report(let policy, _, _): policy.isOfAuthorization
         case .isolation(_, let policies): policies.first?.isOfAuthorization ?? false

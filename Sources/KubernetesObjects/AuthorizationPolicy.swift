@@ -16,6 +16,9 @@ public struct AuthorizationPolicy: Sendable, Hashable {
     public var metadata: ObjectMeta
     /// Pods of the policy's namespace; in the mesh's root namespace, pods of every namespace. Empty selects all.
     public var selector: LabelSelector
+    /// `targetRefs`, or `targetRef` alone: gateways, services and waypoints, which are not read here. `unknown` says
+    /// so, and the policy applies to every pod that its namespace allows it to select.
+    public var targets: [AuthorizationTarget]
     public var action: Action
     /// Missing and empty are the same: no rule, so that nothing matches.
     public var rules: [AuthorizationRule]
@@ -23,25 +26,44 @@ public struct AuthorizationPolicy: Sendable, Hashable {
     public var enforcement: Enforcement
     /// What was not understood of the policy as a whole: every rule is closed by it.
     public var unknown: [String]
+    /// Annotations that were not understood, from an API server. They close nothing: the policy is enforced.
+    public var unknownAnnotations: [String]
 
     public init(
-        metadata: ObjectMeta, selector: LabelSelector = LabelSelector(), action: Action = .allow,
-        rules: [AuthorizationRule] = [], enforcement: Enforcement = .enforce, unknown: [String] = []
+        metadata: ObjectMeta, selector: LabelSelector = LabelSelector(), targets: [AuthorizationTarget] = [],
+        action: Action = .allow, rules: [AuthorizationRule] = [], enforcement: Enforcement = .enforce,
+        unknown: [String] = [], unknownAnnotations: [String] = []
     ) {
         self.metadata = metadata
         self.selector = selector
+        self.targets = targets
         self.action = action
         self.rules = rules
         self.enforcement = enforcement
         self.unknown = unknown
+        self.unknownAnnotations = unknownAnnotations
     }
 
     /// Everything that was not understood, in the policy and in its parts.
     public var allUnknown: [String] {
-        unknown
+        unknown + unknownAnnotations
             + rules.flatMap { rule in
                 rule.unknown + (rule.sources ?? []).flatMap(\.unknown) + (rule.operations ?? []).flatMap(\.unknown)
             }
+    }
+}
+
+/// `targetRefs[]`: a resource of the policy's namespace that the policy is attached to.
+public struct AuthorizationTarget: Sendable, Hashable {
+    /// Empty: the core group.
+    public var group: String
+    public var kind: String
+    public var name: String
+
+    public init(group: String = "", kind: String, name: String) {
+        self.group = group
+        self.kind = kind
+        self.name = name
     }
 }
 
@@ -78,6 +100,11 @@ public struct AuthorizationSource: Sendable, Hashable {
     public var notServiceAccounts: [String] = []
     public var ipBlocks: [CIDR] = []
     public var notIpBlocks: [CIDR] = []
+    /// As written. What a token or a header says of the sender cannot be known here: `unknown` says so.
+    public var requestPrincipals: [String] = []
+    public var notRequestPrincipals: [String] = []
+    public var remoteIpBlocks: [String] = []
+    public var notRemoteIpBlocks: [String] = []
     public var unknown: [String] = []
     public init() {}
 }
@@ -107,9 +134,12 @@ public struct AuthorizationCondition: Sendable, Hashable {
         case destinationPort
         /// `request.headers[NAME]`, NAME in lower case.
         case header(String)
+        /// Another attribute of Istio's by its name, which cannot be known here. The rule's `unknown` says so.
+        case unreadable(String)
     }
     public var key: Key
-    /// As written. Those of addresses are prefixes or addresses that parse, those of ports are numbers.
+    /// As written. Those of addresses are prefixes or addresses that parse, those of ports are numbers, those of
+    /// service accounts are as in a source.
     public var values: [String]
     public var notValues: [String]
     public init(key: Key, values: [String] = [], notValues: [String] = []) {

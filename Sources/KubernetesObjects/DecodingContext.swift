@@ -26,7 +26,8 @@ struct DecodingContext {
     let mode: DecodingMode
     var path = FieldPath()
     private(set) var errors: [ManifestError] = []
-    /// Parts that lenient decoding did not understand in objects that it returned nevertheless.
+    /// Parts of objects that were returned nevertheless: those that lenient decoding did not understand, and in both
+    /// modes those without effect here.
     private(set) var notUnderstood: [ManifestError] = []
     /// All failures so far, including those beyond the limit and those removed from `errors`.
     private(set) var failureCount = 0
@@ -71,6 +72,17 @@ struct DecodingContext {
         let (result, caught) = catching(body)
         notUnderstood += caught.prefix(max(0, Self.errorLimit - notUnderstood.count))
         return (result, caught.map { "\($0.path): \($0.reason)" })
+    }
+
+    /// Reports a valid part that cannot be carried out here. Returns it as a sentence; the caller must make sure that
+    /// the part allows nothing.
+    mutating func disregard(_ node: DocumentNode, _ reason: String) -> String {
+        if notUnderstood.count < Self.errorLimit {
+            notUnderstood.append(
+                ManifestError(
+                    file: file, document: document, line: node.line, column: node.column, path: path, reason: reason))
+        }
+        return "\(path.insideObject): \(reason)"
     }
 
     mutating func failType(_ node: DocumentNode, expected: String, hint: String? = nil) {

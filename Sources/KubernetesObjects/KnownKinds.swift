@@ -20,6 +20,7 @@ enum KnownKinds {
             "ClusterCIDR", "IPAddress", "Ingress", "IngressClass", "NetworkPolicy", "ServiceCIDR",
         ],
         "policy.networking.k8s.io": ["AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy"],
+        "security.istio.io": ["AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"],
     ]
 
     /// Groups whose policies users rely on: Calico, Cilium, Antrea, Istio, Linkerd, OVN-Kubernetes, GKE, EKS, Kuma.
@@ -61,5 +62,7 @@ enum KnownKinds {
         return Mistake(isOfGroup: true, hint: "write apiVersion: \(sameName.apiVersion)")
     }
 
-    private static let ourPolicyGroups = ["networking.k8s.io", "policy.networking.k8s.io", "extensions"]
+    private static let ourPolicyGroups = [
+        "networking.k8s.io", "policy.networking.k8s.io", "extensions", "security.istio.io",
+    ]
 }

@@ -30,11 +30,7 @@ extension KubernetesObject {
                 "metadata": metadata.document(policy.enforcement), "spec": policy.spec,
             ])
         case .tierPolicy(let policy): policy.document
-        case .authorizationPolicy(let policy):
-            .object([
-                "apiVersion": .string("security.istio.io/v1"), "kind": .string("AuthorizationPolicy"),
-                "metadata": policy.metadata.document(policy.enforcement),
-            ])
+        case .authorizationPolicy(let policy): policy.document
         }
     }
 }

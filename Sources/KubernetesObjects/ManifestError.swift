@@ -46,7 +46,7 @@ public struct ManifestNotice: Sendable, Hashable, CustomStringConvertible {
     public enum Reason: Sendable, Hashable {
         /// A kind that has nothing to do with network policy.
         case ignored
-        /// A policy of a kind that is not enforced: its author must know.
+        /// A policy of a kind that is not enforced, or the ``detail`` of a policy: its author must know.
         case notEnforced
     }
     public var file: String
@@ -59,10 +59,12 @@ public struct ManifestNotice: Sendable, Hashable, CustomStringConvertible {
     public var kind: String
     /// `namespace/name` or `name`, as far as given; may be empty.
     public var name: String
+    /// The field that is not enforced, and why. Nil: the whole document is meant.
+    public var detail: String?
 
     public init(
         file: String, document: Int, line: Int, column: Int, reason: Reason, apiVersion: String, kind: String,
-        name: String
+        name: String, detail: String? = nil
     ) {
         self.file = file
         self.document = document
@@ -72,11 +74,13 @@ public struct ManifestNotice: Sendable, Hashable, CustomStringConvertible {
         self.apiVersion = apiVersion
         self.kind = kind
         self.name = name
+        self.detail = detail
     }
 
     public var description: String {
-        let object = "\(kind) (\(apiVersion))\(name.isEmpty ? "" : " \(name)")"
         let place = "\(file):\(line):\(column): document \(document)"
+        if let detail { return "\(place): \(kind) \(name): \(detail)" }
+        let object = "\(kind) (\(apiVersion))\(name.isEmpty ? "" : " \(name)")"
         return switch reason {
         case .ignored: "\(place): \(object) is ignored: not a kind that Bulkhead uses"
         case .notEnforced: "\(place): \(object) is not a kind that Bulkhead enforces: this policy is NOT enforced"

@@ -60,7 +60,7 @@ public struct ObjectDecoder {
         var decoder = ObjectDecoder(file: file, document: index, mode: mode)
         decoder.object(document, listKind: nil)
         decoder.result.errors += decoder.context.errors
-        decoder.result.notUnderstood = decoder.context.notUnderstood
+        if mode == .lenient { decoder.result.notUnderstood = decoder.context.notUnderstood }
         if decoder.result.keys.count < decoder.objectCount { decoder.result.hasUnknownObjects = true }
         if mode == .strict, !decoder.result.errors.isEmpty { decoder.result.items = [] }
         return decoder.result
@@ -96,8 +96,12 @@ public struct ObjectDecoder {
             return
         }
         noteKey(of: node, known)
+        let before = context.notUnderstood.count
         let (object, errors) = context.catching { Self.object(node, known, in: &$0) }
         result.errors += errors
+        if context.mode == .strict, let object {
+            result.notices += context.notUnderstood[before...].map { ManifestNotice($0, of: object, type.apiVersion) }
+        }
         guard let object, context.mode == .strict || errors.isEmpty else { return }
         result.items.append(.init(object: object, line: node.line, column: node.column))
     }
@@ -116,7 +120,7 @@ public struct ObjectDecoder {
             TierPolicy.decode(node, kind: .adminNetworkPolicy, in: &context).map { .tierPolicy($0) }
         case .baselineAdminNetworkPolicy:
             TierPolicy.decode(node, kind: .baselineAdminNetworkPolicy, in: &context).map { .tierPolicy($0) }
-        case .authorizationPolicy: nil
+        case .authorizationPolicy: .authorizationPolicy(.decode(node, in: &context))
         }
     }
 
@@ -151,7 +155,7 @@ public struct ObjectDecoder {
     /// same kind name in another group is another kind.
     private mutating func isOurs(_ kind: ObjectKind, _ type: TypeName, _ node: DocumentNode) -> Bool {
         let wanted = kind.apiVersion
-        if type.apiVersion == wanted { return true }
+        if kind.apiVersions.contains(type.apiVersion) { return true }
         guard Self.groups(of: kind).contains(type.group) else { return false }
         context.at("apiVersion") {
             $0.fail(
@@ -207,5 +211,16 @@ public struct ObjectDecoder {
                 reason: KnownKinds.isForeignPolicy(type.kind, of: type.group) ? .notEnforced : .ignored,
                 apiVersion: type.apiVersion.boundedForMessage, kind: type.kind.boundedForMessage,
                 name: name.boundedForMessage))
+    }
+}
+
+extension ManifestNotice {
+    /// A valid part of an object that cannot be carried out.
+    fileprivate init(_ part: ManifestError, of object: KubernetesObject, _ apiVersion: String) {
+        let metadata = object.metadata
+        self.init(
+            file: part.file, document: part.document, line: part.line, column: part.column, reason: .notEnforced,
+            apiVersion: apiVersion, kind: object.kind.rawValue, name: "\(metadata.namespace)/\(metadata.name)",
+            detail: "\(part.path): \(part.reason)")
     }
 }

@@ -207,7 +207,7 @@ public enum ObjectKind: String, Sendable, Hashable, CaseIterable {
     case baselineAdminNetworkPolicy = "BaselineAdminNetworkPolicy"
     case authorizationPolicy = "AuthorizationPolicy"
 
-    /// The only version that Bulkhead reads.
+    /// The version that Bulkhead writes, and reads if a server has it.
     public var apiVersion: String {
         switch self {
         case .pod, .namespace, .node: "v1"
@@ -216,6 +216,11 @@ public enum ObjectKind: String, Sendable, Hashable, CaseIterable {
         case .adminNetworkPolicy, .baselineAdminNetworkPolicy: "policy.networking.k8s.io/v1alpha1"
         case .authorizationPolicy: "security.istio.io/v1"
         }
+    }
+
+    /// All versions that Bulkhead reads, the preferred one first. Their objects have one form.
+    public var apiVersions: [String] {
+        self == .authorizationPolicy ? [apiVersion, "security.istio.io/v1beta1"] : [apiVersion]
     }
 
     var withArticle: String {

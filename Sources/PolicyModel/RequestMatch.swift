@@ -76,9 +76,10 @@ extension RequestMatch: CustomStringConvertible {
 }
 
 extension RequestCondition: CustomStringConvertible {
-    public var description: String {
-        "\(field) \(isExcluded ? "not " : "")\(values.map(\.written).joined(separator: " or "))"
-    }
+    public var description: String { "\(field) \(valueText)" }
+
+    /// "GET or HEAD", "not /admin*".
+    public var valueText: String { (isExcluded ? "not " : "") + values.map(\.written).joined(separator: " or ") }
 }
 
 extension RequestCondition.Field: CustomStringConvertible {

@@ -10,14 +10,15 @@ public enum TextMatch: Sendable, Hashable {
     /// Any text that is not empty.
     case present
 
-    /// Reads the written form. A `*` anywhere else than first or last is an ordinary character.
+    /// Reads the written form. A `*` anywhere else than first or last is an ordinary character, and of two at the ends
+    /// the first one counts, as in Istio.
     public init(written text: String) {
         if text == "*" {
             self = .present
-        } else if text.hasSuffix("*") {
-            self = .prefix(String(text.dropLast()))
         } else if text.hasPrefix("*") {
             self = .suffix(String(text.dropFirst()))
+        } else if text.hasSuffix("*") {
+            self = .prefix(String(text.dropLast()))
         } else {
             self = .exact(text)
         }

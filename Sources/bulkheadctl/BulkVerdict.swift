@@ -12,6 +12,8 @@ struct BulkVerdict {
     var cluster: ClusterVerdict
     private(set) var errors = 0
     private(set) var denials = 0
+    /// Answers that depend on the request.
+    private(set) var dependent = 0
     private var output: [UInt8] = []
 
     init(cluster: ClusterVerdict) { self.cluster = cluster }
@@ -46,8 +48,12 @@ struct BulkVerdict {
         do {
             let query = try QueryLine.parse(line)
             guard let question = query.question else { throw query.serviceError }
-            let answer = try cluster.answer(question)
-            if answer.verdict == .deny { denials += 1 }
+            let answer = try cluster.answer(question, request: query.request)
+            switch answer.verdict {
+            case .allow: break
+            case .deny: denials += 1
+            case .dependsOnRequest: dependent += 1
+            }
             JSONLine.append(answer, to: &output)
         } catch {
             errors += 1

@@ -70,6 +70,7 @@ enum ExitStatus: Int32 {
     case usage = 2
     case denied = 3
     case undecided = 4
+    case dependsOnRequest = 5
 
     var error: ExitCode { ExitCode(rawValue) }
 }

@@ -4,7 +4,7 @@ import ControlProtocol
 
 struct CountersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "counters", abstract: "Shows the packets and bytes that each rule decided.")
+        commandName: "counters", abstract: "Shows the packets and bytes that each rule decided, and the requests.")
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
@@ -43,7 +43,27 @@ struct CountersCommand: AsyncParsableCommand {
         others.add("passed, but a policy in audit would deny it", "\(datapath.audited)")
         others.add("events suppressed (same flow, rate limit)", "\(datapath.suppressedEvents)")
         others.add("events lost", "\(datapath.lostEvents)")
-        return (isWide ? rules.text(width: nil) : rules.text) + "\n" + others.text
+        return (isWide ? rules.text(width: nil) : rules.text) + text(answer.requests, isWide: isWide) + "\n"
+            + others.text
+    }
+
+    private static func text(_ requests: RequestCountersAnswer?, isWide: Bool) -> String {
+        guard let requests else { return "" }
+        var rules = Table("REQUESTS", "VERDICT", "DECIDED BY")
+        for counter in requests.rules {
+            rules.add(
+                "\(counter.requests)", .init(counter.verdict, counter.verdict == "wouldDeny" ? .yellow : nil),
+                .init(isWide ? "\(counter.rule)" : short(counter.rule)))
+        }
+        var text = requests.rules.isEmpty ? "" : "\n" + (isWide ? rules.text(width: nil) : rules.text)
+        if !requests.refused.isEmpty {
+            var refused = Table("REQUESTS REFUSED BEFORE ANY RULE", "COUNT")
+            for (reason, count) in requests.refused.sorted(by: { $0.key < $1.key }) {
+                refused.add(.init(reason), "\(count)")
+            }
+            text += "\n" + refused.text
+        }
+        return text
     }
 
     /// Without most of the policies that isolate a pod.

@@ -15,14 +15,17 @@ struct EndpointsCommand: AsyncParsableCommand {
     }
 
     static func text(_ answer: EndpointsAnswer, isWide: Bool = false) -> String {
-        let titles = ["NAMESPACE", "NAME", "ADDRESSES", "INTERFACE", "INGRESS", "EGRESS"]
+        var titles = ["NAMESPACE", "NAME", "ADDRESSES", "INTERFACE", "INGRESS", "EGRESS"]
+        let hasRequests = answer.endpoints.contains { $0.requestPorts != nil }
+        if hasRequests { titles.append("REQUESTS") }
         var table = Table(titles: isWide ? ["ID"] + titles : titles)
         for endpoint in answer.endpoints {
-            let cells: [Table.Cell] = [
+            var cells: [Table.Cell] = [
                 .init(endpoint.namespace.isEmpty ? "-" : endpoint.namespace), .init(endpoint.name),
                 .init(addresses(endpoint, isWide: isWide)), .init(interface(endpoint, isWide: isWide)),
                 .init(text(endpoint.ingress, isWide: isWide)), .init(text(endpoint.egress, isWide: isWide)),
             ]
+            if hasRequests { cells.append(.init(requests(endpoint, isWide: isWide))) }
             table.add(row: isWide ? ["\(endpoint.id)"] + cells : cells)
         }
         return isWide ? table.text(width: nil) : table.text
@@ -40,6 +43,12 @@ struct EndpointsCommand: AsyncParsableCommand {
         let port = endpoint.bridgePort.map { isWide ? "\($0.name) (bridge port)" : $0.name }
         let name = endpoint.interface?.name ?? port ?? "-"
         return endpoint.unknown == true ? "\(name) (unknown pod)" : name
+    }
+
+    /// The ports whose requests the node's proxy decides about.
+    private static func requests(_ endpoint: EndpointAnswer, isWide: Bool) -> String {
+        guard let ports = endpoint.requestPorts else { return "-" }
+        return isWide || ports.count < 3 ? ports.joined(separator: ",") : "\(ports[0]) +\(ports.count - 1)"
     }
 
     private static func text(_ direction: EndpointDirection, isWide: Bool) -> String {

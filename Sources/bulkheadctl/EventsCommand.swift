@@ -6,7 +6,7 @@ import NIOCore
 struct EventsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "events",
-        abstract: "Shows dropped packets, and packets that a policy in audit would deny, with the reason.",
+        abstract: "Shows dropped packets, denied requests, and what a policy in audit would deny, with the reason.",
         discussion: """
             Streams events as they happen, starting now: one line for the first packet of each flow. '-o json' prints \
             JSON lines. The exit code is 1 if the daemon ends the stream before --count records.
@@ -20,7 +20,7 @@ struct EventsCommand: AsyncParsableCommand {
     @Option(help: "End after this many records (without -f: 1).")
     var count: Int?
 
-    @Option(help: "Only one kind: drop (dropped packets) or audit (packets that passed and would be denied).")
+    @Option(help: "Only one kind: drop (dropped packets), audit (packets that passed and would be denied), or request.")
     var kind: EventKind?
 
     @Option(name: [.customShort("o"), .long], help: "text or json.")
@@ -34,6 +34,7 @@ struct EventsCommand: AsyncParsableCommand {
     enum EventKind: String, ExpressibleByArgument, CaseIterable {
         case drop
         case audit
+        case request
     }
 
     func validate() throws {
@@ -66,7 +67,8 @@ struct EventsCommand: AsyncParsableCommand {
             switch kind {
             case .drop: "dropped packets"
             case .audit: "packets that a policy in audit would deny"
-            case nil: "dropped packets, and packets that a policy in audit would deny"
+            case .request: "requests that the node's proxy denies, or would with policies in audit"
+            case nil: "dropped packets, denied requests, and what a policy in audit would deny"
             }
         return "Watching \(what) on this node, starting now. Press Ctrl-C to stop."
     }
@@ -88,6 +90,7 @@ struct EventsCommand: AsyncParsableCommand {
             return Terminal.paint("\(record.time)  \(record.lost ?? 0) records lost: read too slowly", .yellow)
         case .drop: return text(record, record.drop, .red)
         case .audit: return text(record, record.audit, .yellow)
+        case .request: return text(record, record.request)
         }
     }
 
@@ -96,6 +99,13 @@ struct EventsCommand: AsyncParsableCommand {
         let flow = "\(packet.source) -> \(packet.destination) \(packet.protocol)"
         let kind = Terminal.paint(record.kind.rawValue, color)
         return "\(record.time)  \(kind)  \(packet.direction)  \(flow)  \(packet.reason)"
+    }
+
+    private static func text(_ record: FlowRecord, _ request: JudgedRequest?) -> String {
+        guard let request else { return record.time }
+        let kind = Terminal.paint(record.kind.rawValue, request.verdict == "wouldDeny" ? .yellow : .red)
+        let url = "\(request.method) \(request.host)\(request.path)"
+        return "\(record.time)  \(kind)  \(request.source) -> \(request.destination)  \(url)  \(request.reason)"
     }
 
     private struct Enough: Error {}

@@ -4,6 +4,7 @@ import ControlProtocol
 import KubernetesObjects
 import Manifests
 import NetworkTypes
+import PolicyResolver
 
 /// A cluster as its manifests describe it.
 struct OfflineCluster {
@@ -11,9 +12,10 @@ struct OfflineCluster {
     private var services: [Service]
     private var pods: [Pod]
 
+    /// - Parameter settings: the daemons' settings.
     /// - Throws: ``CommandFailure`` if documents are refused and that may not be ignored. Refused documents, and
     ///   policies that are not enforced, are reported on standard error either way.
-    init(_ paths: [String], ignoringProblems: Bool) throws {
+    init(_ paths: [String], ignoringProblems: Bool, settings: PolicySettings) throws {
         let check = ManifestCheck.run(paths: paths)
         for notice in check.notices where notice.reason == .notEnforced { Terminal.complain("warning: \(notice)") }
         for problem in check.problems { Terminal.complain("refused: \(Problem(problem.error))") }
@@ -22,7 +24,7 @@ struct OfflineCluster {
                 "\(Words.count(check.problems.count, "problem")) in the manifests: a policy could be missing from the "
                     + "verdict (--ignore-problems goes on without what is refused)")
         }
-        verdicts = ClusterVerdict(objects: check.objects)
+        verdicts = ClusterVerdict(objects: check.objects, settings: settings)
         services = check.services
         pods = check.objects.compactMap { if case .pod(let pod) = $0 { pod } else { nil } }
     }
@@ -39,15 +41,16 @@ struct OfflineCluster {
                 try decide(asked, .flow(.pod(namespace: pod.metadata.namespace, name: pod.metadata.name))))
         }
         let denied = answers.count { $0.verdict != "allow" }
+        let isUnanimous = answers.allSatisfy { $0.verdict == answers[0].verdict }
         // The one about which a user would ask.
         var shown = answers.first { $0.verdict != "allow" } ?? answers[0]
         let pods = Words.count(answers.count, "backend pod")
         let name = "Service \(service.namespace)/\(service.name)"
         let note =
-            denied == 0 || denied == answers.count
+            isUnanimous
             ? "\(name) has \(pods)\(answers.count == 1 ? "" : ", which all have this verdict; one of them is shown")"
-            : "\(name) has \(pods), of which \(denied) \(denied == 1 ? "does" : "do") not allow it; one of these is shown"
-        if denied > 0, denied < answers.count { shown.verdict = DirectionAnswer.undecided }
+            : "\(name) has \(pods), of which \(denied) \(denied == 1 ? "does" : "do") not simply allow it; one of these is shown"
+        if !isUnanimous { shown.verdict = DirectionAnswer.undecided }
         shown.note = [note, shown.note].compactMap(\.self).joined(separator: "; ")
         return shown
     }
@@ -56,7 +59,7 @@ struct OfflineCluster {
         var query = query
         query.to = to
         guard let question = query.question else { throw query.serviceError }
-        return VerdictAnswer(try verdicts.answer(question))
+        return VerdictAnswer(try verdicts.answer(question, request: query.request))
     }
 
     private func service(_ end: VerdictQuery.End) throws -> Service? {

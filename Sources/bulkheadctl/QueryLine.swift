@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
 import Documents
 import NetworkTypes
 import PolicyModel
 
-/// Reads one line of questions: one JSON object without nested values.
+/// Reads one line of questions: one JSON object, whose only nested value is that of the headers.
 enum QueryLine {
-    private static let limits = JSONReader.Limits(depth: 1)
+    private static let limits = JSONReader.Limits(depth: 2)
 
     /// - Throws: ``QueryError``.
     static func parse(_ line: UnsafeRawBufferPointer) throws(QueryError) -> VerdictQuery {
@@ -22,20 +23,37 @@ enum QueryLine {
         var to: FlowEnd?
         var ipProtocol = IPProtocol.tcp
         var port: UInt16?
+        var request = RequestQuestion()
         for field in fields {
             switch field.key {
             case "from": from = try VerdictQuery.end(try text(field))
             case "to": to = try VerdictQuery.end(try text(field))
             case "protocol": ipProtocol = try self.ipProtocol(field.value)
             case "port": port = try self.port(field.value)
+            case "method": request.method = try text(field)
+            case "path": request.path = try text(field)
+            case "host": request.host = try text(field)
+            case "headers": request.headers = try headers(field.value)
             default:
                 let name = field.key.boundedForMessage
-                throw QueryError("there is no field '\(name)'; there are from, to, protocol and port")
+                let known = ["from", "to", "protocol", "port"] + RequestQuestion.fields
+                throw QueryError("there is no field '\(name)'; there are \(known.joined(separator: ", "))")
             }
         }
         guard let from else { throw QueryError("'from' is missing") }
         guard let to else { throw QueryError("'to' is missing") }
-        return VerdictQuery(from: from, to: to, ipProtocol: ipProtocol, port: port)
+        var query = VerdictQuery(from: from, to: to, ipProtocol: ipProtocol, port: port)
+        try query.ask(request)
+        return query
+    }
+
+    private static func headers(_ node: DocumentNode) throws(QueryError) -> [RequestQuestion.Header] {
+        guard case .mapping(let fields) = node.value else {
+            throw QueryError("'headers' must be an object, is \(node.kindInWords)")
+        }
+        var headers: [RequestQuestion.Header] = []
+        for field in fields { headers.append(.init(name: field.key, value: try text(field))) }
+        return headers
     }
 
     private static func text(_ field: DocumentNode.Entry) throws(QueryError) -> String {

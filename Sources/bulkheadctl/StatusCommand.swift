@@ -52,10 +52,18 @@ struct StatusCommand: AsyncParsableCommand {
         }
         if let tunnels = status.tunnels { table.add("tunnels", text(tunnels)) }
         for line in lines(status.attachments, status.plugin) { table.add("CNI", line) }
+        if let requests = status.requests { table.add("requests", text(requests)) }
         table.add("followers", "\(status.followers)")
         return table.text + overLimit(status.limits) + problems(status.bridges)
             + [status.guardrails, status.manifests].compactMap { $0 }.map(problems).joined()
             + problems(status.cluster)
+    }
+
+    private static func text(_ requests: RequestStatus) -> Table.Cell {
+        let pods = "\(Words.count(requests.endpoints, "pod")) with flows whose requests decide"
+        guard !requests.proxyReady else { return .init("\(pods); the proxy follows") }
+        let since = requests.missingSeconds.map { " for \(duration($0))" } ?? ""
+        return .init("\(pods); the proxy \(requests.proxy) is missing\(since): they are refused", .red)
     }
 
     private static func text(_ tunnels: TunnelStatus) -> Table.Cell {

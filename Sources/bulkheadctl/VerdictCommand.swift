@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import ClusterVerdicts
+import CommandOptions
 import ControlProtocol
 import NetworkTypes
 import PolicyModel
+import PolicyResolver
 
 struct VerdictCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -11,6 +13,7 @@ struct VerdictCommand: AsyncParsableCommand {
         abstract: "Says whether FROM may reach TO, and which rule decides.",
         usage: """
             bulkheadctl verdict FROM TO PORT/PROTOCOL
+            bulkheadctl verdict FROM TO PORT/tcp --method GET --path /admin --host api --header x-token=abc
             bulkheadctl verdict --manifests DIR FROM TO PORT/PROTOCOL
             bulkheadctl verdict --manifests DIR --queries FILE
             """,
@@ -24,13 +27,17 @@ struct VerdictCommand: AsyncParsableCommand {
             uses the policies that it knows itself. With --manifests no daemon is needed; a refused document then ends \
             the command with exit code 1, because a policy would be missing from the answer.
 
+            Where an authorization policy reads HTTP requests, the verdict depends on the request, unless --method, \
+            --path, --host or --header gives one. What is left out is GET, /, no host and no headers.
+
             With --queries, each line of FILE is {"from":"shop/web","to":"shop/redis","protocol":"TCP","port":6379}, \
             and the answer to each is one line of JSON in the same order; a line that cannot be answered gives \
-            {"error":"..."}, and the exit code is 1 at the end.
+            {"error":"..."}, and the exit code is 1 at the end. The fields method, path, host and headers (an object) \
+            give a request.
 
-            The verdict is allow, deny or undecided: no side is known to deny, and what one of them decides is not \
-            known, or neither end is a pod. The exit code is 0 for each of them, unless --exit-code makes it 3 for \
-            deny and 4 for undecided.
+            The verdict is allow, deny, depends (on the request), or undecided: no side is known to deny, and what one \
+            of them decides is not known, or neither end is a pod. The exit code is 0 for each of them, unless \
+            --exit-code makes it 3 for deny, 4 for undecided and 5 for depends.
             """)
 
     @Argument(help: ArgumentHelp("The sender: namespace/pod or an address.", valueName: "from"))
@@ -56,8 +63,15 @@ struct VerdictCommand: AsyncParsableCommand {
     @Option(name: .shortAndLong, help: "Namespace of pods that are named without one.")
     var namespace = "default"
 
-    @Flag(help: "Exit with 3 if the verdict (of any line) is deny, with 4 if it is undecided.")
+    @Flag(
+        help: """
+            Exit with 3 if the verdict (of any line) is deny, with 4 if it is undecided, and with 5 if it depends on \
+            the request.
+            """)
     var exitCode = false
+
+    @OptionGroup(title: "Request") var request: RequestQuestionOptions
+    @OptionGroup(title: "Settings of the daemons, with --manifests") var mesh: MeshOptions
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
@@ -66,6 +80,9 @@ struct VerdictCommand: AsyncParsableCommand {
         if queries != nil {
             if manifests.isEmpty { throw ValidationError("--queries needs --manifests") }
             if from != nil { throw ValidationError("--queries and FROM exclude each other") }
+            if !request.question.isEmpty {
+                throw ValidationError("--queries takes requests from its lines: they have method, path, host, headers")
+            }
         } else {
             _ = try question()
         }
@@ -80,6 +97,7 @@ struct VerdictCommand: AsyncParsableCommand {
                 throw ExitStatus.failure.error
             }
             if exitCode, bulk.denials > 0 { throw ExitStatus.denied.error }
+            if exitCode, bulk.dependent > 0 { throw ExitStatus.dependsOnRequest.error }
             return
         }
         let question = try question()
@@ -88,12 +106,14 @@ struct VerdictCommand: AsyncParsableCommand {
         guard exitCode else { return }
         if answer.verdict == Verdict.deny.rawValue { throw ExitStatus.denied.error }
         if answer.verdict == DirectionAnswer.undecided { throw ExitStatus.undecided.error }
+        if answer.verdict == Verdict.dependsOnRequest.rawValue { throw ExitStatus.dependsOnRequest.error }
     }
 
     private func question() throws -> VerdictQuery {
         guard let from, let to, let port else { throw ValidationError("FROM, TO and PORT/PROTOCOL are needed") }
         do {
-            let query = try VerdictQuery(from: from, to: to, port: port, namespace: namespace)
+            var query = try VerdictQuery(from: from, to: to, port: port, namespace: namespace)
+            try query.ask(request.question)
             // The daemon knows no Services.
             if manifests.isEmpty, query.to.flow == nil { throw query.serviceError }
             return query
@@ -114,11 +134,13 @@ struct VerdictCommand: AsyncParsableCommand {
             ("protocol", "\(question.ipProtocol.rawValue)"),
         ]
         if let port = question.port { query.append(("port", "\(port)")) }
+        query += request.parameters
         return try await socket.client.ask(VerdictAnswer.self, .get, .verdict, query: query)
     }
 
     private func cluster() throws -> OfflineCluster {
-        try OfflineCluster(manifests, ignoringProblems: ignoreProblems)
+        try OfflineCluster(
+            manifests, ignoringProblems: ignoreProblems, settings: PolicySettings(mesh: mesh.settings))
     }
 
     static func text(_ answer: VerdictAnswer) -> String {
@@ -137,6 +159,9 @@ struct VerdictCommand: AsyncParsableCommand {
                 .init(direction.reason))
         }
         text += table.text
+        if answer.verdict == Verdict.dependsOnRequest.rawValue {
+            text += "ask about one request with --method, --path, --host and --header\n"
+        }
         return text + (answer.note.map { "note: \($0)\n" } ?? "")
     }
 

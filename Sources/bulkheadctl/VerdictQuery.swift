@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
 import NetworkTypes
 import PolicyModel
+import Requests
 
 /// One question as given on the command line or in a line of a file.
 struct VerdictQuery {
@@ -24,6 +26,20 @@ struct VerdictQuery {
     var to: End
     var ipProtocol: IPProtocol
     var port: UInt16?
+    /// The HTTP request that the flow carries; nil: the question is about the flow as a whole.
+    private(set) var request: HTTPRequest?
+
+    /// - Throws: ``QueryError`` if it is not valid, or the flow carries none.
+    mutating func ask(_ asked: RequestQuestion) throws(QueryError) {
+        do throws(RequestQuestionError) {
+            request = try asked.request()
+        } catch {
+            throw QueryError("\(error)")
+        }
+        guard request == nil || ipProtocol == .tcp else {
+            throw QueryError("\(ipProtocol) carries no HTTP requests: only TCP does")
+        }
+    }
 
     init(from: FlowEnd, to: FlowEnd, ipProtocol: IPProtocol, port: UInt16?) {
         self.from = .flow(from)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Agent
 import ArgumentParser
+import CommandOptions
 import ControlProtocol
 import ControlSocket
 import Dispatch
@@ -154,6 +155,9 @@ struct BulkheadD: ParsableCommand {
 
     @OptionGroup(title: "CNI plugin") var plugin: PluginOptions
 
+    @OptionGroup(title: "Authorization") var mesh: MeshOptions
+    @OptionGroup(title: "Authorization of HTTP requests") var requests: RequestOptions
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: LogLevel = .info
 
@@ -214,7 +218,8 @@ struct BulkheadD: ParsableCommand {
     var followsCluster: Bool { inCluster || kubeconfig != nil }
 
     var policySettings: PolicySettings {
-        PolicySettings(enforcesNetworkPolicyOnOwnNode: enforceOwnNode, nodeDNS: nodeDNS)
+        PolicySettings(
+            enforcesNetworkPolicyOnOwnNode: enforceOwnNode, nodeDNS: nodeDNS, mesh: mesh.settings)
     }
 
     var logger: Logger {

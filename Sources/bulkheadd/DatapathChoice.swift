@@ -88,7 +88,7 @@ struct DatapathChoice {
             attachmentFile: AttachmentFile(path: AttachmentFile.path(beside: command.socket)),
             readNetwork: { () throws(NodeNetworkError) in try NetworkFollower.snapshot() },
             closesUnknownPorts: command.unknownPorts == .deny, allowsPodTunnels: command.allowPodTunnels,
-            pluginStatus: { [plugin] in plugin?.status })
+            pluginStatus: { [plugin] in plugin?.status }, requests: command.requests.settings)
     }
 
     private func started<Plane: Datapath & ~Copyable>(

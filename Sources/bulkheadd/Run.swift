@@ -75,6 +75,9 @@ struct Run {
 
     private func serve() async throws -> Int32 {
         let socket = try SocketFile(path: command.socket)
+        let requests = RequestSocket(
+            file: try SocketFile(path: command.requests.socketPath(beside: command.socket)),
+            users: command.requests.settings.users)
         // Before anything in the kernel changes.
         try socket.prepare()
         let lock = try takeLock()
@@ -90,7 +93,7 @@ struct Run {
         let recorder = cluster.map { EventRecorder($0.connection, node: command.nodeName ?? "", logger: logger) }
         let daemon = Daemon(
             agent: agent, manifests: directories.manifests, guardrails: directories.guardrails, cluster: cluster,
-            recorder: recorder, socket: socket, metrics: command.metricsAddress, logger: logger,
+            recorder: recorder, socket: socket, requests: requests, metrics: command.metricsAddress, logger: logger,
             onReady: { plugin?.start() })
         var configuration = ServiceGroupConfiguration(
             services: [daemon], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)

@@ -137,7 +137,7 @@ import Testing
     @Test func aPolicyThatIsNotEnforcedIsToldOf() async throws {
         try await SocketFixture.serve { fixture in
             let policy =
-                "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a}\n"
+                "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a}\n"
             let answer = try await fixture.call("PUT", "/v1/objects", policy).decode(ObjectsAnswer.self)
             #expect(answer.applied.isEmpty)
             #expect(answer.notices.first?.contains("NOT enforced") == true)

@@ -130,7 +130,7 @@ import Testing
         ("networking.k8s.aws/v1alpha1", "ClusterNetworkPolicy", .notEnforced),
         ("cilium.io/v2", "CiliumNode", .ignored), ("k8s.ovn.org/v1", "EgressFirewall", .notEnforced),
         ("crd.antrea.io/v1beta1", "ClusterNetworkPolicy", .notEnforced),
-        ("security.istio.io/v1", "AuthorizationPolicy", .notEnforced),
+        ("security.istio.io/v1", "PeerAuthentication", .notEnforced),
         ("crd.projectcalico.org/v1", "NetworkPolicy", .notEnforced),
         ("cilium.io/v2", "CiliumNetworkPolicy", .notEnforced),
     ])
@@ -151,6 +151,8 @@ import Testing
         ("policy.networking.k8s.io/v1alpha3", "TenantNetworkPolicy", "kind", "did you mean "),
         ("policy.networking.k8s.io/v1alpha2", "NetworkPolicy", "apiVersion", "write apiVersion: networking.k8s.io/v1"),
         ("networking.k8s.oi/v1", "NetworkPolicy", "apiVersion", "write apiVersion: networking.k8s.io/v1"),
+        ("security.istio.io/v1", "AuthorizaionPolicy", "kind", "did you mean AuthorizationPolicy?"),
+        ("security.istio.oi/v1", "AuthorizationPolicy", "apiVersion", "write apiVersion: security.istio.io/v1"),
         ("v1", "Pods", "kind", "did you mean Pod?"), ("v1", "Namespaces", "kind", "did you mean Namespace?"),
     ])
     func misspeltKinds(version: String, kind: String, field: String, hint: String) throws {

@@ -126,7 +126,7 @@ import WorldKit
 
     @Test mutating func notices() {
         _ = apply([
-            "a.yaml": "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: x, namespace: y}\n"
+            "a.yaml": "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: x, namespace: y}\n"
         ])
         #expect(manifests.notices.map(\.reason) == [.notEnforced])
         #expect(manifests.problems.isEmpty)

@@ -10,13 +10,20 @@ public struct OracleSettings: Sendable, Hashable {
     public var enforcesNetworkPolicyOnOwnNode: Bool
     /// Where the node-local name server answers.
     public var nodeDNS: [IPAddress]
+    /// The namespace whose authorization policies are for every namespace.
+    public var rootNamespace: String
+    /// With which principals may begin.
+    public var trustDomains: [String]
 
     public init(
-        localAddresses: [CIDR] = [], enforcesNetworkPolicyOnOwnNode: Bool = false, nodeDNS: [IPAddress] = []
+        localAddresses: [CIDR] = [], enforcesNetworkPolicyOnOwnNode: Bool = false, nodeDNS: [IPAddress] = [],
+        rootNamespace: String = "istio-system", trustDomains: [String] = ["cluster.local"]
     ) {
         self.localAddresses = localAddresses
         self.enforcesNetworkPolicyOnOwnNode = enforcesNetworkPolicyOnOwnNode
         self.nodeDNS = nodeDNS
+        self.rootNamespace = rootNamespace
+        self.trustDomains = trustDomains
     }
 }
 
@@ -27,6 +34,7 @@ public struct Oracle: Sendable {
     let settings: OracleSettings
     let policies: [NetworkPolicy]
     let tierPolicies: [TierPolicy]
+    let authorizationPolicies: [AuthorizationPolicy]
     let nodes: [Node]
     /// By name; a namespace that has no object is not here.
     let namespaces: [String: Namespace]
@@ -45,6 +53,7 @@ public struct Oracle: Sendable {
         var pods: [Pod] = []
         var policies: [NetworkPolicy] = []
         var tierPolicies: [TierPolicy] = []
+        var authorizationPolicies: [AuthorizationPolicy] = []
         var nodes: [Node] = []
         var namespaces: [String: Namespace] = [:]
         var toldAddresses: Set<IPAddress> = []
@@ -55,7 +64,7 @@ public struct Oracle: Sendable {
                 if pod.nodeName == nodeName { toldAddresses.formUnion(pod.hostIPs) }
             case .networkPolicy(let policy): policies.append(policy)
             case .tierPolicy(let policy): tierPolicies.append(policy)
-            case .authorizationPolicy: break
+            case .authorizationPolicy(let policy): authorizationPolicies.append(policy)
             case .namespace(let namespace): namespaces[namespace.metadata.name] = namespace
             case .node(let node):
                 nodes.append(node)
@@ -67,6 +76,7 @@ public struct Oracle: Sendable {
         self.settings = settings
         self.policies = policies
         self.tierPolicies = tierPolicies
+        self.authorizationPolicies = authorizationPolicies
         self.nodes = nodes
         self.namespaces = namespaces
         self.toldAddresses = toldAddresses
@@ -108,12 +118,16 @@ public struct Oracle: Sendable {
 
     /// May `flow.source` reach `flow.destination` with this protocol and port, as far as this node decides it?
     ///
-    /// - Parameter throughService: it was sent to a Service, which chose this destination.
-    public func verdict(_ flow: Flow, throughService: Bool = false) -> OracleVerdict {
+    /// - Parameters:
+    ///   - throughService: it was sent to a Service, which chose this destination.
+    ///   - request: what it carries. Nil: a flow that depends on it has no other answer.
+    public func verdict(
+        _ flow: Flow, throughService: Bool = false, request: OracleRequest? = nil
+    ) -> OracleVerdict {
         let source = owners[flow.source].map(name(of:))
         let isHairpin = source != nil && source == owners[flow.destination].map(name(of:))
         return answer(source: flow.source, destination: flow.destination, throughService: throughService) {
-            answer($0, $1, flow, isHairpin: isHairpin)
+            answer($0, $1, flow, isHairpin: isHairpin, request: request)
         }
     }
 
@@ -125,12 +139,40 @@ public struct Oracle: Sendable {
         return answer(pod, .ingress, flow, isHairpin: isHairpin)
     }
 
-    private func answer(_ pod: Pod, _ direction: PolicyType, _ flow: Flow, isHairpin: Bool) -> OracleAnswer {
-        let enforced = decide(pod, direction, flow, isHairpin: isHairpin, withAudit: false)
-        let audited = decide(pod, direction, flow, isHairpin: isHairpin, withAudit: true)
+    private func answer(
+        _ pod: Pod, _ direction: PolicyType, _ flow: Flow, isHairpin: Bool, request: OracleRequest? = nil
+    ) -> OracleAnswer {
+        func decide(_ request: OracleRequest?, withAudit: Bool) -> OracleAnswer {
+            guard direction == .ingress else {
+                return tiers(pod, direction, flow, isHairpin: isHairpin, withAudit: withAudit)
+            }
+            return authorized(pod, flow, request, isHairpin: isHairpin, withAudit: withAudit)
+        }
+        // What would be denied is told of packets, whatever they carry.
+        let enforced = decide(nil, withAudit: false)
+        let audited = decide(nil, withAudit: true)
+        let answer = request.map { decide($0, withAudit: false) } ?? enforced
         return OracleAnswer(
-            cause: enforced.cause, passed: enforced.passed,
-            wouldDeny: enforced.cause.allows && !audited.cause.allows ? audited.cause : nil)
+            cause: answer.cause, passed: answer.passed,
+            wouldDeny: enforced.cause.allows && audited.cause.denies ? audited.cause : nil)
+    }
+
+    /// The tiers and authorization must both allow.
+    private func authorized(
+        _ pod: Pod, _ flow: Flow, _ request: OracleRequest?, isHairpin: Bool, withAudit: Bool
+    ) -> OracleAnswer {
+        let answer = tiers(pod, .ingress, flow, isHairpin: isHairpin, withAudit: withAudit)
+        guard answer.cause.allows, !isOwnNode(flow.source) else { return answer }
+        let own = owners.filter { name(of: $0.value) == name(of: pod) }.keys.sorted()
+        let destination =
+            own.contains(flow.destination)
+            ? flow.destination : own.first { $0.family == flow.destination.family } ?? own.first ?? flow.destination
+        let question = AuthorizationQuestion(pod: pod, flow: flow, destination: destination, request: request)
+        guard let verdict = authorization(question, withAudit: withAudit) else { return answer }
+        // Nor does authorization keep a pod from itself.
+        if isHairpin, !verdict.allows { return OracleAnswer(cause: .itself, passed: answer.passed) }
+        let isDecisive = !verdict.allows || answer.cause == .noPolicy
+        return OracleAnswer(cause: isDecisive ? .authorization(verdict) : answer.cause, passed: answer.passed)
     }
 
     /// The answer for a packet without a readable transport header: denied if any policy applies, because none can
@@ -143,7 +185,9 @@ public struct Oracle: Sendable {
                 let isJudged = hasTierRules(pod, direction) || hasPolicies && settings.enforcesNetworkPolicyOnOwnNode
                 return OracleAnswer(cause: direction == .egress && isJudged ? .noTransportHeader : .ownNode)
             }
-            return OracleAnswer(cause: hasPolicies || hasTierRules(pod, direction) ? .noTransportHeader : .noPolicy)
+            let isAuthorized = direction == .ingress && hasAuthorization(pod)
+            return OracleAnswer(
+                cause: hasPolicies || isAuthorized || hasTierRules(pod, direction) ? .noTransportHeader : .noPolicy)
         }
     }
 
@@ -168,7 +212,7 @@ public struct Oracle: Sendable {
     private func name(of pod: Pod) -> ObjectKey { KubernetesObject.pod(pod).key }
 
     /// One pod, one direction: the first tier that decides, else allow.
-    private func decide(
+    private func tiers(
         _ pod: Pod, _ direction: PolicyType, _ flow: Flow, isHairpin: Bool, withAudit: Bool
     ) -> OracleAnswer {
         // From the own node: whatever the policies. To the own node: a matter of each tier.

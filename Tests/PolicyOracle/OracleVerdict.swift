@@ -6,6 +6,8 @@ public struct OracleVerdict: Sendable, Hashable, CustomStringConvertible {
     public enum Answer: String, Sendable, Hashable {
         case allow
         case deny
+        /// On the request, which the question does not give.
+        case depends
     }
 
     /// Nil: the source is not a pod of this node.
@@ -19,7 +21,11 @@ public struct OracleVerdict: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Deny if either direction denies.
-    public var verdict: Answer { egress == false || ingress == false ? .deny : .allow }
+    public var verdict: Answer {
+        let causes = [egressCause, ingressCause].compactMap(\.self)
+        if causes.contains(where: \.denies) { return .deny }
+        return causes.allSatisfy(\.allows) ? .allow : .depends
+    }
     /// Nil: the source is not a pod of this node.
     public var egress: Bool? { egressCause?.allows }
     /// Nil: the destination is not a pod of this node.
@@ -78,11 +84,18 @@ public enum OracleCause: Sendable, Hashable, CustomStringConvertible {
     case tierRule(TierPolicy.Tier, allows: Bool, peer: OracleTierPeerKind, port: OraclePortKind)
     /// A rule of a tier that denies or passes, with a part that is not understood.
     case unknownPart(TierPolicy.Tier)
+    /// Authorization decided, and no tier before it.
+    case authorization(OracleAuthorization)
     /// There are policies, and the transport header could not be found.
     case noTransportHeader
 
+    /// Neither allowed nor denied: the request decides.
+    public var dependsOnRequest: Bool { self == .authorization(.dependsOnRequest) }
+    public var denies: Bool { !allows && !dependsOnRequest }
+
     public var allows: Bool {
         switch self {
+        case .authorization(let answer): answer.allows
         case .itself, .ownNode, .failsafe, .noPolicy, .rule: true
         case .tierRule(_, let allows, _, _): allows
         case .isolated, .unknownPart, .noTransportHeader: false
@@ -100,9 +113,24 @@ public enum OracleCause: Sendable, Hashable, CustomStringConvertible {
         case .tierRule(let tier, let allows, let peer, let port):
             "\(tier.rawValue) \(allows ? "accept" : "deny"): \(peer.rawValue), \(port.rawValue)"
         case .unknownPart(let tier): "\(tier.rawValue) rule not understood"
+        case .authorization(let answer): "authorization: \(answer.rawValue)"
         case .noTransportHeader: "policies, but no transport header"
         }
     }
+}
+
+/// What authorization says.
+public enum OracleAuthorization: String, Sendable, Hashable, CaseIterable {
+    case allowed = "an ALLOW rule"
+    case denied = "a DENY rule"
+    case notAllowed = "no ALLOW rule"
+    case dependsOnRequest = "depends on the request"
+    case requestAllowed = "an ALLOW rule, of this request"
+    case requestDenied = "a DENY rule, of this request"
+    case requestNotAllowed = "no ALLOW rule, of this request"
+    case refused = "a path that servers read differently"
+
+    public var allows: Bool { self == .allowed || self == .requestAllowed }
 }
 
 /// Peers of a NetworkPolicy.

@@ -47,6 +47,7 @@ public struct World: Sendable, Hashable {
     public var writable: World {
         var copy = self
         copy.tierPolicies = tierPolicies.map(\.writable)
+        copy.authorizationPolicies = authorizationPolicies.map(\.writable)
         return copy
     }
 

@@ -31,6 +31,7 @@ extension WorldGenerator {
 
     /// Nil where the thing to be changed does not exist.
     private mutating func event() -> ObjectEvent? {
+        if isAuthorized, random.chance(percent: 40) { return authorizationEvent() }
         if isTiered, random.chance(percent: 35) { return tierEvent() }
         switch random.weighted([15, 8, 30, 12, 5, 12, 6, 12, 6]) {
         case 0: return .set(.pod(pod()))

@@ -23,6 +23,7 @@ extension WorldGenerator {
         enum Rule {
             case policy(NetworkPolicyRule)
             case tier(TierRule)
+            case authorization(AuthorizationRule)
         }
         var pod: Pod
         var direction: PolicyType
@@ -47,6 +48,15 @@ extension WorldGenerator {
         for policy in world.tierPolicies {
             for pod in pods where belongs(pod, to: policy.subject) {
                 add(pod, policy.ingress.map(Target.Rule.tier), policy.egress.map(Target.Rule.tier))
+            }
+        }
+        for policy in world.authorizationPolicies {
+            let home = policy.metadata.namespace
+            for pod in pods
+            where [pod.metadata.namespace, world.settings.rootNamespace].contains(home)
+                && Oracle.selects(policy.selector, pod.metadata.labels)
+            {
+                add(pod, policy.rules.map(Target.Rule.authorization), [])
             }
         }
         return targets
@@ -75,6 +85,9 @@ extension WorldGenerator {
             return rule.peers.isEmpty
                 ? [] : addresses(near: random.pick(rule.peers), from: target.pod.metadata.namespace)
         case .tier(let rule): return rule.peers.isEmpty ? [] : addresses(near: random.pick(rule.peers))
+        case .authorization(let rule):
+            let blocks = (rule.sources ?? []).flatMap { $0.ipBlocks + $0.notIpBlocks }
+            return blocks.isEmpty ? world.pods.flatMap(\.podIPs) : addresses(near: random.pick(blocks))
         }
     }
 
@@ -115,6 +128,10 @@ extension WorldGenerator {
                 let port = random.pick(ports)
                 return (port.ipProtocol, port.number)
             }
+        case .authorization(let rule):
+            let ports = (rule.operations ?? []).flatMap { $0.ports + $0.notPorts }
+            let isNear = !ports.isEmpty && random.chance(percent: 85)
+            return (.tcp, isNear ? random.pick(ports) : random.pick(WorldPlan.portNumbers))
         }
     }
 

@@ -11,10 +11,15 @@ public struct WorldGenerator: Sendable {
     /// Whether there are policies of tiers, policies in audit, and addresses that only the node knows. Half of the
     /// worlds are without.
     let isTiered: Bool
+    /// Whether pods have service accounts and there are AuthorizationPolicies.
+    let isAuthorized: Bool
     /// Numbers given in names, so that no two objects share one.
     var serial = 0
 
-    public init(seed: UInt64) {
+    /// - Parameter isAuthorized: whether pods have service accounts and there are AuthorizationPolicies. All else is
+    ///   the same with them.
+    public init(seed: UInt64, isAuthorized: Bool = false) {
+        self.isAuthorized = isAuthorized
         // Neighboring seeds must not make neighboring worlds.
         var mixer = WorldRandom(seed: seed &* 0xD134_2543_DE82_EF95)
         random = WorldRandom(seed: mixer.next())
@@ -24,6 +29,7 @@ public struct WorldGenerator: Sendable {
         isTiered = random.chance(percent: 50)
         if isTiered { world.settings = settings() }
         addCluster()
+        if isAuthorized { addAuthorization() }
     }
 
     private mutating func addCluster() {

@@ -17,6 +17,7 @@ extension World {
         var result: [World] = []
         for variant in policies.lacking1 { result.append(with { $0.policies = variant }) }
         for variant in tierPolicies.lacking1 { result.append(with { $0.tierPolicies = variant }) }
+        for variant in authorizationPolicies.lacking1 { result.append(with { $0.authorizationPolicies = variant }) }
         for variant in pods.lacking1 { result.append(with { $0.pods = variant }) }
         for variant in namespaces.lacking1 { result.append(with { $0.namespaces = variant }) }
         for variant in nodes.lacking1 { result.append(with { $0.nodes = variant }) }
@@ -27,6 +28,9 @@ extension World {
             for variant in policy.simplifications { result.append(with { $0.tierPolicies[index] = variant }) }
         }
         for variant in settings.simplifications { result.append(with { $0.settings = variant }) }
+        for (index, policy) in authorizationPolicies.enumerated() {
+            for variant in policy.simplifications { result.append(with { $0.authorizationPolicies[index] = variant }) }
+        }
         for (index, pod) in pods.enumerated() {
             for variant in pod.simplifications { result.append(with { $0.pods[index] = variant }) }
         }
@@ -154,6 +158,9 @@ extension Pod {
         for variant in podIPs.lacking1 { add { $0.podIPs = variant } }
         for variant in hostIPs.lacking1 { add { $0.hostIPs = variant } }
         if phase != .running { add { $0.phase = .running } }
+        if serviceAccountName != Pod.defaultServiceAccount {
+            add { $0.serviceAccountName = Pod.defaultServiceAccount }
+        }
         if hostNetwork { add { $0.hostNetwork = false } }
         if metadata.createdAt != 0 { add { $0.metadata.createdAt = 0 } }
         return result

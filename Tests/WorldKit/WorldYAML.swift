@@ -17,6 +17,9 @@ extension World {
                 text += "# a rule of \(policy.metadata.name) has parts that no manifest can say: \(rule)\n"
             }
         }
+        for policy in authorizationPolicies where policy != policy.writable {
+            text += "# \(policy.metadata.name) has parts that no manifest can say: \(policy)\n"
+        }
         return text + yaml
     }
 
@@ -47,7 +50,9 @@ public enum KubernetesYAML {
         case .networkPolicy(let policy):
             lines.add(metadata: policy.metadata, annotations: annotations(policy.enforcement))
             lines.add(policy: policy)
-        case .authorizationPolicy(let policy): lines.add(metadata: policy.metadata)
+        case .authorizationPolicy(let policy):
+            lines.add(metadata: policy.metadata, annotations: annotations(policy.enforcement))
+            lines.add(authorizationPolicy: policy)
         case .tierPolicy(let policy):
             lines.add(metadata: policy.metadata, annotations: annotations(policy.enforcement))
             lines.add(tierPolicy: policy)

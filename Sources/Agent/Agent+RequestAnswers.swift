@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import ControlProtocol
+import KubernetesClient
+import KubernetesObjects
+import NetworkTypes
+import PolicyModel
+import PrometheusText
+import RequestPolicy
+
+extension Agent where Plane: ~Copyable {
+    /// Nil if no flow's requests decide and no proxy follows.
+    func requestStatus() -> RequestStatus? {
+        noteRequests()
+        let endpoints = handedOver.count
+        guard endpoints > 0 || requests.isReady else { return nil }
+        return RequestStatus(
+            endpoints: endpoints, proxyReady: requests.isReady, proxy: proxyName,
+            missingSeconds: requests.missingSince.map { Int((ContinuousClock.now - $0) / .seconds(1)) })
+    }
+
+    /// The proxy is missing and needed.
+    func requestCondition() -> StatusCondition? {
+        noteRequests()
+        guard let since = requests.missingSince else { return nil }
+        let missing = ContinuousClock.now - since
+        let pods = handedOver.count == 1 ? "1 pod" : "\(handedOver.count) pods"
+        let reason =
+            hasProxyPod
+            ? "its decider does not follow this daemon's socket"
+            : "no pod of this node has the service account \(proxyName) (--request-proxy): deploy the proxy"
+        return StatusCondition(
+            .requests, isProblem: missing >= Self.requestGrace,
+            "authorization reads the requests of flows to \(pods), and the node's proxy is missing for "
+                + "\(Int(missing / .seconds(1))) s: these flows are refused; \(reason)")
+    }
+
+    /// A proxy that starts or restarts needs a moment.
+    private static var requestGrace: Duration { .seconds(5) }
+
+    private var proxyName: String { "\(settings.requests.proxyNamespace)/\(settings.requests.proxyAccount)" }
+
+    private var hasProxyPod: Bool {
+        pipeline.compiled.endpoints.values.contains { endpoint in
+            pipeline.object(ofPod: endpoint.name).map {
+                $0.metadata.namespace == settings.requests.proxyNamespace
+                    && $0.serviceAccountName == settings.requests.proxyAccount
+            } ?? false
+        }
+    }
+
+    /// Reports about policies whose requests nobody decides about here.
+    func requestReports() -> [ObjectReport] {
+        noteRequests()
+        guard let since = requests.missingSince, ContinuousClock.now - since >= settings.interfaceGrace else {
+            return []
+        }
+        let reading = Set(
+            handedOver.compactMap { pipeline.compiled.programs[$0.ingress] }.flatMap(\.rules)
+                .filter { $0.request != nil }.compactMap { pipeline.compiled.rules[$0.rule]?.identity.policy })
+        return reading.compactMap { reference in
+            guard let key = reference.objectKey, let policy = inputs.store.clusterPolicies[key] else { return nil }
+            return ObjectReport(
+                object: key, uid: policy.metadata.uid, reason: "RequestProxyMissing",
+                message: "reads requests, and a node of its pods has no ready proxy (\(proxyName)): flows that need it "
+                    + "are refused there")
+        }
+    }
+
+    /// The TCP ports of a program whose flows go through the proxy.
+    func requestPorts(of id: ProgramID) -> [String]? {
+        guard let program = pipeline.compiled.programs[id] else { return nil }
+        var columns: Set<Int> = []
+        for (index, cell) in program.cells.enumerated() where cell.action == .handOver {
+            columns.insert(index % program.columnCount)
+        }
+        guard !columns.isEmpty else { return nil }
+        var ranges: [PortRange] = []
+        for segment in pipeline.compiled.portSegments where segment.ports.ipProtocol == .tcp {
+            guard columns.contains(Int(program.columns[Int(segment.portClass.rawValue)])) else { continue }
+            let range = segment.ports.range
+            if let last = ranges.last, Int(last.last) + 1 == Int(range.first) {
+                ranges[ranges.count - 1] = PortRange(last.first, range.last)
+            } else {
+                ranges.append(range)
+            }
+        }
+        return ranges.map { $0.first == $0.last ? "\($0.first)" : "\($0.first)-\($0.last)" }
+    }
+
+    /// Nil if the proxy has reported nothing.
+    func requestCounters() -> RequestCountersAnswer? {
+        let counts = requests.counts
+        guard !counts.verdicts.isEmpty else { return nil }
+        let rules = counts.rules.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { key, number in
+            RequestCounterAnswer(
+                rule: RuleAnswer(key.identity), verdict: key.verdict.rawValue, requests: number)
+        }
+        return RequestCountersAnswer(
+            rules: rules,
+            verdicts: Dictionary(uniqueKeysWithValues: counts.verdicts.map { ($0.key.rawValue, $0.value) }),
+            refused: counts.refused)
+    }
+
+    func requestMetrics(_ status: StatusAnswer) -> [MetricFamily] {
+        [
+            .gauge(
+                "bulkhead_request_endpoints", "Pods of this node with flows whose HTTP requests decide.",
+                status.requests?.endpoints ?? 0),
+            .gauge(
+                "bulkhead_request_proxy_ready",
+                "Whether the node's proxy for requests follows policy; if not, flows that need it are refused.",
+                requests.isReady),
+            .gauge(
+                "bulkhead_request_proxy_missing_seconds",
+                "How long the proxy has been missing although flows need it; 0 if it is not.",
+                status.requests?.missingSeconds ?? 0),
+            .counters(
+                "bulkhead_requests_total",
+                "HTTP requests that the node's proxy has decided; would_deny ones were allowed, refused ones were denied"
+                    + " before any rule decided.", by: "verdict",
+                [
+                    ("allow", requests.counts.verdicts[.allow] ?? 0), ("deny", requests.counts.verdicts[.deny] ?? 0),
+                    ("would_deny", requests.counts.verdicts[.wouldDeny] ?? 0),
+                    ("refuse", requests.counts.verdicts[.refuse] ?? 0),
+                ]),
+        ]
+    }
+}
+
+extension RequestTotals {
+    /// What one policy has decided; nil if nothing.
+    func byVerdict(of policy: PolicyReference) -> [String: UInt64]? {
+        guard policy.kind == ObjectKind.authorizationPolicy.rawValue else { return nil }
+        var sums: [String: UInt64] = [:]
+        for (key, number) in rules where key.namespace == policy.namespace && key.name == policy.name {
+            sums[key.verdict.rawValue, default: 0] &+= number
+        }
+        return sums.isEmpty ? nil : sums
+    }
+}
+
+extension RequestTotals.Key {
+    fileprivate var identity: RuleIdentity {
+        let policy = PolicyReference(
+            kind: ObjectKind.authorizationPolicy.rawValue, namespace: namespace, name: name)
+        return rule < 0
+            ? .isolation(.ingress, by: [policy]) : .rule(policy, .ingress, index: rule, name: nil)
+    }
+}
+
+extension RuleIdentity {
+    /// The policy that a rule belongs to; nil for what is not a written rule.
+    fileprivate var policy: PolicyReference? {
+        switch self {
+        case .rule(let policy, _, _, _), .report(let policy, _, _): policy
+        case .isolation, .ownNode, .noPolicy, .failsafe, .overLimit: nil
+        }
+    }
+}

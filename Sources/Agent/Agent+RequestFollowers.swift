@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import ControlProtocol
+import ControlSocket
+import RequestPolicy
+
+extension Agent where Plane: ~Copyable {
+    public func followRequests(decides: Bool) -> RequestFollower {
+        if requests.followers.isEmpty { requests.policy = nextRequestPolicy() }
+        let follower = RequestFollower(holdsRequests ? nil : requests.policy, decides: decides)
+        guard !listeners.isEnding else {
+            follower.finish()
+            return follower
+        }
+        requests.followers.insert(follower)
+        if decides { proxyFollows() }
+        return follower
+    }
+
+    public func unfollow(_ follower: RequestFollower) {
+        follower.finish()
+        guard requests.followers.remove(follower) != nil, follower.decides, !hasDecider else { return }
+        guard requests.leaving == nil else { return }
+        requests.leaving = Task {
+            try? await Task.sleep(for: RequestServing.grace)
+            self.proxyLeft()
+        }
+    }
+
+    private var hasDecider: Bool { requests.followers.contains(where: \.decides) }
+
+    private func proxyFollows() {
+        requests.leaving?.cancel()
+        requests.leaving = nil
+        guard !requests.isReady else { return }
+        requests.isReady = true
+        noteRequests()
+        logger.notice("the proxy for requests follows")
+        setRequestProxyReady(true)
+    }
+
+    private func proxyLeft() {
+        guard !Task.isCancelled else { return }
+        requests.leaving = nil
+        guard !hasDecider, requests.isReady, !listeners.isEnding else { return }
+        requests.isReady = false
+        noteRequests()
+        logger.warning("the proxy for requests is away; flows that need it are refused until it is back")
+        setRequestProxyReady(false)
+    }
+
+    /// Ends all streams: the daemon stops.
+    func endRequestFollowing() {
+        for follower in requests.followers { follower.finish() }
+    }
+
+    /// Sends followers the newest state a moment later: a burst of changes is one batch. Call this after each step.
+    func publishRequests() {
+        guard !requests.followers.isEmpty, requests.publishing == nil else { return }
+        requests.publishing = Task {
+            try? await Task.sleep(for: RequestServing.moment)
+            self.publishRequestsNow()
+        }
+    }
+
+    private func publishRequestsNow() {
+        requests.publishing = nil
+        guard !Task.isCancelled, !requests.followers.isEmpty, !holdsRequests else { return }
+        let next = nextRequestPolicy()
+        guard requests.wasHeld || !next.hasSameRules(as: requests.policy) else { return }
+        requests.wasHeld = false
+        requests.policy = next
+        for follower in requests.followers { follower.offer(next) }
+    }
+
+    /// Whether the kernel still hands over by what a previous run left: then the proxy decides by what it has kept.
+    private var holdsRequests: Bool {
+        requests.wasHeld = requests.wasHeld || phase.keepsPrevious
+        return phase.keepsPrevious
+    }
+
+    private func nextRequestPolicy() -> RequestPolicy {
+        RequestPolicy(pipeline.compiled, generation: requests.policy.generation + 1)
+    }
+
+    public func count(_ counts: RequestCounts) {
+        requests.counts.add(counts)
+        for denied in counts.denied { tell(denied) }
+    }
+
+    /// Notes whether flows need a proxy that is not ready, so that it is known since when.
+    func noteRequests() {
+        guard !requests.isReady, !handedOver.isEmpty else {
+            requests.missingSince = nil
+            return
+        }
+        if requests.missingSince == nil { requests.missingSince = .now }
+    }
+
+    /// The endpoints with flows that are handed to the proxy.
+    var handedOver: [CompiledEndpoint] {
+        let programs = Set(
+            pipeline.compiled.programs.filter { $0.value.cells.contains { $0.action == .handOver } }.keys)
+        return programs.isEmpty ? [] : pipeline.compiled.endpoints.values.filter { programs.contains($0.ingress) }
+    }
+}
