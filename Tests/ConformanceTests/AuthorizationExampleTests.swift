@@ -97,7 +97,7 @@ import WorldKit
     }
 
     /// Both the tables and the oracle say so.
-    private static func expect(
+    static func expect(
         _ verdict: Verdict, _ flow: Flow, _ request: OracleRequest?, _ objects: [KubernetesObject], node: String,
         _ what: String = ""
     ) throws {
