@@ -41,7 +41,7 @@ import Testing
     /// An older Istio serves v1beta1 alone.
     @Test func anOlderVersionServes() throws {
         var driver = WatchDriver(.authorizationPolicy)
-        let path = { "/apis/security.istio.io/\($0)/authorizationpolicies?limit=500" }
+        func path(_ version: String) -> String { "/apis/security.istio.io/\(version)/authorizationpolicies?limit=500" }
         #expect(driver.sent.last?.target == path("v1"))
         try driver.answer(404, "404 page not found")
         #expect(driver.sent.last?.target == path("v1beta1") && driver.completions == 0)

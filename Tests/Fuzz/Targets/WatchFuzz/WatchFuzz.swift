@@ -9,7 +9,7 @@ import KubernetesWatch
 private func fuzzWatch(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     let bytes = [UInt8](UnsafeBufferPointer(start: start, count: count))
     guard bytes.count > 2 else { return 0 }
-    let kinds = [ObjectKind.pod, .namespace, .node, .networkPolicy, .clusterNetworkPolicy]
+    let kinds = [ObjectKind.pod, .namespace, .node, .networkPolicy, .clusterNetworkPolicy, .authorizationPolicy]
     let kind = kinds[Int(bytes[0] >> 1) % kinds.count]
     let type = bytes[0] & 1 == 0 ? "application/json" : "application/vnd.kubernetes.protobuf"
     let answer = bytes[2...]
