@@ -17,9 +17,12 @@ public struct ExplainedDrop: Sendable, Hashable {
     public var sourcePod: EndpointName?
     public var destinationPod: EndpointName?
 
-    /// - Parameter pod: returns the pod with an address, if it is known.
+    /// - Parameters:
+    ///   - pod: returns the pod with an address, if it is known.
+    ///   - principal: returns the identity of that pod, for authorization.
     public init(
-        _ event: DropEvent, policy: borrowing CompiledPolicy, pod: (IPAddress) -> EndpointName?
+        _ event: DropEvent, policy: borrowing CompiledPolicy, pod: (IPAddress) -> EndpointName?,
+        principal: (IPAddress) -> String? = { _ in nil }
     ) {
         self.event = event
         sourcePod = pod(event.flow.source)
@@ -27,11 +30,12 @@ public struct ExplainedDrop: Sendable, Hashable {
         endpoint = policy.endpoints[event.endpoint]?.name
         identity = event.cause == .rule || event.cause == .audit ? policy.rules[event.rule]?.identity : nil
         reason = ""
-        reason = Self.reason(for: event, identity: identity, policy: policy)
+        reason = Self.reason(for: event, identity: identity, policy: policy, principal)
     }
 
     private static func reason(
-        for event: DropEvent, identity: RuleIdentity?, policy: borrowing CompiledPolicy
+        for event: DropEvent, identity: RuleIdentity?, policy: borrowing CompiledPolicy,
+        _ principal: (IPAddress) -> String?
     ) -> String {
         switch event.cause {
         case .spoofed: return "source address \(event.flow.source) does not belong to the pod behind this interface"
@@ -59,6 +63,6 @@ public struct ExplainedDrop: Sendable, Hashable {
             return identity.map { "denied by \($0.name), which has changed since" }
                 ?? "denied by a rule that is gone"
         }
-        return denied.reason
+        return denied.reason(principal: principal)
     }
 }
