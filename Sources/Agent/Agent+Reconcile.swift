@@ -51,6 +51,7 @@ extension Agent where Plane: ~Copyable {
         if changesEndpoints || changed.contains(.places) { noteMismatches() }
         if failure == nil { wakeAttaching() }
         if !delta.isEmpty || changed.contains(.kernel) { publishRequests() }
+        if !delta.addedPrograms.isEmpty || changesEndpoints { noteRequests() }
         // After a failure, only the timer and a change of the network try again: pods change too often.
         if replacement.retry == nil || changed.contains(.places) { replaceOther() }
         return failure
