@@ -255,7 +255,7 @@ let package = Package(
             [
                 "ClusterVerdicts", "APIServerKit", "NetworkKit", "PacketKit", "WorldKit", "PolicyOracle",
                 "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel",
-                "NetworkTypes", "Datapath", "DatapathEBPF", "DatapathNFTables", "Manifests", "Explanations",
+                "NetworkTypes", "Datapath", "DatapathEBPF", "DatapathNFTables", "Manifests", "Explanations", "Requests",
             ]),
         tests(
             "DatapathEBPFTests",

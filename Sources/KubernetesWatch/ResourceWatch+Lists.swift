@@ -16,6 +16,7 @@ extension ResourceWatch {
         listing.pageBytes = exchange.body.count
         listing.isAbsent = false
         streaks.absent = 0
+        streaks.unservedVersions = 0
         if streaks.expired == 0 { delay.succeeded() }
         take(page.objects, &listing)
         if page.nameless > 0 {
@@ -81,6 +82,7 @@ extension ResourceWatch {
     /// The server says that there is no such custom resource. It may say so wrongly while it starts, so what is known
     /// is let go only after it has said so several times.
     mutating func absent(_ listing: Listing) {
+        guard !asksForNextVersion() else { return list(isAbsent: listing.isAbsent) }
         streaks.absent += 1
         delay.succeeded()
         guard known.count == 0 || streaks.absent >= settings.absentAnswers else {
@@ -91,5 +93,16 @@ extension ResourceWatch {
         refused = [:]
         finishList([])
         wait(delay.jittered(settings.absentInterval), then: .list(isAbsent: true))
+    }
+
+    /// Whether there is a version that was not asked for since one was served. The resource then has it.
+    private mutating func asksForNextVersion() -> Bool {
+        let versions = resource.kind.apiVersions
+        streaks.unservedVersions += 1
+        let isLeft = streaks.unservedVersions < versions.count
+        if !isLeft { streaks.unservedVersions = 0 }
+        guard versions.count > 1, let current = versions.firstIndex(of: resource.apiVersion) else { return false }
+        resource.apiVersion = versions[isLeft ? (current + 1) % versions.count : 0]
+        return isLeft
     }
 }

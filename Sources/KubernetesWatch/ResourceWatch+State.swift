@@ -85,6 +85,8 @@ extension ResourceWatch {
     struct Streaks: Sendable {
         /// The server has no such resource.
         var absent = 0
+        /// The server does not serve the resource in the version that it was asked for.
+        var unservedVersions = 0
         /// Failed answers of watches from one version.
         var failed = 0
         /// Lists that expired before their end.

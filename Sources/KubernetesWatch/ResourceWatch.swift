@@ -9,7 +9,8 @@ import KubernetesObjects
 /// and ends with ``WatchAction/complete``; a later one delivers only the differences, once it is complete, so that no
 /// valid object is dropped meanwhile.
 public struct ResourceWatch: Sendable {
-    public let resource: APIResource
+    /// In the version that the server was last asked for.
+    public internal(set) var resource: APIResource
     let settings: WatchSettings
     var state = State.idle
     var known: KnownObjects

@@ -85,7 +85,7 @@ import WorldKit
             switch (expected.verdict, found) {
             case (.allow, .allow): bothAllow += 1
             case (.allow, _): kernelAlone += 1
-            case (.deny, _): bothDeny += 1
+            case (.deny, _), (.depends, _): bothDeny += 1
             }
         }
 

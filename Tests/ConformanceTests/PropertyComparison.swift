@@ -83,7 +83,9 @@ enum PropertyComparison {
     static func settings(_ world: World) -> PolicySettings {
         PolicySettings(
             enforcesNetworkPolicyOnOwnNode: world.settings.enforcesNetworkPolicyOnOwnNode,
-            nodeDNS: world.settings.nodeDNS)
+            nodeDNS: world.settings.nodeDNS,
+            mesh: MeshSettings(
+                rootNamespace: world.settings.rootNamespace, trustDomains: world.settings.trustDomains))
     }
 
     /// Shrinks a failing world and says all that is needed to see the failure again.

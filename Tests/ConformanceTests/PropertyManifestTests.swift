@@ -8,7 +8,7 @@ import WorldKit
 @Suite struct PropertyManifestTests {
     @Test func printedWorldsAreReadAsTheyWere() {
         for seed in 1...100 as ClosedRange<UInt64> {
-            let world = WorldGenerator(seed: seed).world.writable
+            let world = WorldGenerator(seed: seed, isAuthorized: true).world.writable
             let documents = ManifestReader().read(Array(world.yaml.utf8), file: "world.yaml")
             let errors = documents.flatMap(\.decoded.errors)
             #expect(errors.isEmpty, "seed \(seed): \(errors)")

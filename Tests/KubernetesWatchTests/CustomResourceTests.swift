@@ -38,6 +38,33 @@ import Testing
         #expect(driver.summary == "" && driver.watch.status.phase == .absent && driver.completions == 1)
     }
 
+    /// An older Istio serves v1beta1 alone.
+    @Test func anOlderVersionServes() throws {
+        var driver = WatchDriver(.authorizationPolicy)
+        func path(_ version: String) -> String { "/apis/security.istio.io/\(version)/authorizationpolicies?limit=500" }
+        #expect(driver.sent.last?.target == path("v1"))
+        try driver.answer(404, "404 page not found")
+        #expect(driver.sent.last?.target == path("v1beta1") && driver.completions == 0)
+        try driver.answer(404, "404 page not found")
+        #expect(driver.completions == 1 && driver.watch.status.phase == .absent && driver.failures.isEmpty)
+        try driver.fire()
+        #expect(driver.sent.last?.target == path("v1"))
+        try driver.answer(404, "404 page not found")
+        let policy = #"{"metadata":{"name":"p","namespace":"n","resourceVersion":"3","labels":{"v":"3"}},"spec":{}}"#
+        try driver.answer(200, WatchDriver.list([policy], at: 4))
+        #expect(driver.summary == "p:3" && driver.isWatching && driver.completions == 1)
+        #expect(driver.sent.last?.target.hasPrefix("/apis/security.istio.io/v1beta1/") == true)
+
+        // Istio is upgraded.
+        try driver.answer(404, "404 page not found")
+        try driver.fire()
+        #expect(driver.sent.last?.target == path("v1beta1"))
+        try driver.answer(404, "404 page not found")
+        #expect(driver.sent.last?.target == path("v1") && driver.summary == "p:3")
+        try driver.answer(200, WatchDriver.list([policy], at: 5))
+        #expect(driver.summary == "p:3" && driver.isWatching && driver.delivered.count == 1)
+    }
+
     /// A server that starts may not know its own resources for a moment.
     @Test func isNotLetGoWhenItComesBack() throws {
         var driver = WatchDriver(.clusterNetworkPolicy)

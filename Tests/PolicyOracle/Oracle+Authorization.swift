@@ -142,8 +142,8 @@ extension Oracle {
         let peer = owners[question.flow.source]
         func fits(_ values: [String], _ notValues: [String], _ isIt: (Pod, String) -> Bool) -> Bool {
             // A source that is no pod has no identity: it matches none, and every negation.
-            let isAny: ([String]) -> Bool = { list in peer.map { pod in list.contains { isIt(pod, $0) } } ?? false }
-            return (values.isEmpty || isAny(values)) && !isAny(notValues)
+            guard let peer else { return values.isEmpty }
+            return (values.isEmpty || values.contains { isIt(peer, $0) }) && !notValues.contains { isIt(peer, $0) }
         }
         let home = policy.metadata.namespace
         return fits(source.principals, source.notPrincipals, isPrincipal)
@@ -228,19 +228,19 @@ extension Oracle {
 
     /// A pattern, or a template: `{*}` is one segment, `{**}` anything after its slash.
     private static func fitsPath(_ pattern: String, _ path: String) -> Bool {
-        guard pattern.contains("{*}") || pattern.contains("{**}") else { return fits(pattern, path) }
+        guard pattern.contains("{*}") || pattern.contains("{**}") else { return Self.fits(pattern, path) }
         func segments(_ text: String) -> [String] {
             text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         }
-        func fits(_ pattern: ArraySlice<String>, _ text: ArraySlice<String>) -> Bool {
+        func follows(_ pattern: ArraySlice<String>, _ text: ArraySlice<String>) -> Bool {
             guard let first = pattern.first else { return text.isEmpty }
             guard let segment = text.first else { return false }
             switch first {
-            case "{**}": return text.indices.contains { fits(pattern.dropFirst(), text[($0 + 1)...]) }
-            case "{*}": return !segment.isEmpty && fits(pattern.dropFirst(), text.dropFirst())
-            default: return first == segment && fits(pattern.dropFirst(), text.dropFirst())
+            case "{**}": return text.indices.contains { follows(pattern.dropFirst(), text[($0 + 1)...]) }
+            case "{*}": return !segment.isEmpty && follows(pattern.dropFirst(), text.dropFirst())
+            default: return first == segment && follows(pattern.dropFirst(), text.dropFirst())
             }
         }
-        return fits(segments(pattern)[...], segments(path)[...])
+        return follows(segments(pattern)[...], segments(path)[...])
     }
 }

@@ -162,7 +162,7 @@ public struct Oracle: Sendable {
         _ pod: Pod, _ flow: Flow, _ request: OracleRequest?, isHairpin: Bool, withAudit: Bool
     ) -> OracleAnswer {
         let answer = tiers(pod, .ingress, flow, isHairpin: isHairpin, withAudit: withAudit)
-        guard answer.cause.allows, !isOwnNode(flow.source) else { return answer }
+        guard !authorizationPolicies.isEmpty, answer.cause.allows, !isOwnNode(flow.source) else { return answer }
         let own = owners.filter { name(of: $0.value) == name(of: pod) }.keys.sorted()
         let destination =
             own.contains(flow.destination)

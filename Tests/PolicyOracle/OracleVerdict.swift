@@ -62,7 +62,7 @@ public struct OracleAnswer: Sendable, Hashable, CustomStringConvertible {
         var details = "\(cause)"
         if !passed.isEmpty { details += "; passed \(passed.map(\.rawValue).joined(separator: ", "))" }
         if let wouldDeny { details += "; would be denied: \(wouldDeny)" }
-        return "\(cause.allows ? "allow" : "deny") (\(details))"
+        return "\(cause.allows ? "allow" : cause.denies ? "deny" : "depends") (\(details))"
     }
 }
 
