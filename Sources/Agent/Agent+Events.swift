@@ -166,6 +166,7 @@ extension DroppedPacket.Cause {
         case .sourceRouted: self = .sourceRouted
         case .unrelatedError: self = .unrelatedError
         case .malformed: self = .malformed
+        case .handOver: self = .handOver
         }
     }
 }

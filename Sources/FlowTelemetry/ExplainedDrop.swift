@@ -10,7 +10,7 @@ public struct ExplainedDrop: Sendable, Hashable {
     public var event: DropEvent
     /// The pod whose policy decided; nil if it is already gone.
     public var endpoint: EndpointName?
-    /// What decided, for ``DropEvent/Cause/rule``; nil if that rule is already gone.
+    /// What decided, for a cause that names a rule; nil if that rule is already gone.
     public var identity: RuleIdentity?
     /// One sentence for a person.
     public var reason: String
@@ -28,7 +28,7 @@ public struct ExplainedDrop: Sendable, Hashable {
         sourcePod = pod(event.flow.source)
         destinationPod = pod(event.flow.destination)
         endpoint = policy.endpoints[event.endpoint]?.name
-        identity = event.cause == .rule || event.cause == .audit ? policy.rules[event.rule]?.identity : nil
+        identity = [.rule, .audit, .handOver].contains(event.cause) ? policy.rules[event.rule]?.identity : nil
         reason = ""
         reason = Self.reason(for: event, identity: identity, policy: policy, principal)
     }
@@ -48,6 +48,9 @@ public struct ExplainedDrop: Sendable, Hashable {
         case .audit:
             let rule = identity.map { "\($0.name), in audit," } ?? "a rule in audit, gone now,"
             return "not stopped: \(rule) would deny it"
+        case .handOver:
+            let rule = identity.map { "authorization \($0.name)" } ?? "an authorization rule, gone now,"
+            return "denied: \(rule) needs the request proxy"
         case .rule: break
         }
         // A packet to the pod itself was dropped on its way through a Service; a packet to an address without a pod was

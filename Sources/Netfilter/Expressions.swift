@@ -38,7 +38,8 @@ struct Expressions {
         case .member(let fields, let set, let negated):
             lookUp(fields, set, flags: negated ? UInt32(NFT_LOOKUP_F_INV) : 0)
         case .dispatch(let fields, let map): lookUp(fields, map, toVerdict: true)
-        case .within(let field, let prefix): within(field, prefix)
+        case .within(let field, let prefix): compare(NFT_CMP_EQ, field, prefix)
+        case .outside(let field, let prefix): compare(NFT_CMP_NEQ, field, prefix)
         case .etherType(let type):
             payload(NFT_PAYLOAD_LL_HEADER, 12, 2, 0)
             compare(NFT_CMP_EQ, [UInt8(type >> 8), UInt8(type & 255)])
@@ -89,11 +90,11 @@ struct Expressions {
         compare(operation, [value])
     }
 
-    private func within(_ field: Field, _ prefix: CIDR) {
+    private func compare(_ operation: nft_cmp_ops, _ field: Field, _ prefix: CIDR) {
         load(field, 0)
         let length = Int(prefix.prefixLength)
         if !prefix.isHost { bitwise(prefix.network.filled(from: 0).masked(to: length).networkBytes) }
-        compare(NFT_CMP_EQ, prefix.network.networkBytes)
+        compare(operation, prefix.network.networkBytes)
     }
 
     func expression(_ name: String, _ fill: (OpaquePointer) -> Void) {

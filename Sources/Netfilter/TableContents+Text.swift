@@ -183,6 +183,7 @@ extension Term: CustomStringConvertible {
         case .member(let fields, let set, let negated): "\(Self.text(fields)) \(negated ? "!= " : "")@\(set)"
         case .dispatch(let fields, let map): "\(Self.text(fields)) vmap @\(map)"
         case .within(let field, let prefix): "\(field.text) \(prefix)"
+        case .outside(let field, let prefix): "\(field.text) != \(prefix)"
         case .etherType(let type): "ether type \(type)"
         case .masked(let field, let mask, let value):
             mask.allSatisfy { $0 == 0xff } && value.count == 1

@@ -46,6 +46,7 @@ package enum Term: Hashable, Sendable {
     case member([Field], of: String, negated: Bool = false)
     case dispatch([Field], by: String)
     case within(Field, CIDR)
+    case outside(Field, CIDR)
     /// The frame's type in its header: for a tagged frame, that of the tag.
     case etherType(UInt16)
     /// The field has these bits under the mask.
