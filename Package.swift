@@ -64,6 +64,10 @@ let package = Package(
         module("Requests", ["PolicyModel"]),
         module("CompiledPolicy", ["NetworkTypes", "PolicyModel", "Requests"]),
         module("RequestPolicy", ["Documents", "NetworkTypes", "PolicyModel", "Requests", "CompiledPolicy"]),
+        module("SPOP"),
+        module(
+            "RequestDecider",
+            ["NetworkTypes", "PolicyModel", "Requests", "RequestPolicy", "SPOP", "PrometheusText"]),
         module("Explanations", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module("PolicyCompiler", ["NetworkTypes", "PolicyModel", "CompiledPolicy"]),
         module(

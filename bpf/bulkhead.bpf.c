@@ -84,12 +84,14 @@ __noinline int judge_unusual(struct bpf_nf_ctx *ctx, struct judged *j)
 
 /* The packet leaves through the interface or port of endpoint `to`, but carries another destination: it goes to a
  * group, or is flooded, or its sender chose the frame's destination. Endpoint `to` is judged instead of the
- * address's.
+ * address's. A packet on its way to the proxy is judged as what it is.
  */
 __noinline int set_receiver(struct bpf_nf_ctx *ctx, struct judged *j, __u32 to)
 {
 	if (!j)
 		return -1;
+	if (is_to_proxy(ctx))
+		return 0;
 	int is_answer = j->turned & TURNED_BACK;
 	if (j->turned && !(is_answer && is_unbound(j->flow.source, j->family))) {
 		/* A reply to another address is not a reply to this endpoint. */
@@ -138,7 +140,7 @@ static __always_inline int judge(struct bpf_nf_ctx *ctx, __u32 family)
 	__u32 entry = !j.turned ? j.source : j.turned == TURNED_BACK ? j.destination : find_apart(&j.sender, family);
 	j.from = endpoint_of(entry);
 	if ((is_misplaced(&v, j.role, j.ifindex, entry) || (!j.from && is_own(&v, entry)))
-		&& !is_virtual_router(ctx->state->in))
+		&& !is_virtual_router(ctx->state->in) && !is_from_proxy(ctx, &j))
 		return tell_forged(ctx, &j);
 	__u32 to = endpoint_behind(find_exit(&v, ctx, &j));
 	if (to && to != endpoint_of(j.turned & TURNED_BACK ? j.source : j.destination) && set_receiver(ctx, &j, to))
@@ -148,7 +150,7 @@ static __always_inline int judge(struct bpf_nf_ctx *ctx, __u32 family)
 		if (verdict >= 0)
 			return verdict;
 	}
-	return judge_flow(&v, skb, &j);
+	return judge_flow(ctx, &v, &j);
 }
 
 /* A verdict in the verifier's sense: the verifier assumes that a function returns any number. */

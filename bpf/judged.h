@@ -70,6 +70,7 @@ static __always_inline void count_cause(__u32 cause)
 		: cause == BH_CAUSE_SOURCE_ROUTED ? BH_STAT_SOURCE_ROUTED
 		: cause == BH_CAUSE_UNRELATED_ERROR ? BH_STAT_UNRELATED_ERROR
 		: cause == BH_CAUSE_MALFORMED ? BH_STAT_MALFORMED
+		: cause == BH_CAUSE_HAND_OVER ? BH_STAT_HAND_OVER
 		: BH_STATS;
 	if (cause != BH_CAUSE_RULE)
 		count_stat(stat);

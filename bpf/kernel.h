@@ -60,6 +60,7 @@ struct sk_buff {
 	unsigned int data_len;
 	unsigned long _skb_refdst;
 	unsigned long _nfct;
+	__u32 mark;
 	__u8 active_extensions;
 	unsigned char *data;
 	struct skb_ext *extensions;

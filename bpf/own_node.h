@@ -30,7 +30,7 @@ __noinline int judge_egress(struct judged *j)
 	if (own && !is_own(&v, j->destination))
 		j->destination = own;
 	__u32 port = port_class(&v, j->flow.protocol, j->flow.destination_port);
-	return judge_direction(&v, j, egress, BH_EGRESS, j->destination, port, 0);
+	return judge_direction(NULL, &v, j, egress, BH_EGRESS, j->destination, port, 0);
 }
 
 /* Whether a packet to the node is for more than one host, or for a subnet's broadcast address. */

@@ -126,7 +126,8 @@ extension DatapathCountersAnswer {
         self.init(
             spoofed: counters.spoofed, unparsable: counters.unparsable, inconsistent: counters.inconsistent,
             tunnel: counters.tunnel, sourceRouted: counters.sourceRouted, unrelatedErrors: counters.unrelatedErrors,
-            malformed: counters.malformed, audited: counters.audited, suppressedEvents: counters.suppressedEvents,
+            malformed: counters.malformed, handOver: counters.handOver, audited: counters.audited,
+            suppressedEvents: counters.suppressedEvents,
             lostEvents: counters.lostEvents)
     }
 }

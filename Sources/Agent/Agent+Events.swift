@@ -86,7 +86,11 @@ extension Agent where Plane: ~Copyable {
     private func pumpEvents() async {
         while !listeners.followers.isEmpty, !Task.isCancelled {
             for event in datapath.pollEvents(limit: Self.pumpLimit) {
-                let drop = ExplainedDrop(event, policy: pipeline.compiled) { pipeline.pod(owning: $0) }
+                let drop = ExplainedDrop(event, policy: pipeline.compiled) {
+                    pipeline.pod(owning: $0)
+                } principal: {
+                    principal(of: $0)
+                }
                 let record = FlowRecord(drop, interfaceName: inputs.network?.links[event.interfaceIndex]?.name)
                 for follower in listeners.followers { follower.offer(record) }
             }
@@ -162,6 +166,7 @@ extension DroppedPacket.Cause {
         case .sourceRouted: self = .sourceRouted
         case .unrelatedError: self = .unrelatedError
         case .malformed: self = .malformed
+        case .handOver: self = .handOver
         }
     }
 }

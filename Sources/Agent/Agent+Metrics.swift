@@ -40,13 +40,15 @@ extension Agent where Plane: ~Copyable {
                 "bulkhead_invalid_packets_total",
                 "Packets dropped for a reason other than a rule: source address not the pod's own (at the hook, at a"
                     + " bridge port), no transport header found, inconsistent tables, tunnel packets to a"
-                    + " node, source routing, ICMP errors about flows of others, no IP header found.",
+                    + " node, source routing, ICMP errors about flows of others, no IP header found, and packets whose requests decide"
+                    + " and that no proxy carries.",
                 by: "reason",
                 [
                     ("spoofed", counters.spoofed), ("spoofed_at_bridge", status.bridges?.spoofed ?? 0),
                     ("unparsable", counters.unparsable), ("inconsistent", counters.inconsistent),
                     ("tunnel", counters.tunnel), ("source_routed", counters.sourceRouted),
                     ("unrelated_error", counters.unrelatedErrors), ("malformed", counters.malformed),
+                    ("hand_over", counters.handOver),
                 ]),
             .counter(
                 "bulkhead_events_lost_total", "Drop events lost because no client fetched them in time.",

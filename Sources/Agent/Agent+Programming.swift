@@ -24,6 +24,8 @@ struct Programming {
     var lastDuration: Duration = .zero
     /// Changes by others that were repaired, since the start.
     var repaired = 0
+    /// Whether the datapath was given the marks of flows to and from the proxy.
+    var knowsMarks = false
     /// Failed attempts since the start.
     var failures = 0
     /// When the oldest change arrived that the kernel does not enforce yet.

@@ -51,6 +51,7 @@ extension Agent where Plane: ~Copyable {
         if changesEndpoints || changed.contains(.places) { noteMismatches() }
         if failure == nil { wakeAttaching() }
         if !delta.isEmpty || changed.contains(.kernel) { publishRequests() }
+        if !delta.addedPrograms.isEmpty || changesEndpoints { noteRequests() }
         // After a failure, only the timer and a change of the network try again: pods change too often.
         if replacement.retry == nil || changed.contains(.places) { replaceOther() }
         return failure
@@ -67,6 +68,7 @@ extension Agent where Plane: ~Copyable {
         // After a failure it is unknown what is programmed.
         if isWhole || (changed.contains(.policy) && phase.error != nil) {
             keepCountsBeforeWhole()
+            setSteeringMarks()
             try write { plane, policy throws(DatapathError) in try plane.resync(policy) }
             pipeline.releaseNumbering()
             programmed = Programmed()
@@ -77,6 +79,18 @@ extension Agent where Plane: ~Copyable {
         try write { plane, policy throws(DatapathError) in try plane.program(delta, of: policy) }
         for id in delta.removedEndpoints { programmed.places[id] = nil }
         return concernsPlaces(delta)
+    }
+
+    /// Before the first whole write, so that flows on their way to the proxy never meet a policy that does not know them.
+    private func setSteeringMarks() {
+        guard !programming.knowsMarks else { return }
+        let marks = settings.requests.marks
+        do {
+            try datapath.setSteeringMarks(SteeringMarks(toProxy: marks.toProxy, fromProxy: marks.fromProxy))
+            programming.knowsMarks = true
+        } catch {
+            logger.error("flows whose requests decide are denied", metadata: ["error": "\(error)"])
+        }
     }
 
     private func write(

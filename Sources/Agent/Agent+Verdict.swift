@@ -11,7 +11,9 @@ import Requests
 extension Agent where Plane: ~Copyable {
     /// What the pods' nodes decide. The compiled tables judge this node's pods; the same policies, compiled for them
     /// alone outside of this actor, judge those of other nodes: a question must not delay a change.
-    public func verdict(_ question: FlowQuestion, request: HTTPRequest? = nil) async throws(ErrorAnswer) -> VerdictAnswer {
+    public func verdict(
+        _ question: FlowQuestion, request: HTTPRequest? = nil
+    ) async throws(ErrorAnswer) -> VerdictAnswer {
         let asked = try ask(question, request)
         return asked.elsewhere.isEmpty ? asked.answer(decidedElsewhere: [:]) : await Self.decide(asked)
     }

@@ -50,6 +50,10 @@ struct RequestTotals {
     /// Reasons with sums of their own; further ones are added up as `other`.
     static let reasonLimit = 64
     static let otherReasons = "other"
+    /// Limits of Kubernetes' names, in bytes: no policy has a longer one.
+    private static let nameLimits = (namespace: 63, name: 253)
+    /// Characters of a reason.
+    private static let reasonLength = 200
 
     private(set) var rules: [Key: UInt64] = [:]
     private(set) var verdicts: [RequestCounts.Verdict: UInt64] = [:]
@@ -58,7 +62,9 @@ struct RequestTotals {
     mutating func add(_ counts: RequestCounts) {
         for count in counts.counts {
             verdicts[count.verdict, default: 0] &+= count.requests
-            guard let policy = count.policy else { continue }
+            guard let policy = count.policy, policy.namespace.utf8.count <= Self.nameLimits.namespace,
+                policy.name.utf8.count <= Self.nameLimits.name
+            else { continue }
             let key = Key(
                 namespace: policy.namespace, name: policy.name, rule: count.rule ?? -1, verdict: count.verdict)
             guard rules[key] != nil || rules.count < Self.ruleLimit else { continue }
@@ -66,6 +72,7 @@ struct RequestTotals {
         }
         for (reason, number) in counts.refused {
             verdicts[.refuse, default: 0] &+= number
+            let reason = String(reason.prefix(Self.reasonLength))
             let isOwn = refused[reason] != nil || refused.count < Self.reasonLimit
             refused[isOwn ? reason : Self.otherReasons, default: 0] &+= number
         }

@@ -22,8 +22,10 @@ extension CompiledPolicy {
         return isSelf && !throughService ? decision.toItself : decision
     }
 
-    /// ``evaluate(_:throughService:)``'s verdict without its reasons, for many flows at once.
-    public func allows(_ flow: Flow, throughService: Bool = false) -> Bool {
+    /// ``evaluate(_:throughService:request:)``'s verdict without its reasons, for many flows at once.
+    ///
+    /// - Parameter isSteered: the flow is one with the node's proxy: what depends on the request passes.
+    public func allows(_ flow: Flow, throughService: Bool = false, isSteered: Bool = false) -> Bool {
         let source = addresses.entry(of: flow.source)
         let destination = addresses.entry(of: flow.destination)
         let isSelf = source.endpoint != .none && source.endpoint == destination.endpoint
@@ -33,6 +35,7 @@ extension CompiledPolicy {
             guard let program, let matrix = programs[program] else { return true }
             let cell = matrix.cell(peer.addressClass, portClass)
             return cell.verdict == .allow || (isSelf && cell.neverDeniesItself)
+                || (isSteered && cell.action == .handOver)
         }
         return allows(endpoints[source.endpoint]?.egress, destination)
             && allows(endpoints[destination.endpoint]?.ingress, source)

@@ -12,6 +12,8 @@ package struct Connection: Sendable {
     package var flow: Flow
     /// The value of `ct id` for a rule: the bytes that the kernel compares. Two connections may have the same.
     package var identifier: [UInt8]
+    /// The connection's mark (`ct mark`).
+    package var mark: UInt32 = 0
     /// The kernel's name of the connection: attributes as listed.
     var name: [(type: UInt16, value: [UInt8])]
 
@@ -110,6 +112,7 @@ extension Connection {
                 // The type of a nested attribute has a flag.
                 name.append((UInt16(attribute.type) | UInt16(NLA_F_NESTED), Array(attribute.value.bytes)))
             case Int(CTA_ZONE.rawValue): name.append((UInt16(attribute.type), Array(attribute.value.bytes)))
+            case Int(CTA_MARK.rawValue): mark = attribute.integer()
             case Int(CTA_ID.rawValue):
                 identifier = Array(attribute.value.bytes)
                 name.append((UInt16(attribute.type), identifier))

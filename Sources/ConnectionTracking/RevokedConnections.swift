@@ -26,6 +26,10 @@ package struct RevokedConnections: Sendable {
 
     package static let holdNanoseconds: UInt64 = 300_000_000
 
+    /// Bits of `ct mark` that a connection with the node's proxy has: what only the proxy may decide about is not denied
+    /// to it.
+    package var proxyMarks: UInt32 = 0
+
     package init() {}
 
     package var isEmpty: Bool { entries.isEmpty }
@@ -48,6 +52,8 @@ package struct RevokedConnections: Sendable {
         var denied = try ConnectionTable.connections(socket) { flow in
             (isLocal(flow.source) || isLocal(flow.destination)) && !policy.allows(flow)
         }
+        let marks = proxyMarks
+        denied.removeAll { $0.mark & marks != 0 && policy.allows($0.flow, isSteered: true) }
         if !denied.isEmpty, let own = NodeAddresses.current() {
             // Flows that the node begins are always allowed; flows to the node are, unless these are judged.
             denied.removeAll {
@@ -69,7 +75,10 @@ package struct RevokedConnections: Sendable {
         guard !entries.isEmpty else { return false }
         let policy = copy policy
         let count = entries.count
-        entries = entries.filter { !policy.allows($0.value.connection.flow) }
+        let marks = proxyMarks
+        entries = entries.filter { _, entry in
+            !policy.allows(entry.connection.flow, isSteered: entry.connection.mark & marks != 0)
+        }
         return entries.count != count
     }
 

@@ -59,6 +59,8 @@ public struct DroppedPacket: Codable, Sendable, Hashable {
         case unrelatedError
         /// The IP header cannot be read; the addresses are not known.
         case malformed
+        /// `rule` leaves the flow to the node's request proxy, which did not carry it.
+        case handOver
     }
     public var cause: Cause
     /// `egress` of the source pod or `ingress` of the destination pod.

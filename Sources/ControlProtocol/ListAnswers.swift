@@ -196,6 +196,8 @@ public struct DatapathCountersAnswer: Codable, Sendable, Hashable {
     public var unrelatedErrors: UInt64
     /// Packets whose IP header cannot be read.
     public var malformed: UInt64
+    /// TCP flows whose requests decide, dropped because they were not on their way to or from the node's proxy.
+    public var handOver: UInt64
     /// Passed, although policies in audit would deny it. nftables counts flows.
     public var audited: UInt64
     /// Drop events not reported: over the rate limit, or a repetition of the same flow.
@@ -204,7 +206,8 @@ public struct DatapathCountersAnswer: Codable, Sendable, Hashable {
     public var lostEvents: UInt64
     public init(
         spoofed: UInt64, unparsable: UInt64, inconsistent: UInt64, tunnel: UInt64, sourceRouted: UInt64,
-        unrelatedErrors: UInt64, malformed: UInt64, audited: UInt64, suppressedEvents: UInt64, lostEvents: UInt64
+        unrelatedErrors: UInt64, malformed: UInt64, handOver: UInt64 = 0, audited: UInt64, suppressedEvents: UInt64,
+        lostEvents: UInt64
     ) {
         self.spoofed = spoofed
         self.unparsable = unparsable
@@ -213,6 +216,7 @@ public struct DatapathCountersAnswer: Codable, Sendable, Hashable {
         self.sourceRouted = sourceRouted
         self.unrelatedErrors = unrelatedErrors
         self.malformed = malformed
+        self.handOver = handOver
         self.audited = audited
         self.suppressedEvents = suppressedEvents
         self.lostEvents = lostEvents

@@ -80,15 +80,7 @@ struct ControlResponder: Sendable {
             return Response(
                 status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
                 body: ResponseBody(byteBuffer: ByteBuffer(string: try await backend.dump())))
-        case (.objects, .put):
-            let batch = try await bodies.batch(body)
-            var answer = try await backend.apply(batch.objects)
-            answer.notices = batch.notices.map(\.description)
-            answer.warnings = batch.notices.filter { $0.reason == .notEnforced }.map(\.description)
-            for warning in answer.warnings {
-                logger.warning("policy not enforced", metadata: ["document": "\(warning)"])
-            }
-            return try json(answer)
+        case (.objects, .put): return try json(await apply(body))
         case (.objects, _): return try json(await backend.delete(try await keysToDelete(request, body)))
         case (.resolved, .put):
             let policy: ResolvedBody = try await bodies.decode(body, "the resolved policy")
@@ -107,6 +99,17 @@ struct ControlResponder: Sendable {
             return try json(await backend.collect(try await bodies.decode(body, "the list")))
         case (.resync, _): return try json(await backend.resync())
         }
+    }
+
+    private func apply(_ body: [UInt8]) async throws(ErrorAnswer) -> ObjectsAnswer {
+        let batch = try await bodies.batch(body)
+        var answer = try await backend.apply(batch.objects)
+        answer.notices = batch.notices.map(\.description)
+        answer.warnings = batch.notices.filter { $0.reason == .notEnforced }.map(\.description)
+        for warning in answer.warnings {
+            logger.warning("policy not enforced", metadata: ["document": "\(warning)"])
+        }
+        return answer
     }
 
     private func attachments(_ query: Query) async throws(ErrorAnswer) -> AttachmentsAnswer {

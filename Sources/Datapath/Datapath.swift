@@ -69,6 +69,21 @@ public struct TunnelGuard: Sendable, Hashable {
     }
 }
 
+/// Bits of a packet's mark by which the node's own rules at `prerouting` say that the packet is on its way to the node's
+/// proxy or from it. No pod can set them: a mark does not leave a network namespace, and the rules clear it.
+public struct SteeringMarks: Sendable, Hashable {
+    /// The packet goes to the proxy. 0: none does.
+    public var toProxy: UInt32
+    /// The packet comes from the proxy, with the address of whomever the proxy speaks for. 0: none does.
+    public var fromProxy: UInt32
+    public init(toProxy: UInt32 = 0, fromProxy: UInt32 = 0) {
+        self.toProxy = toProxy
+        self.fromProxy = fromProxy
+    }
+    /// Both.
+    public var mask: UInt32 { toProxy | fromProxy }
+}
+
 /// Packets that the datapath dropped for a cause other than a rule.
 public struct DatapathCounters: Sendable, Hashable {
     /// Source address not the pod's own.
@@ -89,6 +104,8 @@ public struct DatapathCounters: Sendable, Hashable {
     public var unrelatedErrors: UInt64 = 0
     /// Packets whose IP header cannot be read.
     public var malformed: UInt64 = 0
+    /// Packets that only the proxy may decide about, and that were not on their way to or from it.
+    public var handOver: UInt64 = 0
     /// Not dropped: packets (nftables: flows) that a rule in audit would deny.
     public var audited: UInt64 = 0
     public init() {}
@@ -157,6 +174,8 @@ public struct DropEvent: Sendable, Hashable {
         case unrelatedError = 8
         /// The IP header cannot be read, so the flow is unknown.
         case malformed = 9
+        /// The rule (``rule``) leaves the flow to the node's proxy, and the packet is not on its way to or from it.
+        case handOver = 10
     }
     public var cause: Cause
     public var direction: Direction
@@ -206,6 +225,11 @@ public protocol Datapath: ~Copyable {
     /// Sets which tunnel packets are dropped when an endpoint sends them to a node.
     mutating func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError)
 
+    /// Sets by which marks packets on their way to and from the node's proxy are known. Before the first call, and with
+    /// marks of 0, there are none: flows that the proxy must decide about are denied. Call this before the first
+    /// ``resync(_:)``, and again if the marks change.
+    mutating func setSteeringMarks(_ marks: SteeringMarks) throws(DatapathError)
+
     /// Waits for a grace period and frees what was retired. Call this when idle.
     mutating func reclaim() throws(DatapathError)
 
@@ -254,4 +278,5 @@ extension Datapath where Self: ~Copyable {
     public mutating func repair() -> RepairReport { RepairReport() }
     public mutating func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError) {}
     public mutating func setListening(_ isOn: Bool) throws(DatapathError) {}
+    public mutating func setSteeringMarks(_ marks: SteeringMarks) throws(DatapathError) {}
 }

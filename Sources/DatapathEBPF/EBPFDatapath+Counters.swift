@@ -36,6 +36,7 @@ extension EBPFDatapath {
         counters.sourceRouted = try total(BH_STAT_SOURCE_ROUTED)
         counters.unrelatedErrors = try total(BH_STAT_UNRELATED_ERROR)
         counters.malformed = try total(BH_STAT_MALFORMED)
+        counters.handOver = try total(BH_STAT_HAND_OVER)
         return counters
     }
 

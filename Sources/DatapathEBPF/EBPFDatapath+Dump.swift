@@ -18,6 +18,7 @@ extension Generation {
             "generation \(number) layout \(BH_LAYOUT_VERSION)",
             "heap words used \(memory.heap.usedWords) of \(memory.heap.totalWords), waiting \(memory.retired.count) blocks",
             "own node \(judgesOwnNode ? "judged" : "not judged")",
+            "proxy marks \(steeringMarks.mask), from the proxy \(steeringMarks.fromProxy)",
         ]
         dumpEndpoints(&lines)
         dumpPorts(&lines)
@@ -60,11 +61,19 @@ extension Generation {
                         Int(memory.half(atByte: Int(block.rows) * 4, Int(row))) * block.stride
                             + Int(memory.half(atByte: Int(block.columns) * 4, port)))
                     let cell = memory.load(block.cells + at)
-                    let verdict = cell & BH_CELL_ACTION_MASK == BH_CELL_ALLOW ? "allow" : "deny"
-                    return "\(port):\(verdict)/\(cell & BH_CELL_RULE_MASK)"
+                    return "\(port):\(Self.verdict(cell))/\(cell & BH_CELL_RULE_MASK)"
                 }
                 lines.append("  class \(row): " + cells.joined(separator: " "))
             }
+        }
+    }
+
+    private static func verdict(_ cell: UInt32) -> String {
+        switch cell & BH_CELL_ACTION_MASK {
+        case BH_CELL_ALLOW: "allow"
+        case BH_CELL_AUDIT: "audit"
+        case BH_CELL_HAND_OVER: "hand-over"
+        default: "deny"
         }
     }
 

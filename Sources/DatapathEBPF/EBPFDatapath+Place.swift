@@ -25,6 +25,14 @@ extension EBPFDatapath {
         try setHooks(of: generation)
     }
 
+    public mutating func setSteeringMarks(_ marks: SteeringMarks) throws(DatapathError) {
+        let generation = try opened()
+        guard generation.steeringMarks != marks else { return }
+        generation.steeringMarks = marks
+        // Connections that the proxy's marks protect are others now.
+        owesRevocation = true
+    }
+
     public mutating func setListening(_ isOn: Bool) throws(DatapathError) {
         try opened().setListening(isOn)
     }

@@ -12,6 +12,7 @@ extension EBPFDatapath {
     /// if the kernel does not list its connections, the step does not fail, and the next step looks again.
     mutating func revoke(_ policy: borrowing CompiledPolicy) {
         owesRevocation = true
+        revoked.proxyMarks = current?.steeringMarks.mask ?? 0
         do throws(DatapathError) {
             try revoked.find(deniedBy: policy, netfilterSocket(), now: HoldClock.now)
             owesRevocation = false
@@ -65,14 +66,15 @@ extension CompiledPolicy {
         endpoints[id].map { $0.ingress != .none || $0.egress != .none } ?? false
     }
 
-    /// Whether any program denies the members of one class what it allows those of the other.
+    /// Whether any program denies the members of one class, or hands over, what it allows those of the other.
     fileprivate func deniesMore(_ classes: ClassChange) -> Bool {
         programs.values.contains { program in
             let before = Int(program.rows[Int(classes.before.rawValue)]) * program.columnCount
             let after = Int(program.rows[Int(classes.after.rawValue)]) * program.columnCount
             guard before != after else { return false }
             return (0..<program.columnCount).contains {
-                program.cells[before + $0].verdict == .allow && program.cells[after + $0].verdict == .deny
+                let (old, new) = (program.cells[before + $0].verdict, program.cells[after + $0].verdict)
+                return old != new && new != .allow
             }
         }
     }

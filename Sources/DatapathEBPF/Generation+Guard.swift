@@ -23,6 +23,23 @@ extension Generation {
 
     func setListening(_ isOn: Bool) { memory.update(Self.headerWord(\.is_listened), isOn ? 1 : 0) }
 
+    // MARK: The node's proxy
+
+    /// By which marks packets on their way to and from the proxy are known. First what any of them says, then what more
+    /// those from the proxy may do.
+    var steeringMarks: SteeringMarks {
+        get {
+            let (all, from) = (
+                memory.load(Self.headerWord(\.proxy_marks)), memory.load(Self.headerWord(\.from_proxy_mark))
+            )
+            return SteeringMarks(toProxy: all & ~from, fromProxy: from)
+        }
+        set {
+            memory.update(Self.headerWord(\.proxy_marks), newValue.mask)
+            memory.update(Self.headerWord(\.from_proxy_mark), newValue.fromProxy)
+        }
+    }
+
     // MARK: The node's own addresses
 
     /// Which classes are the node's own addresses, and the class that judges own addresses outside of these.
@@ -116,7 +133,7 @@ extension Generation {
         return keys
     }
 
-    /// Takes over the guard of another set, and whether clients listen.
+    /// Takes over the guard of another set, the proxy's marks, and whether clients listen.
     func copyGuard(from old: Generation) throws(DatapathError) {
         tunnelTargets = old.tunnelTargets
         for key in old.tunnelKeys() {
@@ -128,6 +145,7 @@ extension Generation {
         let first = Self.headerWord(\.tunnel_ports)
         let words = UInt32(BH_TUNNEL_PORTS) / 2 + UInt32(BH_TUNNEL_PROTOCOLS) / 4
         for word in first..<first + words { memory.update(word, old.memory.load(word)) }
+        steeringMarks = old.steeringMarks
         setListening(old.isListenedTo)
     }
 }

@@ -18,7 +18,7 @@ extension CellAction {
 extension Cell {
     /// The word that the BPF program reads.
     var word: UInt32 {
-        action.word | (neverDeniesItself ? BH_CELL_NETWORK_POLICY : 0) | rule.rawValue
+        action.word | (neverDeniesItself ? BH_CELL_SPARES_ITSELF : 0) | rule.rawValue
     }
 }
 

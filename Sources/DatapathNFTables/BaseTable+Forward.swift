@@ -5,7 +5,7 @@ import PolicyModel
 
 /// The path of a forwarded packet, routed or bridged.
 extension BaseTable {
-    var forwardChains: [TableChain] { [forward, fromPods, forwarded, toPorts, fromUnbound] }
+    var forwardChains: [TableChain] { [forward, toPorts, fromUnbound] }
 
     // Few paths lead to the chains of policy: at each change of the maps the kernel checks all of them, each path
     // separately.
@@ -28,11 +28,11 @@ extension BaseTable {
         }
     }
 
-    private var fromPods: TableChain {
+    var fromPods: TableChain {
         let foreign = AddressFamily.allCases.map { family in
             TableRule([
                 .family(family), .member([.interface, .source(family)], of: TableName.sources(family), negated: true),
-                .verdict(.go(TableName.drop(TableName.spoofed))),
+                .verdict(.go(marks.fromProxy == 0 ? TableName.drop(TableName.spoofed) : TableName.foreignSources)),
             ])
         }
         return TableChain(
@@ -42,11 +42,14 @@ extension BaseTable {
             ])
     }
 
-    private var forwarded: TableChain {
+    var forwarded: TableChain {
         var rules = [
             TableRule([.verdict(.jump(TableName.revokedFlows))]),
             TableRule(
-                [.connectionState(.established), .portMark(false), .verdict(.accept)],
+                [
+                    .connectionState(.established), .portMark(false),
+                    .verdict(isSteering ? .jump(TableName.establishedFlows) : .accept),
+                ],
                 comment: "Allowed when it began"),
             relatedErrors,
         ]

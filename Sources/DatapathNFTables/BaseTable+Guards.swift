@@ -6,7 +6,7 @@ import PolicyModel
 /// Checks that do not depend on policy: the sender of a packet, and what a pod may never send.
 extension BaseTable {
     var guardChains: [TableChain] {
-        [sources, podGuard, sourceRoutes, tunnelPackets, errors, Self.revokedFlows(isAny: false)] + drops
+        [podGuard, sourceRoutes, tunnelPackets, errors, Self.revokedFlows(isAny: false)] + drops
     }
 
     /// A packet from one of a pod's own addresses, through one of its interfaces.
@@ -21,10 +21,10 @@ extension BaseTable {
 
     var spoofed: [TableRule] { [TableRule([.verdict(.go(TableName.drop(TableName.spoofed)))])] }
 
-    private var sources: TableChain {
+    var sources: TableChain {
         TableChain(
             TableName.sources, comment: "A pod's address comes only from its interface or bridge",
-            rules: ownSources(.go(TableName.podGuard)) + ownNodeSources + spoofed)
+            rules: ownSources(.go(TableName.podGuard)) + ownNodeSources + fromProxy(.go(TableName.podGuard)) + spoofed)
     }
 
     /// The node's own packets come back only to the node, and are never forwarded.

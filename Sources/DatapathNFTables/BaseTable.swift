@@ -22,6 +22,10 @@ package struct TableOptions: Hashable, Sendable {
 /// The part of the table that does not depend on policy.
 struct BaseTable {
     let options: TableOptions
+    /// By which marks packets on their way to and from the node's proxy are known.
+    var marks = SteeringMarks()
+    /// Whether any rule leaves flows to the proxy.
+    var handsOver = false
 
     var contents: TableContents {
         var contents = TableContents(TableName.table)
@@ -29,13 +33,14 @@ struct BaseTable {
         var objects = [TableObject(TableName.events, limit, comment: "Drop events, of all rules together")]
         objects += [
             TableName.eventsSent, TableName.dropped, TableName.inconsistent, TableName.revoked, TableName.audited,
+            TableName.handOver,
         ]
         .map { TableObject($0) }
         objects += Self.causes.map { TableObject($0.counter) }
         objects += Direction.allCases.map { TableObject(TableName.unparsable($0)) }
         for object in objects { contents.objects[object.name] = object }
         for set in sets { contents.sets[set.shape.name] = set }
-        let chains = forwardChains + guardChains + Direction.allCases.map(transport)
+        let chains = forwardChains + guardChains + proxyChains + Direction.allCases.map(transport)
         for chain in chains { contents.chains[chain.name] = chain }
         return contents
     }

@@ -11,20 +11,29 @@ import PolicyModel
 ///
 /// With policies in audit there are three: one jumps to the rules in force, which return what they allow, and then to
 /// the rules with the policies in audit among them, which report what they would deny and return in any case.
+///
+/// With authorization, what a rule of the tiers allows goes to a chain of that rule, which asks authorization before it
+/// counts; see `ChainWriter+Authorization.swift`.
 struct ChainWriter {
     /// Rules that decide together.
-    private struct Part {
+    struct Part {
         var rules: [ProgramRule]
         /// What denies at the end of a tier.
         var ends: [Tier: RuleID]
         var isAudit = false
         /// What happens to an allowed packet.
         var allowed: ChainVerdict
+        /// The rules of the tiers that allow, in order, if authorization decides after them.
+        var allowing: [RuleID] = []
+
+        var hasAuthorization: Bool {
+            ends[.authorization] != nil || rules.contains { $0.tier == .authorization }
+        }
     }
 
-    private var chains: [TableChain] = []
-    private var part: Part
-    private let program: Program
+    var chains: [TableChain] = []
+    var part: Part
+    let program: Program
     private let rules: [RuleID: CompiledRule]
     private let groups: [[PeerSetID]: PeerGroup]
     private let ports: [[ProtocolPorts]: PortGroup]
@@ -77,10 +86,14 @@ struct ChainWriter {
     }
 
     private mutating func writeRules(_ entry: String) {
-        for tier in Tier.allCases {
-            guard writeTier(tier, entry, atEnd: part.ends[tier].map { decide(.deny, by: $0) }) else { return }
+        let isUndecided = Tier.allCases.filter { $0 != .authorization }.allSatisfy { tier in
+            writeTier(tier, entry, atEnd: part.ends[tier].map { decide(.deny, by: $0) })
         }
-        append(decide(.allow, by: .noPolicy))
+        if isUndecided {
+            if part.hasAuthorization { writeAuthorization(isCounting: !part.isAudit) }
+            append(decide(.allow, by: .noPolicy))
+        }
+        writeAllowingChains(entry)
     }
 
     private var policyNames: String {
@@ -92,7 +105,7 @@ struct ChainWriter {
         return names + (audited.isEmpty ? "" : "; in audit: " + audited.map(\.description).joined(separator: ", "))
     }
 
-    private func identity(_ rule: RuleID) -> RuleIdentity {
+    func identity(_ rule: RuleID) -> RuleIdentity {
         rules[rule]?.identity ?? .noPolicy(program.direction)
     }
 
@@ -100,12 +113,12 @@ struct ChainWriter {
     private mutating func writeTier(_ tier: Tier, _ entry: String, atEnd end: TableRule?) -> Bool {
         let rules = part.rules.filter { $0.tier == tier }
         guard rules.contains(where: { $0.action == .pass }) else {
-            for rule in rules { write(rule, afterTier: nil) }
+            for rule in rules { write(rule, decide(rule, entry, afterTier: nil)) }
             if let end { writeEnd(end, of: tier) }
             return end == nil
         }
         let next = "\(entry)/after-\(tier)"
-        for rule in rules { write(rule, afterTier: next) }
+        for rule in rules { write(rule, decide(rule, entry, afterTier: next)) }
         writeEnd(end ?? TableRule([.verdict(.go(next))]), of: tier)
         chains.append(TableChain(next, comment: "What tier \(tier) did not decide"))
         return true
@@ -113,28 +126,37 @@ struct ChainWriter {
 
     /// NetworkPolicy never denies a pod that reaches itself through a Service.
     private mutating func writeEnd(_ end: TableRule, of tier: Tier) {
-        if tier == .networkPolicy, part.ends[tier] != nil {
-            for family in AddressFamily.allCases {
-                let pair: [Field] = [.source(family), .destination(family)]
-                append(
-                    TableRule(
-                        [.family(family), .member(pair, of: TableName.samePod(family)), .verdict(part.allowed)],
-                        comment: "To itself"))
-            }
-        }
+        if tier == .networkPolicy, part.ends[tier] != nil { writeToItself(part.allowed) }
         append(end)
     }
 
-    private mutating func write(_ rule: ProgramRule, afterTier next: String?) {
-        guard let peers = peerMatches(rule.peers), let ports = portTerms(rule.ports) else { return }
-        let statement: TableRule
-        switch rule.action {
-        case .allow: statement = decide(.allow, by: rule.rule)
-        case .deny: statement = decide(.deny, by: rule.rule)
-        // Decides nothing, so counts nothing: a packet counts for the rule that decides.
-        case .pass:
-            statement = TableRule([.verdict(.go(next!))], comment: RuleText.comment(identity(rule.rule)))
+    mutating func writeToItself(_ verdict: ChainVerdict) {
+        for family in AddressFamily.allCases {
+            let pair: [Field] = [.source(family), .destination(family)]
+            append(
+                TableRule(
+                    [.family(family), .member(pair, of: TableName.samePod(family)), .verdict(verdict)],
+                    comment: "To itself"))
         }
+    }
+
+    /// What a rule of a tier before authorization does with the packets that it matches.
+    private mutating func decide(_ rule: ProgramRule, _ entry: String, afterTier next: String?) -> TableRule {
+        let comment = RuleText.comment(identity(rule.rule))
+        switch rule.action {
+        case .allow where part.hasAuthorization:
+            if !part.allowing.contains(rule.rule) { part.allowing.append(rule.rule) }
+            return TableRule([.verdict(.go(allowingChain(rule.rule, entry)))], comment: comment)
+        case .allow: return decide(.allow, by: rule.rule)
+        case .deny: return decide(.deny, by: rule.rule)
+        // Decides nothing, so counts nothing: a packet counts for the rule that decides.
+        case .pass: return TableRule([.verdict(next.map { .go($0) } ?? .leave)], comment: comment)
+        }
+    }
+
+    /// Writes a rule with what it does, once for each kind of peer.
+    mutating func write(_ rule: ProgramRule, _ statement: TableRule) {
+        guard let peers = peerMatches(rule.peers), let ports = portTerms(rule.ports) else { return }
         for match in peers { append(TableRule(match + ports + statement.terms, comment: statement.comment)) }
     }
 
@@ -143,8 +165,25 @@ struct ChainWriter {
         switch peers {
         case .any: [[]]
         case .sets(let ids): ids.isEmpty ? nil : groups[ids.sorted()]?.matches(program.direction)
-        case .terms: nil
+        case .terms(let terms): peerMatches(terms)
         }
+    }
+
+    /// Whoever meets all these terms. Nil: nobody does.
+    private func peerMatches(_ terms: [PeerTerm]) -> [[Term]]? {
+        let limiting = terms.filter { !($0.isExcluded && $0.sets.isEmpty) }
+        let found = limiting.compactMap { term in groups[term.sets.sorted()].map { (term, $0) } }
+        guard found.count == limiting.count else { return nil }
+        let matches = AddressFamily.allCases.flatMap { family in
+            found.reduce([[Term.family(family)]]) { matches, next in
+                let (term, group) = next
+                let more =
+                    term.isExcluded
+                    ? [group.exclusion(program.direction, family)] : group.inclusions(program.direction, family)
+                return matches.flatMap { match in more.map { match + $0 } }
+            }
+        }
+        return matches.isEmpty ? nil : matches
     }
 
     /// Nil: matches no packet.
@@ -155,7 +194,7 @@ struct ChainWriter {
         }
     }
 
-    private func decide(_ verdict: Verdict, by rule: RuleID) -> TableRule {
+    func decide(_ verdict: Verdict, by rule: RuleID) -> TableRule {
         let identity = identity(rule)
         let comment = RuleText.comment(identity)
         guard verdict == .allow else {
@@ -166,5 +205,5 @@ struct ChainWriter {
         return TableRule(count + [.verdict(part.allowed)], comment: comment)
     }
 
-    private mutating func append(_ rule: TableRule) { chains[chains.count - 1].rules.append(rule) }
+    mutating func append(_ rule: TableRule) { chains[chains.count - 1].rules.append(rule) }
 }

@@ -21,7 +21,7 @@ package struct EventMark: Hashable, Sendable {
     private static let causes: [(DropEvent.Cause, String)] = [
         (.rule, "rule"), (.spoofed, "spoofed"), (.unparsable, "unparsable"), (.inconsistent, "inconsistent"),
         (.audit, "audit"), (.tunnel, "tunnel"), (.sourceRouted, "source-routed"),
-        (.unrelatedError, "unrelated-error"), (.malformed, "malformed"),
+        (.unrelatedError, "unrelated-error"), (.malformed, "malformed"), (.handOver, "hand-over"),
     ]
 
     /// NF_LOG_PREFIXLEN minus the terminating zero and the space that `nft` users expect at the end.

@@ -14,7 +14,7 @@ extension NFTablesDatapath {
             let own = packet.mark.direction == .egress ? packet.flow.source : packet.flow.destination
             // Not by the addresses of a forged packet.
             let endpoint =
-                packet.mark.cause == .rule || packet.mark.cause == .audit
+                [.rule, .audit, .handOver].contains(packet.mark.cause)
                 ? tables.endpoint(owning: own) ?? tables.endpoint(behind: packet.portIndex)
                 : tables.endpoint(behind: packet.portIndex)
             return DropEvent(

@@ -12,6 +12,7 @@ extension NFTablesDatapath {
     /// directions before they let through what is established.
     mutating func revoke(_ policy: borrowing CompiledPolicy) throws(DatapathError) {
         owesRevocation = true
+        revoked.proxyMarks = tables.marks.mask
         try revoked.find(deniedBy: policy, opened(), now: HoldClock.now)
         try writeRevoked()
         owesRevocation = false

@@ -50,7 +50,9 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
     public mutating func open() throws(DatapathError) -> Numbering {
         let socket = try NetfilterSocket()
         self.socket = socket
+        let marks = tables.marks
         tables = PolicyTables(options: TableOptions(settings))
+        _ = tables.set(marks: marks)
         isInStep = false
         generation = nil
         let reader = TableReader(TableName.table, socket)
@@ -67,7 +69,7 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         let before = isInStep ? tables.contents : nil
         isInStep = false
         tables = PolicyTables(
-            policy, places: knownPlaces(policy), tunnels: tables.tunnels, revoked: tables.revoked,
+            policy, places: knownPlaces(policy), tunnels: tables.tunnels, marks: tables.marks, revoked: tables.revoked,
             options: TableOptions(settings))
         let socket = try opened()
         var report = ProgramReport()
@@ -141,6 +143,15 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
 
     public mutating func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError) {
         let step = tables.set(tunnels: tunnels)
+        guard isInStep, !step.isEmpty else { return }
+        try commit(step)
+    }
+
+    public mutating func setSteeringMarks(_ marks: SteeringMarks) throws(DatapathError) {
+        guard marks != tables.marks else { return }
+        let step = tables.set(marks: marks)
+        // Connections that the proxy's marks protect are others now.
+        owesRevocation = true
         guard isInStep, !step.isEmpty else { return }
         try commit(step)
     }

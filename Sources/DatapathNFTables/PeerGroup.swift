@@ -141,6 +141,18 @@ struct PeerGroup: Sendable {
         return byAddress + [[.member([.outInterface], of: ownNodeSet)]]
     }
 
+    /// The terms that match a peer among packets of one family, one list per set.
+    func inclusions(_ direction: Direction, _ family: AddressFamily) -> [[Term]] {
+        matches(direction).filter { $0.first?.family ?? family == family }.map { terms in
+            terms.filter { $0.family == nil }
+        }
+    }
+
+    /// The terms that match whatever is no peer among packets of one family.
+    func exclusion(_ direction: Direction, _ family: AddressFamily) -> [Term] {
+        inclusions(direction, family).flatMap { terms in terms.map(\.negated) }
+    }
+
     /// Whether the node itself is always a peer.
     private var isAlwaysOwnNode: Bool { identities.contains(where: \.isOwnNode) }
 
@@ -152,5 +164,23 @@ struct PeerGroup: Sendable {
             if index < peerSets.count, peerSets[index] == id { return true }
         }
         return false
+    }
+}
+
+extension Term {
+    /// The family that the term asks for.
+    fileprivate var family: AddressFamily? {
+        guard case .family(let family) = self else { return nil }
+        return family
+    }
+
+    /// The opposite of a term that matches a peer.
+    fileprivate var negated: Term {
+        switch self {
+        case .member(let fields, let set, let isNegated): .member(fields, of: set, negated: !isNegated)
+        case .within(let field, let prefix): .outside(field, prefix)
+        case .toOwnNode: .differs(.outInterface, [0, 0, 0, 0])
+        default: preconditionFailure("peers are matched by sets and prefixes")
+        }
     }
 }

@@ -15,6 +15,7 @@ struct ProgramTables: Sendable {
     var ports: Set<[ProtocolPorts]> = []
     var counters: Set<String> = []
     var denials: Set<String> = []
+    var handOvers: Set<String> = []
 }
 
 extension PolicyTables {
@@ -31,13 +32,18 @@ extension PolicyTables {
         let audited = program.auditTierEnds.map { Self.used(program.auditRules, $0) } ?? []
         for (rules, isAudit) in [(enforced, false), (audited, true)] {
             for rule in rules {
-                if case .sets(let ids) = rule.peers, !ids.isEmpty {
-                    let key = ids.sorted()
+                for term in rule.peers.alternatives where !term.sets.isEmpty {
+                    let key = term.sets.sorted()
                     let name = own[key]?.name ?? group(key, of: policy, carried, &newGroups)
-                    use(group: name, mayDeny: !isAudit && rule.action != .allow, &tables)
+                    let mayDeny = rule.action != .allow || rule.request != nil || term.isExcluded
+                    use(group: name, mayDeny: !isAudit && mayDeny, &tables)
                     own[key] = groups[name]
                 }
                 if case .ports(let list) = rule.ports, !list.isEmpty { use(ports: list, &tables, &step) }
+                if rule.request != nil {
+                    if !isAudit { useHandOver(by: rule.rule, program.direction, of: policy, &tables, &step) }
+                    continue
+                }
                 let isCounted = isAudit ? rule.action == .deny : rule.action != .pass
                 if isCounted { use(counter: rule.rule, program.direction, of: policy, &tables, &step) }
                 guard rule.action == .deny else { continue }
@@ -138,12 +144,40 @@ extension PolicyTables {
         add(TableChain(name, comment: RuleText.comment(identity), rules: rules), &step)
     }
 
+    private mutating func useHandOver(
+        by rule: RuleID, _ direction: Direction, of policy: borrowing CompiledPolicy, _ tables: inout ProgramTables,
+        _ step: inout Transaction
+    ) {
+        use(counter: rule, direction, of: policy, &tables, &step)
+        let identity = policy.rules[rule]?.identity ?? .noPolicy(direction)
+        let name = RuleName.handOver(rule, identity)
+        guard tables.handOvers.insert(name).inserted else { return }
+        let isNew = handOvers[name] == nil
+        handOvers[name, default: HandOver(rule: rule, identity: identity, direction: direction)].uses += 1
+        if isNew { add(chain(name, handOvers[name]!), &step) }
+    }
+
+    func chain(_ name: String, _ handOver: HandOver) -> TableChain {
+        let mark = EventMark(
+            cause: .handOver, direction: handOver.direction, rule: handOver.rule, name: RuleText.name(handOver.identity)
+        )
+        return TableChain(
+            name, comment: RuleText.comment(handOver.identity),
+            rules: base.handOver(by: RuleName.counter(handOver.rule, handOver.identity), mark))
+    }
+
     mutating func removeProgram(_ id: ProgramID, _ step: inout Transaction) {
         guard let tables = programs.removeValue(forKey: id) else { return }
         if release(tables.entry, &entryUses) {
             for chain in tables.chains { removeChain(chain, &step) }
         }
         for name in tables.denials.sorted() where release(name, &denialUses) { removeChain(name, &step) }
+        for name in tables.handOvers.sorted() {
+            handOvers[name]!.uses -= 1
+            guard handOvers[name]!.uses == 0 else { continue }
+            handOvers[name] = nil
+            removeChain(name, &step)
+        }
         for name in tables.counters.sorted() where release(name, &counterUses) { removeObject(name, &step) }
         for key in tables.groups {
             groups[key]!.uses -= 1
@@ -175,7 +209,21 @@ enum RuleName {
     static func denial(_ rule: RuleID, _ identity: RuleIdentity) -> String {
         "deny/\(rule.rawValue)/\(RuleText.name(identity))"
     }
+    static func handOver(_ rule: RuleID, _ identity: RuleIdentity) -> String {
+        "hand-over/\(rule.rawValue)/\(RuleText.name(identity))"
+    }
     static func audit(_ rule: RuleID, _ identity: RuleIdentity) -> String {
         "audit/\(rule.rawValue)/\(RuleText.name(identity))"
+    }
+}
+
+extension PeerMatch {
+    /// Its peer sets by term; empty for every peer.
+    var alternatives: [PeerTerm] {
+        switch self {
+        case .any: []
+        case .sets(let sets): [PeerTerm(sets)]
+        case .terms(let terms): terms
+        }
     }
 }

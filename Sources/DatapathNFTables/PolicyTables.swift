@@ -24,6 +24,10 @@ package struct PolicyTables: Sendable {
     var counterUses: [String: Int] = [:]
     var denialUses: [String: Int] = [:]
     var entryUses: [String: Int] = [:]
+    /// Chains that leave flows to the proxy, by name.
+    var handOvers: [String: HandOver] = [:]
+    /// By which marks packets on their way to and from the proxy are known.
+    package private(set) var marks = SteeringMarks()
     var endpoints: [EndpointID: EndpointTables] = [:]
     package internal(set) var places: [EndpointID: EndpointPlace] = [:]
     package private(set) var tunnels = TunnelGuard()
@@ -47,9 +51,11 @@ package struct PolicyTables: Sendable {
     /// Everything from scratch.
     package init(
         _ policy: borrowing CompiledPolicy, places: [EndpointID: EndpointPlace] = [:],
-        tunnels: TunnelGuard = TunnelGuard(), revoked: Set<Connection.Key> = [], options: TableOptions = TableOptions()
+        tunnels: TunnelGuard = TunnelGuard(), marks: SteeringMarks = SteeringMarks(),
+        revoked: Set<Connection.Key> = [], options: TableOptions = TableOptions()
     ) {
         self.init(options: options)
+        _ = set(marks: marks)
         self.places = places
         _ = set(tunnels: tunnels)
         _ = set(revoked: revoked)
@@ -87,6 +93,7 @@ package struct PolicyTables: Sendable {
         isJudgingOwnNode = policy.judgesOwnNode
         updateOwnNodeTable(&step)
         for id in delta.removedPrograms { removeProgram(id, &step) }
+        updateProxyChains(&step)
         return step
     }
 
@@ -111,6 +118,32 @@ package struct PolicyTables: Sendable {
         let kept = Set(chains.map(\.name) + sets.map(\.shape.name))
         for name in OwnNodeTable.chainNames where !kept.contains(name) { removeChain(name, &step) }
         for name in OwnNodeTable.setNames where !kept.contains(name) { removeSet(name, &step) }
+    }
+
+    /// Sets by which marks packets on their way to and from the proxy are known.
+    package mutating func set(marks: SteeringMarks) -> Transaction {
+        var step = Transaction()
+        self.marks = marks
+        updateProxyChains(&step)
+        return step
+    }
+
+    /// The base chains as the marks and the rules make them.
+    var base: BaseTable { BaseTable(options: options, marks: marks, handsOver: !handOvers.isEmpty) }
+
+    /// Updates the chains that depend on the proxy's marks.
+    private mutating func updateProxyChains(_ step: inout Transaction) {
+        let chains = base.proxyChains + handOvers.sorted { $0.key < $1.key }.map { chain($0.key, $0.value) }
+        for chain in chains where contents.chains[chain.name] != chain {
+            if contents.chains[chain.name] == nil {
+                add(chain, &step)
+            } else {
+                contents.chains[chain.name] = chain
+                step.rewrittenChains.append(chain)
+            }
+        }
+        let kept = Set(chains.map(\.name))
+        for name in BaseTable.proxyChainNames where !kept.contains(name) { removeChain(name, &step) }
     }
 
     /// Sets which tunnel packets are dropped.
@@ -208,6 +241,15 @@ package struct PolicyTables: Sendable {
         step.removedChains.append(name)
         if chain.hook != nil { step.removedBaseChains.insert(name) }
     }
+}
+
+/// A rule's chain that leaves its flows to the proxy.
+struct HandOver: Hashable, Sendable {
+    var rule: RuleID
+    var identity: RuleIdentity
+    var direction: Direction
+    /// How many programs refer to it.
+    var uses = 0
 }
 
 /// A local address in the dispatch maps.

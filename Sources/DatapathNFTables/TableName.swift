@@ -46,6 +46,9 @@ package enum TableName {
     package static let sourceRouted = "packets-source-routed"
     package static let unrelatedErrors = "packets-unrelated-errors"
     package static let audited = "packets-audited"
+    package static let handOver = "packets-hand-over"
+    package static let establishedFlows = "established-flows"
+    package static let foreignSources = "foreign-sources"
 
     package static func transport(_ direction: Direction) -> String { "transport-\(direction.rawValue)" }
     package static func unparsable(_ direction: Direction) -> String { "unparsable-\(direction.rawValue)" }

@@ -10,28 +10,32 @@ public struct ExplainedDrop: Sendable, Hashable {
     public var event: DropEvent
     /// The pod whose policy decided; nil if it is already gone.
     public var endpoint: EndpointName?
-    /// What decided, for ``DropEvent/Cause/rule``; nil if that rule is already gone.
+    /// What decided, for a cause that names a rule; nil if that rule is already gone.
     public var identity: RuleIdentity?
     /// One sentence for a person.
     public var reason: String
     public var sourcePod: EndpointName?
     public var destinationPod: EndpointName?
 
-    /// - Parameter pod: returns the pod with an address, if it is known.
+    /// - Parameters:
+    ///   - pod: returns the pod with an address, if it is known.
+    ///   - principal: returns the identity of that pod, for authorization.
     public init(
-        _ event: DropEvent, policy: borrowing CompiledPolicy, pod: (IPAddress) -> EndpointName?
+        _ event: DropEvent, policy: borrowing CompiledPolicy, pod: (IPAddress) -> EndpointName?,
+        principal: (IPAddress) -> String? = { _ in nil }
     ) {
         self.event = event
         sourcePod = pod(event.flow.source)
         destinationPod = pod(event.flow.destination)
         endpoint = policy.endpoints[event.endpoint]?.name
-        identity = event.cause == .rule || event.cause == .audit ? policy.rules[event.rule]?.identity : nil
+        identity = [.rule, .audit, .handOver].contains(event.cause) ? policy.rules[event.rule]?.identity : nil
         reason = ""
-        reason = Self.reason(for: event, identity: identity, policy: policy)
+        reason = Self.reason(for: event, identity: identity, policy: policy, principal)
     }
 
     private static func reason(
-        for event: DropEvent, identity: RuleIdentity?, policy: borrowing CompiledPolicy
+        for event: DropEvent, identity: RuleIdentity?, policy: borrowing CompiledPolicy,
+        _ principal: (IPAddress) -> String?
     ) -> String {
         switch event.cause {
         case .spoofed: return "source address \(event.flow.source) does not belong to the pod behind this interface"
@@ -44,6 +48,9 @@ public struct ExplainedDrop: Sendable, Hashable {
         case .audit:
             let rule = identity.map { "\($0.name), in audit," } ?? "a rule in audit, gone now,"
             return "not stopped: \(rule) would deny it"
+        case .handOver:
+            let rule = identity.map { "authorization \($0.name)" } ?? "an authorization rule, gone now,"
+            return "denied: \(rule) needs the request proxy"
         case .rule: break
         }
         // A packet to the pod itself was dropped on its way through a Service; a packet to an address without a pod was
@@ -59,6 +66,6 @@ public struct ExplainedDrop: Sendable, Hashable {
             return identity.map { "denied by \($0.name), which has changed since" }
                 ?? "denied by a rule that is gone"
         }
-        return denied.reason
+        return denied.reason(principal: principal)
     }
 }

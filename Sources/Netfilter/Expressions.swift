@@ -7,7 +7,7 @@ import NetworkTypes
 struct Expressions {
     private let rule: OpaquePointer
     private let family: TableIdentity.Family
-    private static let register = UInt32(NFT_REG_1.rawValue)
+    static let register = UInt32(NFT_REG_1.rawValue)
 
     init(_ rule: OpaquePointer, in family: TableIdentity.Family) {
         self.rule = rule
@@ -18,9 +18,9 @@ struct Expressions {
         switch term {
         case .family(let family): isEqual(NFT_META_NFPROTO, UInt8(family == .ipv4 ? NFPROTO_IPV4 : NFPROTO_IPV6))
         case .connectionState(let state): connectionBits(NFT_CT_STATE, state.rawValue, areSet: true)
-        case .replyDirection:
+        case .replyDirection, .originalDirection:
             connection(NFT_CT_DIRECTION, 0)
-            compare(NFT_CMP_EQ, [1])
+            compare(NFT_CMP_EQ, [term == .replyDirection ? 1 : 0])
         case .destinationNAT(let isDone):
             connectionBits(NFT_CT_STATUS, UInt32(IPS_DST_NAT.rawValue), areSet: isDone)
         case .toOwnNode:
@@ -38,7 +38,8 @@ struct Expressions {
         case .member(let fields, let set, let negated):
             lookUp(fields, set, flags: negated ? UInt32(NFT_LOOKUP_F_INV) : 0)
         case .dispatch(let fields, let map): lookUp(fields, map, toVerdict: true)
-        case .within(let field, let prefix): within(field, prefix)
+        case .within(let field, let prefix): compare(NFT_CMP_EQ, field, prefix)
+        case .outside(let field, let prefix): compare(NFT_CMP_NEQ, field, prefix)
         case .etherType(let type):
             payload(NFT_PAYLOAD_LL_HEADER, 12, 2, 0)
             compare(NFT_CMP_EQ, [UInt8(type >> 8), UInt8(type & 255)])
@@ -46,7 +47,15 @@ struct Expressions {
             load(field, 0)
             if !mask.allSatisfy({ $0 == 0xff }) { bitwise(mask) }
             compare(NFT_CMP_EQ, value)
+        case .differs(let field, let value):
+            load(field, 0)
+            compare(NFT_CMP_NEQ, value)
         case .setMark(let mark): set(mark: mark)
+        case .setMarkBits(let owner, let mask, let value): setBits(owner, mask, value)
+        case .write(let part, let value): write(part, value)
+        case .acceptForHost: acceptForHost()
+        case .transparentSocket: transparentSocket()
+        case .redirectToProxy(let address, let port): redirect(address, port)
         case .limit(let name): object(UInt32(NFT_OBJECT_LIMIT), name)
         case .count(let name): object(UInt32(NFT_OBJECT_COUNTER), name)
         case .log(let prefix, let group): log(prefix, group)
@@ -81,25 +90,25 @@ struct Expressions {
         compare(operation, [value])
     }
 
-    private func within(_ field: Field, _ prefix: CIDR) {
+    private func compare(_ operation: nft_cmp_ops, _ field: Field, _ prefix: CIDR) {
         load(field, 0)
         let length = Int(prefix.prefixLength)
         if !prefix.isHost { bitwise(prefix.network.filled(from: 0).masked(to: length).networkBytes) }
-        compare(NFT_CMP_EQ, prefix.network.networkBytes)
+        compare(operation, prefix.network.networkBytes)
     }
 
-    private func expression(_ name: String, _ fill: (OpaquePointer) -> Void) {
+    func expression(_ name: String, _ fill: (OpaquePointer) -> Void) {
         guard let expression = nftnl_expr_alloc(name) else { fatalError("libnftnl lacks the expression \(name)") }
         fill(expression)
         nftnl_rule_add_expr(rule, expression)
     }
 
     /// The register of the `slot`-th four bytes, as the kernel names it when it lists rules.
-    private func register(_ slot: Int) -> UInt32 {
+    func register(_ slot: Int) -> UInt32 {
         slot % 4 == 0 ? Self.register + UInt32(slot / 4) : UInt32(NFT_REG32_00.rawValue) + UInt32(slot)
     }
 
-    private func meta(_ key: nft_meta_keys, _ slot: Int) {
+    func meta(_ key: nft_meta_keys, _ slot: Int) {
         expression("meta") {
             nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_META_KEY), key.rawValue)
             nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_META_DREG), register(slot))
@@ -116,11 +125,13 @@ struct Expressions {
     }
 
     /// Offsets: RFC 791, RFC 8200; ports come first in TCP, UDP and SCTP.
-    private func load(_ field: Field, _ slot: Int) {
+    func load(_ field: Field, _ slot: Int) {
         switch field {
         case .interface: meta(NFT_META_IIF, slot)
         case .outInterface: meta(NFT_META_OIF, slot)
         case .mark: meta(NFT_META_MARK, slot)
+        case .connectionMark: connection(NFT_CT_MARK, slot)
+        case .nextHop(let family): nextHop(family, slot)
         // IEEE 802.3: after the receiver's.
         case .hardwareSource: payload(NFT_PAYLOAD_LL_HEADER, 6, field.byteCount, slot)
         case .connectionSource(let family, let isReply):
@@ -141,19 +152,7 @@ struct Expressions {
         }
     }
 
-    private func set(mark: UInt32) {
-        let bytes = Self.bytes(mark)
-        expression("immediate") {
-            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_IMM_DREG), Self.register)
-            nftnl_expr_set($0, UInt16(NFTNL_EXPR_IMM_DATA), bytes, UInt32(bytes.count))
-        }
-        expression("meta") {
-            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_META_KEY), NFT_META_MARK.rawValue)
-            nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_META_SREG), Self.register)
-        }
-    }
-
-    private func compare(_ operation: nft_cmp_ops, _ bytes: [UInt8]) {
+    func compare(_ operation: nft_cmp_ops, _ bytes: [UInt8]) {
         expression("cmp") {
             nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_CMP_SREG), Self.register)
             nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_CMP_OP), operation.rawValue)
@@ -169,9 +168,9 @@ struct Expressions {
         compare(NFT_CMP_LTE, bytes(range.last))
     }
 
-    private static func bytes(_ number: UInt32) -> [UInt8] { withUnsafeBytes(of: number) { Array($0) } }
+    static func bytes(_ number: UInt32) -> [UInt8] { withUnsafeBytes(of: number) { Array($0) } }
 
-    private func connection(_ key: nft_ct_keys, _ slot: Int, direction: UInt8? = nil) {
+    func connection(_ key: nft_ct_keys, _ slot: Int, direction: UInt8? = nil) {
         expression("ct") {
             nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_CT_KEY), key.rawValue)
             nftnl_expr_set_u32($0, UInt16(NFTNL_EXPR_CT_DREG), register(slot))
@@ -192,15 +191,16 @@ struct Expressions {
         compare(NFT_CMP_EQ, [1])
     }
 
-    private func bitwise(_ mask: [UInt8]) {
+    /// Keeps the bits under `mask`, then turns over those of `flip`.
+    func bitwise(_ mask: [UInt8], flip: [UInt8]? = nil) {
         let size = UInt32(mask.count)
-        let zero = [UInt8](repeating: 0, count: mask.count)
+        let flip = flip ?? [UInt8](repeating: 0, count: mask.count)
         expression("bitwise") { expression in
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_SREG), Self.register)
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_DREG), Self.register)
             nftnl_expr_set_u32(expression, UInt16(NFTNL_EXPR_BITWISE_LEN), size)
             nftnl_expr_set(expression, UInt16(NFTNL_EXPR_BITWISE_MASK), mask, size)
-            nftnl_expr_set(expression, UInt16(NFTNL_EXPR_BITWISE_XOR), zero, size)
+            nftnl_expr_set(expression, UInt16(NFTNL_EXPR_BITWISE_XOR), flip, size)
         }
     }
 
@@ -258,7 +258,7 @@ struct Expressions {
 }
 
 extension PacketPart.Header {
-    fileprivate var base: nft_payload_bases {
+    var base: nft_payload_bases {
         switch self {
         case .link: NFT_PAYLOAD_LL_HEADER
         case .network: NFT_PAYLOAD_NETWORK_HEADER

@@ -20,6 +20,10 @@ package enum Field: Hashable, Sendable {
     /// Hardware address of an Ethernet frame's sender.
     case hardwareSource
     case mark
+    /// The mark of the packet's connection.
+    case connectionMark
+    /// The address to which the packet's route sends it: a router's, or the destination itself. Only after routing.
+    case nextHop(AddressFamily)
     /// The source of the first packet of the packet's connection, or of the first reply.
     case connectionSource(AddressFamily, isReply: Bool = false)
     /// The value of `ct id` for the packet's connection.
@@ -30,8 +34,9 @@ package enum Field: Hashable, Sendable {
     /// Bytes of the value itself; in a key of several fields each is padded to a multiple of four.
     package var byteCount: Int {
         switch self {
-        case .interface, .outInterface, .mark, .arpSource, .connectionID: 4
-        case .source(let family), .destination(let family), .connectionSource(let family, _): family.bitWidth / 8
+        case .interface, .outInterface, .mark, .connectionMark, .arpSource, .connectionID: 4
+        case .source(let family), .destination(let family), .connectionSource(let family, _), .nextHop(let family):
+            family.bitWidth / 8
         case .hardwareSource: 6
         case .transportProtocol, .icmpType, .icmpv4Type, .hopLimit: 1
         case .sourcePort, .destinationPort: 2
@@ -42,7 +47,7 @@ package enum Field: Hashable, Sendable {
     /// A rule that reads this field must match this family first.
     package var family: AddressFamily? {
         switch self {
-        case .source(let family), .destination(let family): family
+        case .source(let family), .destination(let family), .nextHop(let family): family
         default: nil
         }
     }

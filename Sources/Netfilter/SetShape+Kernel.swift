@@ -24,7 +24,7 @@ extension SetShape {
         var data = UserData()
         if fields.count == 1 {
             // `nft`'s BYTEORDER_HOST_ENDIAN and BYTEORDER_BIG_ENDIAN.
-            let order: UInt32 = [.interface, .outInterface, .mark].contains(fields[0]) ? 1 : 2
+            let order: UInt32 = [.interface, .outInterface, .mark, .connectionMark].contains(fields[0]) ? 1 : 2
             data.append(UserData.keyByteOrder, withUnsafeBytes(of: order) { Array($0) })
         }
         if let typeof { data.append(UserData.keyTypeof, typeof) }
@@ -61,9 +61,10 @@ extension Field {
     var typeNumber: UInt32 {
         switch self {
         case .interface, .outInterface: 20
-        case .source(let family), .destination(let family), .connectionSource(let family, _): family == .ipv4 ? 7 : 8
+        case .source(let family), .destination(let family), .connectionSource(let family, _), .nextHop(let family):
+            family == .ipv4 ? 7 : 8
         case .hardwareSource: 9
-        case .mark: 19
+        case .mark, .connectionMark: 19
         case .icmpv4Type: 14
         case .connectionID: 4
         case .arpSource: 7

@@ -78,28 +78,34 @@ extension SetShape {
         return fields.map { field in
             let bytes = rest.prefix(field.byteCount)
             rest = rest.dropFirst((field.byteCount + 3) / 4 * 4)
-            let number = bytes.reduce(0) { $0 << 8 | UInt32($1) }
-            switch field {
-            case .interface, .outInterface, .mark: return "\(number.byteSwapped)"
-            case .source, .destination, .arpSource, .connectionSource:
-                return IPAddress(networkBytes: bytes).map(\.description) ?? "?"
-            case .hardwareSource:
-                return bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
-            case .transportProtocol, .sourcePort, .destinationPort, .icmpType, .icmpv4Type, .hopLimit, .connectionID:
-                return "\(number)"
-            case .part(let part): return part.text(bytes)
-            }
+            return field.valueText(bytes)
         }
     }
 }
 
 extension Field {
+    /// A value of the field in `nft`'s language.
+    fileprivate func valueText(_ bytes: some RandomAccessCollection<UInt8>) -> String {
+        let number = bytes.reduce(0) { $0 << 8 | UInt32($1) }
+        switch self {
+        case .interface, .outInterface, .mark, .connectionMark: return "\(number.byteSwapped)"
+        case .source, .destination, .arpSource, .connectionSource, .nextHop:
+            return IPAddress(networkBytes: bytes).map(\.description) ?? "?"
+        case .hardwareSource:
+            return bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
+        case .transportProtocol, .sourcePort, .destinationPort, .icmpType, .icmpv4Type, .hopLimit, .connectionID:
+            return "\(number)"
+        case .part(let part): return part.text(bytes)
+        }
+    }
+
     fileprivate var typeName: String {
         switch self {
         case .interface, .outInterface: "iface_index"
-        case .source(let family), .destination(let family), .connectionSource(let family, _): "\(family)_addr"
+        case .source(let family), .destination(let family), .connectionSource(let family, _), .nextHop(let family):
+            "\(family)_addr"
         case .hardwareSource: "ether_addr"
-        case .mark: "mark"
+        case .mark, .connectionMark: "mark"
         case .icmpv4Type: "icmp_type"
         case .connectionID: "integer"
         case .transportProtocol: "inet_proto"
@@ -121,6 +127,8 @@ extension Field {
         case .outInterface: "oif"
         case .hardwareSource: "ether saddr"
         case .mark: "meta mark"
+        case .connectionMark: "ct mark"
+        case .nextHop(let family): family == .ipv4 ? "rt ip nexthop" : "rt ip6 nexthop"
         case .icmpv4Type: "icmp type"
         case .connectionSource(let family, let isReply):
             "ct \(isReply ? "reply" : "original") \(family == .ipv4 ? "ip" : "ip6") saddr"
@@ -162,6 +170,7 @@ extension Term: CustomStringConvertible {
         case .family(let family): "meta nfproto \(family)"
         case .connectionState(let state): "ct state \(state.text)"
         case .replyDirection: "ct direction reply"
+        case .originalDirection: "ct direction original"
         case .destinationNAT(let isDone): isDone ? "ct status dnat" : "ct status ! dnat"
         case .toOwnNode: "oif 0"
         case .portMark(let isThere): "meta mark & \(PortMark.mask) \(isThere ? "==" : "!=") \(PortMark.base)"
@@ -174,11 +183,20 @@ extension Term: CustomStringConvertible {
         case .member(let fields, let set, let negated): "\(Self.text(fields)) \(negated ? "!= " : "")@\(set)"
         case .dispatch(let fields, let map): "\(Self.text(fields)) vmap @\(map)"
         case .within(let field, let prefix): "\(field.text) \(prefix)"
+        case .outside(let field, let prefix): "\(field.text) != \(prefix)"
         case .etherType(let type): "ether type \(type)"
         case .masked(let field, let mask, let value):
             mask.allSatisfy { $0 == 0xff } && value.count == 1
                 ? "\(field.text) \(value[0])" : "\(field.text) & \(mask) == \(value)"
+        case .differs(let field, let value): "\(field.text) != \(field.valueText(value))"
         case .setMark(let mark): "meta mark set \(mark)"
+        case .setMarkBits(let owner, let mask, let value):
+            "\(owner.text) set \(owner.text) & \(~mask)" + (value == 0 ? "" : " ^ \(value)")
+        case .write(let part, let value): "\(part.text) set \(part.text(value))"
+        case .acceptForHost: "meta pkttype set host"
+        case .transparentSocket: "socket transparent 1"
+        case .redirectToProxy(let address, let port):
+            address.family == .ipv4 ? "tproxy ip to \(address):\(port)" : "tproxy ip6 to [\(address)]:\(port)"
         case .limit(let name): "limit name \"\(name)\""
         case .count(let name): "counter name \"\(name)\""
         case .log(let prefix, let group): "log prefix \"\(prefix)\" group \(group) snaplen 128"
@@ -189,6 +207,15 @@ extension Term: CustomStringConvertible {
     }
 
     private static func text(_ fields: [Field]) -> String { fields.map(\.text).joined(separator: " . ") }
+}
+
+extension MarkOwner {
+    fileprivate var text: String {
+        switch self {
+        case .packet: "meta mark"
+        case .connection: "ct mark"
+        }
+    }
 }
 
 extension ChainVerdict: CustomStringConvertible {

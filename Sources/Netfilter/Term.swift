@@ -25,6 +25,8 @@ package enum Term: Hashable, Sendable {
     case connectionState(ConnectionState)
     /// The packet travels in the direction of its connection's replies.
     case replyDirection
+    /// The packet travels in the direction of its connection's first packet.
+    case originalDirection
     /// Whether the packet's connection had its destination translated.
     case destinationNAT(Bool)
     /// The packet is for the node itself: the kernel has no output interface for it.
@@ -44,17 +46,38 @@ package enum Term: Hashable, Sendable {
     case member([Field], of: String, negated: Bool = false)
     case dispatch([Field], by: String)
     case within(Field, CIDR)
+    case outside(Field, CIDR)
     /// The frame's type in its header: for a tagged frame, that of the tag.
     case etherType(UInt16)
     /// The field has these bits under the mask.
     case masked(Field, mask: [UInt8], value: [UInt8])
+    /// The field has another value.
+    case differs(Field, [UInt8])
     case setMark(UInt32)
+    /// Gives the bits under the mask this value; the other bits stay.
+    case setMarkBits(MarkOwner, mask: UInt32, value: UInt32)
+    /// Overwrites a part of the packet that no checksum covers.
+    case write(PacketPart, [UInt8])
+    /// The frame is for this host, whatever its receiver's hardware address was. Only at `prerouting` of a bridge.
+    case acceptForHost
+    /// The packet belongs to a socket of this network namespace with `IP_TRANSPARENT`.
+    case transparentSocket
+    /// The packet's receiver is the listener at this address and port of this network namespace (`tproxy`). A later rule
+    /// accepts the packet and marks it, so that it is routed to the namespace itself.
+    case redirectToProxy(IPAddress, port: UInt16)
     case limit(String)
     case count(String)
     case log(prefix: String, group: UInt16)
     case resetTCP
     case rejectProhibited
     case verdict(ChainVerdict)
+}
+
+/// What bears a mark.
+package enum MarkOwner: Hashable, Sendable {
+    case packet
+    /// The packet's connection.
+    case connection
 }
 
 /// A rule of a chain.
@@ -74,6 +97,8 @@ package enum ConnectionState: UInt32, Hashable, Sendable {
     /// NF_CT_STATE_BIT of IP_CT_ESTABLISHED and of IP_CT_RELATED, in both directions.
     case established = 2
     case related = 4
+    /// NF_CT_STATE_BIT of IP_CT_NEW.
+    case new = 8
 
     /// In `nft`'s language.
     var text: String {
@@ -81,6 +106,7 @@ package enum ConnectionState: UInt32, Hashable, Sendable {
         case .invalid: "invalid"
         case .established: "established"
         case .related: "related"
+        case .new: "new"
         }
     }
 }

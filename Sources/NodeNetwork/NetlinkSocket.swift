@@ -32,14 +32,18 @@ struct NetlinkSocket: ~Copyable {
     /// The messages of the next datagram; nil if none is waiting.
     ///
     /// - Throws: ``NodeNetworkError``; the code ENOBUFS means that notifications were lost.
-    func receive() throws(NodeNetworkError) -> [NetworkMessage]? {
+    func receive() throws(NodeNetworkError) -> [NetworkMessage]? { try receive(NetlinkParser.parse) }
+
+    private func receive<Answer>(
+        _ parse: (UnsafeRawBufferPointer) throws(NodeNetworkError) -> [Answer]
+    ) throws(NodeNetworkError) -> [Answer]? {
         let length = bh_netlink_receive(descriptor, buffer.baseAddress, buffer.count, 0)
         switch length {
         case Int(-EAGAIN): return nil
         case ..<0: throw .system(operation: "receive from a netlink socket", code: Int32(-length))
         case (buffer.count + 1)...:
             throw .truncated(what: "netlink datagram", needed: length, available: buffer.count)
-        default: return try NetlinkParser.parse(UnsafeRawBufferPointer(rebasing: buffer[..<length]))
+        default: return try parse(UnsafeRawBufferPointer(rebasing: buffer[..<length]))
         }
     }
 
@@ -83,7 +87,7 @@ struct NetlinkSocket: ~Copyable {
     ) throws(NodeNetworkError) -> Bool {
         var count = 0
         while true {
-            for message in try waitForMessages() {
+            for message in try wait("wait for a netlink dump", NetlinkParser.parse) {
                 switch message {
                 case .dumpDone(sequence, let interrupted): return !interrupted
                 // An acknowledgment.
@@ -97,15 +101,18 @@ struct NetlinkSocket: ~Copyable {
         }
     }
 
-    private func waitForMessages() throws(NodeNetworkError) -> [NetworkMessage] {
+    /// The messages of the next datagram of an answer.
+    func wait<Answer>(
+        _ operation: String, _ parse: (UnsafeRawBufferPointer) throws(NodeNetworkError) -> [Answer]
+    ) throws(NodeNetworkError) -> [Answer] {
         var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         while true {
             let ready = poll(&waiting, 1, Self.answerMilliseconds)
             if ready < 0, errno == EINTR { continue }
             guard ready > 0 else {
-                throw .system(operation: "wait for a netlink dump", code: ready == 0 ? ETIMEDOUT : errno)
+                throw .system(operation: operation, code: ready == 0 ? ETIMEDOUT : errno)
             }
-            if let messages = try receive() { return messages }
+            if let messages = try receive(parse) { return messages }
         }
     }
 

@@ -27,8 +27,28 @@ extension RequestCondition.Field {
 extension RequestValue {
     fileprivate func matches(_ text: String) -> Bool {
         switch self {
-        case .text(let match): match.matches(text)
-        case .template: false
+        case .text(let match): return match.matches(text)
+        case .template(let template):
+            let slash = UInt8(ascii: "/")
+            guard text.utf8.first == slash else { return false }
+            let path = text.utf8.dropFirst().split(separator: slash, omittingEmptySubsequences: false)
+            guard let any = template.firstIndex(of: .any) else {
+                return path.count == template.count && zip(template, path).allSatisfy { $0.matches($1) }
+            }
+            // `{**}` stands for at least one segment, which may be empty: `/a/{**}` matches `/a/` and not `/a`.
+            let (before, after) = (template[..<any], template[(any + 1)...])
+            return path.count > before.count + after.count && zip(before, path).allSatisfy { $0.matches($1) }
+                && zip(after, path.suffix(after.count)).allSatisfy { $0.matches($1) }
+        }
+    }
+}
+
+extension PathSegment {
+    fileprivate func matches(_ text: Substring.UTF8View) -> Bool {
+        switch self {
+        case .literal(let wanted): text.elementsEqual(wanted.utf8)
+        case .one: !text.isEmpty
+        case .any: true
         }
     }
 }

@@ -53,7 +53,7 @@ public enum RequestAnswer: Sendable, Hashable {
 }
 
 /// Why a request is refused before any rule decides.
-public enum RequestProblem: String, Sendable, Hashable, CaseIterable {
+public enum RequestProblem: String, Error, Sendable, Hashable, CaseIterable {
     case encodedSeparator = "the path has an encoded slash, backslash or null byte"
     case backslash = "the path has a backslash"
     case emptySegment = "the path has an empty segment (//)"
@@ -62,5 +62,6 @@ public enum RequestProblem: String, Sendable, Hashable, CaseIterable {
     case malformedEscape = "the path has a malformed percent escape"
     case aboveRoot = "the path leads above its root"
     case notAPath = "the target is not a path"
+    case twoHosts = "the target and the host header name different hosts"
     case pathWithTwoAnswers = "the path as written and its normal form have different answers"
 }

@@ -40,6 +40,7 @@ struct CountersCommand: AsyncParsableCommand {
         others.add("source-routed packet from a pod", "\(datapath.sourceRouted)")
         others.add("ICMP error about a flow of others", "\(datapath.unrelatedErrors)")
         others.add("IP header not readable", "\(datapath.malformed)")
+        others.add("needs the request proxy, which is missing", "\(datapath.handOver)")
         others.add("passed, but a policy in audit would deny it", "\(datapath.audited)")
         others.add("events suppressed (same flow, rate limit)", "\(datapath.suppressedEvents)")
         others.add("events lost", "\(datapath.lostEvents)")

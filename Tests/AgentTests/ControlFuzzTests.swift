@@ -41,7 +41,9 @@ import WorldKit
     }
 
     private static let bodies = [
-        AgentFixture.policy, "{}", "[]", #"{"endpoints":[]}"#,
+        AgentFixture.policy,
+        #"{"generation":"1","counts":[{"verdict":"allow","requests":18446744073709551615}],"refused":{},"denied":[]}"#,
+        "{}", "[]", #"{"endpoints":[]}"#,
         #"{"endpoints":[{"name":"a","addresses":["10.9.0.1"],"ingress":{"default":"deny","rules":[{"action":"allow"}]}}]}"#,
         "apiVersion: v1\nkind: Namespace\nmetadata: {name: mine}", #"{"items":["#, "a: &a [*a]",
         "--- ---\n...\n%YAML 9",
@@ -49,9 +51,12 @@ import WorldKit
     ]
 
     private static func request(_ random: inout SplitMix64) -> [UInt8] {
-        let paths = ControlPath.allCases.filter { $0 != .events }.map(\.rawValue) + ["/", "/v1", "*", "//", "/v1/%00"]
+        let endless: Set<ControlPath> = [.events, .requestsFollow]
+        let paths =
+            ControlPath.allCases.filter { !endless.contains($0) }.map(\.rawValue) + ["/", "/v1", "*", "//", "/v1/%00"]
         let queries = [
             "", "?", "?from=a", "?kind=Pod&namespace=&name=%zz", "?from=shop/web&to=shop/redis&port=1", "?&&==",
+            "?from=shop/web&to=shop/redis&port=1&method=%00&path=/%2e&header=a:b&header=c",
         ]
         let methods = ["GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "X"]
         var bytes = SocketFixture.request(

@@ -9,15 +9,22 @@ struct PolicyPlan {
         var hosts: Set<IPAddress> = []
         var blocks: [AddressBlock] = []
     }
+    struct Term {
+        var peers: [String]
+        var isExcluded = false
+    }
     struct Rule {
         var tier: Tier = .networkPolicy
         var action: RuleAction = .allow
         /// Nil: every peer.
         var peers: [String]?
+        /// Instead of `peers`: all of these must hold.
+        var terms: [Term]?
         /// Nil: everything.
         var ports: [ProtocolPorts]?
         var policy = "allow"
         var name: String?
+        var readsRequest = false
     }
     struct Rules {
         var direction: Direction
@@ -149,21 +156,26 @@ struct PlanCompiler {
         return segments
     }
 
+    private mutating func ids(_ peers: [String]) -> [PeerSetID] {
+        peers.map { PeerSetID(rawValue: number("peers " + $0)) }.sorted()
+    }
+
     private mutating func compile(
         _ rule: PolicyPlan.Rule, _ name: String, _ index: Int, _ direction: Direction, _ policy: inout CompiledPolicy
     ) -> ProgramRule {
         let id = RuleID(rawValue: number("\(name) \(index)"))
-        let policyKind = rule.tier == .networkPolicy ? "NetworkPolicy" : "ClusterNetworkPolicy"
-        let namespace = rule.tier == .networkPolicy ? "shop" : ""
+        let kinds: [Tier: String] = [.networkPolicy: "NetworkPolicy", .authorization: "AuthorizationPolicy"]
+        let policyKind = kinds[rule.tier] ?? "ClusterNetworkPolicy"
+        let namespace = kinds[rule.tier] == nil ? "" : "shop"
         let reference = PolicyReference(kind: policyKind, namespace: namespace, name: rule.policy)
         let identity = RuleIdentity.rule(reference, direction, index: index, name: rule.name)
         policy.rules[id] = CompiledRule(key: key("\(name) \(index)"), identity: identity)
-        let peers = rule.peers.map { names in
-            PeerMatch.sets(names.map { PeerSetID(rawValue: number("peers " + $0)) }.sorted())
-        }
+        var peers = PeerMatch.any
+        if let names = rule.peers { peers = .sets(ids(names)) }
+        if let terms = rule.terms { peers = .terms(terms.map { PeerTerm(ids($0.peers), isExcluded: $0.isExcluded) }) }
         return ProgramRule(
-            rule: id, tier: rule.tier, action: rule.action, peers: peers ?? .any,
-            ports: rule.ports.map { .ports($0) } ?? .any)
+            rule: id, tier: rule.tier, action: rule.action, peers: peers,
+            ports: rule.ports.map { .ports($0) } ?? .any, request: rule.readsRequest ? RequestMatch() : nil)
     }
 
     private mutating func compile(
@@ -201,9 +213,12 @@ struct PlanCompiler {
             for column in 0...ports.count {
                 func cell(_ rules: [ProgramRule]) -> Cell {
                     guard !plan.isOverLimit else { return otherwise }
-                    return decide(
-                        rules, policy.addressClasses[id]!.peerSets, column == 0 ? nil : ports[column - 1],
-                        isIsolated: plan.isIsolated) ?? otherwise
+                    let peerSets = policy.addressClasses[id]!.peerSets
+                    let port = column == 0 ? nil : ports[column - 1]
+                    let tiers = decide(rules, peerSets, port, isIsolated: plan.isIsolated) ?? otherwise
+                    let authorization = authorize(rules, peerSets, port)
+                    guard tiers.action == .allow, let authorization else { return tiers }
+                    return authorization.action != .allow || tiers.rule == .noPolicy ? authorization : tiers
                 }
                 let (inForce, inAudit) = (cell(rules), cell(audited))
                 let wouldDeny = inForce.verdict == .allow && inAudit.verdict == .deny
@@ -213,20 +228,35 @@ struct PlanCompiler {
         return program
     }
 
+    /// Authorization, of which the first rule that matches decides. Nil: none does.
+    private func authorize(_ rules: [ProgramRule], _ peerSets: [PeerSetID], _ ports: ProtocolPorts?) -> Cell? {
+        let match = rules.first { $0.tier == .authorization && matches($0, peerSets, ports) }
+        return match.map {
+            Cell(
+                $0.request != nil ? .handOver : $0.action == .allow ? .allow : .deny, by: $0.rule,
+                neverDeniesItself: true)
+        }
+    }
+
+    private func matches(_ rule: ProgramRule, _ peerSets: [PeerSetID], _ ports: ProtocolPorts?) -> Bool {
+        func isMember(_ sets: [PeerSetID]) -> Bool { sets.contains(where: peerSets.contains) }
+        if case .sets(let sets) = rule.peers, !isMember(sets) { return false }
+        if case .terms(let terms) = rule.peers, terms.contains(where: { isMember($0.sets) == $0.isExcluded }) {
+            return false
+        }
+        guard case .ports(let list) = rule.ports else { return true }
+        return list.contains { named in
+            guard let ports, ports.ipProtocol == named.ipProtocol else { return false }
+            return named.range.contains(ports.range.first)
+        }
+    }
+
     /// Nil: no rule decides.
     private func decide(
         _ rules: [ProgramRule], _ peerSets: [PeerSetID], _ ports: ProtocolPorts?, isIsolated: Bool
     ) -> Cell? {
-        for tier in Tier.allCases {
-            let match = rules.first { rule in
-                guard rule.tier == tier else { return false }
-                if case .sets(let sets) = rule.peers, !sets.contains(where: peerSets.contains) { return false }
-                guard case .ports(let list) = rule.ports else { return true }
-                return list.contains { named in
-                    guard let ports, ports.ipProtocol == named.ipProtocol else { return false }
-                    return named.range.contains(ports.range.first)
-                }
-            }
+        for tier in Tier.allCases where tier != .authorization {
+            let match = rules.first { $0.tier == tier && matches($0, peerSets, ports) }
             if let match, match.action != .pass {
                 return Cell(match.action == .allow ? .allow : .deny, by: match.rule)
             }

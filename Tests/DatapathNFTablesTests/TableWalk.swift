@@ -8,6 +8,8 @@ import NetworkTypes
 struct TableWalk {
     private let contents: TableContents
     private let flow: Flow
+    /// The packet's mark.
+    private let mark: UInt32
     private var isToOwnNode = false
     /// Names of the counters that it passes.
     private(set) var counted: [String] = []
@@ -19,9 +21,10 @@ struct TableWalk {
         case back
     }
 
-    init(_ contents: TableContents, _ flow: Flow) {
+    init(_ contents: TableContents, _ flow: Flow, mark: UInt32 = 0) {
         self.contents = contents
         self.flow = flow
+        self.mark = mark
     }
 
     /// Whether the packet is let through, forwarded or from another hook's chain.
@@ -56,12 +59,19 @@ struct TableWalk {
             switch term {
             case .family(let family): guard flow.source.family == family else { return nil }
             // No such term is in the table `inet bulkhead`.
-            case .etherType, .setMark: return nil
+            case .etherType, .setMark, .setMarkBits, .write, .acceptForHost, .transparentSocket, .redirectToProxy:
+                return nil
             // No neighbor's, no bridged one, none that names its way.
             case .portMark(let isThere): guard !isThere else { return nil }
+            case .masked(.mark, let mask, let value):
+                let bytes = withUnsafeBytes(of: mark) { Array($0) }
+                guard zip(bytes, mask).map({ $0 & $1 }) == value else { return nil }
+            // To another interface, unless it is for the node.
+            case .differs(.outInterface, _): guard !isToOwnNode else { return nil }
+            case .differs: return nil
             case .masked, .headerWords, .sourceRouteByte, .routingHeader: return nil
             // The first of its flow.
-            case .connectionState, .replyDirection: return nil
+            case .connectionState, .replyDirection, .originalDirection: return nil
             case .destinationNAT(let isDone): guard !isDone else { return nil }
             case .toOwnNode: guard isToOwnNode else { return nil }
             case .transportProtocol(let number): guard flow.ipProtocol == number else { return nil }
@@ -75,6 +85,8 @@ struct TableWalk {
                 return element.target
             case .within(.source, let prefix): guard prefix.contains(flow.source) else { return nil }
             case .within(_, let prefix): guard prefix.contains(flow.destination) else { return nil }
+            case .outside(.source, let prefix): guard !prefix.contains(flow.source) else { return nil }
+            case .outside(_, let prefix): guard !prefix.contains(flow.destination) else { return nil }
             case .count(let name): counted.append(name)
             case .limit, .log: continue
             case .resetTCP, .rejectProhibited: return .drop
@@ -118,7 +130,7 @@ struct TableWalk {
         for field in fields {
             switch field {
             case .outInterface where isToOwnNode: key += [0, 0, 0, 0]
-            case .interface, .outInterface, .hardwareSource, .mark, .sourcePort, .arpSource, .icmpType, .icmpv4Type,
+            case .interface, .outInterface, .hardwareSource, .mark, .connectionMark, .nextHop, .sourcePort, .arpSource, .icmpType, .icmpv4Type,
                 .hopLimit, .connectionSource, .connectionID, .part:
                 return nil
             case .source: key += bytes(flow.source)

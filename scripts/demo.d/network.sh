@@ -20,7 +20,7 @@ begin() {
 
 remove_network() {
     local namespace
-    for namespace in node outside wordpress backend redis; do
+    for namespace in node outside wordpress backend redis inventory shoes visitor http; do
         ip netns delete "$1-$namespace" 2>/dev/null || true
     done
     umount -l "/run/$1/bpf" 2>/dev/null || true
@@ -46,18 +46,19 @@ pod_lines() {
     done
 }
 
+# lay_pod POD NUMBER ADDRESS
 lay_pod() {
     ip -n "$name-$1" -batch - <<EOF
 link set lo up
 link set eth0 up
-addr add ${pod_address[$1]}/24 dev eth0 noprefixroute
+addr add $3/24 dev eth0 noprefixroute
 route add 10.244.0.1 dev eth0 scope link
 route add default via 10.244.0.1
 EOF
     ip -n "$name-node" -batch - <<EOF
 link set veth$2 up
 addr add 10.244.0.1/32 dev veth$2
-route add ${pod_address[$1]}/32 dev veth$2 scope host
+route add $3/32 dev veth$2 scope host
 EOF
 }
 
@@ -85,7 +86,7 @@ route add default via 192.0.2.1
 EOF
     inside node sysctl -q -w net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0
     for pod in "${!pod_address[@]}"; do
-        lay_pod "$pod" "$number"
+        lay_pod "$pod" "$number" "${pod_address[$pod]}"
         number=$((number + 1))
     done
     lay_nat

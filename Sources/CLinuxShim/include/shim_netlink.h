@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Netlink sockets and network namespaces: what Swift cannot call, being macros, variadic or hidden by feature tests. */
 #pragma once
+#include <linux/fib_rules.h>
 #include <linux/fou.h>
 #include <linux/genetlink.h>
 #include <linux/neighbour.h>

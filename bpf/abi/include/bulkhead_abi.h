@@ -22,7 +22,7 @@ typedef uint64_t bh_u64;
 #endif
 
 /* Part of the pins' path: programs and tables of different versions never meet. */
-#define BH_LAYOUT_VERSION 4
+#define BH_LAYOUT_VERSION 5
 #define BH_MAGIC 0x424c4b48u
 
 #define BH_ENDPOINTS 2048
@@ -47,8 +47,9 @@ typedef uint64_t bh_u64;
 #define BH_ENDPOINT_MASK 0x7ffu
 
 /*
- * A matrix cell: bits 27..24 the action (0 is never written), bits 23..0 the rule. Bit 28: a NetworkPolicy decided, and
- * so it never denies what an endpoint sends itself through a Service. The program denies every other action.
+ * A matrix cell: bits 27..24 the action (0 is never written), bits 23..0 the rule. Bit 28: a NetworkPolicy or
+ * authorization decided, which never deny what an endpoint sends itself through a Service. The program denies every
+ * other action.
  */
 #define BH_CELL_ALLOW 0x01000000u
 #define BH_CELL_DENY 0x02000000u
@@ -56,10 +57,10 @@ typedef uint64_t bh_u64;
 #define BH_CELL_AUDIT 0x03000000u
 /* Reserved, never written yet: user space first finds the name of the address. */
 #define BH_CELL_ASK 0x04000000u
-/* Reserved, never written yet: the node's proxy decides about the flow. */
+/* The node's proxy decides about each request: packets on their way to and from it pass (bh_header.proxy_marks). */
 #define BH_CELL_HAND_OVER 0x05000000u
 #define BH_CELL_ACTION_MASK 0x0f000000u
-#define BH_CELL_NETWORK_POLICY 0x10000000u
+#define BH_CELL_SPARES_ITSELF 0x10000000u
 #define BH_CELL_RULE_MASK 0x00ffffffu
 
 /* bh_program.flags: only policies in audit are in the program, so packets without a transport header pass. */
@@ -121,7 +122,12 @@ struct bh_header {
 	/* UDP destination ports and IP protocols of tunnels. The last one is repeated; all 0: none. */
 	bh_u16 tunnel_ports[BH_TUNNEL_PORTS];
 	bh_u8 tunnel_protocols[BH_TUNNEL_PROTOCOLS];
-	bh_u32 more[38];
+	/* Bits of a packet's mark, which only the node's own rules set: a packet with any of them is on its way to or from
+	 * the proxy. 0: there is none. */
+	bh_u32 proxy_marks;
+	/* Those of them that a packet from the proxy has: it bears the address of whomever the proxy speaks for. */
+	bh_u32 from_proxy_mark;
+	bh_u32 more[36];
 };
 
 /* A local endpoint. One aligned 64-bit store switches both programs. 0 allows everything. */
@@ -214,6 +220,7 @@ enum bh_stat {
 	BH_STAT_SOURCE_ROUTED = 7,
 	BH_STAT_UNRELATED_ERROR = 8,
 	BH_STAT_MALFORMED = 9,
+	BH_STAT_HAND_OVER = 10,
 	BH_STATS = 16,
 };
 
@@ -227,6 +234,8 @@ enum bh_cause {
 	BH_CAUSE_SOURCE_ROUTED = 7,
 	BH_CAUSE_UNRELATED_ERROR = 8,
 	BH_CAUSE_MALFORMED = 9,
+	/* The rule hands the flow over, and the packet is not on its way to or from the proxy. */
+	BH_CAUSE_HAND_OVER = 10,
 };
 
 enum bh_direction {
@@ -272,6 +281,7 @@ _Static_assert(__builtin_offsetof(struct bh_header, own_node) == 44, "own_node")
 _Static_assert(__builtin_offsetof(struct bh_header, own_class) == 52, "own_class");
 _Static_assert(__builtin_offsetof(struct bh_header, tunnel_ports) == 64, "tunnel_ports");
 _Static_assert(__builtin_offsetof(struct bh_header, tunnel_protocols) == 96, "tunnel_protocols");
+_Static_assert(__builtin_offsetof(struct bh_header, proxy_marks) == 104, "proxy_marks");
 _Static_assert(sizeof(struct bh_endpoint) == 16, "endpoint");
 _Static_assert(__builtin_offsetof(struct bh_endpoint, place) == 8, "place");
 _Static_assert(sizeof(struct bh_interface) == 8, "interface");

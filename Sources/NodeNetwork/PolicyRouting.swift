@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinuxShim
+import Glibc
+import NetlinkAttributes
+import NetworkTypes
+
+/// Reads and writes rules for marked packets and the routes of single tables, in the network namespace of the thread
+/// that creates the value. What is written stays when the value is gone.
+public struct PolicyRouting: ~Copyable {
+    private let socket: NetlinkSocket
+    private var sequence: UInt32 = 0
+
+    /// - Throws: ``NodeNetworkError/system(operation:code:)`` if no socket is available.
+    public init() throws(NodeNetworkError) {
+        let opened = try NetlinkSocket(groups: 0)
+        // Without strict checking the kernel does not look at the table that a request names.
+        var on: Int32 = 1
+        let set = setsockopt(
+            opened.descriptor, SocketOption.level, SocketOption.strictChecks, &on, socklen_t(MemoryLayout<Int32>.size))
+        guard set == 0 else { throw .system(operation: "ask rtnetlink for strict checks", code: errno) }
+        socket = opened
+    }
+
+    /// The family's rules that match by the mark alone.
+    public mutating func rules(_ family: AddressFamily) throws(NodeNetworkError) -> [MarkRule] {
+        var header = fib_rule_hdr()
+        header.family = family.number
+        return try read(RTM_GETRULE, header, "read the routing rules") { answer in
+            if case .rule(let rule) = answer { rule } else { nil }
+        }
+    }
+
+    /// The routes of a table, for one family. Routes of kinds that ``TableRoute`` does not have are left out.
+    public mutating func routes(of table: UInt32, _ family: AddressFamily) throws(NodeNetworkError) -> [TableRoute] {
+        var header = rtmsg()
+        header.rtm_family = family.number
+        return try read(RTM_GETROUTE, header, "read the routes of table \(table)", table: table) { answer in
+            if case .route(let route) = answer, route.table == table { route } else { nil }
+        }
+    }
+
+    /// Adds a rule, unless it is there.
+    public mutating func add(_ rule: MarkRule) throws(NodeNetworkError) {
+        sequence += 1
+        let message = RouteMessage(RTM_NEWRULE, flags: NLM_F_CREATE | NLM_F_EXCL, sequence: sequence, rule)
+        try change(message, "add the routing rule '\(rule)'", unless: [EEXIST])
+    }
+
+    /// Removes a rule, if it is there.
+    public mutating func remove(_ rule: MarkRule) throws(NodeNetworkError) {
+        sequence += 1
+        let message = RouteMessage(RTM_DELRULE, sequence: sequence, rule)
+        try change(message, "remove the routing rule '\(rule)'", unless: [ENOENT])
+    }
+
+    /// Adds a route, or replaces the table's route to the same destination with the same metric.
+    public mutating func set(_ route: TableRoute) throws(NodeNetworkError) {
+        sequence += 1
+        let message = RouteMessage(RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_REPLACE, sequence: sequence, route)
+        try change(message, "add the route '\(route)'", unless: [])
+    }
+
+    /// Removes a route, if it is there.
+    public mutating func remove(_ route: TableRoute) throws(NodeNetworkError) {
+        sequence += 1
+        let message = RouteMessage(RTM_DELROUTE, sequence: sequence, route)
+        try change(message, "remove the route '\(route)'", unless: [ENOENT, ESRCH, ENODEV])
+    }
+
+    private func change(
+        _ message: RouteMessage, _ operation: String, unless accepted: [Int32]
+    ) throws(NodeNetworkError) {
+        let sent = bh_netlink_send(socket.descriptor, message.bytes, message.bytes.count)
+        guard sent == 0 else { throw .system(operation: operation, code: -sent) }
+        while true {
+            for answer in try socket.wait(operation, RouteAnswer.parse) {
+                guard case .ended(sequence, let code) = answer else { continue }
+                guard code == 0 || accepted.contains(code) else { throw .system(operation: operation, code: code) }
+                return
+            }
+        }
+    }
+
+    /// Dumps, again if a change meanwhile made the dump inconsistent.
+    private mutating func read<Body: BitwiseCopyable, Value>(
+        _ type: Int, _ header: Body, _ operation: String, table: UInt32? = nil, _ pick: (RouteAnswer) -> Value?
+    ) throws(NodeNetworkError) -> [Value] {
+        for _ in 0..<Self.attempts {
+            sequence += 1
+            var message = RouteMessage(dump: UInt16(type), sequence: sequence, header)
+            if let table { message.append(Int(RTA_TABLE.rawValue), table) }
+            let sent = bh_netlink_send(socket.descriptor, message.bytes, message.bytes.count)
+            guard sent == 0 else { throw .system(operation: operation, code: -sent) }
+            if let values = try collect(operation, pick) { return values }
+        }
+        throw .system(operation: "\(operation), which never stood still", code: EINTR)
+    }
+
+    /// Nil if the answers are inconsistent.
+    private func collect<Value>(
+        _ operation: String, _ pick: (RouteAnswer) -> Value?
+    ) throws(NodeNetworkError) -> [Value]? {
+        var values: [Value] = []
+        while true {
+            for answer in try socket.wait(operation, RouteAnswer.parse) {
+                switch answer {
+                case .ended(sequence, code: 0): return values
+                // There is no such table.
+                case .ended(sequence, code: ENOENT): return []
+                case .ended(sequence, code: EINTR): return nil
+                case .ended(sequence, let code): throw .system(operation: operation, code: code)
+                default: if let value = pick(answer) { values.append(value) }
+                }
+            }
+        }
+    }
+
+    private static let attempts = 20
+
+    /// SOL_NETLINK and NETLINK_GET_STRICT_CHK (linux/socket.h, linux/netlink.h).
+    private enum SocketOption {
+        static let level: Int32 = 270
+        static let strictChecks: Int32 = 12
+    }
+}
