@@ -56,6 +56,8 @@ import Testing
                 "is_listened": MemoryLayout<bh_header>.offset(of: \.is_listened),
                 "tunnel_ports": MemoryLayout<bh_header>.offset(of: \.tunnel_ports),
                 "tunnel_protocols": MemoryLayout<bh_header>.offset(of: \.tunnel_protocols),
+                "proxy_marks": MemoryLayout<bh_header>.offset(of: \.proxy_marks),
+                "from_proxy_mark": MemoryLayout<bh_header>.offset(of: \.from_proxy_mark),
             ]
         ),
         "bh_event": (

@@ -113,7 +113,8 @@ struct PolicyBuilder {
             let seed = random.next()
             builder.addProgram(number, number % 2 == 0 ? .egress : .ingress) { row, column in
                 var cells = SeededRandom(seed &+ UInt64(row * 1000 + column))
-                return Cell(cells.chance(50) ? .allow : .deny, by: RuleID(rawValue: UInt32(cells.number(1...rules))))
+                let action: CellAction = cells.chance(50) ? .allow : cells.chance(30) ? .handOver : .deny
+                return Cell(action, by: RuleID(rawValue: UInt32(cells.number(1...rules))))
             }
         }
         for _ in 0..<random.number(0...60) {

@@ -175,7 +175,9 @@ struct PlanCompiler {
         if let terms = rule.terms { peers = .terms(terms.map { PeerTerm(ids($0.peers), isExcluded: $0.isExcluded) }) }
         return ProgramRule(
             rule: id, tier: rule.tier, action: rule.action, peers: peers,
-            ports: rule.ports.map { .ports($0) } ?? .any, request: rule.readsRequest ? RequestMatch() : nil)
+            ports: rule.ports.map { .ports($0) } ?? .any,
+            request: rule.readsRequest
+                ? RequestMatch(conditions: [RequestCondition(.method, [.text(.exact("GET"))])]) : nil)
     }
 
     private mutating func compile(

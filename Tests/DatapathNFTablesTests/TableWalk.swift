@@ -130,7 +130,8 @@ struct TableWalk {
         for field in fields {
             switch field {
             case .outInterface where isToOwnNode: key += [0, 0, 0, 0]
-            case .interface, .outInterface, .hardwareSource, .mark, .connectionMark, .nextHop, .sourcePort, .arpSource, .icmpType, .icmpv4Type,
+            case .interface, .outInterface, .hardwareSource, .mark, .connectionMark, .nextHop, .sourcePort, .arpSource,
+                .icmpType, .icmpv4Type,
                 .hopLimit, .connectionSource, .connectionID, .part:
                 return nil
             case .source: key += bytes(flow.source)
