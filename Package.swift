@@ -131,6 +131,12 @@ let package = Package(
 
         // Input and output.
         module("NodeNetwork", ["NetworkTypes", "NetlinkAttributes", "CLinuxShim", "PolledThread"]),
+        module(
+            "RequestSteering",
+            [
+                "NetworkTypes", "PolicyModel", "CompiledPolicy", "KernelErrors", "GracePeriod", "Netfilter",
+                "NodeNetwork",
+            ]),
         module("YAMLDocuments", ["Documents", yams]),
         module("WatchedFiles"),
         module(
@@ -160,6 +166,7 @@ let package = Package(
                 "CompiledPolicy", "PolicyPipeline", "ClusterVerdicts", "Datapath", "Manifests", "WatchedFiles",
                 "FlowTelemetry", "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread",
                 "NodeNetwork", "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", "Explanations",
+                "RequestSteering",
                 logging, lifecycle,
             ]),
         .executableTarget(
@@ -169,6 +176,7 @@ let package = Package(
                 "ControlProtocol",
                 "ControlSocket", "PolledThread", "Datapath", "DatapathEBPF", "DatapathNFTables", "Manifests",
                 "KubernetesClient", "NodeNetwork", "ChainedCNI", "CNIInstallation", "CLinuxShim", "BridgeGuard",
+                "RequestSteering",
                 argumentParser, logging, lifecycle, nioCore,
             ],
             swiftSettings: strict),
@@ -177,7 +185,7 @@ let package = Package(
             dependencies: [
                 "CommandOptions", "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "ClusterVerdicts",
                 "Manifests",
-                "ControlProtocol", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", "BridgeGuard",
+                "ControlProtocol", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", "BridgeGuard", "RequestSteering",
                 argumentParser, yams, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: strict),
@@ -264,6 +272,12 @@ let package = Package(
             ]),
         tests("NetlinkAttributesTests", ["NetlinkAttributes", "NetworkTypes"]),
         tests("NetfilterTests", ["Netfilter", "KernelErrors", "NetworkTypes", "NetworkKit"]),
+        tests(
+            "RequestSteeringTests",
+            [
+                "RequestSteering", "CompiledPolicy", "PolicyModel", "Netfilter", "NodeNetwork", "NetworkTypes",
+                "NetworkKit",
+            ]),
         tests("BridgeGuardTests", ["BridgeGuard", "Netfilter", "NetworkTypes", "NetworkKit"]),
         tests("GracePeriodTests", ["CGracePeriod", "NetworkKit"]),
         tests(

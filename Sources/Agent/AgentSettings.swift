@@ -40,6 +40,8 @@ public struct AgentSettings: Sendable {
     public var allowsPodTunnels: Bool
     /// The state of the chained CNI plugin's installation, for the status.
     public var pluginStatus: (@Sendable () -> PluginStatus?)?
+    /// How requests are handed to the node's proxy.
+    public var requests: RequestSettings
 
     public init(
         nodeName: String, manifestDirectory: String? = nil, guardrailDirectory: String? = nil,
@@ -51,7 +53,7 @@ public struct AgentSettings: Sendable {
         attachmentFile: AttachmentFile? = nil,
         readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil,
         closesUnknownPorts: Bool = false, allowsPodTunnels: Bool = false,
-        pluginStatus: (@Sendable () -> PluginStatus?)? = nil
+        pluginStatus: (@Sendable () -> PluginStatus?)? = nil, requests: RequestSettings = RequestSettings()
     ) {
         self.nodeName = nodeName
         self.manifestDirectory = manifestDirectory
@@ -69,5 +71,6 @@ public struct AgentSettings: Sendable {
         self.closesUnknownPorts = closesUnknownPorts
         self.allowsPodTunnels = allowsPodTunnels
         self.pluginStatus = pluginStatus
+        self.requests = requests
     }
 }

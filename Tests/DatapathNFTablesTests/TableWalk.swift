@@ -57,6 +57,8 @@ struct TableWalk {
             case .family(let family): guard flow.source.family == family else { return nil }
             // No such term is in the table `inet bulkhead`.
             case .etherType, .setMark: return nil
+            case .originalDirection, .differs, .setMarkBits, .write, .acceptForHost: return nil
+            case .transparentSocket, .redirectToProxy: return nil
             // No neighbor's, no bridged one, none that names its way.
             case .portMark(let isThere): guard !isThere else { return nil }
             case .masked, .headerWords, .sourceRouteByte, .routingHeader: return nil
@@ -119,7 +121,7 @@ struct TableWalk {
             switch field {
             case .outInterface where isToOwnNode: key += [0, 0, 0, 0]
             case .interface, .outInterface, .hardwareSource, .mark, .sourcePort, .arpSource, .icmpType, .icmpv4Type,
-                .hopLimit, .connectionSource, .connectionID, .part:
+                .hopLimit, .connectionSource, .connectionID, .connectionMark, .nextHop, .part:
                 return nil
             case .source: key += bytes(flow.source)
             case .destination: key += bytes(flow.destination)
