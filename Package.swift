@@ -136,6 +136,12 @@ let package = Package(
 
         // Input and output.
         module("NodeNetwork", ["NetworkTypes", "NetlinkAttributes", "CLinuxShim", "PolledThread"]),
+        module(
+            "RequestSteering",
+            [
+                "NetworkTypes", "PolicyModel", "CompiledPolicy", "KernelErrors", "GracePeriod", "Netfilter",
+                "NodeNetwork",
+            ]),
         module("YAMLDocuments", ["Documents", yams]),
         module("WatchedFiles"),
         module(
@@ -165,7 +171,7 @@ let package = Package(
                 "CompiledPolicy", "PolicyPipeline", "ClusterVerdicts", "Datapath", "Manifests", "WatchedFiles",
                 "FlowTelemetry", "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread",
                 "NodeNetwork", "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", "Explanations",
-                "Requests", "RequestPolicy", logging, lifecycle,
+                "Requests", "RequestPolicy", "RequestSteering", logging, lifecycle,
             ]),
         .executableTarget(
             name: "bulkheadd",
@@ -174,6 +180,7 @@ let package = Package(
                 "ControlProtocol",
                 "ControlSocket", "PolledThread", "Datapath", "DatapathEBPF", "DatapathNFTables", "Manifests",
                 "KubernetesClient", "NodeNetwork", "ChainedCNI", "CNIInstallation", "CLinuxShim", "BridgeGuard",
+                "RequestSteering",
                 argumentParser, logging, lifecycle, nioCore,
             ],
             swiftSettings: strict),
@@ -181,8 +188,7 @@ let package = Package(
             name: "bulkheadctl",
             dependencies: [
                 "CommandOptions", "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "ClusterVerdicts",
-                "Manifests", "Requests", "PolicyResolver",
-                "ControlProtocol", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", "BridgeGuard",
+                "Manifests", "Requests", "PolicyResolver", "ControlProtocol", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", "BridgeGuard", "RequestSteering",
                 argumentParser, yams, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: strict),
@@ -270,6 +276,12 @@ let package = Package(
             ]),
         tests("NetlinkAttributesTests", ["NetlinkAttributes", "NetworkTypes"]),
         tests("NetfilterTests", ["Netfilter", "KernelErrors", "NetworkTypes", "NetworkKit"]),
+        tests(
+            "RequestSteeringTests",
+            [
+                "RequestSteering", "CompiledPolicy", "PolicyModel", "Netfilter", "NodeNetwork", "NetworkTypes",
+                "NetworkKit",
+            ]),
         tests("BridgeGuardTests", ["BridgeGuard", "Netfilter", "NetworkTypes", "NetworkKit"]),
         tests("GracePeriodTests", ["CGracePeriod", "NetworkKit"]),
         tests(

@@ -50,6 +50,7 @@ extension Agent where Plane: ~Copyable {
         } else {
             (ports.nodeHardware, ports.nodeAddresses) = network.bridgeEnds(of: ports.pods.keys)
             ports.areMarked = Plane.needsPortMarks
+            ports.proxy = proxyPort
             if settings.closesUnknownPorts {
                 ports.open = network.allBridgePorts.subtracting(bridging.places.unknownPorts(network))
             }

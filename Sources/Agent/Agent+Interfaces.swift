@@ -94,6 +94,7 @@ extension Agent where Plane: ~Copyable {
         let claims = placeClaims()
         bridging.addresses = claims.values.reduce(into: []) { $0.formUnion($1.addresses) }
         bridging.found = bridging.places.update(claims, in: network)
+        findProxy()
         updateBridges(network)
         for (id, endpoint) in pipeline.compiled.endpoints {
             let place = bridging.found[id].map(EndpointPlace.init)

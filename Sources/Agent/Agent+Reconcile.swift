@@ -25,8 +25,8 @@ struct Programmed {
 extension Agent where Plane: ~Copyable {
     /// Programs the kernel for the present inputs. Each change of an input calls this once, with what changed.
     ///
-    /// The order is fixed: policy first, then the places of endpoints with the bridges' table, then tunnels; last the
-    /// calls that wait for all this, and what another datapath still enforces. So a packet is never judged by less than
+    /// The order is fixed: policy first, then the places of endpoints with the bridges' table, then tunnels and the
+    /// way to the request proxy; last the calls that wait for all this, and what another datapath still enforces. So a packet is never judged by less than
     /// before. Each part is derived only if its inputs changed: one pod's change costs what that pod costs.
     ///
     /// - Returns: why the policy could not be written. The failure is logged, and the agent retries.
@@ -46,6 +46,7 @@ extension Agent where Plane: ~Copyable {
             // The network may change while the policy cannot be written.
             if movesEndpoints || changed.contains(.places) { updatePlaces() }
             updateTunnels()
+            if movesEndpoints || changed.contains(.places) || steering.isDue { updateSteering() }
         }
         let changesEndpoints = !delta.addedEndpoints.isEmpty || !delta.removedEndpoints.isEmpty
         if changesEndpoints || changed.contains(.places) { noteMismatches() }
@@ -70,6 +71,7 @@ extension Agent where Plane: ~Copyable {
             keepCountsBeforeWhole()
             setSteeringMarks()
             try write { plane, policy throws(DatapathError) in try plane.resync(policy) }
+            steering.takeWhole(pipeline.compiled)
             pipeline.releaseNumbering()
             programmed = Programmed()
             return true
@@ -77,6 +79,7 @@ extension Agent where Plane: ~Copyable {
         guard !delta.isEmpty else { return false }
         keepCounts(before: delta)
         try write { plane, policy throws(DatapathError) in try plane.program(delta, of: policy) }
+        steering.take(delta, of: pipeline.compiled)
         for id in delta.removedEndpoints { programmed.places[id] = nil }
         return concernsPlaces(delta)
     }

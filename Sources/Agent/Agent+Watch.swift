@@ -74,6 +74,7 @@ extension Agent where Plane: ~Copyable {
         }
         programming.repairError = report.failure
         if !bridging.ports.pods.isEmpty { ensureFiltering() }
+        repairSteering()
         noteConnections()
     }
 

@@ -41,6 +41,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var datapath: Plane
     var programming = Programming()
     var programmed = Programmed()
+    var steering = Steering()
     /// What another datapath enforces until this one does.
     var replacement: Replacement
 
@@ -97,6 +98,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         let read = take(guardrails, from: .guardrails) + take(first, from: .manifests)
         let pushed = accept(kept ?? readPushes())
         bridging.adopt()
+        adoptSteering()
         // One step for everything, so that things get the numbers that the kernel has for them.
         pipeline.ingest(localAddresses: inputs.localAddresses.sorted())
         pipeline.ingest(attachments: inputs.attachments.pods)
@@ -170,6 +172,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         history.summary?.cancel()
         requests.stop()
         programming.stop()
+        steering.deadline?.cancel()
         replacement.retry?.cancel()
     }
 }

@@ -17,6 +17,22 @@ public struct BridgePorts: Sendable, Hashable {
         }
     }
 
+    /// The port of this node's request proxy: its TCP packets bear the addresses of the clients for which it asks. Its
+    /// hardware address stays its own.
+    public struct Proxy: Sendable, Hashable {
+        /// Interface index.
+        public var port: UInt32
+        /// The bits of a frame's mark that say that it must go to the proxy.
+        public var mask: UInt32
+        /// Their value then.
+        public var mark: UInt32
+        public init(port: UInt32, mask: UInt32, mark: UInt32) {
+            self.port = port
+            self.mask = mask
+            self.mark = mark
+        }
+    }
+
     /// By interface index.
     public var pods: [UInt32: Pod] = [:]
     /// Addresses of pods that are not behind a bridge port: no frame may come from them.
@@ -28,6 +44,8 @@ public struct BridgePorts: Sendable, Hashable {
     public var open: Set<UInt32>?
     /// Whether frames that leave through a pod's port are marked for the hooks of IPv4 and IPv6 (``PortMark``).
     public var areMarked = false
+    /// Nil if the request proxy is not behind one of these ports.
+    public var proxy: Proxy?
 
     public init() {}
 

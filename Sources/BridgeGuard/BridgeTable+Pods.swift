@@ -147,12 +147,18 @@ extension BridgeTable {
                 .verdict(.accept),
             ])
         }
+        // The receiver's policy judges these, and not that of the proxy behind the port. They keep their mark.
+        let toProxy = [ports.proxy].compactMap(\.self).map { proxy in
+            TableRule([
+                .masked(.mark, mask: Self.key(proxy.mask), value: Self.key(proxy.mark)), .verdict(.accept),
+            ])
+        }
         let isMarked = Term.masked(
             .mark, mask: Self.key(PortMark.mask), value: Self.key(PortMark.base))
         return [
             TableChain(
                 Name.forward, hook: .forward,
-                rules: [
+                rules: toProxy + [
                     TableRule([.masked(.hardwareDestination, mask: group, value: group), toMark]),
                     own(.ipv4), own(.ipv6), TableRule([Self.ip4, toMark]), TableRule([Self.ip6, toMark]),
                 ]),

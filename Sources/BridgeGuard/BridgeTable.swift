@@ -144,8 +144,19 @@ package struct BridgeTable {
                         .member([.source(.ipv6)], of: Name.known(.ipv6), negated: true), .verdict(.go(Name.ipv6)),
                     ], comment: "An address without a known owner"),
                 TableRule([Self.ip6, Self.isUnspecified, .verdict(.go(Name.ipv6))]),
-                TableRule(Self.drop),
-            ])
+            ] + proxySources + [TableRule(Self.drop)])
+    }
+
+    /// The request proxy sends with its clients' addresses.
+    private var proxySources: [TableRule] {
+        guard let proxy = ports.proxy, ports.pods[proxy.port] != nil else { return [] }
+        return [(Self.ip4, Name.ipv4), (Self.ip6, Name.ipv6)].map { family, chain in
+            TableRule(
+                [
+                    Self.equals(.interface, Self.key(proxy.port)), family, .transportProtocol(.tcp),
+                    .verdict(.go(chain)),
+                ], comment: "The request proxy sends for others")
+        }
     }
 
     private var arp: TableChain {

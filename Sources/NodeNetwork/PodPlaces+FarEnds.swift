@@ -53,6 +53,15 @@ extension NetworkState {
         return (Set(hardware), Set(addresses))
     }
 
+    /// The bridges with these indices, and all of their ports.
+    public func bridges(of indices: some Sequence<UInt32>) -> [(bridge: Link, ports: Set<UInt32>)] {
+        Set(indices).sorted().compactMap { index in
+            links[index].map { bridge in
+                (bridge, Set(links.values.lazy.filter { $0.master == index }.map(\.index)))
+            }
+        }
+    }
+
     /// Every port of every bridge.
     public var allBridgePorts: Set<UInt32> {
         Set(links.values.lazy.filter { self.bridge(of: $0) != nil }.map(\.index))

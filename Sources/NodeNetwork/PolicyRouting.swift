@@ -22,28 +22,42 @@ public struct PolicyRouting: ~Copyable {
     }
 
     /// The family's rules that match by the mark alone.
-    public mutating func rules(_ family: AddressFamily) throws(NodeNetworkError) -> [MarkRule] {
+    ///
+    /// - Parameter isOwn: only those that Bulkhead has added.
+    public mutating func rules(_ family: AddressFamily, isOwn: Bool = false) throws(NodeNetworkError) -> [MarkRule] {
         var header = fib_rule_hdr()
         header.family = family.number
         return try read(RTM_GETRULE, header, "read the routing rules") { answer in
-            if case .rule(let rule) = answer { rule } else { nil }
+            if case .rule(let rule, let own) = answer, own || !isOwn { rule } else { nil }
         }
     }
 
     /// The routes of a table, for one family. Routes of kinds that ``TableRoute`` does not have are left out.
-    public mutating func routes(of table: UInt32, _ family: AddressFamily) throws(NodeNetworkError) -> [TableRoute] {
+    ///
+    /// - Parameters:
+    ///   - table: nil for all tables.
+    ///   - isOwn: only those that Bulkhead has added.
+    public mutating func routes(
+        of table: UInt32?, _ family: AddressFamily, isOwn: Bool = false
+    ) throws(NodeNetworkError) -> [TableRoute] {
         var header = rtmsg()
         header.rtm_family = family.number
-        return try read(RTM_GETROUTE, header, "read the routes of table \(table)", table: table) { answer in
-            if case .route(let route) = answer, route.table == table { route } else { nil }
+        return try read(RTM_GETROUTE, header, "read the routing tables", table: table) { answer in
+            guard case .route(let route, let own) = answer, own || !isOwn, table ?? route.table == route.table else {
+                return nil
+            }
+            return route
         }
     }
 
     /// Adds a rule, unless it is there.
-    public mutating func add(_ rule: MarkRule) throws(NodeNetworkError) {
+    ///
+    /// - Returns: whether it was not there.
+    @discardableResult
+    public mutating func add(_ rule: MarkRule) throws(NodeNetworkError) -> Bool {
         sequence += 1
         let message = RouteMessage(RTM_NEWRULE, flags: NLM_F_CREATE | NLM_F_EXCL, sequence: sequence, rule)
-        try change(message, "add the routing rule '\(rule)'", unless: [EEXIST])
+        return try change(message, "add the routing rule '\(rule)'", unless: [EEXIST])
     }
 
     /// Removes a rule, if it is there.
@@ -67,16 +81,18 @@ public struct PolicyRouting: ~Copyable {
         try change(message, "remove the route '\(route)'", unless: [ENOENT, ESRCH, ENODEV])
     }
 
+    /// Returns false if the kernel answers with an accepted error.
+    @discardableResult
     private func change(
         _ message: RouteMessage, _ operation: String, unless accepted: [Int32]
-    ) throws(NodeNetworkError) {
+    ) throws(NodeNetworkError) -> Bool {
         let sent = bh_netlink_send(socket.descriptor, message.bytes, message.bytes.count)
         guard sent == 0 else { throw .system(operation: operation, code: -sent) }
         while true {
             for answer in try socket.wait(operation, RouteAnswer.parse) {
                 guard case .ended(sequence, let code) = answer else { continue }
                 guard code == 0 || accepted.contains(code) else { throw .system(operation: operation, code: code) }
-                return
+                return code == 0
             }
         }
     }

@@ -6,8 +6,9 @@ import NetworkTypes
 
 /// One message of the answer to a ``RouteMessage``. Pure: bytes in, values out.
 public enum RouteAnswer: Sendable, Hashable {
-    case rule(MarkRule)
-    case route(TableRoute)
+    /// `isOwn`: Bulkhead has added it.
+    case rule(MarkRule, isOwn: Bool)
+    case route(TableRoute, isOwn: Bool)
     /// The request with this number is answered: 0 for success, or an errno; EINTR for a dump whose content is
     /// inconsistent.
     case ended(sequence: UInt32, code: Int32)
@@ -39,37 +40,38 @@ public enum RouteAnswer: Sendable, Hashable {
             return .ended(sequence: header.nlmsg_seq, code: isInterrupted ? EINTR : code)
         case Int(NLMSG_ERROR):
             return .ended(sequence: header.nlmsg_seq, code: -(try body.load(Int32.self, "error code")))
-        case RTM_NEWRULE: return try rule(body).map { .rule($0) } ?? .other
-        case RTM_NEWROUTE: return try route(body).map { .route($0) } ?? .other
+        case RTM_NEWRULE: return try rule(body) ?? .other
+        case RTM_NEWROUTE: return try route(body) ?? .other
         default: return .other
         }
     }
 
     /// Nil for a rule that matches by more than the mark, or does not lead to a table.
-    private static func rule(_ body: NetlinkBytes) throws(NetlinkFormatError) -> MarkRule? {
+    private static func rule(_ body: NetlinkBytes) throws(NetlinkFormatError) -> RouteAnswer? {
         let header = try body.load(fib_rule_hdr.self, "rule header")
         guard let family = AddressFamilyNumber.family(header.family), header.action == UInt8(FR_ACT_TO_TBL),
             header.src_len == 0, header.dst_len == 0, header.tos == 0, header.flags & UInt32(FIB_RULE_INVERT) == 0
         else { return nil }
         var rule = MarkRule(family, priority: 0, mark: 0, mask: 0, table: UInt32(header.table))
-        var isByMarkAlone = true
+        var (isByMarkAlone, isOwn) = (true, false)
         try body.forEachAttribute(from: MemoryLayout<fib_rule_hdr>.size) { type, payload throws(NetlinkFormatError) in
             switch type {
             case Int(FRA_PRIORITY): rule.priority = try payload.load(UInt32.self, "priority")
             case Int(FRA_FWMARK): rule.mark = try payload.load(UInt32.self, "mark")
             case Int(FRA_FWMASK): rule.mask = try payload.load(UInt32.self, "mask")
             case Int(FRA_TABLE): rule.table = try payload.load(UInt32.self, "table")
+            case Int(FRA_PROTOCOL): isOwn = try payload.load(UInt8.self, "owner") == RouteOwner.number
             case Int(FRA_IIFNAME), Int(FRA_OIFNAME), Int(FRA_TUN_ID), Int(FRA_L3MDEV), Int(FRA_UID_RANGE),
                 Int(FRA_IP_PROTO), Int(FRA_SPORT_RANGE), Int(FRA_DPORT_RANGE):
                 isByMarkAlone = false
             default: break
             }
         }
-        return isByMarkAlone && rule.mask != 0 ? rule : nil
+        return isByMarkAlone && rule.mask != 0 ? .rule(rule, isOwn: isOwn) : nil
     }
 
     /// Nil for routes with several next hops, and of kinds that ``TableRoute`` does not have.
-    private static func route(_ body: NetlinkBytes) throws(NetlinkFormatError) -> TableRoute? {
+    private static func route(_ body: NetlinkBytes) throws(NetlinkFormatError) -> RouteAnswer? {
         let header = try body.load(rtmsg.self, "route header")
         guard let family = AddressFamilyNumber.family(header.rtm_family),
             header.rtm_flags & UInt32(RTM_F_CLONED) == 0
@@ -99,6 +101,8 @@ public enum RouteAnswer: Sendable, Hashable {
         default: return nil
         }
         let destination = CIDR(network, prefixLength: Int(header.rtm_dst_len))
-        return TableRoute(destination, table: table, target, metric: metric)
+        return .route(
+            TableRoute(destination, table: table, target, metric: metric),
+            isOwn: header.rtm_protocol == RouteOwner.number)
     }
 }

@@ -66,6 +66,7 @@ extension RouteMessage {
         append(Int(FRA_FWMARK), rule.mark)
         append(Int(FRA_FWMASK), rule.mask)
         append(Int(FRA_TABLE), rule.table)
+        append(Int(FRA_PROTOCOL), [RouteOwner.number])
     }
 
     /// A request about a route: RTM_NEWROUTE or RTM_DELROUTE.
@@ -73,7 +74,7 @@ extension RouteMessage {
         var header = rtmsg()
         header.rtm_family = route.destination.family.number
         header.rtm_dst_len = route.destination.prefixLength
-        header.rtm_protocol = TableRoute.protocolNumber
+        header.rtm_protocol = RouteOwner.number
         header.rtm_type = route.target.type
         header.rtm_scope = route.target.scope
         if case .link(_, via: .some) = route.target { header.rtm_flags = UInt32(RTNH_F_ONLINK) }
@@ -91,9 +92,11 @@ extension RouteMessage {
     }
 }
 
-extension TableRoute {
-    /// RTPROT_STATIC: routing daemons leave such routes alone.
-    static let protocolNumber = UInt8(RTPROT_STATIC)
+/// Who has added a rule or a route (RTA_PROTOCOL, FRA_PROTOCOL).
+enum RouteOwner {
+    /// Bulkhead. No number of a routing daemon (linux/rtnetlink.h), so that all of them leave it alone, and what an
+    /// earlier run added is known.
+    static let number: UInt8 = 66
 }
 
 extension TableRoute.Target {

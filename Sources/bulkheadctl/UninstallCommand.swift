@@ -7,6 +7,7 @@ import DatapathEBPF
 import DatapathNFTables
 import Glibc
 import NodeNetwork
+import RequestSteering
 
 struct UninstallCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -45,10 +46,11 @@ struct UninstallCommand: ParsableCommand {
         let removed =
             try directories.installation.remove() + EBPFDatapath.uninstall(bpffs: bpffs, withUnpinned: listsLinks)
             + NFTablesDatapath.uninstall()
-            + BridgeSourceCheck.uninstall()
+            + BridgeSourceCheck.uninstall() + RequestSteering.uninstall()
         var left =
             try directories.installation.installed() + EBPFDatapath.installed(bpffs: bpffs, withUnpinned: listsLinks)
             + NFTablesDatapath.installed() + BridgeSourceCheck.installed()
+            + RequestSteering.installed()
         if !listsLinks {
             left.append("links that are not pinned in \(bpffs), if any: listing them requires CAP_SYS_ADMIN")
         }

@@ -13,6 +13,7 @@ import Logging
 import Manifests
 import NIOCore
 import NodeNetwork
+import RequestSteering
 import ServiceLifecycle
 
 /// What the daemon does once its process is set up.
@@ -50,6 +51,7 @@ struct Run {
             + EBPFDatapath.uninstall(bpffs: command.bpffs, withUnpinned: listsLinks)
             + NFTablesDatapath.uninstall()
             + BridgeSourceCheck.uninstall()
+            + RequestSteering.uninstall()
         for name in removed { logger.info("removed", metadata: ["object": "\(name)"]) }
         return 0
     }
