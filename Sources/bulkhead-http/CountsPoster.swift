@@ -33,7 +33,7 @@ struct CountsPoster: Sendable {
                     "Content-Length": "\(body.readableBytes)", "Connection": "close",
                 ])
             try await outbound.write(.head(head))
-            try await outbound.write(.body(body))
+            try await outbound.write(.body(.byteBuffer(body)))
             try await outbound.write(.end(nil))
             for try await part in inbound {
                 if case .head(let head) = part { return (200..<300).contains(head.status.code) }

@@ -5,7 +5,7 @@ import NIOPosix
 import RequestPolicy
 
 /// A connection to the daemon as a client.
-typealias DaemonConnection = NIOAsyncChannel<HTTPClientResponsePart, HTTPPart<HTTPRequestHead, ByteBuffer>>
+typealias DaemonConnection = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
 
 extension ClientBootstrap {
     /// Connects to the daemon's socket. A connection without a byte for this time is closed.
