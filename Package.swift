@@ -40,6 +40,7 @@ let package = Package(
         .executable(name: "bulkheadd", targets: ["bulkheadd"]),
         .executable(name: "bulkheadctl", targets: ["bulkheadctl"]),
         .executable(name: "bulkhead-cni", targets: ["bulkhead-cni"]),
+        .executable(name: "bulkhead-http", targets: ["bulkhead-http"]),
     ],
     dependencies: [
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
@@ -182,6 +183,13 @@ let package = Package(
                 "KubernetesClient", "NodeNetwork", "ChainedCNI", "CNIInstallation", "CLinuxShim", "BridgeGuard",
                 "RequestSteering",
                 argumentParser, logging, lifecycle, nioCore,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "bulkhead-http",
+            dependencies: [
+                "ControlProtocol", "Documents", "Netfilter", "NetworkTypes", "NodeNetwork", "PrometheusText",
+                "RequestDecider", "RequestPolicy", "SPOP", argumentParser, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: strict),
         .executableTarget(

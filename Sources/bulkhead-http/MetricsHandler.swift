@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import PrometheusText
+import RequestDecider
+
+/// Serves `GET /metrics` for Prometheus and `GET /healthz` for the kubelet.
+final class MetricsHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let decider: SharedDecider
+    private var path = ""
+    init(_ decider: SharedDecider) { self.decider = decider }
+
+    static func bind(
+        _ address: SocketAddress, _ decider: SharedDecider, _ group: any EventLoopGroup
+    ) async throws -> any Channel {
+        try await ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(IdleStateHandler(allTimeout: .seconds(60)))
+                    try channel.pipeline.syncOperations.addHandler(CloseWhenIdle())
+                    try channel.pipeline.syncOperations.configureHTTPServerPipeline()
+                    try channel.pipeline.syncOperations.addHandler(MetricsHandler(decider))
+                }
+            }.bind(to: address).get()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head): path = head.uri
+        case .body: break
+        case .end: answer(context)
+        }
+    }
+
+    private func answer(_ context: ChannelHandlerContext) {
+        let status: HTTPResponseStatus
+        let text: String
+        switch path {
+        case "/metrics": (status, text) = (.ok, PrometheusText.text(of: decider.facts.families))
+        case "/healthz": (status, text) = decider.policy == nil ? (.serviceUnavailable, "no policy\n") : (.ok, "ok\n")
+        default: (status, text) = (.notFound, "not found\n")
+        }
+        let body = context.channel.allocator.buffer(string: text)
+        let headers: HTTPHeaders = [
+            "Content-Type": path == "/metrics" ? PrometheusText.contentType : "text/plain",
+            "Content-Length": "\(body.readableBytes)",
+        ]
+        context.write(wrapOutboundOut(.head(.init(version: .http1_1, status: status, headers: headers))), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
+
+extension SharedDecider.Facts {
+    fileprivate var families: [MetricFamily] {
+        counters.families + [
+            .gauge("bulkhead_http_proxy_connections", "Connections on which HAProxy asks.", connections),
+            .gauge("bulkhead_http_endpoints", "Pods whose requests are decided.", endpoints),
+            .gauge("bulkhead_http_has_policy", "Whether a policy is known.", generation != nil),
+            .gauge(
+                "bulkhead_http_policy_silence_seconds",
+                "Seconds since the daemon's last word, which it sends every five seconds; -1 before the first.",
+                silence ?? -1),
+            .counter(
+                "bulkhead_http_unprinted_lines_total", "Denied requests without a line in the log.", unprinted),
+        ]
+    }
+}

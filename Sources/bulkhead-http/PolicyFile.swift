@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import Dispatch
+import Glibc
+import RequestPolicy
+import Synchronization
+
+/// The file in which the last policy outlives the decider: a snapshot in the daemon's own lines, with their checksum.
+final class PolicyFile: Sendable {
+    let path: String
+    private let queue = DispatchQueue(label: "policy file")
+    private let waiting = Mutex<RequestPolicy?>(nil)
+    /// Of the file. The daemon's snapshots for a node's pods are far below.
+    private static let sizeLimit = 512 << 20
+
+    init(path: String) { self.path = path }
+
+    /// Nil if there is none, or if it is damaged.
+    func read() -> RequestPolicy? {
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var facts = stat()
+        guard fstat(descriptor, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG, facts.st_size <= Self.sizeLimit else {
+            Decide.say("\(path) is not a file of limited size and is left alone")
+            return nil
+        }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = Glibc.read(descriptor, &piece, piece.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { break }
+            bytes += piece[..<count]
+        }
+        do throws(RequestPolicyError) {
+            return try RequestPolicyLines.policy(in: bytes)
+        } catch {
+            Decide.say("\(path) is of no use: \(error)")
+            return nil
+        }
+    }
+
+    /// Replaces the file soon; only the last of several policies is written.
+    func write(_ policy: RequestPolicy) {
+        let isQueued = waiting.withLock { waiting in
+            defer { waiting = policy }
+            return waiting != nil
+        }
+        if isQueued { return }
+        queue.async {
+            let policy = self.waiting.withLock { waiting in
+                defer { waiting = nil }
+                return waiting
+            }
+            if let policy { self.replace(RequestPolicyChange(policy).bytes) }
+        }
+    }
+
+    private func replace(_ bytes: [UInt8]) {
+        let temporary = path + ".new"
+        unlink(temporary)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            Decide.say("\(temporary): \(String(cString: strerror(errno)))")
+            return
+        }
+        defer { close(descriptor) }
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { break }
+            rest = rest.dropFirst(count)
+        }
+        guard rest.isEmpty, fsync(descriptor) == 0, rename(temporary, path) == 0 else {
+            Decide.say("\(path): \(String(cString: strerror(errno)))")
+            return
+        }
+    }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Glibc
+import Netfilter
+import NetworkTypes
+import NodeNetwork
+
+/// Makes the pod's network namespace give every TCP connection to HAProxy, whatever its destination is.
+struct Prepare: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Prepares the network namespace of the request proxy's pod.",
+        discussion: """
+            Writes the nftables table 'inet bulkhead-tproxy', and rules and routes by which packets to any address are \
+            taken in. Needs NET_ADMIN in the namespace. Running it again changes nothing.
+            """)
+
+    @Option(help: ArgumentHelp("The port on which HAProxy listens on 127.0.0.1 and ::1.", valueName: "port"))
+    var port: UInt16 = 15001
+
+    @Option(help: ArgumentHelp("The routing table to use in the pod.", valueName: "number"))
+    var table: UInt32 = 100
+
+    func run() throws {
+        var routing = try PolicyRouting()
+        for family in AddressFamily.allCases {
+            try routing.set(TableRoute(defaultOf: family, table: table, .local(Self.loopback)))
+            try routing.add(
+                MarkRule(family, priority: 100, mark: Self.mark, mask: Self.mark, table: table))
+        }
+        let table = TableIdentity(
+            .inet, "bulkhead-tproxy", comment: "TCP to the request proxy, whatever its destination")
+        var contents = TableContents(table)
+        contents.chains["receive"] = TableChain(
+            "receive", hook: .init("prerouting", number: 0, priority: -150), rules: rules(own: Self.ownAddresses()))
+        _ = try NetfilterSocket().commit(Transaction(replacing: contents), to: table)
+        print("connections go to port \(port)")
+    }
+
+    /// Marks what the namespace takes in.
+    private static let mark: UInt32 = 1
+    /// The loopback device is the first of every network namespace.
+    private static let loopback: UInt32 = 1
+
+    private func rules(own: [IPAddress]) -> [TableRule] {
+        let bytes = withUnsafeBytes(of: Self.loopback) { Array($0) }
+        let take: [Term] = [
+            .setMarkBits(.packet, mask: Self.mark, value: Self.mark), .verdict(.accept),
+        ]
+        var rules = [
+            TableRule([.masked(.interface, mask: [0xff, 0xff, 0xff, 0xff], value: bytes), .verdict(.accept)])
+        ]
+        // Connections to the pod itself: probes and metrics.
+        rules += own.map { address in
+            TableRule([
+                .family(address.family), .within(.destination(address.family), CIDR(host: address)), .verdict(.accept),
+            ])
+        }
+        // Errors about the proxy's connections are for the clients' addresses, which the proxy bears.
+        rules.append(TableRule([.connectionState(.related)] + take))
+        rules.append(TableRule([.transportProtocol(.tcp), .transparentSocket] + take))
+        let listeners: [(AddressFamily, IPAddress)] = [
+            (.ipv4, IPAddress(v4: 0x7f00_0001)), (.ipv6, IPAddress(v6High: 0, low: 1)),
+        ]
+        rules += listeners.map { family, address in
+            TableRule(
+                [.family(family), .transportProtocol(.tcp), .redirectToProxy(address, port: port)] + take)
+        }
+        return rules
+    }
+
+    /// The addresses of the pod's interfaces, without the loopback device's.
+    private static func ownAddresses() -> [IPAddress] {
+        var first: UnsafeMutablePointer<ifaddrs>?
+        guard getifaddrs(&first) == 0 else { return [] }
+        defer { freeifaddrs(first) }
+        var result: [IPAddress] = []
+        var next = first
+        while let entry = next?.pointee {
+            next = entry.ifa_next
+            guard let address = entry.ifa_addr, entry.ifa_flags & UInt32(IFF_LOOPBACK) == 0 else { continue }
+            switch Int32(address.pointee.sa_family) {
+            case AF_INET:
+                address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+                    result.append(IPAddress(v4: UInt32(bigEndian: $0.pointee.sin_addr.s_addr)))
+                }
+            case AF_INET6:
+                address.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { address in
+                    let bytes = withUnsafeBytes(of: address.pointee.sin6_addr) { Array($0) }
+                    let halves = [bytes[..<8], bytes[8...]].map { $0.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
+                    result.append(IPAddress(v6High: halves[0], low: halves[1]))
+                }
+            default: break
+            }
+        }
+        return result
+    }
+}
