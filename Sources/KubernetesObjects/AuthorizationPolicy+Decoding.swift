@@ -67,7 +67,7 @@ extension AuthorizationPolicy {
             context.field("rules", of: spec) { context, node in
                 context.list(node) { AuthorizationRule.decode($1, action, in: &$0) }
             } ?? []
-        if action == .deny, spec["rules"]?.isEmpty ?? true {
+        if spec["action"]?.string == Action.deny.rawValue, spec["rules"]?.isEmpty ?? true {
             context.at("rules") {
                 $0.failIfStrict(
                     spec["rules"] ?? spec, "a policy with the action DENY and no rules denies nothing",

@@ -34,7 +34,8 @@ import WorldKit
     @Test(arguments: [
         Row("inventory 8080", .dependsOnRequest), Row("inventory 8080 POST /shoes", .allow),
         Row("inventory 8080 GET /shoes", .deny), Row("inventory 8080 POST /admin/x", .deny),
-        Row("inventory 8080 POST /admin/../shoes", .allow), Row("inventory 8080 POST /%61dmin", .deny),
+        Row("inventory 8080 POST /info/../shoes", .allow), Row("inventory 8080 POST /admin/../shoes", .deny),
+        Row("inventory 8080 POST /%61dmin", .deny),
         Row("inventory 8081 POST /admin", .allow), Row("storefront 8080", .dependsOnRequest),
         Row("storefront 8080 POST /shoes", .deny), Row("storefront 8081", .deny),
         Row("collector 9090", .allow), Row("collector 8080", .deny), Row("inventory 6060", .deny),
