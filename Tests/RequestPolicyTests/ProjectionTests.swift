@@ -70,7 +70,7 @@ import Testing
         var handedOver = 0
         for _ in 0..<400 {
             var compiler = PolicyCompiler()
-            _ = compiler.apply(change(&generator))
+            _ = compiler.compile(change(&generator))
             let compiled = compiler.policy
             let policy = try RequestPolicyLines.policy(
                 in: RequestPolicyChange(RequestPolicy(compiled, generation: 3)).bytes)
