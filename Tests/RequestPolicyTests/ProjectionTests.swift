@@ -71,7 +71,7 @@ import Testing
         for _ in 0..<400 {
             var compiler = PolicyCompiler()
             _ = compiler.compile(change(&generator))
-            let compiled = compiler.policy
+            let compiled = compiler.compiled
             let policy = try RequestPolicyLines.policy(
                 in: RequestPolicyChange(RequestPolicy(compiled, generation: 3)).bytes)
             #expect(policy == RequestPolicy(compiled, generation: 3))
