@@ -70,8 +70,8 @@ import Testing
         var handedOver = 0
         for _ in 0..<400 {
             var compiler = PolicyCompiler()
-            _ = compiler.apply(change(&generator))
-            let compiled = compiler.policy
+            _ = compiler.compile(change(&generator))
+            let compiled = compiler.compiled
             let policy = try RequestPolicyLines.policy(
                 in: RequestPolicyChange(RequestPolicy(compiled, generation: 3)).bytes)
             #expect(policy == RequestPolicy(compiled, generation: 3))
