@@ -299,6 +299,11 @@ let package = Package(
                 "PolicyModel", "NetworkTypes", "Netfilter", "NetworkKit", "WorldKit",
             ]),
         tests("PrometheusTextTests", ["PrometheusText"]),
+        tests("RequestsTests", ["Requests", "PolicyModel"]),
+        tests("SPOPTests", ["SPOP"]),
+        tests(
+            "RequestPolicyTests",
+            ["RequestPolicy", "CompiledPolicy", "PolicyCompiler", "PolicyModel", "NetworkTypes", "Requests"]),
         tests("FlowTelemetryTests", ["FlowTelemetry"]),
         tests("ControlProtocolTests", ["ControlProtocol", "NetworkTypes", "PolicyModel", "Requests"]),
         tests(

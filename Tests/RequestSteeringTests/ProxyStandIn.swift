@@ -45,10 +45,16 @@ struct ProxyStandIn: ~Copyable {
         try pod.namespace.run {
             try Self.lead()
         }
-        process = try pod.namespace.start(["haproxy", "-db", "-f", file])
-        try NetClock.wait("the proxy's listener", seconds: 5) {
-            try pod.namespace.command("ss", "-tlnH").contains(":\(Self.port)")
+        let started = try pod.namespace.start(["haproxy", "-db", "-f", file])
+        do {
+            try NetClock.wait("the proxy's listener", seconds: 5) {
+                try pod.namespace.command("ss", "-tlnH").contains(":\(Self.port)")
+            }
+        } catch {
+            try started.stop(SIGKILL)
+            throw error
         }
+        process = started
     }
 
     func stop() throws { try process.stop(SIGKILL) }

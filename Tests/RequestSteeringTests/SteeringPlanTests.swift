@@ -55,13 +55,16 @@ struct SteeringPlanTests {
         var delta = CompiledDelta()
         delta.addedPrograms = [ProgramID(rawValue: 1)]
         var steered = SteeredPorts()
-        #expect(!steered.take(delta, of: policy))
+        let step1 = steered.take(delta, of: policy)
+        #expect(!step1)
         let reading = Self.policy([CellAction](repeating: .handOver, count: 8))
-        #expect(steered.take(delta, of: reading))
+        let step2 = steered.take(delta, of: reading)
+        #expect(step2)
         #expect(steered.ports(of: reading)[Self.server] == [.all])
         var removal = CompiledDelta()
         removal.removedPrograms = [ProgramID(rawValue: 1)]
-        #expect(steered.take(removal, of: reading))
+        let step3 = steered.take(removal, of: reading)
+        #expect(step3)
         #expect(steered.ports(of: reading).isEmpty)
     }
 
