@@ -20,8 +20,8 @@ struct RouteAnswerTests {
         + [8, 0, 15, 0, 0x91, 0x23, 0, 0, 8, 0, 6, 0, 100, 0, 0, 0]
         + [8, 0, 5, 0, 192, 0, 2, 7, 8, 0, 4, 0, 5, 0, 0, 0]
 
-    private static func parse(_ bytes: [UInt8]) throws(NodeNetworkError) -> [RouteAnswer] {
-        try bytes.withUnsafeBytes { raw throws(NodeNetworkError) in try RouteAnswer.parse(raw) }
+    private static func parse(_ bytes: [UInt8]) throws -> [RouteAnswer] {
+        try bytes.withUnsafeBytes { try RouteAnswer.parse($0) }
     }
 
     /// The length of the message's header follows from its bytes.

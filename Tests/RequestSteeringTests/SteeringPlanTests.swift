@@ -55,13 +55,16 @@ struct SteeringPlanTests {
         var delta = CompiledDelta()
         delta.addedPrograms = [ProgramID(rawValue: 1)]
         var steered = SteeredPorts()
-        #expect(!steered.take(delta, of: policy))
+        let changes = steered.take(delta, of: policy)
+        #expect(!changes)
         let reading = Self.policy([CellAction](repeating: .handOver, count: 8))
-        #expect(steered.take(delta, of: reading))
+        let reads = steered.take(delta, of: reading)
+        #expect(reads)
         #expect(steered.ports(of: reading)[Self.server] == [.all])
         var removal = CompiledDelta()
         removal.removedPrograms = [ProgramID(rawValue: 1)]
-        #expect(steered.take(removal, of: reading))
+        let ends = steered.take(removal, of: reading)
+        #expect(ends)
         #expect(steered.ports(of: reading).isEmpty)
     }
 
