@@ -21,7 +21,7 @@ struct RouteAnswerTests {
         + [8, 0, 5, 0, 192, 0, 2, 7, 8, 0, 4, 0, 5, 0, 0, 0]
 
     private static func parse(_ bytes: [UInt8]) throws -> [RouteAnswer] {
-        try bytes.withUnsafeBytes { raw in try RouteAnswer.parse(raw) }
+        try bytes.withUnsafeBytes { try RouteAnswer.parse($0) }
     }
 
     /// The length of the message's header follows from its bytes.

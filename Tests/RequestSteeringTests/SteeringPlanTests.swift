@@ -55,16 +55,16 @@ struct SteeringPlanTests {
         var delta = CompiledDelta()
         delta.addedPrograms = [ProgramID(rawValue: 1)]
         var steered = SteeredPorts()
-        let step1 = steered.take(delta, of: policy)
-        #expect(!step1)
+        let changes = steered.take(delta, of: policy)
+        #expect(!changes)
         let reading = Self.policy([CellAction](repeating: .handOver, count: 8))
-        let step2 = steered.take(delta, of: reading)
-        #expect(step2)
+        let reads = steered.take(delta, of: reading)
+        #expect(reads)
         #expect(steered.ports(of: reading)[Self.server] == [.all])
         var removal = CompiledDelta()
         removal.removedPrograms = [ProgramID(rawValue: 1)]
-        let step3 = steered.take(removal, of: reading)
-        #expect(step3)
+        let ends = steered.take(removal, of: reading)
+        #expect(ends)
         #expect(steered.ports(of: reading).isEmpty)
     }
 
