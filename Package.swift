@@ -162,7 +162,8 @@ let package = Package(
             "ControlSocket",
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "Manifests", "FlowTelemetry",
-                "ControlProtocol", "Requests", "RequestPolicy", "PrometheusText", "CLinuxShim", "PolledThread", hummingbirdCore, logging, lifecycle,
+                "ControlProtocol", "Requests", "RequestPolicy", "PrometheusText", "CLinuxShim", "PolledThread",
+                hummingbirdCore, logging, lifecycle,
                 nioCore, nioPosix,
             ]),
         module(
@@ -196,7 +197,8 @@ let package = Package(
             name: "bulkheadctl",
             dependencies: [
                 "CommandOptions", "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "ClusterVerdicts",
-                "Manifests", "Requests", "PolicyResolver", "ControlProtocol", "DatapathEBPF", "DatapathNFTables", "NodeNetwork", "BridgeGuard", "RequestSteering",
+                "Manifests", "Requests", "PolicyResolver", "ControlProtocol", "DatapathEBPF", "DatapathNFTables",
+                "NodeNetwork", "BridgeGuard", "RequestSteering",
                 argumentParser, yams, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: strict),

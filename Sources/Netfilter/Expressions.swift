@@ -23,18 +23,14 @@ struct Expressions {
             compare(NFT_CMP_EQ, [term == .replyDirection ? 1 : 0])
         case .destinationNAT(let isDone):
             connectionBits(NFT_CT_STATUS, UInt32(IPS_DST_NAT.rawValue), areSet: isDone)
-        case .toOwnNode:
-            load(.outInterface, 0)
-            compare(NFT_CMP_EQ, [0, 0, 0, 0])
+        case .toOwnNode: compare(NFT_CMP_EQ, whole: .outInterface, [0, 0, 0, 0])
         case .portMark(let isThere): portMark(isThere)
         case .headerWords(let count): networkByte(0, mask: 0x0f, NFT_CMP_GT, count)
         case .sourceRouteByte(let offset): networkByte(20 + offset, mask: 0xf5, NFT_CMP_EQ, 0x81)
         case .routingHeader: isThere(UInt8(IPPROTO_ROUTING))
         case .transportProtocol(let number): isEqual(NFT_META_L4PROTO, number.rawValue)
         case .destinationPort(let range): destinationPort(range)
-        case .hasDestinationPort:
-            load(.destinationPort, 0)
-            compare(NFT_CMP_GTE, [0, 0])
+        case .hasDestinationPort: compare(NFT_CMP_GTE, whole: .destinationPort, [0, 0])
         case .member(let fields, let set, let negated):
             lookUp(fields, set, flags: negated ? UInt32(NFT_LOOKUP_F_INV) : 0)
         case .dispatch(let fields, let map): lookUp(fields, map, toVerdict: true)
@@ -47,9 +43,7 @@ struct Expressions {
             load(field, 0)
             if !mask.allSatisfy({ $0 == 0xff }) { bitwise(mask) }
             compare(NFT_CMP_EQ, value)
-        case .differs(let field, let value):
-            load(field, 0)
-            compare(NFT_CMP_NEQ, value)
+        case .differs(let field, let value): compare(NFT_CMP_NEQ, whole: field, value)
         case .setMark(let mark): set(mark: mark)
         case .setMarkBits(let owner, let mask, let value): setBits(owner, mask, value)
         case .write(let part, let value): write(part, value)
@@ -64,6 +58,11 @@ struct Expressions {
             reject(NFT_REJECT_ICMPX_UNREACH, code: UInt8(NFT_REJECT_ICMPX_ADMIN_PROHIBITED.rawValue))
         case .verdict(let verdict): immediate(verdict)
         }
+    }
+
+    private func compare(_ comparison: nft_cmp_ops, whole field: Field, _ value: [UInt8]) {
+        load(field, 0)
+        compare(comparison, value)
     }
 
     private func isEqual(_ key: nft_meta_keys, _ value: UInt8) {

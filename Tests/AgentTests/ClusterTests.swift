@@ -66,7 +66,7 @@ import Testing
         var status = await fixture.agent.status()
         #expect(await fixture.agent.health().behind.count == 1)
         #expect(status.cluster?.complete == false && status.cluster?.keepsPrevious == true && !status.healthy)
-        #expect(status.cluster?.server == "https://127.0.0.1:1" && status.cluster?.watches.count == 7)
+        #expect(status.cluster?.server == "https://127.0.0.1:1" && status.cluster?.watches.count == 8)
         let refused = await #expect(throws: ErrorAnswer.self) { _ = try await fixture.agent.resync() }
         #expect(refused?.error.code == .waitingForCluster && refused?.error.code.status == 503)
 

@@ -24,7 +24,9 @@ import Testing
 
     private static var program: Program {
         let peers = (1...2).map { PeerMatch.sets([PeerSetID(rawValue: $0)]) }
-        func cells(_ number: UInt32) -> Cell { Cell(.deny, by: RuleID(rawValue: number), neverDeniesItself: number == 3) }
+        func cells(_ number: UInt32) -> Cell {
+            Cell(.deny, by: RuleID(rawValue: number), neverDeniesItself: number == 3)
+        }
         let isolated = cells(3)
         let allowed = Cell(.allow, by: RuleID(rawValue: 2), neverDeniesItself: true)
         var program = Program(

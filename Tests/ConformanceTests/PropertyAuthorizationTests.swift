@@ -158,9 +158,6 @@ import WorldKit
             policies("conditions not read") {
                 for index in $0.rules.indices { $0.rules[index].conditions = [] }
             },
-            policies("unknown parts of rules not read") {
-                for index in $0.rules.indices { $0.rules[index].unknown = [] }
-            },
             policies("the root namespace is one like others") {
                 if $0.metadata.namespace == "infra" { $0.metadata.namespace = "elsewhere" }
             },

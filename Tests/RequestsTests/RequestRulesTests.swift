@@ -31,7 +31,8 @@ import Testing
         ([PathSegment.literal("a"), .one], "/a/b", true), ([.literal("a"), .one], "/a/", false),
         ([.literal("a"), .one], "/a/b/c", false), ([.literal("a"), .any], "/a/b/c", true),
         ([.literal("a"), .any], "/a/", true), ([.literal("a"), .any], "/a", false),
-        ([.literal("a"), .any, .literal("z")], "/a/b/c/z", true), ([.literal("a"), .any, .literal("z")], "/a/z", false),
+        ([.literal("a"), .any, .literal("z")], "/a/b/c/z", true),
+        ([.literal("a"), .any, .literal("z")], "/a/z", false),
         ([.one, .literal("b"), .any], "/a/b/c", true), ([.one], "a", false),
     ])
     func templatesMatchSegments(template: [PathSegment], path: String, matches: Bool) {

@@ -59,8 +59,9 @@ import Testing
             questions += agent.read(input[start..<min(start + 7, input.count)], output: &output)
         }
         #expect(questions.map(\.messages) == [[Self.message]] && !agent.isClosed)
-        #expect((try? SPOPFrame(Array(output[4...])))
-            == .agentHello(version: "2.0", maxFrameSize: 16380, capabilities: ["async"]))
+        #expect(
+            (try? SPOPFrame(Array(output[4...])))
+                == .agentHello(version: "2.0", maxFrameSize: 16380, capabilities: ["async"]))
         output = []
         #expect(agent.read([0, 0, 0, 1, 99], output: &output).isEmpty && agent.isClosed && !output.isEmpty)
     }

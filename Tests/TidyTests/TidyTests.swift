@@ -16,8 +16,9 @@ import Testing
 
     private static let pureModules: Set = [
         "NetworkTypes", "Documents", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "PolicyTranslation",
-        "ClusterState", "PolicyResolver", "CompiledPolicy", "Explanations", "PolicyCompiler", "PolicyPipeline",
-        "ClusterVerdicts", "KernelErrors", "Datapath", "KubernetesWatch", "ChainedCNI", "NetlinkAttributes",
+        "ClusterState", "PolicyResolver", "Requests", "CompiledPolicy", "Explanations", "PolicyCompiler",
+        "PolicyPipeline", "ClusterVerdicts", "KernelErrors", "Datapath", "KubernetesWatch", "ChainedCNI",
+        "NetlinkAttributes",
     ]
     /// Modules that come with the toolchain.
     private static let toolchain: Set = [
