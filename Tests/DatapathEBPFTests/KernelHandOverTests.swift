@@ -34,7 +34,7 @@ import Testing
             "nft", "-f", "-",
             input: "table inet steer\ndelete table inet steer\ntable inet steer { chain pre {\n"
                 + "type filter hook prerouting priority -90;\n"
-                + rules.replacing("; ", with: "\n").replacing(";", with: "\n") + "} }\n")
+                + rules.replacing("; ", with: "\n").replacing(";", with: "\n") + "}\n}\n")
     }
 
     /// Pod `proxy` opens a connection to pod `server` from the address of pod `client`.

@@ -63,29 +63,6 @@ import WorldKit
         let differing = marked.chains.filter { plain.chains[$0.key] != $0.value }.keys.sorted()
         #expect(differing == ["foreign-sources", "from-pods", "source-addresses"])
     }
-
-    @Test(arguments: 0..<20) func marksChangeWhatABuildFromScratchHas(seed: UInt64) {
-        var random = WorldRandom(seed: seed)
-        var compiler = PlanCompiler()
-        var policy = compiler.compile(.authorized(&random))
-        var tables = PolicyTables(policy)
-        for marks in [Self.marks, SteeringMarks(toProxy: 1), SteeringMarks(), Self.marks] {
-            let before = tables.contents
-            let step = tables.set(marks: marks)
-            #expect(before.applying(step) == tables.contents)
-            #expect(tables.contents == PolicyTables(policy, marks: marks).contents)
-            let next = compiler.compile(.authorized(&random))
-            let old = tables.contents
-            let change = tables.plan(CompiledDelta(from: policy, to: next), of: next)
-            policy = next
-            guard let change else {
-                tables = PolicyTables(policy, marks: marks)
-                continue
-            }
-            #expect(old.applying(change) == tables.contents)
-            #expect(tables.contents == PolicyTables(policy, marks: marks).contents)
-        }
-    }
 }
 
 extension PolicyPlan {

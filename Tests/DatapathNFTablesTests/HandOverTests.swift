@@ -38,7 +38,7 @@ import Testing
         try world.node.command(
             "nft", "-f", "-",
             input: "table inet steer\ndelete table inet steer\ntable inet steer { chain pre {\n"
-                + rules.map { $0 + "\n" }.joined() + "} }\n")
+                + rules.map { $0 + "\n" }.joined() + "}\n}\n")
     }
 
     /// Pod `proxy` opens a connection to pod `server` from the address of pod `client`.
