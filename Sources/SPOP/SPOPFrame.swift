@@ -7,7 +7,7 @@ public enum SPOPFrame: Sendable, Hashable {
     case haproxyHello(SPOPHello)
     /// HAProxy closes a connection.
     case haproxyDisconnect(SPOPStatus)
-    /// HAProxy asks: it waits for the acknowledgement of the same stream and frame.
+    /// HAProxy asks: it waits for the acknowledgment of the same stream and frame.
     case notify(stream: UInt64, frame: UInt64, [SPOPMessage])
     case agentHello(version: String, maxFrameSize: UInt32, capabilities: [String])
     case agentDisconnect(SPOPStatus)

@@ -150,7 +150,7 @@ extension SPOPReader {
         return result
     }
 
-    /// The actions of an acknowledgement, which only set variables.
+    /// The actions of an acknowledgment, which only set variables.
     fileprivate mutating func variables() throws(SPOPError) -> [SPOPVariable] {
         var result: [SPOPVariable] = []
         while !isAtEnd {
