@@ -49,7 +49,7 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    /// Reports about policies whose requests nobody decides about here.
+    /// Reports about policies whose requests no proxy decides about here.
     func requestReports() -> [ObjectReport] {
         noteRequests()
         guard let since = requests.missingSince, ContinuousClock.now - since >= settings.interfaceGrace else {

@@ -8,7 +8,7 @@ package struct PolicyRecord: Sendable, Equatable {
     package var subject: IndexedSubject
     package var isolates: Set<Direction>
     package var isInAudit: Bool
-    /// Whether its rules only tell of what they match.
+    /// Whether its rules only report what they match.
     package var isReport: Bool
     package var ingress: [IndexedRule]
     package var egress: [IndexedRule]

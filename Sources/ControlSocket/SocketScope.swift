@@ -30,7 +30,7 @@ public enum SocketScope: Sendable, Hashable {
         return rule
     }
 
-    /// The mode of the socket's file. The kernel lets nobody connect without write permission; who connects is then
+    /// The mode of the socket's file. The kernel refuses clients without write permission; who connects is then
     /// checked by ``peers``.
     var fileMode: mode_t {
         if case .requests(let users) = self, !users.isEmpty { 0o666 } else { 0o600 }

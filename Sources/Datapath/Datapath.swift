@@ -74,7 +74,7 @@ public struct TunnelGuard: Sendable, Hashable {
 public struct SteeringMarks: Sendable, Hashable {
     /// The packet goes to the proxy. 0: none does.
     public var toProxy: UInt32
-    /// The packet comes from the proxy, with the address of whomever the proxy speaks for. 0: none does.
+    /// The packet comes from the proxy, with its client's address. 0: none does.
     public var fromProxy: UInt32
     public init(toProxy: UInt32 = 0, fromProxy: UInt32 = 0) {
         self.toProxy = toProxy

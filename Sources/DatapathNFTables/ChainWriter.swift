@@ -169,7 +169,7 @@ struct ChainWriter {
         }
     }
 
-    /// Whoever meets all these terms. Nil: nobody does.
+    /// The peers that meet all these terms. Nil: none does.
     private func peerMatches(_ terms: [PeerTerm]) -> [[Term]]? {
         let limiting = terms.filter { !($0.isExcluded && $0.sets.isEmpty) }
         let found = limiting.compactMap { term in groups[term.sets.sorted()].map { (term, $0) } }

@@ -148,7 +148,7 @@ struct PeerGroup: Sendable {
         }
     }
 
-    /// The terms that match whatever is no peer among packets of one family.
+    /// The terms that match all but the peers among packets of one family.
     func exclusion(_ direction: Direction, _ family: AddressFamily) -> [Term] {
         inclusions(direction, family).flatMap { terms in terms.map(\.negated) }
     }

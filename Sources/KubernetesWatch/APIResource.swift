@@ -4,7 +4,7 @@ import KubernetesObjects
 /// One collection of the API that is followed: all objects of one kind, cluster-wide.
 public struct APIResource: Sendable, Hashable, CustomStringConvertible {
     public var kind: ObjectKind
-    /// `v1`, or `group/version`; where a server lacks it, the next of the kind's ``ObjectKind/apiVersions`` is asked for.
+    /// `v1`, or `group/version`; where a server lacks it, the next of the kind's ``ObjectKind/apiVersions`` follows.
     public var apiVersion: String
     /// As in paths and in RBAC rules: `pods`.
     public var name: String

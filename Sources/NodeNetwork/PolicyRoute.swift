@@ -37,7 +37,7 @@ public struct TableRoute: Sendable, Hashable {
         case link(UInt32, via: IPAddress?)
         /// To this network namespace itself, whatever the destination is. The link is usually the loopback device.
         case local(UInt32)
-        /// Nowhere: senders are told that the destination is unreachable.
+        /// Nowhere: senders learn that the destination is unreachable.
         case unreachable
     }
 

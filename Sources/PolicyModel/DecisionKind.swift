@@ -4,7 +4,7 @@
 public enum DecisionKind: String, Codable, Sendable, Hashable {
     /// A written rule.
     case rule
-    /// A written rule that only tells of what it matches.
+    /// A written rule that only reports what it matches.
     case report
     /// No rule matched, and policies isolate the pod in this direction.
     case isolation

@@ -2,7 +2,7 @@
 
 /// Pods by identity: the namespace and the service account that the pod runs as.
 ///
-/// An address that is no pod's has no identity: no condition matches it, and the negation of every condition does.
+/// An address of something other than a pod has no identity: no condition matches it, and the negation of every condition does.
 public struct PodIdentity: Sendable, Hashable {
     public var namespace: TextMatch
     public var account: TextMatch

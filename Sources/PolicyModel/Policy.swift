@@ -18,7 +18,7 @@ public struct Policy: Sendable, Hashable {
     public var ingress: [PolicyRule]
     public var egress: [PolicyRule]
     public var enforcement: Enforcement
-    /// Whether its rules only tell of what they match (Istio's action AUDIT). Such a policy is in audit.
+    /// Whether its rules only report what they match (Istio's action AUDIT). Such a policy is in audit.
     public var isReport: Bool
     /// The parts that were not understood, as sentences with the field's path. The rules already allow less because of
     /// them.

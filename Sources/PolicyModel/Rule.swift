@@ -68,7 +68,7 @@ public struct PolicyReference: Sendable, Hashable, Comparable, CustomStringConve
 public enum RuleIdentity: Sendable, Hashable {
     /// A written rule: `index` counts from 0 in its policy and direction.
     case rule(PolicyReference, Direction, index: Int, name: String?)
-    /// A written rule that only tells of what it matches (Istio's action AUDIT): `index` counts from 0 in its policy.
+    /// A written rule that only reports what it matches (Istio's action AUDIT): `index` counts from 0 in its policy.
     case report(PolicyReference, Direction, index: Int)
     /// No rule matched and these policies isolate the pod in this direction (ordered by name, not empty).
     case isolation(Direction, by: [PolicyReference])

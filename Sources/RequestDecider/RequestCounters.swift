@@ -73,7 +73,7 @@ public struct RequestCounters: Sendable {
         return body
     }
 
-    /// Takes back what could not be told.
+    /// Counts again what did not reach the daemon.
     public mutating func putBack(_ body: RequestCounts) {
         for count in body.counts {
             untold[Key(policy: count.policy, rule: count.rule, verdict: count.verdict), default: 0] += count.requests

@@ -25,7 +25,7 @@ public struct RequestDecider: Sendable {
         self.recordsAllowed = recordsAllowed
     }
 
-    /// What HAProxy is told, and what is worth a line in a log.
+    /// The answer for HAProxy, and what is worth a line in a log.
     public struct Answer: Sendable, Hashable {
         public var variables: [SPOPVariable]
         public var record: RequestCounts.Denied?

@@ -109,7 +109,7 @@ extension RequestPolicy {
         return rules(key).flowAnswer
     }
 
-    /// The answer for one request. About a destination of which nothing is known here no rule decides.
+    /// The answer for one request. No rule decides about an unknown destination.
     public func answer(
         from source: IPAddress, to destination: IPAddress, port: UInt16, _ request: HTTPRequest
     ) -> RequestDecision {

@@ -3,7 +3,7 @@ import CompiledPolicy
 import NetworkTypes
 import PolicyModel
 
-/// 128 bits of everything that decides in a ``RequestPolicy``. It shows a line that was lost or misread; it is no
+/// 128 bits of everything that decides in a ``RequestPolicy``. It shows a line that was lost or misread. It is not a
 /// protection from a daemon that lies.
 public struct RequestPolicyChecksum: Sendable, Hashable, CustomStringConvertible {
     public var high: UInt64 = 0

@@ -5,7 +5,7 @@ import PolicyModel
 /// One line of the document by which the daemon tells a decider its ``RequestPolicy``. Lines up to a commit belong
 /// together.
 public enum RequestPolicyLine: Sendable, Hashable {
-    /// Everything that was told before is void: a snapshot follows.
+    /// All earlier lines are void: a snapshot follows.
     case reset
     case setClass(UInt32, [PeerSetID])
     case removeClass(UInt32)

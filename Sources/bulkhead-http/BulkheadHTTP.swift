@@ -10,7 +10,7 @@ struct BulkheadHTTP: AsyncParsableCommand {
         abstract: "Decides about HTTP requests for the request proxy of one node.",
         discussion: """
             Runs beside HAProxy in the pod of the request proxy (deploy/requests). HAProxy parses requests and asks \
-            this program about each; bulkheadd tells it the policy.
+            this program about each; bulkheadd sends the policy.
             """,
         version: BuildVersion.text, subcommands: [Prepare.self, Decide.self])
 }

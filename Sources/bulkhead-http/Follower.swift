@@ -59,7 +59,7 @@ struct Follower: Sendable {
             } catch is CancellationError {
                 return
             } catch {
-                // The same cause is told once.
+                // The same cause is logged once.
                 if "\(error)" != told { Decide.say("\(path): \(error); the last policy stays in force") }
                 told = "\(error)"
             }

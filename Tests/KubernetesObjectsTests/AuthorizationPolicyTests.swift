@@ -114,7 +114,7 @@ func onlyAuthorization(
             read.allUnknown == [#"metadata.annotations["istio.io/dry-run"]: 'yes' is neither true nor false"#])
     }
 
-    /// Valid fields that cannot be carried out: the object counts, closed, and its author is told.
+    /// Valid fields that cannot be carried out: the object counts, closed, and a notice names them.
     @Test(arguments: [
         (
             #"{"rules": [{"from": [{"source": {"requestPrincipals": ["*"]}}]}]}"#,

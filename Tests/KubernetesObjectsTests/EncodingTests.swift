@@ -17,7 +17,7 @@ import WorldKit
         }
     }
 
-    /// What cannot be carried out is kept as well, and told of again.
+    /// What cannot be carried out is kept as well, and reported again.
     @Test func fieldsWithoutEffectAreKept() throws {
         let spec = """
             {"action": "DENY", "targetRefs": [{"group": "g", "kind": "Gateway", "name": "x"}],

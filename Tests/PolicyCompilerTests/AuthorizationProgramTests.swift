@@ -95,7 +95,7 @@ import Testing
             ["deny z", "allow a", "deny z", "deny z"]
         ),
         (
-            // An exclusion of nobody excludes nobody; a term of no set matches nobody.
+            // An exclusion of no set excludes no peer; a term of no set matches no peer.
             [authorization(rule("d", .deny, terms(([], true), ([1], false))), rule("e", .deny, terms(([], false))))],
             ["deny d", "allow nobody", "deny d", "allow nobody"]
         ),

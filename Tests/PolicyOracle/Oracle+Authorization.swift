@@ -45,7 +45,7 @@ extension Oracle {
         return answers.0?.allows == answers.1?.allows ? answers.1 : .refused
     }
 
-    /// Those that select the pod. What an AUDIT policy matches is told like what one in audit would deny.
+    /// Those that select the pod. What an AUDIT policy matches is reported like what one in audit would deny.
     func authorizationPolicies(for pod: Pod, withAudit: Bool) -> [AuthorizationPolicy] {
         authorizationPolicies.filter { policy in
             let home = policy.metadata.namespace
@@ -141,7 +141,7 @@ extension Oracle {
         if policy.action == .allow, !source.unknown.isEmpty { return false }
         let peer = owners[question.flow.source]
         func fits(_ values: [String], _ notValues: [String], _ isIt: (Pod, String) -> Bool) -> Bool {
-            // A source that is no pod has no identity: it matches none, and every negation.
+            // A source other than a pod has no identity: it matches none, and every negation.
             guard let peer else { return values.isEmpty }
             return (values.isEmpty || values.contains { isIt(peer, $0) }) && !notValues.contains { isIt(peer, $0) }
         }

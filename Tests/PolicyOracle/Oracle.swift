@@ -148,7 +148,7 @@ public struct Oracle: Sendable {
             }
             return authorized(pod, flow, request, isHairpin: isHairpin, withAudit: withAudit)
         }
-        // What would be denied is told of packets, whatever they carry.
+        // Audits report packets, whatever they carry.
         let enforced = decide(nil, withAudit: false)
         let audited = decide(nil, withAudit: true)
         let answer = request.map { decide($0, withAudit: false) } ?? enforced

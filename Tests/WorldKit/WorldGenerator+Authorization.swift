@@ -7,7 +7,7 @@ import PolicyOracle
 extension WorldPlan {
     static let accounts = ["default", "cart", "teller", "web"]
     static let trustDomains = ["cluster.local", "old.example"]
-    /// One of the namespaces that pods live in, so that its policies are tried as its own and as everybody's.
+    /// One of the namespaces that pods live in, so that its policies are tried as its own and for all namespaces.
     static let rootNamespace = "infra"
     static let methods = ["GET", "POST", "PUT", "HEAD"]
     static let methodPatterns = ["GET", "POST", "PUT", "P*", "*T", "*"]

@@ -125,7 +125,7 @@ struct bh_header {
 	/* Bits of a packet's mark, which only the node's own rules set: a packet with any of them is on its way to or from
 	 * the proxy. 0: there is none. */
 	bh_u32 proxy_marks;
-	/* Those of them that a packet from the proxy has: it bears the address of whomever the proxy speaks for. */
+	/* Those of them that a packet from the proxy has: it bears its client's address. */
 	bh_u32 from_proxy_mark;
 	bh_u32 more[36];
 };
