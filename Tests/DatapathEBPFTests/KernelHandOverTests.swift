@@ -29,21 +29,7 @@ import Testing
 
     /// Marks what comes by an interface, and what pod `server` answers.
     private static func steer(_ world: NetWorld, from interface: String, mark: UInt32) throws {
-        let rules = "iifname \"\(interface)\" meta mark set \(mark); tcp sport 80 meta mark set \(mark);"
-        try world.node.command(
-            "nft", "-f", "-",
-            input: "table inet steer\ndelete table inet steer\ntable inet steer { chain pre {\n"
-                + "type filter hook prerouting priority -90;\n"
-                + rules.replacing("; ", with: "\n").replacing(";", with: "\n") + "}\n}\n")
-    }
-
-    /// Pod `proxy` opens a connection to pod `server` from the address of pod `client`.
-    private static func speak(_ family: AddressFamily, _ world: NetWorld) throws {
-        let (server, client, proxy) = (world.pod("server"), world.pod("client"), world.pod("proxy"))
-        let own = client.address(family)
-        let probe = NetProbe(.tcp, to: server.address(family), port: 80, from: own)
-        try proxy.namespace.command("ip", "addr", "replace", "\(own)/\(family.bitWidth)", "dev", "lo", "nodad")
-        _ = try proxy.namespace.run { try probe.run() }
+        try world.steer(by: ["iifname \"\(interface)\" meta mark set \(mark)", "tcp sport 80 meta mark set \(mark)"])
     }
 
     @Test(arguments: AddressFamily.allCases) func onlyMarkedPacketsPass(_ family: AddressFamily) throws {
@@ -72,12 +58,12 @@ import Testing
                 #expect(try ask(80) == .timeout, "another mark")
                 #expect(try datapath.counters().spoofed == 0)
                 // The proxy speaks for the client.
-                try Self.speak(family, world)
+                try world.speakForClient(family)
                 let forged = try datapath.counters().spoofed
                 #expect(forged > 0)
                 try Self.steer(world, from: proxy.hostInterface, mark: 0x20)
                 let passed = try datapath.ruleCounters()[RuleID(rawValue: 1)]?.packets ?? 0
-                try Self.speak(family, world)
+                try world.speakForClient(family)
                 #expect(try datapath.ruleCounters()[RuleID(rawValue: 1)]?.packets ?? 0 > passed)
                 #expect(try datapath.counters().spoofed == forged)
                 #expect(try datapath.counters().inconsistent == 0)

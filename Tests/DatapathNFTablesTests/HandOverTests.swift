@@ -30,24 +30,11 @@ import Testing
 
     /// Marks packets and connections that come by an interface, and their replies.
     private static func steer(_ world: NetWorld, from interface: String, mark: UInt32) throws {
-        let rules = [
-            "type filter hook prerouting priority -90", "meta mark set 0",
+        try world.steer(by: [
+            "meta mark set 0",
             "iifname \"\(interface)\" ct direction original meta mark set \(mark) ct mark set \(mark)",
             "ct mark \(mark) ct direction reply meta mark set 16",
-        ]
-        try world.node.command(
-            "nft", "-f", "-",
-            input: "table inet steer\ndelete table inet steer\ntable inet steer { chain pre {\n"
-                + rules.map { $0 + "\n" }.joined() + "}\n}\n")
-    }
-
-    /// Pod `proxy` opens a connection to pod `server` from the address of pod `client`.
-    private static func speak(_ family: AddressFamily, _ world: NetWorld) throws {
-        let (server, client, proxy) = (world.pod("server"), world.pod("client"), world.pod("proxy"))
-        let own = client.address(family)
-        let probe = NetProbe(.tcp, to: server.address(family), port: 80, from: own)
-        try proxy.namespace.command("ip", "addr", "replace", "\(own)/\(family.bitWidth)", "dev", "lo", "nodad")
-        _ = try proxy.namespace.run { try probe.run() }
+        ])
     }
 
     @Test(arguments: AddressFamily.allCases) func onlyMarkedPacketsPass(_ family: AddressFamily) throws {
@@ -78,12 +65,12 @@ import Testing
                 #expect(try ask(80) == .timeout, "another mark")
                 #expect(try datapath.counters().spoofed == 0)
                 // The proxy speaks for the client.
-                try Self.speak(family, world)
+                try world.speakForClient(family)
                 let forged = try datapath.counters().spoofed
                 #expect(forged > 0)
                 try Self.steer(world, from: proxy.hostInterface, mark: 0x20)
                 let passed = try datapath.ruleCounters()[event.rule]?.packets ?? 0
-                try Self.speak(family, world)
+                try world.speakForClient(family)
                 #expect(try datapath.ruleCounters()[event.rule]?.packets ?? 0 > passed)
                 #expect(try datapath.counters().spoofed == forged)
             }
