@@ -8,10 +8,7 @@ import NetworkTypes
 /// and ``repair()`` repairs it.
 public struct BridgeSourceCheck: ~Copyable {
     private var socket: NetfilterSocket?
-    /// What the kernel was given last; nil: it must be given everything.
-    private var contents: TableContents?
-    /// The ruleset's generation when the table was last known to be unchanged.
-    private var generation: UInt32?
+    private var table = KeptTable(BridgeTable.identity)
 
     /// Nothing is opened yet.
     public init() {}
@@ -19,38 +16,21 @@ public struct BridgeSourceCheck: ~Copyable {
     /// Programs the kernel: what may enter through these ports, and through all others. All or nothing; a table of an
     /// earlier run is replaced in the same step.
     public mutating func set(_ ports: BridgePorts) throws(KernelError) {
-        if contents == nil, ports.pods.isEmpty {
-            try BridgeTable.identity.remove(open())
-            return
+        let socket = try open()
+        if table.contents == nil, ports.pods.isEmpty { return try table.remove(socket) }
+        do throws(KernelError) {
+            try table.set(BridgeTable(ports: ports).contents, socket)
+        } catch {
+            throw Self.explained(error)
         }
-        try set(BridgeTable(ports: ports).contents)
     }
 
-    private mutating func set(_ wanted: TableContents) throws(KernelError) {
-        let socket = try open()
-        if let contents {
-            let step = Transaction(from: contents, to: wanted)
-            if step.isEmpty { return }
-            generation = nil
-            do {
-                try socket.commit(step, to: BridgeTable.identity)
-                self.contents = wanted
-                return
-            } catch {
-                // Another program changed the table: it is written from scratch.
-                self.contents = nil
-            }
-        }
-        generation = nil
-        do throws(KernelError) {
-            try socket.commit(Transaction(replacing: wanted), to: BridgeTable.identity)
-        } catch {
-            guard let lack = error.lack else { throw error }
-            throw .unsupported(
-                what: "nftables for bridges, to \(lack.operation) (errno \(lack.code))",
-                remedy: "a kernel with NF_TABLES_BRIDGE; until then pods behind a bridge can send from any address")
-        }
-        contents = wanted
+    /// The error with what a kernel lacks.
+    private static func explained(_ error: KernelError) -> KernelError {
+        guard let lack = error.lack else { return error }
+        return .unsupported(
+            what: "nftables for bridges, to \(lack.operation) (errno \(lack.code))",
+            remedy: "a kernel with NF_TABLES_BRIDGE; until then pods behind a bridge can send from any address")
     }
 
     /// Repairs what others have changed in the table, or removed. Takes microseconds if no process has changed the
@@ -58,18 +38,12 @@ public struct BridgeSourceCheck: ~Copyable {
     ///
     /// - Returns: whether something was repaired.
     public mutating func repair() throws(KernelError) -> Bool {
-        guard let contents, let socket else { return false }
-        let now = try TableReader.generation(socket)
-        guard now != generation else { return false }
-        let kernel = try TableReader(BridgeTable.identity, socket).read()
-        let difference = try Transaction.difference(from: kernel, to: contents, socket)
-        if difference.isEmpty {
-            generation = now
-            return false
+        guard let socket else { return false }
+        do throws(KernelError) {
+            return try table.repair(socket)
+        } catch {
+            throw Self.explained(error)
         }
-        self.contents = nil
-        try set(contents)
-        return true
     }
 
     /// What an earlier run had bound: addresses and hardware addresses by port. Empty if there is no such table.
@@ -96,7 +70,7 @@ public struct BridgeSourceCheck: ~Copyable {
 
     /// Dropped frames; 0 if there is no table.
     public func dropped() throws(KernelError) -> UInt64 {
-        guard contents != nil, let socket else { return 0 }
+        guard table.contents != nil, let socket else { return 0 }
         let objects = try TableReader(BridgeTable.identity, socket).objects()
         return objects.first { $0.0 == BridgeTable.Name.spoofed }?.1.counter.packets ?? 0
     }
