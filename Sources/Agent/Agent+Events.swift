@@ -131,7 +131,7 @@ extension JudgedRequest {
     fileprivate init(_ denied: RequestCounts.Denied, pod: (String) -> String?) {
         let policy = denied.policy.map {
             PolicyReference(
-                kind: ObjectKind.authorizationPolicy.rawValue, namespace: $0.namespace, name: $0.name)
+                kind: PolicyReference.authorizationKind, namespace: $0.namespace, name: $0.name)
         }
         let identity = policy.map { policy -> RuleIdentity in
             denied.rule.map { .rule(policy, .ingress, index: $0, name: nil) } ?? .isolation(.ingress, by: [policy])

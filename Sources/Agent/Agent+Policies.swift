@@ -50,13 +50,7 @@ extension Agent where Plane: ~Copyable {
 
     /// Whether the rule exists only because of policies in audit.
     func isAudit(_ identity: RuleIdentity) -> Bool {
-        let policies: [PolicyReference] =
-            switch identity {
-            case .rule(let policy, _, _, _), .report(let policy, _, _): [policy]
-            case .isolation(_, let by): by
-            case .ownNode, .noPolicy, .failsafe, .overLimit: []
-            }
-        return policies.contains { $0.objectKey.flatMap { inputs.store.policy($0) }?.enforcement == .audit }
+        identity.policies.contains { $0.objectKey.flatMap { inputs.store.policy($0) }?.enforcement == .audit }
     }
 }
 

@@ -52,7 +52,10 @@ extension Agent where Plane: ~Copyable {
         if changesEndpoints || changed.contains(.places) { noteMismatches() }
         if failure == nil { wakeAttaching() }
         if !delta.isEmpty || changed.contains(.kernel) { publishRequests() }
-        if !delta.addedPrograms.isEmpty || changesEndpoints { noteRequests() }
+        // A look at every program: only where one reads requests, or did.
+        if !delta.addedPrograms.isEmpty || changesEndpoints, !steering.steered.isEmpty || requests.missingSince != nil {
+            noteRequests()
+        }
         // After a failure, only the timer and a change of the network try again: pods change too often.
         if replacement.retry == nil || changed.contains(.places) { replaceOther() }
         return failure

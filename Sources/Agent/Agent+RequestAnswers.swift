@@ -57,7 +57,7 @@ extension Agent where Plane: ~Copyable {
         }
         let reading = Set(
             handedOver.compactMap { pipeline.compiled.programs[$0.ingress] }.flatMap(\.rules)
-                .filter { $0.request != nil }.compactMap { pipeline.compiled.rules[$0.rule]?.identity.policy })
+                .filter { $0.request != nil }.compactMap { pipeline.compiled.rules[$0.rule]?.identity.policies.first })
         return reading.compactMap { reference in
             guard let key = reference.objectKey, let policy = inputs.store.clusterPolicies[key] else { return nil }
             return ObjectReport(
@@ -69,23 +69,8 @@ extension Agent where Plane: ~Copyable {
 
     /// The TCP ports of a program whose flows go through the proxy.
     func requestPorts(of id: ProgramID) -> [String]? {
-        guard let program = pipeline.compiled.programs[id] else { return nil }
-        var columns: Set<Int> = []
-        for (index, cell) in program.cells.enumerated() where cell.action == .handOver {
-            columns.insert(index % program.columnCount)
-        }
-        guard !columns.isEmpty else { return nil }
-        var ranges: [PortRange] = []
-        for segment in pipeline.compiled.portSegments where segment.ports.ipProtocol == .tcp {
-            guard columns.contains(Int(program.columns[Int(segment.portClass.rawValue)])) else { continue }
-            let range = segment.ports.range
-            if let last = ranges.last, Int(last.last) + 1 == Int(range.first) {
-                ranges[ranges.count - 1] = PortRange(last.first, range.last)
-            } else {
-                ranges.append(range)
-            }
-        }
-        return ranges.map { $0.first == $0.last ? "\($0.first)" : "\($0.first)-\($0.last)" }
+        let ports = pipeline.compiled.handedOverPorts(of: id)
+        return ports.isEmpty ? nil : ports.map(\.description)
     }
 
     /// Nil if the proxy has reported nothing.
@@ -131,7 +116,7 @@ extension Agent where Plane: ~Copyable {
 extension RequestTotals {
     /// What one policy has decided; nil if nothing.
     func byVerdict(of policy: PolicyReference) -> [String: UInt64]? {
-        guard policy.kind == ObjectKind.authorizationPolicy.rawValue else { return nil }
+        guard policy.isOfAuthorization else { return nil }
         var sums: [String: UInt64] = [:]
         for (key, number) in rules where key.namespace == policy.namespace && key.name == policy.name {
             sums[key.verdict.rawValue, default: 0] &+= number
@@ -143,18 +128,8 @@ extension RequestTotals {
 extension RequestTotals.Key {
     fileprivate var identity: RuleIdentity {
         let policy = PolicyReference(
-            kind: ObjectKind.authorizationPolicy.rawValue, namespace: namespace, name: name)
+            kind: PolicyReference.authorizationKind, namespace: namespace, name: name)
         return rule < 0
             ? .isolation(.ingress, by: [policy]) : .rule(policy, .ingress, index: rule, name: nil)
-    }
-}
-
-extension RuleIdentity {
-    /// The policy that a rule belongs to; nil for what is not a written rule.
-    fileprivate var policy: PolicyReference? {
-        switch self {
-        case .rule(let policy, _, _, _), .report(let policy, _, _): policy
-        case .isolation, .ownNode, .noPolicy, .failsafe, .overLimit: nil
-        }
     }
 }

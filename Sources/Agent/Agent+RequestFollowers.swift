@@ -99,11 +99,7 @@ extension Agent where Plane: ~Copyable {
 
     /// The endpoints with flows that are handed to the proxy.
     var handedOver: [CompiledEndpoint] {
-        // Few programs have rules that read requests, and only those have such cells.
-        let programs = Set(
-            pipeline.compiled.programs.filter { _, program in
-                program.rules.contains { $0.request != nil } && program.cells.contains { $0.action == .handOver }
-            }.keys)
+        let programs = Set(pipeline.compiled.programs.lazy.filter(\.value.handsOver).map(\.key))
         return programs.isEmpty ? [] : pipeline.compiled.endpoints.values.filter { programs.contains($0.ingress) }
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import Datapath
-import KubernetesObjects
 import PolicyModel
 
 /// What the rules have counted since the daemon started: separately for answers, and added up for metrics.
@@ -79,8 +78,7 @@ extension PacketLedger.Series {
             guard let known, known.denies else { return nil }
             self.init(direction: direction, tier: known.tier.name, namespace: policy.namespace)
         case .isolation(let direction, let by):
-            let isAuthorization = by.first?.kind == ObjectKind.authorizationPolicy.rawValue
-            let tier: Tier = isAuthorization ? .authorization : .networkPolicy
+            let tier: Tier = by.first?.isOfAuthorization ?? false ? .authorization : .networkPolicy
             self.init(direction: direction, tier: tier.name, namespace: by.first?.namespace ?? "")
         case .overLimit(let direction): self.init(direction: direction, tier: "none", namespace: "")
         case .report, .ownNode, .noPolicy, .failsafe: return nil

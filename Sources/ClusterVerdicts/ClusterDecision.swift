@@ -64,13 +64,7 @@ public struct ClusterDirection: Sendable, Hashable {
     public var wouldDeny: RuleIdentity?
 
     /// The policy whose rule decided, or the first of those that isolate the pod.
-    public var policy: PolicyReference? {
-        switch identity {
-        case .rule(let policy, _, _, _), .report(let policy, _, _): policy
-        case .isolation(_, let by): by.first
-        case .ownNode, .noPolicy, .failsafe, .overLimit, nil: nil
-        }
-    }
+    public var policy: PolicyReference? { identity?.policies.first }
 
     /// Position of the deciding rule in its policy and direction, from 0.
     public var ruleIndex: Int? {

@@ -42,12 +42,6 @@ enum RuleText {
     /// The policies of a program, in order of their rules.
     static func policies(_ identities: [RuleIdentity]) -> [PolicyReference] {
         var seen: Set<PolicyReference> = []
-        return identities.flatMap { identity -> [PolicyReference] in
-            switch identity {
-            case .rule(let policy, _, _, _), .report(let policy, _, _): [policy]
-            case .isolation(_, let policies): policies
-            case .ownNode, .noPolicy, .failsafe, .overLimit: []
-            }
-        }.filter { seen.insert($0).inserted }
+        return identities.flatMap(\.policies).filter { seen.insert($0).inserted }
     }
 }

@@ -97,13 +97,7 @@ extension RuleIdentity {
     /// The name, and what kind of policy it is if that is not one of the tiers.
     fileprivate var nameWithLayer: String { isOfAuthorization ? "authorization \(name)" : name }
 
-    fileprivate var isOfAuthorization: Bool {
-        switch self {
-        case .rule(let policy, _, _, _), .report(let policy, _, _): policy.isOfAuthorization
-        case .isolation(_, let policies): policies.first?.isOfAuthorization ?? false
-        case .ownNode, .noPolicy, .failsafe, .overLimit: false
-        }
-    }
+    fileprivate var isOfAuthorization: Bool { policies.first?.isOfAuthorization ?? false }
 
     fileprivate var isolation: String {
         guard case .isolation(let direction, let policies) = self else { return denial }
@@ -143,8 +137,4 @@ extension RuleIdentity {
         }
         return "\(names[0]), \(names[1]) and \(names.count - 2) more"
     }
-}
-
-extension PolicyReference {
-    fileprivate var isOfAuthorization: Bool { kind == "AuthorizationPolicy" }
 }

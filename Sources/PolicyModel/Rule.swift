@@ -59,6 +59,11 @@ public struct PolicyReference: Sendable, Hashable, Comparable, CustomStringConve
     /// `namespace/name`, or `name` for a cluster-wide policy.
     public var description: String { namespace.isEmpty ? name : "\(namespace)/\(name)" }
 
+    /// The kind of the policies that belong to no tier.
+    public static let authorizationKind = "AuthorizationPolicy"
+
+    public var isOfAuthorization: Bool { kind == Self.authorizationKind }
+
     public static func < (a: Self, b: Self) -> Bool {
         (a.namespace, a.name, a.kind) < (b.namespace, b.name, b.kind)
     }
@@ -80,6 +85,17 @@ public enum RuleIdentity: Sendable, Hashable {
     case failsafe(String)
     /// The policy could not be compiled within its limits; everything is denied.
     case overLimit(Direction)
+}
+
+extension RuleIdentity {
+    /// The policies behind it: a written rule's own, or those that isolate, ordered by name. Empty for all others.
+    public var policies: [PolicyReference] {
+        switch self {
+        case .rule(let policy, _, _, _), .report(let policy, _, _): [policy]
+        case .isolation(_, let policies): policies
+        case .ownNode, .noPolicy, .failsafe, .overLimit: []
+        }
+    }
 }
 
 /// One ordered rule for one endpoint and direction, all selectors and named ports resolved.

@@ -8,7 +8,7 @@ extension RequestPolicy {
     public init(_ policy: CompiledPolicy, generation: UInt64) {
         self.init()
         self.generation = generation
-        let handing = policy.programs.filter { $0.value.cells.contains { $0.action == .handOver } }
+        let handing = policy.programs.filter(\.value.handsOver)
         guard !handing.isEmpty else { return }
         var endpoints: [UInt32: RequestEndpoint] = [:]
         for (id, endpoint) in policy.endpoints where handing[endpoint.ingress] != nil {

@@ -31,39 +31,16 @@ public struct SteeredPorts: Sendable, Hashable {
             || !delta.addedAddressClasses.isEmpty || !delta.removedAddressClasses.isEmpty
     }
 
-    /// For each address of a local endpoint, the TCP ports at which some source's flows are handed over; in order,
-    /// without gaps between neighbors.
+    /// For each address of a local endpoint, the TCP ports at which some source's flows are handed over.
     public func ports(of policy: borrowing CompiledPolicy) -> [IPAddress: [PortRange]] {
         guard !isEmpty else { return [:] }
-        let segments = policy.portSegments.filter { $0.ports.ipProtocol == .tcp }.sorted()
         var ranges: [ProgramID: [PortRange]] = [:]
-        for id in readers { ranges[id] = policy.programs[id]?.handedOver(segments) }
+        for id in readers { ranges[id] = policy.handedOverPorts(of: id) }
         var ports: [IPAddress: [PortRange]] = [:]
         for endpoint in policy.endpoints.values {
             guard let ranges = ranges[endpoint.ingress], !ranges.isEmpty else { continue }
             for address in endpoint.addresses { ports[address] = ranges }
         }
         return ports
-    }
-}
-
-extension Program {
-    fileprivate var readsRequests: Bool { direction == .ingress && rules.contains { $0.request != nil } }
-
-    /// The ports in whose column some cell hands over.
-    fileprivate func handedOver(_ segments: [PortSegment]) -> [PortRange] {
-        var columns: Set<Int> = []
-        for (place, cell) in cells.enumerated() where cell.action == .handOver { columns.insert(place % columnCount) }
-        var ranges: [PortRange] = []
-        for segment in segments {
-            guard columns.contains(Int(self.columns[Int(segment.portClass.rawValue)])) else { continue }
-            let range = segment.ports.range
-            if let last = ranges.last, Int(last.last) + 1 == Int(range.first) {
-                ranges[ranges.count - 1] = PortRange(last.first, range.last)
-            } else {
-                ranges.append(range)
-            }
-        }
-        return ranges
     }
 }
