@@ -10,21 +10,34 @@ public struct MarkRule: Sendable, Hashable {
     /// The bits of a packet's mark that count.
     public var mask: UInt32
     public var table: UInt32
+    /// Only for packets that arrive by this device; `lo` stands for those that this network namespace sends itself.
+    ///
+    /// The kernel asks for the way back to a packet's source (`rp_filter`) as if an answer arrived by the device to which
+    /// the packet is routed, or by `lo` if it stays here; with the packet's mark if `src_valid_mark` is set.
+    public var input: String?
 
-    public init(_ family: AddressFamily, priority: UInt32, mark: UInt32, mask: UInt32, table: UInt32) {
+    public init(
+        _ family: AddressFamily, priority: UInt32, mark: UInt32, mask: UInt32, table: UInt32,
+        input: String? = nil
+    ) {
         self.family = family
         self.priority = priority
         self.mark = mark
         self.mask = mask
         self.table = table
+        self.input = input
     }
+
+    /// The kernel's number of the main table.
+    public static let mainTable: UInt32 = 254
 }
 
 extension MarkRule: CustomStringConvertible {
     /// As `ip rule` lists it.
     public var description: String {
         let (mark, mask) = (String(mark, radix: 16), String(mask, radix: 16))
-        return "\(priority): from all fwmark 0x\(mark)/0x\(mask) lookup \(table)"
+        let device = input.map { " iif \($0)" } ?? ""
+        return "\(priority): from all fwmark 0x\(mark)/0x\(mask)\(device) lookup \(table)"
     }
 }
 

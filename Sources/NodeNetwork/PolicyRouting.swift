@@ -21,7 +21,7 @@ public struct PolicyRouting: ~Copyable {
         socket = opened
     }
 
-    /// The family's rules that match by the mark alone.
+    /// The family's rules that match by the mark, or by the mark and the input device, alone.
     ///
     /// - Parameter isOwn: only those that Bulkhead has added.
     public mutating func rules(_ family: AddressFamily, isOwn: Bool = false) throws(NodeNetworkError) -> [MarkRule] {
@@ -80,6 +80,26 @@ public struct PolicyRouting: ~Copyable {
         let message = RouteMessage(RTM_DELROUTE, sequence: sequence, route)
         try change(message, "remove the route '\(route)'", unless: [ENOENT, ESRCH, ENODEV])
     }
+
+    /// How the kernel checks the IPv4 sources of what a device receives (`rp_filter`).
+    public enum SourceCheck: UInt32, Sendable {
+        case off = 0
+        /// Answers would leave by the same device.
+        case strict = 1
+        /// There is a way back to the source.
+        case loose = 2
+    }
+
+    /// Sets the device's own mode; the kernel applies the higher one of this and that of all devices. A container may do
+    /// this with NET_ADMIN, although it cannot write to /proc/sys.
+    public mutating func set(_ check: SourceCheck, of link: UInt32) throws(NodeNetworkError) {
+        sequence += 1
+        let message = RouteMessage(sequence: sequence, link: link, setting: Self.sourceCheck, value: check.rawValue)
+        try change(message, "set rp_filter of the device \(link) to \(check.rawValue)", unless: [])
+    }
+
+    /// IPV4_DEVCONF_RP_FILTER (linux/ip.h).
+    private static let sourceCheck = 8
 
     /// Returns false if the kernel answers with an accepted error.
     @discardableResult

@@ -46,14 +46,14 @@ public enum RouteAnswer: Sendable, Hashable {
         }
     }
 
-    /// Nil for a rule that matches by more than the mark, or does not lead to a table.
+    /// Nil for a rule that matches by more than the mark and the input device, or does not lead to a table.
     private static func rule(_ body: NetlinkBytes) throws(NetlinkFormatError) -> RouteAnswer? {
         let header = try body.load(fib_rule_hdr.self, "rule header")
         guard let family = AddressFamilyNumber.family(header.family), header.action == UInt8(FR_ACT_TO_TBL),
             header.src_len == 0, header.dst_len == 0, header.tos == 0, header.flags & UInt32(FIB_RULE_INVERT) == 0
         else { return nil }
         var rule = MarkRule(family, priority: 0, mark: 0, mask: 0, table: UInt32(header.table))
-        var (isByMarkAlone, isOwn) = (true, false)
+        var (isByMark, isOwn) = (true, false)
         try body.forEachAttribute(from: MemoryLayout<fib_rule_hdr>.size) { type, payload throws(NetlinkFormatError) in
             switch type {
             case Int(FRA_PRIORITY): rule.priority = try payload.load(UInt32.self, "priority")
@@ -61,13 +61,14 @@ public enum RouteAnswer: Sendable, Hashable {
             case Int(FRA_FWMASK): rule.mask = try payload.load(UInt32.self, "mask")
             case Int(FRA_TABLE): rule.table = try payload.load(UInt32.self, "table")
             case Int(FRA_PROTOCOL): isOwn = try payload.load(UInt8.self, "owner") == RouteOwner.number
-            case Int(FRA_IIFNAME), Int(FRA_OIFNAME), Int(FRA_TUN_ID), Int(FRA_L3MDEV), Int(FRA_UID_RANGE),
+            case Int(FRA_IIFNAME): rule.input = payload.text
+            case Int(FRA_OIFNAME), Int(FRA_TUN_ID), Int(FRA_L3MDEV), Int(FRA_UID_RANGE),
                 Int(FRA_IP_PROTO), Int(FRA_SPORT_RANGE), Int(FRA_DPORT_RANGE):
-                isByMarkAlone = false
+                isByMark = false
             default: break
             }
         }
-        return isByMarkAlone && rule.mask != 0 ? .rule(rule, isOwn: isOwn) : nil
+        return isByMark && rule.mask != 0 ? .rule(rule, isOwn: isOwn) : nil
     }
 
     /// Nil for routes with several next hops, and of kinds that ``TableRoute`` does not have.

@@ -36,12 +36,14 @@ struct RouteMessage {
         append(type, value.family == .ipv4 ? bytes(value.v4) : bytes(value.high) + bytes(value.low))
     }
 
-    /// `struct rtattr`: length and type, then the value.
     private mutating func append(_ type: Int, _ value: [UInt8]) {
-        append(UInt16(4 + value.count))
-        append(UInt16(type))
-        bytes += value
+        bytes += Self.attribute(type, value)
         finish()
+    }
+
+    /// `struct rtattr`: length and type, then the value.
+    private static func attribute(_ type: Int, _ value: [UInt8]) -> [UInt8] {
+        [UInt16(4 + value.count), UInt16(type)].flatMap { number in withUnsafeBytes(of: number) { Array($0) } } + value
     }
 
     private mutating func append<Value: BitwiseCopyable>(_ value: Value) {
@@ -67,6 +69,7 @@ extension RouteMessage {
         append(Int(FRA_FWMASK), rule.mask)
         append(Int(FRA_TABLE), rule.table)
         append(Int(FRA_PROTOCOL), [RouteOwner.number])
+        if let input = rule.input { append(Int(FRA_IIFNAME), Array("\(input)\0".utf8)) }
     }
 
     /// A request about a route: RTM_NEWROUTE or RTM_DELROUTE.
@@ -89,6 +92,20 @@ extension RouteMessage {
         case .local(let link): append(Int(RTA_OIF.rawValue), link)
         case .unreachable: break
         }
+    }
+}
+
+extension RouteMessage {
+    /// RTM_SETLINK, for one number of a device's IPv4 settings: IFLA_AF_SPEC, in it AF_INET, in it IFLA_INET_CONF.
+    ///
+    /// - Parameter setting: IPV4_DEVCONF_….
+    init(sequence: UInt32, link: UInt32, setting: Int, value: UInt32) {
+        var header = ifinfomsg()
+        header.ifi_index = Int32(bitPattern: link)
+        self.init(UInt16(RTM_SETLINK), flags: NLM_F_ACK, sequence: sequence, header)
+        let number = Self.attribute(setting, withUnsafeBytes(of: value) { Array($0) })
+        let settings = Self.attribute(Int(IFLA_INET_CONF), number)
+        append(Int(IFLA_AF_SPEC), Self.attribute(Int(AF_INET), settings))
     }
 }
 

@@ -34,7 +34,7 @@ public struct RequestSteering: ~Copyable {
                 return
             }
             try route(wanted, keepsOthers: true)
-            SourceValidation.loosen(proxy.link)
+            try Self.loosen(wanted)
             if wanted.bridges.isEmpty {
                 try frames.remove(socket)
             } else {
@@ -60,6 +60,7 @@ public struct RequestSteering: ~Copyable {
             var count = 0
             if try frames.repair(socket) { count += 1 }
             if try packets.repair(socket) { count += 1 }
+            if try Self.loosen(plan) { count += 1 }
             return try count + route(plan)
         } catch {
             throw SteeringError(error)
@@ -81,13 +82,33 @@ public struct RequestSteering: ~Copyable {
     private func route(_ plan: SteeringPlan, keepsOthers: Bool = false) throws(KernelError) -> Int {
         do throws(NodeNetworkError) {
             var routing = try SteeringRouting()
-            let (wanted, found) = (SteeringRoutes(plan), try routing.read(table: plan.settings.table))
+            let (wanted, found) = (Self.routes(plan), try routing.read(table: plan.settings.table))
             let count = try routing.add(wanted, to: found)
             if !keepsOthers { try Self.remove(allBut: wanted, from: found, &routing) }
             return count
         } catch {
             throw KernelError(error)
         }
+    }
+
+    /// - Returns: whether the kernel would have dropped what the proxy sends.
+    @discardableResult private static func loosen(_ plan: SteeringPlan) throws(KernelError) -> Bool {
+        guard let proxy = plan.proxy, !plan.ports.isEmpty else { return false }
+        do throws(NodeNetworkError) {
+            return try SourceValidation.loosen(proxy.link)
+        } catch {
+            throw KernelError(error)
+        }
+    }
+
+    private static func routes(_ plan: SteeringPlan) -> SteeringRoutes {
+        var routes = SteeringRoutes(plan)
+        if let proxy = plan.proxy, proxy.port == nil, plan.families.contains(.ipv4),
+            let device = SourceValidation.name(proxy.link)
+        {
+            routes.addWayBack(plan.settings, by: device)
+        }
+        return routes
     }
 
     private static func remove(

@@ -6,30 +6,38 @@ import NodeNetwork
 /// clients' addresses. The strict mode asks whether answers would leave by the same device, and would drop its packets.
 /// The loose mode only asks whether there is a way back at all. Bulkhead's own check of pods' addresses stays.
 enum SourceValidation {
-    private static let strict = 1
-    private static let loose = 2
+    private typealias Check = PolicyRouting.SourceCheck
 
-    /// Turns the strict mode into the loose one. If that fails, the node's own setting drops the proxy's packets:
-    /// nothing fails open.
-    static func loosen(_ link: UInt32) {
-        guard let own = setting(link), let value = try? own.read(), value != loose else { return }
+    /// Turns the strict mode into the loose one.
+    ///
+    /// - Returns: whether it was strict.
+    @discardableResult static func loosen(_ link: UInt32) throws(NodeNetworkError) -> Bool {
+        guard let own = setting(link), try own.read() != Int(Check.loose.rawValue) else { return false }
         // The kernel applies the higher one of the two.
-        let all = (try? KernelSetting("ipv4/conf/all/rp_filter").read()) ?? 0
-        if max(all, value) == strict { try? own.write(loose) }
+        let applied = max(try own.read(), try KernelSetting("ipv4/conf/all/rp_filter").read())
+        guard applied == Int(Check.strict.rawValue) else { return false }
+        var routing = try PolicyRouting()
+        try routing.set(.loose, of: link)
+        return true
     }
 
-    /// Gives the device the mode that new devices get.
+    /// Gives the device the mode that new devices get. A device that is gone has none.
     static func restore(_ link: UInt32) {
-        guard let own = setting(link), (try? own.read()) == loose,
-            let usual = try? KernelSetting("ipv4/conf/default/rp_filter").read(), usual != loose
+        guard let own = setting(link), (try? own.read()) == Int(Check.loose.rawValue),
+            let usual = try? KernelSetting("ipv4/conf/default/rp_filter").read(),
+            let check = Check(rawValue: UInt32(usual)), check != .loose, var routing = try? PolicyRouting()
         else { return }
-        try? own.write(usual)
+        try? routing.set(check, of: link)
+    }
+
+    /// Nil if there is no such device.
+    static func name(_ link: UInt32) -> String? {
+        var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
+        guard if_indextoname(link, &name) != nil else { return nil }
+        return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     private static func setting(_ link: UInt32) -> KernelSetting? {
-        var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
-        guard if_indextoname(link, &name) != nil else { return nil }
-        let text = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return KernelSetting("ipv4/conf/\(text)/rp_filter")
+        name(link).map { KernelSetting("ipv4/conf/\($0)/rp_filter") }
     }
 }

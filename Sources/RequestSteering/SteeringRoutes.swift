@@ -29,6 +29,17 @@ package struct SteeringRoutes: Sendable, Hashable {
         }
     }
 
+    /// Where the kernel checks IPv4 sources by marked packets (`src_valid_mark`, as WireGuard's tools set it), the way back
+    /// to a client is not the way to the proxy. On a bridge the two look alike, and clients' packets arrive as well.
+    ///
+    /// - Parameter device: the one that leads to the proxy, and by which nothing arrives that must go there.
+    package mutating func addWayBack(_ settings: SteeringSettings, by device: String) {
+        rules.insert(
+            MarkRule(
+                .ipv4, priority: max(1, settings.priority) - 1, mark: settings.toProxy, mask: settings.mask,
+                table: MarkRule.mainTable, input: device))
+    }
+
     static let metric: UInt32 = 100
     static let lastMetric: UInt32 = .max
 }
@@ -48,7 +59,8 @@ struct SteeringRouting: ~Copyable {
             do throws(NodeNetworkError) {
                 let rules = try routing.rules(family, isOwn: true)
                 found.rules.formUnion(rules)
-                let tables = table.map { Set(rules.map(\.table)).union([$0]) }.map { $0.sorted().map(Optional.some) }
+                let own = rules.filter { $0.input == nil }.map(\.table)
+                let tables = table.map { Set(own).union([$0]) }.map { $0.sorted().map(Optional.some) }
                 for table in tables ?? [nil] {
                     found.routes.formUnion(try routing.routes(of: table, family, isOwn: true))
                 }

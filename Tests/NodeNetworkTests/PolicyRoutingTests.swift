@@ -42,11 +42,39 @@ struct PolicyRoutingTests {
         }
     }
 
-    /// Rules of others, which match by more than the mark.
+    @Test(arguments: ["lo", "pod0"]) func rulesForOneInput(device: String) throws {
+        try Self.with("input-\(device)") { _ in
+            var routing = try PolicyRouting()
+            let rule = MarkRule(.ipv4, priority: 109, mark: 0x10, mask: 0x30, table: 254, input: device)
+            try routing.add(rule)
+            try routing.add(rule)
+            let listed = try NetProcess.run(["ip", "rule"])
+            #expect(listed.contains("109:\tfrom all fwmark 0x10/0x30 iif \(device) lookup main"))
+            #expect(try routing.rules(.ipv4, isOwn: true) == [rule])
+            #expect(rule.description == "109: from all fwmark 0x10/0x30 iif \(device) lookup 254")
+            try routing.remove(rule)
+            #expect(try routing.rules(.ipv4) == [])
+        }
+    }
+
+    @Test func sourceCheck() throws {
+        try Self.with("source-check") { _ in
+            var routing = try PolicyRouting()
+            let setting = KernelSetting("ipv4/conf/pod0/rp_filter")
+            for check in [PolicyRouting.SourceCheck.strict, .loose, .off] {
+                try routing.set(check, of: if_nametoindex("pod0"))
+                #expect(try setting.read() == Int(check.rawValue))
+            }
+            let error = #expect(throws: NodeNetworkError.self) { try routing.set(.loose, of: 4_000_000) }
+            #expect("\(try #require(error))".hasPrefix("set rp_filter of the device 4000000 to 2"))
+        }
+    }
+
+    /// Rules of others, which match by more than the mark and the input device.
     @Test func rulesOfOthers() throws {
         try Self.with("other-rules") { namespace in
             try namespace.ip([
-                "rule add pref 5 fwmark 1 iif lo lookup 9", "rule add pref 6 from 10.0.0.0/8 fwmark 1 lookup 9",
+                "rule add pref 5 fwmark 1 oif pod0 lookup 9", "rule add pref 6 from 10.0.0.0/8 fwmark 1 lookup 9",
                 "rule add pref 7 not fwmark 1 lookup 9", "rule add pref 8 fwmark 1 lookup 9",
             ])
             var routing = try PolicyRouting()

@@ -40,7 +40,6 @@ struct ProxyStandIn: ~Copyable {
         let written = write(descriptor, text, text.count)
         close(descriptor)
         guard written == text.count else { throw NetError.system("write \(file)", errno) }
-        try pod.namespace.sysctl([("ipv4/conf/eth0/rp_filter", 0)])
         try pod.namespace.command("sysctl", "-qw", "net.ipv4.ip_local_port_range=10240 32767")
         try pod.namespace.run {
             try Self.lead()

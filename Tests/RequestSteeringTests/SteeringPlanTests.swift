@@ -82,6 +82,11 @@ struct SteeringPlanTests {
         let ports = [Self.server: [PortRange(80)]]
         let away = SteeringRoutes(SteeringPlan(settings: Self.settings, ports: ports, proxy: nil))
         #expect(away.rules.map(\.description) == ["110: from all fwmark 0x10/0x30 lookup 9105"])
+        var routed = away
+        routed.addWayBack(Self.settings, by: "veth1")
+        #expect(
+            routed.rules.subtracting(away.rules).map(\.description)
+                == ["109: from all fwmark 0x10/0x30 iif veth1 lookup 254"])
         #expect(away.routes.map(\.target) == [.unreachable])
         let proxy = SteeringProxy(addresses: [Self.proxy4], link: 7)
         let there = SteeringRoutes(SteeringPlan(settings: Self.settings, ports: ports, proxy: proxy))
