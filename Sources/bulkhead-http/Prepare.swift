@@ -20,28 +20,68 @@ struct Prepare: ParsableCommand {
     @Option(help: ArgumentHelp("The routing table to use in the pod.", valueName: "number"))
     var table: UInt32 = 100
 
-    func run() throws {
-        var routing = try PolicyRouting()
-        for family in AddressFamily.allCases {
-            try routing.set(TableRoute(defaultOf: family, table: table, .local(Self.loopback)))
-            try routing.add(
-                MarkRule(family, priority: 100, mark: Self.mark, mask: Self.mark, table: table))
+    func validate() throws {
+        guard port > 0 else { throw ValidationError("--port is between 1 and 65535") }
+        // linux/rtnetlink.h: unspecified, default, main and local.
+        guard ![0, 253, 254, 255].contains(table) else {
+            throw ValidationError("--table must be neither 0 nor one of the kernel's own tables 253, 254 and 255")
         }
-        let table = TableIdentity(
-            .inet, "bulkhead-tproxy", comment: "TCP to the request proxy, whatever its destination")
-        var contents = TableContents(table)
-        contents.chains["receive"] = TableChain(
-            "receive", hook: .init("prerouting", number: 0, priority: -150), rules: rules(own: Self.ownAddresses()))
-        _ = try NetfilterSocket().commit(Transaction(replacing: contents), to: table)
-        print("connections go to port \(port)")
     }
+
+    func run() throws {
+        guard access(Self.hostSetting, F_OK) != 0 else { throw PreparationError.nodesNamespace }
+        do {
+            let own = Self.ownAddresses()
+            let families = try route(own: own)
+            let table = TableIdentity(
+                .inet, "bulkhead-tproxy", comment: "TCP to the request proxy, whatever its destination")
+            var contents = TableContents(table)
+            contents.chains["receive"] = TableChain(
+                "receive", hook: .init("prerouting", number: 0, priority: -150), rules: rules(own, families))
+            _ = try NetfilterSocket().commit(Transaction(replacing: contents), to: table)
+            let names = families.map { $0 == .ipv4 ? "IPv4" : "IPv6" }.joined(separator: " and ")
+            print("TCP connections of \(names) go to port \(port)")
+        } catch {
+            throw PreparationError.failed("\(error)")
+        }
+    }
+
+    /// The rules and routes by which packets to any address are taken in.
+    ///
+    /// - Returns: the families for which the kernel has them.
+    private func route(own: [IPAddress]) throws(NodeNetworkError) -> [AddressFamily] {
+        var routing = try PolicyRouting()
+        // Where the kernel checks sources by marked packets (src_valid_mark, which pods inherit from their node), the way
+        // back to a client is the usual one.
+        try routing.add(
+            MarkRule(
+                .ipv4, priority: 99, mark: Self.mark, mask: Self.mark, table: MarkRule.mainTable,
+                input: "lo"))
+        var families: [AddressFamily] = []
+        for family in AddressFamily.allCases {
+            do throws(NodeNetworkError) {
+                try routing.set(TableRoute(defaultOf: family, table: table, .local(Self.loopback)))
+                try routing.add(MarkRule(family, priority: 100, mark: Self.mark, mask: Self.mark, table: table))
+                families.append(family)
+            } catch {
+                let isUnused = !own.contains { $0.family == family }
+                guard isUnused, case .system(_, let code) = error, Self.isOff.contains(code) else { throw error }
+            }
+        }
+        return families
+    }
+
+    /// With `disable_ipv6` the kernel answers EACCES; without IPv6 at all, EAFNOSUPPORT or EOPNOTSUPP.
+    private static let isOff: Set = [EACCES, EAFNOSUPPORT, EOPNOTSUPP]
+    /// Only the first network namespace of a machine has it.
+    private static let hostSetting = "/proc/sys/net/core/netdev_max_backlog"
 
     /// Marks what the namespace takes in.
     private static let mark: UInt32 = 1
     /// The loopback device is the first of every network namespace.
     private static let loopback: UInt32 = 1
 
-    private func rules(own: [IPAddress]) -> [TableRule] {
+    private func rules(_ own: [IPAddress], _ families: [AddressFamily]) -> [TableRule] {
         let bytes = withUnsafeBytes(of: Self.loopback) { Array($0) }
         let take: [Term] = [
             .setMarkBits(.packet, mask: Self.mark, value: Self.mark), .verdict(.accept),
@@ -61,7 +101,7 @@ struct Prepare: ParsableCommand {
         let listeners: [(AddressFamily, IPAddress)] = [
             (.ipv4, IPAddress(v4: 0x7f00_0001)), (.ipv6, IPAddress(v6High: 0, low: 1)),
         ]
-        rules += listeners.map { family, address in
+        rules += listeners.filter { families.contains($0.0) }.map { family, address in
             TableRule(
                 [.family(family), .transportProtocol(.tcp), .redirectToProxy(address, port: port)] + take)
         }
@@ -93,5 +133,21 @@ struct Prepare: ParsableCommand {
             }
         }
         return result
+    }
+}
+
+/// Why the namespace is not prepared.
+private enum PreparationError: Error, CustomStringConvertible {
+    case nodesNamespace
+    case failed(String)
+
+    var description: String {
+        switch self {
+        case .nodesNamespace:
+            "this is the network namespace of the node itself, where every connection would be lost: run 'prepare' in "
+                + "the proxy's pod, without hostNetwork"
+        case .failed(let cause):
+            "the network namespace is not prepared: \(cause); this needs root with NET_ADMIN in the pod"
+        }
     }
 }
