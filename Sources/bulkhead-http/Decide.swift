@@ -25,14 +25,18 @@ struct Decide: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The file in which the last policy is kept.", valueName: "path"))
     var policyFile = "/run/bulkhead-http/policy.jsonl"
 
-    @Option(help: ArgumentHelp("HAProxy's own socket, to end connections that a new policy denies.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp(
+            "HAProxy's own socket, to see whether it runs and to end connections that a new policy denies.",
+            valueName: "path"))
     var haproxySocket = "/run/bulkhead-http/haproxy.sock"
 
     @Option(help: ArgumentHelp("The UDP port of 127.0.0.1 for HAProxy's log.", valueName: "port"))
     var logPort = 15002
 
     @Option(
-        help: ArgumentHelp("The address and port for Prometheus metrics, such as 0.0.0.0:9469.", valueName: "address"))
+        help: ArgumentHelp(
+            "The address and port for metrics and probes; :9469 is every address.", valueName: "host:port"))
     var metricsAddress: String?
 
     @Flag(help: "Also print a line for each allowed request.")
@@ -40,7 +44,8 @@ struct Decide: AsyncParsableCommand {
 
     func validate() throws {
         guard metricsAddress == nil || SocketAddress.parsed(metricsAddress) != nil else {
-            throw ValidationError("--metrics-address needs an address and a port, such as 0.0.0.0:9469")
+            throw ValidationError(
+                "--metrics-address needs an address and a port, such as 127.0.0.1:9469, or only a port, such as :9469")
         }
         guard (1...65535).contains(logPort) else { throw ValidationError("--log-port is between 1 and 65535") }
     }
@@ -51,7 +56,8 @@ struct Decide: AsyncParsableCommand {
         let file = PolicyFile(path: policyFile)
         let decider = SharedDecider(file.read(), recordsAllowed: logAllowed)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let follower = Follower(path: requestsSocket, decider: decider, file: file, group: group)
+        let presence = ProxyPresence(path: haproxySocket, decider: decider, group: group)
+        let follower = Follower(path: requestsSocket, decider: decider, file: file, presence: presence, group: group)
         let sessions = PassedSessions(path: haproxySocket, decider: decider, group: group)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await follower.run(sessions) }
@@ -72,7 +78,7 @@ struct Decide: AsyncParsableCommand {
     }
 
     private func listen(_ group: any EventLoopGroup, _ decider: SharedDecider) async throws -> any Channel {
-        unlink(spopSocket)
+        try removeOldSocket()
         let channel = try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 256)
             .childChannelInitializer { channel in
@@ -84,6 +90,16 @@ struct Decide: AsyncParsableCommand {
         // HAProxy is another user in the same pod, and the directory is the pod's alone.
         chmod(spopSocket, 0o666)
         return channel
+    }
+
+    /// Of an earlier run. Anything else at the path stays.
+    private func removeOldSocket() throws {
+        var facts = stat()
+        guard lstat(spopSocket, &facts) == 0 else { return }
+        guard facts.st_mode & S_IFMT == S_IFSOCK else {
+            throw ValidationError("--spop-socket \(spopSocket) exists and is not a socket")
+        }
+        unlink(spopSocket)
     }
 
     private static func untilStopped() async {
@@ -110,11 +126,12 @@ struct Decide: AsyncParsableCommand {
 }
 
 extension SocketAddress {
-    /// "127.0.0.1:80" or "[::1]:80"; nil for anything else.
+    /// "127.0.0.1:80", "[::1]:80", or ":80" for every address; nil for anything else.
     static func parsed(_ text: String?) -> SocketAddress? {
         guard let text, let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
             (1...65535).contains(port)
         else { return nil }
+        if text.startIndex == colon { return try? SocketAddress(ipAddress: "::", port: port) }
         let host = text[..<colon].drop { $0 == "[" }
         return try? SocketAddress(ipAddress: String(host.last == "]" ? host.dropLast() : host), port: port)
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -39,6 +40,7 @@ struct Follower: Sendable {
     let path: String
     let decider: SharedDecider
     let file: PolicyFile
+    let presence: ProxyPresence
     let group: any EventLoopGroup
 
     /// The daemon sends an empty line every five seconds.
@@ -54,16 +56,42 @@ struct Follower: Sendable {
         var told = ""
         while !Task.isCancelled {
             do {
-                try await follow(sessions)
+                try await followWhileProxyIsThere(sessions)
                 told = ""
             } catch is CancellationError {
                 return
             } catch {
                 // The same cause is logged once.
-                if "\(error)" != told { Decide.say("\(path): \(error); the last policy stays in force") }
+                if "\(error)" != told { Decide.say(text(of: error)) }
                 told = "\(error)"
             }
             try? await Task.sleep(for: Self.pause)
+        }
+    }
+
+    private func text(of error: any Error) -> String {
+        if error is ProxyPresence.Lost { return "\(error); until it does, bulkheadd refuses the flows that need it" }
+        let rest = decider.policy == nil ? "no policy is known: everything is denied" : "the last policy stays in force"
+        return "\(path), where bulkheadd serves: \(Self.reason(error)); \(rest)"
+    }
+
+    /// NIO's errors describe its own functions; people need the system's words.
+    private static func reason(_ error: any Error) -> String {
+        guard let code = (error as? IOError)?.errnoCode else { return "\(error)" }
+        return String(cString: strerror(code))
+    }
+
+    private func followWhileProxyIsThere(_ sessions: PassedSessions) async throws {
+        if presence.isLost {
+            await presence.look()
+            guard !presence.isLost else { return }
+            Decide.say("HAProxy answers")
+        }
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await follow(sessions) }
+            tasks.addTask { try await presence.watch() }
+            defer { tasks.cancelAll() }
+            _ = try await tasks.next()
         }
     }
 

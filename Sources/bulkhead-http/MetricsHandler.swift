@@ -42,7 +42,7 @@ final class MetricsHandler: ChannelInboundHandler {
         let text: String
         switch path {
         case "/metrics": (status, text) = (.ok, PrometheusText.text(of: decider.facts.families))
-        case "/healthz": (status, text) = decider.policy == nil ? (.serviceUnavailable, "no policy\n") : (.ok, "ok\n")
+        case "/healthz": (status, text) = decider.problem.map { (.serviceUnavailable, "\($0)\n") } ?? (.ok, "ok\n")
         default: (status, text) = (.notFound, "not found\n")
         }
         let body = context.channel.allocator.buffer(string: text)

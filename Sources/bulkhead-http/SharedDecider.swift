@@ -19,6 +19,7 @@ final class SharedDecider: Sendable {
         var lines = SharedDecider.linesPerSecond
         var second = 0.0
         var unprinted: UInt64 = 0
+        var isProxyLost = false
 
         mutating func mayPrint() -> Bool {
             let now = SharedDecider.now
@@ -68,7 +69,15 @@ final class SharedDecider: Sendable {
     func heard() { state.withLock { $0.lastWord = Self.now } }
     func refuse(_ reason: String) { state.withLock { $0.decider.counters.refuse(reason) } }
     func countConnection(_ difference: Int) { state.withLock { $0.connections += difference } }
+    func proxy(isLost: Bool) { state.withLock { $0.isProxyLost = isLost } }
     var policy: RequestPolicy? { state.withLock { $0.decider.policy } }
+
+    /// Why no request can be allowed; nil: requests are decided.
+    var problem: String? {
+        state.withLock { state in
+            state.decider.policy == nil ? "no policy" : state.isProxyLost ? "HAProxy does not answer" : nil
+        }
+    }
 
     /// Whether a connection that HAProxy passes through unread may go on.
     func passes(_ session: PassedSession) -> Bool {
