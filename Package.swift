@@ -319,7 +319,12 @@ let package = Package(
         tests("ChainedCNITests", ["ChainedCNI", "NetworkTypes"]),
         tests("CNIInstallationTests", ["CNIInstallation", "ChainedCNI"]),
         tests("NodeNetworkTests", ["NodeNetwork", "NetworkTypes", "NetworkKit"]),
-        tests("DeployTests", ["KubernetesWatch", "NetworkKit", yams]),
+        tests(
+            "DeployTests",
+            [
+                "Agent", "ControlProtocol", "KubernetesWatch", "NetworkKit", "RequestDecider", "RequestPolicy", "SPOP",
+                yams,
+            ]),
         tests("TidyTests", []),
     ]
 )

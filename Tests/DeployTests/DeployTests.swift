@@ -7,8 +7,7 @@ import Yams
 
 /// What `kubectl apply -k deploy/` applies, and what takes it away again.
 @Suite struct DeployTests {
-    private static let root = URL(filePath: #filePath).resolvingSymlinksInPath()
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    private static let root = Kustomization.repository
     private let deploy: Kustomization
     private let uninstall: Kustomization
     /// Including the resources of the Prometheus operator.
@@ -22,25 +21,20 @@ import Yams
     }
 
     private func only(_ kind: String, of kustomization: Kustomization) throws -> Kustomization.Document {
-        let found = kustomization.documents.filter { $0.kind == kind }
-        try #require(found.count == 1, "\(kind)")
-        return found[0]
+        try kustomization.only(kind)
     }
 
-    private func pod(_ kustomization: Kustomization) throws -> Node {
-        try #require(try only("DaemonSet", of: kustomization).node["spec"]?["template"]?["spec"])
-    }
+    private func pod(_ kustomization: Kustomization) throws -> Node { try kustomization.pod() }
 
-    private func containers(_ pod: Node) -> [Node] {
-        [pod["initContainers"], pod["containers"]].flatMap { $0?.sequence.map(Array.init) ?? [] }
-    }
+    private func containers(_ pod: Node) -> [Node] { pod.containers }
 
-    private func texts(_ node: Node?) -> [String] { node?.sequence?.compactMap(\.string) ?? [] }
+    private func texts(_ node: Node?) -> [String] { node?.texts ?? [] }
 
     @Test func everyDocumentIsOfItsKind() throws {
         #expect(deploy.documents.map(\.kind) == ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "DaemonSet"])
         #expect(uninstall.documents.map(\.kind) == ["DaemonSet"])
-        #expect(monitored.documents.map(\.kind) == deploy.documents.map(\.kind) + ["PodMonitor", "PrometheusRule"])
+        let more = ["PodMonitor", "PodMonitor", "PrometheusRule"]
+        #expect(monitored.documents.map(\.kind) == deploy.documents.map(\.kind) + more)
         for document in deploy.documents + uninstall.documents + monitored.documents {
             let kind = "\(document.kind) \(document.node["apiVersion"]?.string ?? "")"
             let shape = try #require(Shape.kinds[kind], "\(document.file): \(kind)")
@@ -144,13 +138,10 @@ import Yams
     }
 
     @Test func optionsAreThoseOfTheDaemon() throws {
-        let known = try DaemonOptions()
+        let known = try ProgramOptions("bulkheadd")
         for pod in [try pod(deploy), try pod(uninstall), try pod(monitored)] {
             for container in containers(pod) where texts(container["command"]) == ["/usr/bin/bulkheadd"] {
-                for argument in texts(container["args"]) {
-                    let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
-                    #expect(known.takesValue[parts[0]] == (parts.count == 2), "\(argument)")
-                }
+                #expect(known.unknown(among: texts(container["args"])) == [])
             }
         }
         #expect(known.takesValue["--no-such-option"] == nil && known.takesValue["--in-cluster"] == false)
@@ -197,7 +188,7 @@ import Yams
         let text = try String(contentsOf: Self.root.appending(path: "deploy/Containerfile"), encoding: .utf8)
         let manifest = try String(contentsOf: Self.root.appending(path: "Package.swift"), encoding: .utf8)
         let final = try #require(text.components(separatedBy: "\nFROM ").last)
-        for product in ["bulkheadd", "bulkheadctl", "bulkhead-cni"] {
+        for product in ["bulkheadd", "bulkheadctl", "bulkhead-cni", "bulkhead-http"] {
             #expect(manifest.contains(".executable(name: \"\(product)\"") && final.contains("/out/\(product)"))
         }
         let libraries = try NetProcess.run(["ldd", try NetDaemon.executable("bulkheadd")])
@@ -209,34 +200,6 @@ import Yams
         let copied = text.components(separatedBy: "\n").filter { $0.hasPrefix("COPY ") && !$0.contains("--from") }
         for name in copied.flatMap({ $0.split(separator: " ").dropFirst().dropLast() }) {
             #expect(FileManager.default.fileExists(atPath: Self.root.appending(path: String(name)).path), "\(name)")
-        }
-    }
-}
-
-/// The options of the daemon, from its parser.
-private struct DaemonOptions {
-    /// By long name.
-    var takesValue: [String: Bool] = [:]
-
-    private struct Help: Decodable {
-        struct Command: Decodable { var arguments: [Argument] }
-        struct Argument: Decodable {
-            struct Name: Decodable {
-                var kind: String
-                var name: String
-            }
-            var kind: String
-            var names: [Name]?
-        }
-        var command: Command
-    }
-
-    init() throws {
-        let text = try NetProcess.run([try NetDaemon.executable("bulkheadd"), "--experimental-dump-help"])
-        for argument in try JSONDecoder().decode(Help.self, from: Data(text.utf8)).command.arguments {
-            for name in argument.names ?? [] where name.kind == "long" {
-                takesValue["--\(name.name)"] = argument.kind == "option"
-            }
         }
     }
 }

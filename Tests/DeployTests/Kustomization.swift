@@ -3,7 +3,7 @@ import Foundation
 import Yams
 
 /// A folder of manifests, put together as kustomize does it, as far as ours use it: resources, components, patches,
-/// images and namespace.
+/// ConfigMaps of files, images and namespace.
 struct Kustomization {
     struct Failure: Error, CustomStringConvertible {
         var description: String
@@ -25,8 +25,9 @@ struct Kustomization {
         let root = try Self.root(folder, "Kustomization", fields: ["namespace", "images"])
         documents = try Self.resources(of: root, in: folder)
         for component in components {
-            let root = try Self.root(component, "Component", fields: ["patches"])
+            let root = try Self.root(component, "Component", fields: ["patches", "configMapGenerator"])
             documents += try Self.resources(of: root, in: component)
+            documents += try Self.generated(by: root, in: component)
             for patch in root["patches"]?.sequence ?? [] { try apply(patch) }
         }
         if let namespace = root["namespace"]?.string {
@@ -62,6 +63,26 @@ struct Kustomization {
                 return try Kustomization(place).documents
             }
             return try read(place).map { Document(file: name, node: $0) }
+        }
+    }
+
+    /// ConfigMaps of files. kustomize appends a hash to their names, wherever these stand.
+    private static func generated(by root: Node, in folder: URL) throws -> [Document] {
+        try (root["configMapGenerator"]?.sequence ?? []).map { generator in
+            guard let name = generator["name"], let namespace = generator["namespace"],
+                let files = generator["files"]?.sequence
+            else { throw Failure(description: "a ConfigMap without name, namespace or files") }
+            let data = try files.compactMap(\.string).map { file in
+                (Node(file), Node(try String(contentsOf: folder.appending(path: file), encoding: .utf8)))
+            }
+            let metadata = Node.mapping(.init([(Node("name"), name), (Node("namespace"), namespace)]))
+            return Document(
+                file: "kustomization.yaml",
+                node: .mapping(
+                    .init([
+                        (Node("apiVersion"), Node("v1")), (Node("kind"), Node("ConfigMap")),
+                        (Node("metadata"), metadata), (Node("data"), .mapping(.init(data))),
+                    ])))
         }
     }
 
@@ -103,6 +124,9 @@ struct Kustomization {
             try edit(&inner, path.dropFirst(), operation, value)
             fields[step] = inner
             node = .mapping(fields)
+        case .sequence(var items) where path.count == 1 && operation == "add" && step == "-":
+            items.append(value)
+            node = .sequence(items)
         case .sequence(var items):
             guard let place = Int(step), items.indices.contains(place) else {
                 throw Failure(description: "no item \(step) for a patch")

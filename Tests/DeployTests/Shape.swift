@@ -41,7 +41,9 @@ indirect enum Shape: Sendable {
 
     /// By kind and version.
     static let kinds: [String: Shape] = [
-        "ServiceAccount v1": .object(head, required: ["metadata"]),
+        "ServiceAccount v1": .object(
+            head.merging(["automountServiceAccountToken": .flag]) { $1 }, required: ["metadata"]),
+        "ConfigMap v1": .object(head.merging(["data": .map(.text)]) { $1 }, required: ["metadata", "data"]),
         "ClusterRole rbac.authorization.k8s.io/v1": .object(
             head.merging(["rules": .list(rule)]) { $1 }, required: ["metadata", "rules"]),
         "ClusterRoleBinding rbac.authorization.k8s.io/v1": .object(
@@ -106,7 +108,10 @@ indirect enum Shape: Sendable {
             "hostNetwork": .flag, "dnsPolicy": .word(["Default", "ClusterFirst", "ClusterFirstWithHostNet", "None"]),
             "nodeSelector": .map(.text), "terminationGracePeriodSeconds": .number,
             "tolerations": .list(.object(["operator": .word(["Exists", "Equal"]), "key": .text, "effect": .text])),
-            "securityContext": .object(["seccompProfile": .object(["type": .word(["RuntimeDefault", "Localhost"])])]),
+            "securityContext": .object([
+                "seccompProfile": .object(["type": .word(["RuntimeDefault", "Localhost"])]),
+                "sysctls": .list(.object(["name": .text, "value": .text], required: ["name", "value"])),
+            ]),
             "initContainers": .list(container), "containers": .list(container),
             "volumes": .list(
                 .object(
@@ -114,7 +119,9 @@ indirect enum Shape: Sendable {
                         "name": .text,
                         "hostPath": .object(
                             ["path": .text, "type": .word(["Directory", "DirectoryOrCreate"])], required: ["path"]),
-                    ], required: ["name", "hostPath"])),
+                        "emptyDir": .object(["medium": .word(["Memory"]), "sizeLimit": .text]),
+                        "configMap": .object(["name": .text], required: ["name"]),
+                    ], required: ["name"])),
         ], required: ["containers"])
 
     private static let container = Shape.object(
@@ -124,7 +131,7 @@ indirect enum Shape: Sendable {
             "env": .list(
                 .object(["name": .text, "valueFrom": .object(["fieldRef": .object(["fieldPath": .text])])])),
             "securityContext": .object([
-                "runAsUser": .number, "privileged": .flag, "allowPrivilegeEscalation": .flag,
+                "runAsUser": .number, "runAsNonRoot": .flag, "privileged": .flag, "allowPrivilegeEscalation": .flag,
                 "readOnlyRootFilesystem": .flag,
                 "capabilities": .object(["drop": .list(.text), "add": .list(.text)]),
             ]),
@@ -140,7 +147,8 @@ indirect enum Shape: Sendable {
 
     private static let probe = Shape.object(
         [
-            "httpGet": .object(["host": .text, "port": .number, "path": .text], required: ["port", "path"]),
+            "httpGet": .object(["host": .text, "port": .text, "path": .text], required: ["port", "path"]),
+            "tcpSocket": .object(["port": .text], required: ["port"]),
             "periodSeconds": .number, "timeoutSeconds": .number, "failureThreshold": .number,
-        ], required: ["httpGet"])
+        ])
 }

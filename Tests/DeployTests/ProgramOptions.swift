@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import NetworkKit
+
+/// The options of a program or of one of its commands, from its parser.
+struct ProgramOptions {
+    /// By long name.
+    private(set) var takesValue: [String: Bool] = [:]
+    /// By long name; without those that have no default.
+    private(set) var defaults: [String: String] = [:]
+
+    private struct Help: Decodable {
+        struct Command: Decodable {
+            var commandName: String
+            var arguments: [Argument]?
+            var subcommands: [Command]?
+        }
+        struct Argument: Decodable {
+            struct Name: Decodable {
+                var kind: String
+                var name: String
+            }
+            var kind: String
+            var names: [Name]?
+            var defaultValue: String?
+        }
+        var command: Command
+    }
+
+    struct Missing: Error { var command: String }
+
+    init(_ program: String, _ command: String? = nil) throws {
+        let text = try NetProcess.run([try NetDaemon.executable(program), "--experimental-dump-help"])
+        var found = try JSONDecoder().decode(Help.self, from: Data(text.utf8)).command
+        if let command {
+            guard let inner = found.subcommands?.first(where: { $0.commandName == command }) else {
+                throw Missing(command: command)
+            }
+            found = inner
+        }
+        for argument in found.arguments ?? [] {
+            for name in argument.names ?? [] where name.kind == "long" {
+                takesValue["--\(name.name)"] = argument.kind == "option"
+                defaults["--\(name.name)"] = argument.defaultValue
+            }
+        }
+    }
+
+    /// The arguments that the program would refuse.
+    func unknown(among arguments: [String]) -> [String] {
+        arguments.filter { argument in
+            let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
+            return takesValue[parts[0]] != (parts.count == 2)
+        }
+    }
+}
