@@ -76,6 +76,10 @@ struct Prepare: ParsableCommand {
     /// Only the first network namespace of a machine has it.
     private static let hostSetting = "/proc/sys/net/core/netdev_max_backlog"
 
+    /// The messages of ICMP and ICMPv6 about packets that did not arrive.
+    private static let errors: [(IPProtocol, Field, UInt8)] =
+        [3, 11, 12].map { (.icmp, .icmpv4Type, $0) } + [1, 2, 3, 4].map { (.icmpv6, .icmpType, $0) }
+
     /// Marks what the namespace takes in.
     private static let mark: UInt32 = 1
     /// The loopback device is the first of every network namespace.
@@ -95,8 +99,6 @@ struct Prepare: ParsableCommand {
                 .family(address.family), .within(.destination(address.family), CIDR(host: address)), .verdict(.accept),
             ])
         }
-        // Errors about the proxy's connections are for the clients' addresses, which the proxy bears.
-        rules.append(TableRule([.connectionState(.related)] + take))
         rules.append(TableRule([.transportProtocol(.tcp), .transparentSocket] + take))
         let listeners: [(AddressFamily, IPAddress)] = [
             (.ipv4, IPAddress(v4: 0x7f00_0001)), (.ipv6, IPAddress(v6High: 0, low: 1)),
@@ -105,6 +107,9 @@ struct Prepare: ParsableCommand {
             TableRule(
                 [.family(family), .transportProtocol(.tcp), .redirectToProxy(address, port: port)] + take)
         }
+        // Errors about the proxy's connections are for the clients' addresses, which the proxy bears. Which connection they
+        // are about is TCP's own check: connection tracking here would cost each packet of each request.
+        rules += Self.errors.map { TableRule([.transportProtocol($0), .masked($1, mask: [0xff], value: [$2])] + take) }
         return rules
     }
 
