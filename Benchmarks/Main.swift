@@ -8,6 +8,7 @@ enum Main {
         ("cluster", benchCluster),
         ("compile", benchCompile),
         ("hotpath", benchHotPath),
+        ("http", benchHTTP),
         ("latency", benchLatency),
         ("live", benchLive),
         ("livetable", benchLiveTable),
