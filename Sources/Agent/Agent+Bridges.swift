@@ -60,6 +60,13 @@ extension Agent where Plane: ~Copyable {
         setBridges { check throws(DatapathError) in try check.set(ports) }
     }
 
+    /// Opens the guard to the proxy, or closes it, without a new look at the network.
+    func updateProxyPort() {
+        guard !bridging.ports.pods.isEmpty, bridging.ports.proxy != proxyPort else { return }
+        bridging.ports.proxy = proxyPort
+        setBridges { [ports = bridging.ports] check throws(DatapathError) in try check.set(ports) }
+    }
+
     /// Repairs what others have changed in the guard, and retries what failed.
     func repairBridges() {
         setBridges { [ports = bridging.ports] check throws(DatapathError) in

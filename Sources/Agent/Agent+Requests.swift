@@ -35,11 +35,16 @@ struct Steering: ~Copyable {
     /// The last plan; nil before the first one.
     var plan: SteeringPlan?
     var error: SteeringError?
+    /// The bridge port of which programmed steering sees all that enters. Only by this port the proxy sends for others.
+    var watchedPort: UInt32?
     /// The end of ``Readiness/unknown``.
     var deadline: Task<Void, Never>?
 
     /// How long a previous run's way to the proxy stays without a word from the proxy.
     static let patience: Duration = .seconds(5)
+
+    /// Right after a start, what a previous run left watches the proxy's port.
+    func isWatched(_ port: UInt32) -> Bool { watchedPort == port || plan == nil && readiness == .unknown }
 
     mutating func take(_ delta: CompiledDelta, of policy: borrowing CompiledPolicy) {
         if steered.take(delta, of: policy) { isDue = true }
@@ -105,10 +110,9 @@ extension Agent where Plane: ~Copyable {
 
     /// For the bridge guard: the port by which the proxy sends for others.
     var proxyPort: BridgePorts.Proxy? {
-        steering.proxy?.place.port.map {
-            let marks = settings.requests.marks
-            return BridgePorts.Proxy(port: $0.port.index, mask: marks.mask, mark: marks.toProxy)
-        }
+        guard let port = steering.proxy?.place.port?.port.index, steering.isWatched(port) else { return nil }
+        let marks = settings.requests.marks
+        return BridgePorts.Proxy(port: port, mask: marks.mask, mark: marks.toProxy)
     }
 
     private var steeringSettings: SteeringSettings { SteeringSettings(settings.requests) }
@@ -122,6 +126,10 @@ extension Agent where Plane: ~Copyable {
             settings: steeringSettings, ports: steering.steered.ports(of: pipeline.compiled),
             proxy: isWanted ? steeringProxy : nil, bridges: steeringBridges)
         guard plan != steering.plan || steering.error != nil else { return }
+        if plan.watchedPort != steering.watchedPort, steering.plan != nil {
+            steering.watchedPort = nil
+            updateProxyPort()
+        }
         steering.plan = plan
         setSteering { programmer throws(SteeringError) in try programmer.set(plan) }
     }
@@ -160,7 +168,13 @@ extension Agent where Plane: ~Copyable {
             }
             steering.error = error
         }
+        steering.watchedPort = steering.error == nil ? steering.plan?.watchedPort : nil
+        updateProxyPort()
     }
+}
+
+extension SteeringPlan {
+    fileprivate var watchedPort: UInt32? { ports.isEmpty ? nil : proxy?.port }
 }
 
 extension SteeringSettings {

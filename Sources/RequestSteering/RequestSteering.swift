@@ -27,9 +27,7 @@ public struct RequestSteering: ~Copyable {
         let socket = try open()
         do throws(KernelError) {
             guard let proxy = wanted.proxy, !wanted.ports.isEmpty else {
-                try packets.remove(socket)
-                try frames.remove(socket)
-                try route(wanted)
+                try stop(wanted, socket)
                 plan = wanted
                 return
             }
@@ -40,7 +38,7 @@ public struct RequestSteering: ~Copyable {
             } else {
                 try frames.set(SteeringBridgeTable(plan: wanted, proxy: proxy).contents, socket)
             }
-            try packets.set(SteeringTable(plan: wanted, proxy: proxy).contents, socket)
+            try packets.set(SteeringTable(plan: wanted).contents, socket)
             // Packets that the table before had marked have been routed.
             PacketsUnderWay.wait()
             try route(wanted)
@@ -48,6 +46,18 @@ public struct RequestSteering: ~Copyable {
         } catch {
             throw SteeringError(error)
         }
+    }
+
+    /// Nothing is marked any more. Where ports stay that need a proxy, connections that one has begun stay closed to others.
+    private mutating func stop(_ wanted: SteeringPlan, _ socket: NetfilterSocket) throws(KernelError) {
+        if wanted.ports.isEmpty {
+            try packets.remove(socket)
+        } else {
+            try packets.set(SteeringTable(plan: wanted).contents, socket)
+            PacketsUnderWay.wait()
+        }
+        try frames.remove(socket)
+        try route(wanted)
     }
 
     /// Repairs what others have changed in tables, rules and routes, or removed.
@@ -68,11 +78,16 @@ public struct RequestSteering: ~Copyable {
     }
 
     /// Packets that were dropped because the way to the proxy was gone; 0 if nothing is steered.
-    public func lost() -> UInt64 {
+    public func lost() -> UInt64 { packets(SteeringTable.Name.lost) }
+
+    /// Packets that were dropped because they were not from an end of the proxy's connections; 0 if nothing is steered.
+    public func foreign() -> UInt64 { packets(SteeringTable.Name.foreign) }
+
+    private func packets(_ counter: String) -> UInt64 {
         guard packets.contents != nil, let socket,
             let objects = try? TableReader(SteeringTable.identity, socket).objects()
         else { return 0 }
-        return objects.first { $0.0 == SteeringTable.Name.lost }?.1.counter.packets ?? 0
+        return objects.first { $0.0 == counter }?.1.counter.packets ?? 0
     }
 
     /// Makes rules and routes those of the plan.

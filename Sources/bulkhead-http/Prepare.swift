@@ -110,6 +110,8 @@ struct Prepare: ParsableCommand {
         // Errors about the proxy's connections are for the clients' addresses, which the proxy bears. Which connection they
         // are about is TCP's own check: connection tracking here would cost each packet of each request.
         rules += Self.errors.map { TableRule([.transportProtocol($0), .masked($1, mask: [0xff], value: [$2])] + take) }
+        // Without HAProxy nothing passes on, even where the namespace forwards, as one does that has the node's settings.
+        rules.append(TableRule([.transportProtocol(.tcp), .verdict(.drop)]))
         return rules
     }
 

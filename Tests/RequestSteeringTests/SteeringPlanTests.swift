@@ -102,16 +102,35 @@ struct SteeringPlanTests {
         let plan = SteeringPlan(
             settings: Self.settings, ports: [Self.server: [PortRange(80, 89)], Self.server6: [PortRange(80)]],
             proxy: proxy)
-        let text = SteeringTable(plan: plan, proxy: proxy).contents.description
+        let text = SteeringTable(plan: plan).contents.description
         for line in [
             "10.244.0.10 . 80-89,", "10.244.0.10 . 10.244.0.10,",
             "iif & [255, 255, 255, 255] == [3, 0, 0, 0] meta mark & [48, 0, 0, 0] == [32, 0, 0, 0] goto from-proxy",
             "meta mark set meta mark & 4294967247",
             "ct mark & [48, 0, 0, 0] == [32, 0, 0, 0] ct direction reply meta mark set meta mark & 4294967247 ^ 16 accept",
+            "ct mark & [48, 0, 0, 0] == [32, 0, 0, 0] ct direction original counter name \"packets-of-others\" drop",
+            "ct mark & [48, 0, 0, 0] == [16, 0, 0, 0] ct direction reply counter name \"packets-of-others\" drop",
+            "ip saddr . th sport @steered-ipv4 jump from-server",
             "rt ip nexthop != 10.244.0.11 counter name \"packets-without-proxy\" drop",
         ] {
             #expect(text.contains(line), "\(line) in \(text)")
         }
-        #expect(!text.contains("steered-ipv6"))
+        #expect(!text.contains("ip6 daddr . th dport @steered-ipv6"))
+        #expect(text.contains("ip6 saddr . th sport @steered-ipv6 jump from-server"))
+    }
+
+    /// Without a proxy the table marks nothing, and keeps out of the proxy's connections who is not their end.
+    @Test func tableWithoutProxy() {
+        let plan = SteeringPlan(settings: Self.settings, ports: [Self.server: [PortRange(80)]], proxy: nil)
+        let text = SteeringTable(plan: plan).contents.description
+        #expect(!text.contains("^ 16") && !text.contains("^ 32"), "\(text)")
+        for line in [
+            "meta mark set meta mark & 4294967247
+",
+            "ct mark & [48, 0, 0, 0] == [32, 0, 0, 0] ct direction reply counter name "packets-of-others" drop",
+            "ip saddr . th sport @steered-ipv4 jump from-server",
+        ] {
+            #expect(text.contains(line), "\(line) in \(text)")
+        }
     }
 }

@@ -9,11 +9,11 @@ import Testing
 /// Real packets, steered by real tables, rules and routes, without policy; needs root, nft, ip and HAProxy.
 @Suite(.serialized) struct SteeringTests {
     private static let settings = SteeringSettings(toProxy: 0x10, fromProxy: 0x20, table: 9105)
-    private static let steered: UInt16 = 80
-    private static let other: UInt16 = 81
+    static let steered: UInt16 = 80
+    static let other: UInt16 = 81
 
     /// Runs `body` on the node's thread, with steering of the server's port by the pod `proxy`.
-    private static func with(
+    static func with(
         _ links: NetPodLinks, _ body: (NetWorld, inout RequestSteering, SteeringPlan) throws -> Void
     ) throws {
         let services = [NetService(port: steered, targetPort: steered, backends: ["server"])]
