@@ -31,16 +31,17 @@ public enum BridgeFiltering: Sendable, Hashable {
         }
         var result = BridgeFiltering.on
         for name in names {
-            let path = "\(directory)/\(name)"
-            switch read(path) {
-            case .success("1"): continue
-            case .success: break
-            case .failure(let code): return off("reading \(path) failed with errno \(code)", name)
+            let setting = KernelSetting(name, in: directory)
+            do throws(NodeNetworkError) {
+                guard try setting.readText() != "1" else { continue }
+                try setting.write(1)
+                guard try setting.readText() == "1" else {
+                    return off("\(setting.path) does not keep what is written", name)
+                }
+                result = .switchedOn
+            } catch {
+                return off("\(error)", name)
             }
-            let code = write(path)
-            guard code == 0 else { return off("\(name) is 0, and writing to \(path) failed with errno \(code)", name) }
-            guard case .success("1") = read(path) else { return off("\(path) does not keep what is written", name) }
-            result = .switchedOn
         }
         return result
     }
@@ -49,29 +50,5 @@ public enum BridgeFiltering: Sendable, Hashable {
         .off(
             problem: problem,
             remedy: "run 'sysctl -w net.bridge.\(name)=1' on the node, or give the daemon a writable /proc/sys/net")
-    }
-
-    private enum Value {
-        case success(String)
-        case failure(Int32)
-    }
-
-    private static func read(_ path: String) -> Value {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return .failure(errno) }
-        defer { close(file) }
-        var bytes = [UInt8](repeating: 0, count: 16)
-        let length = Glibc.read(file, &bytes, bytes.count)
-        guard length >= 0 else { return .failure(errno) }
-        return .success(String(decoding: bytes[..<length].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
-    }
-
-    /// 0 or errno.
-    private static func write(_ path: String) -> Int32 {
-        let file = open(path, O_WRONLY | O_CLOEXEC)
-        guard file >= 0 else { return errno }
-        defer { close(file) }
-        let text: [UInt8] = [UInt8(ascii: "1"), UInt8(ascii: "\n")]
-        return Glibc.write(file, text, text.count) == text.count ? 0 : errno
     }
 }

@@ -12,14 +12,20 @@ public struct KernelSetting: Sendable, Hashable {
 
     /// - Throws: ``NodeNetworkError/system(operation:code:)``; EINVAL for a text that is not a number.
     public func read() throws(NodeNetworkError) -> Int {
+        guard let value = Int(try readText()) else { throw .system(operation: "read \(path)", code: EINVAL) }
+        return value
+    }
+
+    /// The first line, whatever it is.
+    ///
+    /// - Throws: ``NodeNetworkError/system(operation:code:)``.
+    func readText() throws(NodeNetworkError) -> String {
         let file = try opened(O_RDONLY, "read")
         defer { close(file) }
         var bytes = [UInt8](repeating: 0, count: 32)
         let length = Glibc.read(file, &bytes, bytes.count)
         guard length >= 0 else { throw .system(operation: "read \(path)", code: errno) }
-        let text = String(decoding: bytes[..<length].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-        guard let value = Int(text) else { throw .system(operation: "read \(path)", code: EINVAL) }
-        return value
+        return String(decoding: bytes[..<length].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 
     /// - Throws: ``NodeNetworkError/system(operation:code:)``.

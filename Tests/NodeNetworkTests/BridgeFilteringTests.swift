@@ -31,7 +31,7 @@ import Testing
         defer { _ = try? NetProcess.run(["rm", "-r", directory]) }
         // Files that say 0 whatever is written; then none.
         try NetProcess.run(["ln", "-s", "/dev/zero", "\(directory)/bridge-nf-call-iptables"])
-        for wanted in ["does not keep", "errno 2"] {
+        for wanted in ["does not keep", "No such file"] {
             guard case .off(let problem, let remedy) = BridgeFiltering.ensure(settings: directory) else {
                 Issue.record("a setting that cannot be set")
                 return
