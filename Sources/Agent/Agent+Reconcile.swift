@@ -90,9 +90,8 @@ extension Agent where Plane: ~Copyable {
     /// Before the first whole write, so that flows on their way to the proxy never meet a policy that does not know them.
     private func setSteeringMarks() {
         guard !programming.knowsMarks else { return }
-        let marks = settings.requests.marks
         do {
-            try datapath.setSteeringMarks(SteeringMarks(toProxy: marks.toProxy, fromProxy: marks.fromProxy))
+            try datapath.setSteeringMarks(settings.requests.steering.marks)
             programming.knowsMarks = true
         } catch {
             logger.error("flows whose requests decide are denied", metadata: ["error": "\(error)"])

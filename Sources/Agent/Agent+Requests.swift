@@ -111,11 +111,9 @@ extension Agent where Plane: ~Copyable {
     /// For the bridge guard: the port by which the proxy sends for others.
     var proxyPort: BridgePorts.Proxy? {
         guard let port = steering.proxy?.place.port?.port.index, steering.isWatched(port) else { return nil }
-        let marks = settings.requests.marks
+        let marks = settings.requests.steering.marks
         return BridgePorts.Proxy(port: port, mask: marks.mask, mark: marks.toProxy)
     }
-
-    private var steeringSettings: SteeringSettings { SteeringSettings(settings.requests) }
 
     /// Plans the way to the proxy for the present policy and network, and programs it if it has changed.
     func updateSteering() {
@@ -123,7 +121,7 @@ extension Agent where Plane: ~Copyable {
         steering.isDue = false
         let isWanted = steering.readiness != .away
         let plan = SteeringPlan(
-            settings: steeringSettings, ports: steering.steered.ports(of: pipeline.compiled),
+            settings: settings.requests.steering, ports: steering.steered.ports(of: pipeline.compiled),
             proxy: isWanted ? steeringProxy : nil, bridges: steeringBridges)
         guard plan != steering.plan || steering.error != nil else { return }
         if plan.watchedPort != steering.watchedPort, steering.plan != nil {
@@ -175,13 +173,6 @@ extension Agent where Plane: ~Copyable {
 
 extension SteeringPlan {
     fileprivate var watchedPort: UInt32? { ports.isEmpty ? nil : proxy?.port }
-}
-
-extension SteeringSettings {
-    /// The numbers of the daemon's settings.
-    public init(_ settings: RequestSettings) {
-        self.init(toProxy: settings.marks.toProxy, fromProxy: settings.marks.fromProxy, table: settings.table)
-    }
 }
 
 extension PodPlace {

@@ -69,21 +69,6 @@ public struct TunnelGuard: Sendable, Hashable {
     }
 }
 
-/// Bits of a packet's mark by which the node's own rules at `prerouting` say that the packet is on its way to the node's
-/// proxy or from it. No pod can set them: a mark does not leave a network namespace, and the rules clear it.
-public struct SteeringMarks: Sendable, Hashable {
-    /// The packet goes to the proxy. 0: none does.
-    public var toProxy: UInt32
-    /// The packet comes from the proxy, with its client's address. 0: none does.
-    public var fromProxy: UInt32
-    public init(toProxy: UInt32 = 0, fromProxy: UInt32 = 0) {
-        self.toProxy = toProxy
-        self.fromProxy = fromProxy
-    }
-    /// Both.
-    public var mask: UInt32 { toProxy | fromProxy }
-}
-
 /// Packets that the datapath dropped for a cause other than a rule.
 public struct DatapathCounters: Sendable, Hashable {
     /// Source address not the pod's own.

@@ -2,6 +2,7 @@
 import CompiledPolicy
 import ConnectionTracking
 import Datapath
+import NetworkTypes
 
 extension EBPFDatapath {
     public func checkPlace() throws(DatapathError) {

@@ -23,7 +23,7 @@ package struct TableOptions: Hashable, Sendable {
 struct BaseTable {
     let options: TableOptions
     /// By which marks packets on their way to and from the node's proxy are known.
-    var marks = SteeringMarks()
+    var marks = SteeringMarks.none
     /// Whether any rule leaves flows to the proxy.
     var handsOver = false
 

@@ -27,7 +27,7 @@ package struct PolicyTables: Sendable {
     /// Chains that leave flows to the proxy, by name.
     var handOvers: [String: HandOver] = [:]
     /// By which marks packets on their way to and from the proxy are known.
-    package private(set) var marks = SteeringMarks()
+    package private(set) var marks = SteeringMarks.none
     var endpoints: [EndpointID: EndpointTables] = [:]
     package internal(set) var places: [EndpointID: EndpointPlace] = [:]
     package private(set) var tunnels = TunnelGuard()
@@ -51,7 +51,7 @@ package struct PolicyTables: Sendable {
     /// Everything from scratch.
     package init(
         _ policy: borrowing CompiledPolicy, places: [EndpointID: EndpointPlace] = [:],
-        tunnels: TunnelGuard = TunnelGuard(), marks: SteeringMarks = SteeringMarks(),
+        tunnels: TunnelGuard = TunnelGuard(), marks: SteeringMarks = .none,
         revoked: Set<Connection.Key> = [], options: TableOptions = TableOptions()
     ) {
         self.init(options: options)

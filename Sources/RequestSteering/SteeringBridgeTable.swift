@@ -34,22 +34,22 @@ package struct SteeringBridgeTable {
     }
 
     private var before: TableChain {
-        let settings = plan.settings
+        let marks = plan.settings.marks
         let own = proxy.port.map { port in
             TableRule([
                 SteeringTable.equals(.interface, port),
-                .setMarkBits(.packet, mask: settings.mask, value: settings.fromProxy), .verdict(.accept),
+                .setMarkBits(.packet, mask: marks.mask, value: marks.fromProxy), .verdict(.accept),
             ])
         }
         return TableChain(
             Name.before, hook: .beforeRouting,
-            rules: [own].compactMap(\.self) + [TableRule([.setMarkBits(.packet, mask: settings.mask, value: 0)])])
+            rules: [own].compactMap(\.self) + [TableRule([.setMarkBits(.packet, mask: marks.mask, value: 0)])])
     }
 
     private var after: TableChain {
-        let settings = plan.settings
+        let marks = plan.settings.marks
         let isMarked = Term.masked(
-            .mark, mask: SteeringTable.bytes(settings.mask), value: SteeringTable.bytes(settings.toProxy))
+            .mark, mask: SteeringTable.bytes(marks.mask), value: SteeringTable.bytes(marks.toProxy))
         let receiver = PacketPart("ether daddr", .link, at: 0, byteCount: 6, kind: .hardwareAddress)
         return TableChain(
             Name.after, hook: .afterRouting,

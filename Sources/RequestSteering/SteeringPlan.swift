@@ -30,32 +30,6 @@ public struct SteeringPlan: Sendable, Hashable {
     }
 }
 
-/// The numbers by which steering works, chosen so that no other program on the node uses them.
-public struct SteeringSettings: Sendable, Hashable {
-    /// The bit of a packet's and of a connection's mark: it must go to the proxy.
-    public var toProxy: UInt32
-    /// It comes from the proxy.
-    public var fromProxy: UInt32
-    /// The routing table that leads to the proxy.
-    public var table: UInt32
-    /// The priority of the routing rules.
-    public var priority: UInt32
-
-    public init(toProxy: UInt32, fromProxy: UInt32, table: UInt32, priority: UInt32 = Self.defaultPriority) {
-        self.toProxy = toProxy
-        self.fromProxy = fromProxy
-        self.table = table
-        self.priority = priority
-    }
-
-    /// After Cilium's rules for marked packets (9) and its local table (100), before the rules for single pods of the AWS
-    /// VPC CNI (512) and the main table (32766).
-    public static let defaultPriority: UInt32 = 110
-
-    /// Both bits.
-    public var mask: UInt32 { toProxy | fromProxy }
-}
-
 /// The proxy pod of this node, as the node reaches it.
 public struct SteeringProxy: Sendable, Hashable {
     /// At most one of each family.

@@ -16,7 +16,7 @@ package struct SteeringRoutes: Sendable, Hashable {
         for family in plan.families {
             rules.insert(
                 MarkRule(
-                    family, priority: settings.priority, mark: settings.toProxy, mask: settings.mask,
+                    family, priority: settings.priority, mark: settings.marks.toProxy, mask: settings.marks.mask,
                     table: settings.table))
             routes.insert(
                 TableRoute(defaultOf: family, table: settings.table, .unreachable, metric: Self.lastMetric))

@@ -10,8 +10,8 @@ import NetworkTypes
 package struct SteeringTable {
     let plan: SteeringPlan
     private var proxy: SteeringProxy? { plan.proxy }
-    private var settings: SteeringSettings { plan.settings }
-    private var mask: UInt32 { settings.mask }
+    private var marks: SteeringMarks { plan.settings.marks }
+    private var mask: UInt32 { marks.mask }
 
     package init(plan: SteeringPlan) { self.plan = plan }
 
@@ -81,7 +81,7 @@ package struct SteeringTable {
         guard let proxy else { return [unmarked] }
         var comesFromProxy: [Term] = [Self.equals(.interface, proxy.link)]
         // The table of the bridges marked what entered by the proxy's port.
-        if proxy.port != nil { comesFromProxy.append(bits(.mark, settings.fromProxy)) }
+        if proxy.port != nil { comesFromProxy.append(bits(.mark, marks.fromProxy)) }
         return [TableRule(comesFromProxy + [.verdict(.go(Name.fromProxy))]), unmarked]
     }
 
@@ -91,8 +91,8 @@ package struct SteeringTable {
         func rule(_ direction: Term, ofConnections bit: UInt32, _ end: [Term], _ comment: String = "") -> TableRule {
             TableRule([bits(.connectionMark, bit), direction] + end, comment: comment)
         }
-        let toProxy: [Term] = [mark(.packet, settings.toProxy), .verdict(.accept)]
-        let (fromIt, toIt) = (settings.fromProxy, settings.toProxy)
+        let toProxy: [Term] = [mark(.packet, marks.toProxy), .verdict(.accept)]
+        let (fromIt, toIt) = (marks.fromProxy, marks.toProxy)
         return [
             rule(.replyDirection, ofConnections: fromIt, proxy == nil ? drop : toProxy, "Answers to the proxy"),
             rule(.originalDirection, ofConnections: fromIt, drop, "Only the proxy goes on with what it began"),
@@ -137,13 +137,13 @@ package struct SteeringTable {
                 TableRule([mark(.packet, 0)]),
                 TableRule([
                     .transportProtocol(.tcp), .connectionState(.new), .originalDirection, bits(.connectionMark, 0),
-                    mark(.connection, settings.fromProxy),
+                    mark(.connection, marks.fromProxy),
                 ]),
                 TableRule([
-                    bits(.connectionMark, settings.fromProxy), .originalDirection, mark(.packet, settings.fromProxy),
+                    bits(.connectionMark, marks.fromProxy), .originalDirection, mark(.packet, marks.fromProxy),
                 ]),
                 TableRule([
-                    bits(.connectionMark, settings.toProxy), .replyDirection, mark(.packet, settings.fromProxy),
+                    bits(.connectionMark, marks.toProxy), .replyDirection, mark(.packet, marks.fromProxy),
                 ]),
             ]
                 + AddressFamily.allCases.map { family in
@@ -156,7 +156,7 @@ package struct SteeringTable {
         TableChain(
             Name.input, hook: .input,
             rules: AddressFamily.allCases.map { family in
-                TableRule([.family(family), bits(.mark, settings.fromProxy)] + isForOthers(family) + drop)
+                TableRule([.family(family), bits(.mark, marks.fromProxy)] + isForOthers(family) + drop)
             })
     }
 
@@ -172,14 +172,14 @@ package struct SteeringTable {
         return TableChain(
             Name.toProxy,
             rules: [
-                TableRule([mark(.connection, settings.toProxy)]),
-                TableRule([.setMarkBits(.packet, mask: mask | masquerade, value: settings.toProxy)]),
+                TableRule([mark(.connection, marks.toProxy)]),
+                TableRule([.setMarkBits(.packet, mask: mask | masquerade, value: marks.toProxy)]),
             ])
     }
 
     /// A lost route or rule must not let marked packets pass by the proxy.
     private var forward: TableChain {
-        let isMarked = bits(.mark, settings.toProxy)
+        let isMarked = bits(.mark, marks.toProxy)
         return TableChain(
             Name.forward, hook: .forward,
             rules: AddressFamily.allCases.map { family in

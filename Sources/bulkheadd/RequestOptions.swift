@@ -3,6 +3,8 @@ import Agent
 import ArgumentParser
 import CommandOptions
 import ControlProtocol
+import NetworkTypes
+import RequestSteering
 
 /// How flows are handed to the node's proxy pod, where authorization policies read HTTP requests.
 struct RequestOptions: ParsableArguments {
@@ -22,12 +24,21 @@ struct RequestOptions: ParsableArguments {
                 and the AWS VPC CNI 0x80.
                 """, valueName: "value/mask"),
         transform: RequestOptions.marks)
-    var requestMark = RequestMarks()
+    var requestMark = SteeringSettings.defaultMarks
 
     @Option(
         help: ArgumentHelp(
             "A routing table that nothing else on the node uses; it leads to the proxy.", valueName: "number"))
-    var requestTable: UInt32 = RequestSettings.defaultTable
+    var requestTable: UInt32 = SteeringSettings.defaultTable
+
+    @Option(
+        help: ArgumentHelp(
+            "The priority of the routing rules that lead to this table.",
+            discussion: """
+                They must come before all rules that choose a table by the address of a pod. Cilium has such rules at \
+                20, 110 and 111, Calico with WireGuard at 99, and the AWS VPC CNI from 512.
+                """, valueName: "number"))
+    var requestPriority: UInt32 = SteeringSettings.defaultPriority
 
     @Option(
         help: ArgumentHelp(
@@ -47,12 +58,19 @@ struct RequestOptions: ParsableArguments {
             throw ValidationError(
                 "--request-table must be neither 0 nor one of the kernel's own tables 253, 254 and 255")
         }
+        // 0 is the kernel's rule for the local table.
+        guard (1..<SteeringSettings.priorityLimit).contains(requestPriority) else {
+            throw ValidationError(
+                "--request-priority must be from 1 to \(SteeringSettings.priorityLimit - 1): the kernel's own rules have 0, "
+                    + "32766 and 32767, and after those no packet would reach the proxy")
+        }
     }
 
     var settings: RequestSettings {
         RequestSettings(
-            proxyNamespace: requestProxy.namespace, proxyAccount: requestProxy.account, marks: requestMark,
-            table: requestTable, users: Set(requestUser))
+            proxyNamespace: requestProxy.namespace, proxyAccount: requestProxy.account,
+            steering: SteeringSettings(marks: requestMark, table: requestTable, priority: requestPriority),
+            users: Set(requestUser))
     }
 
     /// - Parameter socket: the control socket.
@@ -74,9 +92,9 @@ struct RequestOptions: ParsableArguments {
         return RequestProxyName(namespace: parts[0], account: parts[1])
     }
 
-    private static func marks(_ text: String) throws -> RequestMarks {
+    private static func marks(_ text: String) throws -> SteeringMarks {
         do {
-            return try RequestMarks(text)
+            return try SteeringMarks(text)
         } catch {
             throw ValidationError("--request-mark \(error)")
         }

@@ -83,7 +83,7 @@ import Testing
             var next = EBPFDatapath(bpffs: bpffs)
             _ = try next.open()
             #expect(try next.dump().contains("proxy marks 48, from the proxy 32"))
-            try next.setSteeringMarks(SteeringMarks())
+            try next.setSteeringMarks(.none)
             #expect(try next.dump().contains("proxy marks 0, from the proxy 0"))
         }
     }

@@ -7,7 +7,7 @@ import Testing
 
 /// What is steered, and by what: pure.
 struct SteeringPlanTests {
-    private static let settings = SteeringSettings(toProxy: 0x10, fromProxy: 0x20, table: 9105)
+    private static let settings = SteeringSettings()
     private static let server = IPAddress(v4: 0x0af4_000a)
     private static let server6 = IPAddress(v6High: 0xfd00 << 48, low: 10)
     private static let proxy4 = IPAddress(v4: 0x0af4_000b)
@@ -81,12 +81,12 @@ struct SteeringPlanTests {
     @Test func routes() {
         let ports = [Self.server: [PortRange(80)]]
         let away = SteeringRoutes(SteeringPlan(settings: Self.settings, ports: ports, proxy: nil))
-        #expect(away.rules.map(\.description) == ["110: from all fwmark 0x10/0x30 lookup 9105"])
+        #expect(away.rules.map(\.description) == ["15: from all fwmark 0x10/0x30 lookup 9105"])
         var routed = away
         routed.addWayBack(Self.settings, by: "veth1")
         #expect(
             routed.rules.subtracting(away.rules).map(\.description)
-                == ["109: from all fwmark 0x10/0x30 iif veth1 lookup 254"])
+                == ["14: from all fwmark 0x10/0x30 iif veth1 lookup 254"])
         #expect(away.routes.map(\.target) == [.unreachable])
         let proxy = SteeringProxy(addresses: [Self.proxy4], link: 7)
         let there = SteeringRoutes(SteeringPlan(settings: Self.settings, ports: ports, proxy: proxy))

@@ -8,7 +8,7 @@ import Testing
 
 /// Real packets, steered by real tables, rules and routes, without policy; needs root, nft, ip and HAProxy.
 @Suite(.serialized) struct SteeringTests {
-    private static let settings = SteeringSettings(toProxy: 0x10, fromProxy: 0x20, table: 9105)
+    private static let settings = SteeringSettings()
     static let steered: UInt16 = 80
     static let other: UInt16 = 81
 
@@ -91,7 +91,7 @@ import Testing
 
     /// What others change is repaired; a marked packet never passes by a lost route.
     @Test(arguments: [
-        ["ip", "rule", "del", "pref", "110"], ["ip", "-6", "rule", "del", "pref", "110"],
+        ["ip", "rule", "del", "pref", "15"], ["ip", "-6", "rule", "del", "pref", "15"],
         ["ip", "route", "flush", "table", "9105"], ["nft", "delete", "table", "inet", "bulkhead-requests"],
         ["nft", "flush", "chain", "bridge", "bulkhead-requests", "after-routing-hooks"],
         ["sysctl", "-qw", "net.ipv4.conf.cni0.rp_filter=1"],
@@ -113,7 +113,7 @@ import Testing
         }
     }
 
-    /// A later run takes over, also with another table.
+    /// A later run takes over, also with another table and another priority.
     @Test func anEarlierRunIsTakenOver() throws {
         try Self.with(.routed) { world, steering, plan in
             try steering.set(plan)
@@ -124,6 +124,11 @@ import Testing
             let installed = try RequestSteering.installed()
             #expect(installed.allSatisfy { !$0.contains("9105") }, "\(installed)")
             #expect(installed.count == 8, "\(installed)")
+            later.settings.priority = 2000
+            try second.set(later)
+            let rules = try NetProcess.run(["ip", "rule"]) + NetProcess.run(["ip", "-6", "rule"])
+            let marked = rules.split(separator: "\n").filter { $0.contains("fwmark") }
+            #expect(marked.map { $0.prefix { $0 != ":" } } == ["2000", "2000"], "\(rules)")
         }
     }
 
