@@ -207,8 +207,8 @@ let package = Package(
             name: "bulkhead-bench",
             dependencies: [
                 "Documents", "NetworkTypes", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "CompiledPolicy",
-                "PolicyPipeline", "Datapath", "DatapathEBPF", "DatapathNFTables", "APIServerKit", "DocumentKit",
-                "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim",
+                "PolicyPipeline", "RequestPolicy", "RequestSteering", "Datapath", "DatapathEBPF", "DatapathNFTables",
+                "APIServerKit", "DocumentKit", "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim",
             ],
             path: "Benchmarks", swiftSettings: strict),
 
@@ -305,7 +305,10 @@ let package = Package(
         tests("SPOPTests", ["SPOP"]),
         tests(
             "RequestPolicyTests",
-            ["RequestPolicy", "CompiledPolicy", "PolicyCompiler", "PolicyModel", "NetworkTypes", "Requests"]),
+            [
+                "RequestPolicy", "CompiledPolicy", "PolicyCompiler", "PolicyPipeline", "PolicyModel", "NetworkTypes",
+                "Requests", "WorldKit",
+            ]),
         tests("FlowTelemetryTests", ["FlowTelemetry"]),
         tests("ControlProtocolTests", ["ControlProtocol", "NetworkTypes", "PolicyModel", "Requests"]),
         tests(

@@ -8,7 +8,7 @@ import PolicyPipeline
 
 /// A large cluster of realistic shape: 250 namespaces with 20 applications each (5,000 identities), 30 pods an
 /// identity, 20 policies a namespace, 110 pods of them on the node under test.
-private struct LargeCluster {
+struct LargeCluster {
     static let namespaces = 250
     static let applications = 20
     static let replicas = 30
@@ -161,5 +161,6 @@ func benchCompile() {
     }
     report("one policy changed", policies, unit: "ms", target: "5")
     report("one address of a node more or less", benchNodes(&pipeline), unit: "µs", target: "none")
+    benchRequestPolicy(&pipeline)
     if let resident = residentMegabytes() { print("compile: resident at the end \(shown(resident)) MB") }
 }

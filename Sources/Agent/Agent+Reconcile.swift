@@ -51,7 +51,7 @@ extension Agent where Plane: ~Copyable {
         let changesEndpoints = !delta.addedEndpoints.isEmpty || !delta.removedEndpoints.isEmpty
         if changesEndpoints || changed.contains(.places) { noteMismatches() }
         if failure == nil { wakeAttaching() }
-        if !delta.isEmpty || changed.contains(.kernel) { publishRequests() }
+        publishRequests(delta, changed)
         // A look at every program: only where one reads requests, or did.
         if !delta.addedPrograms.isEmpty || changesEndpoints, !steering.steered.isEmpty || requests.missingSince != nil {
             noteRequests()

@@ -6,8 +6,14 @@ import RequestPolicy
 
 extension Agent where Plane: ~Copyable {
     public func followRequests(decides: Bool) -> RequestFollower {
-        if requests.followers.isEmpty { requests.policy = nextRequestPolicy() }
-        let follower = RequestFollower(holdsRequests ? nil : requests.policy, decides: decides)
+        if requests.followers.isEmpty {
+            projectRequests()
+            requests.isDue = false
+            requests.projection.publish()
+        } else {
+            publishRequestsNow()
+        }
+        let follower = RequestFollower(holdsRequests ? nil : requests.projection.policy, decides: decides)
         guard !listeners.isEnding else {
             follower.finish()
             return follower
@@ -54,33 +60,45 @@ extension Agent where Plane: ~Copyable {
         for follower in requests.followers { follower.finish() }
     }
 
-    /// Sends followers the newest state a moment later: a burst of changes is one batch. Call this after each step.
-    func publishRequests() {
-        guard !requests.followers.isEmpty, requests.publishing == nil else { return }
+    /// Takes a step of the compiler, and sends followers what it changed for them a moment later: a burst of changes is
+    /// one batch.
+    func publishRequests(_ delta: CompiledDelta, _ changed: Changed) {
+        guard !requests.followers.isEmpty else { return }
+        if changed.contains(.kernel) {
+            projectRequests()
+        } else if requests.projection.take(delta, of: pipeline.compiled) {
+            requests.isDue = true
+        }
+        guard requests.isDue || requests.wasHeld, requests.publishing == nil else { return }
         requests.publishing = Task {
             try? await Task.sleep(for: RequestServing.moment)
+            guard !Task.isCancelled else { return }
             self.publishRequestsNow()
         }
     }
 
+    /// Without the steps before: from the whole tables.
+    private func projectRequests() {
+        let generation = requests.projection.policy.generation
+        let whole = RequestProjection(pipeline.compiled, generation: generation)
+        if !whole.policy.hasSameRules(as: requests.projection.policy) { requests.isDue = true }
+        requests.projection = whole
+    }
+
     private func publishRequestsNow() {
+        requests.publishing?.cancel()
         requests.publishing = nil
-        guard !Task.isCancelled, !requests.followers.isEmpty, !holdsRequests else { return }
-        let next = nextRequestPolicy()
-        guard requests.wasHeld || !next.hasSameRules(as: requests.policy) else { return }
+        guard requests.isDue || requests.wasHeld, !requests.followers.isEmpty, !holdsRequests else { return }
+        requests.isDue = false
         requests.wasHeld = false
-        requests.policy = next
-        for follower in requests.followers { follower.offer(next) }
+        requests.projection.publish()
+        for follower in requests.followers { follower.offer(requests.projection.policy) }
     }
 
     /// Whether the kernel still hands over by what a previous run left: then the proxy decides by what it has kept.
     private var holdsRequests: Bool {
         requests.wasHeld = requests.wasHeld || phase.keepsPrevious
         return phase.keepsPrevious
-    }
-
-    private func nextRequestPolicy() -> RequestPolicy {
-        RequestPolicy(pipeline.compiled, generation: requests.policy.generation + 1)
     }
 
     public func count(_ counts: RequestCounts) {

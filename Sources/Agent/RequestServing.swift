@@ -5,8 +5,10 @@ import RequestPolicy
 /// What the agent does for the node's proxy, and what the proxy has reported.
 struct RequestServing {
     var followers: Set<RequestFollower> = []
-    /// What followers have, or are about to get.
-    var policy = RequestPolicy()
+    /// What followers have, or are about to get. Kept in step with the compiler while there are followers.
+    var projection = RequestProjection()
+    /// Whether ``projection`` has changed since followers were offered it.
+    var isDue = false
     /// Whether followers wait for their first state.
     var wasHeld = false
     /// Sends followers the newest state, a moment after a change.

@@ -27,7 +27,7 @@ public struct SteeredPorts: Sendable, Hashable {
         for id in delta.addedPrograms where policy.programs[id]?.readsRequests == true { readers.insert(id) }
         guard !(before.isEmpty && readers.isEmpty) else { return false }
         return before != readers || !delta.addedEndpoints.isEmpty || !delta.removedEndpoints.isEmpty
-            || !delta.changedEndpoints.isEmpty || !delta.addresses.isEmpty || !delta.portSegments.isEmpty
+            || !delta.changedEndpoints.isEmpty || !delta.portSegments.isEmpty
             || !delta.addedAddressClasses.isEmpty || !delta.removedAddressClasses.isEmpty
     }
 
