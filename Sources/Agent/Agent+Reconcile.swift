@@ -52,10 +52,6 @@ extension Agent where Plane: ~Copyable {
         if changesEndpoints || changed.contains(.places) { noteMismatches() }
         if failure == nil { wakeAttaching() }
         publishRequests(delta, changed)
-        // A look at every program: only where one reads requests, or did.
-        if !delta.addedPrograms.isEmpty || changesEndpoints, !steering.steered.isEmpty || requests.missingSince != nil {
-            noteRequests()
-        }
         // After a failure, only the timer and a change of the network try again: pods change too often.
         if replacement.retry == nil || changed.contains(.places) { replaceOther() }
         return failure

@@ -13,41 +13,44 @@ extension Agent where Plane: ~Copyable {
     func requestStatus() -> RequestStatus? {
         noteRequests()
         let endpoints = handedOver.count
-        guard endpoints > 0 || requests.isReady else { return nil }
+        guard endpoints > 0 || requests.isReady || steering.error != nil else { return nil }
+        let problem = requestProblem
         return RequestStatus(
             endpoints: endpoints, proxyReady: requests.isReady, proxy: proxyName,
+            proxyPod: steering.proxy?.name.description, steered: problem == nil, problem: problem,
             missingSeconds: requests.missingSince.map { Int((ContinuousClock.now - $0) / .seconds(1)) })
     }
 
-    /// The proxy is missing and needed.
+    /// Why flows that need the proxy are refused; nil if they get there.
+    private var requestProblem: String? {
+        let lacksPod = "no pod of this node has the service account \(proxyName) (--request-proxy)"
+        let hasPod = pipeline.compiled.endpoints.values.contains { isProxy($0.name) }
+        guard requests.isReady else {
+            return hasPod ? "its decider does not follow this daemon's socket" : "\(lacksPod): deploy the proxy"
+        }
+        if let error = steering.error { return error.description }
+        guard !steering.isInPlace else { return nil }
+        return hasPod ? "no interface of this node leads to its pod" : "a decider follows, but \(lacksPod)"
+    }
+
+    /// The proxy is needed, and is missing or cannot be reached.
     func requestCondition() -> StatusCondition? {
         noteRequests()
-        guard let since = requests.missingSince else { return nil }
+        guard let since = requests.missingSince, let problem = requestProblem else { return nil }
         let missing = ContinuousClock.now - since
-        let pods = handedOver.count == 1 ? "1 pod" : "\(handedOver.count) pods"
-        let reason =
-            hasProxyPod
-            ? "its decider does not follow this daemon's socket"
-            : "no pod of this node has the service account \(proxyName) (--request-proxy): deploy the proxy"
+        let count = handedOver.count
+        let pods = count == 1 ? "1 pod" : "\(count) pods"
+        let state = requests.isReady ? "cannot be reached" : "is missing"
         return StatusCondition(
             .requests, isProblem: missing >= Self.requestGrace,
-            "authorization reads the requests of flows to \(pods), and the node's proxy is missing for "
-                + "\(Int(missing / .seconds(1))) s: these flows are refused; \(reason)")
+            "authorization reads the requests of flows to \(pods), and the node's proxy \(state) for "
+                + "\(Int(missing / .seconds(1))) s: these flows are refused; \(problem)")
     }
 
     /// A proxy that starts or restarts needs a moment.
     private static var requestGrace: Duration { .seconds(5) }
 
     private var proxyName: String { "\(settings.requests.proxyNamespace)/\(settings.requests.proxyAccount)" }
-
-    private var hasProxyPod: Bool {
-        pipeline.compiled.endpoints.values.contains { endpoint in
-            pipeline.object(ofPod: endpoint.name).map {
-                $0.metadata.namespace == settings.requests.proxyNamespace
-                    && $0.serviceAccountName == settings.requests.proxyAccount
-            } ?? false
-        }
-    }
 
     /// Reports about policies whose requests no proxy decides about here.
     func requestReports() -> [ObjectReport] {
@@ -98,7 +101,7 @@ extension Agent where Plane: ~Copyable {
                 requests.isReady),
             .gauge(
                 "bulkhead_request_proxy_missing_seconds",
-                "How long the proxy has been missing although flows need it; 0 if it is not.",
+                "How long flows that need the proxy have been refused, because it is missing or cannot be reached; 0 if not.",
                 status.requests?.missingSeconds ?? 0),
             .counters(
                 "bulkhead_requests_total",

@@ -40,7 +40,6 @@ extension Agent where Plane: ~Copyable {
         requests.leaving = nil
         guard !requests.isReady else { return }
         requests.isReady = true
-        noteRequests()
         logger.notice("the proxy for requests follows")
         setRequestProxyReady(true)
     }
@@ -50,7 +49,6 @@ extension Agent where Plane: ~Copyable {
         requests.leaving = nil
         guard !hasDecider, requests.isReady, !listeners.isEnding else { return }
         requests.isReady = false
-        noteRequests()
         logger.warning("the proxy for requests is away; flows that need it are refused until it is back")
         setRequestProxyReady(false)
     }
@@ -106,9 +104,9 @@ extension Agent where Plane: ~Copyable {
         for denied in counts.denied { tell(denied) }
     }
 
-    /// Notes whether flows need a proxy that is not ready, so that it is known since when.
+    /// Notes whether flows that need the proxy are refused, so that it is known since when.
     func noteRequests() {
-        guard !requests.isReady, !handedOver.isEmpty else {
+        guard !(requests.isReady && steering.isInPlace), !handedOver.isEmpty else {
             requests.missingSince = nil
             return
         }
@@ -116,8 +114,5 @@ extension Agent where Plane: ~Copyable {
     }
 
     /// The endpoints with flows that are handed to the proxy.
-    var handedOver: [CompiledEndpoint] {
-        let programs = Set(pipeline.compiled.programs.lazy.filter(\.value.handsOver).map(\.key))
-        return programs.isEmpty ? [] : pipeline.compiled.endpoints.values.filter { programs.contains($0.ingress) }
-    }
+    var handedOver: [CompiledEndpoint] { steering.steered.endpoints(of: pipeline.compiled) }
 }

@@ -40,6 +40,9 @@ struct Steering: ~Copyable {
     /// The end of ``Readiness/unknown``.
     var deadline: Task<Void, Never>?
 
+    /// Whether the way to the proxy is programmed.
+    var isInPlace: Bool { plan?.proxy != nil && error == nil }
+
     /// How long a previous run's way to the proxy stays without a word from the proxy.
     static let patience: Duration = .seconds(5)
 
@@ -66,18 +69,6 @@ extension Agent where Plane: ~Copyable {
         updateSteering()
     }
 
-    /// The TCP ports of an endpoint whose flows need the proxy, now that they are enforced.
-    func steeredPorts(of endpoint: EndpointID) -> [PortRange] {
-        guard let address = pipeline.compiled.endpoints[endpoint]?.addresses.first else { return [] }
-        return steering.plan?.ports[address] ?? []
-    }
-
-    /// The pod to which flows are steered; nil if none is known on this node.
-    var requestProxy: EndpointName? { steering.proxy?.name }
-
-    /// Why flows cannot be steered; nil if they are, or need not be.
-    var steeringProblem: String? { steering.error?.description }
-
     /// What a previous run steered goes on until the proxy is heard, or has had the time for it.
     func adoptSteering() {
         let found = (try? RequestSteering.installed()) ?? []
@@ -103,7 +94,7 @@ extension Agent where Plane: ~Copyable {
         steering.proxy = found.first { $0.name == before } ?? found.min { $0.name < $1.name }
     }
 
-    private func isProxy(_ name: EndpointName) -> Bool {
+    func isProxy(_ name: EndpointName) -> Bool {
         guard name.kind == .pod, name.namespace == settings.requests.proxyNamespace else { return false }
         return pipeline.object(ofPod: name)?.serviceAccountName == settings.requests.proxyAccount
     }
@@ -123,13 +114,15 @@ extension Agent where Plane: ~Copyable {
         let plan = SteeringPlan(
             settings: settings.requests.steering, ports: steering.steered.ports(of: pipeline.compiled),
             proxy: isWanted ? steeringProxy : nil, bridges: steeringBridges)
-        guard plan != steering.plan || steering.error != nil else { return }
-        if plan.watchedPort != steering.watchedPort, steering.plan != nil {
-            steering.watchedPort = nil
-            updateProxyPort()
+        if plan != steering.plan || steering.error != nil {
+            if plan.watchedPort != steering.watchedPort, steering.plan != nil {
+                steering.watchedPort = nil
+                updateProxyPort()
+            }
+            steering.plan = plan
+            setSteering { programmer throws(SteeringError) in try programmer.set(plan) }
         }
-        steering.plan = plan
-        setSteering { programmer throws(SteeringError) in try programmer.set(plan) }
+        noteRequests()
     }
 
     private var steeringProxy: SteeringProxy? {
@@ -154,6 +147,7 @@ extension Agent where Plane: ~Copyable {
             try programmer.set(plan)
             noteRepair(try programmer.repair(), rebuilt: false)
         }
+        noteRequests()
     }
 
     private func setSteering(_ step: (inout RequestSteering) throws(SteeringError) -> Void) {

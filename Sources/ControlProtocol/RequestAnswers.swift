@@ -36,12 +36,24 @@ public struct RequestStatus: Codable, Sendable, Hashable {
     public var proxyReady: Bool
     /// The namespace and service account by which the proxy pod is known.
     public var proxy: String
-    /// Seconds since the proxy has been missing although flows need it.
+    /// `namespace/name` of this node's proxy pod; nil if no pod with an interface has that identity.
+    public var proxyPod: String?
+    /// Whether flows that need the proxy get there: it is ready, and marks and routes are in place.
+    public var steered: Bool
+    /// Why they do not, and are refused.
+    public var problem: String?
+    /// Seconds since flows that need the proxy have been refused.
     public var missingSeconds: Int?
-    public init(endpoints: Int, proxyReady: Bool, proxy: String, missingSeconds: Int? = nil) {
+    public init(
+        endpoints: Int, proxyReady: Bool, proxy: String, proxyPod: String? = nil, steered: Bool,
+        problem: String? = nil, missingSeconds: Int? = nil
+    ) {
         self.endpoints = endpoints
         self.proxyReady = proxyReady
         self.proxy = proxy
+        self.proxyPod = proxyPod
+        self.steered = steered
+        self.problem = problem
         self.missingSeconds = missingSeconds
     }
 }

@@ -15,7 +15,8 @@ public struct StatusCondition: Codable, Sendable, Hashable {
         case interfacesWithoutPod
         /// No policy is in force.
         case noPolicy
-        /// Authorization reads the requests of some flows, and the node's proxy is missing: these flows are refused.
+        /// Authorization reads the requests of some flows, and the node's proxy is missing or cannot
+        /// be reached: these flows are refused.
         case requests
         /// The kernel's connection table is nearly full: it will drop new flows.
         case connectionsFull

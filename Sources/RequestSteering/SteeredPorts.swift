@@ -31,6 +31,14 @@ public struct SteeredPorts: Sendable, Hashable {
             || !delta.addedAddressClasses.isEmpty || !delta.removedAddressClasses.isEmpty
     }
 
+    /// The local endpoints with flows that are handed over.
+    public func endpoints(of policy: borrowing CompiledPolicy) -> [CompiledEndpoint] {
+        guard !isEmpty else { return [] }
+        var programs: Set<ProgramID> = []
+        for id in readers where policy.programs[id]?.handsOver == true { programs.insert(id) }
+        return policy.endpoints.values.filter { programs.contains($0.ingress) }
+    }
+
     /// For each address of a local endpoint, the TCP ports at which some source's flows are handed over.
     public func ports(of policy: borrowing CompiledPolicy) -> [IPAddress: [PortRange]] {
         guard !isEmpty else { return [:] }

@@ -61,9 +61,13 @@ struct StatusCommand: AsyncParsableCommand {
 
     private static func text(_ requests: RequestStatus) -> Table.Cell {
         let pods = "\(Words.count(requests.endpoints, "pod")) with flows whose requests decide"
-        guard !requests.proxyReady else { return .init("\(pods); the proxy follows") }
+        guard let problem = requests.problem else {
+            return .init("\(pods); they go through the proxy \(requests.proxyPod ?? requests.proxy)")
+        }
+        guard requests.endpoints > 0 else { return .init("\(pods); the proxy could serve none: \(problem)", .yellow) }
         let since = requests.missingSeconds.map { " for \(duration($0))" } ?? ""
-        return .init("\(pods); the proxy \(requests.proxy) is missing\(since): they are refused", .red)
+        let state = requests.proxyReady ? "cannot be reached" : "is missing"
+        return .init("\(pods); the proxy \(requests.proxy) \(state)\(since): they are refused; \(problem)", .red)
     }
 
     private static func text(_ tunnels: TunnelStatus) -> Table.Cell {

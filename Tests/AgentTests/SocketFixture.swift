@@ -18,7 +18,13 @@ struct SocketFixture {
         _ manifests: String = AgentFixture.shop, limits: ListenerLimits = .control,
         _ body: (SocketFixture) async throws -> Void
     ) async throws {
-        let base = try AgentFixture()
+        try await serve(AgentFixture(), manifests, limits: limits, body)
+    }
+
+    static func serve(
+        _ base: AgentFixture, _ manifests: String, limits: ListenerLimits = .control,
+        _ body: (SocketFixture) async throws -> Void
+    ) async throws {
         try await base.start(manifests)
         let fixture = SocketFixture(base: base, path: base.directory.path + "/s")
         let (ready, signal) = AsyncStream.makeStream(of: Void.self)
