@@ -25,6 +25,8 @@ struct PolicyPlan {
         var policy = "allow"
         var name: String?
         var readsRequest = false
+        /// The number by this name, also in other programs, as of one policy for several pods. Nil: one of its own.
+        var shared: String?
     }
     struct Rules {
         var direction: Direction
@@ -163,13 +165,15 @@ struct PlanCompiler {
     private mutating func compile(
         _ rule: PolicyPlan.Rule, _ name: String, _ index: Int, _ direction: Direction, _ policy: inout CompiledPolicy
     ) -> ProgramRule {
-        let id = RuleID(rawValue: number("\(name) \(index)"))
+        let own = rule.shared.map { "shared \($0)" } ?? "\(name) \(index)"
+        let id = RuleID(rawValue: number(own))
         let kinds: [Tier: String] = [.networkPolicy: "NetworkPolicy", .authorization: "AuthorizationPolicy"]
         let policyKind = kinds[rule.tier] ?? "ClusterNetworkPolicy"
         let namespace = kinds[rule.tier] == nil ? "" : "shop"
         let reference = PolicyReference(kind: policyKind, namespace: namespace, name: rule.policy)
-        let identity = RuleIdentity.rule(reference, direction, index: index, name: rule.name)
-        policy.rules[id] = CompiledRule(key: key("\(name) \(index)"), identity: identity)
+        let identity = RuleIdentity.rule(
+            reference, direction, index: rule.shared == nil ? index : 0, name: rule.shared ?? rule.name)
+        policy.rules[id] = CompiledRule(key: key(own), identity: identity)
         var peers = PeerMatch.any
         if let names = rule.peers { peers = .sets(ids(names)) }
         if let terms = rule.terms { peers = .terms(terms.map { PeerTerm(ids($0.peers), isExcluded: $0.isExcluded) }) }

@@ -67,6 +67,35 @@ struct WorldTableTests {
             }
         }
     }
+
+    /// With authorization, while the proxy's marks come and go: after each step the plan equals a new one.
+    @Test func plansFollowAuthorization() {
+        var handingOver = 0
+        for seed: UInt64 in 1..<31 {
+            var generator = WorldGenerator(seed: seed, isAuthorized: true)
+            var pipeline = PolicyPipeline(nodeName: generator.world.nodeName)
+            _ = pipeline.apply(generator.world.events)
+            var tables = PolicyTables(pipeline.compiled)
+            for step in 0..<12 {
+                let marks = step % 4 < 2 ? SteeringMarks.none : SteeringMarks(toProxy: 0x10, fromProxy: 0x20)
+                let before = tables.contents
+                let change = tables.set(marks: marks)
+                #expect(before.applying(change) == tables.contents, "seed \(seed) step \(step): marks")
+                let marked = tables.contents
+                guard let change = tables.plan(pipeline.apply(generator.change()), of: pipeline.compiled) else {
+                    Issue.record("seed \(seed) step \(step): built anew")
+                    return
+                }
+                #expect(marked.applying(change) == tables.contents, "seed \(seed) step \(step)")
+                guard tables.contents == PolicyTables(pipeline.compiled, marks: marks).contents else {
+                    Issue.record("seed \(seed) step \(step): differs from a plan made anew")
+                    return
+                }
+                if pipeline.compiled.programs.values.contains(where: \.handsOver) { handingOver += 1 }
+            }
+        }
+        #expect(handingOver > 40)
+    }
 }
 
 extension TableContents {
