@@ -26,7 +26,7 @@ public struct SteeringSettings: Sendable, Hashable {
 
     /// Before all rules that choose by a pod's address: those would send marked packets past the proxy, where they are
     /// dropped. Such rules are Cilium's (20, 110 and 111), Calico's for WireGuard (99) and those of the AWS VPC CNI (512
-    /// to 1536). After Cilium's rules for its own marks (1 to 10).
+    /// to 1536). After Cilium's rules for encryption, gateways and its own proxy (1 to 10).
     public static let defaultPriority: UInt32 = 15
 
     /// From here on come the kernel's main and default tables, which have a route for every packet.
