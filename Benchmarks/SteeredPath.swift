@@ -32,7 +32,7 @@ func benchSteeredHotPath() throws {
             var (base, without, with): ([Double], [Double], [Double]) = ([], [], [])
             for _ in 0..<25 {
                 base.append(try baseline.testRun(packet: packet, family: family, repeats: 300_000).nanoseconds)
-                try datapath.setSteeringMarks(SteeringMarks())
+                try datapath.setSteeringMarks(.none)
                 without.append(try datapath.testRun(packet: packet, family: family, repeats: 300_000).nanoseconds)
                 try datapath.setSteeringMarks(SteeringMarks(toProxy: 0x10, fromProxy: 0x20))
                 with.append(try datapath.testRun(packet: packet, family: family, repeats: 300_000).nanoseconds)

@@ -103,8 +103,8 @@ package struct SteeringTable {
     /// What is not established, from a steered port.
     private func answers(_ family: AddressFamily) -> TableRule {
         TableRule([
-            .family(family), .transportProtocol(.tcp), .member([.source(family), .sourcePort], of: Name.steered(family)),
-            .verdict(.jump(Name.fromServer)),
+            .family(family), .transportProtocol(.tcp),
+            .member([.source(family), .sourcePort], of: Name.steered(family)), .verdict(.jump(Name.fromServer)),
         ])
     }
 
@@ -118,8 +118,8 @@ package struct SteeringTable {
     }
 
     /// Connection tracking takes a segment without an entry for the first of a connection. If the entry of a connection
-    /// with the proxy is gone, the server's next segment would begin the connection anew, with the client for the
-    /// proxy: the client could then go on with it, and nothing would read its requests. So a steered port begins
+    /// with the proxy is gone, the server's next segment would begin the connection again, with the client for
+    /// the proxy: the client could then go on with it, and nothing would read its requests. So a steered port begins
     /// connections only with a first segment of TCP's. The proxy's next segment brings the entry back.
     private var fromServer: TableChain {
         let flags = Field.part(PacketPart("tcp flags", .transport, at: 13, byteCount: 1))

@@ -63,7 +63,7 @@ public struct NetSegment: Sendable, Hashable {
     /// The whole packet. Only the kernel's raw sockets fill in the checksum of IPv4's header.
     public var packet: [UInt8] { NetBytes.ip(from: source, to: destination, protocol: 6, payload: bytes) }
 
-    /// Sends it from the calling thread's namespace, whoever has the source address.
+    /// Sends it from the calling thread's namespace, whatever the source address is.
     public func send() throws { try NetSpoof.send(packet: packet, to: destination) }
 
     /// Sends it in an Ethernet frame by `eth0` of the calling thread's namespace.
@@ -76,16 +76,21 @@ public struct NetSegment: Sendable, Hashable {
         try NetSpoof.send(frame: frame.to + frame.from + type + packet, by: "eth0")
     }
 
-    /// Sends it as IPv4 fragments: the first with `firstBytes` bytes (a multiple of eight) of header and payload.
+    /// Sends it as two fragments: the first with `firstBytes` bytes (a multiple of eight) of header and payload.
     public func sendFragments(firstBytes: Int) throws {
-        let (bytes, identification, moreFragments) = (bytes, UInt16.random(in: 1...(.max)), UInt16(0x2000))
-        for (part, fragment) in [
-            (Array(bytes.prefix(firstBytes)), moreFragments),
-            (Array(bytes.dropFirst(firstBytes)), UInt16(firstBytes / 8)),
-        ] {
-            let packet = NetBytes.ip(
-                from: source, to: destination, protocol: 6, payload: part, identification: identification,
-                fragment: fragment)
+        let (bytes, identification) = (bytes, UInt16.random(in: 1...(.max)))
+        for (part, offset) in [(bytes.prefix(firstBytes), 0), (bytes.dropFirst(firstBytes), firstBytes)] {
+            let isFirst = offset == 0
+            let packet: [UInt8]
+            if source.family == .ipv4 {
+                packet = NetBytes.ip(
+                    from: source, to: destination, protocol: 6, payload: Array(part), identification: identification,
+                    fragment: UInt16(offset / 8) | (isFirst ? 0x2000 : 0))
+            } else {
+                // RFC 8200, 4.5: next header, reserved, offset and the flag of more fragments, identification.
+                let field = NetBytes.big(UInt16(offset) | (isFirst ? 1 : 0)) + NetBytes.big(UInt32(identification))
+                packet = NetBytes.ip(from: source, to: destination, protocol: 44, payload: [6, 0] + field + part)
+            }
             try NetSpoof.send(packet: packet, to: destination)
         }
     }

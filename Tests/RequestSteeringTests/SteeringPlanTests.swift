@@ -119,15 +119,14 @@ struct SteeringPlanTests {
         #expect(text.contains("ip6 saddr . th sport @steered-ipv6 jump from-server"))
     }
 
-    /// Without a proxy the table marks nothing, and keeps out of the proxy's connections who is not their end.
+    /// Without a proxy the table marks nothing, and keeps others out of the proxy's connections.
     @Test func tableWithoutProxy() {
         let plan = SteeringPlan(settings: Self.settings, ports: [Self.server: [PortRange(80)]], proxy: nil)
         let text = SteeringTable(plan: plan).contents.description
         #expect(!text.contains("^ 16") && !text.contains("^ 32"), "\(text)")
         for line in [
-            "meta mark set meta mark & 4294967247
-",
-            "ct mark & [48, 0, 0, 0] == [32, 0, 0, 0] ct direction reply counter name "packets-of-others" drop",
+            "meta mark set meta mark & 4294967247\n",
+            "ct mark & [48, 0, 0, 0] == [32, 0, 0, 0] ct direction reply counter name \"packets-of-others\" drop",
             "ip saddr . th sport @steered-ipv4 jump from-server",
         ] {
             #expect(text.contains(line), "\(line) in \(text)")
