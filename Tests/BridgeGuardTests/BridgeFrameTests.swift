@@ -10,7 +10,7 @@ import Testing
 /// One test at a time: what real packets prove depends on when they arrive, which a busy machine delays.
 @Suite(.serialized) struct BridgeFrameTests {
     /// Pods a and b behind known ports, c behind an unknown one.
-    private final class Lab {
+    final class Lab {
         let world: NetWorld
         var check = BridgeSourceCheck()
         let hardware: [String: [UInt8]]
@@ -93,7 +93,7 @@ import Testing
         }
     }
 
-    private static func with(_ body: (Lab) throws -> Void) throws {
+    static func with(_ body: (Lab) throws -> Void) throws {
         let lab = try Lab()
         defer { lab.world.close() }
         // The check's socket is of the namespace that it is opened in.
@@ -207,7 +207,7 @@ import Testing
     }
 
     /// A frame of IPv4 with options in its header.
-    private static func withOptions(_ frame: [UInt8], _ options: [UInt8]) -> [UInt8] {
+    static func withOptions(_ frame: [UInt8], _ options: [UInt8]) -> [UInt8] {
         var header = Array(frame[14..<34]) + options
         header[0] = 0x40 | UInt8(header.count / 4)
         header.replaceSubrange(2..<4, with: NetBytes.big(UInt16(header.count + frame.count - 34)))

@@ -118,6 +118,24 @@ struct BridgeTableTests {
             ])
     }
 
+    /// The proxy's TCP passes whatever its source is, and only behind a known pod's port.
+    @Test func proxy() throws {
+        func rules(_ port: UInt32) throws -> [String] {
+            try Self.contents { $0.proxy = .init(port: port, mask: 0x30, mark: 0x10) }
+                .chains["source-addresses"]!.rules.map(\.description)
+        }
+        let without = try Self.contents().chains["source-addresses"]!.rules.map(\.description)
+        let port = "iif & [255, 255, 255, 255] == [3, 0, 0, 0]"
+        let comment = "comment \"The request proxy sends for others\""
+        let added = [
+            "\(port) ether type 2048 meta l4proto 6 goto ipv4-frames \(comment)",
+            "\(port) ether type 34525 meta l4proto 6 goto ipv6-frames \(comment)",
+        ]
+        #expect(without.last == Self.drop)
+        #expect(try rules(3) == without.dropLast() + added + [Self.drop])
+        #expect(try rules(4) == without)
+    }
+
     @Test func closedPorts() throws {
         let closed = try Self.contents { $0.open = [4] }
         let rule = "iif != @open-ports \(Self.drop) comment \"Nothing enters through ports without a known pod\""
