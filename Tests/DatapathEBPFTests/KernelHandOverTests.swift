@@ -12,13 +12,13 @@ import Testing
 @Suite struct KernelHandOverTests {
     private static let marks = SteeringMarks(toProxy: 0x10, fromProxy: 0x20)
 
-    /// TCP 80 of pod 1 (`server`) is handed over; nothing else of it is reachable.
-    private static func policy(_ world: NetWorld) -> CompiledPolicy {
+    /// TCP 80 of pod 1 (`server`) is handed over, or as `action` says; nothing else of it is reachable.
+    private static func policy(_ world: NetWorld, _ action: CellAction = .handOver) -> CompiledPolicy {
         var builder = PolicyBuilder()
         builder.addRules(2)
         builder.setTCPPorts([80])
         builder.addProgram(1, .ingress) { _, column in
-            Cell(column == 1 ? .handOver : .deny, by: RuleID(rawValue: column == 1 ? 1 : 2))
+            Cell(column == 1 ? action : .deny, by: RuleID(rawValue: column == 1 ? 1 : 2))
         }
         for (number, name) in ["server", "client", "proxy"].enumerated() {
             let pod = world.pod(name)
@@ -68,6 +68,61 @@ import Testing
                 #expect(try datapath.counters().spoofed == forged)
                 #expect(try datapath.counters().inconsistent == 0)
                 #expect(try datapath.dump().contains("hand-over/1"))
+            }
+        }
+    }
+
+    /// A packet of a connection that began before is judged like any other.
+    @Test(arguments: AddressFamily.allCases) func whatIsEstablishedIsHandedOver(_ family: AddressFamily) throws {
+        try NetWorld.with(pods: ["server", "client", "proxy"]) { world in
+            let (server, client) = (world.pod("server"), world.pod("client"))
+            let listener = try server.namespace.run { try NetServer(at: [server.address(family)], [.init(.tcp, 80)]) }
+            defer { listener.stop() }
+            try world.node.run {
+                var datapath = EBPFDatapath(bpffs: world.bpffs)
+                _ = try datapath.open()
+                try datapath.setSteeringMarks(Self.marks)
+                _ = try datapath.resync(Self.policy(world, .allow))
+                let connection = try client.namespace.run { try NetSocket(family, SOCK_STREAM) }
+                _ = connection.connect(server.address(family), 80)
+                #expect(connection.wait(POLLOUT, milliseconds: 5000) != 0)
+                connection.send([1])
+                try NetClock.wait("the first byte", seconds: 10) { listener.arrivals.count == 1 }
+                _ = try datapath.resync(Self.policy(world))
+                connection.send([2])
+                try NetClock.wait("its drop", seconds: 10) { try datapath.counters().handOver > 0 }
+                #expect(listener.arrivals.count == 1)
+                _ = try datapath.resync(Self.policy(world, .allow))
+                try NetClock.wait("the second byte", seconds: 20) { listener.arrivals.count == 2 }
+            }
+        }
+    }
+
+    /// To its node the proxy speaks only for itself.
+    @Test(arguments: AddressFamily.allCases) func theNodeTakesNoForeignAddresses(_ family: AddressFamily) throws {
+        try NetWorld.with(pods: ["server", "client", "proxy"]) { world in
+            try world.node.run {
+                var datapath = EBPFDatapath(bpffs: world.bpffs)
+                _ = try datapath.open()
+                try datapath.setSteeringMarks(Self.marks)
+                _ = try datapath.resync(Self.policy(world))
+                let (client, proxy) = (world.pod("client"), world.pod("proxy"))
+                let place = EndpointInterface(index: if_nametoindex(proxy.hostInterface), name: proxy.hostInterface)
+                try datapath.setPlace(EndpointPlace(interfaces: [place]), of: EndpointID(rawValue: 3))
+                try Self.steer(world, from: proxy.hostInterface, mark: 0x20)
+                let node = family == .ipv4 ? NetAddressing.gateways[0] : NetAddressing.gateways6[0]
+                for source in [
+                    client.address(family), family == .ipv4 ? NetAddressing.outside : NetAddressing.outside6,
+                ] {
+                    let forged = try datapath.counters().spoofed
+                    let segment = NetSegment(from: source, 40_000, to: node, 7, [.syn])
+                    try proxy.namespace.run { try segment.send() }
+                    try NetClock.wait("the drop", seconds: 10) { try datapath.counters().spoofed > forged }
+                }
+                let forged = try datapath.counters().spoofed
+                let probe = NetProbe(.tcp, to: node, port: 7, from: proxy.address(family))
+                #expect(try proxy.namespace.run { try probe.run() } == .refused)
+                #expect(try datapath.counters().spoofed == forged)
             }
         }
     }
