@@ -7,13 +7,14 @@ public enum ProxyReport {
     public static func reason(of line: some StringProtocol) -> String? {
         let words = String(line).split { $0 == " " || $0 == "\n" || $0 == "\0" }.suffix(4).map { String($0) }
         guard words.count == 4, words[0] == "refused" else { return nil }
-        if words[1].hasPrefix("tls") { return "TLS, whose requests cannot be read" }
-        guard words[1] == "--" else { return nil }
-        // HAProxy's first letter of the state: who ended the session, the client, the server or the proxy.
-        switch (words[3], words[2].first) {
-        case ("400", "C"), ("408", "C"), ("408", _): return "the request did not arrive as a whole"
-        case ("400", _): return "not HTTP, or a header that is malformed or too large"
-        case ("503", "P"), ("503", "L"): return "the decider did not answer"
+        // HAProxy's state: who ended the session (client, server, proxy), and in which phase (R: the request).
+        switch (words[1], words[2].prefix(2), words[3]) {
+        case ("tls-", _, _): return "TLS, whose requests cannot be read"
+        case ("silence-", _, _), ("--", "PR", "503"), ("--", "LR", "503"): return "the decider did not answer"
+        case ("--", "CR", "400"), ("--", _, "408"): return "the request did not arrive as a whole"
+        // What it cannot read, or not to its end, HAProxy refuses before there is a request, and logs no status.
+        case ("--", "PR", "0"), ("--", _, "400"): return "not HTTP, or a header that is malformed or too large"
+        case ("-allow", "PR", "400"): return "a request whose end or protocol servers read differently"
         default: return nil
         }
     }

@@ -22,10 +22,11 @@ public struct RequestTarget: Sendable, Hashable {
         let rest = bytes[bytes.index(colon, offsetBy: 3)...]
         let end = rest.firstIndex { Self.endsAuthority($0) } ?? rest.endIndex
         let path = rest[end...]
-        // "http://host" and "http://host?query" ask for the root.
+        // "http://host" and "http://host?query" ask for the root; OPTIONS without a query asks for "*" (section 3.2.4).
         let isRoot = path.first != UInt8(ascii: "/")
+        let root = method == "OPTIONS" && path.isEmpty ? "*" : "/"
         self.init(
-            path: isRoot ? "/" : String(target[path.startIndex..<Self.endOfPath(path)]),
+            path: isRoot ? root : String(target[path.startIndex..<Self.endOfPath(path)]),
             authority: String(target[rest.startIndex..<end]))
     }
 

@@ -17,7 +17,7 @@ final class LiveRequestWorld {
 
     init(
         _ datapath: NetDatapath, _ links: NetPodLinks = .routed,
-        answerer: @escaping @Sendable () -> any NetAnswerer = { NetHTTPAnswerer() }
+        answerer: @escaping @Sendable () -> any NetAnswerer = { NetWebAnswerer() }
     ) throws {
         let service = NetService(port: Self.servicePort, targetPort: Self.port, backends: ["server"])
         world = try NetWorld(pods: ["client", "server", "other", "proxy"], services: [service], links: links)
@@ -40,7 +40,7 @@ final class LiveRequestWorld {
     /// Runs `body` with a policy in force and removes everything, whatever happens.
     static func with(
         _ datapath: NetDatapath, _ links: NetPodLinks = .routed, policy: String,
-        answerer: @escaping @Sendable () -> any NetAnswerer = { NetHTTPAnswerer() },
+        answerer: @escaping @Sendable () -> any NetAnswerer = { NetWebAnswerer() },
         _ body: (LiveRequestWorld) throws -> Void
     ) throws {
         let live = try LiveRequestWorld(datapath, links, answerer: answerer)
@@ -86,6 +86,24 @@ final class LiveRequestWorld {
         }
         return [node, namespace] + pods + NetRequestProxy.objects(of: world.pod("proxy"))
     }
+
+    /// What ``okPolicy`` allows.
+    static let methods = ["GET", "HEAD", "POST", "OPTIONS"]
+
+    /// The client may ask for /ok and what is below it; the other pod may do anything, so that nothing reads its requests.
+    static let okPolicy = policy(
+        """
+        [{from: [{source: {serviceAccounts: [client]}}], \
+        to: [{operation: {methods: [\(methods.joined(separator: ", "))], paths: [/ok, "/ok/*"]}}]}, \
+        {from: [{source: {serviceAccounts: [other]}}]}]
+        """)
+
+    /// The same without GET, and with the other pod's requests read.
+    static let narrowPolicy = policy(
+        """
+        [{from: [{source: {serviceAccounts: [client, other]}}], \
+        to: [{operation: {methods: [HEAD, POST, OPTIONS], paths: [/ok, "/ok/*"]}}]}]
+        """)
 
     /// An AuthorizationPolicy for the server.
     ///

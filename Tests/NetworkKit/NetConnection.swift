@@ -38,11 +38,10 @@ public final class NetConnection {
 
     /// Sends bytes. What a connection that has ended does not take is lost, as it is with an honest client.
     public func send(_ bytes: [UInt8]) throws {
-        guard !isReset else { return }
         do {
             try socket.sendAll(bytes)
-        } catch NetError.system(_, let code) where [EPIPE, ECONNRESET].contains(code) {
-            (isEnded, isReset) = (true, true)
+        } catch NetError.system(_, let code) where [EPIPE, ECONNRESET, ECONNREFUSED].contains(code) {
+            // What came before the end can still be read.
         }
     }
 

@@ -1,14 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Answers HTTP/1 requests as a plain web server does: each with 200 and a short body, in order, on a connection that
-/// stays open. After `Upgrade: websocket` it is an echo.
+/// Answers HTTP/1 requests as a plain web server does: in order, on a connection that stays open. The end of a path says
+/// what else than 200 and a short body: `/chunked`, `/stream` (a header alone: the test sends the rest), `/ws` (WebSocket,
+/// whose frames are echoed as they are).
 public struct NetHTTPAnswerer: NetAnswerer {
     private var received: [UInt8] = []
     private var isEcho = false
-    /// What every answer has as its body.
-    private let body: String
+    private var isContinued = false
+    private var isStream = false
 
-    public init(body: String = "ok\n") { self.body = body }
+    /// The key of a WebSocket's handshake, and what its server answers (RFC 6455, section 1.3).
+    public static let webSocketKey = (request: "dGhlIHNhbXBsZSBub25jZQ==", answer: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+    /// The body of each answer.
+    public static let body = "ok\n"
+    /// What each answer has besides what its body needs.
+    public static let fields = [
+        NetHTTPMessage.Field("Server", "recorder"), .init("X-Many", "a"), .init("X-Many", "b"),
+        .init("Set-Cookie", "c=d"),
+    ]
+
+    public init() {}
 
     public mutating func answer(_ bytes: [UInt8]) -> [UInt8]? {
         if isEcho { return bytes }
@@ -16,128 +27,60 @@ public struct NetHTTPAnswerer: NetAnswerer {
         var answers: [UInt8] = []
         while !isEcho, let message = NetHTTPMessage(of: &received, isRequest: true) {
             answers += Array(answer(message).utf8)
+            isContinued = false
         }
-        if isEcho {
-            answers += received
-            received = []
+        if !isContinued, let head = NetHTTPMessage(headOf: received), !head.values("expect").isEmpty {
+            isContinued = true
+            answers += Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
         }
         return answers
     }
 
+    public mutating func answerEnd() -> [UInt8]? { isStream ? [] : nil }
+
     private mutating func answer(_ message: NetHTTPMessage) -> String {
-        if message.values("upgrade").first?.lowercased() == "websocket" {
+        let words = message.startLine.split(separator: " ")
+        let path = words.count > 1 ? words[1] : ""
+        let head = "HTTP/1.1 200 OK\r\n" + Self.fields.map { "\($0.name): \($0.value)\r\n" }.joined()
+        if path.hasSuffix("/ws"), message.values("upgrade").first?.lowercased() == "websocket" {
             isEcho = true
-            return "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+            return "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                + "Sec-WebSocket-Accept: \(Self.webSocketKey.answer)\r\n\r\n"
         }
-        let head = "HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
-        return message.startLine.hasPrefix("HEAD ") ? head : head + body
+        if path.hasSuffix("/stream") {
+            isStream = true
+            return head + "Transfer-Encoding: chunked\r\n\r\n"
+        }
+        if path.hasSuffix("/chunked") {
+            return head + "Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
+                + "3\r\n\(Self.body)\r\n0\r\nX-Sum: 1\r\n\r\n"
+        }
+        let body = words.first == "HEAD" ? "" : Self.body
+        return head + "Content-Length: \(Self.body.utf8.count)\r\n\r\n" + body
     }
 }
 
-/// A whole HTTP/1 message, read as a plain and honest reader does. Bytes are Latin-1 text, so that none is lost.
-public struct NetHTTPMessage: Sendable, Hashable {
-    /// A line of the header or of the trailers, with the name as sent.
-    public struct Field: Sendable, Hashable {
-        public var name: String
-        public var value: String
-        public init(_ name: String, _ value: String) { (self.name, self.value) = (name, value) }
-    }
+/// Answers HTTP/1, and HTTP/2 after its preface.
+public struct NetWebAnswerer: NetAnswerer {
+    private var received: [UInt8] = []
+    private var chosen: (any NetAnswerer)?
 
-    public var startLine: String
-    public var fields: [Field]
-    /// Without the framing of chunks.
-    public var body: [UInt8]
-    public var trailers: [Field] = []
+    public init() {}
 
-    /// The values of a header, whatever its name's case.
-    public func values(_ name: String) -> [String] {
-        fields.filter { $0.name.lowercased() == name }.map(\.value)
-    }
-
-    /// The status of a response; 0: none.
-    public var status: Int {
-        let words = startLine.split(separator: " ")
-        return words.count > 1 && words[0].hasPrefix("HTTP/") ? Int(words[1]) ?? 0 : 0
-    }
-
-    /// Takes the next whole message from the beginning of `bytes`; nil: it is not all there.
-    ///
-    /// - Parameters:
-    ///   - isRequest: A request without a length has no body; a response without one lasts until the end.
-    ///   - isBodyless: Whether it answers `HEAD`.
-    ///   - isEnd: Whether no more bytes come.
-    public init?(of bytes: inout [UInt8], isRequest: Bool, isBodyless: Bool = false, isEnd: Bool = false) {
-        var rest = bytes[...]
-        guard let first = Self.takeLine(&rest), let fields = Self.takeFields(&rest) else { return nil }
-        (startLine, self.fields, body) = (first, fields, [])
-        let hasNoBody = isBodyless || (100..<200).contains(status) || status == 204 || status == 304
-        if hasNoBody {
-            bytes = Array(rest)
-        } else if values("transfer-encoding").last?.lowercased().hasSuffix("chunked") == true {
-            guard takeChunks(&rest) else { return nil }
-            bytes = Array(rest)
-        } else if let length = values("content-length").first.flatMap({ Int($0) }) {
-            guard rest.count >= length else { return nil }
-            body = Array(rest.prefix(length))
-            bytes = Array(rest.dropFirst(length))
-        } else if isRequest {
-            bytes = Array(rest)
-        } else {
-            guard isEnd else { return nil }
-            body = Array(rest)
-            bytes = []
+    public mutating func answer(_ bytes: [UInt8]) -> [UInt8]? {
+        if chosen != nil { return chosen?.answer(bytes) }
+        received += bytes
+        let preface = NetHTTP2Frame.preface
+        if received.starts(with: preface) {
+            chosen = NetHTTP2Answerer()
+            let answer = chosen?.answer(Array(received.dropFirst(preface.count)))
+            return NetHTTP2Answerer.settings.bytes + (answer ?? [])
         }
+        // Its beginning may still become the preface.
+        if preface.starts(with: received) { return [] }
+        chosen = NetHTTPAnswerer()
+        return chosen?.answer(received)
     }
 
-    private mutating func takeChunks(_ rest: inout ArraySlice<UInt8>) -> Bool {
-        while let line = Self.takeLine(&rest) {
-            guard let size = Int(line.prefix { $0.isHexDigit }, radix: 16) else { return false }
-            if size == 0 {
-                guard let fields = Self.takeFields(&rest) else { return false }
-                trailers = fields
-                return true
-            }
-            guard rest.count >= size + 2 else { return false }
-            body += rest.prefix(size)
-            rest = rest.dropFirst(size + 2)
-        }
-        return false
-    }
-
-    /// The fields up to an empty line.
-    private static func takeFields(_ rest: inout ArraySlice<UInt8>) -> [Field]? {
-        var fields: [Field] = []
-        while let line = takeLine(&rest) {
-            if line.isEmpty { return fields }
-            fields.append(Field(line: line[...]))
-        }
-        return nil
-    }
-
-    private static func takeLine(_ rest: inout ArraySlice<UInt8>) -> String? {
-        let end = rest.indices.dropLast().first { rest[$0] == 13 && rest[$0 + 1] == 10 }
-        guard let end else { return nil }
-        defer { rest = rest[(end + 2)...] }
-        return String(latin1: rest[..<end])
-    }
-}
-
-extension NetHTTPMessage.Field {
-    init(line: Substring) {
-        let colon = line.firstIndex(of: ":") ?? line.endIndex
-        name = String(line[..<colon])
-        value = String(line[colon...].dropFirst().drop { $0 == " " })
-    }
-}
-
-extension String {
-    /// Each byte is the character of the same number.
-    public init(latin1 bytes: some Sequence<UInt8>) {
-        var text = String.UnicodeScalarView()
-        for byte in bytes { text.append(Unicode.Scalar(byte)) }
-        self = String(text)
-    }
-
-    /// The bytes of ``init(latin1:)``; other characters are left out.
-    public var latin1: [UInt8] { unicodeScalars.compactMap { UInt8(exactly: $0.value) } }
+    public mutating func answerEnd() -> [UInt8]? { chosen?.answerEnd() }
 }

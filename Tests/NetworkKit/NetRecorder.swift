@@ -40,7 +40,7 @@ public final class NetRecorder: Sendable {
     /// - Parameter answerer: makes what answers a new connection.
     public init(
         at addresses: [IPAddress], port: UInt16,
-        answerer: @escaping @Sendable () -> any NetAnswerer = { NetHTTPAnswerer() }
+        answerer: @escaping @Sendable () -> any NetAnswerer = { NetWebAnswerer() }
     ) throws {
         let listeners = try addresses.map { address in
             let socket = try NetSocket(address.family, SOCK_STREAM)

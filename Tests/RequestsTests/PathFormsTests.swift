@@ -36,7 +36,7 @@ import Testing
         ("/a?b=/c", "GET", "/a", nil), ("/a#b?c", "GET", "/a#b", nil), ("*", "OPTIONS", "*", nil),
         ("http://h:80/a?b", "GET", "/a", "h:80"), ("http://h", "GET", "/", "h"), ("http://h?x", "GET", "/", "h"),
         ("http://h#x", "GET", "/", "h"), ("h:443", "CONNECT", "h:443", "h:443"), ("a:b", "GET", "a:b", nil),
-        ("/http://x", "GET", "/http://x", nil),
+        ("/http://x", "GET", "/http://x", nil), ("http://h", "OPTIONS", "*", "h"), ("http://h?x", "OPTIONS", "/", "h"),
     ])
     func targetsAreRead(target: String, method: String, path: String, authority: String?) {
         let read = RequestTarget(target, method: method)

@@ -54,4 +54,39 @@ import Testing
         // Where no rule reads paths, they do not matter.
         #expect(RequestRules([]).answer(HTTPRequest(method: "GET", path: "//")) == .allow(rule: nil))
     }
+
+    /// In CONNECT's channel nothing reads requests.
+    @Test func connectIsRefusedWhereRequestsAreRead() {
+        let connect = HTTPRequest(method: "CONNECT", host: "shop:80", path: "shop:80")
+        let reading = RequestRules.Rule(action: .deny, request: match(.method, ["DELETE"]))
+        #expect(RequestRules([reading]).answer(connect) == .refuse(.tunnel))
+        #expect(RequestRules([.init(action: .deny)]).answer(connect) == .deny(rule: 0))
+        // All requests of such a flow are allowed, so none is read.
+        #expect(RequestRules([.init(action: .allow), reading]).answer(connect) == .allow(rule: 0))
+        #expect(RequestRules([]).answer(connect) == .allow(rule: nil))
+    }
+
+    @Test(arguments: [
+        ("shop.example", true), ("shop.example:8080", true), ("[fd00::1]:80", true), ("10.0.0.1", true), ("", true),
+        ("a_b~c-d", true), ("evil\0.shop.example", false), ("evil/.shop.example", false), ("evil, shop.example", false),
+        ("evil@shop.example", false), ("evil shop.example", false), ("%65vil.shop.example", false),
+        ("\u{FFFD}.shop.example", false), ("evil?.shop.example", false), ("evil\t.shop.example", false),
+    ])
+    func aHostIsANameOrAnAddress(host: String, isPlain: Bool) {
+        let request = HTTPRequest(method: "GET", host: host)
+        let answer = RequestRules([.init(action: .deny, request: match(.host, ["*.shop.example"]))]).answer(request)
+        #expect((answer == .refuse(.malformedHost)) == !isPlain)
+        let methods = RequestRules([.init(action: .deny, request: match(.method, ["POST"]))])
+        #expect(methods.answer(request) == .allow(rule: nil))
+    }
+
+    @Test func aHeaderThatARuleReadsHasNoNullByte() {
+        let rules = RequestRules([.init(action: .deny, request: match(.header("x-a"), ["*evil"]))])
+        func answer(_ headers: [String: String]) -> RequestAnswer {
+            rules.answer(HTTPRequest(method: "GET", headers: headers))
+        }
+        #expect(answer(["x-a": "evil\0"]) == .refuse(.nullByte))
+        #expect(answer(["x-b": "evil\0"]) == .allow(rule: nil))
+        #expect(answer(["x-a": "evil"]) == .deny(rule: 0))
+    }
 }
