@@ -134,21 +134,35 @@ extension Live {
 
         /// The client has said all; the server goes on speaking.
         private func halfClosed(_ live: LiveRequestWorld) throws {
-            let connection = try live.connect()
-            try connection.send("GET /ok HTTP/1.1\r\nHost: a\r\n\r\n")
-            #expect(try connection.response()?.status == 200)
-            try connection.send("GET /ok/stream HTTP/1.1\r\nHost: a\r\n\r\n")
-            connection.shutDown()
-            try connection.read("the header") { $0.received.firstRange(of: Array("\r\n\r\n".utf8)) != nil }
-            #expect(!connection.isEnded)
-            let number = try #require(live.recorder.connections.last?.number)
-            for piece in ["a", "b", "c"] {
-                NetClock.sleep(milliseconds: 50)
-                try live.recorder.send(Array("1\r\n\(piece)\r\n".utf8), on: number)
+            // The end comes with the connection's first request, or on a connection that has answered.
+            for isFirst in [true, false] {
+                let connection = try live.connect()
+                if !isFirst {
+                    try connection.send("GET /ok HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try connection.response()?.status == 200)
+                }
+                try connection.send("GET /ok/stream HTTP/1.1\r\nHost: a\r\n\r\n")
+                connection.shutDown()
+                try connection.read("the header") { $0.received.firstRange(of: Array("\r\n\r\n".utf8)) != nil }
+                #expect(!connection.isEnded)
+                let number = try #require(live.recorder.connections.last?.number)
+                for piece in ["a", "b", "c"] {
+                    NetClock.sleep(milliseconds: 50)
+                    try live.recorder.send(Array("1\r\n\(piece)\r\n".utf8), on: number)
+                }
+                try live.recorder.send(Array("0\r\n\r\n".utf8), on: number)
+                #expect(try connection.response()?.body == Array("abc".utf8))
+                try connection.readToEnd()
             }
-            try live.recorder.send(Array("0\r\n\r\n".utf8), on: number)
-            #expect(try connection.response()?.body == Array("abc".utf8))
-            try connection.readToEnd()
+            // Whenever the end comes, the answer does.
+            for count in 0..<20 {
+                let connection = try live.connect()
+                try connection.send("GET /\(count % 2 == 0 ? "ok" : "admin") HTTP/1.0\r\n\r\n")
+                NetClock.sleep(milliseconds: Double(count) / 20)
+                connection.shutDown()
+                #expect(try connection.response()?.status == (count % 2 == 0 ? 200 : 403))
+            }
+            #expect(live.recorder.connections.last?.peer == live.world.pod("client").v4)
         }
 
         private func headAndLargeHeaders(_ live: LiveRequestWorld) throws {

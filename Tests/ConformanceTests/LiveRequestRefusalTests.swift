@@ -77,7 +77,7 @@ extension Live {
             return try connection.response()?.status
         }
 
-        /// What is no request at all.
+        /// Protocols that are not HTTP, and requests that are cut.
         @Test(arguments: NetDatapath.allCases) func otherProtocols(datapath: NetDatapath) throws {
             try LiveRequestWorld.with(datapath, policy: LiveRequestWorld.okPolicy) { live in
                 let rows: [(bytes: String, reason: String)] = [

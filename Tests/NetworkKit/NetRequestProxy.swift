@@ -29,7 +29,7 @@ public final class NetRequestProxy: Sendable {
         requestsSocket = "\(world.directory)/requests/requests.sock"
         let deploy = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/deploy/requests"
         let script = """
-            mkdir -p "$2" && cp "$1/spoe.cfg" "$2/" &&
+            mkdir -p "$2" && cp "$1/spoe.cfg" "$1/late.lua" "$2/" &&
             sed "s#/run/bulkhead-http/#$2/#g; s#/etc/bulkhead-http/#$2/#g" "$1/haproxy.cfg" >"$2/haproxy.cfg"
             """
         try NetProcess.run(["sh", "-c", script, "sh", deploy, directory])

@@ -58,8 +58,8 @@ start_proxy() {
     local http=$run/http
     mkdir -p "$http"
     inside http "$bin/bulkhead-http" prepare
-    sed "s#/run/bulkhead-http/#$http/#; s#/etc/bulkhead-http/#$http/#" deploy/requests/haproxy.cfg >"$http/haproxy.cfg"
-    cp deploy/requests/spoe.cfg "$http/spoe.cfg"
+    sed "s#/run/bulkhead-http/#$http/#g; s#/etc/bulkhead-http/#$http/#g" deploy/requests/haproxy.cfg >"$http/haproxy.cfg"
+    cp deploy/requests/{spoe.cfg,late.lua} "$http/"
     begin http "$run/decider.log" "$bin/bulkhead-http" decide --spop-socket "$http/decider.sock" \
         --requests-socket "$run/requests/requests.sock" --policy-file "$http/policy.jsonl" \
         --haproxy-socket "$http/haproxy.sock"
