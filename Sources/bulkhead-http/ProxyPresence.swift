@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -11,7 +12,7 @@ final class ProxyPresence: Sendable {
     private struct State {
         /// Looks without an answer since the last one with an answer.
         var failures = 0
-        /// Whether a failure counts: HAProxy has answered, or has had the time to start.
+        /// Whether a failure counts: HAProxy has made its socket, or has had the time to start.
         var isExpected = false
     }
 
@@ -46,10 +47,10 @@ final class ProxyPresence: Sendable {
 
     func look() async {
         let answers = await isAnswered()
-        let hadTime = ContinuousClock.now - start > Self.startTime
+        let isDue = access(path, F_OK) == 0 || ContinuousClock.now - start > Self.startTime
         state.withLock { state in
             state.failures = answers ? 0 : state.failures + 1
-            state.isExpected = state.isExpected || answers || hadTime
+            state.isExpected = state.isExpected || isDue
         }
         decider.proxy(isLost: isLost)
     }
