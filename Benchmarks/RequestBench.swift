@@ -84,7 +84,7 @@ final class RequestBench {
         """
     }
 
-    /// Puts in force which methods the client may use on the way by the proxy.
+    /// Changes which methods the client may use on the way by the proxy; they are in force when this returns.
     func allow(methods: [String]) throws { try daemon.apply(Self.policy(methods: methods)) }
 
     func client(_ way: Way) throws -> RequestClient {
@@ -163,6 +163,7 @@ struct RequestLoad {
     var server: Double
     var haproxy: Double
     var decider: Double
+    var processor: Double { client + server + haproxy + decider }
 
     /// - Parameter milliseconds: of the four processes.
     init(wrk output: String, milliseconds: [Double]) throws {
