@@ -121,8 +121,10 @@ import Testing
     private static func addLink(in namespace: NetNamespace) async throws {
         try await onOwnThread {
             try namespace.run {
-                try NetProcess.run(["ip", "link", "add", "proxy0", "index", "\(link)", "type", "veth"])
-                try NetProcess.run(["ip", "link", "set", "proxy0", "up"])
+                let device = ["proxy0", "index", "\(link)", "type", "veth", "peer", "name", "proxy1"]
+                try NetProcess.run(["ip", "link", "add"] + device)
+                for end in ["proxy0", "proxy1"] { try NetProcess.run(["ip", "link", "set", end, "up"]) }
+                try NetProcess.run(["ip", "route", "add", "10.1.0.9/32", "dev", "proxy0"])
             }
         }
     }
