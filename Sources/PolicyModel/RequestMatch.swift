@@ -46,7 +46,8 @@ public enum PathSegment: Sendable, Hashable {
     case literal(String)
     /// `{*}`: exactly one segment, not empty.
     case one
-    /// `{**}`: any number of segments, none included. At most once in a template, and last but for literals.
+    /// `{**}`: anything after its slash: nothing, or text with or without slashes. At most once in a template, and the
+    /// last operator.
     case any
 }
 
