@@ -46,6 +46,7 @@ public struct FlowRules: Sendable, Equatable {
 
     /// - Parameter auditRules: Those of ``RequestProgram/auditRules`` that match the flow; empty if there are none.
     public init(_ matching: [RequestRule], auditRules: [RequestRule] = []) {
+        let (matching, auditRules) = (Self.deciding(matching), Self.deciding(auditRules))
         rules = RequestRules(matching.map { .init(action: $0.action, request: $0.request) })
         identities = matching.map(\.identity)
         audit = RequestRules(auditRules.map { .init(action: $0.action, request: $0.request) })
@@ -53,6 +54,12 @@ public struct FlowRules: Sendable, Equatable {
         for rule in matching + auditRules {
             for case .header(let name) in rule.request?.conditions.map(\.field) ?? [] { neededHeaders.insert(name) }
         }
+    }
+
+    /// If the first rule reads no request, it decides alone: nothing that later rules read may refuse a request.
+    private static func deciding(_ rules: [RequestRule]) -> [RequestRule] {
+        guard let first = rules.first, first.request == nil else { return rules }
+        return [first]
     }
 
     /// The answer for the flow: the first rule decides, unless it reads the request.
