@@ -277,6 +277,7 @@ let package = Package(
                 "ClusterVerdicts", "APIServerKit", "NetworkKit", "PacketKit", "WorldKit", "PolicyOracle",
                 "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel",
                 "NetworkTypes", "Datapath", "DatapathEBPF", "DatapathNFTables", "Manifests", "Explanations", "Requests",
+                "RequestPolicy", "RequestDecider", "SPOP",
             ]),
         tests(
             "DatapathEBPFTests",
@@ -309,6 +310,9 @@ let package = Package(
                 "RequestPolicy", "CompiledPolicy", "PolicyCompiler", "PolicyPipeline", "PolicyModel", "NetworkTypes",
                 "Requests", "WorldKit",
             ]),
+        tests(
+            "RequestDeciderTests",
+            ["RequestDecider", "RequestPolicy", "SPOP", "CompiledPolicy", "PolicyModel", "NetworkTypes"]),
         tests("FlowTelemetryTests", ["FlowTelemetry"]),
         tests("ControlProtocolTests", ["ControlProtocol", "NetworkTypes", "PolicyModel", "Requests"]),
         tests(
@@ -317,7 +321,8 @@ let package = Package(
                 "PolledThread", "ControlSocket", "Agent", "APIServerKit", "NetworkKit", "WorldKit", "ControlProtocol",
                 "PrometheusText",
                 "Datapath", "FlowTelemetry", "CompiledPolicy", "Manifests", "NodeNetwork", "KubernetesClient",
-                "KubernetesObjects", "PolicyModel", "NetworkTypes", "RequestPolicy", logging, lifecycle, nioCore,
+                "KubernetesObjects", "PolicyModel", "NetworkTypes", "RequestPolicy", "SPOP", logging, lifecycle,
+                nioCore,
             ]),
         tests("ChainedCNITests", ["ChainedCNI", "NetworkTypes"]),
         tests("CNIInstallationTests", ["CNIInstallation", "ChainedCNI"]),

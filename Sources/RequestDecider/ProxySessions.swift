@@ -17,7 +17,8 @@ public struct PassedSession: Sendable, Hashable {
         var isThrough = false
         for line in answer.split(separator: "\n") {
             if line.hasPrefix("0x"), let colon = line.firstIndex(of: ":") {
-                id = line[..<colon]
+                // The name becomes part of a command.
+                id = line[..<colon].dropFirst(2).allSatisfy(\.isHexDigit) ? line[..<colon] : nil
                 source = line.value(of: "source").flatMap(\.endpoint)?.address
                 isThrough = false
             } else if line.hasPrefix("  backend=") {

@@ -45,13 +45,18 @@ struct Question {
         }
     }
 
-    /// The most characters of a field in a record.
+    /// The most bytes of a field in a record. One character may have thousands of them.
     private static let recordedLength = 512
 
     func record(
         _ verdict: RequestCounts.Verdict, by rule: RuleIdentity?, in policy: RequestPolicy, time: String
     ) -> RequestCounts.Denied {
-        func short(_ text: String) -> String { String(text.prefix(Self.recordedLength)) }
+        func short(_ text: String) -> String {
+            guard text.utf8.count > Self.recordedLength else { return text }
+            var end = text.utf8.index(text.startIndex, offsetBy: Self.recordedLength)
+            while end.samePosition(in: text.unicodeScalars) == nil { end = text.utf8.index(before: end) }
+            return String(text[..<end])
+        }
         var record = RequestCounts.Denied(
             time: time, source: "\(source)", sourcePort: sourcePort, destination: "\(destination)", port: port,
             pod: policy.endpoint(of: destination)?.name, method: short(request.method), host: short(request.host),

@@ -35,7 +35,11 @@ public struct RequestCounters: Sendable {
         let origin = rule?.requestOrigin
         let key = Key(policy: origin?.policy, rule: origin?.rule, verdict: verdict)
         totals[key, default: 0] += 1
-        if untold.count < Self.untoldLimit || untold[key] != nil { untold[key, default: 0] += 1 }
+        add(1, to: key)
+    }
+
+    private mutating func add(_ requests: UInt64, to key: Key) {
+        if untold.count < Self.untoldLimit || untold[key] != nil { untold[key, default: 0] += requests }
     }
 
     /// Counts a request or connection that was refused before any rule decides. Reasons are a closed set of texts.
@@ -76,7 +80,7 @@ public struct RequestCounters: Sendable {
     /// Counts again what did not reach the daemon.
     public mutating func putBack(_ body: RequestCounts) {
         for count in body.counts {
-            untold[Key(policy: count.policy, rule: count.rule, verdict: count.verdict), default: 0] += count.requests
+            add(count.requests, to: Key(policy: count.policy, rule: count.rule, verdict: count.verdict))
         }
         untoldRefused.merge(body.refused) { $0 + $1 }
         denied = Array((body.denied + denied).suffix(RequestCounts.deniedLimit))

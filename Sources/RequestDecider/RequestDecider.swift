@@ -8,11 +8,15 @@ import SPOP
 /// Answers HAProxy's questions about flows and requests. It does no I/O and reads no clock.
 ///
 /// It never allows what it does not know: without a policy, about a flow to an unknown destination, and to a question
-/// that it cannot read, the answer denies.
+/// that it cannot read, the answer denies. A request to an unknown destination is on a connection from a time when the
+/// destination was known: the daemon has removed it since, so no rule reads its requests any more. As long as the
+/// policy is that of an earlier run, that cannot be known, and the request is denied.
 public struct RequestDecider: Sendable {
     /// What answers are made of; nil: nothing is known yet.
     public private(set) var policy: RequestPolicy?
     public var counters = RequestCounters()
+    /// Whether the policy is of an earlier run.
+    private var isKept: Bool
     /// Whether ``Answer/record`` tells allowed requests as well.
     private let recordsAllowed: Bool
     /// The rules of flows that were asked about, since the policy changed.
@@ -20,8 +24,10 @@ public struct RequestDecider: Sendable {
     /// Entries of ``flows``: beyond, all are dropped and made again.
     private static let flowLimit = 65_536
 
+    /// - Parameter policy: What an earlier run knew.
     public init(_ policy: RequestPolicy? = nil, recordsAllowed: Bool = false) {
         self.policy = policy
+        isKept = policy != nil
         self.recordsAllowed = recordsAllowed
     }
 
@@ -39,6 +45,7 @@ public struct RequestDecider: Sendable {
     public mutating func take(_ policy: RequestPolicy) {
         let isSame = self.policy?.hasSameRules(as: policy) ?? false
         self.policy = policy
+        isKept = false
         if !isSame { flows = [:] }
         counters.forget(policiesOtherThan: policy)
     }
@@ -73,9 +80,11 @@ public struct RequestDecider: Sendable {
         return rules
     }
 
+    private static let unknownDestination = "no policy is known of the destination"
+
     private mutating func answer(flow question: Question, time: () -> String) -> Answer {
         guard let policy, policy.endpoint(of: question.destination) != nil else {
-            counters.refuse("no policy is known of the destination")
+            counters.refuse(Self.unknownDestination)
             return Answer(.session, "deny")
         }
         guard let key = policy.key(from: question.source, to: question.destination, port: question.port) else {
@@ -97,6 +106,10 @@ public struct RequestDecider: Sendable {
 
     private mutating func answer(request question: Question, time: () -> String) -> Answer {
         guard let policy else { return Answer(.transaction, "unknown") }
+        if isKept, policy.endpoint(of: question.destination) == nil {
+            counters.refuse(Self.unknownDestination)
+            return Answer(.transaction, "unknown")
+        }
         var decision = RequestDecision(.allow)
         if let key = policy.key(from: question.source, to: question.destination, port: question.port) {
             let rules = rules(key)
