@@ -63,10 +63,14 @@ struct Decide: AsyncParsableCommand {
             tasks.addTask { await follower.run(sessions) }
             // What was kept may be old: the daemon has a moment to tell what is new before anything is answered.
             await decider.waitForPolicy(milliseconds: 1000)
-            let questions = try await listen(group, decider)
-            let log = try await ReportHandler.bind(port: logPort, decider, group)
+            let questions = try await Self.bound("\(spopSocket) (--spop-socket)") { try await listen(group, decider) }
+            let log = try await Self.bound("127.0.0.1:\(logPort) (--log-port)") {
+                try await ReportHandler.bind(port: logPort, decider, group)
+            }
             if let address = SocketAddress.parsed(metricsAddress) {
-                _ = try await MetricsHandler.bind(address, decider, group)
+                _ = try await Self.bound("\(metricsAddress ?? "") (--metrics-address)") {
+                    try await MetricsHandler.bind(address, decider, group)
+                }
             }
             Self.say("answers on \(spopSocket)")
             tasks.addTask { await CountsPoster(path: requestsSocket, decider: decider, group: group).run() }
@@ -74,6 +78,23 @@ struct Decide: AsyncParsableCommand {
             tasks.cancelAll()
             try await questions.close()
             try await log.close()
+        }
+    }
+
+    private struct CannotListen: Error, CustomStringConvertible {
+        let place: String
+        let cause: any Error
+        var description: String { "cannot listen on \(place): \(cause)" }
+    }
+
+    /// - Parameter place: Where, and the option that says so.
+    private static func bound(
+        _ place: String, _ bind: () async throws -> any Channel
+    ) async throws -> any Channel {
+        do {
+            return try await bind()
+        } catch {
+            throw CannotListen(place: place, cause: error)
         }
     }
 

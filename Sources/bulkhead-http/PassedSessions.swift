@@ -9,8 +9,14 @@ final class PassedSessions: Sendable {
     private let path: String
     private let decider: SharedDecider
     private let group: any EventLoopGroup
-    /// Whether a look is due, and whether one is under way.
-    private let state = Mutex<(isDue: Bool, isUnderWay: Bool)>((false, false))
+    private struct State {
+        var isDue = false
+        var isUnderWay = false
+        /// Connections from before this program's start may be passed through, which ``RequestCounters/passedFlows``
+        /// does not count.
+        var mayHaveEarlier = true
+    }
+    private let state = Mutex(State())
 
     /// HAProxy's answers are read up to this size, for tens of thousands of sessions.
     private static let answerLimit = 64 << 20
@@ -23,8 +29,9 @@ final class PassedSessions: Sendable {
 
     /// Looks through the connections soon.
     func policyChanged() {
-        guard decider.facts.counters.passedFlows > 0 else { return }
+        let hasPassed = decider.facts.counters.passedFlows > 0
         let starts = state.withLock { state in
+            guard hasPassed || state.mayHaveEarlier else { return false }
             state.isDue = true
             defer { state.isUnderWay = true }
             return !state.isUnderWay
@@ -38,11 +45,16 @@ final class PassedSessions: Sendable {
             return state.isDue
         }) {
             do {
-                let answer = try await ask("show sess all")
-                let ended = PassedSession.read(answer).filter { !decider.passes($0) }
-                for session in ended { _ = try await ask("shutdown session \(session.id)") }
+                let passed = PassedSession.read(try await ask("show sess all"))
+                if passed.isEmpty { state.withLock { $0.mayHaveEarlier = false } }
+                for session in passed where !decider.passes(session) {
+                    _ = try await ask("shutdown session \(session.id)")
+                }
             } catch {
-                Decide.say("\(path): \(error); connections that were passed may go on")
+                // Where HAProxy does not run, there are no connections.
+                if decider.facts.counters.passedFlows > 0 {
+                    Decide.say("\(path): \(error); connections that were passed may go on")
+                }
             }
             try? await Task.sleep(for: Self.pause)
         }
