@@ -168,6 +168,10 @@ import WorldKit
                 $0.principals = $0.principals.map { $0.hasPrefix("old") ? "elsewhere/ns/a/sa/b" : $0 }
             },
             sources("unknown parts of sources not read") { $0.unknown = [] },
+            policies("unknown parts of rules not read") {
+                for index in $0.rules.indices { $0.rules[index].unknown = [] }
+            },
+            policies("unknown parts of policies not read") { $0.unknown = [] },
             sources("an account belongs to any namespace") {
                 if !$0.serviceAccounts.isEmpty {
                     $0.principals = $0.serviceAccounts.map { "*/sa/\($0.split(separator: "/").last ?? "")" }
@@ -185,7 +189,7 @@ import WorldKit
 }
 
 extension HTTPRequest {
-    fileprivate init(_ request: OracleRequest) {
+    init(_ request: OracleRequest) {
         self.init(method: request.method, host: request.host, path: request.path, headers: request.headers)
     }
 }

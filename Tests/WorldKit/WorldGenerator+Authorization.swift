@@ -54,7 +54,7 @@ extension WorldGenerator {
         // No DENY without rules: Istio refuses it.
         let counts = policy.action == .allow ? [10, 50, 30, 10] : [0, 60, 30, 10]
         policy.rules = (0..<random.weighted(counts)).map { _ in authorizationRule() }
-        if random.chance(percent: 3) { policy.unknown = ["a field that nobody knows"] }
+        if random.chance(percent: 8) { policy.unknown = ["a field that nobody knows"] }
         return policy
     }
 
@@ -67,7 +67,12 @@ extension WorldGenerator {
             rule.operations = (0..<[1, 2][random.weighted([75, 25])]).map { _ in authorizationOperation() }
         }
         rule.conditions = (0..<random.weighted([65, 27, 8])).map { _ in authorizationCondition() }
-        if random.chance(percent: 3) { rule.unknown = ["a field that nobody knows"] }
+        if random.chance(percent: 8) {
+            rule.unknown = ["a field that nobody knows"]
+            if random.chance(percent: 50) {
+                rule.conditions.append(AuthorizationCondition(key: .unreadable("connection.sni"), values: ["a"]))
+            }
+        }
         return rule
     }
 
@@ -205,6 +210,7 @@ extension AuthorizationPolicy {
         copy.unknown = []
         for index in rules.indices {
             copy.rules[index].unknown = []
+            copy.rules[index].conditions.removeAll { if case .unreadable = $0.key { true } else { false } }
             copy.rules[index].sources = rules[index].sources?.map { $0.with { $0.unknown = [] } }
             copy.rules[index].operations = rules[index].operations?.map { $0.with { $0.unknown = [] } }
         }
