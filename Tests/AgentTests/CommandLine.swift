@@ -41,7 +41,7 @@ struct CommandLine {
     }
 
     /// The programs lie beside the one that runs the tests.
-    private static func place(of program: String) throws -> String {
+    static func place(of program: String) throws -> String {
         var path = [CChar](repeating: 0, count: 4096)
         let length = readlink("/proc/self/exe", &path, path.count - 1)
         try #require(length > 0)
@@ -49,8 +49,11 @@ struct CommandLine {
         return own[...(try #require(own.lastIndex(of: "/")))] + program
     }
 
-    private static func read(_ path: String) throws -> String {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    private static func read(_ path: String) throws -> String { String(decoding: try bytes(of: path), as: UTF8.self) }
+
+    /// A file's content.
+    static func bytes(of path: String) throws -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         try #require(descriptor >= 0)
         defer { close(descriptor) }
         var bytes: [UInt8] = []
@@ -58,7 +61,7 @@ struct CommandLine {
             let part = [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
                 count = max(0, Glibc.read(descriptor, buffer.baseAddress, buffer.count))
             }
-            if part.isEmpty { return String(decoding: bytes, as: UTF8.self) }
+            if part.isEmpty { return bytes }
             bytes += part
         }
     }

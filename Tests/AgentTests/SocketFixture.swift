@@ -15,8 +15,8 @@ struct SocketFixture {
     static let bodyLimit = 1 << 20
 
     static func serve(
-        _ manifests: String = AgentFixture.shop, limits: ListenerLimits = .control,
-        _ body: (SocketFixture) async throws -> Void
+        _ manifests: String = AgentFixture.shop, limits: ListenerLimits = .control, scope: SocketScope = .control,
+        at path: String? = nil, _ body: (SocketFixture) async throws -> Void
     ) async throws {
         try await serve(AgentFixture(), manifests, limits: limits, body)
     }
@@ -26,10 +26,10 @@ struct SocketFixture {
         _ body: (SocketFixture) async throws -> Void
     ) async throws {
         try await base.start(manifests)
-        let fixture = SocketFixture(base: base, path: base.directory.path + "/s")
+        let fixture = SocketFixture(base: base, path: path ?? base.directory.path + "/s")
         let (ready, signal) = AsyncStream.makeStream(of: Void.self)
         let server = ControlServer(
-            file: try SocketFile(path: fixture.path), backend: base.agent, logger: AgentFixture.silent,
+            file: try SocketFile(path: fixture.path), backend: base.agent, scope: scope, logger: AgentFixture.silent,
             bodyLimit: bodyLimit, limits: limits
         ) { signal.finish() }
         let group = ServiceGroup(configuration: .init(services: [server], logger: AgentFixture.silent))
