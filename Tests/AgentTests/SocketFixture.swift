@@ -18,12 +18,12 @@ struct SocketFixture {
         _ manifests: String = AgentFixture.shop, limits: ListenerLimits = .control, scope: SocketScope = .control,
         at path: String? = nil, _ body: (SocketFixture) async throws -> Void
     ) async throws {
-        try await serve(AgentFixture(), manifests, limits: limits, body)
+        try await serve(AgentFixture(), manifests, limits: limits, scope: scope, at: path, body)
     }
 
     static func serve(
-        _ base: AgentFixture, _ manifests: String, limits: ListenerLimits = .control,
-        _ body: (SocketFixture) async throws -> Void
+        _ base: AgentFixture, _ manifests: String, limits: ListenerLimits = .control, scope: SocketScope = .control,
+        at path: String? = nil, _ body: (SocketFixture) async throws -> Void
     ) async throws {
         try await base.start(manifests)
         let fixture = SocketFixture(base: base, path: path ?? base.directory.path + "/s")
