@@ -37,11 +37,35 @@ let package = Package(
             dependencies: ["Documents", "KubernetesObjects", "YAMLDocuments", "WatchedFiles", "PolledThread"],
             swiftSettings: counted),
         .target(name: "ChainedCNI", dependencies: ["Documents", "NetworkTypes"], swiftSettings: counted),
+        .target(name: "Requests", dependencies: ["PolicyModel"], swiftSettings: counted),
+        .target(
+            name: "CompiledPolicy", dependencies: ["NetworkTypes", "PolicyModel", "Requests"], swiftSettings: counted),
+        .target(
+            name: "RequestPolicy",
+            dependencies: ["Documents", "NetworkTypes", "PolicyModel", "Requests", "CompiledPolicy"],
+            swiftSettings: counted),
+        .target(name: "SPOP", swiftSettings: counted),
+        .target(name: "PrometheusText", swiftSettings: counted),
+        .target(
+            name: "RequestDecider",
+            dependencies: ["NetworkTypes", "PolicyModel", "Requests", "RequestPolicy", "SPOP", "PrometheusText"],
+            swiftSettings: counted),
+        .systemLibrary(name: "CLibBPF", path: "Sources/CLibBPF", pkgConfig: "libbpf"),
+        .target(name: "CLinuxShim", dependencies: ["CLibBPF"]),
+        .target(name: "NetlinkAttributes", dependencies: ["NetworkTypes"], swiftSettings: counted),
+        .target(
+            name: "NodeNetwork", dependencies: ["NetworkTypes", "NetlinkAttributes", "CLinuxShim", "PolledThread"],
+            swiftSettings: counted),
         .target(name: "FuzzDriver", path: "Targets/FuzzDriver", swiftSettings: strict),
         fuzzer("ManifestFuzz", ["Manifests", "KubernetesObjects"]),
         fuzzer("JSONFuzz", ["KubernetesObjects", "Documents"]),
         fuzzer("ProtobufFuzz", ["KubernetesProtobuf", "KubernetesObjects"]),
         fuzzer("WatchFuzz", ["KubernetesWatch", "KubernetesObjects"]),
         fuzzer("CNIFuzz", ["ChainedCNI"]),
+        fuzzer("SPOPFuzz", ["NetworkTypes", "PolicyModel", "RequestDecider", "RequestPolicy", "SPOP"]),
+        fuzzer("RequestPolicyFuzz", ["NetworkTypes", "RequestPolicy", "Requests"]),
+        fuzzer("ProxyTextFuzz", ["RequestDecider"]),
+        fuzzer("RouteFuzz", ["NodeNetwork"]),
+        fuzzer("RequestCountsFuzz", ["RequestDecider", "RequestPolicy", "PrometheusText"]),
     ]
 )
