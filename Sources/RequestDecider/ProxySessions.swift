@@ -28,6 +28,7 @@ public struct PassedSession: Sendable, Hashable {
             {
                 result.append(
                     PassedSession(id: String(id), source: source, destination: end.address, port: end.port))
+                isThrough = false
             }
         }
         return result

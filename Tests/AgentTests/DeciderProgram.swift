@@ -51,7 +51,9 @@ final class DeciderProgram: Sendable {
 
     /// The policy that it keeps for its next run; nil if there is none that can be read.
     var kept: RequestPolicy? {
-        let bytes = try? CommandLine.bytes(of: Self.policyFile(in: directory))
+        let path = Self.policyFile(in: directory)
+        guard access(path, F_OK) == 0 else { return nil }
+        let bytes = try? CommandLine.bytes(of: path)
         return bytes.flatMap { try? RequestPolicyLines.policy(in: $0) }
     }
 

@@ -69,6 +69,12 @@ import Testing
         #expect(PassedSession.read(String(text.dropLast(7))).isEmpty)
     }
 
+    /// A session has one server.
+    @Test func aSessionIsFoundOnce() {
+        let text = Self.session().replacing("  scf=", with: "  server=pod (id=1) addr=10.0.0.9:80\n  scf=")
+        #expect(PassedSession.read(text).map(\.destination) == [DeciderShop.api])
+    }
+
     @Test func damagedTextIsReadOrLeftOut() {
         var random = SystemRandomNumberGenerator()
         let whole = Array((Self.session() + Self.session("0x2")).utf8)
