@@ -185,7 +185,8 @@ package struct AnswerError {
     /// Nil for a message that is too short.
     package init?(_ header: nlmsghdr, _ body: UnsafeRawBufferPointer) {
         guard body.count >= 4 + MemoryLayout<nlmsghdr>.size else { return nil }
-        code = -body.loadUnaligned(as: Int32.self)
+        // Without a trap for the least number, which no errno is.
+        code = 0 &- body.loadUnaligned(as: Int32.self)
         // NLM_F_ACK_TLVS: attributes follow; NLMSGERR_ATTR_MSG is the first kind.
         guard header.nlmsg_flags & 0x200 != 0 else { return }
         for attribute in Attributes(body.dropFirst(4 + MemoryLayout<nlmsghdr>.size)) where attribute.type == 1 {

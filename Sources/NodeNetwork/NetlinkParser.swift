@@ -31,7 +31,8 @@ public enum NetlinkParser {
             return .dumpDone(sequence: header.nlmsg_seq, interrupted: isInterrupted(header))
         case Int(NLMSG_ERROR):
             let code = try body.load(Int32.self, "error code")
-            return .refused(sequence: header.nlmsg_seq, code: -code)
+            // Without a trap for the least number, which no errno is.
+            return .refused(sequence: header.nlmsg_seq, code: 0 &- code)
         case Int(RTM_NEWLINK):
             guard let (link, namespace) = try link(body) else { return .other }
             return namespace.map { .peerLink(namespace: $0, link: link.index, hardware: link.hardware) } ?? .link(link)

@@ -36,14 +36,19 @@ public enum RouteAnswer: Sendable, Hashable {
         case Int(NLMSG_DONE):
             let isInterrupted = header.nlmsg_flags & UInt16(NLM_F_DUMP_INTR) != 0
             // Newer kernels put the error of a failed dump here.
-            let code = body.count >= 4 ? -(try body.load(Int32.self, "error code")) : 0
+            let code = body.count >= 4 ? try errorNumber(body) : 0
             return .ended(sequence: header.nlmsg_seq, code: isInterrupted ? EINTR : code)
         case Int(NLMSG_ERROR):
-            return .ended(sequence: header.nlmsg_seq, code: -(try body.load(Int32.self, "error code")))
+            return .ended(sequence: header.nlmsg_seq, code: try errorNumber(body))
         case RTM_NEWRULE: return try rule(body) ?? .other
         case RTM_NEWROUTE: return try route(body) ?? .other
         default: return .other
         }
+    }
+
+    /// The kernel writes errno's negative. The least number has no opposite, and no errno is as large.
+    private static func errorNumber(_ body: NetlinkBytes) throws(NetlinkFormatError) -> Int32 {
+        0 &- (try body.load(Int32.self, "error code"))
     }
 
     /// Nil for a rule that matches by more than the mark and the input device, or does not lead to a table.

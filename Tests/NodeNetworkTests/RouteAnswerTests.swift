@@ -52,6 +52,13 @@ struct RouteAnswerTests {
         #expect(throws: NodeNetworkError.self) { try Self.parse(long) }
     }
 
+    /// NLMSG_ERROR with EEXIST (17), and with the number that has no opposite.
+    @Test(arguments: [([0xef, 0xff, 0xff, 0xff], 17), ([0, 0, 0, 0x80], Int32.min)] as [([UInt8], Int32)])
+    func errors(code: [UInt8], number: Int32) throws {
+        let bytes: [UInt8] = [20, 0, 0, 0, 2, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0] + code
+        #expect(try Self.parse(bytes) == [.ended(sequence: 7, code: number)])
+    }
+
     /// Whatever the bytes, they are read or refused.
     @Test func damaged() {
         var random = SystemRandomNumberGenerator()
