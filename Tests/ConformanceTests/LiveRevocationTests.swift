@@ -93,5 +93,30 @@ extension Live {
                 #expect(Self.hears(client, within: 2000))
             }
         }
+
+        /// A connection that began when the kernel alone decided does not pass by the proxy later.
+        @Test(arguments: NetDatapath.allCases) func aConnectionEndsWhenItsRequestsDecide(datapath: NetDatapath) throws {
+            let live = try LiveRequestWorld(datapath)
+            defer { live.close() }
+            func ask(_ connection: NetConnection, _ path: String) throws {
+                try connection.send("GET \(path) HTTP/1.1\r\nHost: server\r\n\r\n")
+            }
+            let early = try AddressFamily.allCases.map { try live.connect($0) }
+            for connection in early {
+                try ask(connection, "/early")
+                #expect(try connection.response()?.status == 200)
+            }
+            try live.daemon.apply(LiveRequestWorld.policy("[{to: [{operation: {paths: [/shoes]}}]}]"))
+            try live.proxy.waitUntilReady(live.daemon)
+            for connection in early { try ask(connection, "/admin") }
+            for family in AddressFamily.allCases {
+                let later = try live.connect(family)
+                try ask(later, "/shoes")
+                #expect(try later.response()?.status == 200)
+            }
+            let seen = live.recorder.connections.map(\.text)
+            #expect(seen.count { $0.contains("/shoes") } == 2 && !seen.contains { $0.contains("/admin") })
+            #expect(early.allSatisfy { $0.received.isEmpty })
+        }
     }
 }
