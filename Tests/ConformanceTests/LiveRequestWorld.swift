@@ -47,6 +47,7 @@ final class LiveRequestWorld {
         defer { live.close() }
         try live.daemon.apply(policy)
         try live.proxy.waitUntilReady(live.daemon)
+        try live.proxy.waitUntilDeciding()
         try body(live)
     }
 

@@ -98,6 +98,14 @@ public final class NetRequestProxy: Sendable {
         }
     }
 
+    /// Waits until the decider knows a pod whose requests rules read. A policy reaches it a moment after the kernel, and
+    /// until then the pod's new connections are refused.
+    public func waitUntilDeciding() throws {
+        try NetClock.wait("the decider to know a pod", seconds: 20, every: 5) {
+            try metrics.contains(/bulkhead_http_endpoints [1-9]/)
+        }
+    }
+
     /// The decider's metrics as text.
     public var metrics: String {
         get throws {
