@@ -30,10 +30,12 @@ import Testing
             let namespace = NetNamespace(name: "\(NetNamespace.prefix)\(getpid())-requests\(number)")
             devices = try await onOwnThread {
                 try NetProcess.run(["ip", "netns", "add", namespace.name])
+                // Without an address the kernel knows no gateway.
                 try namespace.ip(
-                    Self.names.flatMap {
-                        ["link add \($0) type veth peer name p\($0)", "link set \($0) up", "link set p\($0) up"]
-                    })
+                    ["link set lo up"]
+                        + Self.names.flatMap {
+                            ["link add \($0) type veth peer name p\($0)", "link set \($0) up", "link set p\($0) up"]
+                        })
                 return try namespace.run {
                     Dictionary(uniqueKeysWithValues: Self.names.map { ($0, if_nametoindex($0)) })
                 }

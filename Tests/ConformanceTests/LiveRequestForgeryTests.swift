@@ -52,7 +52,9 @@ extension Live {
             func expectItGoesOn(_ what: String) throws {
                 #expect(try RequestForgeryTests.ask(connection, "/admin") == 403, "\(what)")
                 #expect(try RequestForgeryTests.ask(connection, "/shoes") == 200, "\(what)")
-                let seen = tap.segments().filter { $0.destinationPort == LiveRequestWorld.port }
+                let seen = tap.segments().filter {
+                    $0.sourcePort == last.sourcePort && $0.destinationPort == last.destinationPort
+                }
                 #expect(!seen.isEmpty, "\(what)")
                 let isClean = seen.allSatisfy { segment in
                     segment.flags.isDisjoint(with: [.syn, .fin, .rst])
@@ -147,21 +149,34 @@ extension Live {
             defer { for listener in listeners { listener.stop() } }
             let hardware = try live.world.pod("proxy").namespace.hardwareAddress().hexText
             for family in AddressFamily.allCases {
-                // Policy reads requests to every port of the server, and none to the other pod.
-                for (pod, status) in [(server, 403), (other, 0)] {
+                for pod in [server, other] {
                     try client.namespace.ip([
                         "neigh replace \(pod.address(family)) lladdr \(hardware) dev eth0 nud permanent"
                     ])
-                    let connection = try client.namespace.run {
-                        try NetConnection(to: pod.address(family), port: port)
-                    }
-                    #expect(try ask(connection, "/admin") == status, "\(pod.name)")
                 }
+                // Policy reads requests to every port of the server.
+                let steered = try client.namespace.run { try NetConnection(to: server.address(family), port: port) }
+                #expect(try ask(steered, "/admin") == 403)
+                // And none to the other pod: the proxy cannot answer in a connection that was not steered to it.
+                let before = try foreignPackets(live)
+                let stray = try client.namespace.run { try NetSocket(family, SOCK_STREAM) }
+                _ = stray.connect(other.address(family), port)
+                try NetClock.wait("the drop of the proxy's answer", seconds: 20) {
+                    try foreignPackets(live) > before
+                }
+                #expect(stray.wait(POLLOUT, milliseconds: 0) == 0)
                 let connection = try live.connect(family)
                 #expect(try ask(connection, "/admin") == 403)
                 #expect(try ask(connection, "/shoes") == 200)
             }
             #expect(listeners.allSatisfy { $0.arrivals.isEmpty })
+        }
+
+        /// What steering has dropped because it was not from an end of the proxy's connections.
+        private static func foreignPackets(_ live: LiveRequestWorld) throws -> Int {
+            let text = try live.world.node.command(
+                "nft", "list", "counter", "inet", "bulkhead-requests", "packets-of-others")
+            return text.firstMatch(of: /packets ([0-9]+)/).flatMap { Int($0.1) } ?? 0
         }
 
         /// Behind a bridge, the proxy's port is open to others' addresses only while there is a proxy.
