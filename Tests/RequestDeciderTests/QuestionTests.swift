@@ -78,7 +78,7 @@ import Testing
     @Test func hostileHostsAndHeadersMatchNothing() {
         let decider = AskedDecider(Shop.policy)
         let host = Shop.message(port: 82).with("host", .string(Array("api.shop".utf8) + [0xff]))
-        #expect(decider.verdict(host) == "deny")
+        #expect(decider.verdict(host) == "refuse")
         let value: [UInt8] = [7] + Array("x-token".utf8) + [2, 0xff, 0x61, 0, 0]
         let token = Shop.headers([], from: Shop.stranger, method: "GET").with("headers", .binary(value))
         #expect(decider.verdict(token) == "deny")
