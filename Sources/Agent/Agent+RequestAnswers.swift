@@ -30,6 +30,7 @@ extension Agent where Plane: ~Copyable {
         }
         if let error = steering.error { return error.description }
         guard !steering.isInPlace else { return nil }
+        if let family = steering.plan?.unserved.first { return "the proxy's pod has no \(family) address" }
         return hasPod ? "no interface of this node leads to its pod" : "a decider follows, but \(lacksPod)"
     }
 

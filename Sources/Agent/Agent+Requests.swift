@@ -41,7 +41,7 @@ struct Steering: ~Copyable {
     var deadline: Task<Void, Never>?
 
     /// Whether the way to the proxy is programmed.
-    var isInPlace: Bool { plan?.proxy != nil && error == nil }
+    var isInPlace: Bool { plan.map { $0.proxy != nil && $0.unserved.isEmpty } ?? false && error == nil }
 
     /// How long a previous run's way to the proxy stays without a word from the proxy.
     static let patience: Duration = .seconds(5)

@@ -17,7 +17,7 @@ struct RequestServing {
     var leaving: Task<Void, Never>?
     /// Whether a decider follows, or did a moment ago.
     var isReady = false
-    /// Since when flows have needed a proxy that is not ready, at the last look; nil: none does.
+    /// Since when flows that need the proxy have been refused, at the last look; nil: none does.
     var missingSince: ContinuousClock.Instant?
     var counts = RequestTotals()
 

@@ -14,21 +14,21 @@ public struct PassedSession: Sendable, Hashable {
         var result: [PassedSession] = []
         var id: Substring?
         var source: IPAddress?
-        var isThrough = false
+        var destination: (address: IPAddress, port: UInt16)?
         for line in answer.split(separator: "\n") {
             if line.hasPrefix("0x"), let colon = line.firstIndex(of: ":") {
                 // The name becomes part of a command.
                 id = line[..<colon].dropFirst(2).allSatisfy(\.isHexDigit) ? line[..<colon] : nil
                 source = line.value(of: "source").flatMap(\.endpoint)?.address
-                isThrough = false
-            } else if line.hasPrefix("  backend=") {
-                isThrough = line.hasPrefix("  backend=through ")
-            } else if isThrough, line.hasPrefix("  server="), let id, let source,
-                let end = line.value(of: "addr").flatMap(\.endpoint)
-            {
+                destination = nil
+            } else if line.hasPrefix("  frontend=") {
+                // As the client sees it: there may be no connection with the server yet.
+                destination = line.value(of: "addr").flatMap(\.endpoint)
+            } else if line.hasPrefix("  backend=through "), let name = id, let source, let destination {
                 result.append(
-                    PassedSession(id: String(id), source: source, destination: end.address, port: end.port))
-                isThrough = false
+                    PassedSession(
+                        id: String(name), source: source, destination: destination.address, port: destination.port))
+                id = nil
             }
         }
         return result

@@ -27,7 +27,7 @@ public struct RequestCounters: Sendable {
     ])
 
     /// Kinds of reasons and rules that one body tells; more are left out of it, and counted in the totals.
-    private static let untoldLimit = 10_000
+    private static let untoldLimit = 2_000
 
     public init() {}
 

@@ -55,7 +55,10 @@ public struct RequestDecider: Sendable {
     ///
     /// - Parameter time: The time for ``Answer/record``, called only if there is one.
     public mutating func answer(_ message: SPOPMessage, time: () -> String) -> Answer {
-        guard let question = Question(message) else { return Answer(message.scope, "unknown") }
+        guard let question = Question(message) else {
+            counters.refuse("a question that cannot be read")
+            return Answer(message.scope, "unknown")
+        }
         guard policy != nil else {
             counters.refuse("no policy is known yet")
             return Answer(message.scope, message.name == "flow" ? "deny" : "unknown")

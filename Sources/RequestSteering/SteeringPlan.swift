@@ -24,6 +24,11 @@ public struct SteeringPlan: Sendable, Hashable {
         self.bridges = bridges.sorted { $0.index < $1.index }
     }
 
+    /// The families in which something is steered and the proxy has no address: there the flows are refused.
+    public var unserved: [AddressFamily] {
+        proxy.map { proxy in families.filter { proxy.address($0) == nil } } ?? []
+    }
+
     /// The families in which something is steered.
     var families: [AddressFamily] {
         AddressFamily.allCases.filter { family in ports.keys.contains { $0.family == family } }

@@ -36,7 +36,7 @@ package struct SteeringRoutes: Sendable, Hashable {
     package mutating func addWayBack(_ settings: SteeringSettings, by device: String) {
         rules.insert(
             MarkRule(
-                .ipv4, priority: max(1, settings.priority) - 1, mark: settings.marks.toProxy, mask: settings.marks.mask,
+                .ipv4, priority: max(2, settings.priority) - 1, mark: settings.marks.toProxy, mask: settings.marks.mask,
                 table: MarkRule.mainTable, input: device))
     }
 

@@ -93,7 +93,7 @@ public enum RequestProblem: String, Error, Sendable, Hashable, CaseIterable {
 
 extension UInt8 {
     /// Whether it may be in a host's name or address (RFC 3986, section 3.2.2, without escapes and delimiters) or port.
-    fileprivate var isOfHost: Bool {
+    var isOfHost: Bool {
         switch self {
         case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
             UInt8(ascii: "~"), UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: "]"):

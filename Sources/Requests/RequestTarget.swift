@@ -13,7 +13,7 @@ public struct RequestTarget: Sendable, Hashable {
             self.init(path: target, authority: target)
             return
         }
-        guard bytes.first != UInt8(ascii: "/"), let colon = bytes.firstIndex(of: UInt8(ascii: ":")),
+        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")), Self.isScheme(bytes[..<colon]),
             bytes[bytes.index(after: colon)...].starts(with: "//".utf8)
         else {
             self.init(path: String(target[..<Self.endOfPath(bytes[...])]), authority: nil)
@@ -21,6 +21,11 @@ public struct RequestTarget: Sendable, Hashable {
         }
         let rest = bytes[bytes.index(colon, offsetBy: 3)...]
         let end = rest.firstIndex { Self.endsAuthority($0) } ?? rest.endIndex
+        // Servers differ in where another authority ends: the whole is no path then.
+        guard rest[..<end].allSatisfy(\.isOfHost) else {
+            self.init(path: target, authority: String(target[rest.startIndex..<end]))
+            return
+        }
         let path = rest[end...]
         // "http://host" and "http://host?query" ask for the root; OPTIONS without a query asks for "*" (section 3.2.4).
         let isRoot = path.first != UInt8(ascii: "/")
@@ -33,6 +38,15 @@ public struct RequestTarget: Sendable, Hashable {
     private init(path: String, authority: String?) {
         self.path = path
         self.authority = authority
+    }
+
+    /// RFC 3986, section 3.1. HAProxy 2.6 also takes targets that begin otherwise.
+    private static func isScheme(_ text: Substring.UTF8View) -> Bool {
+        func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7a).contains(byte | 0x20) }
+        guard let first = text.first, isLetter(first) else { return false }
+        return text.allSatisfy { byte in
+            isLetter(byte) || (0x30...0x39).contains(byte) || "+-.".utf8.contains(byte)
+        }
     }
 
     private static func endsAuthority(_ byte: UInt8) -> Bool {

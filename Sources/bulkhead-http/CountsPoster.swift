@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
 import FoundationEssentials
 import NIOCore
 import NIOHTTP1
@@ -23,7 +24,14 @@ struct CountsPoster: Sendable {
 
     /// - Returns: Whether the daemon took it.
     private func post(_ counts: RequestCounts) async throws -> Bool {
-        let body = ByteBuffer(bytes: try JSONEncoder().encode(counts))
+        var counts = counts
+        var bytes = try JSONEncoder().encode(counts)
+        // More than the daemon takes: sums matter more than records.
+        while bytes.count > ControlDefaults.requestCountsLimit, !counts.denied.isEmpty {
+            counts.denied.removeFirst((counts.denied.count + 1) / 2)
+            bytes = try JSONEncoder().encode(counts)
+        }
+        let body = ByteBuffer(bytes: bytes)
         let connection = try await ClientBootstrap.daemon(path, silence: .seconds(5), group)
         return try await connection.executeThenClose { inbound, outbound in
             let head = HTTPRequestHead(

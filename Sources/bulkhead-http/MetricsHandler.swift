@@ -42,6 +42,8 @@ final class MetricsHandler: ChannelInboundHandler {
     }
 
     private func answer(_ context: ChannelHandlerContext) {
+        // A client that asks again before it reads would fill the memory.
+        guard context.channel.isWritable else { return context.close(promise: nil) }
         let status: HTTPResponseStatus
         let text: String
         switch path {

@@ -10,7 +10,8 @@ final class PassedSessions: Sendable {
     private let decider: SharedDecider
     private let group: any EventLoopGroup
     private struct State {
-        var isDue = false
+        /// Looks to come. The second one finds what an answer from before the change has let through.
+        var due = 0
         var isUnderWay = false
         /// Connections from before this program's start may be passed through, which ``RequestCounters/passedFlows``
         /// does not count.
@@ -22,6 +23,8 @@ final class PassedSessions: Sendable {
     private static let answerLimit = 64 << 20
     /// Between two looks, so that a quickly changing policy does not occupy HAProxy.
     private static let pause = Duration.milliseconds(100)
+    /// In which HAProxy acts on an answer: SPOE's `timeout processing`.
+    private static let answerTime = Duration.seconds(1)
 
     init(path: String, decider: SharedDecider, group: any EventLoopGroup) {
         (self.path, self.decider, self.group) = (path, decider, group)
@@ -32,7 +35,7 @@ final class PassedSessions: Sendable {
         let hasPassed = decider.facts.counters.passedFlows > 0
         let starts = state.withLock { state in
             guard hasPassed || state.mayHaveEarlier else { return false }
-            state.isDue = true
+            state.due = 2
             defer { state.isUnderWay = true }
             return !state.isUnderWay
         }
@@ -40,13 +43,10 @@ final class PassedSessions: Sendable {
     }
 
     private func look() async {
-        while state.withLock({ state in
-            defer { (state.isDue, state.isUnderWay) = (false, state.isDue) }
-            return state.isDue
-        }) {
+        while let left = nextLook() {
             do {
                 let passed = PassedSession.read(try await ask("show sess all"))
-                if passed.isEmpty { state.withLock { $0.mayHaveEarlier = false } }
+                if passed.isEmpty, left == 0 { state.withLock { $0.mayHaveEarlier = false } }
                 for session in passed where !decider.passes(session) {
                     _ = try await ask("shutdown session \(session.id)")
                 }
@@ -56,7 +56,17 @@ final class PassedSessions: Sendable {
                     Decide.say("\(path): \(error); connections that were passed may go on")
                 }
             }
-            try? await Task.sleep(for: Self.pause)
+            try? await Task.sleep(for: left == 1 ? Self.answerTime : Self.pause)
+        }
+    }
+
+    /// - Returns: How many looks come after this one; nil if this one is not due.
+    private func nextLook() -> Int? {
+        state.withLock { state in
+            state.isUnderWay = state.due > 0
+            guard state.due > 0 else { return nil }
+            state.due -= 1
+            return state.due
         }
     }
 

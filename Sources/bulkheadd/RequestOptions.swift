@@ -59,9 +59,9 @@ struct RequestOptions: ParsableArguments {
                 "--request-table must be neither 0 nor one of the kernel's own tables 253, 254 and 255")
         }
         // 0 is the kernel's rule for the local table.
-        guard (1..<SteeringSettings.priorityLimit).contains(requestPriority) else {
+        guard (2..<SteeringSettings.priorityLimit).contains(requestPriority) else {
             throw ValidationError(
-                "--request-priority must be from 1 to \(SteeringSettings.priorityLimit - 1): the kernel's own rules have 0, "
+                "--request-priority must be from 2 to \(SteeringSettings.priorityLimit - 1): the kernel's own rules have 0, "
                     + "32766 and 32767, and after those no packet would reach the proxy")
         }
     }

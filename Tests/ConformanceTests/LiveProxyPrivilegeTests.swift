@@ -71,7 +71,7 @@ extension Live {
             let script = """
                 set -e
                 mkdir "$2"
-                cp "$1/spoe.cfg" "$2/"
+                cp "$1/spoe.cfg" "$1/late.lua" "$2/"
                 sed "s#/run/bulkhead-http/#$2/#g; s#/etc/bulkhead-http/#$2/#g" "$1/haproxy.cfg" >"$2/haproxy.cfg"
                 cat >"$2/shoes.cfg"
                 # Another user runs it, who may not be able to reach the build.

@@ -138,7 +138,7 @@ extension RequestReading.Request {
     var isAllowed: Bool {
         guard LiveRequestWorld.methods.contains(method) else { return false }
         var path = target
-        if let scheme = path.firstRange(of: "://") {
+        if let scheme = path.firstRange(of: "://"), !path[..<scheme.lowerBound].contains("?") {
             let rest = path[scheme.upperBound...]
             path = String(rest[(rest.firstIndex(of: "/") ?? rest.endIndex)...])
         }

@@ -95,6 +95,8 @@ struct SmugglingRow: CustomStringConvertible {
 
     /// Ends of lines.
     private static let lines = [
+        SmugglingRow("a target without a scheme", "GET secret?://x/ok HTTP/1.0\r\n\r\n"),
+        SmugglingRow("an authority with a backslash", "GET http://a\\secret/../ok HTTP/1.0\r\n\r\n"),
         SmugglingRow("line feeds alone", "GET /ok HTTP/1.1\nHost: a\n\n" + hidden),
         SmugglingRow("an empty line of a line feed", "GET /ok HTTP/1.1\r\nHost: a\r\nX: y\n\n" + hidden),
         SmugglingRow("an empty line of carriage returns", "GET /ok HTTP/1.1\r\nHost: a\r\nX: y\r\r" + hidden),

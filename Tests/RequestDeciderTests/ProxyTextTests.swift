@@ -27,12 +27,12 @@ import Testing
     /// As HAProxy 2.6.12 prints it, without most of its lines.
     private static func session(
         _ id: String = "0x55b99438a440", source: String = "10.0.0.1:57732", backend: String = "through (id=3 mode=tcp)",
-        server: String = "pod (id=1) addr=10.0.0.2:8080"
+        to destination: String = "10.0.0.2:8080", server: String = "pod (id=1) addr=10.0.0.9:80"
     ) -> String {
         """
         \(id): [30/Nov/2026:08:08:44.930874] id=0 proto=tcpv4 source=\(source)
           flags=0x4a, conn_retries=0, conn_exp=<NEVER> conn_et=0x000 srv_conn=0x55b9942c5dd0, pend_pos=(nil) waiting=0
-          frontend=flows (id=2 mode=tcp), listener=? (id=1) addr=10.0.0.2:8080
+          frontend=flows (id=2 mode=tcp), listener=? (id=1) addr=\(destination)
           backend=\(backend) addr=10.0.0.1:35788
           server=\(server)
           scf=0x55b994442cb0 flags=0x00000000 state=EST endp=CONN,0x55b9944a0a60,0x028c0001 sub=1
@@ -45,7 +45,7 @@ import Testing
     @Test func passedConnectionsAreFound() {
         let text =
             Self.session() + Self.session("0x1", backend: "requests (id=5 mode=http)")
-            + Self.session("0x2", source: "fd00::1:40000", server: "pod (id=1) addr=fd00::2:80")
+            + Self.session("0x2", source: "fd00::1:40000", to: "fd00::2:80", server: "<NONE> (id=-1)")
             + Self.session("0x3", source: "unix:1", backend: "<NONE> (id=-1 mode=-)", server: "<NONE> (id=-1)")
             + Self.session("0x4", backend: "through2 (id=9 mode=tcp)")
         let found = PassedSession.read(text)
@@ -58,10 +58,10 @@ import Testing
     /// What cannot be read is left out, and never joined with another session's parts.
     @Test(arguments: [
         session(source: "10.0.0.300:1"), session(source: "10.0.0.1"), session(source: "10.0.0.1:65536"),
-        session(source: ":1"), session(source: ""), session(server: "pod (id=1)"), session(server: "pod addr=:80"),
-        session(server: "pod addr=10.0.0.2:-1"), session("55b99438a440"), session("0x5; shutdown frontend flows"),
-        session("0x5 6"), "0x7: source=10.0.0.1:5\n", "  backend=through \n  server=pod addr=10.0.0.2:80\n", "\n\n",
-        "  server=pod addr=10.0.0.2:80\n0x7: source=10.0.0.1:5\n  backend=through (id=3)\n", "0x:", "0x",
+        session(source: ":1"), session(source: ""), session(to: "?"), session(to: ":80"),
+        session(to: "10.0.0.2:-1"), session("55b99438a440"), session("0x5; shutdown frontend flows"),
+        session("0x5 6"), "0x7: source=10.0.0.1:5\n", "  frontend=flows addr=10.0.0.2:80\n  backend=through \n", "\n\n",
+        "  frontend=flows addr=10.0.0.2:80\n0x7: source=10.0.0.1:5\n  backend=through (id=3)\n", "0x:", "0x",
     ])
     func hostileTextNamesNoSession(text: String) {
         #expect(PassedSession.read(text).isEmpty)
@@ -69,9 +69,9 @@ import Testing
         #expect(PassedSession.read(String(text.dropLast(7))).isEmpty)
     }
 
-    /// A session has one server.
+    /// A session has one backend.
     @Test func aSessionIsFoundOnce() {
-        let text = Self.session().replacing("  scf=", with: "  server=pod (id=1) addr=10.0.0.9:80\n  scf=")
+        let text = Self.session().replacing("  scf=", with: "  backend=through (id=3 mode=tcp)\n  scf=")
         #expect(PassedSession.read(text).map(\.destination) == [DeciderShop.api])
     }
 

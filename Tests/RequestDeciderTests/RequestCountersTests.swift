@@ -86,7 +86,7 @@ import Testing
             counters.putBack(body)
         }
         let told = counters.takeUntold(generation: 1)
-        #expect(told?.counts.count == 10_000)
+        #expect(told?.counts.count == 2_000)
     }
 
     /// A rule that is gone has no series any more; a total never goes down otherwise.

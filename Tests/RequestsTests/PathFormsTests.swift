@@ -36,7 +36,11 @@ import Testing
         ("/a?b=/c", "GET", "/a", nil), ("/a#b?c", "GET", "/a#b", nil), ("*", "OPTIONS", "*", nil),
         ("http://h:80/a?b", "GET", "/a", "h:80"), ("http://h", "GET", "/", "h"), ("http://h?x", "GET", "/", "h"),
         ("http://h#x", "GET", "/", "h"), ("h:443", "CONNECT", "h:443", "h:443"), ("a:b", "GET", "a:b", nil),
-        ("/http://x", "GET", "/http://x", nil), ("http://h", "OPTIONS", "*", "h"), ("http://h?x", "OPTIONS", "/", "h"),
+        ("admin?://x/ok", "GET", "admin", nil), ("1a://h/ok", "GET", "1a://h/ok", nil),
+        ("://h/a", "GET", "://h/a", nil),
+        ("http://a\\b/c", "GET", "http://a\\b/c", "a\\b"), ("http://a@b/c?d", "GET", "http://a@b/c?d", "a@b"),
+        ("x-1+a.b://h/a", "GET", "/a", "h"), ("/http://x", "GET", "/http://x", nil), ("http://h", "OPTIONS", "*", "h"),
+        ("http://h?x", "OPTIONS", "/", "h"),
     ])
     func targetsAreRead(target: String, method: String, path: String, authority: String?) {
         let read = RequestTarget(target, method: method)
