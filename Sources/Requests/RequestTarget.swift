@@ -21,7 +21,7 @@ public struct RequestTarget: Sendable, Hashable {
         }
         let rest = bytes[bytes.index(colon, offsetBy: 3)...]
         let end = rest.firstIndex { Self.endsAuthority($0) } ?? rest.endIndex
-        // Servers differ in where another authority ends: the whole is no path then.
+        // Servers differ in where another authority ends: then the whole is not a path.
         guard rest[..<end].allSatisfy(\.isOfHost) else {
             self.init(path: target, authority: String(target[rest.startIndex..<end]))
             return
