@@ -128,7 +128,7 @@ import Testing
             try second.set(later)
             let rules = try NetProcess.run(["ip", "rule"]) + NetProcess.run(["ip", "-6", "rule"])
             let marked = rules.split(separator: "\n").filter { $0.contains("fwmark") }
-            #expect(marked.map { $0.prefix { $0 != ":" } } == ["2000", "2000"], "\(rules)")
+            #expect(marked.map { $0.prefix { $0 != ":" } } == ["1999", "2000", "2000"], "\(rules)")
         }
     }
 
