@@ -13,15 +13,7 @@ import PolicyModel
 /// caches). Targets: IPv4 15 ns where one direction applies and 25 ns where both do, IPv6 50 and 70 ns, and at most
 /// 1.3 times that whatever the size of the policy.
 func benchHotPath() throws {
-    var template = Array("/tmp/bulkhead-bench-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw NetError.system("mkdtemp", errno) }
-    let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    defer { rmdir(directory) }
-    try NetThread.run {
-        let code = bh_enter_private_kernel(directory)
-        guard code == 0 else { throw NetError.system("namespaces and bpffs (needs root)", -code) }
-        var datapath = EBPFDatapath(bpffs: directory)
-        _ = try datapath.open()
+    try withPrivateDatapath { datapath in
         let baseline = try BaselineProgram()
         let sizes = [
             HotPathSize(rules: 1, cidrs: 10, pods: 100), HotPathSize(rules: 10_000, cidrs: 10, pods: 100),
@@ -45,6 +37,21 @@ func benchHotPath() throws {
                 print("\(family) \(hook): \(instructions) instructions, \(verified) verified")
             }
         }
+    }
+}
+
+/// Opens a datapath in network and mount namespaces of its own, on a thread of its own.
+func withPrivateDatapath(_ body: (inout EBPFDatapath) throws -> Void) throws {
+    var template = Array("/tmp/bulkhead-bench-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw NetError.system("mkdtemp", errno) }
+    let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    defer { rmdir(directory) }
+    try NetThread.run {
+        let code = bh_enter_private_kernel(directory)
+        guard code == 0 else { throw NetError.system("namespaces and bpffs (needs root)", -code) }
+        var datapath = EBPFDatapath(bpffs: directory)
+        _ = try datapath.open()
+        try body(&datapath)
     }
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import CLinuxShim
 import Datapath
 import DatapathEBPF
-import Glibc
 import KubernetesObjects
 import NetworkKit
 import NetworkTypes
@@ -12,15 +10,7 @@ import PolicyModel
 /// What the program in the kernel costs a packet with the marks of steered flows known and without (BPF_PROG_TEST_RUN,
 /// in turns). Target: no difference beyond 1 ns.
 func benchSteeredHotPath() throws {
-    var template = Array("/tmp/bulkhead-bench-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw NetError.system("mkdtemp", errno) }
-    let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    defer { rmdir(directory) }
-    try NetThread.run {
-        let code = bh_enter_private_kernel(directory)
-        guard code == 0 else { throw NetError.system("namespaces and bpffs (needs root)", -code) }
-        var datapath = EBPFDatapath(bpffs: directory)
-        _ = try datapath.open()
+    try withPrivateDatapath { datapath in
         let size = HotPathSize(rules: 1, cidrs: 10, pods: 100)
         _ = try datapath.resync(size.policy())
         let baseline = try BaselineProgram()
