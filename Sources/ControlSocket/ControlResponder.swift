@@ -62,32 +62,42 @@ struct ControlResponder: Sendable {
     private func answer(
         _ path: ControlPath, _ method: ControlMethod, _ request: Request, _ body: [UInt8]
     ) async throws(ErrorAnswer) -> Response {
+        if method == .get { return try await read(path, request) }
+        return try await change(path, method, request, body)
+    }
+
+    /// The calls that change nothing.
+    private func read(_ path: ControlPath, _ request: Request) async throws(ErrorAnswer) -> Response {
+        switch path {
+        case .status: try json(await backend.status())
+        case .endpoints: try json(await backend.endpoints())
+        case .policies: try json(await backend.policies())
+        case .counters: try json(await backend.counters())
+        case .verdict: try await verdict(try Query(request, repeated: "header"))
+        case .events: try follow(request, try Query(request).eventKinds())
+        case .requestsFollow: try followRequests(request)
+        case .dump: text(try await backend.dump())
+        case .resolved: try json(await backend.resolved())
+        case .attachments: try json(await attachments(try Query(request)))
+        case .objects, .collect, .requestCounts, .resync:
+            throw ErrorAnswer(.internalError, "\(path.rawValue) cannot be read")
+        }
+    }
+
+    /// The calls that change what is in force or counted.
+    private func change(
+        _ path: ControlPath, _ method: ControlMethod, _ request: Request, _ body: [UInt8]
+    ) async throws(ErrorAnswer) -> Response {
         switch (path, method) {
-        case (.status, _): return try json(await backend.status())
-        case (.endpoints, _): return try json(await backend.endpoints())
-        case (.policies, _): return try json(await backend.policies())
-        case (.counters, _): return try json(await backend.counters())
-        case (.verdict, _):
-            let query = try Query(request, repeated: "header")
-            let question = try FlowQuestion(query: query)
-            return try json(await backend.verdict(question, request: try .asked(query, of: question)))
-        case (.events, _): return try follow(request, try Query(request).eventKinds())
-        case (.requestsFollow, _): return try followRequests(request)
         case (.requestCounts, _):
             await backend.count(try counts(body))
             return Response(status: .noContent)
-        case (.dump, _):
-            return Response(
-                status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
-                body: ResponseBody(byteBuffer: ByteBuffer(string: try await backend.dump())))
         case (.objects, .put): return try json(await apply(body))
         case (.objects, _): return try json(await backend.delete(try await keysToDelete(request, body)))
         case (.resolved, .put):
             let policy: ResolvedBody = try await bodies.decode(body, "the resolved policy")
             return try json(await backend.setResolved(policy))
-        case (.resolved, .delete): return try json(await backend.setResolved(nil))
-        case (.resolved, _): return try json(await backend.resolved())
-        case (.attachments, .get): return try json(await attachments(try Query(request)))
+        case (.resolved, _): return try json(await backend.setResolved(nil))
         case (.attachments, .put):
             return try json(await backend.attach(try await bodies.decode(body, "the attachment")))
         case (.attachments, _):
@@ -98,7 +108,19 @@ struct ControlResponder: Sendable {
         case (.collect, _):
             return try json(await backend.collect(try await bodies.decode(body, "the list")))
         case (.resync, _): return try json(await backend.resync())
+        default: throw ErrorAnswer(.internalError, "\(path.rawValue) cannot be changed")
         }
+    }
+
+    private func verdict(_ query: Query) async throws(ErrorAnswer) -> Response {
+        let question = try FlowQuestion(query: query)
+        return try json(await backend.verdict(question, request: try .asked(query, of: question)))
+    }
+
+    private func text(_ text: String) -> Response {
+        Response(
+            status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
 
     private func apply(_ body: [UInt8]) async throws(ErrorAnswer) -> ObjectsAnswer {
@@ -126,7 +148,7 @@ struct ControlResponder: Sendable {
         return try await bodies.keys(body)
     }
 
-    private func json(_ value: some Encodable, status: Int = 200) throws(ErrorAnswer) -> Response {
+    func json(_ value: some Encodable, status: Int = 200) throws(ErrorAnswer) -> Response {
         do {
             return Response(
                 status: .init(code: status), headers: [.contentType: "application/json"],

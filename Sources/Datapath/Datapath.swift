@@ -236,6 +236,13 @@ public protocol Datapath: ~Copyable {
     /// Drop events since the last call, at most `limit`; does not wait.
     mutating func pollEvents(limit: Int) -> [DropEvent]
 
+    /// What the kernel would do with packets that nothing sends, by what is programmed there now: the programs in force
+    /// over the tables in force, or the rules read back. Neither counters nor events of real traffic change.
+    ///
+    /// - Returns: one answer for each question, in their order.
+    /// - Throws: a ``DatapathError`` if the kernel cannot be asked, or holds something that cannot be read.
+    mutating func ask(_ questions: [KernelQuestion]) throws(DatapathError) -> [KernelAnswer]
+
     /// The programmed tables as text, read back from the kernel.
     func dump() throws(DatapathError) -> String
 
@@ -260,6 +267,9 @@ extension Datapath where Self: ~Copyable {
     public static var needsPortMarks: Bool { false }
     public func tableUse() -> [TableUse] { [] }
     public func isUntouched() throws(DatapathError) -> Bool { true }
+    public mutating func ask(_ questions: [KernelQuestion]) throws(DatapathError) -> [KernelAnswer] {
+        throw .unsupported(what: "a question to the kernel", remedy: "this datapath cannot answer it")
+    }
     public mutating func repair() -> RepairReport { RepairReport() }
     public mutating func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError) {}
     public mutating func setListening(_ isOn: Bool) throws(DatapathError) {}

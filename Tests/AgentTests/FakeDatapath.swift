@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import Datapath
+import PolicyModel
 import Synchronization
 
 /// A kernel that only writes down what it is asked, and fails when told to.
@@ -70,6 +71,18 @@ struct FakeDatapath: Datapath, ~Copyable {
     }
 
     mutating func repair() -> RepairReport { kernel.takeRepair() }
+
+    /// Answers by the policy that was programmed last.
+    mutating func ask(_ questions: [KernelQuestion]) throws(DatapathError) -> [KernelAnswer] {
+        let policy = kernel.policy
+        return questions.map { question in
+            let decision = policy.evaluate(question.flow)
+            var answer = KernelAnswer(verdict: decision.verdict)
+            answer.rules[.egress] = decision.egress?.rule
+            if decision.egress?.verdict != .deny { answer.rules[.ingress] = decision.ingress?.rule }
+            return answer
+        }
+    }
 
     static var isExposed: Bool { true }
     func isUntouched() throws(DatapathError) -> Bool { kernel.state.withLock { $0.changedByOthers == 0 } }
