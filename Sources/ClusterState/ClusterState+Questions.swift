@@ -45,3 +45,10 @@ extension ClusterState {
     /// All policies, in order.
     public var policyReferences: [PolicyReference] { policyNumbers.keys.sorted() }
 }
+
+extension ClusterState {
+    /// A policy by its name; nil if there is none.
+    package func policy(_ reference: PolicyReference) -> PolicyRecord? {
+        policyNumbers[reference].flatMap { policies[Int($0)] }
+    }
+}

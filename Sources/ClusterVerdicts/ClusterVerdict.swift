@@ -13,13 +13,13 @@ import Requests
 /// the destination pod's node; a node's policy is compiled when a question first needs it.
 public struct ClusterVerdict: Sendable {
     private let events: [ObjectEvent]
-    private let pods: [EndpointName: Pod]
+    let pods: [EndpointName: Pod]
     private let nodeAddresses: [String: [IPAddress]]
     /// The pod that owns each address.
-    private let owners: [IPAddress: EndpointName]
+    let owners: [IPAddress: EndpointName]
     private let settings: PolicySettings
     /// By node.
-    private var pipelines: [String: PolicyPipeline] = [:]
+    var pipelines: [String: PolicyPipeline] = [:]
 
     /// Of several objects with one kind, namespace and name, the last one counts.
     ///
@@ -180,7 +180,7 @@ extension ClusterVerdict {
         return pipeline.compiled.evaluate(flow, request: request)
     }
 
-    private mutating func compile(_ node: String) {
+    mutating func compile(_ node: String) {
         guard pipelines[node] == nil else { return }
         var pipeline = PolicyPipeline(nodeName: node, settings: settings)
         _ = pipeline.apply(events)
