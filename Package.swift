@@ -150,13 +150,16 @@ let package = Package(
         module(
             "KubernetesClient",
             [
-                "KubernetesWatch", "KubernetesObjects", "Documents", "YAMLDocuments", "CLinuxShim", httpClient, nioCore,
+                "NetworkTypes", "KubernetesWatch", "KubernetesObjects", "Documents", "YAMLDocuments", "CLinuxShim",
+                httpClient, nioCore,
                 nioPosix, nioSSL, nioHTTP1, logging,
             ]),
         module("CNIInstallation", ["ChainedCNI", "WatchedFiles", "PolledThread"]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Explanations", "Datapath"]),
         module("PrometheusText"),
-        module("ControlProtocol", ["Documents", "PolicyModel", "KubernetesObjects", "Requests"]),
+        module(
+            "ControlProtocol",
+            ["Documents", "PolicyModel", "KubernetesObjects", "Requests", "CompiledPolicy", "Explanations"]),
         module("CommandOptions", ["PolicyModel", "CNIInstallation", "ControlProtocol", argumentParser]),
         module(
             "ControlSocket",
@@ -242,7 +245,7 @@ let package = Package(
             "KubernetesClientTests",
             [
                 "Documents", "KubernetesClient", "KubernetesWatch", "KubernetesObjects", "Manifests", "APIServerKit",
-                "DocumentKit", "NetworkKit", logging, nioCore, nioEmbedded,
+                "DocumentKit", "NetworkKit", "NetworkTypes", logging, nioCore, nioEmbedded,
             ]),
         tests(
             "KubernetesWatchTests", ["Documents", "KubernetesWatch", "KubernetesObjects", "DocumentKit", "WorldKit"]),
@@ -321,7 +324,8 @@ let package = Package(
                 "PolledThread", "ControlSocket", "Agent", "APIServerKit", "NetworkKit", "WorldKit", "ControlProtocol",
                 "PrometheusText",
                 "Datapath", "FlowTelemetry", "CompiledPolicy", "Manifests", "NodeNetwork", "KubernetesClient",
-                "KubernetesObjects", "PolicyModel", "NetworkTypes", "RequestPolicy", "SPOP", logging, lifecycle,
+                "KubernetesObjects", "PolicyModel", "NetworkTypes", "RequestPolicy", "SPOP", "Documents", logging,
+                lifecycle,
                 nioCore,
             ]),
         tests("ChainedCNITests", ["ChainedCNI", "NetworkTypes"]),

@@ -12,26 +12,33 @@ extension Agent where Plane: ~Copyable {
     /// What the pods' nodes decide. The compiled tables judge this node's pods; the same policies, compiled for them
     /// alone outside of this actor, judge those of other nodes: a question must not delay a change.
     public func verdict(
-        _ question: FlowQuestion, request: HTTPRequest? = nil
+        _ question: FlowQuestion, request: HTTPRequest? = nil, asksKernel: Bool = false
     ) async throws(ErrorAnswer) -> VerdictAnswer {
         let asked = try ask(question, request)
-        return asked.elsewhere.isEmpty ? asked.answer(decidedElsewhere: [:]) : await Self.decide(asked)
+        // At once: before anything changes the tables that have decided.
+        let kernel = asksKernel ? compareWithKernel(asked.flows, question) : nil
+        let service = try await serviceAsked(asked, question, request)
+        if var answer = service.answer?.verdict {
+            if !asksKernel { answer.kernel = nil }
+            return answer
+        }
+        var answer = asked.elsewhere.isEmpty ? asked.answer(decidedElsewhere: [:]) : await Self.decide(asked)
+        answer.kernel = kernel
+        answer.add(note: service.problem)
+        return answer
     }
 
     private nonisolated static func decide(_ asked: AskedVerdict) async -> VerdictAnswer {
         var cluster = ClusterVerdict(objects: asked.objects, settings: asked.settings)
         var decided: [Flow: ClusterDecision] = [:]
         for flow in asked.flows {
-            decided[flow] = try? cluster.answer(
-                FlowQuestion(
-                    from: .address(flow.source), to: .address(flow.destination), ipProtocol: flow.ipProtocol,
-                    port: flow.destinationPort), request: asked.request)
+            decided[flow] = try? cluster.answer(FlowQuestion(about: flow), request: asked.request)
         }
         return asked.answer(decidedElsewhere: decided)
     }
 
     /// Everything that an answer needs, and the decisions of this node's tables.
-    private func ask(_ question: FlowQuestion, _ request: HTTPRequest?) throws(ErrorAnswer) -> AskedVerdict {
+    func ask(_ question: FlowQuestion, _ request: HTTPRequest?) throws(ErrorAnswer) -> AskedVerdict {
         let sources = try addresses(of: question.from, "from")
         let destinations = try addresses(of: question.to, "to")
         var flows: [Flow] = []
@@ -96,7 +103,7 @@ extension Agent where Plane: ~Copyable {
         return .nobody(address, node: node)
     }
 
-    private func addresses(of end: FlowEnd, _ name: String) throws(ErrorAnswer) -> [IPAddress] {
+    func addresses(of end: FlowEnd, _ name: String) throws(ErrorAnswer) -> [IPAddress] {
         switch end {
         case .address(let address): return [address]
         case .pod(let namespace, let podName):

@@ -42,6 +42,8 @@ public struct AgentSettings: Sendable {
     public var pluginStatus: (@Sendable () -> PluginStatus?)?
     /// How requests are handed to the node's proxy.
     public var requests: RequestSettings
+    /// Finds the Services that questions name; at first those of the API server.
+    public var services: (any ServiceSource)?
 
     public init(
         nodeName: String, manifestDirectory: String? = nil, guardrailDirectory: String? = nil,
@@ -72,5 +74,6 @@ public struct AgentSettings: Sendable {
         self.allowsPodTunnels = allowsPodTunnels
         self.pluginStatus = pluginStatus
         self.requests = requests
+        services = cluster.map { ServiceLookup($0.connection) }
     }
 }

@@ -131,7 +131,7 @@ extension DirectionAnswer {
 
 extension IPAddress {
     /// Whether a cluster may use it for Services: RFC 1918, RFC 6598, RFC 4193.
-    fileprivate var isPrivate: Bool { Self.privatePrefixes.contains { $0.contains(self) } }
+    var isPrivate: Bool { Self.privatePrefixes.contains { $0.contains(self) } }
 
     private static let privatePrefixes = [
         "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7",

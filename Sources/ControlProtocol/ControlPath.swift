@@ -7,6 +7,7 @@ public enum ControlPath: String, Sendable, CaseIterable {
     case policies = "/v1/policies"
     case counters = "/v1/counters"
     case verdict = "/v1/verdict"
+    case explain = "/v1/explain"
     case events = "/v1/events"
     case dump = "/v1/dump"
     case objects = "/v1/objects"
@@ -20,7 +21,7 @@ public enum ControlPath: String, Sendable, CaseIterable {
     /// The HTTP methods that the path supports.
     public var methods: [ControlMethod] {
         switch self {
-        case .status, .endpoints, .policies, .counters, .verdict, .events, .dump, .requestsFollow: [.get]
+        case .status, .endpoints, .policies, .counters, .verdict, .explain, .events, .dump, .requestsFollow: [.get]
         case .objects: [.put, .delete]
         case .resolved, .attachments: [.get, .put, .delete]
         case .collect, .resync, .requestCounts: [.post]

@@ -15,6 +15,10 @@ public struct VerdictAnswer: Codable, Sendable, Hashable {
     public var ingress: DirectionAnswer?
     /// What else a person should know, for example that the other address family is decided differently. Otherwise nil.
     public var note: String?
+    /// What the kernel says, if that was asked for. Otherwise nil.
+    public var kernel: KernelComparison?
+    /// For a Service: each of its backend pods; the answer is about the one that a user would ask about. Otherwise nil.
+    public var backends: [BackendAnswer]?
 
     public init(
         verdict: Verdict, flow: String, egress: DirectionAnswer?, ingress: DirectionAnswer?, note: String? = nil
@@ -24,6 +28,11 @@ public struct VerdictAnswer: Codable, Sendable, Hashable {
         self.egress = egress
         self.ingress = ingress
         self.note = note
+    }
+
+    /// Adds something else to know; nil: nothing.
+    public mutating func add(note more: String?) {
+        if let more { note = [note, more].compactMap(\.self).joined(separator: "; ") }
     }
 
     /// The verdict follows from the sides.

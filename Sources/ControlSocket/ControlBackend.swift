@@ -13,7 +13,14 @@ public protocol ControlBackend: Sendable {
     func policies() async -> PoliciesAnswer
     func counters() async throws(ErrorAnswer) -> CountersAnswer
     /// - Parameter request: the HTTP request that the flow carries; nil: the question is about the flow as a whole.
-    func verdict(_ question: FlowQuestion, request: HTTPRequest?) async throws(ErrorAnswer) -> VerdictAnswer
+    /// - Parameter asksKernel: whether the kernel is asked as well.
+    func verdict(
+        _ question: FlowQuestion, request: HTTPRequest?, asksKernel: Bool
+    ) async throws(ErrorAnswer) -> VerdictAnswer
+    /// The same with everything that was tried on the way to it. The kernel is asked as well.
+    func explain(_ question: FlowQuestion, request: HTTPRequest?) async throws(ErrorAnswer) -> ExplainAnswer
+    /// The same for each backend of a Service.
+    func explain(_ question: ServiceQuestion, request: HTTPRequest?) async throws(ErrorAnswer) -> ExplainAnswer
     /// Compiled and programmed tables as text.
     func dump() async throws(ErrorAnswer) -> String
 

@@ -74,6 +74,7 @@ struct ControlResponder: Sendable {
         case .policies: try json(await backend.policies())
         case .counters: try json(await backend.counters())
         case .verdict: try await verdict(try Query(request, repeated: "header"))
+        case .explain: try await explain(try Query(request, repeated: "header"))
         case .events: try follow(request, try Query(request).eventKinds())
         case .requestsFollow: try followRequests(request)
         case .dump: text(try await backend.dump())
@@ -113,8 +114,24 @@ struct ControlResponder: Sendable {
     }
 
     private func verdict(_ query: Query) async throws(ErrorAnswer) -> Response {
+        let asksKernel = try query.isSet("kernel")
+        if let service = try ServiceQuestion(query: query, allowing: ["kernel"]) {
+            var answer = try await backend.explain(service, request: try .asked(query, of: service.ipProtocol)).verdict
+            if !asksKernel { answer.kernel = nil }
+            return try json(answer)
+        }
+        let question = try FlowQuestion(query: query, allowing: ["kernel"])
+        return try json(
+            await backend.verdict(
+                question, request: try .asked(query, of: question.ipProtocol), asksKernel: asksKernel))
+    }
+
+    private func explain(_ query: Query) async throws(ErrorAnswer) -> Response {
+        if let service = try ServiceQuestion(query: query) {
+            return try json(await backend.explain(service, request: try .asked(query, of: service.ipProtocol)))
+        }
         let question = try FlowQuestion(query: query)
-        return try json(await backend.verdict(question, request: try .asked(query, of: question)))
+        return try json(await backend.explain(question, request: try .asked(query, of: question.ipProtocol)))
     }
 
     private func text(_ text: String) -> Response {

@@ -34,6 +34,18 @@ struct Query {
         }
     }
 
+    /// Whether a switch is on: 1; off: 0, or left out.
+    func isSet(_ name: String) throws(ErrorAnswer) -> Bool {
+        switch values[name] {
+        case nil, "0": return false
+        case "1": return true
+        default: throw ErrorAnswer(.badRequest, "'\(name)' must be 0 or 1")
+        }
+    }
+
+    /// Sets a parameter to another value.
+    mutating func replace(_ name: String, with value: String) { values[name] = value }
+
     func optional(_ name: String) -> String? { values[name] }
 
     func required(_ name: String) throws(ErrorAnswer) -> String {
@@ -59,8 +71,9 @@ extension Query {
 }
 
 extension FlowQuestion {
-    init(query: Query) throws(ErrorAnswer) {
-        try query.allow(only: ["from", "to", "protocol", "port", "method", "path", "host"])
+    /// - Parameter more: parameters that the call takes in addition.
+    init(query: Query, allowing more: Set<String> = []) throws(ErrorAnswer) {
+        try query.allow(only: more.union(["from", "to", "protocol", "port", "method", "path", "host"]))
         let ipProtocol = try Self.ipProtocol(query.optional("protocol"))
         self.init(
             from: try Self.end("from", query), to: try Self.end("to", query), ipProtocol: ipProtocol,
@@ -100,7 +113,7 @@ extension FlowQuestion {
 
 extension HTTPRequest {
     /// The request that a question gives; nil if it gives none.
-    static func asked(_ query: Query, of question: FlowQuestion) throws(ErrorAnswer) -> HTTPRequest? {
+    static func asked(_ query: Query, of ipProtocol: IPProtocol) throws(ErrorAnswer) -> HTTPRequest? {
         var asked = RequestQuestion()
         asked.method = query.optional("method")
         asked.path = query.optional("path")
@@ -118,8 +131,8 @@ extension HTTPRequest {
         } catch {
             throw ErrorAnswer(.badRequest, "\(error)")
         }
-        guard request == nil || question.ipProtocol == .tcp else {
-            throw ErrorAnswer(.badRequest, "\(question.ipProtocol) carries no HTTP requests: only TCP does")
+        guard request == nil || ipProtocol == .tcp else {
+            throw ErrorAnswer(.badRequest, "\(ipProtocol) carries no HTTP requests: only TCP does")
         }
         return request
     }

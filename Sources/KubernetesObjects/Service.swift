@@ -10,6 +10,8 @@ public struct Service: Sendable, Hashable {
             /// A container port's name: each pod has its own number.
             case named(String)
         }
+        /// Empty for the only one.
+        public var name: String
         public var ipProtocol: IPProtocol
         public var number: UInt16
         public var target: Target
@@ -24,7 +26,7 @@ public struct Service: Sendable, Hashable {
     public var ports: [Port]
 
     /// The readable parts of a document, which is not validated: nothing is enforced by it. Nil if it has no name.
-    init?(_ document: DocumentNode) {
+    public init?(_ document: DocumentNode) {
         guard let name = document["metadata"]?["name"]?.string else { return nil }
         self.name = name
         namespace = document["metadata"]?["namespace"]?.string ?? "default"
@@ -46,7 +48,7 @@ public struct Service: Sendable, Hashable {
             if let name = node["targetPort"]?.string { .named(name) } else {
                 .number(Self.number(node["targetPort"]) ?? number)
             }
-        return Port(ipProtocol: ipProtocol, number: number, target: target)
+        return Port(name: node["name"]?.string ?? "", ipProtocol: ipProtocol, number: number, target: target)
     }
 
     private static func number(_ node: DocumentNode?) -> UInt16? {

@@ -12,12 +12,14 @@ struct BulkheadCtl: AsyncParsableCommand {
         abstract: "Inspects and controls this node's bulkheadd; evaluates policy offline.",
         discussion: """
             Exit codes: 0 success; 1 the command failed, a document is refused, or 'status' is not healthy; 2 the \
-            command line is wrong; 'verdict --exit-code': 3 deny, 4 undecided.
+            command line is wrong; 'verdict --exit-code' and 'explain --exit-code': 3 deny, 4 undecided, 5 depends on \
+            the request; 6 the kernel and the daemon disagree about a flow.
             """,
         version: BuildVersion.text,
         subcommands: [
             StatusCommand.self, EndpointsCommand.self, PoliciesCommand.self, CountersCommand.self,
-            VerdictCommand.self, EventsCommand.self, ApplyCommand.self, DeleteCommand.self, DumpCommand.self,
+            VerdictCommand.self, ExplainCommand.self, EventsCommand.self, ApplyCommand.self, DeleteCommand.self,
+            DumpCommand.self,
             UninstallCommand.self, CheckCommand.self, CompletionsCommand.self,
         ])
 
@@ -71,6 +73,8 @@ enum ExitStatus: Int32 {
     case denied = 3
     case undecided = 4
     case dependsOnRequest = 5
+    /// Of the kernel and the daemon.
+    case disagreement = 6
 
     var error: ExitCode { ExitCode(rawValue) }
 }

@@ -30,36 +30,33 @@ struct OfflineCluster {
     }
 
     /// The answer to one question; for a Service's name or address, the decisions of its backend pods.
-    mutating func answer(_ query: VerdictQuery) throws -> VerdictAnswer {
+    mutating func answer(_ query: VerdictQuery) throws -> VerdictAnswer { try explain(query).verdict }
+
+    /// The same with everything that was tried on the way to it.
+    mutating func explain(_ query: VerdictQuery) throws -> ExplainAnswer {
         guard let service = try service(query.to), let port = query.port else { return try decide(query, query.to) }
         let backends = try backends(of: service, query.ipProtocol, port)
-        var answers: [VerdictAnswer] = []
+        var explained: [ExplainAnswer] = []
         for (pod, port) in backends {
             var asked = query
             asked.port = port
-            answers.append(
+            explained.append(
                 try decide(asked, .flow(.pod(namespace: pod.metadata.namespace, name: pod.metadata.name))))
         }
-        let denied = answers.count { $0.verdict != "allow" }
-        let isUnanimous = answers.allSatisfy { $0.verdict == answers[0].verdict }
-        // The one about which a user would ask.
-        var shown = answers.first { $0.verdict != "allow" } ?? answers[0]
-        let pods = Words.count(answers.count, "backend pod")
-        let name = "Service \(service.namespace)/\(service.name)"
-        let note =
-            isUnanimous
-            ? "\(name) has \(pods)\(answers.count == 1 ? "" : ", which all have this verdict; one of them is shown")"
-            : "\(name) has \(pods), of which \(denied) \(denied == 1 ? "does" : "do") not simply allow it; one of these is shown"
-        if !isUnanimous { shown.verdict = DirectionAnswer.undecided }
-        shown.note = [note, shown.note].compactMap(\.self).joined(separator: "; ")
-        return shown
+        return ExplainAnswer(
+            about: "Service \(service.namespace)/\(service.name)",
+            explained: zip(backends, explained).map { backend, answer in
+                ("\(backend.0.metadata.namespace)/\(backend.0.metadata.name)", backend.1, answer)
+            })
     }
 
-    private mutating func decide(_ query: VerdictQuery, _ to: VerdictQuery.End) throws -> VerdictAnswer {
+    private mutating func decide(_ query: VerdictQuery, _ to: VerdictQuery.End) throws -> ExplainAnswer {
         var query = query
         query.to = to
         guard let question = query.question else { throw query.serviceError }
-        return VerdictAnswer(try verdicts.answer(question, request: query.request))
+        let decision = try verdicts.answer(question, request: query.request)
+        let trace = verdicts.trace(of: decision, request: query.request)
+        return ExplainAnswer(verdict: VerdictAnswer(decision), egress: trace.egress, ingress: trace.ingress)
     }
 
     private func service(_ end: VerdictQuery.End) throws -> Service? {

@@ -14,14 +14,15 @@ struct VerdictCommand: AsyncParsableCommand {
         usage: """
             bulkheadctl verdict FROM TO PORT/PROTOCOL
             bulkheadctl verdict FROM TO PORT/tcp --method GET --path /admin --host api --header x-token=abc
+            bulkheadctl verdict --kernel FROM TO PORT/PROTOCOL
             bulkheadctl verdict --manifests DIR FROM TO PORT/PROTOCOL
             bulkheadctl verdict --manifests DIR --queries FILE
             """,
         discussion: """
             FROM and TO are namespace/pod, pod (in the namespace of -n), or an address. PORT/PROTOCOL is 80/tcp, \
             53/udp, 80 (tcp), icmp, or /47 for protocol number 47. Port names are not resolved. Policy judges the \
-            backend pod to which a Service sends a packet: with --manifests, TO may be svc/NAME or a Service's \
-            address, and the answer is about its pods; the daemon knows no Services.
+            backend pod to which a Service sends a packet: if TO is svc/NAME, svc/NAMESPACE/NAME or a Service's \
+            address, the answer is about its pods. The daemon asks the API server for them, if it has the right.
 
             Calls the daemon, which decides both sides, each as its pod's node decides it; for pods of other nodes it \
             uses the policies that it knows itself. With --manifests no daemon is needed; a refused document then ends \
@@ -29,6 +30,9 @@ struct VerdictCommand: AsyncParsableCommand {
 
             Where an authorization policy reads HTTP requests, the verdict depends on the request, unless --method, \
             --path, --host or --header gives one. What is left out is GET, /, no host and no headers.
+
+            --kernel asks this node's kernel as well: what it would do with the first packet of the flow, by what is \
+            programmed there now. Nothing is sent. If the kernel and the daemon disagree, the exit code is 6.
 
             With --queries, each line of FILE is {"from":"shop/web","to":"shop/redis","protocol":"TCP","port":6379}, \
             and the answer to each is one line of JSON in the same order; a line that cannot be answered gives \
@@ -70,6 +74,7 @@ struct VerdictCommand: AsyncParsableCommand {
             """)
     var exitCode = false
 
+    @OptionGroup var kernel: KernelOptions
     @OptionGroup(title: "Request") var request: RequestQuestionOptions
     @OptionGroup(title: "Settings of the daemons, with --manifests") var mesh: MeshOptions
 
@@ -79,6 +84,7 @@ struct VerdictCommand: AsyncParsableCommand {
     func validate() throws {
         if queries != nil {
             if manifests.isEmpty { throw ValidationError("--queries needs --manifests") }
+            if kernel.isAsked { throw ValidationError("--queries and --kernel exclude each other") }
             if from != nil { throw ValidationError("--queries and FROM exclude each other") }
             if !request.question.isEmpty {
                 throw ValidationError("--queries takes requests from its lines: they have method, path, host, headers")
@@ -86,6 +92,7 @@ struct VerdictCommand: AsyncParsableCommand {
         } else {
             _ = try question()
         }
+        if kernel.isAsked, !manifests.isEmpty { throw KernelOptions.offlineError }
     }
 
     func run() async throws {
@@ -103,7 +110,12 @@ struct VerdictCommand: AsyncParsableCommand {
         let question = try question()
         let answer = manifests.isEmpty ? try await ask(question) : try decide(question)
         try output.print(answer, text: Self.text)
-        guard exitCode else { return }
+        try kernel.finish(answer.kernel)
+        if exitCode { try Self.leave(with: answer) }
+    }
+
+    /// Ends with the exit code of a verdict, unless it is allow.
+    static func leave(with answer: VerdictAnswer) throws {
         if answer.verdict == Verdict.deny.rawValue { throw ExitStatus.denied.error }
         if answer.verdict == DirectionAnswer.undecided { throw ExitStatus.undecided.error }
         if answer.verdict == Verdict.dependsOnRequest.rawValue { throw ExitStatus.dependsOnRequest.error }
@@ -114,8 +126,6 @@ struct VerdictCommand: AsyncParsableCommand {
         do {
             var query = try VerdictQuery(from: from, to: to, port: port, namespace: namespace)
             try query.ask(request.question)
-            // The daemon knows no Services.
-            if manifests.isEmpty, query.to.flow == nil { throw query.serviceError }
             return query
         } catch {
             throw ValidationError("\(error)")
@@ -128,13 +138,8 @@ struct VerdictCommand: AsyncParsableCommand {
     }
 
     private func ask(_ question: VerdictQuery) async throws -> VerdictAnswer {
-        guard let from = question.from.flow, let to = question.to.flow else { throw question.serviceError }
-        var query = [
-            ("from", "\(from)"), ("to", "\(to)"),
-            ("protocol", "\(question.ipProtocol.rawValue)"),
-        ]
-        if let port = question.port { query.append(("port", "\(port)")) }
-        query += request.parameters
+        var query = try question.parameters + request.parameters
+        if kernel.isAsked { query.append(("kernel", "1")) }
         return try await socket.client.ask(VerdictAnswer.self, .get, .verdict, query: query)
     }
 
@@ -162,10 +167,11 @@ struct VerdictCommand: AsyncParsableCommand {
         if answer.verdict == Verdict.dependsOnRequest.rawValue {
             text += "ask about one request with --method, --path, --host and --header\n"
         }
-        return text + (answer.note.map { "note: \($0)\n" } ?? "")
+        if let backends = answer.backends, backends.count > 1 { text += ExplainCommand.table(backends) }
+        return text + (answer.note.map { "note: \($0)\n" } ?? "") + (answer.kernel?.text ?? "")
     }
 
-    private static func color(_ verdict: String) -> Terminal.Color {
+    static func color(_ verdict: String) -> Terminal.Color {
         switch verdict {
         case Verdict.allow.rawValue: .green
         case Verdict.deny.rawValue: .red

@@ -25,11 +25,14 @@ extension VerdictQuery {
         return .pod(namespace: namespace, name: String(text))
     }
 
-    /// The receiving end may be a Service: `svc/NAME`, `NAMESPACE/svc/NAME`, `NAME.NAMESPACE.svc`.
+    /// The receiving end may be a Service: `svc/NAME`, `svc/NAMESPACE/NAME`, `NAMESPACE/svc/NAME`, `NAME.NAMESPACE.svc`.
     static func serviceOrEnd(_ text: String, namespace: String) throws(QueryError) -> End {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         if parts.count == 2, serviceWords.contains(parts[0].lowercased()), isName(parts[1]) {
             return .service(namespace: namespace, name: parts[1])
+        }
+        if parts.count == 3, serviceWords.contains(parts[0].lowercased()), isName(parts[1]), isName(parts[2]) {
+            return .service(namespace: parts[1], name: parts[2])
         }
         if parts.count == 3, serviceWords.contains(parts[1].lowercased()), isName(parts[0]), isName(parts[2]) {
             return .service(namespace: parts[0], name: parts[2])

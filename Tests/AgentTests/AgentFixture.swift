@@ -23,20 +23,22 @@ struct AgentFixture {
         interfaceGrace: Duration = .seconds(15), thread: KernelThread? = nil,
         removeOther: (@Sendable () throws -> [String])? = nil, cluster: ClusterFollower? = nil,
         readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil, logger: Logger? = nil,
-        withDirectories: Bool = true
+        withDirectories: Bool = true, services: (any ServiceSource)? = nil
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
+        var settings = AgentSettings(
+            nodeName: "node", manifestDirectory: withDirectories ? "/manifests" : nil,
+            guardrailDirectory: withDirectories ? "/guardrails" : nil,
+            datapathKind: "fake", datapathReason: "for tests", watchInterval: watchInterval,
+            interfaceGrace: interfaceGrace, removeOther: removeOther,
+            pushedFile: PushedFile(path: directory.path + "/pushed.json"),
+            cluster: cluster, attachmentFile: AttachmentFile(path: directory.path + "/attachments.json"),
+            readNetwork: readNetwork)
+        if let services { settings.services = services }
         agent = Agent(
-            settings: AgentSettings(
-                nodeName: "node", manifestDirectory: withDirectories ? "/manifests" : nil,
-                guardrailDirectory: withDirectories ? "/guardrails" : nil,
-                datapathKind: "fake", datapathReason: "for tests", watchInterval: watchInterval,
-                interfaceGrace: interfaceGrace, removeOther: removeOther,
-                pushedFile: PushedFile(path: directory.path + "/pushed.json"),
-                cluster: cluster, attachmentFile: AttachmentFile(path: directory.path + "/attachments.json"),
-                readNetwork: readNetwork),
-            thread: try thread ?? KernelThread(), datapath: FakeDatapath(kernel), logger: logger ?? Self.silent)
+            settings: settings, thread: try thread ?? KernelThread(), datapath: FakeDatapath(kernel),
+            logger: logger ?? Self.silent)
     }
 
     static var silent: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }

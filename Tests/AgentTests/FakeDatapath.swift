@@ -80,6 +80,10 @@ struct FakeDatapath: Datapath, ~Copyable {
             var answer = KernelAnswer(verdict: decision.verdict)
             answer.rules[.egress] = decision.egress?.rule
             if decision.egress?.verdict != .deny { answer.rules[.ingress] = decision.ingress?.rule }
+            let trace = policy.trace(question.flow)
+            for side in [trace.egress, trace.ingress].compactMap(\.self) {
+                if let cell = side.cell, cell.wouldDeny { answer.wouldDeny[side.direction] = cell.rule }
+            }
             return answer
         }
     }

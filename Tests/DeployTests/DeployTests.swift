@@ -95,6 +95,26 @@ import Yams
         #expect(granted == needed)
     }
 
+    /// Questions about Services need a right that nothing else needs, and it is a component of its own.
+    @Test func theRightToFindServices() throws {
+        let folder = Self.root.appending(path: "deploy")
+        let added = try Kustomization(folder, adding: [folder.appending(path: "services")]).documents
+            .dropFirst(deploy.documents.count)
+        #expect(added.map(\.kind) == ["ClusterRole", "ClusterRoleBinding"])
+        for document in added {
+            let shape = try #require(Shape.kinds["\(document.kind) \(document.node["apiVersion"]?.string ?? "")"])
+            #expect(shape.problems(document.node, at: document.file) == [])
+        }
+        let (role, binding) = (try #require(added.first), try #require(added.last))
+        let rules = (role.node["rules"]?.sequence ?? []).map { rule in
+            [texts(rule["apiGroups"]), texts(rule["resources"]), texts(rule["verbs"])]
+        }
+        #expect(rules == [[[""], ["services"], ["list"]], [["discovery.k8s.io"], ["endpointslices"], ["list"]]])
+        #expect(binding.node["roleRef"]?["name"]?.string == role.name)
+        let (subject, account) = (binding.node["subjects"]?.sequence?.first, try only("ServiceAccount", of: deploy))
+        #expect(subject?["name"]?.string == account.name && subject?["namespace"]?.string == account.namespace)
+    }
+
     @Test func privilegesAreTheThreeCapabilities() throws {
         for pod in [try pod(deploy), try pod(uninstall)] {
             #expect(pod["hostNetwork"]?.bool == true && pod["priorityClassName"]?.string == "system-node-critical")

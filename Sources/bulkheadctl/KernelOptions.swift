@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import ControlProtocol
+import Glibc
+
+/// `--kernel` and `--bundle`, for `verdict`.
+struct KernelOptions: ParsableArguments {
+    @Flag(help: "Ask this node's kernel as well, and compare.")
+    var kernel = false
+
+    @OptionGroup var report: BundleOptions
+
+    /// Whether the kernel is to be asked.
+    var isAsked: Bool { kernel || report.bundle != nil }
+
+    static let offlineError = ValidationError("manifests have no kernel: --kernel and --manifests exclude each other")
+
+    func finish(_ comparison: KernelComparison?) throws { try report.finish(comparison) }
+}
+
+/// `--bundle`: where a disagreement is written to.
+struct BundleOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "If the kernel and the daemon disagree, write everything about it to this file, or to a new file in this "
+                + "directory.", valueName: "path"),
+        completion: .file())
+    var bundle: String?
+
+    /// Reports a disagreement, and ends with its exit code.
+    func finish(_ comparison: KernelComparison?) throws {
+        guard let comparison, comparison.agrees == false else { return }
+        Terminal.complain("error: \(KernelComparison.remedy)")
+        if let bundle, let content = comparison.bundle { try Self.write(content, to: bundle) }
+        throw ExitStatus.disagreement.error
+    }
+
+    private static func write(_ content: DisagreementBundle, to path: String) throws {
+        var status = stat()
+        let isDirectory = stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        let name = "bulkhead-disagreement-\(content.time.filter { $0.isNumber || $0.isLetter }).json"
+        let file = isDirectory ? "\(path)/\(name)" : path
+        // A bug report is for its author, who decides who may read it; a file that exists is not theirs to lose.
+        let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw CommandFailure("cannot write \(file): \(String(cString: strerror(errno)))") }
+        defer { close(descriptor) }
+        var rest = (try JSON.pretty(content) + [UInt8(ascii: "\n")])[...]
+        while !rest.isEmpty {
+            let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            guard written > 0 || errno == EINTR else {
+                throw CommandFailure("cannot write \(file): \(String(cString: strerror(errno)))")
+            }
+            rest = rest.dropFirst(max(0, written))
+        }
+        Terminal.complain("written to \(file)")
+    }
+}
+
+extension KernelComparison {
+    /// Lines for a person.
+    var text: String {
+        guard !flows.isEmpty else { return "kernel: not asked: \(notAsked ?? "")\n" }
+        return flows.map(\.text).joined()
+    }
+}
+
+extension ComparedFlow {
+    fileprivate var text: String {
+        let asked = kernel.map { kernel -> String in
+            let color = VerdictCommand.color(kernel.verdict)
+            return "\(Terminal.paint(kernel.verdict, color))  \(flow)\(agrees == true ? ", as the daemon says" : "")"
+        }
+        var lines = ["kernel: \(asked ?? "not asked about \(flow): \(notAsked ?? "")")"]
+        if asked != nil, let notAsked { lines.append("  not compared: \(notAsked)") }
+        for (side, rule) in [("egress", kernel?.egress), ("ingress", kernel?.ingress)] {
+            guard let rule else { continue }
+            lines.append("  \(side) by \(rule.text)")
+        }
+        if let cause = kernel?.cause { lines.append("  cause: \(cause)") }
+        for difference in differences ?? [] { lines.append("  \(Terminal.paint("disagrees", .red)): \(difference)") }
+        return lines.map { "\($0)\n" }.joined()
+    }
+}
+
+extension DecidingRule {
+    fileprivate var text: String {
+        let name = number == 0 ? "no policy" : "rule \(number)" + (rule.map { " (\($0))" } ?? "")
+        return name + (wouldDeny.map { ", would be denied by rule \($0) in audit" } ?? "")
+    }
+}
