@@ -160,6 +160,7 @@ let package = Package(
         module(
             "ControlProtocol",
             ["Documents", "PolicyModel", "KubernetesObjects", "Requests", "CompiledPolicy", "Explanations"]),
+        module("ControlViews", ["ControlProtocol"]),
         module("CommandOptions", ["PolicyModel", "CNIInstallation", "ControlProtocol", argumentParser]),
         module(
             "ControlSocket",
@@ -201,7 +202,7 @@ let package = Package(
             dependencies: [
                 "CommandOptions", "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "ClusterVerdicts",
                 "Manifests", "Requests", "PolicyResolver", "ControlProtocol", "DatapathEBPF", "DatapathNFTables",
-                "NodeNetwork", "BridgeGuard", "RequestSteering",
+                "NodeNetwork", "BridgeGuard", "RequestSteering", "ControlViews", "PolledThread",
                 argumentParser, yams, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: strict),
@@ -317,6 +318,7 @@ let package = Package(
             "RequestDeciderTests",
             ["RequestDecider", "RequestPolicy", "SPOP", "CompiledPolicy", "PolicyModel", "NetworkTypes"]),
         tests("FlowTelemetryTests", ["FlowTelemetry"]),
+        tests("ControlViewsTests", ["ControlViews", "ControlProtocol", "PolicyModel"]),
         tests("ControlProtocolTests", ["ControlProtocol", "NetworkTypes", "PolicyModel", "Requests"]),
         tests(
             "AgentTests",

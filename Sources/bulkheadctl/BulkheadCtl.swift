@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import CommandOptions
 import ControlProtocol
 import Glibc
-import KubernetesObjects
 
 /// The command line of Bulkhead.
 @main
@@ -11,6 +11,9 @@ struct BulkheadCtl: AsyncParsableCommand {
         commandName: "bulkheadctl",
         abstract: "Inspects and controls this node's bulkheadd; evaluates policy offline.",
         discussion: """
+            --socket, --timeout and --color may precede any command, or follow it. The environment variable \
+            BULKHEAD_SOCKET names the socket where --socket does not.
+
             Exit codes: 0 success; 1 the command failed, a document is refused, or 'status' is not healthy; 2 the \
             command line is wrong; 'verdict --exit-code' and 'explain --exit-code': 3 deny, 4 undecided, 5 depends on \
             the request; 6 the kernel and the daemon disagree about a flow.
@@ -19,16 +22,19 @@ struct BulkheadCtl: AsyncParsableCommand {
         subcommands: [
             StatusCommand.self, EndpointsCommand.self, PoliciesCommand.self, CountersCommand.self,
             VerdictCommand.self, ExplainCommand.self, EventsCommand.self, ApplyCommand.self, DeleteCommand.self,
-            DumpCommand.self,
+            DumpCommand.self, TopCommand.self,
             UninstallCommand.self, CheckCommand.self, CompletionsCommand.self,
         ])
+
+    @OptionGroup var socket: SocketOptions
+    @OptionGroup var colors: ColorOptions
 
     static func main() async {
         // If the reader leaves (`| head`), the next write fails; no signal ends this process.
         signal(SIGPIPE, SIG_IGN)
         do {
-            try refuseUnknownCommand(CommandLine.arguments.dropFirst())
-            var command = try parseAsRoot()
+            try CommandWords(CommandLine.arguments.dropFirst()).refuseUnknown(under: Self.self)
+            var command = try await asyncParseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
@@ -39,21 +45,11 @@ struct BulkheadCtl: AsyncParsableCommand {
         }
     }
 
-    /// Suggests the command that was probably meant: the parser does this for options, not for commands.
-    private static func refuseUnknownCommand(_ arguments: ArraySlice<String>) throws {
-        let names = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
-        guard let word = arguments.first, !word.hasPrefix("-"), !names.contains(word) else { return }
-        let meant = NearestName.find(word, among: names).map { "; did you mean '\($0)'?" }
-        throw ValidationError("unknown command '\(word)'\(meant ?? "")")
-    }
-
     private static func leave(because error: any Error) -> Never {
         let code = exitCode(for: error)
         switch code {
         case .validationFailure:
-            let message = fullMessage(for: error)
-            let isTitled = message.hasPrefix("Error: ")
-            Terminal.complain(isTitled ? "error: " + message.dropFirst("Error: ".count) : message)
+            Terminal.complain(CommandMessage.styled(fullMessage(for: error)))
             Glibc.exit(ExitStatus.usage.rawValue)
         case .success:
             Terminal.write(fullMessage(for: error) + "\n")

@@ -5,7 +5,13 @@ struct CompletionsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "completions",
         abstract: "Prints a completion script for a shell.",
-        discussion: "For bash: bulkheadctl completions bash > /etc/bash_completion.d/bulkheadctl")
+        discussion: """
+            The script completes names of pods, policies and namespaces by asking the daemon.
+
+            bash: bulkheadctl completions bash > /etc/bash_completion.d/bulkheadctl
+            zsh: bulkheadctl completions zsh > "${fpath[1]}/_bulkheadctl"
+            fish: bulkheadctl completions fish > ~/.config/fish/completions/bulkheadctl.fish
+            """)
 
     enum Shell: String, ExpressibleByArgument, CaseIterable {
         case bash

@@ -1,29 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import ArgumentParser
 import ControlProtocol
 import Documents
 import NIOCore
 import NIOHTTP1
-
-/// `--socket`, for each command that calls the daemon.
-struct SocketOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The daemon's control socket.", valueName: "path"), completion: .file())
-    var socket: String = ControlDefaults.socketPath
-
-    @Option(
-        help: ArgumentHelp(
-            "How long to wait for an answer to begin (default: 15; 120 for calls that change something).",
-            valueName: "seconds"))
-    var timeout: Int?
-
-    func validate() throws {
-        if let timeout, !(1...86400).contains(timeout) {
-            throw ValidationError("--timeout is from 1 to 86400 seconds")
-        }
-    }
-
-    var client: ControlClient { ControlClient(socketPath: socket, timeout: timeout) }
-}
 
 /// Calls the daemon through its socket, one connection per call.
 struct ControlClient {

@@ -29,7 +29,7 @@ enum ControlConnection {
     private static func advice(_ code: Int32) -> String {
         switch code {
         case ENOENT:
-            "there is no such socket. Start bulkheadd, or name its socket with --socket"
+            "there is no such socket. Start bulkheadd, or name its socket with --socket or BULKHEAD_SOCKET"
         case EACCES, EPERM:
             "this user may not open the socket. Run bulkheadctl as root (sudo), or as the user that runs bulkheadd"
         case ECONNREFUSED:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import ControlProtocol
+import ControlViews
 
 struct CountersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -8,6 +9,7 @@ struct CountersCommand: AsyncParsableCommand {
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var list: ListOptions
 
     @Flag(help: "Leave out rules that have decided nothing yet.")
     var nonZero = false
@@ -15,7 +17,11 @@ struct CountersCommand: AsyncParsableCommand {
     func run() async throws {
         var answer = try await socket.client.ask(CountersAnswer.self, .get, .counters)
         if nonZero { answer.rules.removeAll { $0.packets == 0 } }
-        try output.print(answer) { Self.text($0, isWide: output.isWide) }
+        if let namespace = list.namespace {
+            answer.rules.removeAll { !$0.rule.isAbout(namespace: namespace) }
+            answer.requests?.rules.removeAll { !$0.rule.isAbout(namespace: namespace) }
+        }
+        try output.print(answer) { Self.text($0, isWide: output.isWide, isWholeNode: list.namespace == nil) }
     }
 
     private static func cell(_ counter: RuleCounterAnswer, isWide: Bool) -> Table.Cell {
@@ -24,14 +30,19 @@ struct CountersCommand: AsyncParsableCommand {
         return counter.audit == true ? .init("would deny: \(decider)\(end)", .yellow) : .init("\(decider)\(end)")
     }
 
-    static func text(_ answer: CountersAnswer, isWide: Bool = false) -> String {
+    /// - Parameter isWholeNode: false: without the counts that belong to no namespace.
+    static func text(_ answer: CountersAnswer, isWide: Bool = false, isWholeNode: Bool = true) -> String {
         var rules = Table("PACKETS", "BYTES", "DIRECTION", "DECIDED BY")
         for counter in answer.rules {
             rules.add(
                 "\(counter.packets)", "\(counter.bytes)", .init(counter.rule.direction ?? "both"),
                 cell(counter, isWide: isWide))
         }
-        let datapath = answer.datapath
+        let decided = rules.text + text(answer.requests, isWide: isWide, isWholeNode: isWholeNode)
+        return isWholeNode ? decided + "\n" + text(answer.datapath) : decided
+    }
+
+    private static func text(_ datapath: DatapathCountersAnswer) -> String {
         var others = Table("OTHER DROPS, AND EVENTS NOT REPORTED", "COUNT")
         others.add("spoofed source address", "\(datapath.spoofed)")
         others.add("transport header not found", "\(datapath.unparsable)")
@@ -44,11 +55,10 @@ struct CountersCommand: AsyncParsableCommand {
         others.add("passed, but a policy in audit would deny it", "\(datapath.audited)")
         others.add("events suppressed (same flow, rate limit)", "\(datapath.suppressedEvents)")
         others.add("events lost", "\(datapath.lostEvents)")
-        return (isWide ? rules.text(width: nil) : rules.text) + text(answer.requests, isWide: isWide) + "\n"
-            + others.text
+        return others.text
     }
 
-    private static func text(_ requests: RequestCountersAnswer?, isWide: Bool) -> String {
+    private static func text(_ requests: RequestCountersAnswer?, isWide: Bool, isWholeNode: Bool) -> String {
         guard let requests else { return "" }
         var rules = Table("REQUESTS", "VERDICT", "DECIDED BY")
         for counter in requests.rules {
@@ -56,8 +66,8 @@ struct CountersCommand: AsyncParsableCommand {
                 "\(counter.requests)", .init(counter.verdict, counter.verdict == "wouldDeny" ? .yellow : nil),
                 .init(isWide ? "\(counter.rule)" : short(counter.rule)))
         }
-        var text = requests.rules.isEmpty ? "" : "\n" + (isWide ? rules.text(width: nil) : rules.text)
-        if !requests.refused.isEmpty {
+        var text = requests.rules.isEmpty ? "" : "\n" + rules.text
+        if isWholeNode, !requests.refused.isEmpty {
             var refused = Table("REQUESTS REFUSED BEFORE ANY RULE", "COUNT")
             for (reason, count) in requests.refused.sorted(by: { $0.key < $1.key }) {
                 refused.add(.init(reason), "\(count)")

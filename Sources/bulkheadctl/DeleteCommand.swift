@@ -16,10 +16,11 @@ struct DeleteCommand: AsyncParsableCommand {
             KIND is written as in manifests or as kubectl abbreviates it: networkpolicy, netpol, pod, …
             """)
 
-    @Argument(help: ArgumentHelp("The object.", valueName: "kind/name"))
+    @Argument(help: ArgumentHelp("The object.", valueName: "kind/name"), completion: DaemonNames.applied)
     var object: String?
 
-    @Option(name: .shortAndLong, help: "Namespace of the object KIND/NAME.")
+    @Option(
+        name: .shortAndLong, help: "Namespace of the object KIND/NAME.", completion: DaemonNames.namespaces)
     var namespace = "default"
 
     @OptionGroup var socket: SocketOptions

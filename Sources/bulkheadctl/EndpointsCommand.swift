@@ -8,9 +8,11 @@ struct EndpointsCommand: AsyncParsableCommand {
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var list: ListOptions
 
     func run() async throws {
-        let answer = try await socket.client.ask(EndpointsAnswer.self, .get, .endpoints)
+        var answer = try await socket.client.ask(EndpointsAnswer.self, .get, .endpoints)
+        answer.endpoints.removeAll { !list.includes(namespace: $0.namespace) }
         try output.print(answer) { Self.text($0, isWide: output.isWide) }
     }
 
@@ -28,7 +30,7 @@ struct EndpointsCommand: AsyncParsableCommand {
             if hasRequests { cells.append(.init(requests(endpoint, isWide: isWide))) }
             table.add(row: isWide ? ["\(endpoint.id)"] + cells : cells)
         }
-        return isWide ? table.text(width: nil) : table.text
+        return table.text
     }
 
     /// The first, and how many more.

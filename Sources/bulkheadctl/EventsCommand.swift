@@ -87,7 +87,8 @@ struct EventsCommand: AsyncParsableCommand {
         switch record.kind {
         case .notice: return Terminal.paint("\(record.time)  \(record.notice ?? "")", .yellow)
         case .lost:
-            return Terminal.paint("\(record.time)  \(record.lost ?? 0) records lost: read too slowly", .yellow)
+            let records = Words.count(Int(clamping: record.lost ?? 0), "record")
+            return Terminal.paint("\(record.time)  \(records) lost: read too slowly", .yellow)
         case .drop: return text(record, record.drop, .red)
         case .audit: return text(record, record.audit, .yellow)
         case .request: return text(record, record.request)

@@ -24,7 +24,9 @@ struct OutputOptions: ParsableArguments {
     /// Prints `value`, as the text that `text` returns.
     func print<Value: Encodable>(_ value: Value, text: (Value) -> String) throws {
         switch output {
-        case .text, .wide: Terminal.write(text(value))
+        case .text, .wide:
+            Terminal.settings.withLock { $0.isWide = isWide }
+            Terminal.write(text(value))
         case .json: Terminal.writeJSON(try JSON.pretty(value) + [UInt8(ascii: "\n")])
         case .yaml: Terminal.write(try YAMLEncoder().encode(value))
         }

@@ -9,9 +9,11 @@ struct PoliciesCommand: AsyncParsableCommand {
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var list: ListOptions
 
     func run() async throws {
-        let answer = try await socket.client.ask(PoliciesAnswer.self, .get, .policies)
+        var answer = try await socket.client.ask(PoliciesAnswer.self, .get, .policies)
+        answer.policies.removeAll { !list.includes(namespace: $0.namespace) }
         try output.print(answer) { Self.text($0, isWide: output.isWide) }
     }
 
@@ -33,7 +35,7 @@ struct PoliciesCommand: AsyncParsableCommand {
             (policy.partial ?? []).map { "  \(policy.kind) \(policy.name): \(Terminal.paint($0, .red))\n" }
         }.joined()
         let refused = answer.problems.map { "  \(Terminal.paint("\($0)", .red))\n" }.joined()
-        return (isWide ? table.text(width: nil) : table.text)
+        return table.text
             + (partial.isEmpty ? "" : "\nnot understood, so denied to be safe:\n\(partial)")
             + (refused.isEmpty ? "" : "\nrefused:\n\(refused)")
     }

@@ -21,7 +21,8 @@ struct StatusCommand: AsyncParsableCommand {
     }
 
     static func text(_ status: StatusAnswer) -> String {
-        var table = Table("NODE", status.node)
+        var table = Table()
+        table.add("NODE", .init(status.node))
         table.add("healthy", .init(status.healthy ? "yes" : "no", status.healthy ? .green : .red))
         for line in warnings(status) { table.add(line.title, line.text) }
         table.add("version", "\(status.version), pid \(status.pid), up \(duration(status.uptimeSeconds))")
@@ -73,8 +74,9 @@ struct StatusCommand: AsyncParsableCommand {
     private static func text(_ tunnels: TunnelStatus) -> Table.Cell {
         let ends = tunnels.udpPorts.map { "udp/\($0)" } + tunnels.protocols.map { "protocol \($0)" }
         let list = ends.isEmpty ? "without a known port" : ends.joined(separator: ", ")
+        let addresses = Words.count(tunnels.nodes, "address", "addresses")
         guard tunnels.guarded else { return .init("\(list): pods may send to them", .yellow) }
-        return .init("\(list): dropped from pods to this node and to \(tunnels.nodes) addresses of other nodes")
+        return .init("\(list): dropped from pods to this node and to \(addresses) of other nodes")
     }
 
     /// What users must see: right below the answer to "healthy?".
@@ -113,7 +115,7 @@ struct StatusCommand: AsyncParsableCommand {
             lines.append(.init("not all objects are known yet; in force: \(before)", .red))
         }
         for watch in cluster.watches {
-            let text = "\(watch.resource): \(watch.phase), \(watch.objects) objects"
+            let text = "\(watch.resource): \(watch.phase), \(Words.count(watch.objects, "object"))"
             let isLate = watch.secondsSinceSign >= ClusterStatus.staleSeconds
             let age = isLate || watch.error != nil ? ", last heard \(duration(Int(watch.secondsSinceSign))) ago" : ""
             let error = watch.error.map { ", failed \(watch.failures)x: \($0)" } ?? ""
@@ -131,7 +133,8 @@ struct StatusCommand: AsyncParsableCommand {
     private static func lines(_ policies: PolicyStatus) -> [Table.Cell] {
         var lines: [Table.Cell] = ["\(policies.count) in force, \(policies.audited) of them in audit"]
         if policies.wouldDeny > 0 {
-            lines.append(.init("\(policies.wouldDeny) packets passed that a policy in audit would deny", .yellow))
+            let packets = Words.count(Int(clamping: policies.wouldDeny), "packet")
+            lines.append(.init("\(packets) passed that a policy in audit would deny", .yellow))
         }
         if policies.partial > 0 {
             lines.append(.init("\(policies.partial) partly not understood, and denying to be safe", .red))
@@ -184,7 +187,7 @@ struct StatusCommand: AsyncParsableCommand {
     private static func state(_ datapath: DatapathStatus) -> Table.Cell {
         switch datapath.state {
         case .programmed:
-            let last = "last \(datapath.lastWords) words in \(datapath.lastMicroseconds) µs"
+            let last = "last \(Words.count(datapath.lastWords, "word")) in \(datapath.lastMicroseconds) µs"
             let batches = Words.count(datapath.batches, "batch", "batches")
             return .init("\(datapath.kind), programmed, \(batches), \(last)", .green)
         case .retrying:
@@ -195,7 +198,9 @@ struct StatusCommand: AsyncParsableCommand {
 
     private static func overLimit(_ limits: LimitStatus) -> String {
         var text = limits.unprotected.map { "not protected, the tables are full: \($0)\n" }.joined()
-        if limits.deniedPrograms > 0 { text += "\(limits.deniedPrograms) programs too large: everything is denied\n" }
+        if limits.deniedPrograms > 0 {
+            text += "\(Words.count(limits.deniedPrograms, "program")) too large: everything is denied\n"
+        }
         return text.isEmpty ? "" : "\n" + Terminal.paint(text, .red)
     }
 

@@ -44,9 +44,13 @@ struct VerdictCommand: AsyncParsableCommand {
             --exit-code makes it 3 for deny, 4 for undecided and 5 for depends.
             """)
 
-    @Argument(help: ArgumentHelp("The sender: namespace/pod or an address.", valueName: "from"))
+    @Argument(
+        help: ArgumentHelp("The sender: namespace/pod or an address.", valueName: "from"),
+        completion: DaemonNames.pods)
     var from: String?
-    @Argument(help: ArgumentHelp("The receiver: namespace/pod or an address.", valueName: "to"))
+    @Argument(
+        help: ArgumentHelp("The receiver: namespace/pod or an address.", valueName: "to"),
+        completion: DaemonNames.pods)
     var to: String?
     @Argument(help: ArgumentHelp("For example 80/tcp, 53/udp or icmp.", valueName: "port/protocol"))
     var port: String?
@@ -64,7 +68,9 @@ struct VerdictCommand: AsyncParsableCommand {
     @Flag(help: "Continue although documents are refused.")
     var ignoreProblems = false
 
-    @Option(name: .shortAndLong, help: "Namespace of pods that are named without one.")
+    @Option(
+        name: .shortAndLong, help: "Namespace of pods that are named without one.",
+        completion: DaemonNames.namespaces)
     var namespace = "default"
 
     @Flag(
@@ -140,7 +146,11 @@ struct VerdictCommand: AsyncParsableCommand {
     private func ask(_ question: VerdictQuery) async throws -> VerdictAnswer {
         var query = try question.parameters + request.parameters
         if kernel.isAsked { query.append(("kernel", "1")) }
-        return try await socket.client.ask(VerdictAnswer.self, .get, .verdict, query: query)
+        do {
+            return try await socket.client.ask(VerdictAnswer.self, .get, .verdict, query: query)
+        } catch let refusal as Refusal {
+            throw refusal.withHint(from: self.from, to: self.to)
+        }
     }
 
     private func cluster() throws -> OfflineCluster {

@@ -259,7 +259,7 @@ enum Entry {
             print(text)
             exit(0)
         }
-        let line = Array("\(text)\n".utf8)
+        let line = Array("\(CommandMessage.styled(text))\n".utf8)
         _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
         exit(2)
     }

@@ -235,7 +235,7 @@ import Testing
         #expect(
             none.complaints
                 == "error: no daemon answers on /tmp/bulkhead-nobody.sock: there is no such socket. Start bulkheadd, or "
-                + "name its socket with --socket\n")
+                + "name its socket with --socket or BULKHEAD_SOCKET\n")
         let directory = try TemporaryDirectory()
         let left = try SilentSocket(directory.path + "/left")
         left.close()
@@ -251,7 +251,7 @@ import Testing
 }
 
 /// A socket that takes connections and says nothing.
-private final class SilentSocket: Sendable {
+final class SilentSocket: Sendable {
     let path: String
     private let descriptor: Int32
 
