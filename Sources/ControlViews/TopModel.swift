@@ -101,7 +101,7 @@ public struct TopModel: Sendable {
     private func pod(_ endpoint: EndpointAnswer, _ now: Counts) -> TopPod {
         let id = endpoint.namespace.isEmpty ? endpoint.name : "\(endpoint.namespace)/\(endpoint.name)"
         let interface = (endpoint.interface ?? endpoint.bridgePort)?.name
-        // Several pods behind one interface cannot be told apart by it.
+        // Several pods behind one interface cannot be distinguished by it.
         let traffic = interface.flatMap { now.users[$0] == 1 ? $0 : nil }
         func packets(_ count: KeyPath<InterfaceTraffic, UInt64>) -> Double? {
             guard let traffic, let value = now.sample.interfaces[traffic]?[keyPath: count] else { return nil }
@@ -116,7 +116,7 @@ public struct TopModel: Sendable {
             deniedIngress: denials("ingress"), deniedEgress: denials("egress"))
     }
 
-    /// Per second; nil without a previous sample. A counter that has started anew counts from 0.
+    /// Per second; nil without a previous sample. A counter that has started again counts from 0.
     private func rate(_ now: Counts, _ count: UInt64, _ previous: UInt64?) -> Double? {
         guard let before, let previous, now.sample.seconds > before.sample.seconds else { return nil }
         let difference = count >= previous ? count - previous : count

@@ -83,7 +83,7 @@ final class FullScreen: Sendable {
         guard !isRestored.exchange(true, ordering: .sequentiallyConsistent) else { return }
         Terminal.write(Array("\u{1b}[?25h\u{1b}[?1049l".utf8))
         var state = before
-        // What was typed and not read is no command of the shell.
+        // What was typed and not read must not become a command of the shell.
         tcsetattr(STDOUT_FILENO, TCSAFLUSH, &state)
         for number in Self.ends + [SIGWINCH] { signal(number, SIG_DFL) }
         Self.signals.store(-1, ordering: .sequentiallyConsistent)

@@ -61,13 +61,13 @@ import Testing
     }
 
     @Test func wideAndCombiningCharactersAreMeasured() {
-        var table = Table("NAME", "N")
+        var table = Table("POD", "N")
         table.add("日本", "1")
         table.add("e\u{301}a", "2")
         table.add("👩‍👩‍👧", "3")
-        #expect(lines(table, nil) == ["NAME  N", "日本  1", "e\u{301}a    2", "👩‍👩‍👧    3"])
+        #expect(lines(table, nil) == ["POD   N", "日本  1", "e\u{301}a    2", "👩‍👩‍👧    3"])
         #expect(lines(table, 6, .shortened)[1] == "…    1")
-        #expect(lines(table, 6) == ["NAM  N", "E", "日   1", "本", "e\u{301}a   2", "👩‍👩‍👧   3"])
+        #expect(lines(table, 6) == ["POD  N", "日   1", "本", "e\u{301}a   2", "👩‍👩‍👧   3"])
     }
 
     /// A name must neither move the cursor nor look like another row.

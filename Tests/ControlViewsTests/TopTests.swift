@@ -54,7 +54,7 @@ import Testing
         #expect(model.hasRates)
         #expect(model.rules.map(\.rule) == [Self.isolation, Self.rule])
         #expect(model.rules.map(\.rate) == [20, 5])
-        // A rule that is new has counted since; one that has started anew, too.
+        // A rule that is new has counted since; one that has started again, too.
         let other = RuleAnswer(.noPolicy(.egress))
         model.take(Self.sample(13, [(Self.rule, 3), (Self.isolation, 47), (other, 9)]))
         #expect(model.rules.map(\.rule) == [other, Self.rule, Self.isolation])
