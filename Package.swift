@@ -8,6 +8,13 @@ let strict: [SwiftSetting] = [
 ]
 let strictC: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
 
+/// The commit that is built, as `scripts/build` and the image's build say; unknown to a bare `swift build`.
+let commit: String = {
+    let text = Context.environment["BULKHEAD_COMMIT"] ?? ""
+    let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }
+    return isPlain && (1...64).contains(text.count) ? text : "unknown"
+}()
+
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -94,8 +101,11 @@ let package = Package(
         .systemLibrary(
             name: "CLibNFTNL", path: "Sources/CLibNFTNL", pkgConfig: "libnftnl libmnl",
             providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
+        .systemLibrary(name: "CLibZ", path: "Sources/CLibZ", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CLinuxShim", dependencies: ["CLibBPF"], cSettings: strictC),
         .target(name: "CGracePeriod", cSettings: strictC),
+        // The only file that is compiled for a new commit.
+        .target(name: "CBuildCommit", cSettings: strictC + [.define("BULKHEAD_COMMIT", to: "\"\(commit)\"")]),
         module("GracePeriod", ["CGracePeriod"]),
         module("PolledThread", []),
         module("NetlinkAttributes", ["NetworkTypes"]),
@@ -159,7 +169,7 @@ let package = Package(
         module("PrometheusText"),
         module(
             "ControlProtocol",
-            ["Documents", "PolicyModel", "KubernetesObjects", "Requests", "CompiledPolicy", "Explanations"]),
+            ["Documents", "PolicyModel", "KubernetesObjects", "Requests", "CompiledPolicy", "Explanations", "CBuildCommit"]),
         module("ControlViews", ["ControlProtocol"]),
         module("CommandOptions", ["PolicyModel", "CNIInstallation", "ControlProtocol", argumentParser]),
         module(
@@ -202,7 +212,7 @@ let package = Package(
             dependencies: [
                 "CommandOptions", "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "ClusterVerdicts",
                 "Manifests", "Requests", "PolicyResolver", "ControlProtocol", "DatapathEBPF", "DatapathNFTables",
-                "NodeNetwork", "BridgeGuard", "RequestSteering", "ControlViews", "PolledThread",
+                "NodeNetwork", "BridgeGuard", "RequestSteering", "ControlViews", "PolledThread", "CLibZ",
                 argumentParser, yams, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: strict),

@@ -46,10 +46,14 @@ extension Agent: RunningAgent where Plane: ~Copyable {
         guard !phase.keepsPrevious else {
             throw ErrorAnswer(.waitingForCluster, "nothing was changed: \(Self.waiting)")
         }
-        if let error = reconcile(.kernel) { throw ErrorAnswer(.datapathFailed, "\(error)") }
+        // Hooks and tables that are gone first: the comparison of their content does not restore them.
+        let restored = repairPlace()
+        repairBridges()
+        if let error = reconcile(.kernel) ?? programming.repairError { throw ErrorAnswer(.datapathFailed, "\(error)") }
         let report = programming.last
         return ResyncAnswer(
-            words: report.wordsWritten, gracePeriods: report.gracePeriods, rebuilt: report.rebuilt)
+            words: report.wordsWritten, gracePeriods: report.gracePeriods, rebuilt: report.rebuilt, restored: restored,
+            changes: report.repaired)
     }
 
     /// Saves what clients want for the next start, then enforces it. Saved first: a daemon that dies in between must

@@ -66,7 +66,9 @@ extension Agent where Plane: ~Copyable {
     }
 
     /// Restores what others have removed, as far as that needs no policy and is cheap to check.
-    private func repairPlace() {
+    ///
+    /// - Returns: what was restored, in words.
+    @discardableResult func repairPlace() -> [String] {
         let report = datapath.repair()
         if !report.repaired.isEmpty { noteRepair(report.repaired) }
         if let failure = report.failure, failure != programming.repairError {
@@ -76,6 +78,7 @@ extension Agent where Plane: ~Copyable {
         if !bridging.ports.pods.isEmpty { ensureFiltering() }
         repairSteering()
         noteConnections()
+        return report.repaired
     }
 
     private func noteConnections() {

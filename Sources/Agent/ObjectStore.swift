@@ -192,7 +192,8 @@ struct ObjectStore {
         return (sorted.map { .removed($0) }, ObjectsAnswer(deleted: sorted.map { "\($0)" }))
     }
 
-    private func refuseOwned(_ keys: [ObjectKey]) throws(ErrorAnswer) {
+    /// Throws if a guardrail, a manifest file or the API server owns one of the objects, or one occurs twice.
+    func refuseOwned(_ keys: [ObjectKey]) throws(ErrorAnswer) {
         var seen: Set<ObjectKey> = []
         let twice = keys.filter { !seen.insert($0).inserted }
         if !twice.isEmpty {

@@ -39,7 +39,13 @@ public struct ResyncAnswer: Codable, Sendable, Hashable {
     public var gracePeriods: Int
     /// Whether the tables were rebuilt beside the old ones.
     public var rebuilt: Bool
-    public init(words: Int, gracePeriods: Int, rebuilt: Bool) {
+    /// Objects that others had removed and that were restored, in words.
+    public var restored: [String]
+    /// Things in the tables that others had changed and that were repaired.
+    public var changes: Int
+    public init(words: Int, gracePeriods: Int, rebuilt: Bool, restored: [String] = [], changes: Int = 0) {
+        self.restored = restored
+        self.changes = changes
         self.words = words
         self.gracePeriods = gracePeriods
         self.rebuilt = rebuilt

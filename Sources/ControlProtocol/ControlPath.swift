@@ -17,11 +17,13 @@ public enum ControlPath: String, Sendable, CaseIterable {
     case resync = "/v1/resync"
     case requestsFollow = "/v1/requests/follow"
     case requestCounts = "/v1/requests/counts"
+    case version = "/v1/version"
 
     /// The HTTP methods that the path supports.
     public var methods: [ControlMethod] {
         switch self {
-        case .status, .endpoints, .policies, .counters, .verdict, .explain, .events, .dump, .requestsFollow: [.get]
+        case .status, .endpoints, .policies, .counters, .verdict, .explain, .events, .dump, .requestsFollow, .version:
+            [.get]
         case .objects: [.put, .delete]
         case .resolved, .attachments: [.get, .put, .delete]
         case .collect, .resync, .requestCounts: [.post]

@@ -48,5 +48,8 @@ public protocol ControlBackend: Sendable {
     /// Forgets all attachments of a network that the runtime no longer has.
     func collect(_ body: CollectBody) async throws(ErrorAnswer) -> DetachAnswer
     func attachments() async -> AttachmentsAnswer
+    /// What ``apply(_:)`` would do; changes nothing.
+    func dryRun(_ objects: [KubernetesObject]) async -> DryRunAnswer
+    func version() async -> VersionAnswer
     func resync() async throws(ErrorAnswer) -> ResyncAnswer
 }

@@ -80,6 +80,7 @@ struct ControlResponder: Sendable {
         case .dump: text(try await backend.dump())
         case .resolved: try json(await backend.resolved())
         case .attachments: try json(await attachments(try Query(request)))
+        case .version: try json(await backend.version())
         case .objects, .collect, .requestCounts, .resync:
             throw ErrorAnswer(.internalError, "\(path.rawValue) cannot be read")
         }
@@ -93,7 +94,9 @@ struct ControlResponder: Sendable {
         case (.requestCounts, _):
             await backend.count(try counts(body))
             return Response(status: .noContent)
-        case (.objects, .put): return try json(await apply(body))
+        case (.objects, .put):
+            if try Query(request).isDryRun() { return try json(await dryRun(body)) }
+            return try json(await apply(body))
         case (.objects, _): return try json(await backend.delete(try await keysToDelete(request, body)))
         case (.resolved, .put):
             let policy: ResolvedBody = try await bodies.decode(body, "the resolved policy")
@@ -148,6 +151,14 @@ struct ControlResponder: Sendable {
         for warning in answer.warnings {
             logger.warning("policy not enforced", metadata: ["document": "\(warning)"])
         }
+        return answer
+    }
+
+    private func dryRun(_ body: [UInt8]) async throws(ErrorAnswer) -> DryRunAnswer {
+        let batch = try await bodies.batch(body)
+        var answer = await backend.dryRun(batch.objects)
+        answer.notices = batch.notices.map(\.description)
+        answer.warnings = batch.notices.filter { $0.reason == .notEnforced }.map(\.description)
         return answer
     }
 

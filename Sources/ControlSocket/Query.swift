@@ -57,6 +57,17 @@ struct Query {
 }
 
 extension Query {
+    /// The parameter `dryRun`: 1, or 0 as if it were left out. Anything else is refused: a caller who misspells it must
+    /// not change what is in force.
+    func isDryRun() throws(ErrorAnswer) -> Bool {
+        try allow(only: ["dryRun"])
+        switch optional("dryRun") {
+        case nil, "0": return false
+        case "1": return true
+        default: throw ErrorAnswer(.badRequest, "'dryRun' must be 1 or 0")
+        }
+    }
+
     /// The parameter `kind`: drops, audits, requests, or all of them if it is left out.
     func eventKinds() throws(ErrorAnswer) -> Set<FlowRecord.Kind> {
         try allow(only: ["kind"])

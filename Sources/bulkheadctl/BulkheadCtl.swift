@@ -23,6 +23,7 @@ struct BulkheadCtl: AsyncParsableCommand {
             StatusCommand.self, EndpointsCommand.self, PoliciesCommand.self, CountersCommand.self,
             VerdictCommand.self, ExplainCommand.self, EventsCommand.self, ApplyCommand.self, DeleteCommand.self,
             DumpCommand.self, TopCommand.self,
+            ResyncCommand.self, ResolvedCommand.self, DiagsCommand.self, VersionCommand.self,
             UninstallCommand.self, CheckCommand.self, CompletionsCommand.self,
         ])
 

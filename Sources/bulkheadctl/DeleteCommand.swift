@@ -9,7 +9,8 @@ struct DeleteCommand: AsyncParsableCommand {
         abstract: "Deletes objects that 'apply' created.",
         usage: """
             bulkheadctl delete -f FILE
-            bulkheadctl delete KIND/NAME
+            bulkheadctl delete KIND/NAME [-n NAMESPACE]
+            bulkheadctl delete KIND/NAMESPACE/NAME
             """,
         discussion: """
             With -f, the objects of all documents are deleted, or none of them; kind, namespace and name are enough. \
@@ -20,8 +21,9 @@ struct DeleteCommand: AsyncParsableCommand {
     var object: String?
 
     @Option(
-        name: .shortAndLong, help: "Namespace of the object KIND/NAME.", completion: DaemonNames.namespaces)
-    var namespace = "default"
+        name: .shortAndLong, help: "Namespace of the object KIND/NAME (default: default).",
+        completion: DaemonNames.namespaces)
+    var namespace: String?
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
@@ -56,8 +58,9 @@ struct DeleteCommand: AsyncParsableCommand {
 
     private func key(of text: String) throws -> ObjectKey {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, !parts[1].isEmpty else {
-            throw ValidationError("'\(text)' is not KIND/NAME, such as networkpolicy/redis")
+        guard (2...3).contains(parts.count), !parts.dropFirst().contains(""), let name = parts.last else {
+            throw ValidationError(
+                "'\(text)' is not KIND/NAME or KIND/NAMESPACE/NAME, such as networkpolicy/shop/redis")
         }
         guard let kind = Self.kind(parts[0].lowercased()) else {
             let meant = NearestName.find(String(parts[0]), among: ObjectKind.allCases.map(\.rawValue))
@@ -65,7 +68,15 @@ struct DeleteCommand: AsyncParsableCommand {
             throw ValidationError(
                 "unknown kind '\(parts[0])': " + (meant.map { "did you mean \($0)?" } ?? "there are \(known)"))
         }
-        return ObjectKey(kind: kind, namespace: kind.isNamespaced ? namespace : "", name: String(parts[1]))
+        guard kind.isNamespaced else {
+            guard parts.count == 2 else { throw ValidationError("'\(text)': a \(kind.rawValue) has no namespace") }
+            return ObjectKey(kind: kind, namespace: "", name: String(name))
+        }
+        let named = parts.count == 3 ? String(parts[1]) : nil
+        if let named, let namespace, named != namespace {
+            throw ValidationError("'\(text)' and -n \(namespace) name two namespaces")
+        }
+        return ObjectKey(kind: kind, namespace: named ?? namespace ?? "default", name: String(name))
     }
 
     private static let shortNames: [String: ObjectKind] = [

@@ -211,9 +211,11 @@ import Yams
         for product in ["bulkheadd", "bulkheadctl", "bulkhead-cni", "bulkhead-http"] {
             #expect(manifest.contains(".executable(name: \"\(product)\"") && final.contains("/out/\(product)"))
         }
-        let libraries = try NetProcess.run(["ldd", try NetDaemon.executable("bulkheadd")])
+        let libraries = try ["bulkheadd", "bulkheadctl"]
+            .map { try NetProcess.run(["ldd", try NetDaemon.executable($0)]) }.joined()
         for (library, package) in [
             ("libbpf.so.1", "libbpf1"), ("libmnl.so.0", "libmnl0"), ("libnftnl.so.11", "libnftnl11"),
+            ("libz.so.1", "zlib1g"),
         ] {
             #expect(libraries.contains(library) && final.contains(package))
         }

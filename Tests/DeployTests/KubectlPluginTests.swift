@@ -70,7 +70,10 @@ import Yams
     @Test(arguments: [
         ("describe pod none", 1, "the node of the pod team/none cannot be found"),
         ("describe pod new", 1, "the pod team/new is not on a node yet"),
-        ("--node node9 status", 1, "no pod of Bulkhead (app.kubernetes.io/name=bulkhead in kube-system) runs on the node node9"),
+        (
+            "--node node9 status", 1,
+            "no pod of Bulkhead (app.kubernetes.io/name=bulkhead in kube-system) runs on the node node9"
+        ),
         ("status", 2, "which node?"), ("", 2, "usage: kubectl bulkhead"), ("--frob status", 2, "unknown flag '--frob'"),
         ("--all --node node1 status", 2, "exclude each other"), ("--node", 2, "--node needs a value"),
         ("--all --node-timeout x status", 2, "a number of seconds"), ("check x.yaml", 2, "run bulkheadctl itself"),

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import KubernetesObjects
+import PolicyPipeline
+
+extension Agent where Plane: ~Copyable {
+    /// Compiles the objects in a copy of the pipeline: what is in force, and the kernel, stay as they are.
+    public func dryRun(_ objects: [KubernetesObject]) -> DryRunAnswer {
+        var (accepted, answer) = inputs.store.plan(objects)
+        var next = pipeline
+        next.ingest(accepted.map { .set($0) })
+        _ = next.compile()
+        let selections = next.policySelections
+        let pods = Dictionary(
+            selections.compactMap { reference, pods in reference.objectKey.map { ($0, pods) } },
+            uniquingKeysWith: { first, _ in first })
+        answer.selections = accepted.map(\.key).filter(\.kind.isPolicy).map { key in
+            .init(policy: "\(key)", endpoints: (pods[key] ?? []).map(\.description))
+        }
+        answer.limits = LimitStatus(
+            unprotected: next.endpointsOverLimit.map(\.description),
+            deniedPrograms: next.statistics.programsOverLimit)
+        return answer
+    }
+}
+
+extension ObjectStore {
+    /// What ``push(_:)`` would do, without the limit that one refused object refuses all of them.
+    ///
+    /// - Returns: the objects that would not be refused, in order, and the answer without selections.
+    func plan(_ objects: [KubernetesObject]) -> ([KubernetesObject], DryRunAnswer) {
+        var answer = DryRunAnswer()
+        var accepted: [KubernetesObject] = []
+        var seen: Set<ObjectKey> = []
+        for object in objects.sorted(by: { $0.key < $1.key }) {
+            guard seen.insert(object.key).inserted else {
+                answer.refused.append(Problem(object: "\(object.key)", field: "", reason: "occurs more than once"))
+                continue
+            }
+            do throws(ErrorAnswer) {
+                try refuseOwned([object.key])
+            } catch {
+                answer.refused += error.error.problems
+                continue
+            }
+            accepted.append(object)
+            let name = "\(object.key)"
+            switch pushed[object.key] {
+            case nil: answer.added.append(name)
+            case object: answer.unchanged.append(name)
+            default: answer.changed.append(name)
+            }
+        }
+        return (accepted, answer)
+    }
+}
