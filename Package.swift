@@ -171,6 +171,9 @@ let package = Package(
             "ControlProtocol",
             ["Documents", "PolicyModel", "KubernetesObjects", "Requests", "CompiledPolicy", "Explanations", "CBuildCommit"]),
         module("ControlViews", ["ControlProtocol"]),
+        module(
+            "PolicyDescriptions",
+            ["Documents", "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "ControlProtocol"]),
         module("CommandOptions", ["PolicyModel", "CNIInstallation", "ControlProtocol", argumentParser]),
         module(
             "ControlSocket",
@@ -187,7 +190,7 @@ let package = Package(
                 "CompiledPolicy", "PolicyPipeline", "ClusterVerdicts", "Datapath", "Manifests", "WatchedFiles",
                 "FlowTelemetry", "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread",
                 "NodeNetwork", "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", "Explanations",
-                "Requests", "RequestPolicy", "RequestSteering", logging, lifecycle,
+                "Requests", "RequestPolicy", "RequestSteering", "PolicyDescriptions", logging, lifecycle,
             ]),
         .executableTarget(
             name: "bulkheadd",
@@ -222,7 +225,8 @@ let package = Package(
             dependencies: [
                 "Documents", "NetworkTypes", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "CompiledPolicy",
                 "PolicyPipeline", "RequestPolicy", "RequestSteering", "Datapath", "DatapathEBPF", "DatapathNFTables",
-                "APIServerKit", "DocumentKit", "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim",
+                "APIServerKit", "DocumentKit", "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim", "ControlProtocol",
+                "PolicyDescriptions",
             ],
             path: "Benchmarks", swiftSettings: strict),
 
@@ -284,6 +288,12 @@ let package = Package(
             [
                 "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "Explanations", "KubernetesObjects",
                 "PolicyModel", "NetworkTypes", "WorldKit",
+            ]),
+        tests(
+            "PolicyDescriptionsTests",
+            [
+                "PolicyDescriptions", "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "ControlProtocol",
+                "KubernetesObjects", "PolicyModel", "NetworkTypes", "WorldKit",
             ]),
         tests(
             "ConformanceTests",

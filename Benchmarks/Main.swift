@@ -7,6 +7,7 @@ enum Main {
         ("authorization", benchAuthorization),
         ("cluster", benchCluster),
         ("compile", benchCompile),
+        ("describe", benchDescribe),
         ("hotpath", benchHotPath),
         ("http", benchHTTP),
         ("latency", benchLatency),

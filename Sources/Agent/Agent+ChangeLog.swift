@@ -7,6 +7,7 @@ import PolicyModel
 /// The log of policies that are added, changed and removed.
 struct PolicyHistory {
     var log = ChangeLog<ObjectKey>()
+    var times = PolicyTimes()
     /// Policies in force when the log was last brought up to date.
     var known: Set<ObjectKey> = []
     /// Policies that cannot be read, as last reported.
@@ -20,6 +21,7 @@ extension Agent where Plane: ~Copyable {
     ///
     /// - Parameter source: where they come from, if the store does not say.
     func logChanges(_ events: [ObjectEvent], source: String? = nil) {
+        history.times.note(events)
         let entries = events.compactMap { event -> ChangeLog<ObjectKey>.Entry? in
             let key = event.key
             guard key.kind.isPolicy else { return nil }
@@ -45,6 +47,7 @@ extension Agent where Plane: ~Copyable {
     /// Logs how many policies there are at first, each by its name if they are few.
     func logFirst() {
         history.known = []
+        history.times.begin(inputs.store.policies)
         let policies = inputs.store.policies.map { ObjectEvent.set($0) }
         logger.info("policies at the start", metadata: ["count": "\(policies.count)"])
         logChanges(policies)

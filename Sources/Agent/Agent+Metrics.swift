@@ -201,6 +201,7 @@ extension Agent where Plane: ~Copyable {
     func keepCounts(before delta: CompiledDelta) {
         if !delta.removedRules.isEmpty { takeCounts() }
         counts.note(delta, of: pipeline.compiled) { isAudit($0) }
+        ruleAges.note(delta, of: pipeline.compiled)
     }
 
     /// The same before the kernel gets a whole policy. Before the first one, the rules that a previous run counted are
@@ -208,5 +209,6 @@ extension Agent where Plane: ~Copyable {
     func keepCountsBeforeWhole() {
         if counts.rules.areKnown { takeCounts() }
         counts.note(all: pipeline.compiled) { isAudit($0) }
+        ruleAges.note(all: pipeline.compiled)
     }
 }

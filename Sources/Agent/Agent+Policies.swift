@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControlProtocol
 import KubernetesObjects
+import PolicyDescriptions
 import PolicyModel
 import PolicyPipeline
 import PolicyTranslation
@@ -17,12 +18,14 @@ extension Agent where Plane: ~Copyable {
                 subject: policy?.subject(mesh: settings.policy.mesh),
                 partial: policy.flatMap { $0.unknownParts.isEmpty ? nil : $0.unknownParts },
                 endpoints: endpoints.map(\.description), problems: problems(of: reference),
-                requests: requests.counts.byVerdict(of: reference))
+                requests: requests.counts.byVerdict(of: reference),
+                createdAt: policy.flatMap { PolicyTime.text($0.metadata.createdAt) },
+                changedAt: reference.objectKey.flatMap { history.times[$0] })
         }
         return PoliciesAnswer(policies: answers, problems: problems)
     }
 
-    private func problems(of policy: PolicyReference) -> [Problem] {
+    func problems(of policy: PolicyReference) -> [Problem] {
         guard let object = policy.objectKey?.description else { return [] }
         return problems.filter { $0.stillInForce?.contains(object) ?? false }
     }

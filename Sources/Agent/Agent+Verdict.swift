@@ -119,7 +119,7 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    private func unknown(_ pod: EndpointName) -> String {
+    func unknown(_ pod: EndpointName) -> String {
         let known =
             settings.cluster == nil
             ? "no pod \(pod) among the objects that this node's bulkheadd knows" : "no pod \(pod) in the cluster"

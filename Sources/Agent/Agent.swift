@@ -26,6 +26,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     let settings: AgentSettings
     let logger: Logger
     let started = ContinuousClock.now
+    let startedAt = RFC3339.now()
 
     var inputs = AgentInputs()
 
@@ -47,6 +48,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
 
     // Counted and reported.
     var counts = PacketCounts()
+    var ruleAges = RuleAges()
     var history = PolicyHistory()
     var listeners = Listeners()
     var requests = RequestServing()
@@ -77,6 +79,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     ) throws(AgentStartError) {
         do {
             let numbering = try datapath.open()
+            ruleAges.adopt(numbering)
             pipeline = PolicyPipeline(
                 nodeName: settings.nodeName, numbering: numbering, settings: settings.policy)
             if settings.cluster == nil {

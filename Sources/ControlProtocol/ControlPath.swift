@@ -10,6 +10,8 @@ public enum ControlPath: String, Sendable, CaseIterable {
     case explain = "/v1/explain"
     case events = "/v1/events"
     case dump = "/v1/dump"
+    case describe = "/v1/describe"
+    case unused = "/v1/unused"
     case objects = "/v1/objects"
     case resolved = "/v1/resolved"
     case attachments = "/v1/attachments"
@@ -24,6 +26,7 @@ public enum ControlPath: String, Sendable, CaseIterable {
         switch self {
         case .status, .endpoints, .policies, .counters, .verdict, .explain, .events, .dump, .requestsFollow, .version:
             [.get]
+        case .describe, .unused: [.get]
         case .objects: [.put, .delete]
         case .resolved, .attachments: [.get, .put, .delete]
         case .collect, .resync, .requestCounts: [.post]

@@ -119,12 +119,18 @@ public struct PolicyAnswer: Codable, Sendable, Hashable {
     /// Requests that the node's proxy has decided by it since the daemon started, by verdict: `allow`, `deny`,
     /// `wouldDeny`. Nil if there are none.
     public var requests: [String: UInt64]?
+    /// metadata.creationTimestamp; nil if the object has none.
+    public var createdAt: String?
+    /// When this daemon last saw it change; nil: not since the daemon knows it.
+    public var changedAt: String?
 
     public init(
         kind: String, namespace: String, name: String, origin: String, tier: String?, priority: Int?,
         enforcement: String, subject: String?, partial: [String]?, endpoints: [String], problems: [Problem],
-        requests: [String: UInt64]? = nil
+        requests: [String: UInt64]? = nil, createdAt: String? = nil, changedAt: String? = nil
     ) {
+        self.createdAt = createdAt
+        self.changedAt = changedAt
         self.kind = kind
         self.namespace = namespace
         self.name = name

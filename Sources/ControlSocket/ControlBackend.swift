@@ -21,6 +21,12 @@ public protocol ControlBackend: Sendable {
     func explain(_ question: FlowQuestion, request: HTTPRequest?) async throws(ErrorAnswer) -> ExplainAnswer
     /// The same for each backend of a Service.
     func explain(_ question: ServiceQuestion, request: HTTPRequest?) async throws(ErrorAnswer) -> ExplainAnswer
+    /// A pod with everything that decides about it.
+    func describe(pod: EndpointName) async throws(ErrorAnswer) -> PodDescription
+    /// Every policy that a name means.
+    func describe(policy: PolicyQuestion) async throws(ErrorAnswer) -> PolicyDescriptionsAnswer
+    /// What has no effect; of one namespace, or of all.
+    func unused(namespace: String?) async throws(ErrorAnswer) -> UnusedAnswer
     /// Compiled and programmed tables as text.
     func dump() async throws(ErrorAnswer) -> String
 

@@ -78,6 +78,8 @@ struct ControlResponder: Sendable {
         case .events: try follow(request, try Query(request).eventKinds())
         case .requestsFollow: try followRequests(request)
         case .dump: text(try await backend.dump())
+        case .describe: try await describe(try Query(request))
+        case .unused: try await unused(try Query(request))
         case .resolved: try json(await backend.resolved())
         case .attachments: try json(await attachments(try Query(request)))
         case .version: try json(await backend.version())

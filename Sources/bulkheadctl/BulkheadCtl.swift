@@ -24,6 +24,7 @@ struct BulkheadCtl: AsyncParsableCommand {
             VerdictCommand.self, ExplainCommand.self, EventsCommand.self, ApplyCommand.self, DeleteCommand.self,
             DumpCommand.self, TopCommand.self,
             ResyncCommand.self, ResolvedCommand.self, DiagsCommand.self, VersionCommand.self,
+            DescribeCommand.self, UnusedCommand.self,
             UninstallCommand.self, CheckCommand.self, CompletionsCommand.self,
         ])
 

@@ -4,16 +4,31 @@ import ControlProtocol
 
 struct EndpointsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "endpoints", abstract: "Lists the pods of this node with their policies and interfaces.")
+        commandName: "endpoints", abstract: "Lists the pods of this node with their policies and interfaces.",
+        discussion: "With a pod's name: that pod alone. 'describe pod' shows its policies as well.")
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var list: ListOptions
 
+    @Argument(help: ArgumentHelp("A pod to show alone, as namespace/name or name.", valueName: "pod"))
+    var pod: String?
+
     func run() async throws {
+        if let pod { return try await show(pod) }
         var answer = try await socket.client.ask(EndpointsAnswer.self, .get, .endpoints)
         answer.endpoints.removeAll { !list.includes(namespace: $0.namespace) }
         try output.print(answer) { Self.text($0, isWide: output.isWide) }
+    }
+
+    /// One pod, without the rules of its policies.
+    private func show(_ name: String) async throws {
+        let pod = try await DescribePodCommand.ask(socket, name, namespace: list.namespace)
+        try output.print(pod) { pod in
+            var outline = Outline(isWide: output.isWide)
+            outline.addHead(pod)
+            return outline.text
+        }
     }
 
     static func text(_ answer: EndpointsAnswer, isWide: Bool = false) -> String {

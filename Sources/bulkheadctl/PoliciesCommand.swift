@@ -5,25 +5,34 @@ import ControlProtocol
 struct PoliciesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "policies",
-        abstract: "Lists the policies, their origin, the pods that they select on this node, and refused documents.")
+        abstract: "Lists the policies, their origin, the pods that they select on this node, and refused documents.",
+        discussion: "With a name: that policy in words, with what its selectors select and what its rules have counted."
+    )
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var list: ListOptions
 
+    @Argument(
+        help: ArgumentHelp(
+            "A policy to describe, as name, namespace/name, kind/name or kind/namespace/name.", valueName: "policy"))
+    var policy: String?
+
     func run() async throws {
+        if let policy { return try await DescribePolicyCommand.run(socket, output, policy, namespace: list.namespace) }
         var answer = try await socket.client.ask(PoliciesAnswer.self, .get, .policies)
         answer.policies.removeAll { !list.includes(namespace: $0.namespace) }
         try output.print(answer) { Self.text($0, isWide: output.isWide) }
     }
 
     static func text(_ answer: PoliciesAnswer, isWide: Bool = false) -> String {
-        let titles = ["KIND", "NAMESPACE", "NAME", "TIER", "STATE", "ENDPOINTS"]
+        let titles = ["KIND", "NAMESPACE", "NAME", "TIER", "STATE", "ENDPOINTS", "AGE", "CHANGED"]
         var table = Table(titles: isWide ? titles + ["SUBJECT", "ORIGIN", "SELECTS"] : titles)
         for policy in answer.policies {
             var cells: [Table.Cell] = [
                 .init(policy.kind), .init(policy.namespace.isEmpty ? "-" : policy.namespace), .init(policy.name),
                 .init(tier(policy)), state(policy), "\(policy.endpoints.count)",
+                .init(Age.text(policy.createdAt)), .init(Age.text(policy.changedAt)),
             ]
             if isWide {
                 let endpoints = policy.endpoints.isEmpty ? "-" : policy.endpoints.joined(separator: ",")
