@@ -93,6 +93,7 @@ let package = Package(
             ]),
         module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "KernelErrors"]),
         module("KubernetesWatch", ["Documents", "KubernetesObjects", "KubernetesProtobuf"]),
+        module("Journal", ["Documents", "KubernetesObjects"]),
 
         // The kernel.
         .target(name: "BulkheadABI", path: "bpf/abi", cSettings: strictC),
@@ -155,6 +156,7 @@ let package = Package(
             ]),
         module("YAMLDocuments", ["Documents", yams]),
         module("WatchedFiles"),
+        module("JournalFiles", ["KubernetesObjects", "Journal", "PolledThread"]),
         module(
             "Manifests", ["Documents", "KubernetesObjects", "YAMLDocuments", "WatchedFiles", "PolledThread"]),
         module(
@@ -190,7 +192,8 @@ let package = Package(
                 "CompiledPolicy", "PolicyPipeline", "ClusterVerdicts", "Datapath", "Manifests", "WatchedFiles",
                 "FlowTelemetry", "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread",
                 "NodeNetwork", "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", "Explanations",
-                "Requests", "RequestPolicy", "RequestSteering", "PolicyDescriptions", logging, lifecycle,
+                "Requests", "RequestPolicy", "RequestSteering", "PolicyDescriptions", "Journal", "JournalFiles",
+                logging, lifecycle,
             ]),
         .executableTarget(
             name: "bulkheadd",
@@ -199,7 +202,7 @@ let package = Package(
                 "ControlProtocol",
                 "ControlSocket", "PolledThread", "Datapath", "DatapathEBPF", "DatapathNFTables", "Manifests",
                 "KubernetesClient", "NodeNetwork", "ChainedCNI", "CNIInstallation", "CLinuxShim", "BridgeGuard",
-                "RequestSteering",
+                "RequestSteering", "JournalFiles",
                 argumentParser, logging, lifecycle, nioCore,
             ],
             swiftSettings: strict),
@@ -249,6 +252,15 @@ let package = Package(
             name: "step-writer",
             dependencies: ["DatapathEBPF", "PolicyResolver", "PolicyPipeline", "NetworkKit", "WorldKit"],
             path: "Tests/StepWriter", swiftSettings: strict),
+        .executableTarget(
+            name: "journal-writer", dependencies: ["Journal", "JournalFiles", "KubernetesObjects", "WorldKit"],
+            path: "Tests/JournalWriter", swiftSettings: strict),
+        tests(
+            "JournalTests",
+            [
+                "ClusterVerdicts", "Journal", "JournalFiles", "KubernetesObjects", "NetworkKit", "NetworkTypes",
+                "PolicyModel", "PolicyResolver", "WorldKit",
+            ]),
         tests("PolicyOracleTests", ["PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel", "WorldKit"]),
         tests("WorldKitTests", ["WorldKit", "PolicyOracle", "KubernetesObjects", "NetworkTypes", "PolicyModel"]),
         tests("PacketKitTests", ["PacketKit", "WorldKit", "NetworkTypes"]),
@@ -343,7 +355,7 @@ let package = Package(
         tests(
             "AgentTests",
             [
-                "PolledThread", "ControlSocket", "Agent", "APIServerKit", "NetworkKit", "WorldKit", "ControlProtocol",
+                "PolledThread", "ControlSocket", "Agent", "JournalFiles", "ClusterVerdicts", "APIServerKit", "NetworkKit", "WorldKit", "ControlProtocol",
                 "PrometheusText",
                 "Datapath", "FlowTelemetry", "CompiledPolicy", "Manifests", "NodeNetwork", "KubernetesClient",
                 "KubernetesObjects", "PolicyModel", "NetworkTypes", "RequestPolicy", "SPOP", "Documents", logging,

@@ -122,6 +122,7 @@ extension Agent where Plane: ~Copyable {
         } catch {
             throw ErrorAnswer(.internalError, "it could not be saved for a restart and was not done: \(error)")
         }
+        noteAttachments(from: inputs.attachments, to: next)
         inputs.attachments = next
         pipeline.ingest(attachments: next.pods)
         return true

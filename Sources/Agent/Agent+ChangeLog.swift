@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import FlowTelemetry
+import Journal
 import KubernetesObjects
 import Logging
 import PolicyModel
@@ -42,6 +43,7 @@ extension Agent where Plane: ~Copyable {
         let new = keys.subtracting(history.refused).sorted()
         history.refused = keys
         write(new.map { .init(key: $0, change: .refused, source: source) })
+        for key in new { noteInJournal(JournalEvent(.refused, subject: "\(key)", "it cannot be read (\(source))")) }
     }
 
     /// Logs how many policies there are at first, each by its name if they are few.

@@ -3,6 +3,7 @@ import CompiledPolicy
 import ControlProtocol
 import ControlSocket
 import Datapath
+import Journal
 import KubernetesObjects
 import PolicyPipeline
 import PolicyResolver
@@ -12,7 +13,7 @@ extension Agent: RunningAgent where Plane: ~Copyable {
         var next = inputs.store
         let (events, answer) = try next.push(objects)
         defer { logPushes(events) }
-        try push(next, inputs.resolved, what: "objects applied") { $0.ingest(events) }
+        try push(next, inputs.resolved, events, what: "objects applied") { $0.ingest(events) }
         return answer
     }
 
@@ -20,8 +21,15 @@ extension Agent: RunningAgent where Plane: ~Copyable {
         var next = inputs.store
         let (events, answer) = try next.delete(keys)
         defer { logPushes(events) }
-        try push(next, inputs.resolved, what: "objects deleted") { $0.ingest(events) }
+        try push(next, inputs.resolved, events, what: "objects deleted") { $0.ingest(events) }
         return answer
+    }
+
+    /// A refused push changes nothing.
+    private func noteResolved(_ before: Int) {
+        let after = inputs.resolved.endpoints.count
+        guard before != after || after > 0 else { return }
+        noteInJournal(JournalEvent(.resolved, resolvedBefore: before, resolvedAfter: after))
     }
 
     /// Events of a refused push did not take effect and are not logged.
@@ -36,7 +44,9 @@ extension Agent: RunningAgent where Plane: ~Copyable {
     public func setResolved(_ body: ResolvedBody?) throws(ErrorAnswer) -> ResolvedAnswer {
         let body = body ?? ResolvedBody(endpoints: [])
         let policy = try PushedPolicy(body)
-        try push(inputs.store, body, what: "resolved policy set, \(body.endpoints.count) endpoints") {
+        let before = inputs.resolved.endpoints.count
+        defer { noteResolved(before) }
+        try push(inputs.store, body, [], what: "resolved policy set, \(body.endpoints.count) endpoints") {
             pipeline throws(PushedPolicyError) in try pipeline.ingest(pushed: policy)
         }
         return ResolvedAnswer(endpoints: body.endpoints.count)
@@ -59,10 +69,11 @@ extension Agent: RunningAgent where Plane: ~Copyable {
     /// Saves what clients want for the next start, then enforces it. Saved first: a daemon that dies in between must
     /// not forget what is in force.
     private func push(
-        _ next: ObjectStore, _ nextResolved: ResolvedBody, what: String,
+        _ next: ObjectStore, _ nextResolved: ResolvedBody, _ events: [ObjectEvent], what: String,
         ingest: (inout PolicyPipeline) throws(PushedPolicyError) -> Void
     ) throws(ErrorAnswer) {
         let before = KeptPushes(objects: inputs.store.pushedObjects, resolved: inputs.resolved)
+        let noted = journalInputs(events, source: "socket")
         try keep(KeptPushes(objects: next.pushedObjects, resolved: nextResolved))
         do {
             try ingest(&pipeline)
@@ -72,6 +83,7 @@ extension Agent: RunningAgent where Plane: ~Copyable {
         }
         inputs.store = next
         inputs.resolved = nextResolved
+        journal.inputs += noted
         if let error = reconcile(.policy) {
             throw ErrorAnswer(.datapathFailed, "the change is kept, but the kernel could not be programmed: \(error)")
         }

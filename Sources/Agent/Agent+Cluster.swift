@@ -16,12 +16,14 @@ extension Agent where Plane: ~Copyable {
         inputs.podUIDs.take(update.events, onNode: settings.nodeName)
         let change = inputs.store.take(cluster: update.events)
         guard var gathering = inputs.gathering.take() else {
+            journal.inputs += journalInputs(change.others, source: clusterName)
             pipeline.ingest(change.others)
             observe(change.policies, from: clusterName)
             return
         }
         // Policies wait in the store: until then, guardrails may override them or be removed.
         gathering.ingest(change.others)
+        gatherForJournal(change.others)
         guard update.stage == .complete else {
             inputs.gathering = gathering
             return
@@ -44,6 +46,7 @@ extension Agent where Plane: ~Copyable {
         pipeline = gathered
         phase.move(on: .clusterKnown)
         reconcile([.policy, .kernel])
+        beginJournal()
         logger.notice(
             "all objects of the cluster are known",
             metadata: [

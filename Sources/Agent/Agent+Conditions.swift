@@ -73,6 +73,13 @@ extension Agent where Plane: ~Copyable {
         found += inputs.brokenFiles.filter(\.isThere).map {
             StatusCondition(.brokenFile, isProblem: false, $0.description)
         }
+        if let problem = settings.journal?.status.problem {
+            found.append(
+                StatusCondition(
+                    .journalOff, isProblem: false,
+                    "the journal cannot be written (\(problem)): what changes now will be missing from 'bulkheadctl "
+                        + "history'; it is tried again every 10 seconds"))
+        }
         return found.compactMap { $0 }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import Datapath
+import Journal
 import PolicyPipeline
 
 /// What an event changed, so that ``Agent/reconcile(_:)`` derives only what depends on it.
@@ -48,6 +49,7 @@ extension Agent where Plane: ~Copyable {
             updateTunnels()
             if movesEndpoints || changed.contains(.places) || steering.isDue { updateSteering() }
         }
+        writeJournal(delta)
         let changesEndpoints = !delta.addedEndpoints.isEmpty || !delta.removedEndpoints.isEmpty
         if changesEndpoints || changed.contains(.places) { noteMismatches() }
         if failure == nil { wakeAttaching() }
@@ -109,6 +111,7 @@ extension Agent where Plane: ~Copyable {
         programming.noteEnforced()
         noteRepair()
         if phase.error != nil {
+            noteInJournal(JournalEvent(.recovered, "the kernel holds the newest policy again"))
             logger.notice("programmed again", metadata: ["failures": "\(programming.backoff.failures)"])
         }
         phase.move(on: .written)
@@ -130,6 +133,7 @@ extension Agent where Plane: ~Copyable {
         logger.error(
             "the kernel could not be programmed; the previous policy stays in force",
             metadata: ["error": "\(error)", "failures": "\(programming.backoff.failures)"])
+        if programming.backoff.failures == 1 { noteInJournal(JournalEvent(.failed, "\(error)")) }
         guard let delay = programming.backoff.delay else { return }
         programming.retryAt = .now + delay
         if programming.retry == nil { programming.retry = Task { await self.retryUntilProgrammed() } }

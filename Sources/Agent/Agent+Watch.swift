@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
+import Journal
 import Netfilter
 
 extension Agent where Plane: ~Copyable {
@@ -91,6 +92,7 @@ extension Agent where Plane: ~Copyable {
     /// Counts and logs repairs.
     func noteRepair(_ things: [String]) {
         programming.repaired += things.count
+        noteInJournal(JournalEvent(.repaired, "others had removed \(things.joined(separator: ", "))"))
         logger.warning(
             "others had removed objects that enforce policy; they were restored",
             metadata: ["repaired": "\(things.joined(separator: ", "))"])
@@ -102,6 +104,7 @@ extension Agent where Plane: ~Copyable {
     func noteRepair(_ count: Int, rebuilt: Bool) {
         guard count > 0 else { return }
         programming.repaired += count
+        noteInJournal(JournalEvent(.repaired, "others had changed the tables: \(count) differences"))
         logger.warning(
             "others had changed the tables; they were repaired",
             metadata: ["repaired": "\(count)", "rebuilt": "\(rebuilt)"])

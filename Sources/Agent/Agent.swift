@@ -3,6 +3,7 @@ import CompiledPolicy
 import ControlProtocol
 import ControlSocket
 import Datapath
+import Journal
 import KubernetesObjects
 import Logging
 import Manifests
@@ -50,6 +51,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var counts = PacketCounts()
     var ruleAges = RuleAges()
     var history = PolicyHistory()
+    var journal = JournalNotes()
     var listeners = Listeners()
     var requests = RequestServing()
 
@@ -112,6 +114,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
             logger.notice("what a previous run left stays in force until all objects of the cluster are known")
         }
         reconcile([.policy, .kernel])
+        if phase.isClusterKnown { beginJournal((read + pushed).compactMap(\.object)) }
         watch()
     }
 
@@ -129,6 +132,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     ///
     /// - Parameter source: who reported them, for the log.
     func observe(_ events: [ObjectEvent], from source: String) {
+        journal.inputs += journalInputs(events, source: nil)
         pipeline.ingest(events)
         reconcile(.policy)
         logChanges(events, source: source)
@@ -148,6 +152,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         }
         for problem in problems where !before.contains(problem) {
             logger.error("document refused; its previous version stays in force", metadata: ["problem": "\(problem)"])
+            noteInJournal(JournalEvent(.refused, subject: problem.object ?? "", "\(problem)"))
         }
         for warning in told.warnings where !warned.contains(warning) {
             logger.warning("policy not enforced", metadata: ["document": "\(warning)"])
@@ -177,6 +182,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         programming.stop()
         steering.deadline?.cancel()
         replacement.retry?.cancel()
+        settings.journal?.stop()
     }
 }
 

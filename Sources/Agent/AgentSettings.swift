@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControlProtocol
+import JournalFiles
 import KubernetesClient
 import NodeNetwork
 import PolicyResolver
@@ -44,6 +45,8 @@ public struct AgentSettings: Sendable {
     public var requests: RequestSettings
     /// Finds the Services that questions name; at first those of the API server.
     public var services: (any ServiceSource)?
+    /// Keeps what changes; nil: nothing does.
+    public var journal: JournalWriter?
 
     public init(
         nodeName: String, manifestDirectory: String? = nil, guardrailDirectory: String? = nil,
@@ -55,7 +58,8 @@ public struct AgentSettings: Sendable {
         attachmentFile: AttachmentFile? = nil,
         readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil,
         closesUnknownPorts: Bool = false, allowsPodTunnels: Bool = false,
-        pluginStatus: (@Sendable () -> PluginStatus?)? = nil, requests: RequestSettings = RequestSettings()
+        pluginStatus: (@Sendable () -> PluginStatus?)? = nil, requests: RequestSettings = RequestSettings(),
+        journal: JournalWriter? = nil
     ) {
         self.nodeName = nodeName
         self.manifestDirectory = manifestDirectory
@@ -75,5 +79,6 @@ public struct AgentSettings: Sendable {
         self.pluginStatus = pluginStatus
         self.requests = requests
         services = cluster.map { ServiceLookup($0.connection) }
+        self.journal = journal
     }
 }

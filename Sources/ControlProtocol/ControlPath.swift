@@ -8,6 +8,7 @@ public enum ControlPath: String, Sendable, CaseIterable {
     case counters = "/v1/counters"
     case verdict = "/v1/verdict"
     case explain = "/v1/explain"
+    case history = "/v1/history"
     case events = "/v1/events"
     case dump = "/v1/dump"
     case describe = "/v1/describe"
@@ -26,7 +27,7 @@ public enum ControlPath: String, Sendable, CaseIterable {
         switch self {
         case .status, .endpoints, .policies, .counters, .verdict, .explain, .events, .dump, .requestsFollow, .version:
             [.get]
-        case .describe, .unused: [.get]
+        case .describe, .unused, .history: [.get]
         case .objects: [.put, .delete]
         case .resolved, .attachments: [.get, .put, .delete]
         case .collect, .resync, .requestCounts: [.post]

@@ -23,6 +23,8 @@ public struct StatusCondition: Codable, Sendable, Hashable {
         /// A file with state that outlives the daemon was broken at the start: it was renamed, and its content is not
         /// in force.
         case brokenFile
+        /// The journal cannot be written.
+        case journalOff
     }
 
     public var kind: Kind

@@ -27,6 +27,12 @@ public protocol ControlBackend: Sendable {
     func describe(policy: PolicyQuestion) async throws(ErrorAnswer) -> PolicyDescriptionsAnswer
     /// What has no effect; of one namespace, or of all.
     func unused(namespace: String?) async throws(ErrorAnswer) -> UnusedAnswer
+    /// The same for a moment of the past, by the journal.
+    func verdict(
+        _ question: FlowQuestion, request: HTTPRequest?, at moment: PastMoment
+    ) async throws(ErrorAnswer) -> VerdictAnswer
+    /// What the journal has recorded.
+    func history(_ question: HistoryQuestion) async throws(ErrorAnswer) -> HistoryAnswer
     /// Compiled and programmed tables as text.
     func dump() async throws(ErrorAnswer) -> String
 

@@ -18,6 +18,8 @@ struct ControlResponder: Sendable {
     let logger: Logger
     /// Connections that may follow events at once: others stay free for short calls, above all the plugin's.
     private let followers = Budget(ControlDefaults.followers)
+    /// Calls that read the journal at once: each holds all of it.
+    let journalReaders = Budget(4)
     let requestFollowers = Budget(ControlDefaults.requestFollowers)
 
     init(backend: any ControlBackend, scope: SocketScope, bodies: BodyReader, gate: ConnectionGate, logger: Logger) {
@@ -77,6 +79,7 @@ struct ControlResponder: Sendable {
         case .explain: try await explain(try Query(request, repeated: "header"))
         case .events: try follow(request, try Query(request).eventKinds())
         case .requestsFollow: try followRequests(request)
+        case .history: try await history(try Query(request))
         case .dump: text(try await backend.dump())
         case .describe: try await describe(try Query(request))
         case .unused: try await unused(try Query(request))
@@ -125,10 +128,15 @@ struct ControlResponder: Sendable {
             if !asksKernel { answer.kernel = nil }
             return try json(answer)
         }
-        let question = try FlowQuestion(query: query, allowing: ["kernel"])
-        return try json(
-            await backend.verdict(
-                question, request: try .asked(query, of: question.ipProtocol), asksKernel: asksKernel))
+        let question = try FlowQuestion(query: query, allowing: ["kernel", "at"])
+        let request = try HTTPRequest.asked(query, of: question.ipProtocol)
+        guard let moment = try query.moment("at") else {
+            return try json(await backend.verdict(question, request: request, asksKernel: asksKernel))
+        }
+        guard !asksKernel else { throw ErrorAnswer(.badRequest, "'at' is about the past, 'kernel' about the present") }
+        return try await readingJournal { () async throws(ErrorAnswer) in
+            try json(await backend.verdict(question, request: request, at: moment))
+        }
     }
 
     private func explain(_ query: Query) async throws(ErrorAnswer) -> Response {

@@ -2,9 +2,9 @@
 import Glibc
 
 /// The name of a thread, for ps and debuggers.
-enum ThreadName {
+package enum ThreadName {
     /// Names the calling thread, in 15 bytes at most. Glibc's own function is hidden from Swift.
-    static func set(_ name: String) {
+    package static func set(_ name: String) {
         let descriptor = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }

@@ -25,6 +25,7 @@ struct BulkheadCtl: AsyncParsableCommand {
             DumpCommand.self, TopCommand.self,
             ResyncCommand.self, ResolvedCommand.self, DiagsCommand.self, VersionCommand.self,
             DescribeCommand.self, UnusedCommand.self,
+            HistoryCommand.self,
             UninstallCommand.self, CheckCommand.self, CompletionsCommand.self,
         ])
 

@@ -65,6 +65,13 @@ struct VerdictCommand: AsyncParsableCommand {
         completion: .file())
     var queries: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Decide as at this time of the past, by the daemon's journal: 10:05, 2026-01-02T10:05:00Z, 10m ago, or '#123'.",
+            valueName: "time"),
+        transform: PastTime.parse)
+    var at: PastTime?
+
     @Flag(help: "Continue although documents are refused.")
     var ignoreProblems = false
 
@@ -88,6 +95,7 @@ struct VerdictCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
+        if at != nil, !manifests.isEmpty { throw ValidationError("--at asks the daemon, and excludes --manifests") }
         if queries != nil {
             if manifests.isEmpty { throw ValidationError("--queries needs --manifests") }
             if kernel.isAsked { throw ValidationError("--queries and --kernel exclude each other") }
@@ -146,6 +154,7 @@ struct VerdictCommand: AsyncParsableCommand {
     private func ask(_ question: VerdictQuery) async throws -> VerdictAnswer {
         var query = try question.parameters + request.parameters
         if kernel.isAsked { query.append(("kernel", "1")) }
+        if let at { query.append(("at", at.parameter)) }
         do {
             return try await socket.client.ask(VerdictAnswer.self, .get, .verdict, query: query)
         } catch let refusal as Refusal {

@@ -153,6 +153,8 @@ struct BulkheadD: ParsableCommand {
         completion: .directory)
     var bpffs: String = ControlDefaults.bpffs
 
+    @OptionGroup(title: "Journal") var journal: JournalOptions
+
     @OptionGroup(title: "CNI plugin") var plugin: PluginOptions
 
     @OptionGroup(title: "Authorization") var mesh: MeshOptions

@@ -3,6 +3,7 @@ import Agent
 import Datapath
 import DatapathEBPF
 import DatapathNFTables
+import JournalFiles
 import KubernetesClient
 import Logging
 import NodeNetwork
@@ -16,6 +17,7 @@ struct DatapathChoice {
     let found: Found
     let cluster: ClusterFollower?
     let plugin: PluginKeeping?
+    let journal: JournalWriter?
 
     /// The content of the directories at the start.
     struct Found {
@@ -88,7 +90,8 @@ struct DatapathChoice {
             attachmentFile: AttachmentFile(path: AttachmentFile.path(beside: command.socket)),
             readNetwork: { () throws(NodeNetworkError) in try NetworkFollower.snapshot() },
             closesUnknownPorts: command.unknownPorts == .deny, allowsPodTunnels: command.allowPodTunnels,
-            pluginStatus: { [plugin] in plugin?.status }, requests: command.requests.settings)
+            pluginStatus: { [plugin] in plugin?.status }, requests: command.requests.settings,
+            journal: journal)
     }
 
     private func started<Plane: Datapath & ~Copyable>(

@@ -128,7 +128,8 @@ struct Run {
         _ directories: Directories, _ cluster: ClusterFollower? = nil, _ plugin: PluginKeeping? = nil
     ) async throws -> any RunningAgent {
         try await DatapathChoice(
-            command: command, setUp: setUp, logger: logger, found: directories.found, cluster: cluster, plugin: plugin
+            command: command, setUp: setUp, logger: logger, found: directories.found, cluster: cluster, plugin: plugin,
+            journal: command.journal.start(command, logger)
         ).start()
     }
 }

@@ -2,6 +2,7 @@
 import Agent
 import ControlProtocol
 import Glibc
+import JournalFiles
 import KubernetesClient
 import KubernetesObjects
 import Logging
@@ -23,7 +24,7 @@ struct AgentFixture {
         interfaceGrace: Duration = .seconds(15), thread: KernelThread? = nil,
         removeOther: (@Sendable () throws -> [String])? = nil, cluster: ClusterFollower? = nil,
         readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil, logger: Logger? = nil,
-        withDirectories: Bool = true, services: (any ServiceSource)? = nil
+        withDirectories: Bool = true, services: (any ServiceSource)? = nil, journal: JournalWriter? = nil
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
@@ -34,7 +35,7 @@ struct AgentFixture {
             interfaceGrace: interfaceGrace, removeOther: removeOther,
             pushedFile: PushedFile(path: directory.path + "/pushed.json"),
             cluster: cluster, attachmentFile: AttachmentFile(path: directory.path + "/attachments.json"),
-            readNetwork: readNetwork)
+            readNetwork: readNetwork, journal: journal)
         if let services { settings.services = services }
         agent = Agent(
             settings: settings, thread: try thread ?? KernelThread(), datapath: FakeDatapath(kernel),

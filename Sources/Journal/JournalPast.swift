@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+import KubernetesObjects
+
+/// How far the journal had come when it was read.
+public struct JournalPosition: Sendable, Hashable {
+    /// The last record of each ring; 0: none.
+    public var last: [JournalRing: UInt64]
+    /// By the clocks of the node.
+    public var time: JournalTime
+
+    public init(last: [JournalRing: UInt64] = [:], time: JournalTime) {
+        self.last = last
+        self.time = time
+    }
+}
+
+/// A moment of the past, as a place between two records.
+public struct JournalMoment: Sendable, Hashable {
+    /// The last record before it.
+    public var sequence: UInt64
+    /// When that was, by the clock of then.
+    public var recordedAt: Int64
+    /// Whether the daemon was not running, so that the kernel kept what was in force before.
+    public var isStopped: Bool
+
+    public init(sequence: UInt64, recordedAt: Int64, isStopped: Bool = false) {
+        self.sequence = sequence
+        self.recordedAt = recordedAt
+        self.isStopped = isStopped
+    }
+}
+
+/// Why a moment of the past is not known. Times are milliseconds since 1970.
+public enum JournalPastError: Error, Sendable, Hashable {
+    /// The journal is empty or cannot be read at all.
+    case empty
+    /// The moment is before the first one that is known; nil: nothing is.
+    case beginsAt(Int64)
+    /// Records after this one are missing, so that nothing before them is known.
+    case missing(after: UInt64, at: Int64)
+    /// The clock was set back, and showed this time more than once: after each of these records.
+    case ambiguous([UInt64])
+    /// The moment is not in the past.
+    case notYet
+    /// The node went down, and its last records may not have reached the disk.
+    case lostWithNode(Int64)
+    /// A record has no documents, or not those that it must have.
+    case unusable(UInt64)
+}
+
+/// What the records say about the past, from the present backward.
+public struct JournalPast: Sendable {
+    /// The records of the ring of changes without a gap, up to the position.
+    private let changes: ArraySlice<JournalRecord>
+    /// All readable records of the ring of pods, in order.
+    private let pods: [JournalRecord]
+    private let position: JournalPosition
+    /// Where the knowledge ends: at a base, at a gap, or at the oldest record.
+    private let isGap: Bool
+
+    /// - Parameter records: in the order of their sequence numbers.
+    public init(_ records: [JournalRecord], position: JournalPosition) {
+        self.position = position
+        let known = records.filter { $0.sequence <= position.last[$0.ring] ?? 0 }
+        pods = known.filter { $0.ring == .pods }
+        let all = known.filter { $0.ring == .changes }
+        var start = all.count
+        var next = position.last[.changes] ?? 0
+        var isBase = false
+        while start > 0, !isBase, all[start - 1].sequence == next {
+            start -= 1
+            next = all[start].previous
+            if case .event(let event) = all[start].content { isBase = event.isBase }
+        }
+        changes = all[start...]
+        isGap = start > 0 && !isBase
+    }
+
+    /// The first record whose time is known, and what comes before it.
+    private var beginning: JournalPastError {
+        guard let first = changes.first else { return .empty }
+        return isGap ? .missing(after: first.previous, at: first.time.wall) : .beginsAt(first.time.wall)
+    }
+
+    /// The place of a record.
+    public func moment(after sequence: UInt64) throws(JournalPastError) -> JournalMoment {
+        guard let first = changes.first else { throw .empty }
+        guard sequence >= first.sequence else { throw beginning }
+        guard let last = changes.last(where: { $0.sequence <= sequence }), sequence <= greatest else { throw .notYet }
+        return JournalMoment(sequence: sequence, recordedAt: last.time.wall, isStopped: isStopped(after: last))
+    }
+
+    private var greatest: UInt64 { position.last.values.max() ?? 0 }
+
+    /// The place of a time of day.
+    ///
+    /// - Parameter wall: milliseconds since 1970.
+    public func moment(at wall: Int64) throws(JournalPastError) -> JournalMoment {
+        guard let first = changes.first else { throw .empty }
+        guard wall <= position.time.wall else { throw .notYet }
+        let timeline = timeline
+        var found: [Int] = []
+        for (index, span) in timeline.enumerated() where span.contains(wall) { found.append(index) }
+        guard let index = found.last else {
+            if wall < first.time.wall { throw beginning }
+            throw .beginsAt(first.time.wall)
+        }
+        guard found.count == 1 else { throw .ambiguous(found.map { timeline[$0].record.sequence }) }
+        let span = timeline[index]
+        if span.isLost, wall > span.record.time.wall { throw .lostWithNode(span.record.time.wall) }
+        return JournalMoment(
+            sequence: span.record.sequence, recordedAt: span.record.time.wall, isStopped: isStopped(after: span.record))
+    }
+
+    /// The time between two records, as the clock showed it.
+    private struct Span {
+        var record: JournalRecord
+        var ranges: [Range<Int64>]
+        /// Whether the node went down in it, and the daemon did not say before that it stops.
+        var isLost: Bool
+        func contains(_ wall: Int64) -> Bool { ranges.contains { $0.contains(wall) } }
+    }
+
+    /// A clock that differs by more than this from the time since boot was set.
+    public static let tolerance: Int64 = 2000
+
+    private var timeline: [Span] {
+        guard let first = changes.first else { return [] }
+        // Pods elsewhere divide the time as well.
+        let records = (Array(changes) + pods.filter { $0.sequence > first.sequence })
+            .sorted { $0.sequence < $1.sequence }
+        return records.indices.map { index in
+            let record = records[index]
+            let next = index + 1 < records.count ? records[index + 1] : nil
+            let boot = next.map { Self.isBoot($0, after: record) } ?? false
+            return Span(
+                record: record, ranges: Self.ranges(record.time, next?.time ?? position.time, isBoot: boot),
+                isLost: boot && !Self.isStop(record))
+        }
+    }
+
+    private static func isStop(_ record: JournalRecord) -> Bool {
+        if case .event(let event) = record.content { event.kind == .stopped } else { false }
+    }
+
+    /// Whether the node booted between two records.
+    private static func isBoot(_ next: JournalRecord, after record: JournalRecord) -> Bool {
+        guard case .event(let event) = next.content, event.kind == .started else { return false }
+        return event.text == JournalEvent.newBoot || next.time.uptime < record.time.uptime
+    }
+
+    private static func ranges(_ start: JournalTime, _ end: JournalTime, isBoot: Bool) -> [Range<Int64>] {
+        if end.wall >= start.wall, isBoot || end.wall - start.wall >= end.uptime - start.uptime - tolerance {
+            return [start.wall..<max(end.wall, start.wall + 1)]
+        }
+        // Set back: at any moment in between, so each of these times was possibly shown twice.
+        let passed = max(0, end.uptime - start.uptime)
+        guard !isBoot else { return [start.wall..<start.wall + 1] }
+        let before = start.wall..<start.wall + passed + 1
+        let after = end.wall - passed..<end.wall + 1
+        return before.overlaps(after)
+            ? [min(before.lowerBound, after.lowerBound)..<before.upperBound] : [before, after]
+    }
+
+    private func isStopped(after record: JournalRecord) -> Bool {
+        if Self.isStop(record) { return true }
+        guard let next = changes.first(where: { $0.sequence > record.sequence }) else { return false }
+        if case .event(let event) = next.content { return event.kind == .started }
+        return false
+    }
+}
+
+extension JournalPast {
+    /// The state at a moment.
+    ///
+    /// - Parameter present: the state at the position.
+    public func state(at moment: JournalMoment, present: JournalState) throws(JournalPastError) -> JournalState {
+        guard let first = changes.first, moment.sequence >= first.sequence else { throw beginning }
+        var state = present
+        for record in changes.reversed() {
+            guard record.sequence > moment.sequence else { break }
+            guard state.revert(record) else { throw .unusable(record.sequence) }
+        }
+        return state
+    }
+
+    /// Pods of other nodes at a moment, as far as they have changed since.
+    public struct PodsElsewhere: Sendable {
+        /// By key; nil: there was no such pod on another node.
+        public var pods: [ObjectKey: KubernetesObject?] = [:]
+        /// Whether all other pods are the same now as then.
+        public var isComplete = false
+    }
+
+    /// Pods of other nodes that have changed since a moment.
+    public func podsElsewhere(at moment: JournalMoment) -> PodsElsewhere {
+        var result = PodsElsewhere()
+        var last: UInt64?
+        for record in pods where record.sequence > moment.sequence {
+            // The first one may come after any record before the moment; each later one after the one before.
+            guard last.map({ record.previous == $0 }) ?? (record.previous <= moment.sequence) else { return result }
+            last = record.sequence
+            switch record.content {
+            case .event(let event): if event.isBase { return result }
+            case .effect: continue
+            case .change(let change):
+                guard result.pods[change.key] == nil else { continue }
+                guard !change.isElided else { return result }
+                let object = KubernetesObject(journalDocument: change.before)
+                guard object != nil || change.before.isEmpty else { return result }
+                result.pods[change.key] = .some(object)
+            }
+        }
+        result.isComplete = (last ?? min(position.last[.pods] ?? 0, moment.sequence)) == position.last[.pods] ?? 0
+        return result
+    }
+}
+
+extension JournalEvent {
+    /// The text of `started` after the node has booted.
+    public static let newBoot = "the node has booted"
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import Journal
+
+/// Why the journal cannot be read or written.
+public struct JournalFileError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The file or directory.
+    public var path: String
+    public var reason: String
+    public var description: String { "\(path): \(reason)" }
+
+    init(_ path: String, _ reason: String) {
+        self.path = path
+        self.reason = reason
+    }
+
+    /// With the reason of the last system call.
+    static func last(_ path: String) -> JournalFileError { JournalFileError(path, String(cString: strerror(errno))) }
+}
+
+/// System calls on the files of the journal.
+enum JournalFile {
+    /// A small file's text without its line end.
+    static func read(_ path: String, limit: Int) -> String? {
+        guard let bytes = try? bytes(of: path, limit: limit) else { return nil }
+        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+
+    /// A regular file's content, at most `limit` bytes of it.
+    static func bytes(of path: String, limit: Int) throws(JournalFileError) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .last(path) }
+        defer { close(descriptor) }
+        var facts = stat()
+        guard fstat(descriptor, &facts) == 0 else { throw .last(path) }
+        guard facts.st_mode & S_IFMT == S_IFREG else { throw JournalFileError(path, "it is not a regular file") }
+        // Files in /proc have no size.
+        let size = facts.st_size > 0 ? min(Int(facts.st_size), limit) : limit
+        var bytes = [UInt8](repeating: 0, count: size)
+        var length = 0
+        while length < size {
+            let count = bytes.withUnsafeMutableBytes { buffer in
+                Glibc.read(descriptor, buffer.baseAddress.map { $0 + length }, size - length)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw .last(path) }
+            guard count > 0 else { break }
+            length += count
+        }
+        return Array(bytes[..<length])
+    }
+
+    /// Writes everything, or as much as there is room for.
+    static func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws(JournalFileError) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw .last(path) }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// Replaces a file as a whole, or leaves it as it is.
+    static func replace(_ path: String, with bytes: [UInt8]) throws(JournalFileError) {
+        let temporary = path + ".new"
+        guard unlink(temporary) == 0 || errno == ENOENT else { throw .last(temporary) }
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw .last(temporary) }
+        do throws(JournalFileError) {
+            defer { close(descriptor) }
+            try write(bytes, to: descriptor, temporary)
+            guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw JournalFileError.last(path) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+    }
+
+    /// The names in a directory.
+    static func names(in directory: String) throws(JournalFileError) -> [String] {
+        guard let entries = opendir(directory) else { throw .last(directory) }
+        defer { closedir(entries) }
+        var names: [String] = []
+        while let entry = readdir(entries) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            names.append(name)
+        }
+        return names
+    }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import Journal
+import JournalFiles
+import KubernetesObjects
+import Synchronization
+import Testing
+import WorldKit
+
+/// A clock that a test sets.
+final class TestClock: Sendable {
+    private let time = Mutex(JournalTime(wall: 1_000_000_000_000, uptime: 5000))
+
+    func advance(_ milliseconds: Int64) {
+        time.withLock {
+            $0.wall += milliseconds
+            $0.uptime += milliseconds
+        }
+    }
+
+    /// As an administrator or NTP does.
+    func set(by milliseconds: Int64) { time.withLock { $0.wall += milliseconds } }
+
+    /// A new boot, after some time.
+    func boot(after milliseconds: Int64) {
+        time.withLock {
+            $0.wall += milliseconds
+            $0.uptime = 1000
+        }
+    }
+
+    var now: JournalTime { time.withLock { $0 } }
+
+    func clock(boot: String = "boot-1") -> JournalClock { JournalClock(boot: boot) { self.now } }
+}
+
+/// A directory that is removed with the last reference to it.
+final class JournalFolder: Sendable {
+    let path: String
+
+    init() throws {
+        var template = Array("/tmp/bulkhead-journal-XXXXXX".utf8CString)
+        let made = mkdtemp(&template)
+        path = made.map { String(cString: $0) } ?? ""
+        try #require(!path.isEmpty)
+    }
+
+    deinit {
+        for name in names { unlink("\(path)/\(name)") }
+        rmdir(path)
+    }
+
+    var names: [String] {
+        guard let entries = opendir(path) else { return [] }
+        defer { closedir(entries) }
+        var names: [String] = []
+        while let entry = readdir(entries) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    func bytes(of name: String) throws -> [UInt8] {
+        let file = try #require(fopen("\(path)/\(name)", "r"))
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 16 << 20)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return Array(bytes[..<count])
+    }
+
+    func write(_ bytes: [UInt8], to name: String) throws {
+        let file = try #require(fopen("\(path)/\(name)", "w"))
+        defer { fclose(file) }
+        try #require(fwrite(bytes, 1, bytes.count, file) == bytes.count)
+    }
+
+    /// Bytes of all files.
+    var size: Int {
+        names.reduce(0) { total, name in
+            var facts = stat()
+            return lstat("\(path)/\(name)", &facts) == 0 ? total + Int(facts.st_size) : total
+        }
+    }
+}
+
+/// A journal of one node under test.
+struct JournalFixture {
+    let folder: JournalFolder
+    let clock: TestClock
+    let writer: JournalWriter
+
+    init(
+        in folder: JournalFolder? = nil, clock: TestClock = TestClock(), boot: String = "boot-1",
+        node: String = "node-0",
+        byteLimit: Int = JournalDirectory.defaultByteLimit
+    ) throws {
+        let folder = try folder ?? JournalFolder()
+        self.folder = folder
+        self.clock = clock
+        writer = try JournalWriter(
+            node: node, directory: JournalDirectory(path: folder.path, byteLimit: byteLimit), version: "test",
+            clock: clock.clock(boot: boot))
+    }
+
+    func begin(_ objects: [KubernetesObject], resolved: Int = 0) {
+        writer.begin(
+            JournalBeginning(
+                policies: objects.filter { $0.key.kind.isPolicy }, others: objects.filter { !$0.key.kind.isPolicy },
+                resolved: resolved, text: "known"))
+    }
+
+    /// One step, a second later.
+    func add(_ events: [ObjectEvent], before: [ObjectKey: KubernetesObject] = [:], after milliseconds: Int64 = 1000) {
+        clock.advance(milliseconds)
+        var step = JournalStep(time: clock.now)
+        step.inputs = events.map { JournalInput($0, before: before[$0.key], source: "test") }
+        writer.add(step)
+    }
+
+    func read() async throws -> JournalSnapshot {
+        let snapshot = await withCheckedContinuation { continuation in
+            writer.read { continuation.resume(returning: $0) }
+        }
+        return try #require(snapshot)
+    }
+
+    func past() async throws -> (past: JournalPast, snapshot: JournalSnapshot) {
+        let snapshot = try await read()
+        return (JournalPast(snapshot.contents.records.records, position: snapshot.position), snapshot)
+    }
+}
+
+/// `shop/p-N`.
+func numbered(_ number: Int) -> KubernetesObject { .networkPolicy(NetworkPolicy("shop/p-\(number)", [.ingress])) }
