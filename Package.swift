@@ -92,6 +92,7 @@ let package = Package(
                 "Explanations", "PolicyPipeline", "ClusterState", "Requests",
             ]),
         module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "KernelErrors"]),
+        module("SelfProof", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
         module("KubernetesWatch", ["Documents", "KubernetesObjects", "KubernetesProtobuf"]),
         module("Journal", ["Documents", "KubernetesObjects"]),
 
@@ -189,7 +190,8 @@ let package = Package(
             "Agent",
             [
                 "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "PolicyTranslation", "PolicyResolver",
-                "CompiledPolicy", "PolicyPipeline", "ClusterVerdicts", "Datapath", "Manifests", "WatchedFiles",
+                "CompiledPolicy", "PolicyPipeline", "ClusterVerdicts", "Datapath", "SelfProof", "Manifests",
+                "WatchedFiles",
                 "FlowTelemetry", "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread",
                 "NodeNetwork", "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", "Explanations",
                 "Requests", "RequestPolicy", "RequestSteering", "PolicyDescriptions", "Journal", "JournalFiles",
@@ -228,7 +230,7 @@ let package = Package(
             dependencies: [
                 "Documents", "NetworkTypes", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "CompiledPolicy",
                 "PolicyPipeline", "RequestPolicy", "RequestSteering", "Datapath", "DatapathEBPF", "DatapathNFTables",
-                "APIServerKit", "DocumentKit", "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim", "ControlProtocol",
+                "SelfProof", "APIServerKit", "DocumentKit", "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim", "ControlProtocol",
                 "PolicyDescriptions",
             ],
             path: "Benchmarks", swiftSettings: strict),
@@ -292,6 +294,11 @@ let package = Package(
         tests(
             "PolicyResolverTests",
             ["PolicyResolver", "ClusterState", "PolicyModel", "KubernetesObjects", "NetworkTypes", "WorldKit"]),
+        tests(
+            "SelfProofTests",
+            [
+                "SelfProof", "Datapath", "CompiledPolicy", "NetworkTypes", "PolicyModel", "PolicyPipeline", "WorldKit",
+            ]),
         tests("CompiledPolicyTests", ["CompiledPolicy", "Explanations", "NetworkTypes", "PolicyModel"]),
         tests(
             "PolicyCompilerTests", ["PolicyCompiler", "CompiledPolicy", "NetworkTypes", "PolicyModel", "Requests"]),
@@ -313,7 +320,7 @@ let package = Package(
                 "ClusterVerdicts", "APIServerKit", "NetworkKit", "PacketKit", "WorldKit", "PolicyOracle",
                 "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel",
                 "NetworkTypes", "Datapath", "DatapathEBPF", "DatapathNFTables", "Manifests", "Explanations", "Requests",
-                "RequestPolicy", "RequestDecider", "SPOP",
+                "RequestPolicy", "RequestDecider", "SPOP", "SelfProof", "CLibBPF",
             ]),
         tests(
             "DatapathEBPFTests",

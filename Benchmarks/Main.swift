@@ -15,6 +15,7 @@ enum Main {
         ("livetable", benchLiveTable),
         ("nftables", benchNFTables),
         ("objects", benchObjects),
+        ("proof", benchProof),
         ("tiers", benchTiers),
         ("plugin", benchPlugin),
     ]
