@@ -67,6 +67,7 @@ extension Agent where Plane: ~Copyable {
         }
         found.append(podCondition())
         found.append(requestCondition())
+        found.append(proofCondition())
         if let use = ConnectionUse(), use.isNearlyFull {
             found.append(StatusCondition(.connectionsFull, isProblem: true, use.description))
         }

@@ -86,6 +86,7 @@ extension Agent where Plane: ~Copyable {
     private func pumpEvents() async {
         while !listeners.followers.isEmpty, !Task.isCancelled {
             for event in datapath.pollEvents(limit: Self.pumpLimit) {
+                proving.prover.note(recent: event.flow)
                 let drop = ExplainedDrop(event, policy: pipeline.compiled) {
                     pipeline.pod(owning: $0)
                 } principal: {

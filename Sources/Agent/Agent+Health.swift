@@ -19,6 +19,7 @@ extension Agent where Plane: ~Copyable {
         if let error = replacement.lastError {
             health.behind.append("the other datapath could not be removed: \(error)")
         }
+        health.behind += proofProblems()
         return health
     }
 }

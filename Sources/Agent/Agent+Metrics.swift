@@ -21,7 +21,7 @@ extension Agent where Plane: ~Copyable {
                         ], value: .integer(1))
                 ])
         ] + packetMetrics(status) + programmingMetrics(status) + policyMetrics(status) + tableMetrics(status)
-            + clusterMetrics(status) + requestMetrics(status) + journalMetrics()
+            + clusterMetrics(status) + requestMetrics(status) + journalMetrics() + proofMetrics()
             + ProcessFigures.metrics()
     }
 

@@ -54,6 +54,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var journal = JournalNotes()
     var listeners = Listeners()
     var requests = RequestServing()
+    var proving: Proving
 
     /// - Parameter datapath: not opened yet; ``start(_:)`` opens it.
     public init(
@@ -64,6 +65,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         self.logger = logger
         self.datapath = datapath
         replacement = Replacement(remove: settings.removeOther)
+        proving = Proving(percent: settings.selfProof)
         pipeline = PolicyPipeline(nodeName: settings.nodeName, settings: settings.policy)
     }
 
@@ -116,6 +118,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         reconcile([.policy, .kernel])
         if phase.isClusterKnown { beginJournal((read + pushed).compactMap(\.object)) }
         watch()
+        startProving()
     }
 
     public func manifestsChanged(_ change: ManifestChange) {
@@ -183,6 +186,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         steering.deadline?.cancel()
         replacement.retry?.cancel()
         settings.journal?.stop()
+        proving.task?.cancel()
     }
 }
 

@@ -47,6 +47,8 @@ public struct AgentSettings: Sendable {
     public var services: (any ServiceSource)?
     /// Keeps what changes; nil: nothing does.
     public var journal: JournalWriter?
+    /// The share of one processor, in percent, for the comparison of the kernel's answers with policy; 0: none.
+    public var selfProof: Double
 
     public init(
         nodeName: String, manifestDirectory: String? = nil, guardrailDirectory: String? = nil,
@@ -59,7 +61,7 @@ public struct AgentSettings: Sendable {
         readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil,
         closesUnknownPorts: Bool = false, allowsPodTunnels: Bool = false,
         pluginStatus: (@Sendable () -> PluginStatus?)? = nil, requests: RequestSettings = RequestSettings(),
-        journal: JournalWriter? = nil
+        journal: JournalWriter? = nil, selfProof: Double = 0
     ) {
         self.nodeName = nodeName
         self.manifestDirectory = manifestDirectory
@@ -80,5 +82,6 @@ public struct AgentSettings: Sendable {
         self.requests = requests
         services = cluster.map { ServiceLookup($0.connection) }
         self.journal = journal
+        self.selfProof = selfProof
     }
 }

@@ -3,6 +3,7 @@
 /// The daemon's calls, by path.
 public enum ControlPath: String, Sendable, CaseIterable {
     case status = "/v1/status"
+    case verify = "/v1/verify"
     case endpoints = "/v1/endpoints"
     case policies = "/v1/policies"
     case counters = "/v1/counters"
@@ -27,7 +28,7 @@ public enum ControlPath: String, Sendable, CaseIterable {
         switch self {
         case .status, .endpoints, .policies, .counters, .verdict, .explain, .events, .dump, .requestsFollow, .version:
             [.get]
-        case .describe, .unused, .history: [.get]
+        case .describe, .unused, .history, .verify: [.get]
         case .objects: [.put, .delete]
         case .resolved, .attachments: [.get, .put, .delete]
         case .collect, .resync, .requestCounts: [.post]

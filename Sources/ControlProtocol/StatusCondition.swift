@@ -25,6 +25,8 @@ public struct StatusCondition: Codable, Sendable, Hashable {
         case brokenFile
         /// The journal cannot be written.
         case journalOff
+        /// Whether the kernel decides as policy says is not verified, because it cannot be asked.
+        case notProven
     }
 
     public var kind: Kind

@@ -9,6 +9,8 @@ import Requests
 /// unless its code is ``ErrorCode/datapathFailed``.
 public protocol ControlBackend: Sendable {
     func status() async -> StatusAnswer
+    /// Checks everything that enforces now, and repairs what is not as it should be.
+    func verify() async -> VerifyAnswer
     func endpoints() async -> EndpointsAnswer
     func policies() async -> PoliciesAnswer
     func counters() async throws(ErrorAnswer) -> CountersAnswer

@@ -72,6 +72,7 @@ struct ControlResponder: Sendable {
     private func read(_ path: ControlPath, _ request: Request) async throws(ErrorAnswer) -> Response {
         switch path {
         case .status: try json(await backend.status())
+        case .verify: try json(await backend.verify())
         case .endpoints: try json(await backend.endpoints())
         case .policies: try json(await backend.policies())
         case .counters: try json(await backend.counters())

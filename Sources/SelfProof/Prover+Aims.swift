@@ -100,7 +100,7 @@ extension Prover {
         return random.once(in: 8) ? address.neighbor(random.once(in: 2) ? 1 : -1) : address
     }
 
-    /// One end of the next run of ports, asked by a program that tells it from its neighbor.
+    /// One end of the next run of ports, asked by a program that distinguishes the two.
     mutating func portQuestion(_ policy: CompiledPolicy) -> KernelQuestion? {
         guard !policy.portSegments.isEmpty else { return nil }
         let place = portTurn / 2 % policy.portSegments.count

@@ -9,12 +9,20 @@ struct StatusCommand: AsyncParsableCommand {
         discussion: """
             Exits with 1 if it is not healthy, so that it can serve as a health check: policy is not fully in force, a \
             document is refused, or nothing is protected. Warnings alone leave it healthy.
+
+            With --verify, the daemon checks at once what it otherwise checks in turn: hooks, tables, interfaces, \
+            connection tracking, bridges, and thousands of flows that kernel and policy are both asked about. What is not \
+            as it should be is repaired if possible. Exits with 1 if a check failed or repaired something.
             """)
+
+    @Flag(help: "Check everything that enforces now, and say what is not as it should be.")
+    var verify = false
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
+        if verify { return try await VerifyReport.run(socket, output) }
         let status = try await socket.client.ask(StatusAnswer.self, .get, .status)
         try output.print(status, text: Self.text)
         if !status.healthy { throw ExitStatus.failure.error }

@@ -135,6 +135,13 @@ struct BulkheadD: ParsableCommand {
             valueName: "seconds"))
     var watchInterval: Double = 5
 
+    @Option(
+        help: ArgumentHelp(
+            "How much of one processor to use for asking kernel and policy the same questions; 0: ask nothing.",
+            discussion: "A difference is logged, repaired and counted, and makes the status unhealthy until then.",
+            valueName: "percent"))
+    var selfProof: Double = 0.5
+
     @Option(help: ArgumentHelp("Path of the control socket.", valueName: "path"))
     var socket: String = ControlDefaults.socketPath
 
@@ -199,6 +206,7 @@ struct BulkheadD: ParsableCommand {
         if !(0.1...86400).contains(watchInterval) {
             throw ValidationError("--watch-interval is from 0.1 to 86400 seconds")
         }
+        if !(0...100).contains(selfProof) { throw ValidationError("--self-proof is from 0 to 100 percent") }
         if let guardrails, guardrails == manifests {
             throw ValidationError("--guardrails and --manifests must be different directories")
         }

@@ -91,7 +91,7 @@ struct DatapathChoice {
             readNetwork: { () throws(NodeNetworkError) in try NetworkFollower.snapshot() },
             closesUnknownPorts: command.unknownPorts == .deny, allowsPodTunnels: command.allowPodTunnels,
             pluginStatus: { [plugin] in plugin?.status }, requests: command.requests.settings,
-            journal: journal)
+            journal: journal, selfProof: command.once ? 0 : command.selfProof)
     }
 
     private func started<Plane: Datapath & ~Copyable>(

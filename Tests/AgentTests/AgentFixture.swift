@@ -24,7 +24,8 @@ struct AgentFixture {
         interfaceGrace: Duration = .seconds(15), thread: KernelThread? = nil,
         removeOther: (@Sendable () throws -> [String])? = nil, cluster: ClusterFollower? = nil,
         readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil, logger: Logger? = nil,
-        withDirectories: Bool = true, services: (any ServiceSource)? = nil, journal: JournalWriter? = nil
+        withDirectories: Bool = true, services: (any ServiceSource)? = nil, journal: JournalWriter? = nil,
+        selfProof: Double = 0
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
@@ -35,7 +36,7 @@ struct AgentFixture {
             interfaceGrace: interfaceGrace, removeOther: removeOther,
             pushedFile: PushedFile(path: directory.path + "/pushed.json"),
             cluster: cluster, attachmentFile: AttachmentFile(path: directory.path + "/attachments.json"),
-            readNetwork: readNetwork, journal: journal)
+            readNetwork: readNetwork, journal: journal, selfProof: selfProof)
         if let services { settings.services = services }
         agent = Agent(
             settings: settings, thread: try thread ?? KernelThread(), datapath: FakeDatapath(kernel),

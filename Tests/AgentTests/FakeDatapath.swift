@@ -17,6 +17,7 @@ struct FakeDatapath: Datapath, ~Copyable {
 
     mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
         try kernel.note("resync")
+        kernel.state.withLock { if !$0.insists { $0.lie = nil } }
         var report = kernel.programmed(copy policy)
         report.repaired = kernel.takeChanges()
         return report
@@ -72,11 +73,13 @@ struct FakeDatapath: Datapath, ~Copyable {
 
     mutating func repair() -> RepairReport { kernel.takeRepair() }
 
-    /// Answers by the policy that was programmed last.
+    /// Answers by the policy that was programmed last, or by its lie.
     mutating func ask(_ questions: [KernelQuestion]) throws(DatapathError) -> [KernelAnswer] {
-        let policy = kernel.policy
+        let (policy, failure) = kernel.asked()
+        if let failure { throw failure }
         return questions.map { question in
             let decision = policy.evaluate(question.flow)
+            guard question.way == .forwarded, !decision.isSelf else { return KernelAnswer(verdict: .allow) }
             var answer = KernelAnswer(verdict: decision.verdict)
             answer.rules[.egress] = decision.egress?.rule
             if decision.egress?.verdict != .deny { answer.rules[.ingress] = decision.ingress?.rule }
@@ -109,6 +112,14 @@ final class FakeKernel: Sendable {
         var repair = RepairReport()
         /// Changes that the next resync must repair.
         var changedByOthers = 0
+        /// What it answers by instead of the policy that was programmed.
+        var lie: CompiledPolicy?
+        /// Whether the lie outlives a resync.
+        var insists = false
+        /// Why it cannot be asked.
+        var askFailure: DatapathError?
+        /// Calls of `ask`.
+        var asks = 0
     }
 
     let state = Mutex(State())
@@ -146,6 +157,13 @@ final class FakeKernel: Sendable {
     }
 
     func tell(_ events: [DropEvent]) { state.withLock { $0.events += events } }
+
+    fileprivate func asked() -> (CompiledPolicy, DatapathError?) {
+        state.withLock { state in
+            state.asks += 1
+            return (state.lie ?? state.policy, state.askFailure)
+        }
+    }
 
     fileprivate func note(_ call: String) throws(DatapathError) {
         state.withLock { $0.calls.append(call) }

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+import CompiledPolicy
+import Datapath
+import PolicyModel
+import SelfProof
+
+/// The comparison of what the kernel answers with what policy says, all the time.
+struct Proving {
+    var prover = Prover(seed: .random(in: 0...UInt64.max))
+    /// Nil: it is off.
+    var pace: ProofPace?
+    var task: Task<Void, Never>?
+    /// Why the kernel cannot be asked now; nil if it can, or was not asked yet.
+    var failure: DatapathError?
+    /// Whether the kernel has ever answered.
+    var hasAnswered = false
+    /// Disagreements that were not repaired yet.
+    var standing: [Disagreement] = []
+    /// After a repair that did not help.
+    var backoff = RetryBackoff()
+    var repairAt: ContinuousClock.Instant?
+    /// Packets of each rule at the last reading.
+    var packets: [RuleID: UInt64] = [:]
+    var countersAt = ContinuousClock.now
+    /// When to compare the tables as a whole.
+    var compareAt = ContinuousClock.now + Proving.compareInterval
+
+    // Since the start.
+    var verified: [Prover.Aim: UInt64] = [:]
+    var disagreements: UInt64 = 0
+    var processorTime = Duration.zero
+    var lastTurn: ContinuousClock.Instant?
+
+    /// The shortest time between two readings of the rules' counters.
+    static let counterInterval: Duration = .seconds(30)
+    /// The shortest time between two comparisons of whole tables.
+    static let compareInterval: Duration = .seconds(600)
+    /// The rest while the kernel does not hold the newest policy.
+    static let pause: Duration = .milliseconds(500)
+    /// The rest after a question that the kernel could not be asked.
+    static let failurePause: Duration = .seconds(10)
+    /// Disagreements that are kept to be asked about again.
+    static let standingLimit = 32
+
+    init(percent: Double) { pace = percent > 0 ? ProofPace(share: percent / 100) : nil }
+}
+
+/// A question that kernel and policy answer differently.
+struct Disagreement: Hashable {
+    var question: KernelQuestion
+    var expected: ExpectedAnswer
+    var answer: KernelAnswer
+    var mismatch: Mismatch
+}
+
+extension Disagreement: CustomStringConvertible {
+    /// "10.0.0.1 -> 10.0.0.2 80/TCP: the kernel says allow, policy says deny".
+    var description: String {
+        let way =
+            switch question.way {
+            case .forwarded: ""
+            case .toOwnNode: " (to the own node)"
+            case .fromOwnNode: " (from the own node)"
+            }
+        let flow = "\(question.flow)\(way)"
+        switch mismatch {
+        case .verdict:
+            return "\(flow): the kernel says \(answer.verdict.rawValue), policy says \(expected.verdict.rawValue)"
+        case .cause(let cause):
+            return "\(flow): the kernel drops it (\(cause)), policy says \(expected.verdict.rawValue)"
+        case .rule(let direction):
+            let told = answer.rules[direction] ?? answer.wouldDeny[direction]
+            let side = direction == .egress ? expected.egress : expected.ingress
+            return
+                "\(flow): \(direction.rawValue) is decided by rule \(told.map { "\($0.rawValue)" } ?? "none") in the "
+                + "kernel, and by rule \(side.map { "\($0.rule.rawValue)" } ?? "none") in policy"
+        }
+    }
+}
