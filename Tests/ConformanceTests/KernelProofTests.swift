@@ -22,20 +22,22 @@ import WorldKit
         var pipeline: PolicyPipeline
         var prover: Prover
         /// What shows whether a fault matters to any packet, apart from the prover.
-        private var witnesses: [KernelQuestion] = []
+        private let witnesses: [KernelQuestion]
 
         init(_ plane: consuming Plane, seed: UInt64) throws {
-            datapath = plane
-            _ = try datapath.open()
-            generator = WorldGenerator(seed: seed, isAuthorized: seed % 2 == 1)
-            pipeline = PropertyComparison.pipeline(generator.world)
-            prover = Prover(seed: seed)
-            _ = try datapath.resync(pipeline.compiled)
+            var opened = plane
+            _ = try opened.open()
+            var generator = WorldGenerator(seed: seed, isAuthorized: seed % 2 == 1)
+            let pipeline = PropertyComparison.pipeline(generator.world)
+            _ = try opened.resync(pipeline.compiled)
             let policy = pipeline.compiled
-            witnesses = generator.flows(400).filter {
-                !policy.isOwnNode($0.source) && !policy.isOwnNode($0.destination)
-            }
-            .map { KernelQuestion(flow: $0) }
+            witnesses = generator.flows(400)
+                .filter { !policy.isOwnNode($0.source) && !policy.isOwnNode($0.destination) }
+                .map { KernelQuestion(flow: $0) }
+            self.generator = generator
+            self.pipeline = pipeline
+            prover = Prover(seed: seed)
+            datapath = opened
         }
 
         /// The first of so many questions that the kernel answers otherwise than policy.
@@ -161,12 +163,13 @@ private final class MappedTables {
         var info = bpf_map_info()
         var size = UInt32(MemoryLayout<bpf_map_info>.size)
         try #require(bpf_obj_get_info_by_fd(map, &info, &size) == 0)
-        bytes = Int(info.value_size)
-        let mapped = try #require(mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0))
+        let length = Int(info.value_size)
+        let mapped = try #require(mmap(nil, length, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0))
         try #require(mapped != MAP_FAILED)
-        let base = mapped.bindMemory(to: UInt32.self, capacity: bytes / 4)
-        self.base = base
-        used = (0..<bytes / 4).filter { base[$0] != 0 }
+        let words = mapped.bindMemory(to: UInt32.self, capacity: length / 4)
+        bytes = length
+        base = words
+        used = (0..<length / 4).filter { words[$0] != 0 }
     }
 
     deinit { munmap(base, bytes) }
