@@ -126,7 +126,7 @@ extension Agent where Plane: ~Copyable {
         guard left.isEmpty else {
             if afterRepair {
                 proving.backoff.failed()
-                proving.repairAt = proving.backoff.delay.map { .now + $0 }
+                if let delay = proving.backoff.delay { proving.repairAt = .now + delay }
             }
             return
         }
