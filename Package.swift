@@ -362,10 +362,12 @@ let package = Package(
         tests(
             "AgentTests",
             [
-                "PolledThread", "ControlSocket", "Agent", "JournalFiles", "ClusterVerdicts", "APIServerKit", "NetworkKit", "WorldKit", "ControlProtocol",
+                "PolledThread", "ControlSocket", "Agent", "JournalFiles", "ClusterVerdicts", "APIServerKit",
+                "NetworkKit", "WorldKit", "ControlProtocol",
                 "PrometheusText",
                 "Datapath", "FlowTelemetry", "CompiledPolicy", "Manifests", "NodeNetwork", "KubernetesClient",
-                "KubernetesObjects", "PolicyModel", "NetworkTypes", "RequestPolicy", "SPOP", "Documents", logging,
+                "KubernetesObjects", "PolicyModel", "PolicyResolver", "NetworkTypes", "RequestPolicy", "SPOP", "Documents",
+                logging,
                 lifecycle,
                 nioCore,
             ]),

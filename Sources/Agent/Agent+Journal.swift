@@ -25,11 +25,10 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    /// The pod of another node that an event changes. Pods of this node are known to the journal.
+    /// The pod that an event changes, for the journal, which knows only pods of this node.
     private func podBefore(_ event: ObjectEvent) -> KubernetesObject? {
         let key = event.key
         guard key.kind == .pod else { return nil }
-        if case .set(.pod(let pod)) = event, pod.nodeName == settings.nodeName { return nil }
         return pipeline.object(ofPod: EndpointName(namespace: key.namespace, name: key.name)).map { .pod($0) }
     }
 

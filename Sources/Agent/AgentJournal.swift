@@ -57,7 +57,7 @@ public enum AgentJournal {
             logger.warning("the journal is off: it cannot be written", metadata: ["error": "\(reason)"])
         case .on(let lost): logger.notice("the journal is written again", metadata: ["lost": "\(lost)"])
         case .checkpointFailed(let reason):
-            logger.warning("the journal will begin anew at the next start", metadata: ["error": "\(reason)"])
+            logger.warning("the journal will not reach back beyond the next start", metadata: ["error": "\(reason)"])
         }
     }
 }

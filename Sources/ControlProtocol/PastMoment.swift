@@ -27,7 +27,7 @@ public enum PastMoment: Sendable, Hashable {
 
     /// What a message says about a text that is none.
     public static let problem =
-        "is no moment: use a time such as 2026-01-02T10:05:00Z, 10m for ten minutes ago, or #123 for a record of the journal"
+        "is not a moment: use a time such as 2026-01-02T10:05:00Z, 10m for ten minutes ago, or #123 for a record of the journal"
 
     /// `90s`, `10m`, `2h`, `3d` in milliseconds.
     private static func duration(_ text: Substring) -> Int64? {

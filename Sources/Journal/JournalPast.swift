@@ -129,12 +129,15 @@ public struct JournalPast: Sendable {
         // Pods elsewhere divide the time as well.
         let records = (Array(changes) + pods.filter { $0.sequence > first.sequence })
             .sorted { $0.sequence < $1.sequence }
+        // The present belongs to the last one.
+        var now = position.time
+        now.wall += 1
         return records.indices.map { index in
             let record = records[index]
             let next = index + 1 < records.count ? records[index + 1] : nil
             let boot = next.map { Self.isBoot($0, after: record) } ?? false
             return Span(
-                record: record, ranges: Self.ranges(record.time, next?.time ?? position.time, isBoot: boot),
+                record: record, ranges: Self.ranges(record.time, next?.time ?? now, isBoot: boot),
                 isLost: boot && !Self.isStop(record))
         }
     }
@@ -151,7 +154,7 @@ public struct JournalPast: Sendable {
 
     private static func ranges(_ start: JournalTime, _ end: JournalTime, isBoot: Bool) -> [Range<Int64>] {
         if end.wall >= start.wall, isBoot || end.wall - start.wall >= end.uptime - start.uptime - tolerance {
-            return [start.wall..<max(end.wall, start.wall + 1)]
+            return [start.wall..<end.wall]
         }
         // Set back: at any moment in between, so each of these times was possibly shown twice.
         let passed = max(0, end.uptime - start.uptime)

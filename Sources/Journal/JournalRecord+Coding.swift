@@ -26,6 +26,10 @@ extension JournalRecord {
         output += documents.after
     }
 
+    /// Far beyond what is ever reached, so that sums do not overflow.
+    private static let numberLimit: UInt64 = 1 << 60
+    private static let timeLimit: Int64 = 1 << 53
+
     private static let lineEnd = UInt8(ascii: "\n")
 
     fileprivate static func number(_ value: UInt64) -> DocumentNode { .integer(Int64(clamping: value)) }
@@ -36,7 +40,8 @@ extension JournalRecord {
         guard lines.count == 3,
             let node = try? JSONReader.read(Array(lines[0]), limits: .init(depth: 4, values: 10_000)),
             let sequence = node.unsigned("n"), let previous = node.unsigned("p"), let wall = node.integer("w"),
-            let uptime = node.integer("u"), previous < sequence,
+            let uptime = node.integer("u"), previous < sequence, sequence < Self.numberLimit,
+            (0..<Self.timeLimit).contains(wall), (0..<Self.timeLimit).contains(uptime),
             let content = JournalContent(node, before: Array(lines[1]), after: Array(lines[2]))
         else { return nil }
         self.init(

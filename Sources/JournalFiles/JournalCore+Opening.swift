@@ -56,10 +56,20 @@ extension JournalCore {
             last[record.ring] = record.sequence
             if case .event(let event) = record.content, event.kind == .started { lastBoot = event.boot }
         }
+        hasRead = true
         status.damaged = UInt64(damaged)
         state = recovered(records)
         for (segment, size) in ends.values { try store.resume(segment, size: size) }
         report(.opened(records: records.count, damaged: Int(status.damaged)))
+    }
+
+    /// Finds the last number in use, if the files could not be read at the start.
+    mutating func findSequence(_ directory: JournalDirectory) throws(JournalFileError) {
+        for segment in try directory.list() {
+            let records = JournalSegment.records(in: try directory.bytes(of: segment)).records
+            sequence = max(sequence, segment.first, records.last?.sequence ?? 0)
+        }
+        hasRead = true
     }
 
     /// The state at the end of the previous run: the checkpoint, and all changes since. Nil if one of them is missing.
@@ -122,6 +132,8 @@ extension JournalCore {
             let before = previous.objects[key].map(\.journalDocument) ?? []
             let after = objects[key].map(\.journalDocument) ?? []
             guard before != after else { continue }
+            // One by one, because a checkpoint may be due.
+            state?.objects[key] = objects[key]
             append(change(key, before, after, source: "found at the start", step, whileStopped: true), at: time)
         }
     }

@@ -21,6 +21,8 @@ struct JournalCore {
     var next: [ObjectKey: KubernetesObject] = [:]
     /// The name of the last boot that the journal has seen.
     var lastBoot = ""
+    /// Whether the numbers in use are known.
+    var hasRead = false
     /// When to try again after a failure, in milliseconds since boot.
     var retryAt: Int64?
     /// When the disk must have everything.
@@ -113,7 +115,7 @@ struct JournalCore {
     private mutating func retry() {
         do throws(JournalFileError) {
             try store.directory.make()
-            _ = try store.directory.list()
+            if !hasRead { try findSequence(store.directory) }
         } catch {
             return fail(error)
         }

@@ -164,9 +164,8 @@ extension JournalWriter {
                 defer { (queue.items, queue.podsWaiting, queue.podsLost) = ([], 0, []) }
                 return (queue.items, queue.podsLost)
             }
-            for (index, item) in items.enumerated() where !carryOut(item, &core, isBusy: index + 1 < items.count) {
-                return
-            }
+            let lastStep = items.lastIndex { if case .step = $0 { true } else { false } } ?? 0
+            for (index, item) in items.enumerated() where !carryOut(item, &core, isBusy: index < lastStep) { return }
             if !lost.isEmpty { core.lose(lost) }
         }
     }

@@ -21,11 +21,9 @@ struct BulkheadCtl: AsyncParsableCommand {
         version: BuildVersion.text,
         subcommands: [
             StatusCommand.self, EndpointsCommand.self, PoliciesCommand.self, CountersCommand.self,
-            VerdictCommand.self, ExplainCommand.self, EventsCommand.self, ApplyCommand.self, DeleteCommand.self,
-            DumpCommand.self, TopCommand.self,
-            ResyncCommand.self, ResolvedCommand.self, DiagsCommand.self, VersionCommand.self,
-            DescribeCommand.self, UnusedCommand.self,
-            HistoryCommand.self,
+            VerdictCommand.self, ExplainCommand.self, HistoryCommand.self, EventsCommand.self, DescribeCommand.self,
+            UnusedCommand.self, TopCommand.self, ApplyCommand.self, DeleteCommand.self, ResolvedCommand.self,
+            ResyncCommand.self, DumpCommand.self, DiagsCommand.self, VersionCommand.self,
             UninstallCommand.self, CheckCommand.self, CompletionsCommand.self,
         ])
 

@@ -19,8 +19,8 @@ struct HistoryCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("Only what is about this policy, pod or namespace.", valueName: "subject"))
     var subject: String?
 
-    @Option(help: ArgumentHelp("Only what happened since.", valueName: "time"), transform: PastTime.parse)
-    var since: PastTime?
+    @Option(help: ArgumentHelp("Only what happened since.", valueName: "time"), transform: TimeOption.parse)
+    var since: TimeOption?
 
     @Option(help: "Only the last ones (default: 100; without limit with --since).")
     var last: Int?
@@ -47,7 +47,7 @@ struct HistoryCommand: AsyncParsableCommand {
         let answer = try await socket.client.ask(HistoryAnswer.self, .get, .history, query: query)
         switch output {
         case .text: Terminal.write(Self.text(answer))
-        case .json: try answer.entries.forEach { try Terminal.writeJSON(JSON.line($0)) }
+        case .json: for entry in answer.entries { try Terminal.writeJSON(JSON.line(entry) + [UInt8(ascii: "\n")]) }
         }
         for line in Self.complaints(answer) { Terminal.complain(line) }
     }

@@ -69,8 +69,8 @@ struct VerdictCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "Decide as at this time of the past, by the daemon's journal: 10:05, 2026-01-02T10:05:00Z, 10m ago, or '#123'.",
             valueName: "time"),
-        transform: PastTime.parse)
-    var at: PastTime?
+        transform: TimeOption.parse)
+    var at: TimeOption?
 
     @Flag(help: "Continue although documents are refused.")
     var ignoreProblems = false

@@ -65,6 +65,8 @@ let package = Package(
         fuzzer("SPOPFuzz", ["NetworkTypes", "PolicyModel", "RequestDecider", "RequestPolicy", "SPOP"]),
         fuzzer("RequestPolicyFuzz", ["NetworkTypes", "RequestPolicy", "Requests"]),
         fuzzer("ProxyTextFuzz", ["RequestDecider"]),
+        .target(name: "Journal", dependencies: ["Documents", "KubernetesObjects"], swiftSettings: counted),
+        fuzzer("JournalFuzz", ["Journal", "KubernetesObjects"]),
         fuzzer("RouteFuzz", ["NodeNetwork"]),
         fuzzer("RequestCountsFuzz", ["RequestDecider", "RequestPolicy", "PrometheusText"]),
     ]

@@ -51,8 +51,8 @@ import WorldKit
         #expect(fixture.writer.status.lost == 0 && fixture.writer.status.problem == nil)
         #expect(changes(snapshot).last?.key.name == "p-2999" && changes(snapshot).count < 3000)
         let tooEarly = JournalTime(wall: 1_000_000_000_000 + 100, uptime: 0)
-        let first = try #require(snapshot.contents.records.records.first)
-        #expect(throws: JournalPastError.missing(after: first.previous, at: first.time.wall)) {
+        let first = try #require(snapshot.contents.records.records.first { $0.ring == .changes })
+        #expect(throws: JournalPastError.beginsAt(first.time.wall)) {
             try past.moment(at: tooEarly.wall)
         }
         let state = try past.state(at: try past.moment(at: first.time.wall + 5), present: try #require(snapshot.state))

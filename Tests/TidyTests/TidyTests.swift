@@ -18,7 +18,7 @@ import Testing
         "NetworkTypes", "Documents", "PolicyModel", "KubernetesObjects", "KubernetesProtobuf", "PolicyTranslation",
         "ClusterState", "PolicyResolver", "Requests", "CompiledPolicy", "Explanations", "PolicyCompiler",
         "PolicyPipeline", "ClusterVerdicts", "KernelErrors", "Datapath", "KubernetesWatch", "ChainedCNI",
-        "NetlinkAttributes",
+        "NetlinkAttributes", "Journal",
     ]
     /// Modules that come with the toolchain.
     private static let toolchain: Set = [

@@ -4,17 +4,17 @@ import ControlProtocol
 import Glibc
 
 /// A moment of the past as a person writes it: what the daemon takes, or a time of the day here.
-struct PastTime {
+struct TimeOption {
     /// For the daemon.
     var parameter: String
 
-    static func parse(_ text: String) throws -> PastTime {
+    static func parse(_ text: String) throws -> TimeOption {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         guard let parameter = parameter(text, now: now.tv_sec) else {
             throw ValidationError("'\(text)' \(PastMoment.problem); or a time of the day, such as 10:05")
         }
-        return PastTime(parameter: parameter)
+        return TimeOption(parameter: parameter)
     }
 
     /// - Parameter now: seconds since 1970.
