@@ -5,7 +5,7 @@
 public struct UnusedAnswer: Codable, Sendable, Hashable {
     /// When the daemon started.
     public var started: String
-    /// Policies in this node's tables of which nothing has matched: neither a rule nor the isolation.
+    /// Policies in this node's tables that have matched nothing: neither a rule nor the isolation.
     public var policies: [UnusedPolicy] = []
     /// Rules in this node's tables that have matched nothing, of the other policies.
     public var rules: [UnusedRule] = []
@@ -21,7 +21,7 @@ public struct UnusedAnswer: Codable, Sendable, Hashable {
     public init(started: String) { self.started = started }
 }
 
-/// A policy of which nothing has matched.
+/// A policy that has matched nothing.
 public struct UnusedPolicy: Codable, Sendable, Hashable {
     public var policy: PolicyName
     public var enforcement: String

@@ -40,7 +40,7 @@ struct UnusedCommand: AsyncParsableCommand {
 
     private static func policies(_ answer: UnusedAnswer, _ isWide: Bool) -> String {
         guard !answer.policies.isEmpty else { return "" }
-        var table = Table("SINCE", "AGE", "CHANGED", "POLICY OF WHICH NOTHING HAS MATCHED HERE")
+        var table = Table("SINCE", "AGE", "CHANGED", "POLICY THAT HAS MATCHED NOTHING HERE")
         for entry in answer.policies {
             let audit = entry.enforcement == "audit" ? " (audit)" : ""
             table.add(

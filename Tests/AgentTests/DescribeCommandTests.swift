@@ -111,7 +111,7 @@ import Testing
             let lines = Self.plain(idle.output).split(separator: "\n").map(String.init)
             #expect(
                 lines == [
-                    "SINCE  AGE  CHANGED  POLICY OF WHICH NOTHING HAS MATCHED HERE",
+                    "SINCE  AGE  CHANGED  POLICY THAT HAS MATCHED NOTHING HERE",
                     "T     -    -        NetworkPolicy shop/redis", "peers and ports that select nothing:",
                     "  shop/redis ingress rule 1: pods app=wbe in namespace shop",
                     "    label app=wbe selects no pod in namespace shop; did you mean app=web, which 1 pod in shop has?",

@@ -30,8 +30,8 @@ import Testing
             let lines = policies.output.split(separator: "\n").map { $0.split(separator: " ") }
             #expect(
                 lines == [
-                    ["KIND", "NAMESPACE", "NAME", "TIER", "STATE", "ENDPOINTS"],
-                    ["NetworkPolicy", "shop", "redis", "NetworkPolicy", "enforced", "1"],
+                    ["KIND", "NAMESPACE", "NAME", "TIER", "STATE", "ENDPOINTS", "AGE", "CHANGED"],
+                    ["NetworkPolicy", "shop", "redis", "NetworkPolicy", "enforced", "1", "-", "-"],
                 ])
             let all = try await control(fixture, "policies", "-o", "wide")
             #expect(all.output.contains("  pods app=redis of its namespace  /manifests  shop/redis\n"))

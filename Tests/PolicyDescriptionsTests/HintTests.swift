@@ -36,8 +36,8 @@ import WorldKit
 
     @Test(arguments: [
         Row(
-            pods(["app": "wordpres"]),
-            "label app=wordpres selects no pod in namespace shop; did you mean app=wordpress, which 3 pods in shop have?"
+            pods(["app": "word-press"]),
+            "label app=word-press selects no pod in namespace shop; did you mean app=wordpress, which 3 pods in shop have?"
         ),
         Row(
             pods(["app": "dbb"]),
