@@ -39,6 +39,7 @@ extension Agent where Plane: ~Copyable {
             description.endpoints = PodsAnswer(
                 count: endpoints.count, names: endpoints.prefix(PolicyDescriber.nameLimit).map(\.description))
             complete(&description, isHere: !endpoints.isEmpty)
+            if !endpoints.isEmpty { addDenied(to: &description) }
             answer.policies.append(description)
         }
         return answer
@@ -53,7 +54,6 @@ extension Agent where Plane: ~Copyable {
         for layer in direction.layers.indices {
             for policy in direction.layers[layer].policies.indices {
                 complete(&direction.layers[layer].policies[policy], isHere: isHere)
-                direction.layers[layer].policies[policy].denied = nil
             }
             let isolating = direction.layers[layer].isolatedBy.map(\.reference)
             guard isHere, !isolating.isEmpty else { continue }
@@ -83,6 +83,11 @@ extension Agent where Plane: ~Copyable {
                 policy[keyPath: rules][index].hits = hits(of: reference.identity(of: rule, direction))
             }
         }
+    }
+
+    /// What a policy has denied because none of its rules allowed it. Reads all rules of the tables.
+    private func addDenied(to policy: inout PolicyDescription) {
+        let reference = policy.policy.reference
         let isolations = pipeline.compiled.rules.values.map(\.identity).filter { identity in
             if case .isolation(_, let by) = identity { by.contains(reference) } else { false }
         }
