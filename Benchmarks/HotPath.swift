@@ -30,6 +30,15 @@ func benchHotPath() throws {
             let spread = try HotPathRow.spread(family, datapath, baseline)
             print("\(family): 64k sources once each, two system calls apart: \(Int(spread.rounded())) ns over baseline")
         }
+        for family in AddressFamily.allCases {
+            let peers = (100..<1100).map { HotPathSize.pod($0, family) }
+            let questions = peers.map { peer in
+                KernelQuestion(
+                    flow: Flow(
+                        source: HotPathSize.pod(2, family), destination: peer, ipProtocol: .tcp, destinationPort: 443))
+            }
+            try benchQuestions(&datapath, questions)
+        }
         for judged in [false, true] { try benchOwnNode(judged, &datapath, baseline) }
         for family in [AddressFamily.ipv4, .ipv6] {
             for hook in PacketHook.allCases {

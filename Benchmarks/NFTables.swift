@@ -105,6 +105,12 @@ enum NFTablesBench {
         let load = try milliseconds { _ = try datapath.resync(policy) }
         let compare = try milliseconds { _ = try datapath.resync(policy) }
         print("100 pods with 100 programs a direction of 50 rules: load \(text(load)) ms, compare \(text(compare)) ms")
+        let addresses = policy.endpoints.values.flatMap(\.addresses).sorted()
+        let questions = addresses.map { address in
+            KernelQuestion(
+                flow: Flow(source: addresses[0], destination: address, ipProtocol: .tcp, destinationPort: 443))
+        }
+        try benchQuestions(&datapath, questions.filter { $0.flow.destination.family == addresses[0].family })
         var changed = policy
         var times: [Double] = []
         for number in 0..<100 {

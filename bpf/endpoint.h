@@ -53,7 +53,8 @@ static __always_inline int is_misplaced(const struct view *v, __u32 role, __u32 
 	if (!from)
 		return 0;
 	__u32 place = v->fixed->endpoints[from].place;
-	return place && place != ifindex;
+	/* The packet of a question has no interface: it counts as one from the right place. */
+	return place && place != ifindex && !constants.only_answers;
 }
 
 /* Whether an address does not identify its sender: none (DHCP, duplicate address detection), IPv6 link-local. */

@@ -100,7 +100,14 @@ static __always_inline int within_rate(__u64 now, __u32 rate, __u32 burst)
 __noinline int send_event(struct bh_event *e)
 {
 	struct view v;
-	if (!e || open_view(&v) || !v.fixed->header.is_listened)
+	if (!e || open_view(&v))
+		return 0;
+	/* Answers are events of their own map. */
+	if (constants.only_answers) {
+		bpf_ringbuf_output(&events, e, sizeof(*e), 0);
+		return 0;
+	}
+	if (!v.fixed->header.is_listened)
 		return 0;
 	const struct bh_header *settings = &v.fixed->header;
 	e->time_ns = bpf_ktime_get_ns();

@@ -146,7 +146,8 @@ static __always_inline int judge_input(struct bpf_nf_ctx *ctx, __u32 family)
 	struct view v;
 	struct judged j;
 	j.ifindex = ctx->state->in->ifindex;
-	if (open_view(&v) || j.ifindex == LOOPBACK_IFINDEX)
+	/* The packet of a question may have the loopback device, but is from an endpoint. */
+	if (open_view(&v) || (j.ifindex == LOOPBACK_IFINDEX && !constants.only_answers))
 		return NF_ACCEPT;
 	j.bytes = skb->len;
 	j.family = family;

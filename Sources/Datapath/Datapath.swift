@@ -267,9 +267,6 @@ extension Datapath where Self: ~Copyable {
     public static var needsPortMarks: Bool { false }
     public func tableUse() -> [TableUse] { [] }
     public func isUntouched() throws(DatapathError) -> Bool { true }
-    public mutating func ask(_ questions: [KernelQuestion]) throws(DatapathError) -> [KernelAnswer] {
-        throw .unsupported(what: "a question to the kernel", remedy: "this datapath cannot answer it")
-    }
     public mutating func repair() -> RepairReport { RepairReport() }
     public mutating func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError) {}
     public mutating func setListening(_ isOn: Bool) throws(DatapathError) {}

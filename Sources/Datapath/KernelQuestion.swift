@@ -29,11 +29,13 @@ public struct KernelAnswer: Sendable, Hashable {
     /// ``Verdict/dependsOnRequest``: the node's proxy decides about each request of the flow.
     public var verdict: Verdict
     /// The rule that the kernel says decided, by direction. A direction is left out if the kernel has no policy for it,
-    /// or if another direction had already denied the packet.
+    /// if no rule decided (``RuleID/noPolicy``), or if another direction had already denied the packet. The eBPF
+    /// datapath leaves out the directions of ``wouldDeny`` as well: its tables do not say what allows the packet there.
     public var rules: [Direction: RuleID]
     /// Rules in audit that would deny the packet, by direction.
     public var wouldDeny: [Direction: RuleID]
-    /// Why the packet is dropped, unless a rule decided.
+    /// Why the packet is dropped, unless a rule decided. With ``Verdict/dependsOnRequest``,
+    /// ``DropEvent/Cause/handOver``: no mark of the proxy is known, so that the packet is dropped until one is.
     public var cause: DropEvent.Cause?
     public init(
         verdict: Verdict, rules: [Direction: RuleID] = [:], wouldDeny: [Direction: RuleID] = [:],

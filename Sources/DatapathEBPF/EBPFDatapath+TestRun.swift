@@ -61,7 +61,7 @@ public struct BaselineProgram: ~Copyable {
     }
 }
 
-private func runProgram(
+func runProgram(
     _ program: Int32, packet: [UInt8], family: AddressFamily, repeats: UInt32, hook: PacketHook = .forward
 ) throws(DatapathError) -> TestRunResult {
     let etherType: [UInt8] = family == .ipv4 ? [0x08, 0x00] : [0x86, 0xdd]

@@ -109,6 +109,15 @@ struct EndpointTable: Sendable {
         }
     }
 
+    /// Whether packets see that this endpoint is where it is: its record, and the role of each interface through which
+    /// its packets come.
+    func isAccepted(_ id: EndpointID, in memory: borrowing TableMemory) -> Bool {
+        let place = places[id] ?? Place()
+        let roles = place.roles(of: id).filter { $0.key != place.port }
+        return memory.loadLive(Self.record(id) + 2) == place.word
+            && roles.allSatisfy { InterfaceTable.liveRole(of: $0.key, in: memory) == $0.value }
+    }
+
     mutating func forget(_ id: EndpointID, in memory: inout TableMemory) {
         memory.update(Self.record(id) + 2, 0)
         do { try set(Place(), of: id, in: &memory) } catch { preconditionFailure("nothing needs room: \(error)") }

@@ -63,7 +63,7 @@ extension Generation {
     /// is still attached, its place in the hook is taken.
     ///
     /// - Returns: a new link, or -1 if the place is taken.
-    private func attachAgain(_ hook: PacketHook, _ family: AddressFamily) throws(DatapathError) -> Int32 {
+    func attachAgain(_ hook: PacketHook, _ family: AddressFamily) throws(DatapathError) -> Int32 {
         var (domain, number, priority, attached) = (UInt32(0), UInt32(0), Int32(0), UInt32(0))
         let code = bh_link_info(held.raw(hook.link(family)), &domain, &number, &priority, &attached)
         guard code == 0 else { throw .system(operation: "reading the link of \(hook)", code: -code, detail: "") }
@@ -74,14 +74,17 @@ extension Generation {
         return second >= 0 ? second : -1
     }
 
-    /// The kernel's number of a program.
-    private func programNumber(_ program: Int32) throws(DatapathError) -> UInt32 {
-        var info = bpf_prog_info()
-        var size = UInt32(MemoryLayout<bpf_prog_info>.size)
-        guard bpf_obj_get_info_by_fd(program, &info, &size) == 0 else {
-            throw .system(operation: "reading a program's number", code: errno, detail: "")
+    /// The program that a hook calls by our link.
+    func attachedProgram(_ hook: PacketHook, _ family: AddressFamily) throws(DatapathError) -> ProgramIdentity {
+        var (domain, number, priority, attached) = (UInt32(0), UInt32(0), Int32(0), UInt32(0))
+        let code = bh_link_info(held.raw(hook.link(family)), &domain, &number, &priority, &attached)
+        guard code == 0 else { throw .system(operation: "reading the link of \(hook)", code: -code, detail: "") }
+        let second = try attachAgain(hook, family)
+        guard second < 0 else {
+            close(second)
+            throw .missing("the program at the \(hook) hook, \(family),")
         }
-        return info.id
+        return try ProgramIdentity(number: attached)
     }
 
     /// Attaches the programs of these hooks that are not attached, beside whatever else is attached.
@@ -135,7 +138,7 @@ extension Generation {
         try held.holdPinned(name, in: directory)
         var (domain, number, priority, attached) = (UInt32(0), UInt32(0), Int32(0), UInt32(0))
         let code = bh_link_info(held.raw(name), &domain, &number, &priority, &attached)
-        let wanted = try programNumber(program(at: hook, family))
+        let wanted = try ProgramIdentity(program(at: hook, family)).number
         if code != 0 || number != hook.rawValue || attached != wanted { held.release(name) }
     }
 

@@ -29,6 +29,8 @@ final class Generation {
     var tunnelTargets: Set<IPAddress>?
     /// Counts the checks for changes by others.
     var looks = 0
+    /// The programs that answer questions about these tables; nil before the first question.
+    var answering: AnsweringPrograms?
     /// Everything that is pinned in the directory.
     var held: HeldObjects
     private let ring: OpaquePointer
@@ -97,8 +99,8 @@ final class Generation {
         case "counters": return bpf_map__set_max_entries(map, capacities.rules)
         default:
             guard name.hasSuffix(".rodata") else { return 0 }
-            var words = capacities.words
-            return bpf_map__set_initial_value(map, &words, MemoryLayout<UInt32>.size)
+            var constants = bh_constants(table_words: capacities.words, only_answers: 0)
+            return bpf_map__set_initial_value(map, &constants, MemoryLayout<bh_constants>.size)
         }
     }
 

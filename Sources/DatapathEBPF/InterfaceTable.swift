@@ -48,6 +48,17 @@ enum InterfaceTable {
         return nil
     }
 
+    /// What packets that come through an interface see.
+    static func liveRole(of index: UInt32, in memory: borrowing TableMemory) -> InterfaceRole? {
+        for probe in 0..<UInt32(BH_INTERFACE_PROBES) {
+            let at = place(index, probe)
+            let found = memory.loadLive(at)
+            if found == index { return InterfaceRole(word: memory.loadLive(at + 1)) }
+            if found == 0 { return nil }
+        }
+        return nil
+    }
+
     private static func freePlace(_ index: UInt32, in memory: borrowing TableMemory) -> UInt32? {
         for probe in 0..<UInt32(BH_INTERFACE_PROBES) {
             let found = memory.load(place(index, probe))

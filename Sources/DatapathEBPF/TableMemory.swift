@@ -57,6 +57,9 @@ package struct TableMemory: ~Copyable {
         base.load(fromByteOffset: Int(word) * 4, as: UInt32.self)
     }
 
+    /// A word as packets see it.
+    func loadLive(_ word: UInt32) -> UInt32 { live.load(fromByteOffset: Int(word) * 4, as: UInt32.self) }
+
     package func load64(_ word: UInt32) -> UInt64 {
         base.load(fromByteOffset: Int(word) * 4, as: UInt64.self)
     }

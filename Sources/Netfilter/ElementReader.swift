@@ -14,8 +14,12 @@ struct KernelElement {
 /// Reads the elements of one message of a dump.
 enum ElementReader {
     static func elements(_ attributes: Slice<UnsafeRawBufferPointer>) -> [KernelElement] {
+        elements(Attributes(attributes))
+    }
+
+    static func elements(_ attributes: Attributes) -> [KernelElement] {
         var elements: [KernelElement] = []
-        for list in Attributes(attributes) where list.type == Int(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue) {
+        for list in attributes where list.type == Int(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue) {
             for element in list.nested { elements.append(read(element)) }
         }
         return elements

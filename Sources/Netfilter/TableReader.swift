@@ -46,7 +46,7 @@ package struct TableReader {
     }
 
     /// The table's flags; nil if there is no table.
-    private func flags() throws(KernelError) -> UInt32? {
+    func flags() throws(KernelError) -> UInt32? {
         do {
             let found = try socket.ask(
                 Self.type(NFT_MSG_GETTABLE), family: UInt8(table.family.number), isDump: false, "look for the table",

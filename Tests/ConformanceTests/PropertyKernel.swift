@@ -151,7 +151,7 @@ extension Packet {
 
 extension Numbering {
     /// The numbers that these tables use.
-    fileprivate init(_ compiled: CompiledPolicy) {
+    init(_ compiled: CompiledPolicy) {
         self.init()
         for (id, rule) in compiled.rules { rules[rule.key] = id }
         for (id, addressClass) in compiled.addressClasses { addressClasses[addressClass.key] = id }

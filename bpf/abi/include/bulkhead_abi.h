@@ -22,7 +22,7 @@ typedef uint64_t bh_u64;
 #endif
 
 /* Part of the pins' path: programs and tables of different versions never meet. */
-#define BH_LAYOUT_VERSION 5
+#define BH_LAYOUT_VERSION 6
 #define BH_MAGIC 0x424c4b48u
 
 #define BH_ENDPOINTS 2048
@@ -243,6 +243,17 @@ enum bh_direction {
 	BH_EGRESS = 1,
 };
 
+/* Read-only data of the programs. */
+struct bh_constants {
+	/* Usable words of `tables`. */
+	bh_u32 table_words;
+	/*
+	 * Not 0: the programs are never attached. They only answer questions about packets that nothing sends
+	 * (BPF_PROG_TEST_RUN), which have no interface.
+	 */
+	bh_u32 only_answers;
+};
+
 /*
  * A packet that was dropped (BH_CAUSE_AUDIT: would be), with the flow that was judged. Addresses in network byte order;
  * IPv4 in the first word.
@@ -289,6 +300,7 @@ _Static_assert(sizeof(struct bh_program) == 40, "program");
 _Static_assert(sizeof(struct bh_node) == 48, "node");
 _Static_assert(sizeof(struct bh_key) == 16, "key");
 _Static_assert(sizeof(struct bh_counter) == 16, "counter");
+_Static_assert(sizeof(struct bh_constants) == 8, "constants");
 _Static_assert(sizeof(struct bh_event) == 64, "event");
 _Static_assert(__builtin_offsetof(struct bh_event, cause) == 56, "cause");
 _Static_assert(__builtin_offsetof(struct bh_fixed, root4) == BH_ROOT4_OFFSET, "root4");
