@@ -172,7 +172,10 @@ let package = Package(
         module("PrometheusText"),
         module(
             "ControlProtocol",
-            ["Documents", "PolicyModel", "KubernetesObjects", "Requests", "CompiledPolicy", "Explanations", "CBuildCommit"]),
+            [
+                "Documents", "NetworkTypes", "PolicyModel", "KubernetesObjects", "Requests", "CompiledPolicy",
+                "Explanations", "CBuildCommit",
+            ]),
         module("ControlViews", ["ControlProtocol"]),
         module(
             "PolicyDescriptions",

@@ -150,7 +150,7 @@ static __always_inline int judge(struct bpf_nf_ctx *ctx, __u32 family)
 		if (verdict >= 0)
 			return verdict;
 	}
-	return judge_flow(ctx, &v, &j);
+	return note_new(ctx, &v, &j, judge_flow(ctx, &v, &j));
 }
 
 /* A verdict in the verifier's sense: the verifier assumes that a function returns any number. */

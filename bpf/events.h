@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The events for user space about drops, and about what a rule in audit would drop. No other packet runs this code. */
+/* The events for user space: about drops, about what a rule in audit would drop, and about the first packet of each
+ * allowed flow. No other packet runs this code. */
 #ifndef BULKHEAD_EVENTS_H
 #define BULKHEAD_EVENTS_H
 
@@ -42,6 +43,14 @@ struct {
 	__type(value, __u64);
 } event_bucket SEC(".maps");
 
+/* The same for the events of new flows. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} flow_bucket SEC(".maps");
+
 static __always_inline void count_stat(__u32 stat)
 {
 	__u64 *value = bpf_map_lookup_elem(&stats, &stat);
@@ -55,10 +64,10 @@ static __always_inline __u64 mix(__u64 hash, __u64 value)
 	return hash ^ hash >> 29;
 }
 
-static __always_inline __u64 flow_hash(const struct bh_event *e)
+static __always_inline __u64 flow_hash(const struct bh_event *e, __u32 start)
 {
 	const __u64 *words = (const __u64 *)e;
-	__u64 hash = mix(0, words[1]);
+	__u64 hash = mix(start, words[1]);
 	hash = mix(hash, words[2]);
 	hash = mix(hash, words[3]);
 	hash = mix(hash, words[4]);
@@ -67,9 +76,9 @@ static __always_inline __u64 flow_hash(const struct bh_event *e)
 }
 
 /* Whether this flow was not reported just now; records the report. */
-static __always_inline int first_of_flow(const struct bh_event *e, __u64 repeat_ns)
+static __always_inline int first_of_flow(const struct bh_event *e, __u64 repeat_ns, __u32 start)
 {
-	__u64 hash = flow_hash(e);
+	__u64 hash = flow_hash(e, start);
 	__u32 slot = hash % SEEN_FLOWS;
 	struct seen *seen = bpf_map_lookup_elem(&seen_flows, &slot);
 	if (!seen)
@@ -96,7 +105,21 @@ static __always_inline int within_rate(__u64 now, __u32 rate, __u32 burst)
 	return __sync_val_compare_and_swap(full, old, from + interval) == old;
 }
 
-/* Fills in the time and sends. While no client follows, nothing is recorded or counted. */
+/* Whether one more new flow may be reported. A flow that loses a race with another one is not. */
+static __always_inline int within_flow_rate(__u64 now, __u32 interval, __u32 window)
+{
+	__u32 zero = 0;
+	__u64 *full = bpf_map_lookup_elem(&flow_bucket, &zero);
+	if (!full)
+		return 0;
+	__u64 old = *full;
+	__u64 from = old > now ? old : now;
+	if (from - now > window)
+		return 0;
+	return __sync_val_compare_and_swap(full, old, from + interval) == old;
+}
+
+/* Fills in the time and sends. While events are not wanted, nothing is recorded or counted. */
 __noinline int send_event(struct bh_event *e)
 {
 	struct view v;
@@ -111,7 +134,7 @@ __noinline int send_event(struct bh_event *e)
 		return 0;
 	const struct bh_header *settings = &v.fixed->header;
 	e->time_ns = bpf_ktime_get_ns();
-	if (!first_of_flow(e, settings->event_repeat_ms * NS_PER_MS)
+	if (!first_of_flow(e, settings->event_repeat_ms * NS_PER_MS, settings->is_listened)
 		|| !within_rate(e->time_ns, settings->event_rate, settings->event_burst))
 		count_stat(BH_STAT_SUPPRESSED);
 	else if (bpf_ringbuf_output(&events, e, sizeof(*e), 0))

@@ -99,6 +99,56 @@ __noinline int tell(struct judged *j, __u32 cause, __u32 direction, __u32 rule)
 	return cause == BH_CAUSE_AUDIT ? NF_ACCEPT : NF_DROP;
 }
 
+/* Whether connection tracking has just made the packet's connection: no packet of it has left the node yet. */
+static __always_inline int begins_connection(const struct sk_buff *skb)
+{
+	unsigned long conntrack = skb->_nfct & ~CT_INFO_MASK;
+	if (!conntrack || !bpf_core_field_exists(struct nf_conn, status))
+		return 1;
+	return !(word_in((const void *)(conntrack + bpf_core_field_offset(struct nf_conn, status))) & CT_CONFIRMED);
+}
+
+/* Reports the first packet of an allowed flow from or to an endpoint. User space finds the rules. */
+__noinline int tell_new(struct bpf_nf_ctx *ctx, struct judged *j)
+{
+	struct view v;
+	if (!j || open_view(&v) || !begins_connection(ctx->skb))
+		return 0;
+	__u32 from = endpoint_of(j->source);
+	__u32 to = endpoint_of(j->destination);
+	if (!(from | to))
+		return 0;
+	struct bh_event e = {
+		.time_ns = bpf_ktime_get_coarse_ns(),
+		.ifindex = j->ifindex,
+		.source_port = j->flow.source_port,
+		.destination_port = j->flow.destination_port,
+		.endpoint = (__u16)(from ? from : to),
+		.protocol = j->flow.protocol,
+		.family = (__u8)j->family,
+		.cause = BH_CAUSE_NEW,
+		.direction = from ? BH_EGRESS : BH_INGRESS,
+	};
+	if (!within_flow_rate(e.time_ns, v.fixed->header.flow_interval_ns, v.fixed->header.flow_window_ns)) {
+		count_stat(BH_STAT_FLOWS_LEFT_OUT);
+		return 0;
+	}
+	set_event_address(e.source, j->flow.source, j->family);
+	set_event_address(e.destination, j->flow.destination, j->family);
+	/* The daemon looks now and then: it is not woken for this. */
+	if (bpf_ringbuf_output(&events, &e, sizeof(e), BPF_RB_NO_WAKEUP))
+		count_stat(BH_STAT_FLOWS_LOST);
+	return 0;
+}
+
+/* Reports a new flow if it is allowed and new flows are wanted. Returns the verdict. */
+static __always_inline int note_new(struct bpf_nf_ctx *ctx, const struct view *v, struct judged *j, int verdict)
+{
+	if (verdict == NF_ACCEPT && (ctx->skb->_nfct & CT_INFO_MASK) == CT_NEW && v->fixed->header.flow_interval_ns)
+		tell_new(ctx, j);
+	return verdict;
+}
+
 /* Reports a packet that is forbidden whatever policy says, with its own addresses instead of its flow's. */
 __noinline int tell_packet(struct bpf_nf_ctx *ctx, struct judged *j, __u32 cause)
 {

@@ -19,6 +19,7 @@
 /* enum ip_conntrack_info, in the low bits of sk_buff._nfct. */
 #define CT_INFO_MASK 7ul
 #define CT_RELATED 1
+#define CT_NEW 2
 #define CT_ESTABLISHED_REPLY 3
 #define CT_RELATED_REPLY 4
 
@@ -32,6 +33,8 @@
 
 /* In nf_conn.status: the destination was translated. */
 #define CT_DESTINATION_NAT (1ul << 5)
+/* In nf_conn.status: the first packet of the connection has left the node. */
+#define CT_CONFIRMED (1ul << 3)
 
 enum skb_ext_id {
 	SKB_EXT_BRIDGE_NF,

@@ -172,7 +172,7 @@ static __always_inline int judge_input(struct bpf_nf_ctx *ctx, __u32 family)
 		return NF_ACCEPT;
 	if (!(j.turned & TURNED_QUOTE) || !endpoint_of(j.source))
 		j.source = with_endpoint(j.source, j.from);
-	return judge_egress(&j);
+	return note_new(ctx, &v, &j, judge_egress(&j));
 }
 
 static __always_inline int judge_output(struct bpf_nf_ctx *ctx, __u32 family)

@@ -37,10 +37,10 @@ extension Agent where Plane: ~Copyable {
             limits: LimitStatus(
                 unprotected: pipeline.endpointsOverLimit.map(\.description),
                 deniedPrograms: pipeline.statistics.programsOverLimit),
-            followers: listeners.followers.count, bridges: bridgeStatus(), tunnels: tunnelStatus(),
+            followers: listeners.count, bridges: bridgeStatus(), tunnels: tunnelStatus(),
             cluster: clusterStatus(),
             attachments: attachmentStatus(), plugin: settings.pluginStatus?(), requests: requestStatus(),
-            problems: health().problems,
+            flows: flowStatus(), problems: health().problems,
             conditions: conditions())
     }
 
@@ -128,7 +128,7 @@ extension DatapathCountersAnswer {
             tunnel: counters.tunnel, sourceRouted: counters.sourceRouted, unrelatedErrors: counters.unrelatedErrors,
             malformed: counters.malformed, handOver: counters.handOver, audited: counters.audited,
             suppressedEvents: counters.suppressedEvents,
-            lostEvents: counters.lostEvents)
+            lostEvents: counters.lostEvents, flowsLeftOut: counters.flowsLeftOut, flowsLost: counters.flowsLost)
     }
 }
 

@@ -11,45 +11,170 @@ import RequestPolicy
 /// Clients that wait for the agent.
 struct Listeners {
     var followers: Set<EventFollower> = []
-    /// Fetches drop events while a client follows them.
+    var flowFollowers: Set<FlowFollower> = []
+    /// Fetches events while they are recorded or a client follows them.
     var pump: Task<Void, Never>?
     /// Calls that wait until the policy of a pod is in the kernel; each checks after the next step.
     var waiting: [CheckedContinuation<Void, Never>] = []
     /// Whether the daemon ends, so that no call may begin to wait.
     var isEnding = false
+
+    var isEmpty: Bool { followers.isEmpty && flowFollowers.isEmpty }
+    var count: Int { followers.count + flowFollowers.count }
 }
 
 extension Agent where Plane: ~Copyable {
-    /// How often drop events are fetched while a client follows them. Without followers they are not fetched, and the
-    /// agent sleeps.
+    /// How often events are fetched while a client follows them.
     private static var pumpInterval: Duration { .milliseconds(50) }
+    /// How often they are fetched only to be recorded: what the rate limits let through in that time has room in the
+    /// kernel's buffers.
+    private static var recordInterval: Duration { .seconds(1) }
     /// Events fetched at once; the rest waits for the next turn, so that a flood does not delay policy.
     private static var pumpLimit: Int { 4096 }
 
-    public func follow(_ kinds: Set<FlowRecord.Kind>) -> EventFollower {
-        if listeners.followers.isEmpty {
-            // Earlier drops are not news for the first follower.
-            while datapath.pollEvents(limit: Self.pumpLimit).count == Self.pumpLimit {}
-            setListening(true)
+    // MARK: Recording
+
+    private var isRecording: Bool { settings.flows.mode != .off }
+
+    /// Begins to record what the settings say. Call this once, after the datapath was opened.
+    func startRecording() {
+        guard isRecording else { return }
+        setListening(true)
+        if settings.flows.mode == .all {
+            do {
+                try datapath.setFlows(settings.flows.limit)
+                recording.reportsAllowed = true
+            } catch {
+                recording.problem = "\(error)"
+                logger.warning("allowed flows cannot be reported", metadata: ["error": "\(error)"])
+            }
         }
-        let follower = EventFollower(kinds)
+        startPump()
+    }
+
+    /// Fetches events from now on, as often as those who wait for them need.
+    private func startPump() {
+        listeners.pump?.cancel()
+        listeners.pump = Task { await self.pumpEvents() }
+    }
+
+    private func pumpEvents() async {
+        while !Task.isCancelled, isRecording || !listeners.isEmpty {
+            takeEvents()
+            tellMissing()
+            try? await Task.sleep(for: listeners.isEmpty ? Self.recordInterval : Self.pumpInterval)
+        }
+    }
+
+    private func takeEvents() {
+        for event in datapath.pollEvents(limit: Self.pumpLimit) {
+            proving.prover.note(recent: event.flow)
+            let drop = ExplainedDrop(event, policy: pipeline.compiled) {
+                pipeline.pod(owning: $0)
+            } principal: {
+                principal(of: $0)
+            }
+            keep(
+                FlowEntry(
+                    time: RFC3339.nanoseconds(monotonic: event.monotonicNanoseconds),
+                    content: .packet(drop, interface: inputs.network?.links[event.interfaceIndex]?.name)))
+        }
+    }
+
+    /// Records an entry, and offers it to those who want it.
+    private func keep(_ entry: FlowEntry) {
+        recording.ring.append(entry)
+        guard !listeners.isEmpty else { return }
+        let facts = entry.facts
+        for follower in listeners.flowFollowers where follower.filter.matches(facts) {
+            follower.offer(entry.line(node: settings.nodeName))
+        }
+        for follower in listeners.followers where follower.filter.matches(facts) {
+            if let record = entry.record { follower.offer(record) }
+        }
+    }
+
+    /// Tells those who follow flows once a second how many were not reported.
+    private func tellMissing() {
+        guard !listeners.flowFollowers.isEmpty, recording.lastCheck.duration(to: .now) >= .seconds(1) else { return }
+        recording.lastCheck = .now
+        let missing = missingFlows()
+        guard missing > recording.toldMissing else { return }
+        let line = FlowLine(
+            lostEvents: LostFlows(source: .kernel, count: missing - recording.toldMissing),
+            nodeName: settings.nodeName, time: RFC3339.now())
+        recording.toldMissing = missing
+        for follower in listeners.flowFollowers { follower.offer(line) }
+    }
+
+    private func missingFlows() -> UInt64 {
+        guard recording.reportsAllowed, let counters = try? datapath.counters() else { return recording.toldMissing }
+        return counters.flowsLeftOut &+ counters.flowsLost
+    }
+
+    /// What of flows is recorded, for the status.
+    func flowStatus() -> FlowStatus {
+        let counters = (try? datapath.counters()) ?? DatapathCounters()
+        return FlowStatus(
+            mode: settings.flows.mode.rawValue, problem: recording.problem, records: recording.ring.count,
+            limit: recording.ring.limit, overwritten: recording.ring.overwritten, leftOut: counters.flowsLeftOut,
+            lost: counters.flowsLost)
+    }
+
+    // MARK: Followers
+
+    public func followEvents(_ options: StreamOptions) -> EventFollower {
+        prepareToFollow()
+        let history = history(options).compactMap(\.record)
+        let follower = EventFollower(options.filter, history: history, follows: options.follows)
         listeners.followers.insert(follower)
-        guard !listeners.isEnding else {
-            follower.finish()
-            return follower
-        }
-        if listeners.pump == nil { listeners.pump = Task { await self.pumpEvents() } }
+        begin(follower)
         return follower
+    }
+
+    public func followFlows(_ options: StreamOptions) -> FlowFollower {
+        prepareToFollow()
+        if listeners.flowFollowers.isEmpty { recording.toldMissing = missingFlows() }
+        let history = history(options).map { $0.line(node: settings.nodeName) }
+        let follower = FlowFollower(options.filter, history: history, follows: options.follows)
+        listeners.flowFollowers.insert(follower)
+        begin(follower)
+        return follower
+    }
+
+    private func history(_ options: StreamOptions) -> [FlowEntry] {
+        guard options.hasHistory else { return [] }
+        return recording.ring.newest(options.last) { options.filter.matches($0.facts) }
+    }
+
+    /// Earlier events are not news: they are recorded before the follower is there.
+    private func prepareToFollow() {
+        if isRecording { takeEvents() }
+        guard listeners.isEmpty else { return }
+        if !isRecording { while datapath.pollEvents(limit: Self.pumpLimit).count == Self.pumpLimit {} }
+        // Also while they are recorded: the first packet that a follower could see never counts as a repetition.
+        setListening(true)
+    }
+
+    private func begin(_ follower: RecordFollower<some StreamRecord>) {
+        if listeners.isEnding { follower.finish() }
+        if listeners.count == 1, !listeners.isEnding { startPump() }
     }
 
     public func unfollow(_ follower: EventFollower) {
         follower.finish()
-        guard listeners.followers.remove(follower) != nil, listeners.followers.isEmpty else { return }
-        setListening(false)
+        if listeners.followers.remove(follower) != nil { endListening() }
     }
 
-    /// Without followers a dropped packet is only counted, so that the first one that a follower could see never counts
-    /// as a repetition.
+    public func unfollow(_ follower: FlowFollower) {
+        follower.finish()
+        if listeners.flowFollowers.remove(follower) != nil { endListening() }
+    }
+
+    private func endListening() {
+        if listeners.isEmpty, !isRecording { setListening(false) }
+    }
+
     private func setListening(_ isOn: Bool) {
         do {
             try datapath.setListening(isOn)
@@ -60,7 +185,7 @@ extension Agent where Plane: ~Copyable {
         }
     }
 
-    /// Sends all followers a notice that is not about a packet.
+    /// Sends all followers of events a notice that is not about a packet.
     func tellFollowers(_ notice: String) {
         let record = FlowRecord(kind: .notice, time: RFC3339.now(), notice: notice)
         for follower in listeners.followers { follower.offer(record) }
@@ -70,73 +195,43 @@ extension Agent where Plane: ~Copyable {
         listeners.isEnding = true
         tellFollowers("the daemon stops; policy stays in force, but drops are not reported until it is back")
         for follower in listeners.followers { follower.finish() }
+        for follower in listeners.flowFollowers { follower.finish() }
         endRequestFollowing()
         wakeAttaching()
     }
 
-    /// Reports a request that the node's proxy has denied, or that policy in audit would deny.
+    /// Records and reports a request that the node's proxy has denied, or that policy in audit would deny.
     func tell(_ denied: RequestCounts.Denied) {
-        guard !listeners.followers.isEmpty else { return }
-        let record = FlowRecord(
-            kind: .request, time: denied.time,
-            request: JudgedRequest(denied) { (try? IPAddress($0)).flatMap { pipeline.pod(owning: $0)?.description } })
-        for follower in listeners.followers { follower.offer(record) }
-    }
-
-    private func pumpEvents() async {
-        while !listeners.followers.isEmpty, !Task.isCancelled {
-            for event in datapath.pollEvents(limit: Self.pumpLimit) {
-                proving.prover.note(recent: event.flow)
-                let drop = ExplainedDrop(event, policy: pipeline.compiled) {
-                    pipeline.pod(owning: $0)
-                } principal: {
-                    principal(of: $0)
-                }
-                let record = FlowRecord(drop, interfaceName: inputs.network?.links[event.interfaceIndex]?.name)
-                for follower in listeners.followers { follower.offer(record) }
-            }
-            try? await Task.sleep(for: Self.pumpInterval)
+        guard isRecording || !listeners.isEmpty else { return }
+        let identity = denied.decider
+        let request = JudgedRequest(denied, by: identity) {
+            (try? IPAddress($0)).flatMap { pipeline.pod(owning: $0)?.description }
         }
-        listeners.pump = nil
+        keep(
+            FlowEntry(
+                time: RFC3339.nanoseconds(denied.time) ?? RFC3339.nowNanoseconds,
+                content: .request(request, by: identity?.policies ?? [])))
     }
 }
 
-extension FlowRecord {
-    init(_ drop: ExplainedDrop, interfaceName: String?) {
-        let event = drop.event
-        let flow = event.flow
-        let hasPorts = flow.ipProtocol.hasPorts && event.cause != .unparsable
-        let packet = DroppedPacket(
-            cause: .init(event.cause), direction: event.direction.rawValue,
-            source: EventEnd(
-                address: flow.source.description, port: hasPorts ? Int(event.sourcePort) : nil,
-                pod: drop.sourcePod?.description),
-            destination: EventEnd(
-                address: flow.destination.description, port: flow.destinationPort.map { Int($0) },
-                pod: drop.destinationPod?.description),
-            protocol: flow.ipProtocol.description, endpoint: drop.endpoint?.description,
-            rule: drop.identity.map { RuleAnswer($0) }, reason: drop.reason,
-            interface: event.interfaceIndex == 0
-                ? nil : InterfaceAnswer(index: Int(event.interfaceIndex), name: interfaceName ?? ""))
-        let time = RFC3339.text(monotonicNanoseconds: event.monotonicNanoseconds)
-        if event.cause == .audit {
-            self.init(kind: .audit, time: time, audit: packet)
-        } else {
-            self.init(kind: .drop, time: time, drop: packet)
+extension RequestCounts.Denied {
+    /// What decided; nil for a refused request.
+    fileprivate var decider: RuleIdentity? {
+        let reference = policy.map {
+            PolicyReference(
+                kind: PolicyReference.authorizationKind, namespace: $0.namespace, name: $0.name)
+        }
+        return reference.map { policy -> RuleIdentity in
+            rule.map { .rule(policy, .ingress, index: $0, name: nil) } ?? .isolation(.ingress, by: [policy])
         }
     }
 }
 
 extension JudgedRequest {
-    /// - Parameter pod: returns the pod with an address, if it is known.
-    fileprivate init(_ denied: RequestCounts.Denied, pod: (String) -> String?) {
-        let policy = denied.policy.map {
-            PolicyReference(
-                kind: PolicyReference.authorizationKind, namespace: $0.namespace, name: $0.name)
-        }
-        let identity = policy.map { policy -> RuleIdentity in
-            denied.rule.map { .rule(policy, .ingress, index: $0, name: nil) } ?? .isolation(.ingress, by: [policy])
-        }
+    /// - Parameters:
+    ///   - identity: what decided.
+    ///   - pod: returns the pod with an address, if it is known.
+    fileprivate init(_ denied: RequestCounts.Denied, by identity: RuleIdentity?, pod: (String) -> String?) {
         let decider = identity.map { RuleAnswer($0).description } ?? "authorization"
         let reason =
             switch denied.verdict {
@@ -152,22 +247,5 @@ extension JudgedRequest {
                 address: denied.destination, port: Int(denied.port), pod: denied.pod ?? pod(denied.destination)),
             method: denied.method, host: denied.host, path: denied.path, rule: identity.map { RuleAnswer($0) },
             reason: denied.reason.map { "\(reason): \($0)" } ?? reason)
-    }
-}
-
-extension DroppedPacket.Cause {
-    init(_ cause: DropEvent.Cause) {
-        switch cause {
-        case .rule: self = .rule
-        case .spoofed: self = .spoofed
-        case .unparsable: self = .unparsable
-        case .inconsistent: self = .inconsistent
-        case .audit: self = .audit
-        case .tunnel: self = .tunnel
-        case .sourceRouted: self = .sourceRouted
-        case .unrelatedError: self = .unrelatedError
-        case .malformed: self = .malformed
-        case .handOver: self = .handOver
-        }
     }
 }

@@ -51,13 +51,20 @@ extension Agent where Plane: ~Copyable {
                     ("hand_over", counters.handOver),
                 ]),
             .counter(
-                "bulkhead_events_lost_total", "Drop events lost because no client fetched them in time.",
+                "bulkhead_events_lost_total", "Drop events lost because they were not fetched in time.",
                 counters.lostEvents),
             .counter(
                 "bulkhead_events_suppressed_total",
                 "Drop events not reported: over the rate limit, or a repetition of the same flow.",
                 counters.suppressedEvents),
-            .gauge("bulkhead_event_followers", "Clients that follow events now.", status.followers),
+            .counter(
+                "bulkhead_flows_left_out_total", "Allowed flows not reported: over the rate limit.",
+                counters.flowsLeftOut),
+            .counter(
+                "bulkhead_flows_lost_total", "Allowed flows whose report was lost because it was not fetched in time.",
+                counters.flowsLost),
+            .gauge("bulkhead_flow_records", "Flows, drops and requests that the daemon keeps.", recording.ring.count),
+            .gauge("bulkhead_event_followers", "Clients that follow events or flows now.", status.followers),
         ]
     }
 

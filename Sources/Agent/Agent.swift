@@ -53,6 +53,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     var history = PolicyHistory()
     var journal = JournalNotes()
     var listeners = Listeners()
+    var recording: FlowRecording
     var requests = RequestServing()
     var proving: Proving
 
@@ -66,6 +67,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         self.datapath = datapath
         replacement = Replacement(remove: settings.removeOther)
         proving = Proving(percent: settings.selfProof)
+        recording = FlowRecording(settings.flows)
         pipeline = PolicyPipeline(nodeName: settings.nodeName, settings: settings.policy)
     }
 
@@ -100,6 +102,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         } catch {
             throw .datapath(error)
         }
+        startRecording()
         inputs.attachments.records = readAttachments()
         readLocalAddresses()
         let read = take(guardrails, from: .guardrails) + take(first, from: .manifests)

@@ -49,6 +49,8 @@ public struct AgentSettings: Sendable {
     public var journal: JournalWriter?
     /// The share of one processor, in percent, for the comparison of the kernel's answers with policy; 0: none.
     public var selfProof: Double
+    /// What is recorded of flows.
+    public var flows: FlowSettings
 
     public init(
         nodeName: String, manifestDirectory: String? = nil, guardrailDirectory: String? = nil,
@@ -61,7 +63,7 @@ public struct AgentSettings: Sendable {
         readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil,
         closesUnknownPorts: Bool = false, allowsPodTunnels: Bool = false,
         pluginStatus: (@Sendable () -> PluginStatus?)? = nil, requests: RequestSettings = RequestSettings(),
-        journal: JournalWriter? = nil, selfProof: Double = 0
+        journal: JournalWriter? = nil, selfProof: Double = 0, flows: FlowSettings = FlowSettings()
     ) {
         self.nodeName = nodeName
         self.manifestDirectory = manifestDirectory
@@ -83,5 +85,6 @@ public struct AgentSettings: Sendable {
         services = cluster.map { ServiceLookup($0.connection) }
         self.journal = journal
         self.selfProof = selfProof
+        self.flows = flows
     }
 }

@@ -11,6 +11,7 @@ public enum ControlPath: String, Sendable, CaseIterable {
     case explain = "/v1/explain"
     case history = "/v1/history"
     case events = "/v1/events"
+    case flows = "/v1/flows"
     case dump = "/v1/dump"
     case describe = "/v1/describe"
     case unused = "/v1/unused"
@@ -28,7 +29,7 @@ public enum ControlPath: String, Sendable, CaseIterable {
         switch self {
         case .status, .endpoints, .policies, .counters, .verdict, .explain, .events, .dump, .requestsFollow, .version:
             [.get]
-        case .describe, .unused, .history, .verify: [.get]
+        case .describe, .unused, .history, .verify, .flows: [.get]
         case .objects: [.put, .delete]
         case .resolved, .attachments: [.get, .put, .delete]
         case .collect, .resync, .requestCounts: [.post]
@@ -68,7 +69,10 @@ public enum ControlDefaults {
     public static let socketPathLimit = 107
     /// Records that wait for one follower of events; further ones are dropped and counted.
     public static let eventBacklog = 1024
-    /// Clients that may follow events at once.
+    /// Flows, drops and requests that the daemon keeps by default, and the most that it can be told to keep.
+    public static let flowRecords = 4096
+    public static let flowRecordLimit = 65536
+    /// Clients that may follow events or flows at once.
     public static let followers = 64
     /// Clients that may follow the requests' policy at once, on each socket.
     public static let requestFollowers = 8

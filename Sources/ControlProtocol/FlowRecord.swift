@@ -40,7 +40,7 @@ public struct FlowRecord: Codable, Sendable, Hashable {
 
 /// A packet that was dropped, or that policy in audit would have dropped.
 public struct DroppedPacket: Codable, Sendable, Hashable {
-    public enum Cause: String, Codable, Sendable {
+    public enum Cause: String, Codable, Sendable, CaseIterable {
         /// Policy: `rule` decided.
         case rule
         /// Source address not the pod's own.

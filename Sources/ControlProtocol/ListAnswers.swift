@@ -210,10 +210,13 @@ public struct DatapathCountersAnswer: Codable, Sendable, Hashable {
     public var suppressedEvents: UInt64
     /// Drop events lost on the way out of the kernel.
     public var lostEvents: UInt64
+    /// New flows that were allowed and not reported: over the rate limit; and whose report was lost on the way.
+    public var flowsLeftOut: UInt64
+    public var flowsLost: UInt64
     public init(
         spoofed: UInt64, unparsable: UInt64, inconsistent: UInt64, tunnel: UInt64, sourceRouted: UInt64,
         unrelatedErrors: UInt64, malformed: UInt64, handOver: UInt64 = 0, audited: UInt64, suppressedEvents: UInt64,
-        lostEvents: UInt64
+        lostEvents: UInt64, flowsLeftOut: UInt64 = 0, flowsLost: UInt64 = 0
     ) {
         self.spoofed = spoofed
         self.unparsable = unparsable
@@ -226,5 +229,7 @@ public struct DatapathCountersAnswer: Codable, Sendable, Hashable {
         self.audited = audited
         self.suppressedEvents = suppressedEvents
         self.lostEvents = lostEvents
+        self.flowsLeftOut = flowsLeftOut
+        self.flowsLost = flowsLost
     }
 }

@@ -39,13 +39,15 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
     public var plugin: PluginStatus?
     /// Nil if no flow's requests decide and no proxy follows.
     public var requests: RequestStatus?
+    /// What is recorded of flows.
+    public var flows: FlowStatus?
 
     public init(
         version: String, node: String, pid: Int, uptimeSeconds: Int, datapath: DatapathStatus,
         manifests: ManifestStatus, guardrails: ManifestStatus? = nil, policies: PolicyStatus, pushed: PushedStatus,
         tables: TableSizes, limits: LimitStatus, followers: Int, bridges: BridgeStatus? = nil,
         tunnels: TunnelStatus? = nil, cluster: ClusterStatus? = nil, attachments: AttachmentStatus? = nil,
-        plugin: PluginStatus? = nil, requests: RequestStatus? = nil, problems: [String] = [],
+        plugin: PluginStatus? = nil, requests: RequestStatus? = nil, flows: FlowStatus? = nil, problems: [String] = [],
         conditions: [StatusCondition] = []
     ) {
         self.version = version
@@ -74,6 +76,7 @@ public struct StatusAnswer: Codable, Sendable, Hashable {
         self.attachments = attachments
         self.plugin = plugin
         self.requests = requests
+        self.flows = flows
     }
 }
 

@@ -38,9 +38,12 @@ public protocol ControlBackend: Sendable {
     /// Compiled and programmed tables as text.
     func dump() async throws(ErrorAnswer) -> String
 
-    /// Starts to follow records of some kinds; ends with ``unfollow(_:)``.
-    func follow(_ kinds: Set<FlowRecord.Kind>) async -> EventFollower
+    /// Starts to follow drops, audits and requests; ends with ``unfollow(_:)-(EventFollower)``.
+    func followEvents(_ options: StreamOptions) async -> EventFollower
     func unfollow(_ follower: EventFollower) async
+    /// Starts to follow flows; ends with ``unfollow(_:)-(FlowFollower)``.
+    func followFlows(_ options: StreamOptions) async -> FlowFollower
+    func unfollow(_ follower: FlowFollower) async
 
     /// Starts to follow the requests' policy; ends with ``unfollow(_:)``.
     ///

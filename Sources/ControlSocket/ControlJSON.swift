@@ -28,9 +28,9 @@ package enum ControlJSON {
     }
 
     /// A batch of records, one per line, and a last one if some were lost.
-    static func lines(_ batch: Backlog<FlowRecord>.Batch) throws -> ByteBuffer {
+    static func lines<Record: StreamRecord>(_ batch: Backlog<Record>.Batch) throws -> ByteBuffer {
         var records = batch.elements
-        if batch.lost > 0 { records.append(FlowRecord(kind: .lost, time: RFC3339.now(), lost: batch.lost)) }
+        if batch.lost > 0 { records.append(.missing(batch.lost)) }
         var buffer = ByteBuffer()
         for record in records {
             buffer.writeBytes(try encode(record))

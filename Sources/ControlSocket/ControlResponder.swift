@@ -17,7 +17,7 @@ struct ControlResponder: Sendable {
     let gate: ConnectionGate
     let logger: Logger
     /// Connections that may follow events at once: others stay free for short calls, above all the plugin's.
-    private let followers = Budget(ControlDefaults.followers)
+    let followers = Budget(ControlDefaults.followers)
     /// Calls that read the journal at once: each holds all of it.
     let journalReaders = Budget(4)
     let requestFollowers = Budget(ControlDefaults.requestFollowers)
@@ -35,7 +35,7 @@ struct ControlResponder: Sendable {
         do throws(ErrorAnswer) {
             let (path, method) = try route(request)
             try await scope.peers.check(channel, method: method)
-            guard path != .events, path != .requestsFollow else {
+            guard path != .events, path != .flows, path != .requestsFollow else {
                 // The end of its body shows that the client leaves.
                 gate.received(channel)
                 return try await answer(path, method, request, [])
@@ -78,7 +78,8 @@ struct ControlResponder: Sendable {
         case .counters: try json(await backend.counters())
         case .verdict: try await verdict(try Query(request, repeated: "header"))
         case .explain: try await explain(try Query(request, repeated: "header"))
-        case .events: try follow(request, try Query(request).eventKinds())
+        case .events: try followEvents(request)
+        case .flows: try followFlows(request)
         case .requestsFollow: try followRequests(request)
         case .history: try await history(try Query(request))
         case .dump: text(try await backend.dump())
@@ -218,36 +219,5 @@ struct ControlResponder: Sendable {
             throw ErrorAnswer(.invalidBody, "'denied' has more than \(RequestCounts.deniedLimit) requests")
         }
         return counts
-    }
-
-    /// Streams events until the client leaves.
-    private func follow(_ request: Request, _ kinds: Set<FlowRecord.Kind>) throws(ErrorAnswer) -> Response {
-        guard let share = followers.take(1) else {
-            throw ErrorAnswer(
-                .busy, "\(ControlDefaults.followers) clients already follow events; end one of them first")
-        }
-        return Response(
-            status: .ok, headers: [.contentType: "application/x-ndjson"],
-            body: ResponseBody { [backend] writer in
-                defer { withExtendedLifetime(share) {} }
-                let follower = await backend.follow(kinds)
-                do {
-                    // Bytes at once, so that the client sees that the stream has begun.
-                    try await writer.write(ByteBuffer())
-                    try await request.body.consumeWithInboundCloseHandler { _ in
-                        try await follower.batches { batch in
-                            // A client that does not read holds one piece as text, not everything.
-                            for piece in batch.pieces(of: 64) { try await writer.write(ControlJSON.lines(piece)) }
-                        }
-                    } onInboundClosed: {
-                        follower.finish()
-                    }
-                    await backend.unfollow(follower)
-                    try await writer.finish(nil)
-                } catch {
-                    await backend.unfollow(follower)
-                    throw error
-                }
-            })
     }
 }

@@ -3,24 +3,32 @@ import ControlProtocol
 import FlowTelemetry
 import Synchronization
 
-/// One client that follows events. The agent offers records, the client's connection takes them; neither waits for the
+/// One client that follows records. The agent offers records, the client's connection takes them; neither waits for the
 /// other.
-public final class EventFollower: Sendable {
-    private let backlog: Mutex<Backlog<FlowRecord>>
+public final class RecordFollower<Record: StreamRecord>: Sendable {
+    /// The records that the client wants; notices always come.
+    public let filter: FlowFilter
+    private let history: [Record]
+    private let backlog: Mutex<Backlog<Record>>
     private let signal: AsyncStream<Void>.Continuation
     private let signals: AsyncStream<Void>
-    private let kinds: Set<FlowRecord.Kind>
 
-    /// - Parameter kinds: the kinds of records that the client wants; notices always come.
-    public init(_ kinds: Set<FlowRecord.Kind>, limit: Int = ControlDefaults.eventBacklog) {
-        self.kinds = kinds
+    /// - Parameters:
+    ///   - history: what comes first.
+    ///   - follows: whether anything comes after that.
+    public init(
+        _ filter: FlowFilter = FlowFilter(), history: [Record] = [], follows: Bool = true,
+        limit: Int = ControlDefaults.eventBacklog
+    ) {
+        self.filter = filter
+        self.history = history
         backlog = Mutex(Backlog(limit: limit))
         // One signal is enough: its receiver takes everything that waits.
         (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        if !follows { signal.finish() }
     }
 
-    package func offer(_ record: FlowRecord) {
-        guard record.kind == .notice || kinds.contains(record.kind) else { return }
+    package func offer(_ record: Record) {
         backlog.withLock { $0.append(record) }
         signal.yield()
     }
@@ -29,20 +37,26 @@ public final class EventFollower: Sendable {
     package func finish() { signal.finish() }
 
     /// Passes batches to `receive` until the task is canceled, the agent stops, or `receive` throws.
-    public func batches(_ receive: (Backlog<FlowRecord>.Batch) async throws -> Void) async throws {
+    public func batches(_ receive: (Backlog<Record>.Batch) async throws -> Void) async throws {
+        if !history.isEmpty { try await receive(Backlog<Record>.Batch(elements: history)) }
         for await _ in signals { try await send(receive) }
         // The last records before the end.
         try Task.checkCancellation()
         try await send(receive)
     }
 
-    private func send(_ receive: (Backlog<FlowRecord>.Batch) async throws -> Void) async throws {
+    private func send(_ receive: (Backlog<Record>.Batch) async throws -> Void) async throws {
         let batch = backlog.withLock { $0.take() }
         if !batch.elements.isEmpty || batch.lost > 0 { try await receive(batch) }
     }
 }
 
-extension EventFollower: Hashable {
-    public static func == (a: EventFollower, b: EventFollower) -> Bool { a === b }
+extension RecordFollower: Hashable {
+    public static func == (a: RecordFollower, b: RecordFollower) -> Bool { a === b }
     public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }
+
+/// A client of `GET /v1/events`.
+public typealias EventFollower = RecordFollower<FlowRecord>
+/// A client of `GET /v1/flows`.
+public typealias FlowFollower = RecordFollower<FlowLine>

@@ -27,6 +27,9 @@ struct Query {
 
     var isEmpty: Bool { values.isEmpty }
 
+    /// All of them by name, except the list.
+    var parameters: [String: String] { values }
+
     func allow(only names: Set<String>) throws(ErrorAnswer) {
         for name in values.keys.sorted() where !names.contains(name) {
             let known = names.sorted().joined(separator: ", ")
@@ -67,18 +70,6 @@ extension Query {
         default: throw ErrorAnswer(.badRequest, "'dryRun' must be 1 or 0")
         }
     }
-
-    /// The parameter `kind`: drops, audits, requests, or all of them if it is left out.
-    func eventKinds() throws(ErrorAnswer) -> Set<FlowRecord.Kind> {
-        try allow(only: ["kind"])
-        guard let text = optional("kind") else { return Self.told }
-        guard let kind = FlowRecord.Kind(rawValue: text), Self.told.contains(kind) else {
-            throw ErrorAnswer(.badRequest, "'kind' must be drop, audit or request")
-        }
-        return [kind]
-    }
-
-    private static let told: Set<FlowRecord.Kind> = [.drop, .audit, .request]
 }
 
 extension FlowQuestion {

@@ -93,6 +93,10 @@ public struct DatapathCounters: Sendable, Hashable {
     public var handOver: UInt64 = 0
     /// Not dropped: packets (nftables: flows) that a rule in audit would deny.
     public var audited: UInt64 = 0
+    /// New flows that were allowed and not reported: over the rate limit (``FlowLimit``).
+    public var flowsLeftOut: UInt64 = 0
+    /// New flows that were allowed and whose report was lost on its way to this process.
+    public var flowsLost: UInt64 = 0
     public init() {}
 }
 
@@ -142,7 +146,7 @@ public struct RepairReport: Sendable, Hashable {
     }
 }
 
-/// A dropped packet, as the kernel reported it.
+/// A dropped packet, one that a rule in audit would drop, or the first of an allowed flow, as the kernel reported it.
 public struct DropEvent: Sendable, Hashable {
     public enum Cause: UInt8, Sendable {
         case rule = 1
@@ -161,6 +165,8 @@ public struct DropEvent: Sendable, Hashable {
         case malformed = 9
         /// The rule (``rule``) leaves the flow to the node's proxy, and the packet is not on its way to or from it.
         case handOver = 10
+        /// Not dropped: the first packet of a flow, allowed in both directions. ``rule`` says nothing.
+        case new = 11
     }
     public var cause: Cause
     public var direction: Direction
@@ -233,7 +239,11 @@ public protocol Datapath: ~Copyable {
     /// Whether a client wants drop events. At first there is none: then no event is kept, and none counts as not sent.
     mutating func setListening(_ isOn: Bool) throws(DatapathError)
 
-    /// Drop events since the last call, at most `limit`; does not wait.
+    /// Sets whether the first packet of each allowed flow is reported (``DropEvent/Cause/new``), and how many of them at
+    /// most; nil, as at first: none, at no cost.
+    mutating func setFlows(_ limit: FlowLimit?) throws(DatapathError)
+
+    /// Drop events, and new flows, since the last call, at most `limit`; does not wait.
     mutating func pollEvents(limit: Int) -> [DropEvent]
 
     /// What the kernel would do with packets that nothing sends, by what is programmed there now: the programs in force
@@ -270,5 +280,6 @@ extension Datapath where Self: ~Copyable {
     public mutating func repair() -> RepairReport { RepairReport() }
     public mutating func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError) {}
     public mutating func setListening(_ isOn: Bool) throws(DatapathError) {}
+    public mutating func setFlows(_ limit: FlowLimit?) throws(DatapathError) {}
     public mutating func setSteeringMarks(_ marks: SteeringMarks) throws(DatapathError) {}
 }

@@ -37,6 +37,8 @@ extension EBPFDatapath {
         counters.unrelatedErrors = try total(BH_STAT_UNRELATED_ERROR)
         counters.malformed = try total(BH_STAT_MALFORMED)
         counters.handOver = try total(BH_STAT_HAND_OVER)
+        counters.flowsLeftOut = try total(BH_STAT_FLOWS_LEFT_OUT)
+        counters.flowsLost = try total(BH_STAT_FLOWS_LOST)
         return counters
     }
 

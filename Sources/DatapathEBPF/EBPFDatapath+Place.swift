@@ -38,6 +38,10 @@ extension EBPFDatapath {
         try opened().setListening(isOn)
     }
 
+    public mutating func setFlows(_ limit: FlowLimit?) throws(DatapathError) {
+        try opened().setFlows(limit)
+    }
+
     /// Attaches at the hooks where there is something to judge now, and nowhere else.
     private func setHooks(of generation: Generation) throws(DatapathError) {
         guard Set(generation.wantedHooks) != generation.linkedHooks else { return }

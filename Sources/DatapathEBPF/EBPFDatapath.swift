@@ -75,6 +75,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
         }
         generation.writeSettings(options)
         generation.setListening(false)
+        generation.setFlows(nil)
         generation.complete()
         try attach(generation)
         try generation.pin()

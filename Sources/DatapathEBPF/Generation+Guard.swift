@@ -21,7 +21,22 @@ extension Generation {
 
     var isListenedTo: Bool { memory.load(Self.headerWord(\.is_listened)) != 0 }
 
-    func setListening(_ isOn: Bool) { memory.update(Self.headerWord(\.is_listened), isOn ? 1 : 0) }
+    /// Another number than before each time, so that no flow counts as reported to those who did not listen then.
+    func setListening(_ isOn: Bool) {
+        let last = memory.load(Self.headerWord(\.is_listened))
+        memory.update(Self.headerWord(\.is_listened), isOn ? max(last &+ 1, 1) : 0)
+    }
+
+    /// The words that say how many new flows are reported: the time between two, and how far they may be ahead of it.
+    private static let flowWords = [headerWord(\.flow_interval_ns), headerWord(\.flow_window_ns)]
+
+    func setFlows(_ limit: FlowLimit?) {
+        let interval = limit.map { max(1_000_000_000 / $0.perSecond, 1) } ?? 0
+        let window = UInt64(interval) * UInt64(max(limit?.burst ?? 1, 1) - 1)
+        // The window first: what reads the new interval reads the new window.
+        memory.update(Self.flowWords[1], UInt32(min(window, 1 << 31)))
+        memory.update(Self.flowWords[0], interval)
+    }
 
     // MARK: The node's proxy
 
@@ -146,6 +161,6 @@ extension Generation {
         let words = UInt32(BH_TUNNEL_PORTS) / 2 + UInt32(BH_TUNNEL_PROTOCOLS) / 4
         for word in first..<first + words { memory.update(word, old.memory.load(word)) }
         steeringMarks = old.steeringMarks
-        setListening(old.isListenedTo)
+        for word in [Self.headerWord(\.is_listened)] + Self.flowWords { memory.update(word, old.memory.load(word)) }
     }
 }

@@ -172,6 +172,9 @@ extension TableChain.Hook {
     private static let before: Int32 = -7
 
     static let forward = TableChain.Hook("forward", number: NF_INET_FORWARD.rawValue, priority: before)
+    /// After what judges, and before the filters of others.
+    static let forwardEnd = TableChain.Hook("forward", number: NF_INET_FORWARD.rawValue, priority: before + 1)
+    static let inputEnd = TableChain.Hook("input", number: NF_INET_LOCAL_IN.rawValue, priority: before + 1)
     static let input = TableChain.Hook("input", number: NF_INET_LOCAL_IN.rawValue, priority: before)
     static let output = TableChain.Hook("output", number: NF_INET_LOCAL_OUT.rawValue, priority: before)
 }

@@ -12,13 +12,15 @@ final class DropListener {
     /// Lost messages.
     private(set) var lost: UInt64 = 0
 
-    init(group: UInt16) throws(DatapathError) {
+    /// - Parameter isBatched: several packets come together, at the latest after a moment: they take less of the socket's
+    ///   room.
+    init(group: UInt16, isBatched: Bool = false) throws(DatapathError) {
         socket = try NetfilterSocket()
         let type = UInt16(NFNL_SUBSYS_ULOG) << 8 | UInt16(NFULNL_MSG_CONFIG.rawValue)
         do {
             _ = try socket.ask(
                 type, family: UInt8(AF_UNSPEC), resource: group, isDump: false, "listen to nflog group \(group)",
-                request: Self.configure, parse: { _, _ in () })
+                request: { Self.configure($0, isBatched) }, parse: { _, _ in () })
         } catch .system(_, EPERM, _) {
             // The kernel's answer if another process has the group; without the right to listen, there would be no
             // socket.
@@ -32,14 +34,19 @@ final class DropListener {
         }
     }
 
-    private static func configure(_ header: UnsafeMutablePointer<nlmsghdr>) {
+    /// Packets in one message at most, and hundredths of a second that the first of them waits.
+    private static let batch: (packets: UInt32, timeout: UInt32) = (16, 10)
+
+    private static func configure(_ header: UnsafeMutablePointer<nlmsghdr>, _ isBatched: Bool) {
         var bind = nfulnl_msg_config_cmd(command: UInt8(NFULNL_CFG_CMD_BIND.rawValue))
         mnl_attr_put(header, UInt16(NFULA_CFG_CMD.rawValue), MemoryLayout.size(ofValue: bind), &bind)
         var mode = nfulnl_msg_config_mode(
             copy_range: UInt32(LoggedPacket.byteLimit).bigEndian, copy_mode: UInt8(NFULNL_COPY_PACKET), _pad: 0)
         mnl_attr_put(header, UInt16(NFULA_CFG_MODE.rawValue), MemoryLayout.size(ofValue: mode), &mode)
-        // The kernel reports each packet at once: the rule's limit keeps them few.
-        mnl_attr_put_u32(header, UInt16(NFULA_CFG_QTHRESH.rawValue), UInt32(1).bigEndian)
+        // Without batches, the kernel reports each packet at once: the rule's limit keeps them few.
+        let threshold = isBatched ? batch.packets : 1
+        mnl_attr_put_u32(header, UInt16(NFULA_CFG_QTHRESH.rawValue), threshold.bigEndian)
+        if isBatched { mnl_attr_put_u32(header, UInt16(NFULA_CFG_TIMEOUT.rawValue), batch.timeout.bigEndian) }
         mnl_attr_put_u16(header, UInt16(NFULA_CFG_FLAGS.rawValue), UInt16(NFULNL_CFG_F_SEQ).bigEndian)
     }
 

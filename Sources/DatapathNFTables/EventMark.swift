@@ -22,6 +22,7 @@ package struct EventMark: Hashable, Sendable {
         (.rule, "rule"), (.spoofed, "spoofed"), (.unparsable, "unparsable"), (.inconsistent, "inconsistent"),
         (.audit, "audit"), (.tunnel, "tunnel"), (.sourceRouted, "source-routed"),
         (.unrelatedError, "unrelated-error"), (.malformed, "malformed"), (.handOver, "hand-over"),
+        (.new, "new"),
     ]
 
     /// NF_LOG_PREFIXLEN minus the terminating zero and the space that `nft` users expect at the end.

@@ -26,6 +26,8 @@ extension NFTablesDatapath {
         counters.unrelatedErrors = packets[TableName.unrelatedErrors] ?? 0
         counters.audited = packets[TableName.audited] ?? 0
         counters.handOver = packets[TableName.handOver] ?? 0
+        counters.flowsLeftOut = packets[TableName.flowsLeftOut] ?? 0
+        counters.flowsLost = flowEvents?.lost ?? 0
         let reported = (packets[TableName.dropped] ?? 0) + counters.audited
         let sent = packets[TableName.eventsSent] ?? 0
         // Both count at different moments of a packet, and are read one after the other.

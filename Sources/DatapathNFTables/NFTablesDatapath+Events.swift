@@ -6,11 +6,14 @@ import PolicyModel
 
 extension NFTablesDatapath {
     public mutating func pollEvents(limit: Int) -> [DropEvent] {
-        guard let events else { return [] }
+        var packets = events?.take(limit) ?? []
+        packets += flowEvents?.take(limit - packets.count) ?? []
+        guard !packets.isEmpty else { return [] }
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
         let now = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-        return events.take(limit).map { packet in
+        return packets.map { packet in
+            if packet.mark.cause == .new { return newFlow(packet, now) }
             let own = packet.mark.direction == .egress ? packet.flow.source : packet.flow.destination
             // Not by the addresses of a forged packet.
             let endpoint =
@@ -22,5 +25,14 @@ extension NFTablesDatapath {
                 sourcePort: packet.sourcePort, endpoint: endpoint ?? .none,
                 rule: packet.mark.rule, interfaceIndex: packet.interfaceIndex, monotonicNanoseconds: now)
         }
+    }
+
+    /// The mark of a new flow says nothing about its ends.
+    private func newFlow(_ packet: LoggedPacket, _ now: UInt64) -> DropEvent {
+        let from = tables.endpoint(owning: packet.flow.source)
+        return DropEvent(
+            cause: .new, direction: from == nil ? .ingress : .egress, flow: packet.flow,
+            sourcePort: packet.sourcePort, endpoint: from ?? tables.endpoint(owning: packet.flow.destination) ?? .none,
+            rule: .noPolicy, interfaceIndex: packet.interfaceIndex, monotonicNanoseconds: now)
     }
 }

@@ -31,11 +31,13 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
     var tables: PolicyTables
     var socket: NetfilterSocket?
     var events: DropListener?
+    /// Listens to new flows, while they are reported.
+    var flowEvents: DropListener?
     /// Places by address from an earlier run, until their endpoints are known.
     private var adoptedPlaces: [IPAddress: EndpointPlace] = [:]
     var revoked = RevokedConnections()
     /// Whether the kernel is known to hold the content of ``tables``, unless others changed it.
-    private var isInStep = false
+    private(set) var isInStep = false
     /// The ruleset's generation after this datapath's last transaction; nil once another transaction came between.
     private var generation: UInt32?
     /// Whether flows that policy no longer allows may still be established.
@@ -70,7 +72,7 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         isInStep = false
         tables = PolicyTables(
             policy, places: knownPlaces(policy), tunnels: tables.tunnels, marks: tables.marks, revoked: tables.revoked,
-            options: TableOptions(settings))
+            flows: tables.flows, options: TableOptions(settings))
         let socket = try opened()
         var report = ProgramReport()
         // The next comparison finds changes by others from here on.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Datapath
 import Netfilter
 import NetworkTypes
 import PolicyModel
@@ -14,14 +15,21 @@ struct OwnNodeTable {
     let base: BaseTable
     /// Whether policy decides; otherwise only tunnel packets and senders are checked.
     let isJudging: Bool
+    /// How many new flows are reported; nil: none.
+    let flows: FlowLimit?
 
     /// All possible chains.
-    static let chainNames = [
-        TableName.input, TableName.output, TableName.fromPodsToNode, TableName.fromUnboundToNode, TableName.toNode,
-    ]
+    static let chainNames =
+        [
+            TableName.input, TableName.output, TableName.fromPodsToNode, TableName.fromUnboundToNode, TableName.toNode,
+        ] + FlowTable.ownNodeChainNames
     static let setNames = AddressFamily.allCases.map { TableName.group($0) }
 
-    var chains: [TableChain] { isJudging ? [input, fromPods, fromUnbound, toNode, output] : [guardingInput] }
+    var chains: [TableChain] {
+        guard isJudging else { return [guardingInput] }
+        let reports = flows.map { FlowTable(base: base, limit: $0).ownNodeChains } ?? []
+        return [input, fromPods, fromUnbound, toNode, output] + reports
+    }
 
     var sets: [TableSet] { isJudging ? groups : [] }
 

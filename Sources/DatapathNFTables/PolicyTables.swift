@@ -31,6 +31,8 @@ package struct PolicyTables: Sendable {
     var endpoints: [EndpointID: EndpointTables] = [:]
     package internal(set) var places: [EndpointID: EndpointPlace] = [:]
     package private(set) var tunnels = TunnelGuard()
+    /// How many new flows are reported; nil: none.
+    package internal(set) var flows: FlowLimit?
     /// Connections whose packets are dropped.
     package internal(set) var revoked: Set<Connection.Key> = []
     /// Own addresses of the node, from which nothing is forwarded.
@@ -52,9 +54,10 @@ package struct PolicyTables: Sendable {
     package init(
         _ policy: borrowing CompiledPolicy, places: [EndpointID: EndpointPlace] = [:],
         tunnels: TunnelGuard = TunnelGuard(), marks: SteeringMarks = .none,
-        revoked: Set<Connection.Key> = [], options: TableOptions = TableOptions()
+        revoked: Set<Connection.Key> = [], flows: FlowLimit? = nil, options: TableOptions = TableOptions()
     ) {
         self.init(options: options)
+        _ = set(flows: flows)
         _ = set(marks: marks)
         self.places = places
         _ = set(tunnels: tunnels)
@@ -101,8 +104,8 @@ package struct PolicyTables: Sendable {
     private var isJudgingOwnNode = false
 
     /// Updates the chains for packets to the pods' own node.
-    private mutating func updateOwnNodeTable(_ step: inout Transaction) {
-        let own = OwnNodeTable(base: BaseTable(options: options), isJudging: isJudgingOwnNode)
+    mutating func updateOwnNodeTable(_ step: inout Transaction) {
+        let own = OwnNodeTable(base: BaseTable(options: options), isJudging: isJudgingOwnNode, flows: flows)
         let isNeeded = isJudgingOwnNode || !tunnels.isEmpty
         let (sets, chains) = isNeeded ? (own.sets, own.chains) : ([], [])
         for set in sets where contents.sets[set.shape.name] == nil { add(set, &step) }

@@ -47,6 +47,13 @@ package enum TableName {
     package static let unrelatedErrors = "packets-unrelated-errors"
     package static let audited = "packets-audited"
     package static let handOver = "packets-hand-over"
+    package static let flows = "flows"
+    package static let newFlows = "new-flows"
+    package static let allowedFlows = "allowed-flows"
+    package static let flowsToNode = "flows-to-node"
+    package static let newFlowsToNode = "new-flows-to-node"
+    package static let flowsSent = "flows-sent"
+    package static let flowsLeftOut = "flows-left-out"
     package static let establishedFlows = "established-flows"
     package static let foreignSources = "foreign-sources"
 

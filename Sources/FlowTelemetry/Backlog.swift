@@ -7,6 +7,11 @@ public struct Backlog<Element: Sendable>: Sendable {
         public var elements: [Element]
         public var lost: UInt64
 
+        public init(elements: [Element], lost: UInt64 = 0) {
+            self.elements = elements
+            self.lost = lost
+        }
+
         /// The same in pieces of at most `size` elements, in order; the last piece has the number of lost elements.
         public func pieces(of size: Int) -> [Batch] {
             let starts = stride(from: 0, to: max(elements.count, 1), by: size)

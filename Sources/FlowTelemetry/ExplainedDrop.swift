@@ -5,7 +5,7 @@ import Explanations
 import NetworkTypes
 import PolicyModel
 
-/// A drop event with names and a reason, by the policy in force at this moment.
+/// A drop event, or a new flow, with names and a reason, by the policy in force at this moment.
 public struct ExplainedDrop: Sendable, Hashable {
     public var event: DropEvent
     /// The pod whose policy decided; nil if it is already gone.
@@ -16,6 +16,9 @@ public struct ExplainedDrop: Sendable, Hashable {
     public var reason: String
     public var sourcePod: EndpointName?
     public var destinationPod: EndpointName?
+    /// What allowed a new flow on each side; nil for a side that this node does not judge.
+    public var egress: RuleIdentity?
+    public var ingress: RuleIdentity?
 
     /// - Parameters:
     ///   - pod: returns the pod with an address, if it is known.
@@ -30,7 +33,33 @@ public struct ExplainedDrop: Sendable, Hashable {
         endpoint = policy.endpoints[event.endpoint]?.name
         identity = [.rule, .audit, .handOver].contains(event.cause) ? policy.rules[event.rule]?.identity : nil
         reason = ""
-        reason = Self.reason(for: event, identity: identity, policy: policy, principal)
+        if event.cause == .new {
+            explainNew(policy)
+        } else {
+            reason = Self.reason(for: event, identity: identity, policy: policy, principal)
+        }
+    }
+
+    /// The event of a new flow names no rule: the policy in force has it.
+    private mutating func explainNew(_ policy: borrowing CompiledPolicy) {
+        let destination = policy.addresses.entry(of: event.flow.destination)
+        let isOwnNode = (1..<AddressClassID.ownNodeLimit).contains(destination.addressClass.rawValue)
+        let decision = policy.evaluate(event.flow, throughService: true)
+        let sides =
+            isOwnNode
+            ? [policy.evaluate(event.flow, toOwnNodeFrom: event.endpoint)] : [decision.egress, decision.ingress]
+        let known = sides.compactMap(\.self)
+        guard !known.contains(where: { $0.verdict == .deny }) else {
+            reason = "allowed by a policy that has changed since"
+            return
+        }
+        egress = sides.first??.identity
+        ingress = sides.count > 1 ? sides[1]?.identity : nil
+        var names: [String] = []
+        for side in known where side.why != .notSelected && !names.contains(side.identity.name) {
+            names.append(side.identity.name)
+        }
+        reason = names.isEmpty ? "allowed: no policy applies" : "allowed by \(names.joined(separator: " and "))"
     }
 
     private static func reason(
@@ -51,7 +80,7 @@ public struct ExplainedDrop: Sendable, Hashable {
         case .handOver:
             let rule = identity.map { "authorization \($0.name)" } ?? "an authorization rule, gone now,"
             return "denied: \(rule) needs the request proxy"
-        case .rule: break
+        case .rule, .new: break
         }
         // A packet to the pod itself was dropped on its way through a Service; a packet to an address without a pod was
         // one to a group or to the own node.

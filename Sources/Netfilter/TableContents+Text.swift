@@ -172,6 +172,7 @@ extension Term: CustomStringConvertible {
         case .replyDirection: "ct direction reply"
         case .originalDirection: "ct direction original"
         case .destinationNAT(let isDone): isDone ? "ct status dnat" : "ct status ! dnat"
+        case .unconfirmed: "ct status ! confirmed"
         case .toOwnNode: "oif 0"
         case .portMark(let isThere): "meta mark & \(PortMark.mask) \(isThere ? "==" : "!=") \(PortMark.base)"
         case .headerWords(let count): "ip hdrlength > \(count)"

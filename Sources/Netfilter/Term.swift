@@ -29,6 +29,8 @@ package enum Term: Hashable, Sendable {
     case originalDirection
     /// Whether the packet's connection had its destination translated.
     case destinationNAT(Bool)
+    /// No packet of the packet's connection has left the node yet.
+    case unconfirmed
     /// The packet is for the node itself: the kernel has no output interface for it.
     case toOwnNode
     /// Whether the packet has a ``PortMark``.

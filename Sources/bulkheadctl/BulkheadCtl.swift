@@ -21,8 +21,8 @@ struct BulkheadCtl: AsyncParsableCommand {
         version: BuildVersion.text,
         subcommands: [
             StatusCommand.self, EndpointsCommand.self, PoliciesCommand.self, CountersCommand.self,
-            VerdictCommand.self, ExplainCommand.self, HistoryCommand.self, EventsCommand.self, DescribeCommand.self,
-            UnusedCommand.self, TopCommand.self, ApplyCommand.self, DeleteCommand.self, ResolvedCommand.self,
+            VerdictCommand.self, ExplainCommand.self, HistoryCommand.self, EventsCommand.self, FlowsCommand.self,
+            DescribeCommand.self, UnusedCommand.self, TopCommand.self, ApplyCommand.self, DeleteCommand.self, ResolvedCommand.self,
             ResyncCommand.self, DumpCommand.self, DiagsCommand.self, VersionCommand.self,
             UninstallCommand.self, CheckCommand.self, CompletionsCommand.self,
         ])

@@ -55,6 +55,8 @@ struct CountersCommand: AsyncParsableCommand {
         others.add("passed, but a policy in audit would deny it", "\(datapath.audited)")
         others.add("events suppressed (same flow, rate limit)", "\(datapath.suppressedEvents)")
         others.add("events lost", "\(datapath.lostEvents)")
+        others.add("allowed flows not recorded (rate limit)", "\(datapath.flowsLeftOut)")
+        others.add("allowed flows lost before they were recorded", "\(datapath.flowsLost)")
         return others.text
     }
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import ControlProtocol
-import NIOCore
 
 struct EventsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "events",
         abstract: "Shows dropped packets, denied requests, and what a policy in audit would deny, with the reason.",
         discussion: """
-            Streams events as they happen, starting now: one line for the first packet of each flow. '-o json' prints \
-            JSON lines. The exit code is 1 if the daemon ends the stream before --count records.
+            Streams events as they happen, starting now: one line for the first packet of each flow. --since and --last \
+            show recorded ones instead, and with -f first. '-o json' prints JSON lines. The exit code is 1 if the daemon \
+            ends the stream before --count records.
             """)
 
     @OptionGroup var socket: SocketOptions
@@ -22,6 +22,11 @@ struct EventsCommand: AsyncParsableCommand {
 
     @Option(help: "Only one kind: drop (dropped packets), audit (packets that passed and would be denied), or request.")
     var kind: EventKind?
+
+    @Flag(help: "Instead of recorded events: who wanted whom, on which port, how often, and what decided.")
+    var summary = false
+
+    @OptionGroup(title: "Filters") var filter: FlowFilterOptions
 
     @Option(name: [.customShort("o"), .long], help: "text or json.")
     var output: EventFormat = .text
@@ -39,27 +44,26 @@ struct EventsCommand: AsyncParsableCommand {
 
     func validate() throws {
         if let count, count < 1 { throw ValidationError("--count must be at least 1") }
+        if summary, follow { throw ValidationError("--summary and --follow exclude each other") }
     }
 
+    /// Whether what happens from now on is wanted.
+    private var wantsNews: Bool { follow || !filter.asksForRecords && !summary }
+
     func run() async throws {
-        var lines = LineSplitter()
-        var left = count ?? (follow ? Int.max : 1)
-        if output == .text { Terminal.complain(banner) }
-        do {
-            try await socket.client.send(.get, .events, query: kind.map { [("kind", $0.rawValue)] } ?? []) { bytes in
-                for line in lines.take(bytes.readableBytesView) where left > 0 {
-                    if try show(line) { left -= 1 }
-                }
-                if left == 0 { throw Enough() }
-            }
-        } catch is Enough {
-            return
-        } catch let error where error is CommandFailure || error is Refusal {
-            throw error
-        } catch {
-            throw CommandFailure("the connection to the daemon was lost: \(error); start 'events' again when it runs")
+        var left = count ?? (wantsNews && !follow ? 1 : Int.max)
+        if output == .text, wantsNews { Terminal.complain(banner) }
+        var query = filter.parameters + (kind.map { [("kind", $0.rawValue)] } ?? [])
+        if !wantsNews { query.append(("follow", "false")) }
+        if summary, !filter.asksForRecords { query.append(("last", "\(ControlDefaults.flowRecordLimit)")) }
+        var sums = FlowSummary()
+        try await FlowStream(client: socket.client, path: .events, query: query, follows: wantsNews).read { line in
+            let record = try JSON.decode(FlowRecord.self, from: line)
+            if summary { sums.add(record) } else { show(record, line) }
+            if record.kind != .notice { left -= 1 }
+            return left > 0
         }
-        throw CommandFailure("the daemon stopped and ended the stream; start 'events' again when it runs")
+        if summary { try sums.print(asJSON: output == .json) }
     }
 
     private var banner: String {
@@ -73,14 +77,11 @@ struct EventsCommand: AsyncParsableCommand {
         return "Watching \(what) on this node, starting now. Press Ctrl-C to stop."
     }
 
-    /// Whether the record counts: notices do not.
-    private func show(_ line: [UInt8]) throws -> Bool {
-        let record = try JSON.decode(FlowRecord.self, from: line)
+    private func show(_ record: FlowRecord, _ line: [UInt8]) {
         switch output {
         case .json: Terminal.writeJSON(line + [UInt8(ascii: "\n")])
         case .text: Terminal.write(Self.text(record) + "\n")
         }
-        return record.kind != .notice
     }
 
     static func text(_ record: FlowRecord) -> String {
@@ -108,8 +109,6 @@ struct EventsCommand: AsyncParsableCommand {
         let url = "\(request.method) \(request.host)\(request.path)"
         return "\(record.time)  \(kind)  \(request.source) -> \(request.destination)  \(url)  \(request.reason)"
     }
-
-    private struct Enough: Error {}
 }
 
 /// Reassembles the lines of a stream.

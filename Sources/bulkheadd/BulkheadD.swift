@@ -167,6 +167,8 @@ struct BulkheadD: ParsableCommand {
     @OptionGroup(title: "Authorization") var mesh: MeshOptions
     @OptionGroup(title: "Authorization of HTTP requests") var requests: RequestOptions
 
+    @OptionGroup(title: "Flows") var recording: FlowOptions
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: LogLevel = .info
 

@@ -91,7 +91,8 @@ struct DatapathChoice {
             readNetwork: { () throws(NodeNetworkError) in try NetworkFollower.snapshot() },
             closesUnknownPorts: command.unknownPorts == .deny, allowsPodTunnels: command.allowPodTunnels,
             pluginStatus: { [plugin] in plugin?.status }, requests: command.requests.settings,
-            journal: journal, selfProof: command.once ? 0 : command.selfProof)
+            journal: journal, selfProof: command.once ? 0 : command.selfProof,
+            flows: command.recording.settings)
     }
 
     private func started<Plane: Datapath & ~Copyable>(

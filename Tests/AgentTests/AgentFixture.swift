@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Agent
 import ControlProtocol
+import ControlSocket
+import Datapath
 import Glibc
 import JournalFiles
 import KubernetesClient
@@ -25,7 +27,7 @@ struct AgentFixture {
         removeOther: (@Sendable () throws -> [String])? = nil, cluster: ClusterFollower? = nil,
         readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil, logger: Logger? = nil,
         withDirectories: Bool = true, services: (any ServiceSource)? = nil, journal: JournalWriter? = nil,
-        selfProof: Double = 0
+        selfProof: Double = 0, flows: FlowSettings = FlowSettings()
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
@@ -36,7 +38,7 @@ struct AgentFixture {
             interfaceGrace: interfaceGrace, removeOther: removeOther,
             pushedFile: PushedFile(path: directory.path + "/pushed.json"),
             cluster: cluster, attachmentFile: AttachmentFile(path: directory.path + "/attachments.json"),
-            readNetwork: readNetwork, journal: journal, selfProof: selfProof)
+            readNetwork: readNetwork, journal: journal, selfProof: selfProof, flows: flows)
         if let services { settings.services = services }
         agent = Agent(
             settings: settings, thread: try thread ?? KernelThread(), datapath: FakeDatapath(kernel),
@@ -104,6 +106,15 @@ struct AgentFixture {
             verdicts.append(answer.verdict)
         }
         return verdicts
+    }
+}
+
+extension Agent where Plane: ~Copyable {
+    /// Follows what happens from now on, of these kinds.
+    func follow(_ kinds: Set<FlowRecord.Kind>) -> EventFollower {
+        var options = StreamOptions.news
+        options.filter.kinds = Set(kinds.compactMap { FlowKind(rawValue: $0.rawValue) })
+        return followEvents(options)
     }
 }
 

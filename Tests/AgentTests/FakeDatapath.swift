@@ -38,6 +38,10 @@ struct FakeDatapath: Datapath, ~Copyable {
 
     mutating func setListening(_ isOn: Bool) throws(DatapathError) { try kernel.note("listening \(isOn)") }
 
+    mutating func setFlows(_ limit: FlowLimit?) throws(DatapathError) {
+        try kernel.note("flows \(limit?.perSecond ?? 0) \(limit?.burst ?? 0)")
+    }
+
     /// Fails while calls that write do, and is none of them.
     func ruleCounters() throws(DatapathError) -> [RuleID: RuleCounter] {
         let (fails, counters) = kernel.state.withLock { ($0.failures > 0, $0.counters) }
@@ -49,11 +53,13 @@ struct FakeDatapath: Datapath, ~Copyable {
     func counters() throws(DatapathError) -> DatapathCounters {
         var counters = DatapathCounters()
         counters.spoofed = 7
+        counters.flowsLeftOut = kernel.state.withLock { $0.flowsLeftOut }
         return counters
     }
 
     mutating func pollEvents(limit: Int) -> [DropEvent] {
         kernel.state.withLock { state in
+            state.polls += 1
             let taken = Array(state.events.prefix(limit))
             state.events.removeFirst(taken.count)
             return taken
@@ -106,6 +112,9 @@ final class FakeKernel: Sendable {
         var policy = CompiledPolicy()
         var events: [DropEvent] = []
         var counters: [RuleID: RuleCounter] = [:]
+        var flowsLeftOut: UInt64 = 0
+        /// How often events were fetched.
+        var polls = 0
         /// Whether others have removed what enforces.
         var isGone = false
         /// What the next look for repairs finds.

@@ -58,6 +58,8 @@ import Testing
                 "tunnel_protocols": MemoryLayout<bh_header>.offset(of: \.tunnel_protocols),
                 "proxy_marks": MemoryLayout<bh_header>.offset(of: \.proxy_marks),
                 "from_proxy_mark": MemoryLayout<bh_header>.offset(of: \.from_proxy_mark),
+                "flow_interval_ns": MemoryLayout<bh_header>.offset(of: \.flow_interval_ns),
+                "flow_window_ns": MemoryLayout<bh_header>.offset(of: \.flow_window_ns),
             ]
         ),
         "bh_event": (

@@ -72,6 +72,7 @@ struct TableWalk {
             case .masked, .headerWords, .sourceRouteByte, .routingHeader: return nil
             // The first of its flow.
             case .connectionState, .replyDirection, .originalDirection: return nil
+            case .unconfirmed: break
             case .destinationNAT(let isDone): guard !isDone else { return nil }
             case .toOwnNode: guard isToOwnNode else { return nil }
             case .transportProtocol(let number): guard flow.ipProtocol == number else { return nil }

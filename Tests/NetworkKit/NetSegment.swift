@@ -140,13 +140,16 @@ public final class NetTap: Sendable {
     deinit { close(descriptor) }
 
     /// The segments since the last call, in order.
-    public func segments() -> [NetSegment] {
-        var segments: [NetSegment] = []
+    public func segments() -> [NetSegment] { packets().compactMap { NetSegment(packet: $0[...]) } }
+
+    /// The packets since the last call, in order, from their network header on.
+    func packets() -> [[UInt8]] {
+        var packets: [[UInt8]] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 17)
         while true {
             let count = recv(descriptor, &buffer, buffer.count, 0)
-            guard count >= 0 else { return segments }
-            if let segment = NetSegment(packet: buffer[..<count]) { segments.append(segment) }
+            guard count >= 0 else { return packets }
+            packets.append(Array(buffer[..<count]))
         }
     }
 }

@@ -116,7 +116,7 @@ struct bh_header {
 	bh_u32 own_classes;
 	/* At the node itself, the class for a destination whose own class is none of these. 0: the destination's own. */
 	bh_u32 own_class;
-	/* Not 0: a client follows events. */
+	/* Not 0: events are wanted. Another number than before: what was reported before that counts as not reported. */
 	bh_u32 is_listened;
 	bh_u32 reserved;
 	/* UDP destination ports and IP protocols of tunnels. The last one is repeated; all 0: none. */
@@ -127,7 +127,11 @@ struct bh_header {
 	bh_u32 proxy_marks;
 	/* Those of them that a packet from the proxy has: it bears its client's address. */
 	bh_u32 from_proxy_mark;
-	bh_u32 more[36];
+	/* New flows that are allowed: the time between two events on average, 0: none are sent; and how far events may be
+	 * ahead of that (at most 2^31). */
+	bh_u32 flow_interval_ns;
+	bh_u32 flow_window_ns;
+	bh_u32 more[34];
 };
 
 /* A local endpoint. One aligned 64-bit store switches both programs. 0 allows everything. */
@@ -221,6 +225,9 @@ enum bh_stat {
 	BH_STAT_UNRELATED_ERROR = 8,
 	BH_STAT_MALFORMED = 9,
 	BH_STAT_HAND_OVER = 10,
+	/* Events of new flows that were not sent: over the rate limit, or because the ring buffer was full. */
+	BH_STAT_FLOWS_LEFT_OUT = 11,
+	BH_STAT_FLOWS_LOST = 12,
 	BH_STATS = 16,
 };
 
@@ -236,6 +243,8 @@ enum bh_cause {
 	BH_CAUSE_MALFORMED = 9,
 	/* The rule hands the flow over, and the packet is not on its way to or from the proxy. */
 	BH_CAUSE_HAND_OVER = 10,
+	/* Not dropped: the first packet of a flow, which is allowed. */
+	BH_CAUSE_NEW = 11,
 };
 
 enum bh_direction {
@@ -255,8 +264,8 @@ struct bh_constants {
 };
 
 /*
- * A packet that was dropped (BH_CAUSE_AUDIT: would be), with the flow that was judged. Addresses in network byte order;
- * IPv4 in the first word.
+ * A packet that was dropped (BH_CAUSE_AUDIT: would be; BH_CAUSE_NEW: was not), with the flow that was judged. Addresses
+ * in network byte order; IPv4 in the first word.
  */
 struct bh_event {
 	bh_u64 time_ns;
@@ -293,6 +302,7 @@ _Static_assert(__builtin_offsetof(struct bh_header, own_class) == 52, "own_class
 _Static_assert(__builtin_offsetof(struct bh_header, tunnel_ports) == 64, "tunnel_ports");
 _Static_assert(__builtin_offsetof(struct bh_header, tunnel_protocols) == 96, "tunnel_protocols");
 _Static_assert(__builtin_offsetof(struct bh_header, proxy_marks) == 104, "proxy_marks");
+_Static_assert(__builtin_offsetof(struct bh_header, flow_interval_ns) == 112, "flow_interval_ns");
 _Static_assert(sizeof(struct bh_endpoint) == 16, "endpoint");
 _Static_assert(__builtin_offsetof(struct bh_endpoint, place) == 8, "place");
 _Static_assert(sizeof(struct bh_interface) == 8, "interface");
