@@ -69,7 +69,8 @@ import Testing
             let flows = try await lines(fixture, "").compactMap(\.flow)
             #expect(flows.map(\.verdict) == [.dropped, .forwarded, .audit, .dropped])
             let allowed = flows[1]
-            #expect(allowed.source == .init("shop/web") && allowed.destination == .init("shop/redis"))
+            #expect(allowed.source?.namespace == "shop" && allowed.source?.podName == "web")
+            #expect(allowed.destination?.namespace == "shop" && allowed.destination?.podName == "redis")
             #expect(allowed.ip.source == "10.1.0.1" && allowed.ip.ipVersion == "IPv4")
             #expect(allowed.l4?.tcp?.destinationPort == 6379 && allowed.l4?.tcp?.sourcePort == 40_000)
             #expect(allowed.trafficDirection == "EGRESS" && allowed.dropReason == nil)
