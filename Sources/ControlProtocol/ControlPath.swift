@@ -69,7 +69,7 @@ public enum ControlDefaults {
     public static let socketPathLimit = 107
     /// Records that wait for one follower of events; further ones are dropped and counted.
     public static let eventBacklog = 1024
-    /// Flows, drops and requests that the daemon keeps by default, and the most that it can be told to keep.
+    /// Flows, drops and requests that the daemon keeps by default, and the largest number that it accepts.
     public static let flowRecords = 4096
     public static let flowRecordLimit = 65536
     /// Clients that may follow events or flows at once.

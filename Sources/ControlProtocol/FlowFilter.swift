@@ -178,39 +178,54 @@ public struct StreamOptions: Sendable, Hashable {
     public init(
         _ parameters: [String: String], recorded isRecord: Bool, now: Int64
     ) throws(FlowFilterError) {
-        func read<Value>(_ name: String, _ problem: String, _ value: (String) -> Value?) throws(FlowFilterError)
-            -> Value?
-        {
-            guard let text = parameters[name] else { return nil }
-            guard let value = value(text) else { throw FlowFilterError(description: "'\(name)' \(problem)") }
-            return value
+        let reader = FlowParameters(values: parameters)
+        let limit = ControlDefaults.flowRecordLimit
+        last = try reader.read("last", "must be a number from 0 to \(limit)") { text in
+            Int(text).flatMap { (0...limit).contains($0) ? $0 : nil }
         }
-        let end = "must be a pod's name, namespace/pod, an address or a CIDR"
-        last = try read("last", "must be a number from 0 to \(ControlDefaults.flowRecordLimit)") { text in
-            Int(text).flatMap { (0...ControlDefaults.flowRecordLimit).contains($0) ? $0 : nil }
-        }
-        let since = try read("since", "must be a duration such as 10m, seconds, or a moment (RFC 3339)") {
+        filter = try FlowFilter(reader, now: now)
+        follows = try reader.read("follow", "must be true or false") { Bool($0) } ?? !isRecord
+        hasHistory = isRecord || last != nil || filter.since != nil
+    }
+}
+
+/// Parameters as texts, by name.
+private struct FlowParameters {
+    var values: [String: String]
+
+    /// Nil if there is none of this name.
+    func read<Value>(
+        _ name: String, _ problem: String, _ value: (String) -> Value?
+    ) throws(FlowFilterError) -> Value? {
+        guard let text = values[name] else { return nil }
+        guard let value = value(text) else { throw FlowFilterError(description: "'\(name)' \(problem)") }
+        return value
+    }
+
+    func end(_ name: String) throws(FlowFilterError) -> FlowFilter.End? {
+        try read(name, "must be a pod's name, namespace/pod, an address or a CIDR") { FlowFilter.End($0) }
+    }
+}
+
+extension FlowFilter {
+    fileprivate init(_ reader: FlowParameters, now: Int64) throws(FlowFilterError) {
+        since = try reader.read("since", "must be a duration such as 10m, seconds, or a moment (RFC 3339)") {
             FlowMoment.nanoseconds($0, now: now)
         }
-        follows = try read("follow", "must be true or false") { Bool($0) } ?? !isRecord
-        hasHistory = isRecord || last != nil || since != nil
-        filter.since = since
-        filter.namespace = try read("namespace", "must be a name") { $0.isNamePart && !$0.contains("/") ? $0 : nil }
-        filter.pod = try read("pod", end) { FlowFilter.End($0) }
-        filter.from = try read("from", end) { FlowFilter.End($0) }
-        filter.to = try read("to", end) { FlowFilter.End($0) }
-        filter.port = try read("port", "must be a number from 0 to 65535") { UInt16($0) }
-        filter.ipProtocol = try read("protocol", "must be tcp, udp, sctp, icmp or a number from 0 to 255") {
+        namespace = try reader.read("namespace", "must be a name") { $0.isNamePart && !$0.contains("/") ? $0 : nil }
+        pod = try reader.end("pod")
+        from = try reader.end("from")
+        to = try reader.end("to")
+        port = try reader.read("port", "must be a number from 0 to 65535") { UInt16($0) }
+        ipProtocol = try reader.read("protocol", "must be tcp, udp, sctp, icmp or a number from 0 to 255") {
             IPProtocol(name: $0)
         }
-        filter.verdict = try read("verdict", "must be forwarded, dropped or audit") { FlowVerdict(text: $0) }
-        filter.policy = try read("policy", "must be a policy's name or namespace/name") { $0.isEmpty ? nil : $0 }
-        filter.reason = try read("reason", "must be one of \(FlowReason.names.joined(separator: ", "))") {
+        verdict = try reader.read("verdict", "must be forwarded, dropped or audit") { FlowVerdict(text: $0) }
+        policy = try reader.read("policy", "must be a policy's name or namespace/name") { $0.isEmpty ? nil : $0 }
+        reason = try reader.read("reason", "must be one of \(FlowReason.names.joined(separator: ", "))") {
             FlowReason.name($0)
         }
-        if case .name(let name)? = filter.pod, let namespace = filter.namespace {
-            filter.pod = .pod(namespace: namespace, name: name)
-        }
+        if case .name(let name)? = pod, let namespace { pod = .pod(namespace: namespace, name: name) }
     }
 }
 

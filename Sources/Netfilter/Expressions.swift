@@ -21,8 +21,7 @@ struct Expressions {
         case .replyDirection, .originalDirection:
             connection(NFT_CT_DIRECTION, 0)
             compare(NFT_CMP_EQ, [term == .replyDirection ? 1 : 0])
-        case .destinationNAT(let isDone):
-            connectionBits(NFT_CT_STATUS, UInt32(IPS_DST_NAT.rawValue), areSet: isDone)
+        case .destinationNAT(let isDone): connectionBits(NFT_CT_STATUS, UInt32(IPS_DST_NAT.rawValue), areSet: isDone)
         case .unconfirmed: connectionBits(NFT_CT_STATUS, UInt32(IPS_CONFIRMED.rawValue), areSet: false)
         case .toOwnNode: compare(NFT_CMP_EQ, whole: .outInterface, [0, 0, 0, 0])
         case .portMark(let isThere): portMark(isThere)

@@ -43,7 +43,7 @@ struct FlowFilterOptions: ParsableArguments {
             "Only for this reason: \(FlowReason.names.joined(separator: ", ")).", valueName: "reason"))
     var reason: String?
 
-    /// Whether recorded ones are asked for.
+    /// Whether the options request recorded ones.
     var asksForRecords: Bool { last != nil || since != nil }
 
     /// As parameters of a call.
