@@ -33,5 +33,6 @@ private func residentBytes() -> Int {
     var line = [CChar](repeating: 0, count: 128)
     guard fgets(&line, Int32(line.count), file) != nil else { return 0 }
     let words = line.prefix { $0 != 0 }.split(separator: 32)
-    return words.count > 1 ? (Int(String(decoding: words[1].map { UInt8(bitPattern: $0) }, as: UTF8.self)) ?? 0) * 4096 : 0
+    guard words.count > 1 else { return 0 }
+    return (Int(String(decoding: words[1].map { UInt8(bitPattern: $0) }, as: UTF8.self)) ?? 0) * 4096
 }

@@ -22,8 +22,8 @@ struct BulkheadCtl: AsyncParsableCommand {
         subcommands: [
             StatusCommand.self, EndpointsCommand.self, PoliciesCommand.self, CountersCommand.self,
             VerdictCommand.self, ExplainCommand.self, HistoryCommand.self, EventsCommand.self, FlowsCommand.self,
-            DescribeCommand.self, UnusedCommand.self, TopCommand.self, ApplyCommand.self, DeleteCommand.self, ResolvedCommand.self,
-            ResyncCommand.self, DumpCommand.self, DiagsCommand.self, VersionCommand.self,
+            DescribeCommand.self, UnusedCommand.self, TopCommand.self, ApplyCommand.self, DeleteCommand.self,
+            ResolvedCommand.self, ResyncCommand.self, DumpCommand.self, DiagsCommand.self, VersionCommand.self,
             UninstallCommand.self, CheckCommand.self, CompletionsCommand.self,
         ])
 
