@@ -32,15 +32,18 @@ public struct TopScreen: Sendable {
         }
     }
 
+    /// The rows of `top pods`.
     public func pods(_ model: TopModel) -> [TopPod] {
         model.pods.filter { namespace == nil || $0.namespace == namespace }
     }
 
+    /// The rows of `top rules`.
     public func rules(_ model: TopModel) -> [TopRule] {
         guard let namespace else { return model.rules }
         return model.rules.filter { $0.rule.isAbout(namespace: namespace) }
     }
 
+    /// The rows of `top denied`.
     public func denied(_ model: TopModel) -> TopDenied {
         guard let namespace else { return model.denied }
         var denied = model.denied

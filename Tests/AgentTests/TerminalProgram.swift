@@ -11,6 +11,8 @@ final class TerminalProgram: Sendable {
     private let pid: pid_t
     private let shown = Mutex<[UInt8]>([])
     private let isOver = Atomic(false)
+    /// The terminal's modes before the program started.
+    let modesBefore: [UInt8]
 
     // What <asm-generic/ioctls.h> and <spawn.h> call TIOCSPTLCK, TIOCGPTN and POSIX_SPAWN_SETSID.
     private static let setLock: UInt = 0x4004_5431
@@ -42,6 +44,7 @@ final class TerminalProgram: Sendable {
         defer { for word in words { free(word) } }
         var child = pid_t()
         Self.setSize(master, columns, rows)
+        modesBefore = Self.modes(of: slave)
         try #require(posix_spawn(&child, path, &actions, &attributes, &words, environ) == 0)
         pid = child
     }
@@ -70,13 +73,16 @@ final class TerminalProgram: Sendable {
         return false
     }
 
-    private func take(milliseconds: Int32) {
+    /// Whether there was anything.
+    @discardableResult
+    private func take(milliseconds: Int32) -> Bool {
         var polled = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
-        guard poll(&polled, 1, milliseconds) > 0 else { return }
+        guard poll(&polled, 1, milliseconds) > 0 else { return false }
         let part = [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
             count = max(0, Glibc.read(master, buffer.baseAddress, buffer.count))
         }
         shown.withLock { $0 += part }
+        return !part.isEmpty
     }
 
     func type(_ text: String) { text.withCString { _ = Glibc.write(master, $0, strlen($0)) } }
@@ -92,9 +98,11 @@ final class TerminalProgram: Sendable {
     }
 
     /// How the terminal treats what is typed.
-    var modes: [UInt8] {
+    var modes: [UInt8] { Self.modes(of: slave) }
+
+    private static func modes(of terminal: Int32) -> [UInt8] {
         var state = termios()
-        tcgetattr(slave, &state)
+        tcgetattr(terminal, &state)
         return withUnsafeBytes(of: &state) { Array($0) }
     }
 
@@ -103,7 +111,7 @@ final class TerminalProgram: Sendable {
         var status: Int32 = 0
         while waitpid(pid, &status, WNOHANG) == 0 { take(milliseconds: 20) }
         isOver.store(true, ordering: .relaxed)
-        take(milliseconds: 0)
+        while take(milliseconds: 0) {}
         let code = status & 0x7f == 0 ? (status >> 8) & 0xff : -(status & 0x7f)
         return (code, shown.withLock { String(decoding: $0, as: UTF8.self) })
     }

@@ -40,11 +40,10 @@ import Testing
     @Test func keysShowOtherTables() async throws {
         try await SocketFixture.serve { fixture in
             let top = try await start(fixture.path)
-            let before = top.modes
             #expect(try await shows(top, Self.begins))
             #expect(try await shows(top, "pods  node  healthy"))
             #expect(try await shows(top, "shop/redis"))
-            #expect(top.modes != before)
+            #expect(top.modes != top.modesBefore)
             top.type("r")
             #expect(try await shows(top, "DECIDED BY"))
             #expect(try await eventually { await fixture.agent.status().followers == 1 })
@@ -57,20 +56,19 @@ import Testing
             top.type("xq")
             let (status, shown) = try await onOwnThread { top.end() }
             #expect(status == 0 && shown.hasSuffix(Self.ends))
-            #expect(top.modes == before)
+            #expect(top.modes == top.modesBefore)
         }
     }
 
     @Test(arguments: [SIGINT, SIGTERM, SIGHUP, 0]) func everyEndRestoresTheTerminal(signal: Int32) async throws {
         try await SocketFixture.serve { fixture in
             let top = try await start(fixture.path, "denied")
-            let before = top.modes
             #expect(try await shows(top, "denied flows reported since the start"))
             // 0 stands for Ctrl-C, which the terminal turns into SIGINT.
             if signal == 0 { top.type("\u{3}") } else { top.send(signal) }
             let (status, shown) = try await onOwnThread { top.end() }
             #expect(status == -(signal == 0 ? SIGINT : signal))
-            #expect(shown.hasSuffix(Self.ends) && top.modes == before)
+            #expect(shown.hasSuffix(Self.ends) && top.modes == top.modesBefore)
         }
     }
 
