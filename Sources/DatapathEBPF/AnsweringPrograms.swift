@@ -16,7 +16,7 @@ import PolicyModel
 struct AnsweringPrograms: ~Copyable {
     private var held = HeldObjects()
     private let ring: OpaquePointer
-    /// Numbers above are no rules, because the programs in force have no counters for them.
+    /// Numbers above belong to no rule, because the programs in force have no counters for them.
     private let ruleLimit: UInt32
 
     /// Maps of the tables in force.

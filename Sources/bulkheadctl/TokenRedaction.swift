@@ -2,7 +2,7 @@
 
 /// Text without bearer tokens and JSON web tokens. The daemon never writes one; a log of others may have some.
 enum TokenRedaction {
-    /// What stands before a token, and how long the token must be: shorter text is not one.
+    /// What precedes a token, and how long the token must be: shorter text is not one.
     private static let marks: [(start: [UInt8], isPart: Bool, length: Int)] = [
         (Array("eyJ".utf8), true, 12), (Array("earer ".utf8), false, 8),
     ]
@@ -22,7 +22,7 @@ enum TokenRedaction {
         return output
     }
 
-    /// The end of a token that begins here. What stands before it is copied.
+    /// The end of a token that begins here. What precedes it is copied.
     private static func tokenEnd(_ bytes: [UInt8], _ position: Int, _ output: inout [UInt8]) -> Int? {
         for mark in marks where bytes[position] == mark.start[0] {
             guard bytes[position...].starts(with: mark.start) else { continue }

@@ -96,7 +96,7 @@ import Testing
         }
     }
 
-    /// Tokens in a log, annotations, the environment, and files that are no logs.
+    /// Tokens in a log, annotations, the environment, and files other than logs.
     @Test func secretsAreLeftOut() async throws {
         let pod = AgentFixture.shop.replacing(
             "labels: {app: web}", with: "labels: {app: web}, annotations: {note: hunter2-annotation}")

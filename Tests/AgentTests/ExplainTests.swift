@@ -6,7 +6,7 @@ import KubernetesObjects
 import PolicyModel
 import Testing
 
-/// How a verdict comes about, by the socket, and what the kernel says beside it.
+/// How a verdict comes about, by the socket, and what the kernel answers.
 @Suite(.serialized) struct ExplainTests {
     private func explain(_ fixture: SocketFixture, _ query: String) async throws -> ExplainAnswer {
         try await fixture.call("GET", "/v1/explain?\(query)").decode(ExplainAnswer.self)
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    /// A pod of another node is explained by the policies that are known here, and the kernel is asked for this node's
+    /// A pod of another node is explained by the policies that are known here, and the kernel answers for this node's
     /// side alone.
     @Test func podsElsewhere() async throws {
         let far = """

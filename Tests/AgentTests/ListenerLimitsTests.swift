@@ -17,7 +17,7 @@ import Testing
     }
 
     /// Descriptors of this process that are connections accepted at a port of 127.0.0.1. All descriptors would include
-    /// those of the tests that run beside this one.
+    /// those of other tests that run at the same time.
     private static func connections(acceptedAt port: Int) throws -> Int {
         var held: Set<Substring> = []
         for name in try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {

@@ -87,7 +87,7 @@ import Testing
         }
     }
 
-    /// Places do not make the packet of a question a forged one, but a forged source is told.
+    /// Places do not make the packet of a question a forged one, but a forged source is reported.
     @Test func thePlaceIsThatOfTheSender() throws {
         try Self.withOpen("places") { policy, datapath in
             let web = try #require(policy.endpoints.first { $0.value.name.name == "web" }?.key)
