@@ -87,7 +87,8 @@ import Testing
         let path = directory.path
         func run(_ arguments: String...) async throws -> CommandLine {
             try await onOwnThread {
-                try CommandLine.run("bulkheadctl", arguments.prefix(1) + ["--manifests", path] + arguments.dropFirst())
+                let words = arguments.prefix(1) + ["--manifests", path] + arguments.dropFirst()
+                return try CommandLine.run("bulkheadctl", Array(words))
             }
         }
         let pod = try await run("explain", "shop/redis", "shop/redis", "80")

@@ -133,9 +133,3 @@ import Testing
         }
     }
 }
-
-extension String {
-    fileprivate func replacing(_ text: String, with other: String) -> String {
-        split(separator: text, omittingEmptySubsequences: false).joined(separator: other)
-    }
-}

@@ -141,9 +141,10 @@ private struct PlainRules {
         }
     }
 
-    /// A namespace without an object has the label of its name.
+    /// Every namespace has the label of its name, also without an object.
     private func labels(of namespace: String) -> [String: String] {
-        world.namespaces.first { $0.metadata.name == namespace }?.metadata.labels
-            ?? [Namespace.nameLabel: namespace]
+        var labels = world.namespaces.first { $0.metadata.name == namespace }?.metadata.labels ?? [:]
+        labels[Namespace.nameLabel] = namespace
+        return labels
     }
 }

@@ -55,13 +55,13 @@ import Testing
         #expect(server.targets.withLock { $0.last?.contains("/namespaces/x%26a%3Db/services?") } == true)
     }
 
-    private static let failures: [(Int, String, ServiceLookupError?)] = [
+    private static let problems: [(Int, String, ServiceLookupError?)] = [
         (403, "{}", .forbidden(resource: "services")), (401, "{}", .forbidden(resource: "services")),
         (500, "{}", .refused(status: 500)), (200, "{", nil),
     ]
 
-    @Test(arguments: failures)
-    func failures(_ row: (Int, String, ServiceLookupError?)) async throws {
+    @Test(arguments: problems)
+    func whatGoesWrongIsTold(_ row: (Int, String, ServiceLookupError?)) async throws {
         let lookup = Server(["services": (row.0, row.1)]).lookup
         let error = try #require(
             await #expect(throws: ServiceLookupError.self) {

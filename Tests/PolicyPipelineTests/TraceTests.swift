@@ -95,7 +95,7 @@ import WorldKit
 
     @Test func tiersInOrder() throws {
         let pass = tier("pass", ingress: [rule(.pass, .pods(everyPod(["app": "web"])), name: "trust")])
-        let baseline = tier("base", .baseline, 0, ingress: [rule(.deny, .networks([cidr("0.0.0.0/0")]))])
+        let baseline = tier("base", .baseline, 0, ingress: [rule(.deny, network("0.0.0.0/0"))])
         let isolated = try #require(Self.ingress("10.0.0.1", [pass, baseline] + Self.allow()))
         #expect(isolated.tiers.map(\.tier) == [.admin, .networkPolicy, .baseline])
         #expect(isolated.tiers[0].text == "pass rule 1 (trust) passes the flow to the next tier")
