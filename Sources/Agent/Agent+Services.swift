@@ -59,7 +59,7 @@ extension Agent where Plane: ~Copyable {
             let known = service.ports.map { "\($0.number)/\("\($0.ipProtocol)".lowercased())" }.joined(separator: ", ")
             throw ErrorAnswer(.notFound, "'port': \(name) has no such port; it has \(known.isEmpty ? "none" : known)")
         }
-        // An unknown sender is not a problem of a backend.
+        // An unknown sender is refused as a whole, not backend by backend.
         _ = try addresses(of: from, "from")
         let (backends, notReady) = found.backends(of: port)
         var explained: [(pod: String, port: UInt16, answer: ExplainAnswer)] = []

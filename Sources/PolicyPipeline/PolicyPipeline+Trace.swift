@@ -96,7 +96,7 @@ private struct PeerFacts {
         }
     }
 
-    /// A pod with its node's network never matches by its labels.
+    /// Selectors never match a pod with its node's network.
     private var policedPod: Pod? { pod.flatMap { $0.hostNetwork ? nil : $0 } }
 
     private func unmet(by scope: IndexedScope, _ pod: Pod, in state: ClusterState) -> [UnmetCondition] {

@@ -6,7 +6,7 @@ import KubernetesObjects
 import PolicyModel
 import Testing
 
-/// How a verdict comes about, by the socket, and what the kernel answers.
+/// How a verdict comes about, by the socket, and what the kernel says.
 @Suite(.serialized) struct ExplainTests {
     private func explain(_ fixture: SocketFixture, _ query: String) async throws -> ExplainAnswer {
         try await fixture.call("GET", "/v1/explain?\(query)").decode(ExplainAnswer.self)
@@ -103,8 +103,8 @@ import Testing
         }
     }
 
-    /// A pod of another node is explained by the policies that are known here, and the kernel answers for this node's
-    /// side alone.
+    /// A pod of another node is explained by the policies that are known here. The kernel answers for this node's side
+    /// alone.
     @Test func podsElsewhere() async throws {
         let far = """
 

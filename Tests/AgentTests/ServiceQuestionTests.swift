@@ -47,7 +47,7 @@ import Testing
     private static let both = slice(#"{"addresses": ["10.1.0.2"]}, {"addresses": ["10.1.0.1"]}"#)
 
     private func serve(
-        _ slices: String = both, problem: ServiceLookupError? = nil, _ body: (SocketFixture) async throws -> Void
+        _ slices: String = Self.both, problem: ServiceLookupError? = nil, _ body: (SocketFixture) async throws -> Void
     ) async throws {
         try await SocketFixture.serve(
             AgentFixture(services: Source(slices: slices, problem: problem)), AgentFixture.shop, body)

@@ -25,11 +25,12 @@ import WorldKit
                 #expect(trace.decision == pipeline.compiled.evaluate(flow))
                 for side in [trace.egress, trace.ingress].compactMap(\.self) where !side.tiers.isEmpty {
                     decided += 1
-                    let what: Comment = "\(side)\n\(world.report(of: flow))"
-                    #expect(side.verdict == side.decision.verdict, what)
-                    #expect(side.decidedBy ?? .noPolicy(side.direction) == side.decision.identity, what)
+                    let identity = side.decidedBy ?? .noPolicy(side.direction)
                     let denies = side.audit.contains { $0.outcome.verdict == .deny }
-                    #expect(denies == (side.decision.wouldDeny != nil), what)
+                    let isRight =
+                        side.verdict == side.decision.verdict && identity == side.decision.identity
+                        && denies == (side.decision.wouldDeny != nil)
+                    #expect(isRight, "\(side)\n\(world.report(of: flow))")
                 }
             }
         }

@@ -61,12 +61,12 @@ import Testing
     ]
 
     @Test(arguments: problems)
-    func whatGoesWrongIsTold(_ row: (Int, String, ServiceLookupError?)) async throws {
+    func whatGoesWrongIsReported(_ row: (Int, String, ServiceLookupError?)) async throws {
         let lookup = Server(["services": (row.0, row.1)]).lookup
-        let error = try #require(
-            await #expect(throws: ServiceLookupError.self) {
-                _ = try await lookup.service(namespace: "shop", name: "redis")
-            })
+        let thrown = await #expect(throws: ServiceLookupError.self) {
+            _ = try await lookup.service(namespace: "shop", name: "redis")
+        }
+        let error = try #require(thrown)
         if let expected = row.2 { #expect(error == expected) } else { #expect("\(error)".contains("cannot be read")) }
     }
 
@@ -76,10 +76,10 @@ import Testing
             try await Task.sleep(for: .seconds(3600))
             return ServiceLookup.Answer(status: 200, body: [])
         }
-        let error = try #require(
-            await #expect(throws: ServiceLookupError.self) {
-                _ = try await lookup.service(namespace: "shop", name: "redis")
-            })
+        let thrown = await #expect(throws: ServiceLookupError.self) {
+            _ = try await lookup.service(namespace: "shop", name: "redis")
+        }
+        let error = try #require(thrown)
         #expect(error == .unreachable("no answer within two seconds"))
     }
 

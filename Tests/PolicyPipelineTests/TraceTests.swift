@@ -135,7 +135,7 @@ import WorldKit
         #expect(stopped.tiers.last?.outcome == .notReached && stopped.decidedBy == stopped.decision.identity)
     }
 
-    /// Policies in audit differ from those in force.
+    /// Policies in audit have steps of their own.
     @Test func audit() throws {
         let audited = tier(
             "watch", ingress: [rule(.deny, .pods(everyPod(["app": "web"])))], enforcement: .audit)
