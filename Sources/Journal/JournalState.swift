@@ -57,7 +57,7 @@ public struct JournalState: Sendable, Equatable {
 }
 
 /// A state with the place in the journal at which it was one, as a file.
-public struct JournalCheckpoint: Sendable {
+public struct JournalCheckpoint: Sendable, Equatable {
     /// The last record that it includes.
     public var sequence: UInt64
     public var state: JournalState

@@ -45,13 +45,17 @@ final class JournalFolder: Sendable {
         try #require(!path.isEmpty)
     }
 
-    deinit {
-        for name in names { unlink("\(path)/\(name)") }
-        rmdir(path)
+    deinit { Self.remove(path) }
+
+    private static func remove(_ directory: String) {
+        for name in names(in: directory) where unlink("\(directory)/\(name)") != 0 { remove("\(directory)/\(name)") }
+        rmdir(directory)
     }
 
-    var names: [String] {
-        guard let entries = opendir(path) else { return [] }
+    var names: [String] { Self.names(in: path) }
+
+    private static func names(in directory: String) -> [String] {
+        guard let entries = opendir(directory) else { return [] }
         defer { closedir(entries) }
         var names: [String] = []
         while let entry = readdir(entries) {

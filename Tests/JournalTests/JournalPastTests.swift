@@ -64,7 +64,7 @@ import WorldKit
             present = Self.world(generator)
             let keys = Set(before.keys).union(present.keys).filter { before[$0] != present[$0] }.sorted()
             fixture.add(
-                keys.map { key in present[key].map { .set($0) } ?? .removed(key) },
+                keys.map { key in present[key].map { ObjectEvent.set($0) } ?? ObjectEvent.removed(key) },
                 before: before.filter { !Self.isKept($0.value) })
             let position = try await fixture.read().position
             recorded.append(
@@ -81,7 +81,8 @@ import WorldKit
                 let question = FlowQuestion(
                     from: .address(flow.source), to: .address(flow.destination), ipProtocol: flow.ipProtocol,
                     port: flow.destinationPort)
-                #expect(try told.answer(question).verdict == was.answer(question).verdict, "seed \(seed): \(flow)")
+                let (answer, wanted) = (try told.answer(question), try was.answer(question))
+                #expect(answer.verdict == wanted.verdict, "seed \(seed): \(flow)")
             }
         }
         fixture.writer.stop()
@@ -123,7 +124,10 @@ import WorldKit
         fixture.add([.set(numbered(3))], after: 100_000)
         let (past, snapshot) = try await fixture.past()
         let records = snapshot.contents.records.records
-        let names = records.compactMap { if case .change(let change) = $0.content { change.key.name } else { nil } }
+        let names = records.compactMap { record -> String? in
+            guard case .change(let change) = record.content else { return nil }
+            return change.key.name
+        }
         #expect(names == ["p-1", "p-2", "p-3"], "in the order of what happened")
         let steps = zip(records, records.dropFirst()).compactMap { ClockStep(from: $0.time, to: $1.time) }
         #expect(steps == [.back(100_000)])

@@ -10,8 +10,9 @@ import WorldKit
 /// The files and their thread.
 @Suite struct JournalWriterTests {
     private func changes(_ snapshot: JournalSnapshot) -> [JournalChange] {
-        snapshot.contents.records.records.compactMap {
-            if case .change(let change) = $0.content { change } else { nil }
+        snapshot.contents.records.records.compactMap { record -> JournalChange? in
+            guard case .change(let change) = record.content else { return nil }
+            return change
         }
     }
 
@@ -126,25 +127,6 @@ import WorldKit
         await withCheckedContinuation { continuation in writer.read { _ in continuation.resume() } }
         #expect(writer.status.problem == nil && writer.status.written > 0)
         writer.stop()
-        let inner = try JournalDirectoryNames(path)
-        for name in inner.names { unlink("\(path)/\(name)") }
-        rmdir(path)
-    }
-}
-
-/// The names in a directory.
-struct JournalDirectoryNames {
-    var names: [String] = []
-
-    init(_ path: String) throws {
-        let entries = try #require(opendir(path))
-        defer { closedir(entries) }
-        while let entry = readdir(entries) {
-            names.append(
-                withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                    pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-                })
-        }
     }
 }
 
