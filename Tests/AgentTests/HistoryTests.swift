@@ -124,7 +124,7 @@ import WorldKit
         }
     }
 
-    /// Addresses of nodes, some of which no Node has: of a pod elsewhere, the node is not known here.
+    /// Addresses of nodes. Node objects lack some of them, and the node of a pod elsewhere is not known here.
     private static func hosts(_ objects: [KubernetesObject]) -> Set<IPAddress> {
         Set(
             objects.flatMap { object -> [IPAddress] in
