@@ -16,7 +16,7 @@ import PolicyModel
 struct AnsweringPrograms: ~Copyable {
     private var held = HeldObjects()
     private let ring: OpaquePointer
-    /// Numbers above belong to no rule, because the programs in force have no counters for them.
+    /// The programs in force have counters for the numbers below, and drop a packet that meets another one.
     private let ruleLimit: UInt32
 
     /// Maps of the tables in force.

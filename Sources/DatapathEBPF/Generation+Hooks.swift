@@ -84,7 +84,12 @@ extension Generation {
             close(second)
             throw .missing("the program at the \(hook) hook, \(family),")
         }
-        return try ProgramIdentity(number: attached)
+        // Opening a program by its number requires CAP_SYS_ADMIN, which the daemon may lack: ours is open.
+        let ours = try ProgramIdentity(program(at: hook, family))
+        guard ours.number == attached else {
+            throw .corrupt("the \(hook) hook, \(family), calls the program \(attached), not \(ours.number)")
+        }
+        return ours
     }
 
     /// Attaches the programs of these hooks that are not attached, beside whatever else is attached.

@@ -28,14 +28,6 @@ struct ProgramIdentity {
         self.maps = Set(maps.prefix(min(Int(info.nr_map_ids), Self.mapLimit)))
     }
 
-    /// The program with this number.
-    init(number: UInt32) throws(DatapathError) {
-        let raw = bpf_prog_get_fd_by_id(number)
-        guard raw >= 0 else { throw .system(operation: "opening the program \(number)", code: errno, detail: "") }
-        let program = Descriptor(raw)
-        try self.init(program.raw)
-    }
-
     /// As `bpftool prog` shows it.
     var tagText: String {
         let digits = String(tag.bigEndian, radix: 16)

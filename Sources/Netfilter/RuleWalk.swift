@@ -2,7 +2,7 @@
 import KernelErrors
 import NetworkTypes
 
-/// A packet that is not sent, for ``RuleWalk``: the first one of a flow, without marks.
+/// A packet that nothing sends, for ``RuleWalk``: the first one of a flow, without marks.
 package struct WalkedPacket: Hashable, Sendable {
     package var family: AddressFamily
     package var source: IPAddress

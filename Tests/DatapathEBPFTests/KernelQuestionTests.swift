@@ -238,7 +238,7 @@ import Testing
             let answers = try datapath.ask(protocols.map { Self.question(80, family, .forwarded, $0) })
             let plain = KernelAnswer(verdict: .allow, rules: [.egress: Self.rule(1), .ingress: Self.rule(7)])
             for (ipProtocol, answer) in zip(protocols, answers) where ipProtocol != .tcp {
-                // Numbers of extension headers of IPv6 do not name a transport protocol there.
+                // IPv6 reads these numbers as extension headers.
                 let isHeader = family == .ipv6 && [0, 43, 44, 60].contains(ipProtocol.rawValue)
                 #expect(isHeader || answer == plain, "\(ipProtocol): \(answer)")
             }
