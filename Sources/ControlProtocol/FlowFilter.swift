@@ -261,9 +261,10 @@ enum FlowMoment {
             }
             guard digits > 0, let unit = units[byte] else { return nil }
             total += number * unit
+            guard total <= limit else { return nil }
             (number, digits) = (0, 0)
         }
-        return digits == 0 && !text.isEmpty && total <= limit ? total : nil
+        return digits == 0 && !text.isEmpty ? total : nil
     }
 
     private static let units: [UInt8: Int64] = [
