@@ -25,6 +25,10 @@ struct DiagnosticBundle {
     mutating func add(_ name: String, _ what: String, _ content: () async throws -> [UInt8]) async {
         do {
             var bytes = try await content()
+            // JSON escapes control characters itself.
+            if name.hasSuffix(".txt") {
+                bytes = Array(Terminal.visible(String(decoding: bytes, as: UTF8.self)).utf8)
+            }
             if Self.hasAnnotations(bytes) { bytes = try Self.withoutAnnotations(bytes) }
             if bytes.count > limit {
                 errors.append("\(name): only the first \(limit) of \(bytes.count) bytes")

@@ -44,10 +44,12 @@ import Testing
             for name in names {
                 let file = name.dropFirst("bulkhead-diags/".count)
                 let line = try #require(listed.first { $0.count > 1 && $0[1] == file }, "\(file)")
-                #expect(Int(line[0]) == (try content(archive, String(file))).utf8.count)
+                let size = try content(archive, String(file)).utf8.count
+                #expect(Int(line[0]) == size)
             }
             var status = stat()
-            #expect(stat(archive, &status) == 0 && status.st_mode & 0o777 == 0o600)
+            let found = stat(archive, &status)
+            #expect(found == 0 && status.st_mode & 0o777 == 0o600)
             let again = try await diags(fixture.path, ["-o", archive])
             #expect(again.status == 1 && again.complaints.contains("cannot create \(archive): File exists"))
         }

@@ -101,9 +101,11 @@ import Yams
 
     @Test func standardInputIsPassedOn() throws {
         let kubectl = try FakeKubectl()
-        #expect(try run(kubectl, "--node node1 apply -f -", input: "kind: x\n") == (0, "kind: x\n"))
+        let one = try run(kubectl, "--node node1 apply -f -", input: "kind: x\n")
+        #expect(one.0 == 0 && one.1 == "kind: x\n")
         #expect(kubectl.commands == [Self.exec("bh-1", "apply -f -", flags: "[-i]")])
-        #expect(try run(kubectl, "--all apply -f -", input: "kind: x\n") == (0, "node1: kind: x\nnode2: kind: x\n"))
+        let all = try run(kubectl, "--all apply -f -", input: "kind: x\n")
+        #expect(all.0 == 0 && all.1 == "node1: kind: x\nnode2: kind: x\n")
     }
 
     @Test func theArchiveIsWrittenHere() throws {
