@@ -30,11 +30,13 @@ struct DiagnosticBundle {
                 bytes = Array(Terminal.visible(String(decoding: bytes, as: UTF8.self)).utf8)
             }
             if Self.hasAnnotations(bytes) { bytes = try Self.withoutAnnotations(bytes) }
+            // Before it is cut: half a token could not be recognized.
+            bytes = TokenRedaction.redacted(bytes)
             if bytes.count > limit {
                 errors.append("\(name): only the first \(limit) of \(bytes.count) bytes")
                 bytes.removeLast(bytes.count - limit)
             }
-            files.append(File(name: name, what: what, content: TokenRedaction.redacted(bytes)))
+            files.append(File(name: name, what: what, content: bytes))
         } catch {
             errors.append("\(name): \(error)")
         }
