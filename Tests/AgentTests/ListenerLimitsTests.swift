@@ -18,7 +18,7 @@ import Testing
 
     /// Descriptors of this process that are connections accepted at a port of 127.0.0.1. All descriptors would include
     /// those of other tests that run at the same time.
-    private static func connections(acceptedAt port: Int) throws -> Int {
+    private static func connections(acceptedAt port: UInt16) throws -> Int {
         var held: Set<Substring> = []
         for name in try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {
             let target = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)")) ?? ""
@@ -124,7 +124,7 @@ import Testing
         try await MetricsFixture.serve(limits: Self.few(perPeer: 3)) { fixture in
             let port = fixture.port
             let clients = try await onOwnThread { try (0..<20).map { _ in try RawClient(port: port) } }
-            #expect(try await eventually { Self.descriptors() - before <= clients.count + 3 })
+            #expect(try await eventually { try Self.connections(acceptedAt: port) <= 3 })
             #expect(try await Self.serves("/healthz", fixture))
             withExtendedLifetime(clients) {}
         }
