@@ -33,10 +33,8 @@ import Testing
     private func lie(_ kernel: FakeKernel) -> CompiledPolicy {
         var policy = kernel.policy
         for id in policy.programs.keys {
-            policy.programs[id]?.cells =
-                policy.programs[id]?.cells.map { cell in
-                    Cell(cell.verdict == .deny ? .allow : .deny, by: cell.rule)
-                } ?? []
+            let cells = policy.programs[id]?.cells ?? []
+            policy.programs[id]?.cells = cells.map { Cell($0.verdict == .deny ? .allow : .deny, by: $0.rule) }
         }
         return policy
     }
