@@ -81,7 +81,7 @@ let package = Package(
         module(
             "PolicyPipeline",
             [
-                "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver",
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver", "Requests",
                 "CompiledPolicy", "PolicyCompiler",
             ]),
         module("KernelErrors"),
@@ -371,10 +371,7 @@ let package = Package(
                 "PrometheusText",
                 "Datapath", "FlowTelemetry", "CompiledPolicy", "Manifests", "NodeNetwork", "KubernetesClient",
                 "KubernetesObjects", "PolicyModel", "PolicyResolver", "NetworkTypes", "RequestPolicy", "SPOP",
-                "Documents",
-                logging,
-                lifecycle,
-                nioCore,
+                "Documents", logging, lifecycle, nioCore,
             ]),
         tests("ChainedCNITests", ["ChainedCNI", "NetworkTypes"]),
         tests("CNIInstallationTests", ["CNIInstallation", "ChainedCNI"]),

@@ -119,7 +119,7 @@ __noinline int tell_new(struct bpf_nf_ctx *ctx, struct judged *j)
 	if (!(from | to))
 		return 0;
 	struct bh_event e = {
-		.time_ns = bpf_ktime_get_coarse_ns(),
+		.time_ns = bpf_ktime_get_ns(),
 		.ifindex = j->ifindex,
 		.source_port = j->flow.source_port,
 		.destination_port = j->flow.destination_port,

@@ -4,7 +4,7 @@ import KubernetesObjects
 
 extension JournalCore {
     /// Reads what a previous run wrote, and writes that this one has started. Nothing here stops the daemon.
-    mutating func open(version: String) {
+    mutating func open(version: String, at time: JournalTime) {
         let directory = store.directory
         do throws(JournalFileError) {
             try directory.make()
@@ -18,9 +18,9 @@ extension JournalCore {
                 JournalEvent(
                     .started, subject: version, isNewBoot ? JournalEvent.newBoot : "the daemon started",
                     boot: clock.boot)),
-            at: clock.now())
+            at: time)
         // Pods of other nodes may have changed meanwhile, unseen.
-        append(.event(JournalEvent(.known, "pods of other nodes", isBase: true, isElsewhere: true)), at: clock.now())
+        append(.event(JournalEvent(.known, "pods of other nodes", isBase: true, isElsewhere: true)), at: time)
     }
 
     private mutating func read(_ directory: JournalDirectory) throws(JournalFileError) {
@@ -108,11 +108,10 @@ extension JournalCore {
     }
 
     /// Takes all objects as the state, and writes how they differ from those of the previous run.
-    mutating func begin(_ beginning: JournalBeginning) {
+    mutating func begin(_ beginning: JournalBeginning, at time: JournalTime) {
         var objects = next
         next = [:]
         for object in beginning.others + beginning.policies where covers(object) { objects[object.key] = object }
-        let time = clock.now()
         let previous = state
         let known = JournalEvent(
             .known, beginning.text, isBase: previous == nil, resolvedBefore: previous?.resolved ?? 0,

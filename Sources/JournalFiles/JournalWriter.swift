@@ -16,7 +16,7 @@ public final class JournalWriter: Sendable {
     enum Item: Sendable {
         case step(JournalStep)
         case gather([ObjectEvent])
-        case begin(JournalBeginning)
+        case begin(JournalBeginning, JournalTime)
         case event(JournalEvent, JournalTime)
         case read(@Sendable (JournalSnapshot?) -> Void)
         case stop(@Sendable () -> Void)
@@ -52,9 +52,10 @@ public final class JournalWriter: Sendable {
         self.clock = clock
         self.node = node
         let core = JournalCore(node: node, directory: directory, clock: clock, differ: differ, report: report)
+        let started = clock.now()
         let run = Body { [self] in
             var core = core
-            core.open(version: version)
+            core.open(version: version, at: started)
             serve(&core)
         }
         var thread = pthread_t()
@@ -118,7 +119,7 @@ public final class JournalWriter: Sendable {
     public func gather(_ events: [ObjectEvent]) { put(.gather(events)) }
 
     /// Says that all objects are known.
-    public func begin(_ beginning: JournalBeginning) { put(.begin(beginning)) }
+    public func begin(_ beginning: JournalBeginning) { put(.begin(beginning, clock.now())) }
 
     /// Hands over an event.
     public func add(_ event: JournalEvent) { put(.event(event, clock.now())) }
@@ -180,7 +181,7 @@ extension JournalWriter {
         switch item {
         case .step(let step): core.take(step, isBusy: isBusy)
         case .gather(let events): core.gather(events)
-        case .begin(let beginning): core.begin(beginning)
+        case .begin(let beginning, let time): core.begin(beginning, at: time)
         case .event(let event, let time): core.append(.event(event), at: time)
         case .read(let answer): answer(core.snapshot())
         case .stop(let ended):

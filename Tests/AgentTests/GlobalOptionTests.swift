@@ -184,6 +184,6 @@ import Testing
 
     @Test(arguments: ["bash", "zsh", "fish"]) func scriptsAskForNames(shell: String) async throws {
         let script = try await control("completions", shell)
-        #expect(script.output.contains("---completion") && script.output.contains("--no-headers"))
+        #expect(script.output.contains("---completion") && script.output.contains("no-headers"))
     }
 }

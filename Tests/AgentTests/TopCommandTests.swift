@@ -67,7 +67,7 @@ import Testing
             // 0 stands for Ctrl-C, which the terminal turns into SIGINT.
             if signal == 0 { top.type("\u{3}") } else { top.send(signal) }
             let (status, shown) = try await onOwnThread { top.end() }
-            #expect(status == -(signal == 0 ? SIGINT : signal))
+            #expect(status == 128 + (signal == 0 ? SIGINT : signal))
             #expect(shown.hasSuffix(Self.ends) && top.modes == top.modesBefore)
         }
     }

@@ -75,12 +75,11 @@ import Testing
         var table = Table("NAME", "N")
         table.add("a\u{1b}[2Jb\nshop\tweb", "1")
         #expect(lines(table, nil)[1] == "a\\u001b[2Jb shop web  1")
-        var painted = Table()
+        var painted = Table("T", "N")
         painted.add(.init("\u{1b}[31mred", .green), "x")
         #expect(
-            painted.lines(width: nil) { text, color in color.map { "<\($0)>\(text)" } ?? text } == [
-                "<green>\\u001b[31mred  x"
-            ])
+            painted.lines(width: nil) { text, color in color.map { "<\($0)>\(text)" } ?? text }.last
+                == "<green>\\u001b[31mred  x")
     }
 
     @Test(arguments: [
