@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Agent
 import Foundation
+import NetworkKit
+import PolicyResolver
 import PrometheusText
 import Testing
 
@@ -15,7 +17,11 @@ import Testing
 
     /// Names of all series that the agent gives.
     private func served() async throws -> [String: MetricFamily.Kind] {
-        let fixture = try AgentFixture(cluster: ClusterTests.follower())
+        let directory = try TemporaryDirectory()
+        let journal = AgentJournal.start(
+            path: directory.path, node: "node", policy: PolicySettings(), logger: AgentFixture.silent)
+        defer { journal?.stop() }
+        let fixture = try AgentFixture(cluster: ClusterTests.follower(), journal: journal)
         try await fixture.start()
         var names: [String: MetricFamily.Kind] = [:]
         for family in await fixture.agent.metrics() {
