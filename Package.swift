@@ -324,7 +324,7 @@ let package = Package(
                 "ClusterVerdicts", "APIServerKit", "NetworkKit", "PacketKit", "WorldKit", "PolicyOracle",
                 "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel",
                 "NetworkTypes", "Datapath", "DatapathEBPF", "DatapathNFTables", "Manifests", "Explanations", "Requests",
-                "RequestPolicy", "RequestDecider", "SPOP", "SelfProof", "CLibBPF",
+                "RequestPolicy", "RequestDecider", "SPOP", "SelfProof", "BulkheadABI", "CLibBPF",
             ]),
         tests(
             "DatapathEBPFTests",

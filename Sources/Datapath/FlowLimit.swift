@@ -4,7 +4,7 @@
 public struct FlowLimit: Sendable, Hashable {
     /// On average, on the whole node.
     public var perSecond: UInt32
-    /// At once.
+    /// At once; eBPF allows at most as many as come in two seconds on average.
     public var burst: UInt32
 
     public init(perSecond: UInt32 = 1000, burst: UInt32 = 2000) {

@@ -54,7 +54,9 @@ extension Generation {
                 "the program at \(place) is not this version's (tag \(attached.tagText), not \(answering.tagText))")
         }
         for name in ["tables", "tunnel_nodes"] {
-            guard attached.maps.contains(try ProgramIdentity.mapNumber(held.raw(name))) else {
+            let map = try ProgramIdentity.mapNumber(held.raw(name))
+            // Not every program reads each of them.
+            guard attached.maps.contains(map) == answering.maps.contains(map) else {
                 throw .corrupt("the program at \(place) reads another map \(name)")
             }
         }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import BulkheadABI
 import CLibBPF
 import CompiledPolicy
 import Datapath
@@ -152,7 +153,8 @@ import WorldKit
 private final class MappedTables {
     let base: UnsafeMutablePointer<UInt32>
     private let bytes: Int
-    /// Words that are not zero.
+    /// Words of endpoints and of the heap that are not zero. Most words of the fixed part are for addresses that no
+    /// packet here has.
     let used: [Int]
 
     init(below bpffs: String) throws {
@@ -169,7 +171,9 @@ private final class MappedTables {
         let words = mapped.bindMemory(to: UInt32.self, capacity: length / 4)
         bytes = length
         base = words
-        used = (0..<length / 4).filter { words[$0] != 0 }
+        let endpoints = Int(BH_ENDPOINTS_OFFSET) / 4..<Int(BH_INTERFACES_OFFSET) / 4
+        let heap = Int(BH_FIXED_BYTES) / 4..<length / 4
+        used = (Array(endpoints) + Array(heap)).filter { words[$0] != 0 }
     }
 
     deinit { munmap(base, bytes) }

@@ -23,7 +23,7 @@ import WorldKit
                 var datapath = EBPFDatapath(bpffs: net.bpffs)
                 _ = try datapath.open()
                 // Its cell of audit does not name what allows the flow.
-                var test = QuestionComparison(namesAllowedByAudit: false)
+                var test = QuestionComparison(namesAllowedByAudit: false, tablesKnowOwnAddresses: true)
                 for seed in settings.seeds { try test.compare(&datapath, seed, flows: 40) }
                 test.checkCoverage()
                 #expect(
@@ -38,7 +38,7 @@ import WorldKit
             try net.node.run {
                 var datapath = NFTablesDatapath()
                 _ = try datapath.open()
-                var test = QuestionComparison(namesAllowedByAudit: true)
+                var test = QuestionComparison(namesAllowedByAudit: true, tablesKnowOwnAddresses: false)
                 for seed in settings.seeds.prefix(max(settings.seeds.count * 2 / 5, 1)) {
                     try test.compare(&datapath, seed, flows: 25)
                 }
@@ -55,17 +55,23 @@ import WorldKit
 private struct QuestionComparison {
     /// Whether an answer names the rule that allows what a rule in audit would deny.
     let namesAllowedByAudit: Bool
+    /// Whether the tables alone say which addresses are the node's. nftables asks the kernel's own table of addresses,
+    /// where those of a random world are not.
+    let tablesKnowOwnAddresses: Bool
     private var verdicts: [Verdict: Int] = [:]
     private var audited = 0
     private var bothRules = 0
     private var toNode = 0
     private var numbering = Numbering()
 
-    init(namesAllowedByAudit: Bool) { self.namesAllowedByAudit = namesAllowedByAudit }
+    init(namesAllowedByAudit: Bool, tablesKnowOwnAddresses: Bool) {
+        self.namesAllowedByAudit = namesAllowedByAudit
+        self.tablesKnowOwnAddresses = tablesKnowOwnAddresses
+    }
 
     func checkCoverage() {
-        for verdict in [Verdict.allow, .deny, .dependsOnRequest] { #expect(verdicts[verdict, default: 0] > 20) }
-        #expect(audited > 5 && bothRules > 20 && toNode > 20, "\(audited) \(bothRules) \(toNode)")
+        for verdict in [Verdict.allow, .deny, .dependsOnRequest] { #expect(verdicts[verdict, default: 0] > 10) }
+        #expect(audited > 5 && bothRules > 20 && toNode > 5, "\(audited) \(bothRules) \(toNode)")
     }
 
     mutating func compare<Plane: Datapath & ~Copyable>(_ datapath: inout Plane, _ seed: UInt64, flows: Int) throws {
@@ -77,7 +83,7 @@ private struct QuestionComparison {
         for id in policy.endpoints.keys { try datapath.setPlace(seed % 2 == 0 ? nil : Self.place(id), of: id) }
         let questions = generator.flows(flows).flatMap { flow in
             KernelQuestion.Way.allCases.map { KernelQuestion(flow: flow, way: $0) }
-        }.filter { $0.way == .forwarded || Self.isPlain($0, policy) }
+        }.filter { isDecided($0, policy) }
         let answers = try datapath.ask(questions)
         for (question, answer) in zip(questions, answers) {
             let expected = expected(question, policy)
@@ -97,6 +103,18 @@ private struct QuestionComparison {
         }
         let hardware = 0x0200_0000_0000 + UInt64(number)
         return EndpointPlace(port: EndpointBridgePort(index: 200_000 + number, bridge: 99_999, hardware: hardware))
+    }
+
+    /// Whether the tables and the policy alone decide a question.
+    private func isDecided(_ question: KernelQuestion, _ policy: CompiledPolicy) -> Bool {
+        let isAddressKnown =
+            switch question.way {
+            case .forwarded: !policy.isOwnNode(question.flow.source)
+            case .toOwnNode: policy.isOwnNode(question.flow.destination)
+            case .fromOwnNode: true
+            }
+        guard tablesKnowOwnAddresses || isAddressKnown else { return false }
+        return question.way == .forwarded || Self.isPlain(question, policy)
     }
 
     /// At the node's own hooks: flows of endpoints to one receiver.

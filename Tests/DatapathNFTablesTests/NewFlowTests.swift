@@ -93,7 +93,7 @@ import Testing
             try datapath.setFlows(FlowLimit())
             try datapath.setFlows(FlowLimit(perSecond: 500, burst: 600))
             let during = try world.node.command("nft", "list", "table", "inet", "bulkhead")
-            #expect(during.contains("limit rate 500/second burst 600 packets"))
+            #expect(during.contains("rate 500/second burst 600 packets"))
             let free = world.pod("free")
             let probe = NetProbe(.udp, to: free.v4, port: 9)
             #expect(try world.pod("client").namespace.run { try probe.run() } == .refused)

@@ -33,7 +33,7 @@ import Testing
         ("iif . ip saddr { 70 . 10.0.0.1 } accept", true), ("ip ttl 64 accept", true), ("ip ttl 1 accept", false),
         ("ether saddr 02:00:00:00:00:07 accept", true), ("ether saddr 02:00:00:00:00:08 accept", false),
         ("counter log prefix \"x\" accept", true), ("jump deep", true), ("goto deep", true),
-        ("jump empty accept", true), ("goto empty", false), ("return", false),
+        ("jump empty; accept", true), ("goto empty", false), ("return", false),
     ]
 
     private static let packet = WalkedPacket(
