@@ -102,7 +102,7 @@ ask() {
     # A shell's word about the end of a process that this script has ended says nothing to the user.
     wait "$running" 2>/dev/null
     code=$?
-    [ -z "$guard" ] || { kill "$guard" 2>/dev/null; wait "$guard"; }
+    [ -z "$guard" ] || { kill "$guard"; wait "$guard"; } 2>/dev/null
     wait "$teller" "$reader"
     rm -f "$work/pid.$at"
     # Without kubectl's word about an exit code, the command has not run to its end there.
