@@ -45,10 +45,10 @@ extension Agent: RunningAgent where Plane: ~Copyable {
         let body = body ?? ResolvedBody(endpoints: [])
         let policy = try PushedPolicy(body)
         let before = inputs.resolved.endpoints.count
-        defer { noteResolved(before) }
         try push(inputs.store, body, [], what: "resolved policy set, \(body.endpoints.count) endpoints") {
             pipeline throws(PushedPolicyError) in try pipeline.ingest(pushed: policy)
         }
+        noteResolved(before)
         return ResolvedAnswer(endpoints: body.endpoints.count)
     }
 
@@ -93,7 +93,7 @@ extension Agent: RunningAgent where Plane: ~Copyable {
         }
     }
 
-    private static var waiting: String {
+    static var waiting: String {
         "the kernel keeps what a previous run left until all objects of the API server are known"
     }
 

@@ -5,7 +5,10 @@ import PolicyPipeline
 
 extension Agent where Plane: ~Copyable {
     /// Compiles the objects in a copy of the pipeline: what is in force, and the kernel, stay as they are.
-    public func dryRun(_ objects: [KubernetesObject]) -> DryRunAnswer {
+    public func dryRun(_ objects: [KubernetesObject]) throws(ErrorAnswer) -> DryRunAnswer {
+        guard phase.isClusterKnown else {
+            throw ErrorAnswer(.waitingForCluster, "which pods are selected is not known: \(Self.waiting)")
+        }
         var (accepted, answer) = inputs.store.plan(objects)
         var next = pipeline
         next.ingest(accepted.map { .set($0) })

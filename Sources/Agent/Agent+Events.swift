@@ -28,7 +28,7 @@ extension Agent where Plane: ~Copyable {
     private static var pumpInterval: Duration { .milliseconds(50) }
     /// How often they are fetched only to be recorded: what the rate limits let through in that time has room in the
     /// kernel's buffers.
-    private static var recordInterval: Duration { .seconds(1) }
+    private static var recordInterval: Duration { .milliseconds(250) }
     /// Events fetched at once; the rest waits for the next turn, so that a flood does not delay policy.
     private static var pumpLimit: Int { 4096 }
 
@@ -52,6 +52,18 @@ extension Agent where Plane: ~Copyable {
         startPump()
     }
 
+    /// What is reported without a reader would cost packets time for nothing.
+    func stopRecording() {
+        guard isRecording else { return }
+        setListening(false)
+        guard recording.reportsAllowed else { return }
+        do {
+            try datapath.setFlows(nil)
+        } catch {
+            logger.warning("reporting of new flows could not be stopped", metadata: ["error": "\(error)"])
+        }
+    }
+
     /// Fetches events from now on, as often as those who wait for them need.
     private func startPump() {
         listeners.pump?.cancel()
@@ -68,7 +80,7 @@ extension Agent where Plane: ~Copyable {
 
     private func takeEvents() {
         for event in datapath.pollEvents(limit: Self.pumpLimit) {
-            proving.prover.note(recent: event.flow)
+            if event.cause.isOfPolicy { proving.prover.note(recent: event.flow) }
             let drop = ExplainedDrop(event, policy: pipeline.compiled) {
                 pipeline.pod(owning: $0)
             } principal: {

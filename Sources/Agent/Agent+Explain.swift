@@ -139,6 +139,7 @@ extension FlowTrace {
     /// Why the kernel of this node has no say; nil if it has.
     fileprivate var reasonNotToAsk: String? {
         if decision.isSelf { return "a pod's packets to its own address do not leave it" }
+        guard KernelQuestion(flow: flow).isPossible else { return "IPv6 packets have no such last header" }
         return egress == nil && ingress == nil ? "neither end is a pod of this node" : nil
     }
 }

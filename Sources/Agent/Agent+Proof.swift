@@ -14,6 +14,7 @@ extension Agent where Plane: ~Copyable {
     func startProving() {
         guard proving.pace != nil, proving.task == nil else { return }
         proving.task = Task {
+            try? await Task.sleep(for: settings.selfProofDelay)
             while !Task.isCancelled {
                 let rest = self.proveOnce()
                 try? await Task.sleep(for: rest)
@@ -31,13 +32,18 @@ extension Agent where Plane: ~Copyable {
         noteBusyRules()
         reviewStanding()
         let asked = proving.prover.questions(pace.batch, of: pipeline.compiled)
+        let askedAt = ProcessorTime.ofThread
         prove(asked)
+        let answered = ProcessorTime.ofThread
         compareWhole(pace)
         let cost = ProcessorTime.ofThread - start
         proving.processorTime += cost
         proving.lastTurn = .now
-        let rest = proving.pace?.note(asked.count, cost: cost) ?? Proving.pause
-        return proving.failure == nil ? (asked.isEmpty ? max(rest, Proving.pause) : rest) : Proving.failurePause
+        // The size of batches follows from the questions alone, the rest from everything.
+        if proving.failure == nil { proving.pace?.note(asked.count, cost: answered - askedAt) }
+        let rest = pace.rest(after: cost)
+        guard proving.failure == nil else { return max(rest, proving.failureRest) }
+        return asked.isEmpty ? max(rest, Proving.pause) : rest
     }
 
     /// Asks, compares, and repairs what differs.
@@ -90,8 +96,9 @@ extension Agent where Plane: ~Copyable {
     private func add(_ confirmed: [Disagreement]) {
         let known = Set(proving.standing.map(\.question))
         let new = confirmed.filter { !known.contains($0.question) }
+            .prefix(max(0, Proving.standingLimit - proving.standing.count))
         proving.disagreements += UInt64(new.count)
-        proving.standing += new.prefix(max(0, Proving.standingLimit - proving.standing.count))
+        proving.standing += new
     }
 
     private func report(_ confirmed: [Disagreement]) {
@@ -120,14 +127,15 @@ extension Agent where Plane: ~Copyable {
     }
 
     private func review(afterRepair: Bool) {
-        guard phase.isInStep, let left = compare(proving.standing.map(\.question)) else { return }
+        guard phase.isInStep, let left = compare(proving.standing.map(\.question)) else {
+            // It is not known whether the repair has helped: it is made again.
+            if afterRepair { repairLater() }
+            return
+        }
         let count = proving.standing.count
         proving.standing = left
         guard left.isEmpty else {
-            if afterRepair {
-                proving.backoff.failed()
-                if let delay = proving.backoff.delay { proving.repairAt = .now + delay }
-            }
+            if afterRepair || proving.repairAt == nil { repairLater() }
             return
         }
         proving.backoff.succeeded()
@@ -136,8 +144,14 @@ extension Agent where Plane: ~Copyable {
         tellFollowers("the kernel decides as policy says again: repaired")
     }
 
+    private func repairLater() {
+        proving.backoff.failed()
+        if let delay = proving.backoff.delay { proving.repairAt = .now + delay }
+    }
+
     private func noteAsked() {
         proving.hasAnswered = true
+        proving.failures = 0
         guard proving.failure != nil else { return }
         proving.failure = nil
         logger.notice("the kernel can be asked again what it decides")
@@ -147,6 +161,7 @@ extension Agent where Plane: ~Copyable {
     private func noteUnasked(_ error: DatapathError) {
         let isNew = proving.failure != error
         proving.failure = error
+        proving.failures += 1
         guard isNew else { return }
         guard error.isDamage else {
             logger.warning("the kernel cannot be asked what it decides", metadata: ["error": "\(error)"])

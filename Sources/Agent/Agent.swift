@@ -183,6 +183,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     public func stop() {
         endFollowing()
         listeners.pump?.cancel()
+        stopRecording()
         history.summary?.cancel()
         requests.stop()
         programming.stop()

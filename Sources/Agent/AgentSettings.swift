@@ -7,6 +7,9 @@ import PolicyResolver
 
 /// The settings of the agent, fixed at its start.
 public struct AgentSettings: Sendable {
+    /// ``selfProofDelay`` of the daemon.
+    public static let usualSelfProofDelay = Proving.settleTime
+
     /// The node whose pods it protects, as in the `spec.nodeName` of pods.
     public var nodeName: String
     /// The directory of manifests, for answers; nil if there is none.
@@ -49,6 +52,8 @@ public struct AgentSettings: Sendable {
     public var journal: JournalWriter?
     /// The share of one processor, in percent, for the comparison of the kernel's answers with policy; 0: none.
     public var selfProof: Double
+    /// How long after the start the first comparison waits.
+    public var selfProofDelay: Duration
     /// What is recorded of flows.
     public var flows: FlowSettings
 
@@ -63,7 +68,7 @@ public struct AgentSettings: Sendable {
         readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil,
         closesUnknownPorts: Bool = false, allowsPodTunnels: Bool = false,
         pluginStatus: (@Sendable () -> PluginStatus?)? = nil, requests: RequestSettings = RequestSettings(),
-        journal: JournalWriter? = nil, selfProof: Double = 0, flows: FlowSettings = FlowSettings()
+        journal: JournalWriter? = nil, selfProof: Double = 0, selfProofDelay: Duration = .zero, flows: FlowSettings = FlowSettings()
     ) {
         self.nodeName = nodeName
         self.manifestDirectory = manifestDirectory
@@ -85,6 +90,7 @@ public struct AgentSettings: Sendable {
         services = cluster.map { ServiceLookup($0.connection) }
         self.journal = journal
         self.selfProof = selfProof
+        self.selfProofDelay = selfProofDelay
         self.flows = flows
     }
 }

@@ -12,6 +12,10 @@ struct Proving {
     var task: Task<Void, Never>?
     /// Why the kernel cannot be asked now; nil if it can, or was not asked yet.
     var failure: DatapathError?
+    /// Failures in a row.
+    var failures = 0
+    /// The rest until the next attempt.
+    var failureRest: Duration { min(Self.longestFailurePause, Self.failurePause * (1 << min(max(failures - 1, 0), 7))) }
     /// Whether the kernel has ever answered.
     var hasAnswered = false
     /// Disagreements that were not repaired yet.
@@ -37,8 +41,12 @@ struct Proving {
     static let compareInterval: Duration = .seconds(600)
     /// The rest while the kernel does not hold the newest policy.
     static let pause: Duration = .milliseconds(500)
-    /// The rest after a question that the kernel could not be asked.
+    /// The shortest rest after questions that the kernel could not be asked; it doubles with each failure in a row.
     static let failurePause: Duration = .seconds(10)
+    static let longestFailurePause: Duration = .seconds(1280)
+    /// How long after the start the first question waits: it loads programs, which holds up changes for half a second,
+    /// and pods start meanwhile.
+    static let settleTime: Duration = .seconds(30)
     /// Disagreements that are kept to be asked about again.
     static let standingLimit = 32
 

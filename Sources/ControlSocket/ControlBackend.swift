@@ -66,7 +66,7 @@ public protocol ControlBackend: Sendable {
     func collect(_ body: CollectBody) async throws(ErrorAnswer) -> DetachAnswer
     func attachments() async -> AttachmentsAnswer
     /// What ``apply(_:)`` would do; changes nothing.
-    func dryRun(_ objects: [KubernetesObject]) async -> DryRunAnswer
+    func dryRun(_ objects: [KubernetesObject]) async throws(ErrorAnswer) -> DryRunAnswer
     func version() async -> VersionAnswer
     func resync() async throws(ErrorAnswer) -> ResyncAnswer
 }

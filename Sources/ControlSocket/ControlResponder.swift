@@ -168,7 +168,7 @@ struct ControlResponder: Sendable {
 
     private func dryRun(_ body: [UInt8]) async throws(ErrorAnswer) -> DryRunAnswer {
         let batch = try await bodies.batch(body)
-        var answer = await backend.dryRun(batch.objects)
+        var answer = try await backend.dryRun(batch.objects)
         answer.notices = batch.notices.map(\.description)
         answer.warnings = batch.notices.filter { $0.reason == .notEnforced }.map(\.description)
         return answer

@@ -167,6 +167,14 @@ public struct DropEvent: Sendable, Hashable {
         case handOver = 10
         /// Not dropped: the first packet of a flow, allowed in both directions. ``rule`` says nothing.
         case new = 11
+
+        /// Whether policy decided about the flow, so that the same may be asked of kernel and policy.
+        public var isOfPolicy: Bool {
+            switch self {
+            case .rule, .audit, .handOver, .new: true
+            case .spoofed, .unparsable, .inconsistent, .tunnel, .sourceRouted, .unrelatedError, .malformed: false
+            }
+        }
     }
     public var cause: Cause
     public var direction: Direction

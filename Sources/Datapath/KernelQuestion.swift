@@ -22,6 +22,12 @@ public struct KernelQuestion: Sendable, Hashable {
         self.sourcePort = sourcePort
         self.way = way
     }
+
+    /// Whether the protocol can be that of a packet. An IPv6 packet's is never one of the extension headers that are
+    /// walked (RFC 8200, section 4): a packet that names one as its last is unreadable.
+    public var isPossible: Bool {
+        flow.source.family == .ipv4 || ![0, 43, 44, 60].contains(flow.ipProtocol.rawValue)
+    }
 }
 
 /// What the kernel would do with the packet of a ``KernelQuestion``, by what is programmed there now.

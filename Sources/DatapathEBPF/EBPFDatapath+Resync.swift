@@ -16,7 +16,7 @@ extension EBPFDatapath {
 
     private mutating func resyncTables(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
         let generation = try opened()
-        guard generation.capacities.hold(policy), generation.keysAgree(with: policy) else {
+        guard generation.isOfThisBuild, generation.capacities.hold(policy), generation.keysAgree(with: policy) else {
             return try rebuild(policy)
         }
         var report = ProgramReport()

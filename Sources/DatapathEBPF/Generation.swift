@@ -108,11 +108,20 @@ final class Generation {
         UInt32(MemoryLayout<bh_header>.offset(of: field)! / 4)
     }
 
+    /// Identifies the embedded programs (FNV-1a).
+    private static let build: UInt32 = EmbeddedObjects.bulkhead.withUTF8Buffer { bytes in
+        bytes.reduce(0x811c_9dc5) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
+    }
+
+    /// Whether the programs are those of this build. Others enforce the same tables until everything is written again:
+    /// then they are replaced.
+    var isOfThisBuild: Bool { memory.load(Self.headerWord(\.build)) == Self.build }
+
     private func writeHeader(_ settings: EBPFDatapath.Options) {
         let words: [(PartialKeyPath<bh_header>, UInt32)] = [
             (\.magic, BH_MAGIC), (\.layout, UInt32(BH_LAYOUT_VERSION)), (\.words, capacities.words),
             (\.heap_begin, TableMemory.heapBegin), (\.class_keys, capacities.addressClasses),
-            (\.program_keys, capacities.programs), (\.rule_keys, capacities.rules),
+            (\.program_keys, capacities.programs), (\.rule_keys, capacities.rules), (\.build, Self.build),
         ]
         for (field, word) in words { memory.update(Self.headerWord(field), word) }
         writeSettings(settings)

@@ -84,7 +84,8 @@ struct JournalCore {
     }
 
     mutating func fail(_ error: JournalFileError) {
-        store.closeAll()
+        // Space that comes and goes must not give a file each time: old ones would have to go for them.
+        if !error.isFull { store.closeAll() }
         retryAt = clock.now().uptime + Self.retryInterval
         if status.problem == nil { report(.off("\(error)")) }
         status.problem = "\(error)"

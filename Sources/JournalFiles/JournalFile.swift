@@ -7,6 +7,8 @@ public struct JournalFileError: Error, Sendable, Hashable, CustomStringConvertib
     /// The file or directory.
     public var path: String
     public var reason: String
+    /// Whether the disk or a quota is full.
+    var isFull = false
     public var description: String { "\(path): \(reason)" }
 
     init(_ path: String, _ reason: String) {
@@ -15,7 +17,12 @@ public struct JournalFileError: Error, Sendable, Hashable, CustomStringConvertib
     }
 
     /// With the reason of the last system call.
-    static func last(_ path: String) -> JournalFileError { JournalFileError(path, String(cString: strerror(errno))) }
+    static func last(_ path: String) -> JournalFileError {
+        let code = errno
+        var error = JournalFileError(path, String(cString: strerror(code)))
+        error.isFull = code == ENOSPC || code == EDQUOT
+        return error
+    }
 }
 
 /// System calls on the files of the journal.

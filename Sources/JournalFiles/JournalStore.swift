@@ -90,11 +90,14 @@ struct JournalStore {
         }
     }
 
-    /// Replaces the checkpoint, if it is within its limit; otherwise there is none.
+    /// Replaces the checkpoint, if it is within its limit; otherwise there is none, and that is an error.
     func write(_ checkpoint: JournalCheckpoint) throws(JournalFileError) {
         guard let bytes = checkpoint.bytes(limit: directory.checkpointLimit) else {
             unlink(directory.checkpointPath)
-            return
+            throw JournalFileError(
+                directory.checkpointPath,
+                "the present state takes more than \(directory.checkpointLimit) bytes: the past before the next start "
+                    + "will not be known")
         }
         try JournalFile.replace(directory.checkpointPath, with: bytes)
     }

@@ -22,10 +22,14 @@ public struct ProofPace: Sendable {
 
     /// Notes what a batch took.
     ///
-    /// - Parameter cost: processor time.
-    /// - Returns: how long to rest before the next one.
-    public mutating func note(_ questions: Int, cost: Duration) -> Duration {
+    /// - Parameter cost: processor time of these questions.
+    public mutating func note(_ questions: Int, cost: Duration) {
         defer { last = (cost, questions) }
+        if isFixed, let last, last.questions < questions, cost > last.cost * 2 {
+            // The time follows from the number after all: the small batch was slow for another reason.
+            (isFixed, batch) = (false, max(1, Int(Double(questions) * (Self.longest / cost))))
+            return
+        }
         if cost > Self.longest {
             if let last, questions < last.questions, cost > last.cost * 0.75 { isFixed = true }
             batch = isFixed ? Self.largestBatch : max(1, batch / 2)
@@ -34,7 +38,6 @@ public struct ProofPace: Sendable {
             isFixed = false
             if cost < Self.longest / 2, questions >= batch { batch = min(batch * 2, Self.largestBatch) }
         }
-        return rest(after: cost)
     }
 
     /// The rest that keeps work of this cost within the share.

@@ -88,7 +88,9 @@ public struct Prover: Sendable {
 
     /// Notes a real packet, so that the same is asked of kernel and tables.
     public mutating func note(recent flow: Flow) {
-        guard flow.source.isAskable, flow.destination.isAskable, !recent.contains(flow) else { return }
+        guard flow.source.isAskable, flow.destination.isAskable, KernelQuestion(flow: flow).isPossible,
+            !recent.contains(flow)
+        else { return }
         if recent.count == Self.recentLimit { recent.removeFirst() }
         recent.append(flow)
     }

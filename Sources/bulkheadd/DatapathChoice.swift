@@ -92,7 +92,8 @@ struct DatapathChoice {
             closesUnknownPorts: command.unknownPorts == .deny, allowsPodTunnels: command.allowPodTunnels,
             pluginStatus: { [plugin] in plugin?.status }, requests: command.requests.settings,
             journal: journal, selfProof: command.once ? 0 : command.selfProof,
-            flows: command.recording.settings)
+            selfProofDelay: AgentSettings.usualSelfProofDelay,
+            flows: command.once ? FlowSettings(.off) : command.recording.settings)
     }
 
     private func started<Plane: Datapath & ~Copyable>(

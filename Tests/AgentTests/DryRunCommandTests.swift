@@ -74,7 +74,7 @@ import Testing
             #expect(answer.added == ["NetworkPolicy shop/new"])
             #expect(await fixture.agent.status().pushed.objects == 0)
             let twice = try [4, 5].flatMap { try AgentFixture.objects(Self.policy("new", port: $0)) }
-            let both = await fixture.agent.dryRun(twice)
+            let both = try await fixture.agent.dryRun(twice)
             #expect(both.refused.map(\.reason) == ["occurs more than once"])
         }
     }

@@ -13,7 +13,8 @@ import Testing
         for _ in 0..<turns {
             let spent = cost(pace.batch)
             questions += pace.batch
-            let rest = pace.note(pace.batch, cost: spent)
+            pace.note(pace.batch, cost: spent)
+            let rest = pace.rest(after: spent)
             busy += spent
             all += spent + rest
             longest = max(longest, spent)
@@ -45,8 +46,19 @@ import Testing
         #expect(pace.batch == 512)
     }
 
+    /// A small batch that something else made slow must not fix the size.
+    @Test func oneSlowBatchDoesNotLast() {
+        var pace = ProofPace(share: 0.005)
+        _ = run(&pace, turns: 50) { .microseconds(20) * $0 }
+        pace.note(pace.batch, cost: .milliseconds(30))
+        pace.note(pace.batch / 2, cost: .milliseconds(30))
+        _ = run(&pace, turns: 3) { .microseconds(20) * $0 }
+        let result = run(&pace, turns: 50) { .microseconds(20) * $0 }
+        #expect(result.longest <= .milliseconds(2))
+    }
+
     @Test func itNeverRestsShorterThanTheProcessorNeedsToSleep() {
         var pace = ProofPace(share: 1)
-        #expect(pace.note(8, cost: .microseconds(1)) == ProofPace.shortestRest)
+        #expect(pace.rest(after: .microseconds(1)) == ProofPace.shortestRest)
     }
 }

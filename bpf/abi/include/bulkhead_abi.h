@@ -22,7 +22,7 @@ typedef uint64_t bh_u64;
 #endif
 
 /* Part of the pins' path: programs and tables of different versions never meet. */
-#define BH_LAYOUT_VERSION 6
+#define BH_LAYOUT_VERSION 5
 #define BH_MAGIC 0x424c4b48u
 
 #define BH_ENDPOINTS 2048
@@ -118,7 +118,9 @@ struct bh_header {
 	bh_u32 own_class;
 	/* Not 0: events are wanted. Another number than before: what was reported before that counts as not reported. */
 	bh_u32 is_listened;
-	bh_u32 reserved;
+	/* Identifies the build of the programs; no program reads it. Programs of another build are replaced. 0: of a build
+	 * that did not say. */
+	bh_u32 build;
 	/* UDP destination ports and IP protocols of tunnels. The last one is repeated; all 0: none. */
 	bh_u16 tunnel_ports[BH_TUNNEL_PORTS];
 	bh_u8 tunnel_protocols[BH_TUNNEL_PROTOCOLS];
