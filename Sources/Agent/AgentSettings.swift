@@ -68,7 +68,8 @@ public struct AgentSettings: Sendable {
         readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil,
         closesUnknownPorts: Bool = false, allowsPodTunnels: Bool = false,
         pluginStatus: (@Sendable () -> PluginStatus?)? = nil, requests: RequestSettings = RequestSettings(),
-        journal: JournalWriter? = nil, selfProof: Double = 0, selfProofDelay: Duration = .zero, flows: FlowSettings = FlowSettings()
+        journal: JournalWriter? = nil, selfProof: Double = 0, selfProofDelay: Duration = .zero,
+        flows: FlowSettings = FlowSettings()
     ) {
         self.nodeName = nodeName
         self.manifestDirectory = manifestDirectory

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BulkheadABI
+import CLibBPF
 import CLinuxShim
 import CompiledPolicy
 import Datapath
@@ -63,6 +64,38 @@ import Testing
             let flow = Flow(
                 source: moved.network, destination: IPAddress(v4: 0x0a00_0001), ipProtocol: .tcp, destinationPort: 80)
             #expect(try second.testRun(packet: Packet(flow: flow).bytes, family: .ipv4).verdict == .allow)
+        }
+    }
+
+    /// An upgrade: the programs of another build enforce until everything is written, and then go.
+    @Test func programsOfAnotherBuildAreReplacedAtTheFirstWholeWrite() throws {
+        try PrivateKernel.run { bpffs in
+            var random = SeededRandom(4)
+            let policy = PolicyBuilder.random(&random)
+            do {
+                var first = EBPFDatapath(bpffs: bpffs)
+                _ = try first.open()
+                _ = try first.resync(policy)
+            }
+            let offset = try #require(MemoryLayout<bh_header>.offset(of: \.build))
+            let map = bpf_obj_get("\(bpffs)/bulkhead/v\(BH_LAYOUT_VERSION)/1/tables")
+            try #require(map >= 0)
+            let mapped = mmap(nil, Int(BH_FIXED_BYTES), PROT_READ | PROT_WRITE, MAP_SHARED, map, 0)
+            let base = try #require(mapped)
+            try #require(base != MAP_FAILED && base.load(fromByteOffset: offset, as: UInt32.self) != 0)
+            base.storeBytes(of: 0, toByteOffset: offset, as: UInt32.self)
+            munmap(base, Int(BH_FIXED_BYTES))
+            close(map)
+
+            var second = EBPFDatapath(bpffs: bpffs)
+            let numbering = try second.open()
+            #expect(numbering.endpoints.count == policy.endpoints.count, "what it left is in force, and known")
+            #expect(try Self.wrongVerdicts(second, policy, &random) == [])
+            #expect(try second.resync(policy).rebuilt)
+            #expect(try Self.wrongVerdicts(second, policy, &random) == [])
+            #expect(access("\(bpffs)/bulkhead/v\(BH_LAYOUT_VERSION)/1", F_OK) != 0)
+            let again = try second.resync(policy)
+            #expect(!again.rebuilt && again.wordsWritten == 0)
         }
     }
 

@@ -143,6 +143,21 @@ import WorldKit
         let asked = prover.questions(16, of: policy)
         #expect(asked.contains { $0.aim == .recent && $0.question.flow == flow })
     }
+
+    /// What a pod may send, but no packet can be: an extension header of IPv6 as the last one.
+    @Test(arguments: [0, 43, 44, 60] as [UInt8]) func whatNoPacketCanBeIsNotAsked(number: UInt8) throws {
+        let policies = (0..<20).lazy.map { Self.pipeline(WorldGenerator(seed: $0)).compiled }
+        let policy = try #require(policies.first { !$0.forwardedQuestions().isEmpty })
+        var prover = Prover(seed: 1)
+        var flow = Flow(
+            source: IPAddress(v6High: 0xfd00_0010_0244_0000, low: 1), destination: IPAddress(v6High: 0xfd00_0010_0244_0000, low: 2),
+            ipProtocol: IPProtocol(rawValue: number), destinationPort: nil)
+        prover.note(recent: flow)
+        #expect(!KernelQuestion(flow: flow).isPossible)
+        #expect(!prover.questions(512, of: policy).contains { $0.question.flow == flow })
+        flow.ipProtocol = .icmpv6
+        #expect(KernelQuestion(flow: flow).isPossible)
+    }
 }
 
 /// One thing that is wrong in a kernel's copy of the tables.
