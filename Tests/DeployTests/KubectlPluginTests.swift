@@ -27,6 +27,15 @@ import Yams
         ("endpoints --no-headers web", "bh-1", "endpoints --no-headers team/web"),
         ("flows -f --pod redis", "bh-2", "flows -f --pod team/redis"),
         ("events --pod=web --last 5", "bh-1", "events --pod=team/web --last 5"),
+        ("--node node1 flows --pod 10.244.0.10", "bh-1", "flows --pod 10.244.0.10"),
+        ("--node node1 flows -n shop --pod=fd00::/64", "bh-1", "flows --pod=fd00::/64 -n shop"),
+        ("--node node2 events --pod 10.244.0.0/16", "bh-2", "events --pod 10.244.0.0/16"),
+        ("explain web service/api 80", "bh-1", "explain web service/api 80 -n team"),
+        ("verdict shop/web shop/services/api 80", "bh-2", "verdict shop/web shop/services/api 80 -n team"),
+        ("--node node1 history -n shop", "bh-1", "history -n shop"),
+        ("--node node1 delete -n shop netpol/x", "bh-1", "delete netpol/x -n shop"),
+        ("help", "bh-1", "help"), ("status --help", "bh-1", "status --help"),
+        ("explain -h", "bh-1", "explain -h -n team"), ("diags --help", "bh-1", "diags --help"),
         ("--node node2 status", "bh-2", "status"), ("--node=node1 policies -n shop", "bh-1", "policies -n shop"),
         ("--node node1 help", "bh-1", "help"), ("--node node2 counters -o json", "bh-2", "counters -o json"),
     ])
@@ -79,12 +88,26 @@ import Yams
         ("--all --node-timeout x status", 2, "a number of seconds"), ("check x.yaml", 2, "run bulkheadctl itself"),
         ("--node node1 apply -f x.yaml", 2, "pipe it instead"), ("--all top", 2, "shows one node"),
         ("--node node1 resolved put x.json", 2, "pipe it instead"),
+        ("--node node1 verdict --queries - --manifests x", 2, "'--queries' names a file of this machine"),
+        ("explain web redis 80 --manifests=x", 2, "'--manifests' names a file of this machine"),
+        ("explain web redis 80 --bundle x", 2, "'--bundle' would write in Bulkhead's pod"),
+        ("flows --pod 10.0.0.1", 2, "which node?"), ("--node node1 apply -n shop -f -", 2, "leave out -n"),
     ])
     func errorsSayWhatToDo(words: String, status: Int32, message: String) throws {
         let kubectl = try FakeKubectl()
         let result = try run(kubectl, words)
         #expect(result.0 == status && result.1.contains(message), "\(result)")
         #expect(kubectl.commands.isEmpty)
+    }
+
+    /// Commands about the whole node do not get a namespace.
+    @Test(arguments: ["status", "version", "dump", "resync", "resolved get"])
+    func aNamespaceWithoutEffectIsNoted(words: String) throws {
+        let kubectl = try FakeKubectl()
+        let result = try run(kubectl, "-n shop --node node1 \(words)")
+        let name = words.prefix { $0 != " " }
+        #expect(result.0 == 0 && result.1.contains("note: -n has no effect on '\(name)'\n"), "\(result)")
+        #expect(kubectl.commands == [Self.exec("bh-1", words)])
     }
 
     /// Pods that end or do not run yet are not asked; a node with several of them is asked once.
@@ -122,6 +145,23 @@ import Yams
         #expect(try run(dead, "diags -o report.tar.gz").0 == 1)
         let left = try FileManager.default.contentsOfDirectory(atPath: dead.folder.path)
         #expect(!left.contains { $0.hasPrefix("report") })
+    }
+
+    /// In a shared directory, a link of someone else must not lead the archive elsewhere.
+    @Test(arguments: ["report.tar.gz", "report.tar.gz.part"]) func noLinkIsFollowed(link: String) throws {
+        let kubectl = try FakeKubectl()
+        func addLink(_ name: String) throws {
+            let path = kubectl.folder.appending(path: name).path
+            try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "elsewhere")
+        }
+        try addLink(link)
+        let one = try run(kubectl, "--node node1 diags -o report.tar.gz")
+        #expect((one.0 == 0) == link.hasSuffix(".part"), "\(one)")
+        try addLink("node1-\(link)")
+        let all = try run(kubectl, "--all diags -o report.tar.gz")
+        #expect((all.0 == 0) == link.hasSuffix(".part"), "\(all)")
+        #expect(kubectl.text(of: "node2-report.tar.gz") == "it says bh-2\nand more\n")
+        #expect(!FileManager.default.fileExists(atPath: kubectl.folder.appending(path: "elsewhere").path))
     }
 }
 
@@ -188,8 +228,7 @@ import Yams
         }
         #expect(
             granted == [
-                "cluster pods": ["get", "list"], "cluster nodes": ["get", "list"],
-                "namespace pods/exec": ["get", "create"],
+                "cluster pods": ["get", "list"], "cluster nodes": ["list"], "namespace pods/exec": ["get", "create"],
             ])
     }
 }

@@ -150,11 +150,14 @@ while read -r at _; do
             [ "$code" -eq 0 ] || { worst=1; continue; }
             umask 077
             name=$(archive_name "$at")
-            if [ -e "$name" ]; then
+            # -C: nor is a link of someone else followed.
+            if [ -e "$name" ] || [ -h "$name" ]; then
                 printf '%s: %s exists already\n' "$at" "$name" >&2
                 code=1
+            elif (set -C && cat "$work/answer.$at" >"$name"); then
+                printf '%s: wrote %s\n' "$at" "$name" >&2
             else
-                cat "$work/answer.$at" >"$name" && printf '%s: wrote %s\n' "$at" "$name" >&2
+                code=1
             fi
         else
             label "$at" <"$work/answer.$at"

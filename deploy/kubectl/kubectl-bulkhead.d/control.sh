@@ -12,10 +12,20 @@ archive=
 file=
 previous=
 position=0
-# add_named POD: one that an option names.
-add_named() {
-    case $1 in '' | *[!a-z0-9./-]*) fail 2 "'$1' is not the name of a pod" ;; esac
+asks_help=
+# add_pod WORD: if it can be a pod's name. Addresses, ranges of them and Services are none.
+add_pod() {
+    case $1 in
+    *:* | svc/* | service/* | services/* | */svc/* | */service/* | */services/* | *.svc | *.svc.* | '') return ;;
+    [0-9]*.[0-9]*.[0-9]*.[0-9]*) return ;;
+    */*/*) return ;;
+    esac
     pods="$pods $1"
+}
+# add_named WORD: what an option names: a pod, an address or a range.
+add_named() {
+    case $1 in '' | *[!a-z0-9./:-]*) fail 2 "'$1' is neither a pod nor an address" ;; esac
+    add_pod "$1"
 }
 for word; do
     case $previous in
@@ -52,7 +62,11 @@ for word; do
         *) stream=yes ;;
         esac
         ;;
-    --queries) input=yes ;;
+    --bundle | --bundle=*) fail 2 "'--bundle' would write in Bulkhead's pod: -o json has the same as 'bundle'" ;;
+    --queries | --queries=* | --manifests | --manifests=*)
+        fail 2 "'${word%%=*}' names a file of this machine: run bulkheadctl itself"
+        ;;
+    -h | --help) asks_help=yes ;;
     -*) ;;
     *) position=$((position + 1)) ;;
     esac
@@ -65,19 +79,10 @@ esac
 [ -z "$file" ] || fail 2 "'$file' would be read inside Bulkhead's pod: pipe it instead, as -f - <FILE"
 [ "$command" != top ] || stream=yes
 
-# Pods among the first arguments: every word that can be a pod's name. Addresses and Services are not.
-add_pod() {
-    case $1 in
-    *:* | */svc/* | svc/* | *.svc | *.svc.* | '') return ;;
-    [0-9]*.[0-9]*.[0-9]*.[0-9]*) return ;;
-    */*/*) return ;;
-    esac
-    pods="$pods $1"
-}
 # takes_value OPTION: whether the next word is its value, and so not a pod.
 takes_value() {
     case $1 in
-    -o | --output | --socket | --timeout | --method | --path | --host | --header | --at | --bundle | --since | --last) ;;
+    -o | --output | --socket | --timeout | --method | --path | --host | --header | --at | --since | --last) ;;
     --color | --from | --to | --port | --protocol | --verdict | --policy | --reason | --count | --kind | -d) ;;
     *) return 1 ;;
     esac
@@ -122,6 +127,8 @@ default_namespace() {
 
 # qualified POD: with its namespace.
 qualified() { case $1 in */*) printf '%s' "$1" ;; *) printf '%s/%s' "$namespace" "$1" ;; esac }
+# is_pod WORD: whether it is one of the pods in question.
+is_pod() { case " $pods " in *" $1 "*) ;; *) return 1 ;; esac }
 
 # Commands of pods get the namespace with the name, or as -n; it is the same for kubectl and for bulkheadctl.
 case $pods in *[!\ ]*) default_namespace ;; esac
@@ -138,10 +145,9 @@ describe | endpoints | flows | events)
             before=$previous
             previous=$word
             case $before,$word in
-            *,--pod=*) word=--pod=$(qualified "${word#*=}") ;;
-            --pod,*) word=$(qualified "$word") ;;
+            *,--pod=*) ! is_pod "${word#*=}" || word=--pod=$(qualified "${word#*=}") ;;
             ,* | describe,*) ;;
-            *) case " $pods " in *" $word "*) takes_value "$before" || word=$(qualified "$word") ;; esac ;;
+            *) ! is_pod "$word" || takes_value "$before" || word=$(qualified "$word") ;;
             esac
             set -- "$@" "$word"
         done
@@ -149,12 +155,15 @@ describe | endpoints | flows | events)
         set -- "$@" -n "$namespace"
     fi
     ;;
-*) [ -z "$namespace" ] || set -- "$@" -n "$namespace" ;;
+policies | counters | top | unused | delete | history) [ -z "$namespace" ] || set -- "$@" -n "$namespace" ;;
+apply) [ -z "$namespace" ] || fail 2 "'apply' takes namespaces from the manifests: leave out -n" ;;
+*) [ -z "$namespace" ] || note "-n has no effect on '$command'" ;;
 esac
 
 # The archive is written here, not in the pod.
 if [ "$command" = diags ]; then
-    wants_list=
+    # Text, no archive.
+    wants_list=$asks_help
     for word; do [ "$word" != --list ] || wants_list=yes; done
     if [ -z "$wants_list" ]; then
         previous=
