@@ -150,7 +150,8 @@ import WorldKit
         let policy = try #require(policies.first { !$0.forwardedQuestions().isEmpty })
         var prover = Prover(seed: 1)
         var flow = Flow(
-            source: IPAddress(v6High: 0xfd00_0010_0244_0000, low: 1), destination: IPAddress(v6High: 0xfd00_0010_0244_0000, low: 2),
+            source: IPAddress(v6High: 0xfd00_0010_0244_0000, low: 1),
+            destination: IPAddress(v6High: 0xfd00_0010_0244_0000, low: 2),
             ipProtocol: IPProtocol(rawValue: number), destinationPort: nil)
         prover.note(recent: flow)
         #expect(!KernelQuestion(flow: flow).isPossible)
