@@ -58,7 +58,7 @@ import Testing
     }
 
     @Test func itNeverRestsShorterThanTheProcessorNeedsToSleep() {
-        var pace = ProofPace(share: 1)
+        let pace = ProofPace(share: 1)
         #expect(pace.rest(after: .microseconds(1)) == ProofPace.shortestRest)
     }
 }
