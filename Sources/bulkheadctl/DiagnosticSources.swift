@@ -17,7 +17,6 @@ struct DiagnosticSources {
     /// have: a part that is missing is noted.
     private static let answers: [(path: String, query: [(String, String)], file: String, what: String)] = [
         ("status", [], "status.json", "health, datapath, sizes, sources"),
-        ("verify", [], "verify.json", "what the daemon finds when it checks itself"),
         ("endpoints", [], "endpoints.json", "pods of this node, addresses, interfaces"),
         ("policies", [], "policies.json", "policies and the pods that they select"),
         ("counters", [], "counters.json", "packets by rule, and other drops"),
@@ -48,6 +47,12 @@ struct DiagnosticSources {
         }
         await addInstalled(to: &bundle)
         await addRuleset(to: &bundle)
+        // Last: it repairs what it finds, and all other files must show the kernel before that.
+        await bundle.add("verify.json", "what the daemon finds when it checks itself") {
+            var patient = client
+            patient.timeout = client.timeout ?? VerifyReport.timeout
+            return try await patient.ask(.get, .verify)
+        }
     }
 
     /// Maps, programs and links by their names, and tables; as `uninstall` would find them.

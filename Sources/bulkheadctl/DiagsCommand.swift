@@ -11,7 +11,8 @@ struct DiagsCommand: AsyncParsableCommand {
             The archive has the daemon's answers (status, pods, policies, counters, tables), what Bulkhead has in the \
             kernel, and the kernel's settings. It has names and addresses of pods and policies. It never has Secrets, \
             tokens, kubeconfig files, annotations or the environment of a process. A part that cannot be collected is \
-            a line in errors.txt, and the others are still collected: also without a daemon.
+            a line in errors.txt, and the others are still collected: also without a daemon. verify.json is asked last: \
+            it repairs what it finds, as 'status --verify' does.
             """)
 
     @Option(

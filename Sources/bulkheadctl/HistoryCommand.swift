@@ -11,9 +11,9 @@ struct HistoryCommand: AsyncParsableCommand {
             and samples of what is now allowed or denied. The order is that of the records, whatever the clock said; \
             steps of the clock are shown. '-o json' prints JSON lines.
 
-            SUBJECT is a policy, pod or namespace, as namespace/name or name. TIME is 10:05 (today, or yesterday if \
-            that is still to come), 2026-01-02T10:05:00Z, or 10m, 2h, 3d ago. 'verdict --at' answers a question for \
-            such a time, or for the moment after a record, as '#123'.
+            SUBJECT is a policy, pod or namespace, as namespace/name or name. TIME is 10:05 (UTC, today, or yesterday \
+            if that is still to come), 2026-01-02T10:05:00Z, or 10m, 2h, 3d for that long ago. 'verdict --at' answers a \
+            question for such a time, or for the moment after a record, as '#123'.
             """)
 
     @Argument(help: ArgumentHelp("Only what is about this policy, pod or namespace.", valueName: "subject"))
@@ -54,7 +54,7 @@ struct HistoryCommand: AsyncParsableCommand {
 
     static func text(_ answer: HistoryAnswer) -> String {
         guard !answer.entries.isEmpty else { return "nothing is recorded\n" }
-        var table = Table("#", "TIME", "WHAT", "DETAILS")
+        var table = Table("#", "TIME (UTC)", "WHAT", "DETAILS")
         for entry in answer.entries {
             if entry.gap == true {
                 table.add("", "", .init("missing", .yellow), "records before the next one are missing")

@@ -67,7 +67,10 @@ struct VerdictCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Decide as at this time of the past, by the daemon's journal: 10:05, 2026-01-02T10:05:00Z, 10m ago, or '#123'.",
+            """
+            Decide as at this time of the past, by the daemon's journal: 10:05 (UTC, today or yesterday), \
+            2026-01-02T10:05:00Z, 10m (ago), or '#123'.
+            """,
             valueName: "time"),
         transform: TimeOption.parse)
     var at: TimeOption?

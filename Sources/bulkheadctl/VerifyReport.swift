@@ -5,7 +5,7 @@ import ControlProtocol
 /// What `status --verify` prints.
 enum VerifyReport {
     /// Reading the tables and asking thousands of questions takes longer than a status, above all with nftables.
-    private static let timeout = 120
+    static let timeout = 120
 
     static func run(_ socket: SocketOptions, _ output: OutputOptions) async throws {
         var client = socket.client

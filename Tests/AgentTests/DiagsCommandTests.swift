@@ -7,7 +7,7 @@ import Testing
 @Suite(.serialized) struct DiagsCommandTests {
     private static let always: Set = [
         "version.json", "status.json", "endpoints.json", "policies.json", "counters.json", "attachments.json",
-        "resolved.json", "tables.txt", "kernel.txt",
+        "resolved.json", "tables.txt", "kernel.txt", "verify.json",
     ]
 
     private func diags(_ socket: String, _ arguments: [String]) async throws -> CommandLine {
@@ -34,6 +34,8 @@ import Testing
             #expect(result.status == 0 && result.output.isEmpty, "\(result.complaints)")
             let (names, _) = try unpack(archive, in: fixture.base.directory)
             #expect(Set(names).isSuperset(of: Self.always.map { "bulkhead-diags/\($0)" }))
+            // What repairs comes after all that shows the kernel.
+            #expect(names.last { $0 != "bulkhead-diags/errors.txt" } == "bulkhead-diags/verify.json", "\(names)")
             #expect(try content(archive, "status.json").contains(#""node":"node""#))
             #expect(try content(archive, "policies.json").contains(#""name":"redis""#))
             #expect(try content(archive, "tables.txt").contains("fake tables"))

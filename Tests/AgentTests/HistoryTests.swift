@@ -183,6 +183,7 @@ import WorldKit
             let before = try await fixture.call("GET", path + "&at=%23\(record - 1)")
             #expect(Self.text(before).hasSuffix(#""verdict":"allow"}"# + "\n"), "\(Self.text(before))")
             try await commands(fixture, record)
+            try await timesOfTheDayAreUTC(fixture)
             await fixture.agent.stop()
         }
     }
@@ -195,7 +196,7 @@ import WorldKit
             return try await onOwnThread { try CommandLine.run("bulkheadctl", Array(arguments)) }
         }
         let history = try await control("history", "--since", "10m")
-        #expect(history.status == 0 && history.complaints.isEmpty)
+        #expect(history.status == 0 && history.complaints.isEmpty && history.output.contains("TIME (UTC)"))
         #expect(
             history.output.contains("changed  NetworkPolicy shop/redis; by /manifests; changed rules of shop/redis"))
         let json = try await control("history", "--last", "1", "-o", "json")
@@ -209,5 +210,18 @@ import WorldKit
         #expect(early.status == 1 && early.complaints.hasPrefix("error: the journal begins at "))
         #expect(try await control("verdict", "--at", "noon", "a", "b", "80").status == 2)
         #expect(try await control("history", "--since", "25:00").status == 2)
+    }
+
+    /// As they are printed, whatever the zone of the machine. Nine hours off, the journal had not begun.
+    private func timesOfTheDayAreUTC(_ fixture: SocketFixture) async throws {
+        // Times have no fraction of a second.
+        try await Task.sleep(for: .milliseconds(1100))
+        let time = RFC3339.now().dropFirst(11).prefix(8)
+        for zone in ["UTC0", "EAST-9", "WEST9"] {
+            let line =
+                "TZ=\(zone) \"$0\" verdict --socket \(fixture.path) --at \(time) shop/web shop/redis 6379/tcp 2>&1"
+            let output = try await onOwnThread { try CommandLine.runShell(line, program: "bulkheadctl") }
+            #expect(output.hasPrefix("deny  "), "\(zone): \(output)")
+        }
     }
 }
