@@ -12,15 +12,19 @@ struct DescribeCommand: AsyncParsableCommand {
 struct DescribePodCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pod",
-        abstract: "Describes a pod: its place, the policies that select it in order of evaluation, and their peers.")
+        abstract: "Describes a pod: its place, the policies that select it in order of evaluation, and their peers.",
+        aliases: ["pods", "po"])
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
 
-    @Option(name: .shortAndLong, help: "The namespace of a pod that is named without one.")
+    @Option(
+        name: .shortAndLong, help: "The namespace of a pod that is named without one.",
+        completion: DaemonNames.namespaces)
     var namespace = "default"
 
-    @Argument(help: ArgumentHelp("The pod, as namespace/name or name.", valueName: "pod"))
+    @Argument(
+        help: ArgumentHelp("The pod, as namespace/name or name.", valueName: "pod"), completion: DaemonNames.pods)
     var pod: String
 
     func run() async throws {
@@ -41,17 +45,21 @@ struct DescribePodCommand: AsyncParsableCommand {
 struct DescribePolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "policy",
-        abstract: "Describes a policy: its rules, what its selectors select, and what it has counted.")
+        abstract: "Describes a policy: its rules, what its selectors select, and what it has counted.",
+        aliases: ["policies", "netpol"])
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
 
-    @Option(name: .shortAndLong, help: "The namespace of a policy that is named without one.")
+    @Option(
+        name: .shortAndLong, help: "The namespace of a policy that is named without one.",
+        completion: DaemonNames.namespaces)
     var namespace: String?
 
     @Argument(
         help: ArgumentHelp(
-            "The policy, as name, namespace/name, kind/name or kind/namespace/name.", valueName: "policy"))
+            "The policy, as name, namespace/name, kind/name or kind/namespace/name.", valueName: "policy"),
+        completion: DaemonNames.policies)
     var policy: String
 
     func run() async throws {

@@ -11,7 +11,9 @@ struct EndpointsCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
     @OptionGroup var list: ListOptions
 
-    @Argument(help: ArgumentHelp("A pod to show alone, as namespace/name or name.", valueName: "pod"))
+    @Argument(
+        help: ArgumentHelp("A pod to show alone, as namespace/name or name.", valueName: "pod"),
+        completion: DaemonNames.pods)
     var pod: String?
 
     func run() async throws {

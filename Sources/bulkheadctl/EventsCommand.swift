@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import ControlProtocol
+import ControlViews
 
 struct EventsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -28,13 +29,16 @@ struct EventsCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Filters") var filter: FlowFilterOptions
 
-    @Option(name: [.customShort("o"), .long], help: "text or json.")
+    @Option(name: [.customShort("o"), .long], help: "text; wide, with each row of --summary on one line; or json.")
     var output: EventFormat = .text
 
     enum EventFormat: String, ExpressibleByArgument, CaseIterable {
         case text
+        case wide
         case json
     }
+
+    @OptionGroup var titles: TitleOptions
 
     enum EventKind: String, ExpressibleByArgument, CaseIterable {
         case drop
@@ -52,7 +56,7 @@ struct EventsCommand: AsyncParsableCommand {
 
     func run() async throws {
         var left = count ?? (wantsNews && !follow ? 1 : Int.max)
-        if output == .text, wantsNews { Terminal.complain(banner) }
+        if output != .json, wantsNews { Terminal.complain(banner) }
         var query = filter.parameters + (kind.map { [("kind", $0.rawValue)] } ?? [])
         if !wantsNews { query.append(("follow", "false")) }
         if summary, !filter.asksForRecords { query.append(("last", "\(ControlDefaults.flowRecordLimit)")) }
@@ -63,7 +67,7 @@ struct EventsCommand: AsyncParsableCommand {
             if record.kind != .notice { left -= 1 }
             return left > 0
         }
-        if summary { try sums.print(asJSON: output == .json) }
+        if summary { try sums.print(asJSON: output == .json, isWide: output == .wide) }
     }
 
     private var banner: String {
@@ -80,13 +84,13 @@ struct EventsCommand: AsyncParsableCommand {
     private func show(_ record: FlowRecord, _ line: [UInt8]) {
         switch output {
         case .json: Terminal.writeJSON(line + [UInt8(ascii: "\n")])
-        case .text: Terminal.write(Self.text(record) + "\n")
+        case .text, .wide: Terminal.write(Self.text(record) + "\n")
         }
     }
 
     static func text(_ record: FlowRecord) -> String {
         switch record.kind {
-        case .notice: return Terminal.paint("\(record.time)  \(record.notice ?? "")", .yellow)
+        case .notice: return Terminal.paint(VisibleText.line("\(record.time)  \(record.notice ?? "")"), .yellow)
         case .lost:
             let records = Words.count(Int(clamping: record.lost ?? 0), "record")
             return Terminal.paint("\(record.time)  \(records) lost: read too slowly", .yellow)
@@ -100,14 +104,15 @@ struct EventsCommand: AsyncParsableCommand {
         guard let packet else { return record.time }
         let flow = "\(packet.source) -> \(packet.destination) \(packet.protocol)"
         let kind = Terminal.paint(record.kind.rawValue, color)
-        return "\(record.time)  \(kind)  \(packet.direction)  \(flow)  \(packet.reason)"
+        return "\(record.time)  \(kind)  " + VisibleText.line("\(packet.direction)  \(flow)  \(packet.reason)")
     }
 
     private static func text(_ record: FlowRecord, _ request: JudgedRequest?) -> String {
         guard let request else { return record.time }
         let kind = Terminal.paint(record.kind.rawValue, request.verdict == "wouldDeny" ? .yellow : .red)
         let url = "\(request.method) \(request.host)\(request.path)"
-        return "\(record.time)  \(kind)  \(request.source) -> \(request.destination)  \(url)  \(request.reason)"
+        let text = VisibleText.line("\(request.source) -> \(request.destination)  \(url)  \(request.reason)")
+        return "\(record.time)  \(kind)  \(text)"
     }
 }
 

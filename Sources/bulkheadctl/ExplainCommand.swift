@@ -3,6 +3,7 @@ import ArgumentParser
 import ClusterVerdicts
 import CommandOptions
 import ControlProtocol
+import ControlViews
 import PolicyModel
 import PolicyResolver
 
@@ -25,9 +26,13 @@ struct ExplainCommand: AsyncParsableCommand {
             and the daemon disagree, the exit code is 6. With --manifests neither a daemon nor a kernel is asked.
             """)
 
-    @Argument(help: ArgumentHelp("The sender: namespace/pod or an address.", valueName: "from"))
+    @Argument(
+        help: ArgumentHelp("The sender: namespace/pod or an address.", valueName: "from"),
+        completion: DaemonNames.pods)
     var from: String
-    @Argument(help: ArgumentHelp("The receiver: namespace/pod or an address.", valueName: "to"))
+    @Argument(
+        help: ArgumentHelp("The receiver: namespace/pod or an address.", valueName: "to"),
+        completion: DaemonNames.pods)
     var to: String
     @Argument(help: ArgumentHelp("For example 80/tcp, 53/udp or icmp.", valueName: "port/protocol"))
     var port: String
@@ -40,7 +45,9 @@ struct ExplainCommand: AsyncParsableCommand {
     @Flag(help: "Continue although documents are refused.")
     var ignoreProblems = false
 
-    @Option(name: .shortAndLong, help: "Namespace of pods that are named without one.")
+    @Option(
+        name: .shortAndLong, help: "Namespace of pods that are named without one.",
+        completion: DaemonNames.namespaces)
     var namespace = "default"
 
     @Flag(
@@ -63,8 +70,7 @@ struct ExplainCommand: AsyncParsableCommand {
         let question = try question()
         let answer: ExplainAnswer
         if manifests.isEmpty {
-            answer = try await socket.client.ask(
-                ExplainAnswer.self, .get, .explain, query: try question.parameters + request.parameters)
+            answer = try await ask(question)
         } else {
             var cluster = try OfflineCluster(
                 manifests, ignoringProblems: ignoreProblems, settings: PolicySettings(mesh: mesh.settings))
@@ -73,6 +79,15 @@ struct ExplainCommand: AsyncParsableCommand {
         try output.print(answer, text: Self.text)
         try report.finish(answer.verdict.kernel)
         if exitCode { try VerdictCommand.leave(with: answer.verdict) }
+    }
+
+    private func ask(_ question: VerdictQuery) async throws -> ExplainAnswer {
+        let query = try question.parameters + request.parameters
+        do {
+            return try await socket.client.ask(ExplainAnswer.self, .get, .explain, query: query)
+        } catch let refusal as Refusal {
+            throw refusal.withHint(from: from, to: to)
+        }
     }
 
     private func question() throws -> VerdictQuery {
@@ -87,19 +102,20 @@ struct ExplainCommand: AsyncParsableCommand {
 
     static func text(_ answer: ExplainAnswer) -> String {
         let verdict = answer.verdict
-        var text = "\(Terminal.paint(verdict.verdict, VerdictCommand.color(verdict.verdict)))  \(verdict.flow)\n"
+        let flow = VisibleText.line(verdict.flow)
+        var text = "\(Terminal.paint(verdict.verdict, VerdictCommand.color(verdict.verdict)))  \(flow)\n"
         let sides = [("egress", verdict.egress, answer.egress), ("ingress", verdict.ingress, answer.ingress)]
         for (side, decision, steps) in sides {
             guard let decision else { continue }
             text += "\n" + lines(side, decision, steps)
         }
         if let backends = answer.backends { text += "\n" + table(backends) }
-        text += verdict.note.map { "\nnote: \($0)\n" } ?? ""
+        text += verdict.note.map { "\nnote: \(VisibleText.line($0))\n" } ?? ""
         return text + (verdict.kernel.map { "\n\($0.text)" } ?? "")
     }
 
     private static func lines(_ side: String, _ decision: DirectionAnswer, _ steps: ExplainedDirection?) -> String {
-        let pod = decision.endpoint.map { " of \($0)" } ?? ""
+        let pod = decision.endpoint.map { " of \(VisibleText.line($0))" } ?? ""
         let place = decision.elsewhere == true ? " (other node)" : ""
         let isNobody = decision.kind == "noPod"
         let color = isNobody ? nil : VerdictCommand.color(decision.verdict)
@@ -110,13 +126,13 @@ struct ExplainCommand: AsyncParsableCommand {
             text += "  with the policies in audit enforced:\n"
             for tier in audit { text += lines(tier) }
         }
-        return text + "  = \(decision.reason)\n"
+        return text + "  = \(VisibleText.line(decision.reason))\n"
     }
 
     private static func lines(_ tier: ExplainedTier) -> String {
-        var text = "  \(tier.tier): \(tier.text)\n"
-        for rule in tier.rules { text += "    \(rule.matches ? "+" : "-") \(rule.text)\n" }
-        return text + (tier.rest.map { "    . \($0)\n" } ?? "")
+        var text = "  \(VisibleText.line("\(tier.tier): \(tier.text)"))\n"
+        for rule in tier.rules { text += "    \(rule.matches ? "+" : "-") \(VisibleText.line(rule.text))\n" }
+        return text + (tier.rest.map { "    . \(VisibleText.line($0))\n" } ?? "")
     }
 
     /// The backend pods of a Service.

@@ -12,18 +12,23 @@ struct FlowFilterOptions: ParsableArguments {
             "Only recorded ones since this moment: a duration (10m, 1h30m), seconds, or RFC 3339.", valueName: "time"))
     var since: String?
 
-    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Only from or to this namespace.", valueName: "name"))
+    @Option(
+        name: [.customShort("n"), .long], help: ArgumentHelp("Only from or to this namespace.", valueName: "name"),
+        completion: DaemonNames.namespaces)
     var namespace: String?
 
     @Option(
         help: ArgumentHelp(
-            "Only from or to this pod: a name, namespace/name, an address or a CIDR.", valueName: "pod"))
+            "Only from or to this pod: a name, namespace/name, an address or a CIDR.", valueName: "pod"),
+        completion: DaemonNames.pods)
     var pod: String?
 
-    @Option(help: ArgumentHelp("Only from this pod, address or CIDR.", valueName: "end"))
+    @Option(
+        help: ArgumentHelp("Only from this pod, address or CIDR.", valueName: "end"), completion: DaemonNames.pods)
     var from: String?
 
-    @Option(help: ArgumentHelp("Only to this pod, address or CIDR.", valueName: "end"))
+    @Option(
+        help: ArgumentHelp("Only to this pod, address or CIDR.", valueName: "end"), completion: DaemonNames.pods)
     var to: String?
 
     @Option(help: ArgumentHelp("Only to this destination port.", valueName: "number"))
@@ -35,7 +40,9 @@ struct FlowFilterOptions: ParsableArguments {
     @Option(help: ArgumentHelp("forwarded, dropped or audit.", valueName: "verdict"))
     var verdict: String?
 
-    @Option(help: ArgumentHelp("Only what this policy decided: a name, or namespace/name.", valueName: "policy"))
+    @Option(
+        help: ArgumentHelp("Only what this policy decided: a name, or namespace/name.", valueName: "policy"),
+        completion: DaemonNames.policies)
     var policy: String?
 
     @Option(

@@ -60,7 +60,8 @@ struct FlowSummary {
         counts[row, default: 0] += 1
     }
 
-    func print(asJSON: Bool) throws {
+    /// - Parameter isWide: whether each row is one line.
+    func print(asJSON: Bool, isWide: Bool) throws {
         if asJSON {
             for row in rows { Terminal.writeJSON(try JSON.line(row) + [UInt8(ascii: "\n")]) }
             return
@@ -77,6 +78,6 @@ struct FlowSummary {
                 "\(row.count)", .init(row.verdict.rawValue, color), .init(row.from), .init(row.to), .init(row.port),
                 .init(row.by))
         }
-        Terminal.write(table.text)
+        Terminal.write(isWide ? table.text(width: nil) : table.text)
     }
 }

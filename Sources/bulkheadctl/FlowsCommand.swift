@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import ControlProtocol
+import ControlViews
 import NIOCore
 
 struct FlowsCommand: AsyncParsableCommand {
@@ -23,13 +24,18 @@ struct FlowsCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Filters") var filter: FlowFilterOptions
 
-    @Option(name: [.customShort("o"), .long], help: "compact, one line for each flow; or json.")
+    @Option(
+        name: [.customShort("o"), .long],
+        help: "compact, one line for each flow; wide, with --summary each row on one line; or json.")
     var output: FlowFormat = .compact
 
     enum FlowFormat: String, ExpressibleByArgument, CaseIterable {
         case compact
+        case wide
         case json
     }
+
+    @OptionGroup var titles: TitleOptions
 
     private static let shownAtFirst = 20
 
@@ -53,13 +59,14 @@ struct FlowsCommand: AsyncParsableCommand {
             }
             return true
         }
-        if summary { try sums.print(asJSON: output == .json) }
+        if summary { try sums.print(asJSON: output == .json, isWide: output == .wide) }
     }
 
     static func text(_ line: FlowLine) -> String {
         if let lost = line.lostEvents {
             let why = lost.source == .client ? "read too slowly" : "over the rate limit, or not fetched in time"
-            return Terminal.paint("\(line.time)  \(lost.numEventsLost) flows not shown: \(why)", .yellow)
+            let flows = Words.count(Int(lost.numEventsLost) ?? 0, "flow")
+            return Terminal.paint("\(line.time)  \(flows) not shown: \(why)", .yellow)
         }
         guard let flow = line.flow else { return line.time }
         let color: Terminal.Color =
@@ -71,7 +78,8 @@ struct FlowsCommand: AsyncParsableCommand {
         let verdict = Terminal.paint(flow.verdict.rawValue, color)
         let ends = "\(flow.sourceEnd) -> \(flow.destinationEnd)"
         let what = flow.l7.map { "\($0.http.method) \($0.http.url)" } ?? flow.protocolName ?? ""
-        return "\(line.time)  \(verdict)  \(flow.trafficDirection.lowercased())  \(ends) \(what)  \(flow.summary)"
+        let text = VisibleText.line("\(flow.trafficDirection.lowercased())  \(ends) \(what)  \(flow.summary)")
+        return "\(line.time)  \(verdict)  \(text)"
     }
 }
 

@@ -59,13 +59,18 @@ struct ListOptions: ParsableArguments {
         name: .shortAndLong, help: "Only what belongs to this namespace.", completion: DaemonNames.namespaces)
     var namespace: String?
 
+    @OptionGroup var titles: TitleOptions
+
+    func includes(namespace other: String) -> Bool { namespace == nil || namespace == other }
+}
+
+/// `--no-headers`.
+struct TitleOptions: ParsableArguments {
     @Flag(help: "Print tables without their titles.")
     var noHeaders = false
 
     // As in ColorOptions.
     func validate() { Terminal.settings.withLock { $0.hasTitles = !noHeaders } }
-
-    func includes(namespace other: String) -> Bool { namespace == nil || namespace == other }
 }
 
 /// The command line before it is parsed.

@@ -28,10 +28,11 @@ struct HistoryCommand: AsyncParsableCommand {
     @Flag(help: "Also changes of pods on other nodes.")
     var all = false
 
-    @Option(name: [.customShort("o"), .long], help: "text or json.")
+    @Option(name: [.customShort("o"), .long], help: "text; wide, with each row on one line; or json.")
     var output: EventsCommand.EventFormat = .text
 
     @OptionGroup var socket: SocketOptions
+    @OptionGroup var list: ListOptions
 
     func validate() throws {
         if let last, !(1...HistoryQuestion.limit).contains(last) {
@@ -40,19 +41,32 @@ struct HistoryCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var query: [(String, String)] = [("last", "\(last ?? (since == nil ? 100 : HistoryQuestion.limit))")]
+        let last = last ?? (since == nil ? 100 : HistoryQuestion.limit)
+        // Of a namespace, the last ones are counted here.
+        var query = [("last", "\(list.namespace == nil ? last : HistoryQuestion.limit)")]
         if let since { query.append(("since", since.parameter)) }
         if let subject { query.append(("about", subject)) }
         if all { query.append(("pods", "all")) }
-        let answer = try await socket.client.ask(HistoryAnswer.self, .get, .history, query: query)
+        var answer = try await socket.client.ask(HistoryAnswer.self, .get, .history, query: query)
+        if let namespace = list.namespace { Self.keep(namespace, last, in: &answer) }
         switch output {
-        case .text: Terminal.write(Self.text(answer))
+        case .text, .wide: Terminal.write(Self.text(answer, isWide: output == .wide))
         case .json: for entry in answer.entries { try Terminal.writeJSON(JSON.line(entry) + [UInt8(ascii: "\n")]) }
         }
         for line in Self.complaints(answer) { Terminal.complain(line) }
     }
 
-    static func text(_ answer: HistoryAnswer) -> String {
+    /// Removes what is not about a namespace, and all but the last entries.
+    private static func keep(_ namespace: String, _ last: Int, in answer: inout HistoryAnswer) {
+        answer.entries.removeAll { entry in
+            (entry.kind == "Namespace" ? entry.name : entry.namespace) != namespace
+        }
+        let more = max(0, answer.entries.count - last)
+        answer.entries.removeFirst(more)
+        answer.omitted += more
+    }
+
+    static func text(_ answer: HistoryAnswer, isWide: Bool = false) -> String {
         guard !answer.entries.isEmpty else { return "nothing is recorded\n" }
         var table = Table("#", "TIME (UTC)", "WHAT", "DETAILS")
         for entry in answer.entries {
@@ -64,7 +78,7 @@ struct HistoryCommand: AsyncParsableCommand {
                 "\(entry.sequence)", .init(time(entry.time)), .init(entry.what, color(entry.what)),
                 .init(details(entry)))
         }
-        return table.text
+        return isWide ? table.text(width: nil) : table.text
     }
 
     /// Without the year, the fraction of a second and the zone, which is UTC.
@@ -108,19 +122,13 @@ struct HistoryCommand: AsyncParsableCommand {
 
     private static func complaints(_ answer: HistoryAnswer) -> [String] {
         var lines: [String] = []
-        if answer.omitted > 0 { lines.append("\(answer.omitted) earlier records are left out; see --last and --since") }
+        if answer.omitted > 0 {
+            let records = Words.count(answer.omitted, "earlier record is", "earlier records are")
+            lines.append("\(records) left out; see --last and --since")
+        }
         if answer.damaged > 0 { lines.append("\(Words.count(answer.damaged, "part")) of the journal cannot be read") }
         if answer.lost > 0 { lines.append("\(Words.count(Int(clamping: answer.lost), "record")) could not be written") }
         if let problem = answer.problem { lines.append("the journal cannot be written now: \(problem)") }
         return lines
-    }
-}
-
-extension Words {
-    /// The first of many names, of which not all are given.
-    static func some(_ names: [String], limit: Int, of count: Int) -> String {
-        let shown = names.prefix(limit)
-        let more = count > shown.count ? " and \(count - shown.count) more" : ""
-        return shown.joined(separator: ", ") + more
     }
 }

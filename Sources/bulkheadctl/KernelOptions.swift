@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import ControlProtocol
+import ControlViews
 import Glibc
 
 /// `--kernel` and `--bundle`, for `verdict`.
@@ -77,14 +78,17 @@ extension ComparedFlow {
             lines.append("  \(side) by \(rule.text)")
         }
         if let cause = kernel?.cause { lines.append("  cause: \(cause)") }
-        for difference in differences ?? [] { lines.append("  \(Terminal.paint("disagrees", .red)): \(difference)") }
+        for difference in differences ?? [] {
+            lines.append("  \(Terminal.paint("disagrees", .red)): \(VisibleText.line(difference))")
+        }
         return lines.map { "\($0)\n" }.joined()
     }
 }
 
 extension DecidingRule {
     fileprivate var text: String {
-        let name = number == 0 ? "no policy" : "rule \(number)" + (rule.map { " (\($0))" } ?? "")
+        let rule = rule.map { " (\(VisibleText.line($0.description)))" } ?? ""
+        let name = number == 0 ? "no policy" : "rule \(number)\(rule)"
         return name + (wouldDeny.map { ", would be denied by rule \($0) in audit" } ?? "")
     }
 }

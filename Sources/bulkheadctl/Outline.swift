@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ControlViews
 
-/// Indented lines, wrapped at spaces to the width of the output.
+/// Indented lines, wrapped to the width of the output.
 struct Outline {
     /// How far the rest of a wrapped line stands to the right of its beginning.
     private static let hanging = 2
@@ -10,33 +11,24 @@ struct Outline {
     private(set) var text = ""
     var width = Terminal.width
 
-    /// - Parameter depth: steps of indentation.
+    /// - Parameters:
+    ///   - line: may come from others: its line ends and control characters are shown in printed form.
+    ///   - depth: steps of indentation.
     mutating func add(_ line: String, depth: Int = 0, color: Terminal.Color? = nil) {
         let indentation = depth * 2
-        guard let width else {
-            text += String(repeating: " ", count: indentation) + Terminal.paint(line, color) + "\n"
-            return
+        let line = VisibleText.line(line)
+        guard let width, TextWidth.columns(of: line) > width - indentation else {
+            return add(line, indentation: indentation, color)
         }
-        var rest = line[...]
-        var isFirst = true
-        while !rest.isEmpty || isFirst {
-            let indentation = indentation + (isFirst ? 0 : Self.hanging)
-            let limit = max(Self.narrowest, width - indentation)
-            let (part, left) = Self.split(rest, at: limit)
-            text += String(repeating: " ", count: indentation) + Terminal.paint(String(part), color) + "\n"
-            rest = left
-            isFirst = false
+        let limit = max(Self.narrowest, width - indentation - Self.hanging)
+        for (number, part) in TextWrapping.lines(of: line, columns: limit).enumerated() {
+            add(part, indentation: indentation + (number == 0 ? 0 : Self.hanging), color)
         }
+    }
+
+    private mutating func add(_ part: String, indentation: Int, _ color: Terminal.Color?) {
+        text += String(repeating: " ", count: indentation) + Terminal.paint(part, color) + "\n"
     }
 
     mutating func skip() { text += "\n" }
-
-    /// What fits, and what is left. A word that is longer than the line stays whole: names must not be cut.
-    private static func split(_ line: Substring, at limit: Int) -> (Substring, Substring) {
-        guard line.count > limit else { return (line, "") }
-        let end = line.index(line.startIndex, offsetBy: limit)
-        let space = line[...end].lastIndex(of: " ") ?? line[end...].firstIndex(of: " ")
-        guard let space, space > line.startIndex else { return (line, "") }
-        return (line[..<space], line[line.index(after: space)...])
-    }
 }

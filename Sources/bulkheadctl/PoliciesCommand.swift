@@ -15,7 +15,8 @@ struct PoliciesCommand: AsyncParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "A policy to describe, as name, namespace/name, kind/name or kind/namespace/name.", valueName: "policy"))
+            "A policy to describe, as name, namespace/name, kind/name or kind/namespace/name.", valueName: "policy"),
+        completion: DaemonNames.policies)
     var policy: String?
 
     func run() async throws {

@@ -104,8 +104,7 @@ extension Outline {
     /// `2 pods (shop/web-1, shop/web-2)`, `40 pods (…, and 30 more)`.
     static func pods(_ pods: PodsAnswer) -> String {
         guard pods.count > 0 else { return "no pod" }
-        let more = pods.count - pods.names.count
-        let names = pods.names.joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
+        let names = Words.some(pods.names, limit: pods.names.count, of: pods.count)
         return "\(Words.count(pods.count, "pod")) (\(names))"
     }
 

@@ -34,14 +34,14 @@ struct StatusCommand: AsyncParsableCommand {
         table.add("healthy", .init(status.healthy ? "yes" : "no", status.healthy ? .green : .red))
         for line in warnings(status) { table.add(line.title, line.text) }
         table.add("version", "\(status.version), pid \(status.pid), up \(duration(status.uptimeSeconds))")
-        for (number, line) in lines(status.datapath).enumerated() { table.add(number == 0 ? "datapath" : "", line) }
+        add("datapath", lines(status.datapath), to: &table)
         table.add("tables", .init(text(status.tables)))
-        if let cluster = status.cluster { for line in lines(cluster) { table.add("cluster", line) } }
+        if let cluster = status.cluster { add("cluster", lines(cluster), to: &table) }
         table.add("manifests", .init(source(status.manifests, Words.count(status.manifests.objects, "object"))))
         if let guardrails = status.guardrails {
             table.add("guardrails", .init(source(guardrails, Words.count(guardrails.objects, "policy", "policies"))))
         }
-        for line in lines(status.policies) { table.add("policies", line) }
+        add("policies", lines(status.policies), to: &table)
         table.add(
             "pushed",
             """
@@ -60,12 +60,18 @@ struct StatusCommand: AsyncParsableCommand {
             }
         }
         if let tunnels = status.tunnels { table.add("tunnels", text(tunnels)) }
-        for line in lines(status.attachments, status.plugin) { table.add("CNI", line) }
+        add("CNI", lines(status.attachments, status.plugin), to: &table)
         if let requests = status.requests { table.add("requests", text(requests)) }
+        if let flows = status.flows { add("flows", lines(flows), to: &table) }
         table.add("followers", "\(status.followers)")
         return table.text + overLimit(status.limits) + problems(status.bridges)
             + [status.guardrails, status.manifests].compactMap { $0 }.map(problems).joined()
             + problems(status.cluster)
+    }
+
+    /// Rows under one title.
+    private static func add(_ title: String, _ lines: [Table.Cell], to table: inout Table) {
+        for (number, line) in lines.enumerated() { table.add(.init(number == 0 ? title : ""), line) }
     }
 
     private static func text(_ requests: RequestStatus) -> Table.Cell {
@@ -77,6 +83,15 @@ struct StatusCommand: AsyncParsableCommand {
         let since = requests.missingSeconds.map { " for \(duration($0))" } ?? ""
         let state = requests.proxyReady ? "cannot be reached" : "is missing"
         return .init("\(pods); the proxy \(requests.proxy) \(state)\(since): they are refused; \(problem)", .red)
+    }
+
+    private static func lines(_ flows: FlowStatus) -> [Table.Cell] {
+        let records = "\(Words.count(flows.records, "record")) of at most \(flows.limit)"
+        var lines: [Table.Cell] = [
+            "\(flows.mode), \(records); allowed flows: \(flows.leftOut) left out, \(flows.lost) lost"
+        ]
+        if let problem = flows.problem { lines.append(.init("allowed flows are not reported: \(problem)", .yellow)) }
+        return lines
     }
 
     private static func text(_ tunnels: TunnelStatus) -> Table.Cell {

@@ -14,13 +14,11 @@ struct UnusedCommand: AsyncParsableCommand {
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
-
-    @Option(name: .shortAndLong, help: "Only policies of this namespace.")
-    var namespace: String?
+    @OptionGroup var list: ListOptions
 
     func run() async throws {
         let answer = try await socket.client.ask(
-            UnusedAnswer.self, .get, .unused, query: namespace.map { [("namespace", $0)] } ?? [])
+            UnusedAnswer.self, .get, .unused, query: list.namespace.map { [("namespace", $0)] } ?? [])
         try output.print(answer) { Self.text($0, isWide: output.isWide) }
     }
 

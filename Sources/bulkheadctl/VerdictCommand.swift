@@ -3,6 +3,7 @@ import ArgumentParser
 import ClusterVerdicts
 import CommandOptions
 import ControlProtocol
+import ControlViews
 import NetworkTypes
 import PolicyModel
 import PolicyResolver
@@ -99,6 +100,7 @@ struct VerdictCommand: AsyncParsableCommand {
 
     func validate() throws {
         if at != nil, !manifests.isEmpty { throw ValidationError("--at asks the daemon, and excludes --manifests") }
+        if at != nil, kernel.isAsked { throw ValidationError("--at is about the past, --kernel about the present") }
         if queries != nil {
             if manifests.isEmpty { throw ValidationError("--queries needs --manifests") }
             if kernel.isAsked { throw ValidationError("--queries and --kernel exclude each other") }
@@ -171,7 +173,8 @@ struct VerdictCommand: AsyncParsableCommand {
     }
 
     static func text(_ answer: VerdictAnswer) -> String {
-        var text = "\(Terminal.paint(answer.verdict, color(answer.verdict)))  \(answer.flow)\n"
+        let flow = VisibleText.line(answer.flow)
+        var text = "\(Terminal.paint(answer.verdict, color(answer.verdict)))  \(flow)\n"
         var table = Table("  side", "verdict", "pod", "reason")
         for (side, direction) in [("  egress", answer.egress), ("  ingress", answer.ingress)] {
             guard let direction else {
@@ -190,7 +193,7 @@ struct VerdictCommand: AsyncParsableCommand {
             text += "ask about one request with --method, --path, --host and --header\n"
         }
         if let backends = answer.backends, backends.count > 1 { text += ExplainCommand.table(backends) }
-        return text + (answer.note.map { "note: \($0)\n" } ?? "") + (answer.kernel?.text ?? "")
+        return text + (answer.note.map { "note: \(VisibleText.line($0))\n" } ?? "") + (answer.kernel?.text ?? "")
     }
 
     static func color(_ verdict: String) -> Terminal.Color {

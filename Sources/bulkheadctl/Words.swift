@@ -8,8 +8,12 @@ enum Words {
     }
 
     /// `a, b and 18 more`.
-    static func some(_ names: [String], limit: Int) -> String {
-        let more = names.count > limit ? " and \(names.count - limit) more" : ""
-        return names.prefix(limit).joined(separator: ", ") + more
+    static func some(_ names: [String], limit: Int) -> String { some(names, limit: limit, of: names.count) }
+
+    /// The same of many names, of which not all are given.
+    static func some(_ names: [String], limit: Int, of count: Int) -> String {
+        let shown = names.prefix(limit)
+        let more = count > shown.count ? " and \(count - shown.count) more" : ""
+        return shown.joined(separator: ", ") + more
     }
 }

@@ -50,7 +50,7 @@ import Testing
                     egress: open, no policy selects it
 
                     """)
-            let short = try await control(fixture, "describe", "pod", "-n", "shop", "redis")
+            let short = try await control(fixture, "describe", "po", "-n", "shop", "redis")
             #expect(Self.plain(short.output) == Self.plain(described.output))
             let json = try await control(fixture, "describe", "pod", "shop/redis", "-o", "json")
             let pod = try JSONDecoder().decode(PodDescription.self, from: Data(json.output.utf8))
@@ -80,8 +80,10 @@ import Testing
                 """
             let policies = try await control(fixture, "policies", "redis", "-o", "wide")
             #expect(Self.plain(policies.output) == expected)
-            let described = try await control(fixture, "describe", "policy", "netpol/shop/redis", "-o", "wide")
-            #expect(Self.plain(described.output) == expected)
+            for word in ["policy", "policies", "netpol"] {
+                let described = try await control(fixture, "describe", word, "netpol/shop/redis", "-o", "wide")
+                #expect(Self.plain(described.output) == expected)
+            }
             let missing = try await control(fixture, "policies", "redis", "-n", "web")
             #expect(missing.complaints == "error: no policy web/redis; did you mean NetworkPolicy shop/redis?\n")
             let list = try await control(fixture, "policies", "-n", "web")
@@ -107,6 +109,8 @@ import Testing
         let manifests = AgentFixture.shop.replacing(
             "podSelector: {matchLabels: {app: web}}", with: "podSelector: {matchLabels: {app: wbe}}")
         try await SocketFixture.serve(manifests) { fixture in
+            let untitled = try await control(fixture, "unused", "--no-headers")
+            #expect(untitled.status == 0 && !untitled.output.contains("SINCE"))
             let idle = try await control(fixture, "unused")
             let lines = Self.plain(idle.output).split(separator: "\n").map(String.init)
             #expect(
@@ -130,14 +134,40 @@ import Testing
 
     @Test func linesAreWrapped() async throws {
         let long = String(repeating: "n", count: 63)
+        let namespace = String(repeating: "s", count: 63)
         let manifests = AgentFixture.shop.replacing("name: redis,", with: "name: \(long),")
+            .replacing("shop", with: namespace)
         try await SocketFixture.serve(manifests) { fixture in
-            let line = "COLUMNS=80 $0 describe pod --socket \(fixture.path) shop/\(long)"
+            let line = "COLUMNS=80 $0 describe pod --socket \(fixture.path) \(namespace)/\(long)"
             let output = try await onOwnThread { try CommandLine.runShell(line, program: "bulkheadctl") }
-            #expect(output.contains("shop/\(long)"))
-            // Names are whole, and nothing else is longer than the line.
-            let words = output.split(separator: "\n").filter { $0.count > 80 }
-            #expect(words.allSatisfy { $0.drop { $0 == " " }.split(separator: " ").count <= 3 }, "\(words)")
+            #expect(output.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(output)")
+            // What is wrapped is complete.
+            #expect(output.filter { !$0.isWhitespace }.contains("isolatedby\(namespace)/\(long)"), "\(output)")
+        }
+    }
+
+    /// The name of an AdminNetworkPolicy's rule may be any text. It stays on the line of its rule.
+    @Test func aLineEndInARulesNameStartsNoLine() async throws {
+        let odd = #"""
+
+            ---
+            apiVersion: policy.networking.k8s.io/v1alpha1
+            kind: AdminNetworkPolicy
+            metadata: {name: odd}
+            spec:
+              priority: 1
+              subject: {namespaces: {}}
+              ingress: [{name: "x\nrule 9: allow", action: Deny, from: [{namespaces: {}}]}]
+            """#
+        try await SocketFixture.serve(AgentFixture.shop + odd) { fixture in
+            let described = try await control(fixture, "describe", "policy", "odd")
+            #expect(described.output.contains("rule 1 (x rule 9: allow): deny every port"), "\(described)")
+            let explained = try await control(fixture, "explain", "shop/web", "shop/redis", "6379/tcp")
+            #expect(explained.output.contains("x rule 9: allow"), "\(explained)")
+            let verdict = try await control(fixture, "verdict", "--kernel", "shop/web", "shop/redis", "6379/tcp")
+            for output in [described.output, explained.output, verdict.output] {
+                #expect(output.split(separator: "\n").allSatisfy { !$0.drop { $0 == " " }.hasPrefix("rule 9") })
+            }
         }
     }
 

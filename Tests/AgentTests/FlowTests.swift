@@ -127,7 +127,8 @@ import Testing
             #expect(try await eventually { await fixture.agent.status().flows?.overwritten == 15 })
             let kept = try await lines(fixture, "").compactMap { $0.flow?.l4?.tcp?.sourcePort }
             #expect(kept == Array(16...25))
-            #expect(await fixture.agent.status().flows?.records == 10)
+            let status = try await control(fixture, "status")
+            #expect(status.output.contains("  all, 10 records of at most 10; allowed flows: 0 left out, 0 lost\n"))
         }
     }
 
@@ -236,6 +237,9 @@ import Testing
                     ["RECORDS", "VERDICT", "FROM", "TO", "PORT"],
                     ["1", "FORWARDED", "shop/web", "shop/redis", "6379/TCP"],
                 ])
+            let rows = try await control(
+                fixture, "flows", "--summary", "--to", "shop/redis", "--port", "6379", "--no-headers", "-o", "wide")
+            #expect(rows.output.hasPrefix("1  ") && rows.output.split(separator: "\n").count == 1)
             let events = try await control(fixture, "events", "--since", "5m", "--reason", "audit")
             #expect(events.status == 0 && events.output.split(separator: "\n").count == 1)
             let denials = try await control(fixture, "events", "--summary")

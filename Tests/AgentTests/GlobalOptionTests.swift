@@ -132,6 +132,8 @@ import Testing
                 answer.complaints.hasSuffix(
                     "; for a pod of another namespace write NAMESPACE/mailserver, or name it with -n\n"),
                 "\(answer.complaints)")
+            let explained = try await control("explain", "--socket", fixture.path, "mailserver", "shop/redis", "80")
+            #expect(explained.complaints == answer.complaints, "\(explained.complaints)")
             let near = try await control("verdict", "--socket", fixture.path, "shop/web", "redis", "80")
             #expect(near.complaints.hasSuffix("; did you mean shop/redis?\n"), "\(near.complaints)")
         }
@@ -155,6 +157,10 @@ import Testing
             #expect(try await complete("verdict", "positional@1", "shop/w") == ["shop/web"])
             #expect(try await complete("verdict", "positional@0", "-n", "shop", "we") == ["web"])
             #expect(try await complete("endpoints", "--namespace", "-n", "") == ["shop"])
+            #expect(try await complete("explain", "positional@1", "shop/r") == ["shop/redis"])
+            #expect(try await complete("policies", "positional@0", "") == ["shop/redis"])
+            #expect(try await complete("flows", "--policy", "--policy", "") == ["shop/redis"])
+            #expect(try await complete("unused", "--namespace", "-n", "") == ["shop"])
             let pushed = """
                 apiVersion: networking.k8s.io/v1
                 kind: NetworkPolicy

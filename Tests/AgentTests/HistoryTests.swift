@@ -208,7 +208,14 @@ import WorldKit
         #expect(now.status == 3)
         let early = try await control("verdict", "--at", "2d", "shop/web", "shop/redis", "6379")
         #expect(early.status == 1 && early.complaints.hasPrefix("error: the journal begins at "))
+        let own = try await control("history", "-n", "shop", "--no-headers", "-o", "wide")
+        #expect(own.output.contains("changed  NetworkPolicy shop/redis") && !own.output.contains("started"))
+        #expect(!own.output.contains("TIME"))
+        #expect(try await control("history", "-n", "other").output == "nothing is recorded\n")
+        let one = try await control("history", "-n", "shop", "--last", "1", "-o", "json")
+        #expect(one.output == json.output)
         #expect(try await control("verdict", "--at", "noon", "a", "b", "80").status == 2)
+        #expect(try await control("verdict", "--at", "1m", "--kernel", "a", "b", "80").status == 2)
         #expect(try await control("history", "--since", "25:00").status == 2)
     }
 
