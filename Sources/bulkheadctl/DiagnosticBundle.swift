@@ -26,10 +26,11 @@ struct DiagnosticBundle {
         do {
             var bytes = try await content()
             // JSON escapes control characters itself.
-            if name.hasSuffix(".txt") {
-                bytes = Array(Terminal.visible(String(decoding: bytes, as: UTF8.self)).utf8)
+            let isText = name.hasSuffix(".txt")
+            if isText { bytes = Array(Terminal.visible(String(decoding: bytes, as: UTF8.self)).utf8) }
+            if Self.hasAnnotations(bytes[...]) {
+                bytes = try isText ? Self.withoutLinesOfAnnotations(bytes) : Self.withoutAnnotations(bytes)
             }
-            if Self.hasAnnotations(bytes) { bytes = try Self.withoutAnnotations(bytes) }
             // Before it is cut: half a token could not be recognized.
             bytes = TokenRedaction.redacted(bytes)
             if bytes.count > limit {
@@ -57,20 +58,28 @@ struct DiagnosticBundle {
 
     private static let annotations = Array(#""annotations""#.utf8)
 
-    private static func hasAnnotations(_ bytes: [UInt8]) -> Bool { contains(bytes, annotations) }
+    private static func hasAnnotations(_ bytes: ArraySlice<UInt8>) -> Bool { contains(bytes, annotations) }
 
-    private static func contains(_ bytes: [UInt8], _ part: [UInt8]) -> Bool {
-        var start = 0
-        while let found = bytes[start...].firstIndex(of: part[0]), found + part.count <= bytes.count {
+    private static func contains(_ bytes: ArraySlice<UInt8>, _ part: [UInt8]) -> Bool {
+        var start = bytes.startIndex
+        while let found = bytes[start...].firstIndex(of: part[0]), found + part.count <= bytes.endIndex {
             if bytes[found..<found + part.count].elementsEqual(part) { return true }
             start = found + 1
         }
         return false
     }
 
+    /// What is not JSON does not say where annotations end: the whole line is left out.
+    private static func withoutLinesOfAnnotations(_ bytes: [UInt8]) -> [UInt8] {
+        let end = UInt8(ascii: "\n")
+        let removed = Array("(removed)".utf8)[...]
+        let lines = bytes.split(separator: end, omittingEmptySubsequences: false)
+        return Array(lines.map { hasAnnotations($0) ? removed : $0 }.joined(separator: [end]))
+    }
+
     /// Annotations may hold anything, the whole previous object and what operators keep in them included.
     ///
-    /// - Throws: for what is not JSON: without knowing where they end, they cannot be left out.
+    /// - Throws: for what is not JSON.
     private static func withoutAnnotations(_ bytes: [UInt8]) throws -> [UInt8] {
         var output: [UInt8] = []
         for value in try JSONReader.readAll(bytes) {

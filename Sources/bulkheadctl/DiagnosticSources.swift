@@ -102,7 +102,10 @@ struct DiagnosticSources {
     }
 
     /// Places that hold credentials or the environment of processes, and never a log.
-    private static let refused = ["/proc/", "/sys/", "/dev/", "/run/secrets/", "/var/run/secrets/"]
+    private static let refused = [
+        "/proc/", "/sys/", "/dev/", "/run/secrets/", "/var/run/secrets/", "/etc/kubernetes/", "/var/lib/kubelet/",
+        "/root/.kube/", "/home/",
+    ]
 
     private static func end(of path: String) throws -> [UInt8] {
         guard let resolved = realpath(path, nil) else {

@@ -107,8 +107,18 @@ import Testing
         try await SocketFixture.serve(pod) { fixture in
             let directory = fixture.base.directory.path
             try write(
-                "Authorization: Bearer hunter2-bearer-token\njwt eyJhbGciOiJIUzI1.eyJodW50ZXIyIjoxfQ.c2lnbmF0dXJl end\n",
-                to: directory + "/log")
+                """
+                Authorization: Bearer hunter2-bearer-token
+                jwt eyJhbGciOiJIUzI1.eyJodW50ZXIyIjoxfQ.c2lnbmF0dXJl end
+                updated {"metadata":{"annotations":{"note":"hunter2-log"}}}
+                client-key-data: LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCmh1bnRlcjIK
+                Authorization: Basic hunter2-basic-password
+                -----BEGIN TEST KEY-----
+                hunter2
+                -----END TEST KEY-----
+                the end
+
+                """, to: directory + "/log")
             let archive = directory + "/report.tar.gz"
             let result = try await onOwnThread {
                 let line = """
@@ -119,7 +129,17 @@ import Testing
                 return try CommandLine.runShell(line, program: "bulkheadctl")
             }
             #expect(result.contains("log-1.txt"))
-            #expect(try content(archive, "log-1.txt") == "Authorization: Bearer (removed)\njwt (removed) end\n")
+            #expect(
+                try content(archive, "log-1.txt") == """
+                    Authorization: Bearer (removed)
+                    jwt (removed) end
+                    (removed)
+                    client-key-data: (removed)
+                    Authorization: Basic (removed)
+                    (removed)
+                    the end
+
+                    """)
             #expect(try content(archive, "errors.txt").contains("log-2.txt: /proc/self/environ is not a log\n"))
             let text = try unpack(archive, in: fixture.base.directory).text
             #expect(!text.contains("hunter2"))
