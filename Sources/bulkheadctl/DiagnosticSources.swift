@@ -103,9 +103,13 @@ struct DiagnosticSources {
 
     /// Places that hold credentials or the environment of processes, and never a log.
     private static let refused = [
-        "/proc/", "/sys/", "/dev/", "/run/secrets/", "/var/run/secrets/", "/etc/kubernetes/", "/var/lib/kubelet/",
-        "/root/.kube/", "/home/",
+        "/proc", "/sys", "/dev", "/run/secrets", "/var/run/secrets", "/etc/kubernetes", "/var/lib/kubelet", "/home",
     ]
+
+    /// - Parameter real: an absolute path without symbolic links.
+    private static func mayBeLog(_ real: String) -> Bool {
+        !real.contains("/.kube/") && !refused.contains { real.hasPrefix($0 + "/") }
+    }
 
     private static func end(of path: String) throws -> [UInt8] {
         guard let resolved = realpath(path, nil) else {
@@ -113,7 +117,7 @@ struct DiagnosticSources {
         }
         defer { free(resolved) }
         let real = String(cString: resolved)
-        guard !refused.contains(where: { real.hasPrefix($0) }) else { throw CommandFailure("\(path) is not a log") }
+        guard mayBeLog(real) else { throw CommandFailure("\(path) is not a log") }
         let descriptor = open(real, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
         guard descriptor >= 0 else { throw CommandFailure("cannot open \(path): \(String(cString: strerror(errno)))") }
         defer { close(descriptor) }
