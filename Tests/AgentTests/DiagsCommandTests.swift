@@ -120,6 +120,10 @@ import Testing
 
                 """, to: directory + "/log")
             try #require(mkdir(directory + "/.kube", 0o700) == 0)
+            defer {
+                unlink(directory + "/.kube/config")
+                rmdir(directory + "/.kube")
+            }
             try write("token: hunter2-kubeconfig\n", to: directory + "/.kube/config")
             let archive = directory + "/report.tar.gz"
             let result = try await onOwnThread {
