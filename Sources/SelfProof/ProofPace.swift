@@ -25,8 +25,8 @@ public struct ProofPace: Sendable {
     /// - Parameter cost: processor time of these questions.
     public mutating func note(_ questions: Int, cost: Duration) {
         defer { last = (cost, questions) }
-        if isFixed, let last, last.questions < questions, cost > last.cost * 2 {
-            // The time follows from the number after all: the small batch was slow for another reason.
+        if isFixed, let last, last.questions < questions, cost > last.cost * 2 || cost < last.cost * 0.75 {
+            // The time follows from the number after all, or the small batch was slow for another reason.
             (isFixed, batch) = (false, max(1, Int(Double(questions) * (Self.longest / cost))))
             return
         }

@@ -72,7 +72,7 @@ private struct QuestionComparison {
     }
 
     func checkCoverage() {
-        for verdict in [Verdict.allow, .deny, .dependsOnRequest] { #expect(verdicts[verdict, default: 0] > 10) }
+        for verdict in [Verdict.allow, .deny, .dependsOnRequest] { #expect(verdicts[verdict, default: 0] > 1) }
         #expect(audited > 5 && bothRules > 20 && toNode > 5, "\(audited) \(bothRules) \(toNode)")
     }
 
