@@ -207,7 +207,7 @@ import Testing
         }
     }
 
-    /// Without followers, events are fetched about once a second.
+    /// Without followers, events are fetched four times a second.
     @Test func theDaemonSleepsWhileNobodyFollows() async throws {
         try await serve { fixture in
             let before = fixture.kernel.state.withLock { $0.polls }
