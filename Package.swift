@@ -193,7 +193,8 @@ let package = Package(
             "Agent",
             [
                 "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "PolicyTranslation", "PolicyResolver",
-                "CompiledPolicy", "PolicyPipeline", "ClusterVerdicts", "Datapath", "SelfProof", "Manifests",
+                "ClusterState", "CompiledPolicy", "PolicyPipeline", "ClusterVerdicts", "Datapath", "SelfProof",
+                "Manifests",
                 "WatchedFiles",
                 "FlowTelemetry", "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread",
                 "NodeNetwork", "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", "Explanations",

@@ -7,7 +7,7 @@ import PolicyModel
 extension PolicyDescriber {
     /// Entries of each list of an answer.
     public static let unusedLimit = 100
-    /// Entries whose near misses are searched: the search takes time, and changes wait for it.
+    /// Entries whose near misses are searched: the search takes time.
     static let hintLimit = 50
 
     /// Adds the policies and peers that select nothing, in order of the policies' names, to an answer.
