@@ -137,8 +137,9 @@ extension Agent where Plane: ~Copyable {
 
     public func followEvents(_ options: StreamOptions) -> EventFollower {
         prepareToFollow()
-        let history = history(options).compactMap(\.record)
-        let follower = EventFollower(options.filter, history: history, follows: options.follows)
+        let ring = recording.ring
+        let follower = EventFollower(
+            options.filter, history: { ring.history(options).compactMap(\.record) }, follows: options.follows)
         listeners.followers.insert(follower)
         begin(follower)
         return follower
@@ -147,16 +148,12 @@ extension Agent where Plane: ~Copyable {
     public func followFlows(_ options: StreamOptions) -> FlowFollower {
         prepareToFollow()
         if listeners.flowFollowers.isEmpty { recording.toldMissing = missingFlows() }
-        let history = history(options).map { $0.line(node: settings.nodeName) }
-        let follower = FlowFollower(options.filter, history: history, follows: options.follows)
+        let (ring, node) = (recording.ring, settings.nodeName)
+        let follower = FlowFollower(
+            options.filter, history: { ring.history(options).map { $0.line(node: node) } }, follows: options.follows)
         listeners.flowFollowers.insert(follower)
         begin(follower)
         return follower
-    }
-
-    private func history(_ options: StreamOptions) -> [FlowEntry] {
-        guard options.hasHistory else { return [] }
-        return recording.ring.newest(options.last) { options.filter.matches($0.facts) }
     }
 
     /// Earlier events are not news: they are recorded before the follower is there.
@@ -259,5 +256,13 @@ extension JudgedRequest {
                 address: denied.destination, port: Int(denied.port), pod: denied.pod ?? pod(denied.destination)),
             method: denied.method, host: denied.host, path: denied.path, rule: identity.map { RuleAnswer($0) },
             reason: denied.reason.map { "\(reason): \($0)" } ?? reason)
+    }
+}
+
+extension FlowRing<FlowEntry> {
+    /// What a client wants of the past.
+    fileprivate func history(_ options: StreamOptions) -> [FlowEntry] {
+        guard options.hasHistory else { return [] }
+        return newest(options.last) { options.filter.matches($0.facts) }
     }
 }

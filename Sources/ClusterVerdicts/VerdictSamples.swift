@@ -107,11 +107,11 @@ public struct VerdictSamples {
         where after.addresses.entry(of: prefix.network) == entry && seen.insert(entry.addressClass).inserted {
             result.append((prefix.network, "\(prefix)"))
         }
-        return Self.anyOther + result.prefix(Self.peerLimit)
+        return Self.another + result.prefix(Self.peerLimit)
     }
 
     /// Of the networks for benchmarks and documentation (RFC 2544, RFC 3849): nothing real has them.
-    private static let anyOther: [(IPAddress, String)] = ["198.51.100.1", "2001:db8:ffff::1"].compactMap { text in
+    private static let another: [(IPAddress, String)] = ["198.51.100.1", "2001:db8:ffff::1"].compactMap { text in
         (try? IPAddress(text)).map { ($0, "any other address") }
     }
 

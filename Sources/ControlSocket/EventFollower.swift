@@ -8,20 +8,21 @@ import Synchronization
 public final class RecordFollower<Record: StreamRecord>: Sendable {
     /// The records that the client wants; notices always come.
     public let filter: FlowFilter
-    private let history: [Record]
+    /// Nil once it has been taken.
+    private let history: Mutex<(@Sendable () -> [Record])?>
     private let backlog: Mutex<Backlog<Record>>
     private let signal: AsyncStream<Void>.Continuation
     private let signals: AsyncStream<Void>
 
     /// - Parameters:
-    ///   - history: what comes first.
+    ///   - history: makes what comes first, in the client's task.
     ///   - follows: whether anything comes after that.
     public init(
-        _ filter: FlowFilter = FlowFilter(), history: [Record] = [], follows: Bool = true,
+        _ filter: FlowFilter = FlowFilter(), history: @escaping @Sendable () -> [Record] = { [] }, follows: Bool = true,
         limit: Int = ControlDefaults.eventBacklog
     ) {
         self.filter = filter
-        self.history = history
+        self.history = Mutex(history)
         backlog = Mutex(Backlog(limit: limit))
         // One signal is enough: its receiver takes everything that waits.
         (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -38,11 +39,20 @@ public final class RecordFollower<Record: StreamRecord>: Sendable {
 
     /// Passes batches to `receive` until the task is canceled, the agent stops, or `receive` throws.
     public func batches(_ receive: (Backlog<Record>.Batch) async throws -> Void) async throws {
-        if !history.isEmpty { try await receive(Backlog<Record>.Batch(elements: history)) }
+        let first = takeHistory()
+        if !first.isEmpty { try await receive(Backlog<Record>.Batch(elements: first)) }
         for await _ in signals { try await send(receive) }
         // The last records before the end.
         try Task.checkCancellation()
         try await send(receive)
+    }
+
+    private func takeHistory() -> [Record] {
+        let make = history.withLock { history in
+            defer { history = nil }
+            return history
+        }
+        return make?() ?? []
     }
 
     private func send(_ receive: (Backlog<Record>.Batch) async throws -> Void) async throws {
