@@ -110,7 +110,7 @@ public struct VerdictSamples {
         return Self.another + result.prefix(Self.peerLimit)
     }
 
-    /// Of the networks for benchmarks and documentation (RFC 2544, RFC 3849): nothing real has them.
+    /// Of the networks for documentation (RFC 5737, RFC 3849): nothing real has them.
     private static let another: [(IPAddress, String)] = ["198.51.100.1", "2001:db8:ffff::1"].compactMap { text in
         (try? IPAddress(text)).map { ($0, "any other address") }
     }
