@@ -17,11 +17,15 @@ struct JournalNotes {
 extension Agent where Plane: ~Copyable {
     /// Changes for the journal. Call this before they are indexed, because it needs the pods before.
     ///
-    /// - Parameter source: where they come from; nil: as the store says.
-    func journalInputs(_ events: [ObjectEvent], source: String?) -> [JournalInput] {
+    /// - Parameters:
+    ///   - source: where they come from; nil: as the store says.
+    ///   - reporter: who says so, for objects that the store no longer has.
+    func journalInputs(_ events: [ObjectEvent], source: String?, reporter: String? = nil) -> [JournalInput] {
         guard settings.journal != nil, journal.hasBegun else { return [] }
         return events.map { event in
-            JournalInput(event, before: podBefore(event), source: source ?? self.source(of: event.key))
+            let isThere = if case .set = event { true } else { false }
+            let known = isThere ? self.source(of: event.key) : reporter ?? self.source(of: event.key)
+            return JournalInput(event, before: podBefore(event), source: source ?? known)
         }
     }
 

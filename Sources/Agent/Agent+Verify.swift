@@ -41,7 +41,9 @@ extension Agent where Plane: ~Copyable {
         }
         let count = programming.repaired - before
         guard count == 0 else {
-            return VerifyCheck(.hooks, .repaired, "\(count) changes by others repaired", remedy: Self.watchOthers)
+            return VerifyCheck(
+                .hooks, .repaired, "\(count == 1 ? "1 change" : "\(count) changes") by others repaired",
+                remedy: Self.watchOthers)
         }
         return VerifyCheck(.hooks, .passed, "everything that enforces is in place")
     }
@@ -63,6 +65,13 @@ extension Agent where Plane: ~Copyable {
         }
         if let error = replacement.lastError {
             return VerifyCheck(.policy, .failed, "the other datapath also judges: \(error)", remedy: "see the log")
+        }
+        let refused = problems.count + history.refused.count
+        guard refused == 0 else {
+            return VerifyCheck(
+                .policy, .failed,
+                "\(refused == 1 ? "1 document is" : "\(refused) documents are") refused; previous versions stay in force",
+                remedy: "correct what 'bulkheadctl status' names")
         }
         return VerifyCheck(.policy, .passed, "the kernel holds the newest policy of all sources")
     }

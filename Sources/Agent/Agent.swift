@@ -138,7 +138,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
     ///
     /// - Parameter source: who reported them, for the log.
     func observe(_ events: [ObjectEvent], from source: String) {
-        journal.inputs += journalInputs(events, source: nil)
+        journal.inputs += journalInputs(events, source: nil, reporter: source)
         pipeline.ingest(events)
         reconcile(.policy)
         logChanges(events, source: source)

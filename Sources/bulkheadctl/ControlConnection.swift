@@ -33,8 +33,8 @@ enum ControlConnection {
         case EACCES, EPERM:
             "this user may not open the socket. Run bulkheadctl as root (sudo), or as the user that runs bulkheadd"
         case ECONNREFUSED:
-            "the socket has no listener: bulkheadd has stopped, and its policy stays in force. Its log says why it "
-                + "stopped; start it again"
+            "the socket has no listener: bulkheadd has stopped. What it enforced stays in the kernel unless it was removed "
+                + "there. Its log says why it stopped; start it again"
         case EAGAIN, ETIMEDOUT:
             "bulkheadd runs, but accepts no connection: it is busy or hangs. Try again, and look at its log"
         default: String(cString: strerror(code))
@@ -66,7 +66,7 @@ final class AnswerDeadline: Sendable {
     var failure: CommandFailure? {
         guard expired.withLock({ $0 }) else { return nil }
         return CommandFailure(
-            "bulkheadd did not answer on \(path) within \(Words.count(seconds, "second")): it is busy or hangs, and its "
-                + "policy stays in force. Look at its log, or wait longer with --timeout")
+            "bulkheadd did not answer on \(path) within \(Words.count(seconds, "second")): it is busy or hangs. What it "
+                + "enforces stays in the kernel. Look at its log, or wait longer with --timeout")
     }
 }

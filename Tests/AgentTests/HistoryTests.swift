@@ -51,6 +51,18 @@ import WorldKit
         await fixture.agent.stop()
     }
 
+    /// What the store no longer has is not the socket's: the files that had it are named.
+    @Test func aRemovalNamesWhereTheObjectWas() async throws {
+        let directory = try TemporaryDirectory()
+        let fixture = try Self.fixture(directory)
+        try await fixture.start()
+        let key = ObjectKey(kind: .networkPolicy, namespace: "shop", name: "redis")
+        await fixture.agent.manifestsChanged(ManifestChange(events: [.removed(key)]))
+        let last = try #require(try await entries(fixture.agent).last)
+        #expect(last.what == "removed" && last.name == "redis" && last.source == "/manifests")
+        await fixture.agent.stop()
+    }
+
     @Test func failuresAndRepairs() async throws {
         let directory = try TemporaryDirectory()
         let fixture = try Self.fixture(directory)

@@ -70,6 +70,15 @@ import Testing
         #expect(differences(answer) == [.tables: .failed] && !answer.passed)
     }
 
+    /// The newest version of a refused document is not in force.
+    @Test func aRefusedDocument() async throws {
+        let fixture = try await started()
+        let problem = Problem(file: "/manifests/a.yaml", object: "", field: "spec", reason: "unknown field")
+        await fixture.agent.manifestsChanged(ManifestChange(problems: [problem]))
+        let answer = await fixture.agent.verify()
+        #expect(differences(answer) == [.policy: .failed] && !answer.passed)
+    }
+
     @Test func aPodWithoutAnInterface() async throws {
         let fixture = try await started(pods: ["10.1.0.1"])
         let answer = await fixture.agent.verify()
