@@ -68,6 +68,7 @@ __noinline int judge_unusual(struct bpf_nf_ctx *ctx, struct judged *j)
 	int hidden = 0;
 	if (!j || open_view(&v))
 		return NF_DROP;
+	set_icmp(ctx, j);
 	if (!j->from && j->role & BH_ROLE_BRIDGE && is_unbound(j->sender, j->family))
 		hidden = find_bridged_sender(ctx, &v, j);
 	if (j->from) {

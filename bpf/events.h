@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* The events for user space: about drops, about what a rule in audit would drop, and about the first packet of each
- * allowed flow. No other packet runs this code. */
+/* The events for user space about drops, and about what a rule in audit would drop. No other packet runs this code. */
 #ifndef BULKHEAD_EVENTS_H
 #define BULKHEAD_EVENTS_H
 
@@ -42,14 +41,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } event_bucket SEC(".maps");
-
-/* The same for the events of new flows. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} flow_bucket SEC(".maps");
 
 static __always_inline void count_stat(__u32 stat)
 {
@@ -102,20 +93,6 @@ static __always_inline int within_rate(__u64 now, __u32 rate, __u32 burst)
 	if (from - now > interval * burst)
 		return 0;
 	/* The loser of a race sends no event. */
-	return __sync_val_compare_and_swap(full, old, from + interval) == old;
-}
-
-/* Whether one more new flow may be reported. A flow that loses a race with another one is not. */
-static __always_inline int within_flow_rate(__u64 now, __u32 interval, __u32 window)
-{
-	__u32 zero = 0;
-	__u64 *full = bpf_map_lookup_elem(&flow_bucket, &zero);
-	if (!full)
-		return 0;
-	__u64 old = *full;
-	__u64 from = old > now ? old : now;
-	if (from - now > window)
-		return 0;
 	return __sync_val_compare_and_swap(full, old, from + interval) == old;
 }
 

@@ -4,7 +4,7 @@
 #define BULKHEAD_JUDGED_H
 
 #include "endpoint.h"
-#include "events.h"
+#include "flows.h"
 #include "verdict.h"
 
 /* How judged.flow differs from the packet: turned around, so that its source is the packet's receiver. */
@@ -23,7 +23,9 @@ struct judged {
 	__u32 role;
 	__u32 ifindex;
 	__u32 bytes;
-	__u32 family;
+	__u16 family;
+	/* Of an ICMP message that is not turned around: type, and code << 8. Only judge_unusual() and its like set it. */
+	__u16 icmp;
 	/* TURNED_*. */
 	__u8 turned;
 	/* A frame from one port of a bridge to another. */
@@ -58,6 +60,30 @@ static __always_inline void set_event_address(__u32 words[4], struct address a, 
 	words[1] = bpf_htonl((__u32)a.high);
 	words[2] = bpf_htonl((__u32)(a.low >> 32));
 	words[3] = bpf_htonl((__u32)a.low);
+}
+
+#define ICMP_UNKNOWN ((__u16)(BH_ICMP_UNKNOWN << 8))
+
+static __always_inline int is_icmp(__u8 protocol)
+{
+	return protocol == PROTO_ICMP || protocol == PROTO_ICMPV6;
+}
+
+/* Finds type and code, for events. */
+static __always_inline void set_icmp(struct bpf_nf_ctx *ctx, struct judged *j)
+{
+	__u32 message = 0;
+	j->icmp = ICMP_UNKNOWN;
+	if (!j->turned && is_icmp(j->flow.protocol) && !(j->flow.flags & TUPLE_UNPARSABLE)
+		&& !copy4(ctx->skb, j->flow.transport, &message))
+		j->icmp = (__u16)message;
+}
+
+static __always_inline void set_event_icmp(struct bh_event *e, const struct judged *j)
+{
+	__u16 icmp = is_icmp(j->flow.protocol) ? j->icmp : ICMP_UNKNOWN;
+	e->icmp_type = (__u8)icmp;
+	e->icmp_code = (__u8)(icmp >> 8);
 }
 
 static __always_inline void count_cause(__u32 cause)
@@ -95,6 +121,7 @@ __noinline int tell(struct judged *j, __u32 cause, __u32 direction, __u32 rule)
 	};
 	set_event_address(e.source, j->flow.source, j->family);
 	set_event_address(e.destination, j->flow.destination, j->family);
+	set_event_icmp(&e, j);
 	send_event(&e);
 	return cause == BH_CAUSE_AUDIT ? NF_ACCEPT : NF_DROP;
 }
@@ -112,32 +139,33 @@ static __always_inline int begins_connection(const struct sk_buff *skb)
 __noinline int tell_new(struct bpf_nf_ctx *ctx, struct judged *j)
 {
 	struct view v;
-	if (!j || open_view(&v) || !begins_connection(ctx->skb))
+	__u32 zero = 0;
+	struct flow_ring *ring = bpf_map_lookup_elem(&flows, &zero);
+	if (!j || !ring || open_view(&v) || !begins_connection(ctx->skb))
 		return 0;
 	__u32 from = endpoint_of(j->source);
 	__u32 to = endpoint_of(j->destination);
 	if (!(from | to))
 		return 0;
-	struct bh_event e = {
-		.time_ns = bpf_ktime_get_ns(),
-		.ifindex = j->ifindex,
-		.source_port = j->flow.source_port,
-		.destination_port = j->flow.destination_port,
-		.endpoint = (__u16)(from ? from : to),
-		.protocol = j->flow.protocol,
-		.family = (__u8)j->family,
-		.cause = BH_CAUSE_NEW,
-		.direction = from ? BH_EGRESS : BH_INGRESS,
-	};
-	if (!within_flow_rate(e.time_ns, v.fixed->header.flow_interval_ns, v.fixed->header.flow_window_ns)) {
-		count_stat(BH_STAT_FLOWS_LEFT_OUT);
+	__u64 now = flow_time(&ring->head, v.fixed->header.tick_ns);
+	int number = claim_flow(&ring->head, &v.fixed->header, now);
+	if (number < 0)
 		return 0;
-	}
-	set_event_address(e.source, j->flow.source, j->family);
-	set_event_address(e.destination, j->flow.destination, j->family);
-	/* The daemon looks now and then: it is not woken for this. */
-	if (bpf_ringbuf_output(&events, &e, sizeof(e), BPF_RB_NO_WAKEUP))
-		count_stat(BH_STAT_FLOWS_LOST);
+	struct bh_event *e = &ring->events[number & (BH_FLOW_RECORDS - 1)];
+	e->time_ns = now;
+	e->rule = 0;
+	e->ifindex = j->ifindex;
+	e->source_port = j->flow.source_port;
+	e->destination_port = j->flow.destination_port;
+	e->endpoint = (__u16)(from ? from : to);
+	e->protocol = j->flow.protocol;
+	e->family = (__u8)j->family;
+	e->cause = BH_CAUSE_NEW;
+	e->direction = from ? BH_EGRESS : BH_INGRESS;
+	set_event_address(e->source, j->flow.source, j->family);
+	set_event_address(e->destination, j->flow.destination, j->family);
+	set_event_icmp(e, j);
+	publish_flow(e, number);
 	return 0;
 }
 
@@ -155,6 +183,8 @@ __noinline int tell_packet(struct bpf_nf_ctx *ctx, struct judged *j, __u32 cause
 	if (!j)
 		return NF_DROP;
 	parse_anywhere(ctx, j->family, 0, &j->flow);
+	j->turned = 0;
+	set_icmp(ctx, j);
 	j->source = with_endpoint(0, j->from);
 	j->destination = 0;
 	return tell(j, cause, BH_EGRESS, 0);

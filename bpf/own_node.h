@@ -112,6 +112,7 @@ __noinline int judge_unusual_to_node(struct bpf_nf_ctx *ctx, struct judged *j, i
 	__u32 cause = find_node_offense(ctx, &v, j);
 	if (cause)
 		return tell_packet(ctx, j, cause);
+	set_icmp(ctx, j);
 	if (!v.fixed->header.own_node || is_link_upkeep(ctx, j) || dhcp_kind(j) == DHCP_QUESTION)
 		return NF_ACCEPT;
 	if (known != SENDER_HIDDEN || is_group(ctx->skb, j->flow.destination, j->family))
@@ -125,6 +126,7 @@ static __always_inline int judge_foreign(struct bpf_nf_ctx *ctx, const struct vi
 	if (!v->fixed->header.own_node || (ctx->skb->_nfct & CT_INFO_MASK) != CT_RELATED)
 		return NF_ACCEPT;
 	orient_apart(ctx, j);
+	j->icmp = ICMP_UNKNOWN;
 	j->source = find_apart(&j->flow.source, j->family);
 	return judge_egress(j);
 }
@@ -179,7 +181,7 @@ static __always_inline int judge_output(struct bpf_nf_ctx *ctx, __u32 family)
 {
 	struct sk_buff *skb = ctx->skb;
 	struct view v;
-	struct judged j = {};
+	struct judged j = {.icmp = ICMP_UNKNOWN};
 	if (open_view(&v) || !v.fixed->header.own_node || !is_reply(skb))
 		return NF_ACCEPT;
 	j.bytes = skb->len;

@@ -122,6 +122,8 @@ public struct ProgramReport: Sendable, Hashable {
     public var rebuilt: Bool = false
     /// Things that differed from what this process had programmed, and were repaired: changes by others.
     public var repaired: Int = 0
+    /// The same in words; some of them if there are many.
+    public var repairs: [String] = []
     public init() {}
 }
 
@@ -183,11 +185,13 @@ public struct DropEvent: Sendable, Hashable {
     public var endpoint: EndpointID
     public var rule: RuleID
     public var interfaceIndex: UInt32
-    /// Nanoseconds of CLOCK_MONOTONIC (coarse).
+    /// Nanoseconds of CLOCK_MONOTONIC; for a new flow exact to a tick of the kernel (1 to 10 ms).
     public var monotonicNanoseconds: UInt64
+    /// What an ICMP message says; nil for other protocols, and where it is not known.
+    public var icmp: ICMPMessage?
     public init(
         cause: Cause, direction: Direction, flow: Flow, sourcePort: UInt16, endpoint: EndpointID, rule: RuleID,
-        interfaceIndex: UInt32, monotonicNanoseconds: UInt64
+        interfaceIndex: UInt32, monotonicNanoseconds: UInt64, icmp: ICMPMessage? = nil
     ) {
         self.cause = cause
         self.direction = direction
@@ -197,6 +201,17 @@ public struct DropEvent: Sendable, Hashable {
         self.rule = rule
         self.interfaceIndex = interfaceIndex
         self.monotonicNanoseconds = monotonicNanoseconds
+        self.icmp = icmp
+    }
+}
+
+/// Type and code of an ICMP or ICMPv6 message.
+public struct ICMPMessage: Sendable, Hashable {
+    public var type: UInt8
+    public var code: UInt8
+    public init(type: UInt8, code: UInt8) {
+        self.type = type
+        self.code = code
     }
 }
 
@@ -210,6 +225,9 @@ public protocol Datapath: ~Copyable {
     ///
     /// - Returns: the numbers that the tables in the kernel use, for the compiler.
     mutating func open() throws(DatapathError) -> Numbering
+
+    /// What the last ``open()`` found.
+    var takeover: Takeover { get }
 
     /// Compares everything that is programmed with `policy` and writes the difference. The first call after ``open()``.
     mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport
@@ -233,6 +251,10 @@ public protocol Datapath: ~Copyable {
     mutating func reclaim() throws(DatapathError)
 
     func ruleCounters() throws(DatapathError) -> [RuleID: RuleCounter]
+
+    /// Sets the counters of rules that are programmed to zero. What they count meanwhile may be lost.
+    mutating func restartCounters(of rules: [RuleID]) throws(DatapathError)
+
     func counters() throws(DatapathError) -> DatapathCounters
 
     /// Checks whether everything that enforces is in place in the kernel: hooks, tables. Cheap; does not check the
@@ -261,6 +283,16 @@ public protocol Datapath: ~Copyable {
     /// - Throws: a ``DatapathError`` if the kernel cannot be asked, or holds something that cannot be read.
     mutating func ask(_ questions: [KernelQuestion]) throws(DatapathError) -> [KernelAnswer]
 
+    /// What must be done before ``ask(_:)``, if it takes so long that it would hold up changes: the caller runs it on
+    /// another thread. Nil: nothing, or it is done. If it is not done, ``ask(_:)`` does it; if it has failed, the next
+    /// ``ask(_:)`` throws the reason, and it is to be done again.
+    mutating func preparationToAsk() -> (@Sendable () -> Void)?
+
+    /// Compares the next part of everything that is programmed with `policy`, the policy in force, and writes nothing.
+    /// A step takes a bounded time. Each part is compared with what policy says at that moment, so that changes
+    /// between two steps make no difference.
+    mutating func compareNext(with policy: borrowing CompiledPolicy) throws(DatapathError) -> ComparedPart
+
     /// The programmed tables as text, read back from the kernel.
     func dump() throws(DatapathError) -> String
 
@@ -286,6 +318,10 @@ extension Datapath where Self: ~Copyable {
     public func tableUse() -> [TableUse] { [] }
     public func isUntouched() throws(DatapathError) -> Bool { true }
     public mutating func repair() -> RepairReport { RepairReport() }
+    public mutating func preparationToAsk() -> (@Sendable () -> Void)? { nil }
+    public mutating func compareNext(
+        with policy: borrowing CompiledPolicy
+    ) throws(DatapathError) -> ComparedPart { .finished(differences: []) }
     public mutating func setTunnels(_ tunnels: TunnelGuard) throws(DatapathError) {}
     public mutating func setListening(_ isOn: Bool) throws(DatapathError) {}
     public mutating func setFlows(_ limit: FlowLimit?) throws(DatapathError) {}

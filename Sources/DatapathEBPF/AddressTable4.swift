@@ -87,6 +87,41 @@ package struct AddressTable4: Sendable {
         memory.retireWindow(old)
     }
 
+    /// How many prefixes are recorded.
+    var count: Int { slots.values.reduce(short.items.count) { $0 + $1.items.count } }
+
+    /// Whether a part of the tables decides as recorded, from an address on.
+    ///
+    /// - Returns: the first address that they decide otherwise; where the next part begins, nil after the last one.
+    func difference(from first: UInt32, in memory: borrowing TableMemory) -> (found: UInt32?, next: UInt32?) {
+        var (at, work) = (first, 0)
+        while work < Self.workPerLook {
+            let slot = UInt16(at >> 16)
+            let word = memory.load(Self.root + UInt32(slot))
+            let otherwise = short.word(at: slot, otherwise: 0)
+            let owned = slots[slot]
+            let isWindow = owned != nil || isPointer(word)
+            let low = UInt16(truncatingIfNeeded: at)
+            let high = isWindow ? low | (Self.keysPerPart - 1) : .max
+            let wanted = isWindow ? owned?.spans(low, high, otherwise: otherwise) ?? [Span(low, otherwise)] : []
+            let found = isWindow ? memory.spans(word, low, high) : []
+            if isWindow ? found != wanted : word != otherwise { return (at, Self.next(slot, high)) }
+            work += isWindow ? Int(Self.keysPerPart) : 1
+            guard let next = Self.next(slot, high) else { return (nil, nil) }
+            at = next
+        }
+        return (nil, at)
+    }
+
+    /// Keys of one window that are compared at once; a power of two.
+    private static let keysPerPart: UInt16 = 1024
+    private static let workPerLook = 4096
+
+    private static func next(_ slot: UInt16, _ high: UInt16) -> UInt32? {
+        let (next, isEnd) = (UInt32(slot) << 16 | UInt32(high)).addingReportingOverflow(1)
+        return isEnd ? nil : next
+    }
+
     /// The entry of an address in the tables, as the BPF program reads them.
     package static func find(_ address: UInt32, in memory: borrowing TableMemory) -> UInt32 {
         let word = memory.load(root + (address >> 16))

@@ -98,6 +98,9 @@ package struct AddressTree6: Sendable {
         return nodes.count - 1
     }
 
+    /// How many prefixes are recorded.
+    var count: Int { nodes.reduce(0) { $0 + $1.items.items.count } }
+
     /// Records an entry without writing it: ``write(to:)`` writes the whole tree.
     package mutating func note(_ prefix: CIDR, _ entry: AddressEntry?) {
         _ = place(prefix, entry)

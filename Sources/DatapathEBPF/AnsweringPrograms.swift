@@ -19,17 +19,17 @@ struct AnsweringPrograms: ~Copyable {
     /// The programs in force have counters for the numbers below, and drop a packet that meets another one.
     private let ruleLimit: UInt32
 
-    /// Maps of the tables in force.
-    private static let shared = ["tables", "keys", "tunnel_nodes"]
+    /// Maps of the tables in force. No packet of a question begins a connection, so none writes a flow.
+    static let shared = ["tables", "keys", "tunnel_nodes", Generation.flowsName]
     /// A page: a run reports two events at most.
     private static let ringBytes = 4096
     /// A flow meets one rule in each direction.
     private static let countersMax: UInt32 = 4
 
-    init(over tables: borrowing HeldObjects, _ capacities: Capacities) throws(DatapathError) {
+    /// - Parameter maps: descriptors of ``shared``, by name.
+    init(over maps: [String: Int32], _ capacities: Capacities) throws(DatapathError) {
         // The kernel rounds rings up to pages.
         let ringBytes = max(Self.ringBytes, sysconf(Int32(_SC_PAGESIZE)))
-        let maps = Dictionary(uniqueKeysWithValues: Self.shared.map { ($0, tables.raw($0)) })
         let object = try LoadedObject.load(EmbeddedObjects.bulkhead) { name, map in
             if let shared = maps[name] { return bpf_map__reuse_fd(map, shared) }
             return Self.size(name, map, capacities, ringBytes)
@@ -140,3 +140,6 @@ extension bh_event {
     /// The direction whose program reports.
     var judgedDirection: Direction { UInt32(direction) == BH_EGRESS.rawValue ? .egress : .ingress }
 }
+
+// The value is noncopyable, and nothing else knows its ring and descriptors: one thread at a time can use it.
+extension AnsweringPrograms: @unchecked Sendable {}

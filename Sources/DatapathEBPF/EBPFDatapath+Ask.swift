@@ -10,9 +10,7 @@ extension EBPFDatapath {
     /// about a sender, which such a packet lacks, is read from the tables.
     public mutating func ask(_ questions: [KernelQuestion]) throws(DatapathError) -> [KernelAnswer] {
         let generation = try opened()
-        if generation.answering == nil {
-            generation.answering = try AnsweringPrograms(over: generation.held, generation.capacities)
-        }
+        try generation.takeAnswering()
         var proven: Set<String> = []
         var answers: [KernelAnswer] = []
         for question in questions {
@@ -29,6 +27,17 @@ extension EBPFDatapath {
         }
         return answers
     }
+
+    /// The programs that answer are loaded once for each set of tables, and the kernel checks them for half a second.
+    public mutating func preparationToAsk() -> (@Sendable () -> Void)? {
+        guard let current, current.answering == nil else { return nil }
+        if current.loader == nil {
+            // The question says why there is none.
+            current.loader = try? AnsweringLoader(over: current.held, current.capacities)
+        }
+        guard let loader = current.loader, !loader.isDone else { return nil }
+        return { loader.load() }
+    }
 }
 
 extension PacketHook {
@@ -42,6 +51,15 @@ extension PacketHook {
 }
 
 extension Generation {
+    /// Takes the programs that answer from where they were loaded; loads them otherwise.
+    fileprivate func takeAnswering() throws(DatapathError) {
+        guard answering == nil else { return }
+        let loader = if let prepared = self.loader { prepared } else { try AnsweringLoader(over: held, capacities) }
+        self.loader = nil
+        if !loader.isDone { loader.load() }
+        answering = try loader.take()
+    }
+
     /// Throws unless the program attached at a hook has the same instructions as the one that answers, over the same
     /// tables.
     fileprivate func proveAttached(_ hook: PacketHook, _ family: AddressFamily) throws(DatapathError) {

@@ -42,6 +42,8 @@ extension EBPFDatapath {
         return counters
     }
 
+    public mutating func restartCounters(of rules: [RuleID]) throws(DatapathError) { try zeroCounters(of: rules) }
+
     static var processors: Int { Int(max(libbpf_num_possible_cpus(), 1)) }
 
     /// The counters of all numbers that have ever counted, by processor: calls `body` for each rule.
@@ -88,7 +90,7 @@ extension EBPFDatapath {
         usedRules = Set(counters.keys.filter { generation.keys[.rule, $0.rawValue] == nil })
     }
 
-    /// A number will name a new rule: its counter starts at zero.
+    /// A number will name a new rule, or names one that was edited: its counter starts at zero.
     mutating func zeroCounters(of rules: some Sequence<RuleID>) throws(DatapathError) {
         let generation = try opened()
         var zero = [bh_counter](repeating: bh_counter(), count: Self.processors)
@@ -121,34 +123,5 @@ extension EBPFDatapath {
                 bpf_map_update_elem(new.stats.raw, &key, &values, 0) == 0
             else { throw .system(operation: "copying counters", code: errno, detail: "") }
         }
-    }
-
-    // MARK: Events
-
-    public mutating func pollEvents(limit: Int) -> [DropEvent] {
-        guard let current else { return [] }
-        var events: [DropEvent] = []
-        while events.count < limit, let event = current.nextEvent() {
-            if let event = DropEvent(event) { events.append(event) }
-        }
-        return events
-    }
-}
-
-extension DropEvent {
-    init?(_ event: bh_event) {
-        guard let cause = Cause(rawValue: event.cause) else { return nil }
-        func address(_ words: (UInt32, UInt32, UInt32, UInt32)) -> IPAddress {
-            if event.family == AddressFamily.ipv4.rawValue { return IPAddress(v4: words.0.bigEndian) }
-            func half(_ a: UInt32, _ b: UInt32) -> UInt64 { UInt64(a.bigEndian) << 32 | UInt64(b.bigEndian) }
-            return IPAddress(v6High: half(words.0, words.1), low: half(words.2, words.3))
-        }
-        self.init(
-            cause: cause, direction: event.direction == UInt8(BH_EGRESS.rawValue) ? .egress : .ingress,
-            flow: Flow(
-                source: address(event.source), destination: address(event.destination),
-                ipProtocol: IPProtocol(rawValue: event.protocol), destinationPort: event.destination_port),
-            sourcePort: event.source_port, endpoint: EndpointID(rawValue: event.endpoint),
-            rule: RuleID(rawValue: event.rule), interfaceIndex: event.ifindex, monotonicNanoseconds: event.time_ns)
     }
 }

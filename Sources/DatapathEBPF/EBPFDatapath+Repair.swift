@@ -16,8 +16,7 @@ extension EBPFDatapath {
             try current.attach(current.wantedHooks, priority: options.hookPriority)
         }
         report.attempt { () throws(DatapathError) in try repairTracking() }
-        let words = current.repairTables(isWhole: isWhole)
-        if words > 0 { report.repaired.append("\(words) words of the tables") }
+        report.repaired += current.repairTables(isWhole: isWhole)
         report.attempt { () throws(DatapathError) in try current.repairNodes(isWhole: isWhole) }
         report.attempt { () throws(DatapathError) in try repairPins(current) }
         return report

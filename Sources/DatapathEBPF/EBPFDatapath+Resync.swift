@@ -9,6 +9,7 @@ extension EBPFDatapath {
         let repair = repair(isWhole: true)
         var report = try resyncTables(policy)
         report.repaired += repair.repaired.count
+        report.repairs += repair.repaired
         // If nothing has changed, nothing that policy denies can be established.
         if report.wordsWritten > 0 || report.rebuilt || owesRevocation { revoke(policy) }
         return report
@@ -84,6 +85,7 @@ extension EBPFDatapath {
             retired = RetiredNumbers()
             report.wordsWritten = new.memory.takeWordsWritten()
             try removeSuperseded()
+            carryEvents(of: old)
             return report
         }
     }
@@ -158,7 +160,7 @@ extension Generation {
 
     /// Whether an endpoint is new or already has these programs, by number. If programs changed while no daemon ran,
     /// addresses may have changed class with them: see ``Transition``.
-    private func hasPrograms(_ id: EndpointID, _ endpoint: CompiledEndpoint) -> Bool {
+    func hasPrograms(_ id: EndpointID, _ endpoint: CompiledEndpoint) -> Bool {
         guard keys[.endpoint, UInt32(id.rawValue)] != nil else { return true }
         let (ingress, egress) = EndpointTable.programs(id, in: memory)
         func number(_ offset: UInt32) -> UInt32 { offset == 0 ? 0 : memory.load(offset) }

@@ -40,6 +40,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     var current: Generation?
     /// Directories of sets that enforce until ``resync(_:)`` has written everything.
     var superseded: [String] = []
+    public private(set) var takeover = Takeover.nothing
     var retired = RetiredNumbers()
     /// Rules whose counters may not be zero although no rule has the number.
     var usedRules: Set<RuleID> = []
@@ -47,6 +48,8 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     /// Whether connections that policy denies may be unknown: at the start, and after a failure.
     var owesRevocation = true
     var netfilter: NetfilterSocket?
+    /// Events of replaced sets that were not fetched yet.
+    var carried: [DropEvent] = []
 
     /// - Parameter bpffs: a directory of a mounted BPF file system.
     public init(bpffs: String, options: Options = Options()) {
@@ -66,11 +69,15 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     public mutating func open() throws(DatapathError) -> Numbering {
         try prepareDirectory()
         if lock == nil { try lockRoot() }
+        let isTracking = try TrackingTable.isWhole()
         try TrackingTable.create()
         let generation: Generation
-        if let found = try adopt() {
+        if let (found, attached) = try adopt() {
             generation = found
+            let missing = attached + (isTracking ? [] : ["the \(TrackingTable.name)"])
+            takeover = missing.isEmpty ? .whole : .part(missing)
         } else {
+            takeover = superseded.isEmpty ? .nothing : .other
             generation = try create(number: nextNumber(), options.capacities)
         }
         generation.writeSettings(options)
@@ -105,8 +112,10 @@ public struct EBPFDatapath: ~Copyable, Datapath {
 
     /// The newest complete set. Older and unfinished ones are removed; sets that cannot be understood, and those of
     /// other layouts, keep enforcing until everything is written again.
-    private mutating func adopt() throws(DatapathError) -> Generation? {
-        var found: Generation?
+    ///
+    /// - Returns: it, and what was attached again.
+    private mutating func adopt() throws(DatapathError) -> (Generation, [String])? {
+        var found: (Generation, [String])?
         superseded = Pins.names(in: Pins.root(bpffs)).map { Pins.root(bpffs) + "/" + $0 }
             .filter { $0 != layoutDirectory }
         for number in generationNumbers.reversed() {
@@ -115,8 +124,7 @@ public struct EBPFDatapath: ~Copyable, Datapath {
                 if found == nil {
                     let generation = try Generation.open(number, in: layoutDirectory)
                     // Attached before an older one is detached, should the last process have ended in between.
-                    try attach(generation)
-                    found = generation
+                    found = (generation, try attach(generation))
                 } else {
                     try Pins.removeTree(directory)
                 }
@@ -136,7 +144,9 @@ public struct EBPFDatapath: ~Copyable, Datapath {
     }
 
     /// Attaches the programs at the hooks whose packets the tables judge.
-    func attach(_ generation: Generation) throws(DatapathError) {
+    ///
+    /// - Returns: what was not attached, in words.
+    @discardableResult func attach(_ generation: Generation) throws(DatapathError) -> [String] {
         try generation.attach(generation.wantedHooks, priority: options.hookPriority)
     }
 

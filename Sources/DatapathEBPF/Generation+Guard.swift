@@ -31,7 +31,8 @@ extension Generation {
     private static let flowWords = [headerWord(\.flow_interval_ns), headerWord(\.flow_window_ns)]
 
     func setFlows(_ limit: FlowLimit?) {
-        let interval = limit.map { max(1_000_000_000 / $0.perSecond, 1) } ?? 0
+        // The program reads units of 1024 ns.
+        let interval = limit.map { (1_000_000_000 / $0.perSecond + 1023) / 1024 * 1024 } ?? 0
         let window = UInt64(interval) * UInt64(max(limit?.burst ?? 1, 1) - 1)
         // The window first: what reads the new interval reads the new window.
         memory.update(Self.flowWords[1], UInt32(min(window, 1 << 31)))

@@ -8,10 +8,11 @@ extension Generation {
     /// Repairs what others have written into the tables.
     ///
     /// - Parameter isWhole: compares everything, not only the next part.
-    /// - Returns: the number of words that differed.
-    func repairTables(isWhole: Bool) -> Int {
+    /// - Returns: what differed, in words.
+    func repairTables(isWhole: Bool) -> [String] {
         let limit = isWhole ? .max : Self.bytesPerLook
-        return memory.repair(limit: limit) + keys.repair(limit: limit)
+        let (words, keyWords) = (memory.repair(limit: limit), keys.repair(limit: limit))
+        return words.named("tables") { name(ofWord: $0) } + keyWords.named("keys") { keys.name(ofWord: $0) }
     }
 
     /// The same for the addresses of other nodes, each of which costs a system call: every few seconds.

@@ -251,7 +251,7 @@ extension Generation {
 
 extension CIDR {
     /// The first address, and the one after the last if there is one.
-    fileprivate var ends: [IPAddress] {
+    var ends: [IPAddress] {
         let width = (family == .ipv4 ? 32 : 128) - Int(prefixLength)
         if family == .ipv4 {
             let (next, overflow) = UInt64(network.v4).addingReportingOverflow(1 << UInt64(width))

@@ -31,11 +31,18 @@ final class Generation {
     var looks = 0
     /// The programs that answer questions about these tables; nil before the first question.
     var answering: AnsweringPrograms?
+    /// What loads them; nil before and after.
+    var loader: AnsweringLoader?
+    /// Where the comparison of the tables with policy is; nil between two of them.
+    var comparison: TableComparison?
     /// Everything that is pinned in the directory.
     var held: HeldObjects
     private let ring: OpaquePointer
+    /// New flows; nil if the programs are of a build without this map.
+    private let flows: ReportedFlows?
 
-    static let mapNames = ["tables", "keys", "counters", "stats", "events", "tunnel_nodes"]
+    static let mapNames = ["tables", "keys", "counters", "stats", "events", "tunnel_nodes", flowsName]
+    static let flowsName = "flows"
     static let ringBytes = 256 * 1024
 
     private init(
@@ -45,6 +52,12 @@ final class Generation {
         let keyMap = try Self.map(held.raw("keys"), bytes: capacities.keyBytes)
         guard let ring = bh_ring_open(held.raw("events"), Self.ringBytes) else {
             throw .system(operation: "mapping the event buffer", code: errno, detail: "")
+        }
+        do throws(DatapathError) {
+            flows = held.holds(Self.flowsName) ? try ReportedFlows(map: held.raw(Self.flowsName)) : nil
+        } catch {
+            bh_ring_close(ring)
+            throw error
         }
         self.number = number
         self.directory = directory
@@ -138,13 +151,16 @@ final class Generation {
         memory.update(Self.headerWord(\.event_rate), settings.eventsPerSecond)
         memory.update(Self.headerWord(\.event_burst), settings.eventBurst)
         memory.update(Self.headerWord(\.event_repeat_ms), settings.eventRepeatMilliseconds)
+        memory.update(Self.headerWord(\.tick_ns), KernelTick.nanoseconds)
     }
 
     /// Opens what is pinned. Throws ``DatapathError/corrupt(_:)`` if it is incomplete.
     static func open(_ number: Int, in parent: String) throws(DatapathError) -> Generation {
         let directory = "\(parent)/\(number)"
         var held = HeldObjects()
-        for name in mapNames + PacketHook.programs { try held.holdPinned(name, in: directory) }
+        for name in mapNames + PacketHook.programs where name != flowsName || Pins.exists("\(directory)/\(name)") {
+            try held.holdPinned(name, in: directory)
+        }
         guard
             let header = mmap(nil, Int(BH_FIXED_BYTES), PROT_READ, MAP_SHARED, held.raw("tables"), 0),
             header != MAP_FAILED
@@ -179,8 +195,20 @@ final class Generation {
 
     // MARK: Events
 
+    func nextFlow() -> bh_event? { flows?.next() }
+
     func nextEvent() -> bh_event? {
         var event = bh_event()
         return bh_ring_next(ring, &event, MemoryLayout<bh_event>.size) == 1 ? event : nil
     }
+}
+
+/// The length of the kernel's ticks.
+enum KernelTick {
+    /// The resolution of a clock that goes on with each tick.
+    static let nanoseconds: UInt32 = {
+        var resolution = timespec()
+        clock_getres(CLOCK_MONOTONIC_COARSE, &resolution)
+        return UInt32(clamping: resolution.tv_nsec)
+    }()
 }

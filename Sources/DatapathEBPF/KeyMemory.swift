@@ -45,8 +45,18 @@ struct KeyMemory: ~Copyable {
         starts = [0, counts[0], counts[0] + counts[1], counts[0] + counts[1] + counts[2]]
     }
 
-    /// Repairs what others have written into the next `limit` bytes of the map. Returns the number of words.
-    mutating func repair(limit: Int) -> Int { mirror.repair(limit: limit) }
+    /// Repairs what others have written into the next `limit` bytes of the map.
+    mutating func repair(limit: Int) -> RepairedWords { mirror.repair(limit: limit) }
+
+    /// The number that a word of the map is part of; nil beyond the last one.
+    func place(ofWord word: UInt32) -> (kind: Kind?, number: Int) {
+        let index = Int(word) * 4 / MemoryLayout<bh_key>.size
+        for kind in Kind.allCases.reversed() where index >= starts[kind.rawValue] {
+            let number = index - starts[kind.rawValue]
+            return (number < counts[kind.rawValue] ? kind : nil, number)
+        }
+        return (nil, index)
+    }
 
     subscript(kind: Kind, number: UInt32) -> StableKey? {
         let at = (starts[kind.rawValue] + Int(number)) * MemoryLayout<bh_key>.size

@@ -46,28 +46,26 @@ struct Mirror: ~Copyable {
 
     /// Compares the next `limit` bytes and repairs what differs.
     ///
-    /// - Returns: the number of 32-bit words that others had written.
-    mutating func repair(limit: Int = .max) -> Int {
-        var words = 0
+    /// - Returns: the 32-bit words that others had written.
+    mutating func repair(limit: Int = .max) -> RepairedWords {
+        var words = RepairedWords()
         var left = min(limit, bytes)
         while left > 0 {
             if position == 0 { position = bytes }
             let size = min(Self.blockBytes, position, left)
             position -= size
             left -= size
-            if memcmp(copy + position, live + position, size) != 0 { words += restore(position, size) }
+            if memcmp(copy + position, live + position, size) != 0 { restore(position, size, &words) }
         }
         return words
     }
 
-    private func restore(_ start: Int, _ size: Int) -> Int {
+    private func restore(_ start: Int, _ size: Int, _ words: inout RepairedWords) {
         let wanted = (copy + start).assumingMemoryBound(to: UInt32.self)
         let found = (live + start).assumingMemoryBound(to: UInt32.self)
-        var words = 0
         for word in stride(from: size / 4 - 1, through: 0, by: -1) where found[word] != wanted[word] {
             bh_store32(found + word, wanted[word])
-            words += 1
+            words.add(UInt32(start / 4 + word))
         }
-        return words
     }
 }

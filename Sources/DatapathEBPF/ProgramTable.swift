@@ -180,22 +180,56 @@ struct ProgramTable: Sendable {
         _ id: ProgramID, _ program: Program, _ classes: [Int], _ ports: [(old: Int, new: Int)],
         in memory: borrowing TableMemory
     ) -> Bool {
+        guard let (rows, columns) = correspondence(id, program, classes, ports, in: memory) else { return false }
+        blocks[id]?.rowLines = Lines(rows)
+        blocks[id]?.columnLines = Lines(columns)
+        return true
+    }
+
+    /// The same, recording nothing.
+    func corresponds(
+        _ id: ProgramID, _ program: Program, _ classes: [Int], _ ports: [(old: Int, new: Int)],
+        in memory: borrowing TableMemory
+    ) -> Bool { correspondence(id, program, classes, ports, in: memory) != nil }
+
+    private func correspondence(
+        _ id: ProgramID, _ program: Program, _ classes: [Int], _ ports: [(old: Int, new: Int)],
+        in memory: borrowing TableMemory
+    ) -> (rows: [UInt16: UInt16], columns: [UInt16: UInt16])? {
         guard let block = blocks[id], memory.load(block.block.offset + Self.flagsWord) == program.flags,
             block.rowCapacity > classes.max() ?? 0, block.columnCapacity > ports.map(\.old).max() ?? 0,
             let rows = Self.lines(
                 classes.map { ($0, $0) }, program.rows, at: block.rows, below: block.cellRows, memory),
             let columns = Self.lines(ports, program.columns, at: block.columns, below: block.stride, memory)
-        else { return false }
+        else { return nil }
         let agree = rows.allSatisfy { row, line in
             columns.allSatisfy { column, at in
                 memory.load(block.cell(Int(line), Int(at)))
                     == program.cells[Int(row) * program.columnCount + Int(column)].word
             }
         }
-        guard agree else { return false }
-        blocks[id]?.rowLines = Lines(rows)
-        blocks[id]?.columnLines = Lines(columns)
-        return true
+        return agree ? (rows, columns) : nil
+    }
+
+    /// What a word of the heap says, if it is a program's.
+    func name(ofWord word: UInt32) -> String? {
+        let found = blocks.first { _, block in
+            (block.block.offset..<block.block.offset + UInt32(block.block.words)).contains(word)
+        }
+        guard let (id, block) = found else { return nil }
+        let program = "program \(id.rawValue)"
+        switch word {
+        case block.cells...:
+            let cell = Int(word - block.cells)
+            return "the cell in row \(cell / block.stride), column \(cell % block.stride) of \(program)"
+        case block.rows...:
+            let first = (word - block.rows) * 2
+            return "the rows of address classes \(first) and \(first + 1) of \(program)"
+        case block.columns...:
+            let first = (word - block.columns) * 2
+            return "the columns of port classes \(first) and \(first + 1) of \(program)"
+        default: return "the header of \(program)"
+        }
     }
 
     /// The line in a block of each line of the compiled program that a live class has; nil if they do not correspond

@@ -50,8 +50,8 @@ package struct TableMemory: ~Copyable {
         if mirror == nil { base.deallocate() }
     }
 
-    /// Repairs what others have written into the next `limit` bytes of the map. Returns the number of words.
-    mutating func repair(limit: Int = .max) -> Int { mirror?.repair(limit: limit) ?? 0 }
+    /// Repairs what others have written into the next `limit` bytes of the map.
+    mutating func repair(limit: Int = .max) -> RepairedWords { mirror?.repair(limit: limit) ?? RepairedWords() }
 
     package func load(_ word: UInt32) -> UInt32 {
         base.load(fromByteOffset: Int(word) * 4, as: UInt32.self)

@@ -15,6 +15,11 @@ package struct LoggedPacket: Hashable, Sendable {
     package var portIndex: UInt32
     package var flow: Flow
     package var sourcePort: UInt16
+    /// What an ICMP message says; nil for other protocols.
+    package var icmp: ICMPMessage?
+    /// When the packet arrived, in nanoseconds since 1970; nil if the kernel does not say (before Linux 5.18, and for
+    /// what the node itself sends).
+    package var time: Int64?
     /// Counts the messages of the group.
     package var number: UInt32?
 
@@ -27,12 +32,20 @@ package struct LoggedPacket: Hashable, Sendable {
         var packet: UnsafeRawBufferPointer?
         var index: UInt32 = 0
         var port: UInt32?
+        var moment: (seconds: UInt64, microseconds: UInt64)?
         for attribute in Attributes(body.dropFirst(MemoryLayout<nfgenmsg>.size)) {
             switch attribute.type {
             case Int(NFULA_PREFIX.rawValue): prefix = attribute.text
             case Int(NFULA_PAYLOAD.rawValue): packet = attribute.value.bytes
             case Int(NFULA_IFINDEX_INDEV.rawValue): index = attribute.integer()
             case Int(NFULA_IFINDEX_PHYSINDEV.rawValue): port = attribute.integer()
+            case Int(NFULA_TIMESTAMP.rawValue) where attribute.value.bytes.count >= 16:
+                // struct nfulnl_msg_packet_timestamp
+                let bytes = attribute.value.bytes
+                moment = (
+                    UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),
+                    UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+                )
             case Int(NFULA_SEQ.rawValue): number = attribute.integer(UInt32.self)
             default: continue
             }
@@ -45,6 +58,12 @@ package struct LoggedPacket: Hashable, Sendable {
         portIndex = port ?? index
         flow = header.flow
         sourcePort = header.sourcePort
+        icmp = header.icmp
+        time = moment.flatMap { moment in
+            // Not a number that a broken clock makes overflow.
+            guard moment.seconds < 1 << 33, moment.microseconds < 1_000_000 else { return nil }
+            return Int64(moment.seconds) * 1_000_000_000 + Int64(moment.microseconds) * 1000
+        }
     }
 }
 
@@ -52,6 +71,7 @@ package struct LoggedPacket: Hashable, Sendable {
 struct PacketHeader {
     var flow: Flow
     var sourcePort: UInt16 = 0
+    var icmp: ICMPMessage?
 
     /// Nil for bytes that are not an IP packet.
     init?(_ bytes: [UInt8]) {
@@ -79,6 +99,8 @@ struct PacketHeader {
             let ports = bytes[transport.offset..<transport.offset + 4].map { UInt16($0) }
             sourcePort = ports[0] << 8 | ports[1]
             port = ports[2] << 8 | ports[3]
+        } else if let transport, number == .icmp || number == .icmpv6, transport.offset + 2 <= bytes.count {
+            icmp = ICMPMessage(type: bytes[transport.offset], code: bytes[transport.offset + 1])
         }
         flow = Flow(source: source, destination: destination, ipProtocol: number, destinationPort: port)
     }

@@ -31,7 +31,7 @@ extension NFTablesDatapath {
         let reported = (packets[TableName.dropped] ?? 0) + counters.audited
         let sent = packets[TableName.eventsSent] ?? 0
         // Both count at different moments of a packet, and are read one after the other.
-        counters.suppressedEvents = reported > sent ? reported - sent : 0
+        counters.suppressedEvents = (reported > sent ? reported - sent : 0) + repeats.count
         counters.lostEvents = events?.lost ?? 0
         return counters
     }

@@ -33,13 +33,18 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
     var events: DropListener?
     /// Listens to new flows, while they are reported.
     var flowEvents: DropListener?
+    /// The denied flows that were reported last.
+    var repeats = RepeatedEvents()
     /// Places by address from an earlier run, until their endpoints are known.
     private var adoptedPlaces: [IPAddress: EndpointPlace] = [:]
+    public private(set) var takeover = Takeover.nothing
     var revoked = RevokedConnections()
     /// Whether the kernel is known to hold the content of ``tables``, unless others changed it.
     private(set) var isInStep = false
     /// The ruleset's generation after this datapath's last transaction; nil once another transaction came between.
-    private var generation: UInt32?
+    private(set) var generation: UInt32?
+    /// The comparison that runs; nil between two of them.
+    var comparison: TableComparison?
     /// Whether flows that policy no longer allows may still be established.
     var owesRevocation = false
 
@@ -58,7 +63,8 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         isInStep = false
         generation = nil
         let reader = TableReader(TableName.table, socket)
-        if try !reader.exists() { try createTable() }
+        takeover = Self.takeover(try reader.read(), tables.contents)
+        if takeover == .nothing { try createTable() }
         events = try DropListener(group: settings.logGroup)
         adoptedPlaces = try reader.places()
         // They stay denied until it is known which of them policy denies.
@@ -70,9 +76,10 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         // What the kernel holds unless others have changed it; policy may have changed since.
         let before = isInStep ? tables.contents : nil
         isInStep = false
-        tables = PolicyTables(
-            policy, places: knownPlaces(policy), tunnels: tables.tunnels, marks: tables.marks, revoked: tables.revoked,
-            flows: tables.flows, options: TableOptions(settings))
+        var inputs = TableInputs(tables)
+        inputs.options = TableOptions(settings)
+        inputs.places = knownPlaces(policy)
+        tables = inputs.tables(for: policy)
         let socket = try opened()
         var report = ProgramReport()
         // The next comparison finds changes by others from here on.
@@ -85,6 +92,7 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
                     before == tables.contents
                     ? step : try Transaction.difference(from: kernel, to: before, socket)
                 report.repaired = repair.count
+                report.repairs = repair.repairs(limit: ComparedPart.namedLimit)
             }
             report.rebuilt = step.replacesTable
             report.wordsWritten = try commitOrReplace(step)
@@ -93,6 +101,11 @@ public struct NFTablesDatapath: ~Copyable, Datapath {
         // If nothing has changed, nothing that policy denies can be established.
         if before == nil || !step.isEmpty || owesRevocation { try revoke(policy) }
         return report
+    }
+
+    private static func takeover(_ found: KernelTable?, _ contents: TableContents) -> Takeover {
+        guard let missing = found?.missingEntries(of: contents) else { return .nothing }
+        return missing.isEmpty ? .whole : .part(missing)
     }
 
     public static var isExposed: Bool { true }

@@ -40,12 +40,23 @@ extension TableSet {
 
     private var texts: [String] {
         guard case .elements(let elements) = members else { return members.lines }
-        return elements.map { element in
-            let last = element.end ?? element.key
-            let (first, end) = (shape.values(element.key), shape.values(last))
-            let fields = zip(first, end).map { $0 == $1 ? $0 : "\($0)-\($1)" }
-            return fields.joined(separator: " . ") + (element.target.map { " : \($0)" } ?? "")
-        }.sorted()
+        return elements.map { text($0) }.sorted()
+    }
+
+    private func text(_ element: SetElement) -> String {
+        let last = element.end ?? element.key
+        let (first, end) = (shape.values(element.key), shape.values(last))
+        let fields = zip(first, end).map { $0 == $1 ? $0 : "\($0)-\($1)" }
+        return fields.joined(separator: " . ") + (element.target.map { " : \($0)" } ?? "")
+    }
+
+    /// Some members, in `nft`'s language.
+    func someTexts(_ limit: Int) -> [String] {
+        switch members {
+        case .elements(let elements): elements.prefix(limit).map { text($0) }.sorted()
+        case .addresses(let addresses): addresses.prefix(limit).sorted().map(\.description)
+        case .ranges: Array(members.lines.prefix(limit))
+        }
     }
 }
 

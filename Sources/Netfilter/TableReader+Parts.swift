@@ -125,6 +125,17 @@ extension TableReader {
         }
     }
 
+    /// Sets a named counter to zero.
+    package func restartCounter(_ name: String) throws(KernelError) {
+        _ = try request(NFT_MSG_GETOBJ_RESET, isDump: false, "and restart the counter \(name)") {
+            mnl_attr_put_strz($0, UInt16(NFTA_OBJ_TABLE.rawValue), table.name)
+            mnl_attr_put_strz($0, UInt16(NFTA_OBJ_NAME.rawValue), name)
+            mnl_attr_put_u32($0, UInt16(NFTA_OBJ_TYPE.rawValue), UInt32(NFT_OBJECT_COUNTER).bigEndian)
+        } _: { _, _ in
+            true
+        }
+    }
+
     /// The bytes that the owner of a named object keeps with it.
     package func mark(of object: String, _ kind: UInt32) throws(KernelError) -> [UInt8] {
         try request(NFT_MSG_GETOBJ, isDump: false, "the object \(object)") {

@@ -86,6 +86,8 @@ import Testing
             base.storeBytes(of: 0, toByteOffset: offset, as: UInt32.self)
             munmap(base, Int(BH_FIXED_BYTES))
             close(map)
+            // A build without this map is known by its absence.
+            try #require(unlink("\(bpffs)/bulkhead/v\(BH_LAYOUT_VERSION)/1/flows") == 0)
 
             var second = EBPFDatapath(bpffs: bpffs)
             let numbering = try second.open()
@@ -96,6 +98,7 @@ import Testing
             #expect(access("\(bpffs)/bulkhead/v\(BH_LAYOUT_VERSION)/1", F_OK) != 0)
             let again = try second.resync(policy)
             #expect(!again.rebuilt && again.wordsWritten == 0)
+            #expect(access("\(bpffs)/bulkhead/v\(BH_LAYOUT_VERSION)/2/flows", F_OK) == 0)
         }
     }
 
@@ -169,6 +172,10 @@ import Testing
             let packet = Packet(flow: flow).bytes
             _ = try datapath.testRun(packet: packet, family: .ipv4)
             let (rule, pod) = (RuleID(rawValue: 2), EndpointID(rawValue: 1))
+            #expect(try datapath.ruleCounters()[rule]?.packets == 1)
+            try datapath.restartCounters(of: [rule])
+            #expect(try datapath.ruleCounters()[rule] == nil)
+            _ = try datapath.testRun(packet: packet, family: .ipv4)
             #expect(try datapath.ruleCounters()[rule]?.packets == 1)
             // Rule 2, program 1 and the pod go.
             let (oldRule, oldPod) = (policy.rules[rule], policy.endpoints[pod])

@@ -211,6 +211,29 @@ import Testing
         }
     }
 
+    /// What takes long needs no state of the datapath, and may end after its tables were replaced.
+    @Test func theProgramsThatAnswerAreLoadedElsewhere() throws {
+        try Self.withOpen { _, datapath in
+            let before = datapath.preparationToAsk()
+            let first = try #require(before)
+            var policy = Self.policy()
+            for number in 100..<4000 { policy.rules[Self.rule(UInt32(number))] = PolicyBuilder.rule(number) }
+            #expect(try datapath.resync(policy).rebuilt)
+            // For tables that are gone.
+            pthread_join(try NetThread.start { first() }, nil)
+            let after = datapath.preparationToAsk()
+            let second = try #require(after)
+            pthread_join(try NetThread.start { second() }, nil)
+            var isReady = datapath.preparationToAsk() == nil
+            #expect(isReady)
+            let start = ContinuousClock.now
+            #expect(try datapath.ask(Self.rows.map { Self.question($0.port) }) == Self.rows.map(\.answer))
+            isReady = datapath.preparationToAsk() == nil
+            #expect(isReady)
+            print("the first questions took \(start.duration(to: .now))")
+        }
+    }
+
     @Test func aMissingOrExchangedProgramIsReported() throws {
         try Self.withOpen { bpffs, datapath in
             let root = "\(bpffs)/bulkhead/v\(BH_LAYOUT_VERSION)/1"

@@ -60,6 +60,7 @@ import Testing
                 "from_proxy_mark": MemoryLayout<bh_header>.offset(of: \.from_proxy_mark),
                 "flow_interval_ns": MemoryLayout<bh_header>.offset(of: \.flow_interval_ns),
                 "flow_window_ns": MemoryLayout<bh_header>.offset(of: \.flow_window_ns),
+                "tick_ns": MemoryLayout<bh_header>.offset(of: \.tick_ns),
             ]
         ),
         "bh_event": (
@@ -77,6 +78,18 @@ import Testing
                 "family": MemoryLayout<bh_event>.offset(of: \.family),
                 "cause": MemoryLayout<bh_event>.offset(of: \.cause),
                 "direction": MemoryLayout<bh_event>.offset(of: \.direction),
+                "icmp_type": MemoryLayout<bh_event>.offset(of: \.icmp_type),
+                "icmp_code": MemoryLayout<bh_event>.offset(of: \.icmp_code),
+                "ready": MemoryLayout<bh_event>.offset(of: \.ready),
+            ]
+        ),
+        "bh_flow_head": (
+            MemoryLayout<bh_flow_head>.size,
+            [
+                "state": MemoryLayout<bh_flow_head>.offset(of: \.state),
+                "moment_ns": MemoryLayout<bh_flow_head>.offset(of: \.moment_ns),
+                "moment_tick": MemoryLayout<bh_flow_head>.offset(of: \.moment_tick),
+                "taken": MemoryLayout<bh_flow_head>.offset(of: \.taken),
             ]
         ),
         "bh_fixed": (

@@ -95,6 +95,14 @@ import Testing
                     #expect(policy.rules[event.rule]?.identity.name == "staged rule 1 (no a)")
                     #expect(try datapath.ruleCounters()[event.rule]?.packets == 2)
                 }
+                // One counter starts again: the others, the tables and what they are compared with stay.
+                let others = try datapath.ruleCounters().filter { $0.key != events[0].rule }
+                try datapath.restartCounters(of: [events[0].rule])
+                #expect(try datapath.ruleCounters()[events[0].rule]?.packets == 0)
+                #expect(try datapath.ruleCounters().filter { $0.key != events[0].rule } == others)
+                #expect(try datapath.isUntouched() && datapath.resync(policy) == ProgramReport())
+                _ = try outcomes("a")
+                #expect(try datapath.ruleCounters()[events[0].rule]?.packets == 2)
                 #expect(try datapath.counters().suppressedEvents == 0)
             }
         }

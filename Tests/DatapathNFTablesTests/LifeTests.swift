@@ -47,6 +47,27 @@ import Testing
         }
     }
 
+    @Test func aStartNamesWhatItFound() throws {
+        try withNamespace("found") {
+            func run() throws -> Takeover {
+                var compiler = PlanCompiler()
+                var datapath = NFTablesDatapath()
+                _ = try datapath.open()
+                _ = try datapath.resync(compiler.compile(.mixed))
+                return datapath.takeover
+            }
+            #expect(try run() == .nothing)
+            #expect(try run() == .whole)
+            _ = try NetProcess.run(["nft", "flush chain inet bulkhead forward"])
+            #expect(try run() == .part(["the chain forward"]))
+            _ = try NetProcess.run(["nft", "add table inet bulkhead { flags dormant; }"])
+            #expect(try run() == .part(["the table's activity (it is dormant)"]))
+            #expect(try run() == .whole)
+            _ = try NetProcess.run(["nft", "delete table inet bulkhead"])
+            #expect(try run() == .nothing)
+        }
+    }
+
     @Test func aTableThatIsGoneIsMissed() throws {
         try withNamespace("place") {
             var datapath = NFTablesDatapath()

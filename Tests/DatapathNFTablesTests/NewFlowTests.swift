@@ -2,6 +2,7 @@
 import CompiledPolicy
 import Datapath
 import DatapathNFTables
+import Glibc
 import NetworkKit
 import NetworkTypes
 import PolicyModel
@@ -59,6 +60,10 @@ import Testing
             #expect(Set(new.map(NetFlow.init)) == Set(load.arrived.map(\.withoutIdentifier)))
             let denied = Set(events.filter { $0.cause == .rule }.map(NetFlow.init))
             #expect(denied == Set(load.stopped.map(\.withoutIdentifier)))
+            for event in events {
+                let echo: UInt8? = event.flow.ipProtocol == .icmp ? 8 : event.flow.ipProtocol == .icmpv6 ? 128 : nil
+                #expect(event.icmp == echo.map { ICMPMessage(type: $0, code: 0) })
+            }
             for event in new {
                 #expect(event.direction == .egress && policy.endpoints[event.endpoint]?.name.name == "client")
             }
@@ -67,6 +72,56 @@ import Testing
             // A comparison finds the table as it should be.
             let report = try datapath.resync(policy)
             #expect(report.wordsWritten == 0 && report.repaired == 0)
+        }
+    }
+
+    /// Reports that come together have each packet's own time, and the order of what happened.
+    @Test func eachReportHasItsTime() throws {
+        try Self.withWorld { world, datapath, _ in
+            try datapath.setFlows(FlowLimit())
+            let (client, free, server) = (world.pod("client"), world.pod("free"), world.pod("server"))
+            var moments: [ClosedRange<UInt64>] = []
+            for port in UInt16(1)...6 {
+                let start = NetClock.now
+                let isDenied = port % 3 == 0
+                let probe = NetProbe(.udp, to: isDenied ? server.v4 : free.v4, port: port, milliseconds: 10)
+                let outcome = try client.namespace.run { try probe.run() }
+                #expect(outcome == (isDenied ? .timeout : .refused))
+                moments.append(start...NetClock.now)
+            }
+            // The first of a batch waits for the others.
+            NetClock.sleep(milliseconds: 300)
+            var events: [DropEvent] = []
+            try Self.take(4, &events, &datapath)
+            #expect(events.map(\.flow.destinationPort) == Array(1...6))
+            for (event, moment) in zip(events, moments) {
+                // The stamps have microseconds.
+                let range = moment.lowerBound - 2_000_000...moment.upperBound + 2_000_000
+                #expect(range.contains(event.monotonicNanoseconds))
+            }
+        }
+    }
+
+    /// No packet of a denied flow is established, so the kernel reports each of them.
+    @Test func aDeniedFlowIsReportedOnce() throws {
+        try Self.withWorld { world, datapath, _ in
+            let (client, server) = (world.pod("client"), world.pod("server"))
+            try client.namespace.run {
+                let socket = try NetSocket(.ipv4, SOCK_DGRAM)
+                for _ in 0..<20 { _ = socket.send([0], to: server.v4, 81) }
+                for _ in 0..<3 { _ = socket.send([0], to: server.v4, 82) }
+            }
+            var events: [DropEvent] = []
+            try NetClock.wait("reports of both flows and all repetitions", seconds: 20) {
+                events += datapath.pollEvents(limit: 100)
+                return try events.count == 2 && datapath.counters().suppressedEvents == 21
+            }
+            #expect(events.map(\.flow.destinationPort) == [81, 82])
+            // A client that begins to listen has seen none.
+            try datapath.setListening(true)
+            let probe = NetProbe(.udp, to: server.v4, port: 81, milliseconds: 1)
+            #expect(try client.namespace.run { try probe.run() } == .timeout)
+            try NetClock.wait("a report", seconds: 20) { !datapath.pollEvents(limit: 100).isEmpty }
         }
     }
 

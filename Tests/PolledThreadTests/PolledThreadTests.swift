@@ -73,3 +73,11 @@ import Testing
         #expect(notes.all == ["fifteen-letters"])
     }
 }
+
+@Suite struct DetachedWorkTests {
+    @Test func itRunsOnAThreadOfItsOwnAndIsWaitedFor() async {
+        let notes = PolledThreadTests.Notes<String>()
+        await DetachedWork.run(named: "some-work") { notes.note(PolledThreadTests.threadName()) }
+        #expect(notes.all == ["some-work"])
+    }
+}

@@ -130,10 +130,12 @@ struct bh_header {
 	/* Those of them that a packet from the proxy has: it bears its client's address. */
 	bh_u32 from_proxy_mark;
 	/* New flows that are allowed: the time between two events on average, 0: none are sent; and how far events may be
-	 * ahead of that (at most 2^31). */
+	 * ahead of that (at most 2^31). Both are multiples of 1024. */
 	bh_u32 flow_interval_ns;
 	bh_u32 flow_window_ns;
-	bh_u32 more[34];
+	/* Nanoseconds of a tick of the kernel. */
+	bh_u32 tick_ns;
+	bh_u32 more[33];
 };
 
 /* A local endpoint. One aligned 64-bit store switches both programs. 0 allows everything. */
@@ -227,7 +229,7 @@ enum bh_stat {
 	BH_STAT_UNRELATED_ERROR = 8,
 	BH_STAT_MALFORMED = 9,
 	BH_STAT_HAND_OVER = 10,
-	/* Events of new flows that were not sent: over the rate limit, or because the ring buffer was full. */
+	/* Events of new flows that were not sent: over the rate limit, or because the ring was full. */
 	BH_STAT_FLOWS_LEFT_OUT = 11,
 	BH_STAT_FLOWS_LOST = 12,
 	BH_STATS = 16,
@@ -248,6 +250,8 @@ enum bh_cause {
 	/* Not dropped: the first packet of a flow, which is allowed. */
 	BH_CAUSE_NEW = 11,
 };
+
+#define BH_ICMP_UNKNOWN 255
 
 enum bh_direction {
 	BH_INGRESS = 0,
@@ -282,7 +286,11 @@ struct bh_event {
 	bh_u8 family;
 	bh_u8 cause;
 	bh_u8 direction;
-	bh_u8 reserved[6];
+	/* Of an ICMP message. BH_ICMP_UNKNOWN as the code: neither is known. */
+	bh_u8 icmp_type;
+	bh_u8 icmp_code;
+	/* In the record of new flows: see bulkhead_flows.h. */
+	bh_u32 ready;
 };
 
 #ifdef __clang__
@@ -314,6 +322,7 @@ _Static_assert(sizeof(struct bh_key) == 16, "key");
 _Static_assert(sizeof(struct bh_counter) == 16, "counter");
 _Static_assert(sizeof(struct bh_constants) == 8, "constants");
 _Static_assert(sizeof(struct bh_event) == 64, "event");
+_Static_assert(__builtin_offsetof(struct bh_event, ready) == 60, "ready");
 _Static_assert(__builtin_offsetof(struct bh_event, cause) == 56, "cause");
 _Static_assert(__builtin_offsetof(struct bh_fixed, root4) == BH_ROOT4_OFFSET, "root4");
 _Static_assert(__builtin_offsetof(struct bh_fixed, root6) == BH_ROOT6_OFFSET, "root6");

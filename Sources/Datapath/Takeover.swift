@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What ``Datapath/open()`` found in the kernel of a previous run.
+public enum Takeover: Sendable, Hashable {
+    case nothing
+    /// Some of what enforces was missing and was put back: this, in words.
+    case part([String])
+    /// All hooks and tables were in place. Their content is compared later, with the policy of then.
+    case whole
+    /// Only tables of another version, which enforce until everything is written.
+    case other
+}
