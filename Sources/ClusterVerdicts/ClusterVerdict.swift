@@ -248,7 +248,7 @@ extension ClusterDirection {
 }
 
 extension Pod {
-    fileprivate var endpointName: EndpointName {
+    var endpointName: EndpointName {
         EndpointName(namespace: metadata.namespace, name: metadata.name)
     }
 

@@ -8,12 +8,15 @@ import PolicyResolver
 
 /// What differs between the verdicts of two states of a cluster about pods of one node, by samples: one address for each
 /// address class, one port for each port class, and a stand-in pod for each pod selector of a NetworkPolicy that
-/// changed, because the pods that it is meant for may be on other nodes.
+/// changed, because the pods that it is meant for may be on other nodes. A pod with other labels than before is
+/// compared as an end of its own, with each pod of the node.
 public struct VerdictSamples {
-    private let pods: [EndpointName]
-    private let before: CompiledPolicy
-    private let after: CompiledPolicy
+    let pods: [EndpointName]
+    let before: CompiledPolicy
+    let after: CompiledPolicy
     private let standIns: [IPAddress: String]
+    /// Pods with other labels than before, in order, here or elsewhere.
+    let relabeled: [Pod]
 
     /// Limits of what is compared: the work must end soon.
     private static let peerLimit = 24
@@ -29,13 +32,22 @@ public struct VerdictSamples {
         node: String, pods: [EndpointName], before: [KubernetesObject], after: [KubernetesObject],
         changed: [KubernetesObject], settings: PolicySettings
     ) {
-        self.pods = Array(pods.prefix(Self.podLimit))
+        relabeled = Self.relabeled(changed)
+        let here = relabeled.filter { $0.nodeName == node }.map(\.endpointName)
+        self.pods = Array((here + pods.filter { !here.contains($0) }).prefix(Self.podLimit))
+        // Policies of other namespaces decide nothing about the pods that are compared.
+        var namespaces = Set(self.pods.map(\.namespace))
+        if !relabeled.isEmpty { namespaces.formUnion((before + after).compactMap { $0.namespace(ofPodOn: node) }) }
         let extra = Self.standIns(changed, namespaces: (after + before).compactMap(\.namespaceObject))
         standIns = Dictionary(
             extra.flatMap { pod, text in pod.podIPs.map { ($0, text) } }, uniquingKeysWith: { first, _ in first })
         func compiled(_ objects: [KubernetesObject]) -> CompiledPolicy {
             var pipeline = PolicyPipeline(nodeName: node, settings: settings)
-            _ = pipeline.apply((objects + extra.map { .pod($0.0) }).map { .set($0) })
+            let kept = objects.filter { object in
+                guard case .networkPolicy(let policy) = object else { return true }
+                return namespaces.contains(policy.metadata.namespace)
+            }
+            _ = pipeline.apply((kept + extra.map { .pod($0.0) }).map { .set($0) })
             return pipeline.compiled
         }
         self.before = compiled(before)
@@ -56,10 +68,11 @@ public struct VerdictSamples {
                 }
             }
         }
+        for sentence in relabeledSentences(ports) where !result.contains(sentence) { result.append(sentence) }
         return result
     }
 
-    private func sentence(
+    func sentence(
         _ pod: EndpointName, _ own: IPAddress, _ direction: Direction, _ peer: IPAddress, _ name: String,
         _ ports: ProtocolPorts
     ) -> String? {
@@ -79,12 +92,12 @@ public struct VerdictSamples {
         return (direction == .ingress ? decision.ingress : decision.egress)?.verdict
     }
 
-    private func addresses(of pod: EndpointName) -> [IPAddress]? {
+    func addresses(of pod: EndpointName) -> [IPAddress]? {
         after.endpoints.values.first { $0.name == pod }?.addresses
     }
 
     /// Whether a program decides before or after.
-    private func isJudged(_ pod: EndpointName, _ direction: Direction) -> Bool {
+    func isJudged(_ pod: EndpointName, _ direction: Direction) -> Bool {
         [before, after].contains { policy in
             policy.endpoints.values.contains { endpoint in
                 endpoint.name == pod && (direction == .ingress ? endpoint.ingress : endpoint.egress) != .none
@@ -156,6 +169,10 @@ extension VerdictSamples {
 }
 
 extension KubernetesObject {
+    fileprivate func namespace(ofPodOn node: String) -> String? {
+        if case .pod(let pod) = self, pod.nodeName == node { pod.metadata.namespace } else { nil }
+    }
+
     fileprivate var namespaceObject: Namespace? {
         if case .namespace(let namespace) = self { namespace } else { nil }
     }

@@ -20,13 +20,13 @@ public struct JournalMoment: Sendable, Hashable {
     public var sequence: UInt64
     /// When that was, by the clock of then.
     public var recordedAt: Int64
-    /// Whether the daemon was not running, so that the kernel kept what was in force before.
-    public var isStopped: Bool
+    /// What is known about the daemon's absence then; nil: it was running.
+    public var absence: JournalAbsence?
 
-    public init(sequence: UInt64, recordedAt: Int64, isStopped: Bool = false) {
+    public init(sequence: UInt64, recordedAt: Int64, absence: JournalAbsence? = nil) {
         self.sequence = sequence
         self.recordedAt = recordedAt
-        self.isStopped = isStopped
+        self.absence = absence
     }
 }
 
@@ -42,6 +42,10 @@ public enum JournalPastError: Error, Sendable, Hashable {
     case ambiguous([UInt64])
     /// The moment is not in the past.
     case notYet
+    /// The journal has no record of this number; its last one has the other.
+    case noRecord(UInt64, last: UInt64)
+    /// What changed between these times is known only as a whole.
+    case notRecorded(Int64, until: Int64)
     /// The node went down, and its last records may not have reached the disk.
     case lostWithNode(Int64)
     /// A record has no documents, or not those that it must have.
@@ -51,7 +55,7 @@ public enum JournalPastError: Error, Sendable, Hashable {
 /// What the records say about the past, from the present backward.
 public struct JournalPast: Sendable {
     /// The records of the ring of changes without a gap, up to the position.
-    private let changes: ArraySlice<JournalRecord>
+    let changes: ArraySlice<JournalRecord>
     /// All readable records of the ring of pods, in order.
     private let pods: [JournalRecord]
     private let position: JournalPosition
@@ -86,8 +90,14 @@ public struct JournalPast: Sendable {
     public func moment(after sequence: UInt64) throws(JournalPastError) -> JournalMoment {
         guard let first = changes.first else { throw .empty }
         guard sequence >= first.sequence else { throw beginning }
-        guard let last = changes.last(where: { $0.sequence <= sequence }), sequence <= greatest else { throw .notYet }
-        return JournalMoment(sequence: sequence, recordedAt: last.time.wall, isStopped: isStopped(after: last))
+        guard let last = changes.last(where: { $0.sequence <= sequence }), sequence <= greatest else {
+            throw .noRecord(sequence, last: greatest)
+        }
+        if last.sequence == sequence, Self.isEvent(last, .lost) {
+            let before = changes.last { $0.sequence < sequence } ?? last
+            throw .notRecorded(before.time.wall, until: last.time.wall)
+        }
+        return JournalMoment(sequence: sequence, recordedAt: last.time.wall, absence: absence(after: last))
     }
 
     private var greatest: UInt64 { position.last.values.max() ?? 0 }
@@ -108,8 +118,11 @@ public struct JournalPast: Sendable {
         guard found.count == 1 else { throw .ambiguous(found.map { timeline[$0].record.sequence }) }
         let span = timeline[index]
         if span.isLost, wall > span.record.time.wall { throw .lostWithNode(span.record.time.wall) }
+        if let end = span.lostUntil, wall > span.record.time.wall {
+            throw .notRecorded(span.record.time.wall, until: end)
+        }
         return JournalMoment(
-            sequence: span.record.sequence, recordedAt: span.record.time.wall, isStopped: isStopped(after: span.record))
+            sequence: span.record.sequence, recordedAt: span.record.time.wall, absence: absence(after: span.record))
     }
 
     /// The time between two records, as the clock showed it.
@@ -118,6 +131,8 @@ public struct JournalPast: Sendable {
         var ranges: [Range<Int64>]
         /// Whether the node went down in it, and the daemon did not say before that it stops.
         var isLost: Bool
+        /// The end of a time of which not all changes are known one by one.
+        var lostUntil: Int64?
         func contains(_ wall: Int64) -> Bool { ranges.contains { $0.contains(wall) } }
     }
 
@@ -138,16 +153,13 @@ public struct JournalPast: Sendable {
             let boot = next.map { Self.isBoot($0, after: record) } ?? false
             return Span(
                 record: record, ranges: Self.ranges(record.time, next?.time ?? now, isBoot: boot),
-                isLost: boot && !Self.isStop(record))
+                isLost: boot && !Self.isEvent(record, .stopped),
+                lostUntil: next.flatMap { Self.isEvent($0, .lost) ? $0.time.wall : nil })
         }
     }
 
-    private static func isStop(_ record: JournalRecord) -> Bool {
-        if case .event(let event) = record.content { event.kind == .stopped } else { false }
-    }
-
     /// Whether the node booted between two records.
-    private static func isBoot(_ next: JournalRecord, after record: JournalRecord) -> Bool {
+    static func isBoot(_ next: JournalRecord, after record: JournalRecord) -> Bool {
         guard case .event(let event) = next.content, event.kind == .started else { return false }
         return event.text == JournalEvent.newBoot || next.time.uptime < record.time.uptime
     }
@@ -163,13 +175,6 @@ public struct JournalPast: Sendable {
         let after = end.wall - passed..<end.wall + 1
         return before.overlaps(after)
             ? [min(before.lowerBound, after.lowerBound)..<before.upperBound] : [before, after]
-    }
-
-    private func isStopped(after record: JournalRecord) -> Bool {
-        if Self.isStop(record) { return true }
-        guard let next = changes.first(where: { $0.sequence > record.sequence }) else { return false }
-        if case .event(let event) = next.content { return event.kind == .started }
-        return false
     }
 }
 

@@ -27,7 +27,7 @@ extension JournalRecord {
     }
 
     /// Far beyond what is ever reached, so that sums do not overflow.
-    private static let numberLimit: UInt64 = 1 << 60
+    public static let numberLimit: UInt64 = 1 << 60
     private static let timeLimit: Int64 = 1 << 53
 
     private static let lineEnd = UInt8(ascii: "\n")
@@ -73,6 +73,10 @@ extension JournalChange {
         if whileStopped { fields.append(("stopped", .bool(true))) }
         if isElsewhere { fields.append(("elsewhere", .bool(true))) }
         if isElided { fields.append(("elided", .bool(true))) }
+        if let version {
+            fields.append(("resourceVersion", .string(version.resourceVersion)))
+            if version.generation != 0 { fields.append(("generation", .integer(version.generation))) }
+        }
         return fields
     }
 
@@ -84,7 +88,10 @@ extension JournalChange {
         self.init(
             key: ObjectKey(kind: object, namespace: namespace, name: name), before: before, after: after,
             source: source, step: step, whileStopped: node.flag("stopped"), isElsewhere: node.flag("elsewhere"),
-            isElided: node.flag("elided"))
+            isElided: node.flag("elided"),
+            version: node["resourceVersion"]?.string.map { version in
+                ObjectVersion(resourceVersion: version, generation: node.integer("generation") ?? 0)
+            })
         guard isElided || self.kind == kind && !(before.isEmpty && after.isEmpty) else { return nil }
         self.kind = kind
     }
@@ -96,7 +103,7 @@ extension JournalEffect {
             ("effect", JournalRecord.number(step)), ("pods", .array(pods.map { .string($0) })),
             ("podCount", .integer(Int64(podCount))), ("verdicts", .array(verdicts.map { .string($0) })),
             ("verdictCount", .integer(Int64(verdictCount))),
-        ]
+        ] + (isElsewhere ? [("elsewhere", .bool(true))] : [])
     }
 
     fileprivate init?(_ node: DocumentNode) {
@@ -105,7 +112,8 @@ extension JournalEffect {
             let verdictCount = node.integer("verdictCount")
         else { return nil }
         self.init(
-            step: step, pods: pods, podCount: Int(podCount), verdicts: verdicts, verdictCount: Int(verdictCount))
+            step: step, pods: pods, podCount: Int(podCount), verdicts: verdicts, verdictCount: Int(verdictCount),
+            isElsewhere: node.flag("elsewhere"))
     }
 }
 
@@ -119,6 +127,7 @@ extension JournalEvent {
         if isElsewhere { fields.append(("elsewhere", .bool(true))) }
         if resolvedBefore != 0 { fields.append(("resolvedBefore", .integer(Int64(resolvedBefore)))) }
         if resolvedAfter != 0 { fields.append(("resolvedAfter", .integer(Int64(resolvedAfter)))) }
+        if let found { fields.append(("found", .string(found.rawValue))) }
         return fields
     }
 
@@ -128,7 +137,7 @@ extension JournalEvent {
             kind, subject: node["subject"]?.string ?? "", node["text"]?.string ?? "",
             boot: node["boot"]?.string ?? "", isBase: node.flag("base"), isElsewhere: node.flag("elsewhere"),
             resolvedBefore: Int(node.integer("resolvedBefore") ?? 0),
-            resolvedAfter: Int(node.integer("resolvedAfter") ?? 0))
+            resolvedAfter: Int(node.integer("resolvedAfter") ?? 0), found: node["found"]?.string.flatMap(Found.init))
     }
 }
 

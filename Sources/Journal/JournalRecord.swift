@@ -23,7 +23,7 @@ public struct JournalRecord: Sendable, Hashable {
         switch content {
         case .change(let change): change.isElsewhere ? .pods : .changes
         case .event(let event): event.isElsewhere ? .pods : .changes
-        case .effect: .changes
+        case .effect(let effect): effect.isElsewhere ? .pods : .changes
         }
     }
 }
@@ -71,10 +71,12 @@ public struct JournalChange: Sendable, Hashable {
     public var isElsewhere: Bool
     /// Whether the documents were too large and are left out.
     public var isElided: Bool
+    /// The API server's version of the object after; of a removal, the last one. Nil: not of an API server.
+    public var version: ObjectVersion?
 
     public init(
         key: ObjectKey, before: [UInt8] = [], after: [UInt8] = [], source: String, step: UInt64 = 0,
-        whileStopped: Bool = false, isElsewhere: Bool = false, isElided: Bool = false
+        whileStopped: Bool = false, isElsewhere: Bool = false, isElided: Bool = false, version: ObjectVersion? = nil
     ) {
         self.key = key
         self.before = before
@@ -84,6 +86,7 @@ public struct JournalChange: Sendable, Hashable {
         self.whileStopped = whileStopped
         self.isElsewhere = isElsewhere
         self.isElided = isElided
+        self.version = version
         kind = before.isEmpty ? .added : after.isEmpty ? .removed : .changed
     }
 
@@ -108,13 +111,19 @@ public struct JournalEffect: Sendable, Hashable {
     public var verdicts: [String]
     /// How many samples differ.
     public var verdictCount: Int
+    /// Whether the step changed only pods of other nodes.
+    public var isElsewhere: Bool
 
-    public init(step: UInt64, pods: [String], podCount: Int, verdicts: [String] = [], verdictCount: Int = 0) {
+    public init(
+        step: UInt64, pods: [String], podCount: Int, verdicts: [String] = [], verdictCount: Int = 0,
+        isElsewhere: Bool = false
+    ) {
         self.step = step
         self.pods = pods
         self.podCount = podCount
         self.verdicts = verdicts
         self.verdictCount = verdictCount
+        self.isElsewhere = isElsewhere
     }
 }
 
@@ -141,6 +150,21 @@ public struct JournalEvent: Sendable, Hashable {
         case failed
         /// It could be programmed again.
         case recovered
+        /// What the daemon found in the kernel at its start.
+        case adopted
+        /// Changes are missing one by one, because the disk did not keep up. What they changed together follows.
+        case lost
+    }
+
+    /// What the kernel still enforced of the previous run, at a start.
+    public enum Found: String, Sendable, Hashable, CaseIterable {
+        /// Everything that must be in place was.
+        case whole
+        /// Something was missing.
+        case part
+        case nothing
+        /// Tables of another version, about which this one knows nothing.
+        case other
     }
 
     public var kind: Kind
@@ -157,10 +181,12 @@ public struct JournalEvent: Sendable, Hashable {
     /// For `resolved` and `known`: endpoints of resolved policy before and after.
     public var resolvedBefore: Int
     public var resolvedAfter: Int
+    /// For `adopted`; the text then says what was missing.
+    public var found: Found?
 
     public init(
         _ kind: Kind, subject: String = "", _ text: String = "", boot: String = "", isBase: Bool = false,
-        isElsewhere: Bool = false, resolvedBefore: Int = 0, resolvedAfter: Int = 0
+        isElsewhere: Bool = false, resolvedBefore: Int = 0, resolvedAfter: Int = 0, found: Found? = nil
     ) {
         self.kind = kind
         self.subject = subject
@@ -170,5 +196,6 @@ public struct JournalEvent: Sendable, Hashable {
         self.isElsewhere = isElsewhere
         self.resolvedBefore = resolvedBefore
         self.resolvedAfter = resolvedAfter
+        self.found = found
     }
 }

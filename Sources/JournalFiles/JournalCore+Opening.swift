@@ -116,14 +116,15 @@ extension JournalCore {
         let known = JournalEvent(
             .known, beginning.text, isBase: previous == nil, resolvedBefore: previous?.resolved ?? 0,
             resolvedAfter: beginning.resolved)
-        if let previous { appendDifferences(from: previous, to: objects, time) }
+        if let previous { appendDifferences(from: previous, to: objects, beginning.versions, time) }
         state = JournalState(objects: objects, resolved: beginning.resolved)
         append(.event(known), at: time)
         writeCheckpoint()
     }
 
     private mutating func appendDifferences(
-        from previous: JournalState, to objects: [ObjectKey: KubernetesObject], _ time: JournalTime
+        from previous: JournalState, to objects: [ObjectKey: KubernetesObject],
+        _ versions: [ObjectKey: ObjectVersion], _ time: JournalTime
     ) {
         let step = sequence + 1
         for key in Set(previous.objects.keys).union(objects.keys).sorted() {
@@ -133,17 +134,19 @@ extension JournalCore {
             guard before != after else { continue }
             // One by one, because a checkpoint may be due.
             state?.objects[key] = objects[key]
-            append(change(key, before, after, source: "found at the start", step, whileStopped: true), at: time)
+            let version = objects[key].flatMap { _ in versions[key] }
+            let input = JournalInput(.removed(key), source: "found at the start", version: version)
+            append(change(key, before, after, input, step, whileStopped: true), at: time)
         }
     }
 
     func change(
-        _ key: ObjectKey, _ before: [UInt8], _ after: [UInt8], source: String, _ step: UInt64,
+        _ key: ObjectKey, _ before: [UInt8], _ after: [UInt8], _ input: JournalInput, _ step: UInt64,
         whileStopped: Bool = false, isElsewhere: Bool = false
     ) -> JournalContent {
         var change = JournalChange(
-            key: key, before: before, after: after, source: source, step: step, whileStopped: whileStopped,
-            isElsewhere: isElsewhere)
+            key: key, before: before, after: after, source: input.source, step: step, whileStopped: whileStopped,
+            isElsewhere: isElsewhere, version: input.version)
         // One object must not displace everything else.
         if before.count + after.count > store.directory.segmentLimit(of: isElsewhere ? .pods : .changes) {
             (change.before, change.after, change.isElided) = ([], [], true)

@@ -8,6 +8,7 @@ public struct JournalDirectory: Sendable {
     public let path: String
     /// Half of it is for changes, a quarter for pods of other nodes, and a quarter for the checkpoint.
     public let byteLimit: Int
+    package var disk = JournalDisk.system
 
     public init(path: String, byteLimit: Int) {
         self.path = path
@@ -47,16 +48,13 @@ public struct JournalDirectory: Sendable {
         return Segment(ring: ring, name: name, first: first)
     }
 
-    /// Records' numbers are below it (as in their coding), so that counting on never overflows.
-    private static let numberLimit: UInt64 = 1 << 60
-
     /// All segments, each ring's in order.
     func list() throws(JournalFileError) -> [Segment] {
         var segments: [Segment] = []
         for name in try JournalFile.names(in: path) {
             let parts = name.split(separator: "-", maxSplits: 1)
             guard parts.count == 2, parts[1].utf8.count == 20, let ring = JournalRing(rawValue: String(parts[0])),
-                let first = UInt64(parts[1]), first < Self.numberLimit
+                let first = UInt64(parts[1]), first < JournalRecord.numberLimit
             else { continue }
             segments.append(Segment(ring: ring, name: name, first: first))
         }

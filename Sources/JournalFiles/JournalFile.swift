@@ -25,6 +25,16 @@ public struct JournalFileError: Error, Sendable, Hashable, CustomStringConvertib
     }
 }
 
+/// The system call for which a disk makes its writer wait. A test brings its own.
+package struct JournalDisk: Sendable {
+    package typealias Write = @Sendable (Int32, UnsafeRawPointer?, Int) -> Int
+    package var write: Write
+
+    package init(write: @escaping Write) { self.write = write }
+
+    static let system = JournalDisk { Glibc.write($0, $1, $2) }
+}
+
 /// System calls on the files of the journal.
 enum JournalFile {
     /// A small file's text without its line end.
@@ -58,10 +68,12 @@ enum JournalFile {
     }
 
     /// Writes everything, or as much as there is room for.
-    static func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws(JournalFileError) {
+    static func write(
+        _ bytes: [UInt8], to descriptor: Int32, _ path: String, _ disk: JournalDisk = .system
+    ) throws(JournalFileError) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            let count = rest.withUnsafeBytes { disk.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { throw .last(path) }
             rest = rest.dropFirst(count)

@@ -9,11 +9,42 @@ public struct JournalInput: Sendable {
     public var before: KubernetesObject?
     /// Where it came from.
     public var source: String
+    /// The API server's version of it.
+    public var version: ObjectVersion?
 
-    public init(_ event: ObjectEvent, before: KubernetesObject? = nil, source: String) {
+    public init(
+        _ event: ObjectEvent, before: KubernetesObject? = nil, source: String, version: ObjectVersion? = nil
+    ) {
         self.event = event
         self.before = before
         self.source = source
+        self.version = version
+    }
+
+    /// Whether it is about a pod of another node, and changes nothing that the journal keeps as a whole.
+    func isElsewhere(_ node: String) -> Bool {
+        guard !wasHere(node) else { return false }
+        switch event {
+        case .set(.pod(let pod)): return pod.nodeName != node
+        case .set: return false
+        case .removed:
+            guard case .pod(let pod) = before else { return false }
+            return pod.nodeName != node
+        }
+    }
+
+    /// Whether it was a pod of this node before.
+    func wasHere(_ node: String) -> Bool {
+        if case .pod(let pod) = before { pod.nodeName == node } else { false }
+    }
+
+    /// About how many bytes it takes in memory.
+    var weight: Int { 200 + (event.object?.weight ?? 0) + (before?.weight ?? 0) }
+}
+
+extension ObjectEvent {
+    fileprivate var object: KubernetesObject? {
+        if case .set(let object) = self { object } else { nil }
     }
 }
 
@@ -24,6 +55,8 @@ public struct JournalStep: Sendable {
     public var pods: [String] = []
     public var podCount = 0
     public var time: JournalTime
+    /// Changes of pods of other nodes that came too fast.
+    var missed: JournalLoss?
 
     public init(time: JournalTime) { self.time = time }
 }
@@ -38,6 +71,8 @@ public struct JournalBeginning: Sendable {
     public var resolved: Int
     /// For the record.
     public var text: String
+    /// The API server's versions of objects, as far as they are known.
+    public var versions: [ObjectKey: ObjectVersion] = [:]
 
     public init(policies: [KubernetesObject], others: [KubernetesObject] = [], resolved: Int = 0, text: String) {
         self.policies = policies
@@ -59,7 +94,7 @@ public struct JournalSnapshot: Sendable {
 public struct JournalStatus: Sendable, Hashable {
     /// Records written since the start.
     public var written: UInt64 = 0
-    /// Records that could not be written, or came too fast.
+    /// Records that could not be written, and changes that came too fast.
     public var lost: UInt64 = 0
     /// Records and ends of files that could not be read at the start.
     public var damaged: UInt64 = 0

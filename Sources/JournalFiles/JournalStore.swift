@@ -44,7 +44,7 @@ struct JournalStore {
         guard var current = open[ring] else { return rotates }
         let path = directory.path(of: current.segment)
         do {
-            try JournalFile.write(frame, to: current.descriptor, path)
+            try JournalFile.write(frame, to: current.descriptor, path, directory.disk)
         } catch {
             // Half a frame must not hide what comes after it.
             let isCut = ftruncate(current.descriptor, off_t(current.size)) == 0

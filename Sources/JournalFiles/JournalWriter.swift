@@ -13,31 +13,16 @@ public final class JournalWriter: Sendable {
     /// sentences.
     public typealias Differ = @Sendable (JournalState, JournalState, [ObjectKey], [String]) -> [String]
 
-    enum Item: Sendable {
-        case step(JournalStep)
-        case gather([ObjectEvent])
-        case begin(JournalBeginning, JournalTime)
-        case event(JournalEvent, JournalTime)
-        case read(@Sendable (JournalSnapshot?) -> Void)
-        case stop(@Sendable () -> Void)
+    private struct Present {
+        var status = JournalStatus()
+        /// Since when the thread has done one thing, in milliseconds since boot; nil: it sleeps.
+        var busySince: Int64?
     }
 
-    private struct Queue {
-        var items: [Item] = []
-        var isClosed = false
-        /// Pods of other nodes that wait.
-        var podsWaiting = 0
-        /// Those that came too fast, to be counted.
-        var podsLost: Set<ObjectKey> = []
-    }
-
-    /// Changes of pods of other nodes that may wait; each has two objects.
-    private static let podLimit = 16_384
-
-    private let queue = Mutex(Queue())
-    private let present = Mutex(JournalStatus())
+    private let queue: Mutex<JournalQueue>
+    private let present = Mutex(Present())
     private let wake = DispatchSemaphore(value: 0)
-    private let node: String
+    private let limits: JournalLimits
     public let clock: JournalClock
 
     /// Starts the thread, which opens the journal.
@@ -47,14 +32,17 @@ public final class JournalWriter: Sendable {
     ///   - version: the daemon's, for the record of its start.
     public init(
         node: String, directory: JournalDirectory, version: String, clock: JournalClock = .system,
-        differ: Differ? = nil, report: @escaping @Sendable (JournalReport) -> Void = { _ in }
+        limits: JournalLimits = JournalLimits(), differ: Differ? = nil,
+        report: @escaping @Sendable (JournalReport) -> Void = { _ in }
     ) throws(JournalFileError) {
         self.clock = clock
-        self.node = node
+        self.limits = limits
+        queue = Mutex(JournalQueue(node: node, limits: limits))
         let core = JournalCore(node: node, directory: directory, clock: clock, differ: differ, report: report)
         let started = clock.now()
         let run = Body { [self] in
             var core = core
+            present.withLock { $0.busySince = started.uptime }
             core.open(version: version, at: started)
             serve(&core)
         }
@@ -80,39 +68,25 @@ public final class JournalWriter: Sendable {
         init(_ run: @escaping () -> Void) { self.run = run }
     }
 
-    /// How the journal is doing.
-    public var status: JournalStatus { present.withLock { $0 } }
-
-    private func put(_ item: Item) {
-        let isFirst = queue.withLock { queue in
-            guard !queue.isClosed else { return false }
-            queue.items.append(item)
-            return queue.items.count == 1
+    /// How the journal is doing. A thread that hangs cannot say so itself: it is seen here.
+    public var status: JournalStatus {
+        let (now, lost) = (clock.now().uptime, queue.withLock { $0.lost })
+        let present = present.withLock { $0 }
+        var status = present.status
+        status.lost += lost
+        if let since = present.busySince, now - since > limits.patience {
+            status.problem = "a write has taken more than \(limits.patience / 1000) seconds; the disk may hang"
         }
-        if isFirst { wake.signal() }
+        return status
+    }
+
+    private func put(_ item: JournalQueue.Item) {
+        if queue.withLock({ $0.put(item) }) == true { wake.signal() }
     }
 
     /// Hands over the changes of a step.
     public func add(_ step: JournalStep) {
-        let elsewhere = step.inputs.count { isElsewhere($0.event) }
-        let isFirst = queue.withLock { queue in
-            guard !queue.isClosed else { return false }
-            var step = step
-            if elsewhere > 0, queue.podsWaiting + elsewhere > Self.podLimit {
-                queue.podsLost.formUnion(step.inputs.filter { isElsewhere($0.event) }.map(\.event.key))
-                step.inputs.removeAll { isElsewhere($0.event) }
-                guard !step.inputs.isEmpty else { return false }
-            } else {
-                queue.podsWaiting += elsewhere
-            }
-            queue.items.append(.step(step))
-            return queue.items.count == 1
-        }
-        if isFirst { wake.signal() }
-    }
-
-    private func isElsewhere(_ event: ObjectEvent) -> Bool {
-        if case .set(.pod(let pod)) = event { pod.nodeName != node } else { false }
+        if queue.withLock({ $0.put(step) }) == true { wake.signal() }
     }
 
     /// Hands over objects of the first lists.
@@ -124,30 +98,34 @@ public final class JournalWriter: Sendable {
     /// Hands over an event.
     public func add(_ event: JournalEvent) { put(.event(event, clock.now())) }
 
+    /// How long a reader waits.
+    public static let readLimit: Duration = .seconds(5)
+
     /// Reads the journal with everything that was handed over before this call.
-    ///
-    /// - Parameter answer: gets nil if the writer has stopped.
-    public func read(_ answer: @escaping @Sendable (JournalSnapshot?) -> Void) {
-        let isOpen = queue.withLock { queue in
-            guard !queue.isClosed else { return false }
-            queue.items.append(.read(answer))
-            return true
+    public func read(within limit: Duration = JournalWriter.readLimit) async throws(JournalReadError)
+        -> JournalSnapshot
+    {
+        let milliseconds = Int(limit / .milliseconds(1))
+        let answer = await withCheckedContinuation { continuation in
+            let reading = JournalReading(continuation)
+            guard let isFirst = queue.withLock({ $0.put(.read(reading)) }) else {
+                reading.answer(.failure(.stopped))
+                return
+            }
+            if isFirst { wake.signal() }
+            DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(milliseconds)) {
+                if reading.answer(.failure(.late)) { self.queue.withLock { $0.remove(reading) } }
+            }
         }
-        if isOpen { wake.signal() } else { answer(nil) }
+        return try answer.get()
     }
 
-    /// Writes everything that was handed over, and ends the thread.
+    /// Writes everything that was handed over, and ends the thread. A disk that hangs does not keep the daemon from
+    /// ending.
     public func stop() {
         let ended = DispatchSemaphore(value: 0)
-        let isOpen = queue.withLock { queue in
-            guard !queue.isClosed else { return false }
-            queue.isClosed = true
-            queue.items.append(.stop { ended.signal() })
-            return true
-        }
-        guard isOpen else { return }
-        wake.signal()
-        // A disk that hangs must not keep the daemon from ending.
+        guard let isFirst = queue.withLock({ $0.put(.stop { ended.signal() }) }) else { return }
+        if isFirst { wake.signal() }
         _ = ended.wait(timeout: .now() + .seconds(2))
     }
 }
@@ -157,18 +135,22 @@ public final class JournalWriter: Sendable {
 extension JournalWriter {
     private func serve(_ core: inout JournalCore) {
         while true {
-            present.withLock { $0 = core.status }
+            note(core, isBusy: true)
             let pause = core.tend()
-            present.withLock { $0 = core.status }
-            _ = pause.map { wake.wait(timeout: .now() + .milliseconds(Int($0))) } ?? waitForever()
-            let (items, lost) = queue.withLock { queue in
-                defer { (queue.items, queue.podsWaiting, queue.podsLost) = ([], 0, []) }
-                return (queue.items, queue.podsLost)
+            let (item, steps) = queue.withLock { ($0.take(), $0.steps) }
+            if let item {
+                note(core, isBusy: true)
+                guard carryOut(item, &core, isBusy: steps > 0) else { return note(core, isBusy: false) }
+            } else {
+                note(core, isBusy: false)
+                _ = pause.map { wake.wait(timeout: .now() + .milliseconds(Int($0))) } ?? waitForever()
             }
-            let lastStep = items.lastIndex { if case .step = $0 { true } else { false } } ?? 0
-            for (index, item) in items.enumerated() where !carryOut(item, &core, isBusy: index < lastStep) { return }
-            if !lost.isEmpty { core.lose(lost) }
         }
+    }
+
+    private func note(_ core: JournalCore, isBusy: Bool) {
+        let now = clock.now().uptime
+        present.withLock { $0 = Present(status: core.status, busySince: isBusy ? now : nil) }
     }
 
     private func waitForever() -> DispatchTimeoutResult {
@@ -177,16 +159,17 @@ extension JournalWriter {
     }
 
     /// - Returns: false after the last one.
-    private func carryOut(_ item: Item, _ core: inout JournalCore, isBusy: Bool) -> Bool {
+    private func carryOut(_ item: JournalQueue.Item, _ core: inout JournalCore, isBusy: Bool) -> Bool {
         switch item {
         case .step(let step): core.take(step, isBusy: isBusy)
         case .gather(let events): core.gather(events)
         case .begin(let beginning, let time): core.begin(beginning, at: time)
         case .event(let event, let time): core.append(.event(event), at: time)
-        case .read(let answer): answer(core.snapshot())
+        case .lost(let loss): core.take(loss)
+        case .read(let reading): if !reading.isOver { reading.answer(.success(core.snapshot())) }
         case .stop(let ended):
             core.stop()
-            present.withLock { $0 = core.status }
+            note(core, isBusy: false)
             ended()
             return false
         }
@@ -195,19 +178,6 @@ extension JournalWriter {
 }
 
 extension JournalCore {
-    /// Counts changes of pods of other nodes that came too fast, and says that something is missing.
-    mutating func lose(_ pods: Set<ObjectKey>) {
-        status.lost += UInt64(pods.count)
-        let time = clock.now()
-        // Its name may have been that of a pod of this node.
-        for key in pods.sorted() {
-            guard let old = state?.objects.removeValue(forKey: key) else { continue }
-            append(change(key, old.journalDocument, [], source: "cluster", sequence + 1), at: time)
-        }
-        let text = "\(pods.count) changes of pods of other nodes came too fast and are missing"
-        append(.event(JournalEvent(.known, text, isBase: true, isElsewhere: true)), at: time)
-    }
-
     func snapshot() -> JournalSnapshot {
         JournalSnapshot(
             contents: store.directory.contents(), position: JournalPosition(last: last, time: clock.now()), state: state

@@ -72,14 +72,14 @@ public actor EventRecorder {
     private func body(_ report: ObjectReport) throws -> [UInt8] {
         // In the format of metav1.Time, without fractions of seconds.
         let now = Date.now.formatted(.iso8601)
-        let isPod = report.object.kind == .pod
+        let isOfThisNode = report.object.kind == .pod || report.object.kind == .node
         let event = Event(
             metadata: .init(name: report.name, namespace: report.namespace),
             involvedObject: .init(
                 kind: report.object.kind.rawValue, apiVersion: report.object.kind.apiVersion,
                 namespace: report.object.namespace.isEmpty ? nil : report.object.namespace, name: report.object.name,
                 uid: report.uid.isEmpty ? nil : report.uid), reason: report.reason,
-            message: String(report.message.prefix(1000)), source: .init(host: isPod ? node : nil),
+            message: String(report.message.prefix(1000)), source: .init(host: isOfThisNode ? node : nil),
             firstTimestamp: now, lastTimestamp: now, reportingInstance: node)
         return Array(try JSONEncoder().encode(event))
     }

@@ -15,9 +15,12 @@ public struct ClusterUpdate: Sendable, Hashable {
     public var stage: Stage
     /// In order.
     public var events: [ObjectEvent]
-    public init(stage: Stage, events: [ObjectEvent]) {
+    /// The last versions of the objects that the events are about, as far as the watches keep them.
+    public var versions: [ObjectKey: ObjectVersion]
+    public init(stage: Stage, events: [ObjectEvent], versions: [ObjectKey: ObjectVersion] = [:]) {
         self.stage = stage
         self.events = events
+        self.versions = versions
     }
 }
 
@@ -26,6 +29,7 @@ public struct ClusterUpdate: Sendable, Hashable {
 final class UpdateQueue: Sendable {
     private struct State {
         var events: [ObjectEvent] = []
+        var versions: [ObjectKey: ObjectVersion] = [:]
         /// Resources whose first list is not complete.
         var missing: Set<ObjectKind>
         var isCompletionDue = false
@@ -49,8 +53,9 @@ final class UpdateQueue: Sendable {
                     uniqueKeysWithValues: resources.map { ($0.kind, FollowedWatch(resource: $0, lastSign: now)) })))
     }
 
-    func append(_ events: [ObjectEvent]) {
+    func append(_ events: [ObjectEvent], _ versions: [ObjectKey: ObjectVersion] = [:]) {
         change { state in
+            state.versions.merge(versions) { $1 }
             // The array is moved, not copied, if each update is taken before the next one comes.
             if state.events.isEmpty { state.events = events } else { state.events += events }
         }
@@ -87,8 +92,8 @@ final class UpdateQueue: Sendable {
                 let stage: ClusterUpdate.Stage =
                     state.isCompletionDue ? .complete : state.isCompletionTaken ? .following : .gathering
                 if state.isCompletionDue { (state.isCompletionDue, state.isCompletionTaken) = (false, true) }
-                defer { state.events = [] }
-                return (ClusterUpdate(stage: stage, events: state.events), false)
+                defer { (state.events, state.versions) = ([], [:]) }
+                return (ClusterUpdate(stage: stage, events: state.events, versions: state.versions), false)
             }
             if isClosed { return nil }
             if let update {

@@ -58,7 +58,7 @@ actor WatchRunner {
                 try? await Task.sleep(for: duration)
                 if !Task.isCancelled { self.put(.timer(id)) }
             }
-        case .deliver(let events): updates.append(events)
+        case .deliver(let events): updates.append(events, watch.takeVersions())
         case .complete: updates.complete(watch.resource.kind)
         case .credentialsRefused: Task { await connection.credentialsRefused() }
         case .failure(let failure): tell(failure)

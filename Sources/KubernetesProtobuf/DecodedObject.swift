@@ -7,12 +7,17 @@ public struct DecodedObject: Sendable, Hashable {
     public var object: KubernetesObject
     /// metadata.resourceVersion, at which a watch continues that has seen this object.
     public var resourceVersion: String
+    /// metadata.generation; 0 if absent.
+    public var generation: Int64
     /// The parts that were not understood, like ``DecodedDocument/notUnderstood``; without lines and columns.
     public var notUnderstood: [ManifestError]
 
-    public init(object: KubernetesObject, resourceVersion: String, notUnderstood: [ManifestError] = []) {
+    public init(
+        object: KubernetesObject, resourceVersion: String, generation: Int64 = 0, notUnderstood: [ManifestError] = []
+    ) {
         self.object = object
         self.resourceVersion = resourceVersion
+        self.generation = generation
         self.notUnderstood = notUnderstood
     }
 }
@@ -41,7 +46,7 @@ struct ObjectReader {
     /// - Parameter message: the object itself, without its envelope.
     mutating func read(_ message: WireReader) throws(ProtobufError) -> DecodedObject {
         if kind == .pod, !readsDocumentsOnly, let pod = try pods.read(message) {
-            return DecodedObject(object: .pod(pod.pod), resourceVersion: pod.resourceVersion)
+            return pod
         }
         return try readAsDocument(message)
     }
@@ -59,7 +64,8 @@ struct ObjectReader {
         }
         object.metadata.createdAt = stamp.createdAt
         return DecodedObject(
-            object: object, resourceVersion: stamp.resourceVersion, notUnderstood: decoded.notUnderstood)
+            object: object, resourceVersion: stamp.resourceVersion, generation: stamp.generation,
+            notUnderstood: decoded.notUnderstood)
     }
 }
 
@@ -76,6 +82,7 @@ extension DocumentNode {
 /// The parts of an object's metadata that JSON decoding does not keep.
 struct ObjectStamp {
     var resourceVersion = ""
+    var generation: Int64 = 0
     /// Seconds since 1970; 0 if absent.
     var createdAt: Int64 = 0
 
@@ -91,6 +98,7 @@ struct ObjectStamp {
             while let tag = try metadata.next() {
                 switch tag.number {
                 case 6: resourceVersion = try metadata.text(tag)
+                case 7: generation = try metadata.integer(tag)
                 case 8: createdAt = try Self.seconds(try metadata.message(tag), createdAt)
                 default: try metadata.skip(tag)
                 }

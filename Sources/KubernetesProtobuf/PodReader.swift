@@ -23,6 +23,7 @@ struct PodReader {
     fileprivate struct Draft {
         var pod = Pod(metadata: ObjectMeta(name: ""), phase: .pending)
         var resourceVersion = ""
+        var generation: Int64 = 0
         var phase: PodPhase?
         var podIP = SingleAddress()
         var hostIP = SingleAddress()
@@ -41,7 +42,7 @@ struct PodReader {
         var value: IPAddress?
     }
 
-    mutating func read(_ message: WireReader) throws(ProtobufError) -> (pod: Pod, resourceVersion: String)? {
+    mutating func read(_ message: WireReader) throws(ProtobufError) -> DecodedObject? {
         var (reader, draft) = (message, Draft())
         while let tag = try reader.next() {
             switch tag.number {
@@ -58,7 +59,8 @@ struct PodReader {
             }
         }
         guard draft.isUsual, !draft.pod.metadata.name.isEmpty else { return nil }
-        return (draft.finish(), draft.resourceVersion)
+        return DecodedObject(
+            object: .pod(draft.finish()), resourceVersion: draft.resourceVersion, generation: draft.generation)
     }
 
     private mutating func readMetadata(_ message: WireReader, _ draft: inout Draft) throws(ProtobufError) {
@@ -69,6 +71,7 @@ struct PodReader {
             case 3: draft.pod.metadata.namespace = text(try reader.content(tag), sharing: &lastNamespace)
             case 5: draft.pod.metadata.uid = try reader.text(tag)
             case 6: draft.resourceVersion = try reader.text(tag)
+            case 7: draft.generation = try reader.integer(tag)
             case 8:
                 draft.pod.metadata.createdAt = try ObjectStamp.seconds(
                     try reader.message(tag), draft.pod.metadata.createdAt)

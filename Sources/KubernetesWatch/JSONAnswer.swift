@@ -87,7 +87,8 @@ enum JSONAnswer {
         let key = ObjectKey(kind: resource.kind, namespace: metadata["namespace"]?.string ?? "", name: name)
         let object = decoded.objects.first { $0.key == key }
         return ReceivedObject(
-            key: key, version: metadata["resourceVersion"]?.string ?? "", object: object,
+            key: key, version: metadata["resourceVersion"]?.string ?? "",
+            generation: Int64(metadata["generation"]?.integer ?? 0), object: object,
             refusal: object == nil ? decoded.errors.first.map { "\($0.path): \($0.reason)" } ?? "is not valid" : nil)
     }
 }

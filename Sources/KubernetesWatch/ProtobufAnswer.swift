@@ -37,7 +37,9 @@ enum ProtobufAnswer {
 
 extension ReceivedObject {
     fileprivate init(_ decoded: DecodedObject) {
-        self.init(key: decoded.object.key, version: decoded.resourceVersion, object: decoded.object, refusal: nil)
+        self.init(
+            key: decoded.object.key, version: decoded.resourceVersion, generation: decoded.generation,
+            object: decoded.object, refusal: nil)
     }
 }
 

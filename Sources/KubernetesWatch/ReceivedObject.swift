@@ -6,6 +6,8 @@ struct ReceivedObject: Sendable {
     var key: ObjectKey
     /// metadata.resourceVersion.
     var version: String
+    /// metadata.generation; 0: the server does not say.
+    var generation: Int64
     /// Nil if it was not understood; `refusal` says why.
     var object: KubernetesObject?
     var refusal: String?

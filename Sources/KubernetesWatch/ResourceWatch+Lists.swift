@@ -74,7 +74,9 @@ extension ResourceWatch {
         }
         if !refused.isEmpty { refused[received.key] = nil }
         let old = known.set(received.key, version: received.version, round: round)
-        return old == received.version && !received.version.isEmpty ? nil : .set(object)
+        guard old != received.version || received.version.isEmpty else { return nil }
+        keepVersion(of: received)
+        return .set(object)
     }
 
     // MARK: No such resource

@@ -66,7 +66,10 @@ extension ResourceWatch {
         // A repetition of what was before the object that is known now.
         if let old = known.version(received.key), received.version.isOlder(than: old) { return }
         refused[received.key] = nil
-        if known.remove(received.key) { events.append(.removed(received.key)) }
+        if known.remove(received.key) {
+            events.append(.removed(received.key))
+            keepVersion(of: received)
+        }
         watch.advance(to: received.version)
     }
 }

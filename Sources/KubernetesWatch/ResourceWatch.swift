@@ -22,6 +22,9 @@ public struct ResourceWatch: Sendable {
     var lastFailure: WatchFailure?
     var refused: [ObjectKey: String] = [:]
     var signs: UInt64 = 0
+    /// Versions of what was delivered since the last ``takeVersions()``. Of the first list only those of policies:
+    /// nothing asks for the others, which are many.
+    var versions: [ObjectKey: ObjectVersion] = [:]
     /// Number of the last request or timer.
     private var serial: UInt64 = 0
     /// Number of the last list.
@@ -66,6 +69,18 @@ public struct ResourceWatch: Sendable {
         }
         defer { actions = [] }
         return actions
+    }
+
+    /// The versions of objects that were delivered since the last call.
+    public mutating func takeVersions() -> [ObjectKey: ObjectVersion] {
+        defer { versions = [:] }
+        return versions
+    }
+
+    mutating func keepVersion(of received: ReceivedObject) {
+        guard isComplete || received.key.kind.isPolicy, !received.version.isEmpty else { return }
+        versions[received.key] = ObjectVersion(
+            resourceVersion: received.version, generation: received.generation)
     }
 
     // MARK: Asking

@@ -98,15 +98,16 @@ struct JournalFixture {
 
     init(
         in folder: JournalFolder? = nil, clock: TestClock = TestClock(), boot: String = "boot-1",
-        node: String = "node-0",
-        byteLimit: Int = JournalDirectory.defaultByteLimit
+        node: String = "node-0", byteLimit: Int = JournalDirectory.defaultByteLimit,
+        limits: JournalLimits = JournalLimits(), gate: DiskGate? = nil
     ) throws {
         let folder = try folder ?? JournalFolder()
         self.folder = folder
         self.clock = clock
+        var directory = JournalDirectory(path: folder.path, byteLimit: byteLimit)
+        if let gate { directory.disk = gate.disk }
         writer = try JournalWriter(
-            node: node, directory: JournalDirectory(path: folder.path, byteLimit: byteLimit), version: "test",
-            clock: clock.clock(boot: boot))
+            node: node, directory: directory, version: "test", clock: clock.clock(boot: boot), limits: limits)
     }
 
     func begin(_ objects: [KubernetesObject], resolved: Int = 0) {
@@ -125,15 +126,36 @@ struct JournalFixture {
     }
 
     func read() async throws -> JournalSnapshot {
-        let snapshot = await withCheckedContinuation { continuation in
-            writer.read { continuation.resume(returning: $0) }
-        }
-        return try #require(snapshot)
+        try await writer.read(within: .seconds(60))
     }
 
     func past() async throws -> (past: JournalPast, snapshot: JournalSnapshot) {
         let snapshot = try await read()
         return (JournalPast(snapshot.contents.records.records, position: snapshot.position), snapshot)
+    }
+}
+
+/// A disk that hangs while its gate is closed.
+final class DiskGate: Sendable {
+    private let state = Mutex((isClosed: false, waiting: 0))
+
+    func close() { state.withLock { $0.isClosed = true } }
+    func open() { state.withLock { $0.isClosed = false } }
+
+    /// Whether a write waits.
+    var isHit: Bool { state.withLock { $0.waiting > 0 } }
+
+    var disk: JournalDisk {
+        JournalDisk { descriptor, bytes, count in
+            self.pass()
+            return write(descriptor, bytes, count)
+        }
+    }
+
+    private func pass() {
+        state.withLock { $0.waiting += 1 }
+        defer { state.withLock { $0.waiting -= 1 } }
+        while state.withLock({ $0.isClosed }) { usleep(1000) }
     }
 }
 

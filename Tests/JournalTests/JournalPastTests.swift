@@ -153,7 +153,8 @@ import WorldKit
         let (past, snapshot) = try await fixture.past()
         #expect(throws: JournalPastError.beginsAt(begins)) { try past.moment(at: begins - 1) }
         #expect(throws: JournalPastError.notYet) { try past.moment(at: fixture.clock.now.wall + 1) }
-        #expect(throws: JournalPastError.notYet) { try past.moment(after: 1 << 40) }
+        let last = try #require(snapshot.position.last[.changes])
+        #expect(throws: JournalPastError.noRecord(1 << 40, last: last)) { try past.moment(after: 1 << 40) }
         let then = try past.state(at: try past.moment(at: begins + 999), present: try #require(snapshot.state))
         #expect(Array(then.objects.keys) == [numbered(1).key])
         let now = try past.state(at: try past.moment(at: begins + 1000), present: try #require(snapshot.state))
@@ -174,7 +175,8 @@ import WorldKit
         second.clock.advance(1000)
         let (past, _) = try await second.past()
         #expect(throws: JournalPastError.lostWithNode(last)) { try past.moment(at: last + 30_000) }
-        #expect(try past.moment(at: last).isStopped)
+        let absence = try #require(try past.moment(at: last).absence)
+        #expect(absence.isBoot && !absence.isOrderly && absence.from == last)
         first.writer.stop()
         second.writer.stop()
     }

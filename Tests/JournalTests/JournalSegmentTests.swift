@@ -12,21 +12,25 @@ import WorldKit
         for number in 1...count {
             let time = JournalTime(wall: Int64(number) * 1000, uptime: Int64(number) * 1000 - 7)
             let object = numbered(number)
+            let version = ObjectVersion(resourceVersion: "4711", generation: random.chance(percent: 50) ? 3 : 0)
             let content: JournalContent
             switch random.below(4) {
             case 0:
                 content = .event(
                     JournalEvent(
                         .resolved, subject: "a\nb", "text \"quoted\"", boot: "boot", isBase: random.chance(percent: 50),
-                        resolvedBefore: 2, resolvedAfter: 3))
+                        resolvedBefore: 2, resolvedAfter: 3, found: .part))
             case 1:
                 content = .effect(
-                    JournalEffect(step: 1, pods: ["shop/web"], podCount: 40, verdicts: ["now denies"], verdictCount: 9))
+                    JournalEffect(
+                        step: 1, pods: ["shop/web"], podCount: 40, verdicts: ["now denies"], verdictCount: 9,
+                        isElsewhere: random.chance(percent: 50)))
             case 2:
                 content = .change(
                     JournalChange(
                         key: object.key, after: object.journalDocument, source: "socket", step: UInt64(number),
-                        isElsewhere: random.chance(percent: 50)))
+                        isElsewhere: random.chance(percent: 50),
+                        version: version))
             default:
                 content = .change(
                     JournalChange(

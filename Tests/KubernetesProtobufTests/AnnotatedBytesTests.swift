@@ -31,7 +31,7 @@ import Testing
         let policy = NetworkPolicy(
             metadata: ObjectMeta(name: "p", namespace: "shop"), policyTypes: [.ingress],
             ingress: [NetworkPolicyRule(peers: peers, ports: ports)])
-        #expect(event == .modified(DecodedObject(object: .networkPolicy(policy), resourceVersion: "42")))
+        #expect(event == .modified(DecodedObject(object: .networkPolicy(policy), resourceVersion: "42", generation: 7)))
     }
 
     @Test func errorWithItsStatus() throws {
@@ -105,17 +105,18 @@ import Testing
 
     private static let policyEvent = """
         0a 08 "MODIFIED"                            # type
-        12 a6 01                                    # object
-          0a a3 01                                  # raw
+        12 a8 01                                    # object
+          0a a5 01                                  # raw
             6b 38 73 00                             # magic
             0a 25                                   # typeMeta
               0a 14 "networking.k8s.io/v1"          # apiVersion
               12 0d "NetworkPolicy"                 # kind
-            12 72                                   # raw
-              0a 0d                                 # metadata
+            12 74                                   # raw
+              0a 0f                                 # metadata
                 0a 01 "p"                           # name
                 1a 04 "shop"                        # namespace
                 32 02 "42"                          # resourceVersion
+                38 07                               # generation
               12 61                                 # spec
                 0a 00                               # podSelector: every pod
                 12 54                               # ingress[0]
