@@ -71,7 +71,7 @@ extension Agent where Plane: ~Copyable {
     func repairBridges() {
         setBridges { [ports = bridging.ports] check throws(DatapathError) in
             try check.set(ports)
-            if try check.repair() { noteRepair(1, rebuilt: true) }
+            if try check.repair() { noteRepair(1, ["the table bridge bulkhead"], rebuilt: true) }
         }
     }
 

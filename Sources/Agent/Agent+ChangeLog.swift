@@ -22,7 +22,7 @@ extension Agent where Plane: ~Copyable {
     ///
     /// - Parameter source: where they come from, if the store does not say.
     func logChanges(_ events: [ObjectEvent], source: String? = nil) {
-        history.times.note(events)
+        noteEdits(history.times.note(events))
         let entries = events.compactMap { event -> ChangeLog<ObjectKey>.Entry? in
             let key = event.key
             guard key.kind.isPolicy else { return nil }
@@ -49,7 +49,7 @@ extension Agent where Plane: ~Copyable {
     /// Logs how many policies there are at first, each by its name if they are few.
     func logFirst() {
         history.known = []
-        history.times.begin(inputs.store.policies)
+        noteEdits(history.times.begin(inputs.store.policies))
         let policies = inputs.store.policies.map { ObjectEvent.set($0) }
         logger.info("policies at the start", metadata: ["count": "\(policies.count)"])
         logChanges(policies)

@@ -44,11 +44,13 @@ extension Agent: RunningAgent where Plane: ~Copyable {
     public func setResolved(_ body: ResolvedBody?) throws(ErrorAnswer) -> ResolvedAnswer {
         let body = body ?? ResolvedBody(endpoints: [])
         let policy = try PushedPolicy(body)
-        let before = inputs.resolved.endpoints.count
+        let old = inputs.resolved
         try push(inputs.store, body, [], what: "resolved policy set, \(body.endpoints.count) endpoints") {
             pipeline throws(PushedPolicyError) in try pipeline.ingest(pushed: policy)
         }
-        noteResolved(before)
+        noteResolved(old.endpoints.count)
+        ruleAges.edited.formUnion(EditedRules.between(old, body))
+        restartEditedRules()
         return ResolvedAnswer(endpoints: body.endpoints.count)
     }
 

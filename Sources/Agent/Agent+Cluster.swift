@@ -16,14 +16,14 @@ extension Agent where Plane: ~Copyable {
         inputs.podUIDs.take(update.events, onNode: settings.nodeName)
         let change = inputs.store.take(cluster: update.events)
         guard var gathering = inputs.gathering.take() else {
-            journal.inputs += journalInputs(change.others, source: clusterName)
+            journal.inputs += journalInputs(change.others, source: clusterName, update.versions)
             pipeline.ingest(change.others)
-            observe(change.policies, from: clusterName)
+            observe(change.policies, from: clusterName, update.versions)
             return
         }
         // Policies wait in the store: until then, guardrails may override them or be removed.
         gathering.ingest(change.others)
-        gatherForJournal(change.others)
+        gatherForJournal(change.others, update.versions)
         guard update.stage == .complete else {
             inputs.gathering = gathering
             return

@@ -121,7 +121,9 @@ extension Agent where Plane: ~Copyable {
     func hits(of rule: RuleIdentity) -> HitsAnswer? {
         guard counts.rules.isPresent(rule), let age = ruleAges[rule] else { return nil }
         let counter = counts.rules[rule]
-        let requests = requests.counts.requests(decidedBy: rule)
+        let all = requests.counts.requests(decidedBy: rule)
+        // A proxy that starts again counts from zero.
+        let requests = all >= age.requestsBefore ? all - age.requestsBefore : all
         return HitsAnswer(
             packets: counter.packets, bytes: counter.bytes, requests: requests == 0 ? nil : requests,
             since: age.since, earlier: age.isInherited ? true : nil)

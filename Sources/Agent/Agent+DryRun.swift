@@ -1,28 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControlProtocol
 import KubernetesObjects
+import PolicyDescriptions
+import PolicyModel
 import PolicyPipeline
+import PolicyTranslation
 
 extension Agent where Plane: ~Copyable {
     /// Compiles the objects in a copy of the pipeline: what is in force, and the kernel, stay as they are.
-    public func dryRun(_ objects: [KubernetesObject]) throws(ErrorAnswer) -> DryRunAnswer {
+    public func dryRun(_ objects: [KubernetesObject]) async throws(ErrorAnswer) -> DryRunAnswer {
         guard phase.isClusterKnown else {
             throw ErrorAnswer(.waitingForCluster, "which pods are selected is not known: \(Self.waiting)")
         }
-        var (accepted, answer) = inputs.store.plan(objects)
-        var next = pipeline
+        let (accepted, answer) = inputs.store.plan(objects)
+        return await Self.rehearse(accepted, in: pipeline, answer)
+    }
+
+    /// Outside of this actor: to compile takes as long as what is compiled, and a question must not delay a change. A
+    /// change meanwhile copies those of the shared tables that it writes.
+    private nonisolated static func rehearse(
+        _ accepted: [KubernetesObject], in present: PolicyPipeline, _ plan: DryRunAnswer
+    ) async -> DryRunAnswer {
+        var (next, answer) = (present, plan)
         next.ingest(accepted.map { .set($0) })
         _ = next.compile()
         let selections = next.policySelections
         let pods = Dictionary(
             selections.compactMap { reference, pods in reference.objectKey.map { ($0, pods) } },
             uniquingKeysWith: { first, _ in first })
-        answer.selections = accepted.map(\.key).filter(\.kind.isPolicy).map { key in
+        let policies = accepted.map(\.key).filter(\.kind.isPolicy)
+        answer.selections = policies.map { key in
             .init(policy: "\(key)", endpoints: (pods[key] ?? []).map(\.description))
         }
         answer.limits = LimitStatus(
             unprotected: next.endpointsOverLimit.map(\.description),
             deniedPrograms: next.statistics.programsOverLimit)
+        var empty = UnusedAnswer(started: "")
+        var describer = PolicyDescriber(next.cluster)
+        let wanted = Set(policies.map { PolicyReference($0) })
+        describer.addEmpty(to: &empty) { wanted.contains($0) }
+        answer.selectNothing = empty.selectNothing.isEmpty ? nil : empty.selectNothing
+        answer.peers = empty.peers.isEmpty ? nil : empty.peers
+        answer.leftOut = empty.leftOut.isEmpty ? nil : empty.leftOut
         return answer
     }
 }

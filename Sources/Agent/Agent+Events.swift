@@ -89,13 +89,22 @@ extension Agent where Plane: ~Copyable {
             keep(
                 FlowEntry(
                     time: RFC3339.nanoseconds(monotonic: event.monotonicNanoseconds),
-                    content: .packet(drop, interface: inputs.network?.links[event.interfaceIndex]?.name)))
+                    content: .packet(drop, interface: inputs.network?.links[event.interfaceIndex]?.name),
+                    labels: labels(drop.sourcePod, drop.destinationPod)))
         }
+    }
+
+    private func labels(_ source: EndpointName?, _ destination: EndpointName?) -> FlowEntry.Labels {
+        func labels(_ name: EndpointName?) -> [String] {
+            guard let pod = name.flatMap({ pipeline.object(ofPod: $0) }) else { return [] }
+            return recording.labels.texts(pod.metadata.labels)
+        }
+        return FlowEntry.Labels(source: labels(source), destination: labels(destination))
     }
 
     /// Records an entry, and offers it to those who want it.
     private func keep(_ entry: FlowEntry) {
-        recording.ring.append(entry)
+        recording.ring.append(entry, isRare: entry.isRare)
         guard !listeners.isEmpty else { return }
         let facts = entry.facts
         for follower in listeners.flowFollowers where follower.filter.matches(facts) {
@@ -213,13 +222,13 @@ extension Agent where Plane: ~Copyable {
     func tell(_ denied: RequestCounts.Denied) {
         guard isRecording || !listeners.isEmpty else { return }
         let identity = denied.decider
-        let request = JudgedRequest(denied, by: identity) {
-            (try? IPAddress($0)).flatMap { pipeline.pod(owning: $0)?.description }
-        }
+        func pod(_ address: String) -> EndpointName? { (try? IPAddress(address)).flatMap { pipeline.pod(owning: $0) } }
+        let request = JudgedRequest(denied, by: identity) { pod($0)?.description }
         keep(
             FlowEntry(
                 time: RFC3339.nanoseconds(denied.time) ?? RFC3339.nowNanoseconds,
-                content: .request(request, by: identity?.policies ?? [])))
+                content: .request(request, by: identity?.policies ?? []),
+                labels: labels(pod(denied.source), pod(denied.destination))))
     }
 }
 
@@ -263,6 +272,8 @@ extension FlowRing<FlowEntry> {
     /// What a client wants of the past.
     fileprivate func history(_ options: StreamOptions) -> [FlowEntry] {
         guard options.hasHistory else { return [] }
-        return newest(options.last) { options.filter.matches($0.facts) }
+        let found = newest(options.last) { options.filter.matches($0.facts) }
+        // The kernel reports allowed flows a little later than others.
+        return found.enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }.map(\.element)
     }
 }

@@ -25,6 +25,7 @@ extension Agent where Plane: ~Copyable {
     func explainFlow(
         _ question: FlowQuestion, _ request: HTTPRequest?
     ) async throws(ErrorAnswer) -> (ExplainAnswer, AskedVerdict) {
+        await waitUntilReadyToAsk()
         let asked = try ask(question, request)
         let kernel = compareWithKernel(asked.flows, question)
         let here = pipeline.trace(asked.flows[0], request: request)
@@ -81,6 +82,7 @@ extension Agent where Plane: ~Copyable {
         }
         let asked = traces.indices.filter { compared[$0].notAsked == nil }
         guard !asked.isEmpty else { return KernelComparison(flows: compared) }
+        guard isReadyToAsk() else { return KernelComparison(notAsked: "the programs that answer are being loaded") }
         do {
             let questions = asked.map { KernelQuestion(flow: traces[$0].flow, way: way(of: traces[$0].flow)) }
             for (index, answer) in zip(asked, try datapath.ask(questions)) {

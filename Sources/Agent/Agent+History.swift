@@ -8,15 +8,28 @@ extension Agent where Plane: ~Copyable {
     /// What the journal has recorded.
     public func history(_ question: HistoryQuestion) async throws(ErrorAnswer) -> HistoryAnswer {
         guard let writer = settings.journal else { throw Self.journalIsOff }
-        let read = await withCheckedContinuation { continuation in
-            writer.read { continuation.resume(returning: $0) }
-        }
-        guard let read else { throw ErrorAnswer(.stopping, "the daemon is stopping") }
+        let read = try await Self.read(writer)
         var answer = await Self.history(question, read)
         let status = writer.status
         answer.lost = status.lost
         answer.problem = status.problem
         return answer
+    }
+
+    /// Everything that the journal has.
+    static func read(_ writer: JournalWriter) async throws(ErrorAnswer) -> JournalSnapshot {
+        do throws(JournalReadError) {
+            return try await writer.read()
+        } catch {
+            switch error {
+            case .stopped: throw ErrorAnswer(.stopping, "the daemon is stopping")
+            case .late:
+                throw ErrorAnswer(
+                    .deadlineExceeded,
+                    "the journal could not be read within \(JournalWriter.readLimit / .seconds(1)) seconds: its disk "
+                        + "hangs or is very slow; see 'bulkheadctl status'")
+            }
+        }
     }
 
     static var journalIsOff: ErrorAnswer {
@@ -94,6 +107,8 @@ extension HistoryEntry {
             source = change.source
             whileStopped = change.whileStopped ? true : nil
             elsewhere = change.isElsewhere ? true : nil
+            resourceVersion = change.version?.resourceVersion
+            generation = change.version.flatMap { $0.generation > 0 ? $0.generation : nil }
             text = change.isElided ? "its document was too large for the journal" : nil
         case .event(let event):
             self.init(sequence: record.sequence, time: time, what: event.kind.rawValue)
@@ -110,7 +125,7 @@ extension HistoryEntry {
             text = "\(event.text), version \(event.subject)"
             return
         case .resolved: text = "\(event.resolvedAfter) endpoints, before \(event.resolvedBefore)"
-        case .known, .stopped, .refused, .repaired, .failed, .recovered: break
+        case .known, .stopped, .refused, .repaired, .failed, .recovered, .adopted, .lost: break
         }
         guard !event.subject.isEmpty else { return }
         // `Kind namespace/name`, or without the kind.

@@ -12,6 +12,8 @@ struct JournalNotes {
     var inputs: [JournalInput] = []
     /// Whether the journal knows all objects, so that changes are changes of them.
     var hasBegun = false
+    /// The API server's versions of policies of the first lists.
+    var versions: [ObjectKey: ObjectVersion] = [:]
 }
 
 extension Agent where Plane: ~Copyable {
@@ -20,12 +22,19 @@ extension Agent where Plane: ~Copyable {
     /// - Parameters:
     ///   - source: where they come from; nil: as the store says.
     ///   - reporter: who says so, for objects that the store no longer has.
-    func journalInputs(_ events: [ObjectEvent], source: String?, reporter: String? = nil) -> [JournalInput] {
+    ///   - versions: the API server's versions of them.
+    func journalInputs(
+        _ events: [ObjectEvent], source: String?, reporter: String? = nil, _ versions: [ObjectKey: ObjectVersion] = [:]
+    ) -> [JournalInput] {
         guard settings.journal != nil, journal.hasBegun else { return [] }
         return events.map { event in
             let isThere = if case .set = event { true } else { false }
             let known = isThere ? self.source(of: event.key) : reporter ?? self.source(of: event.key)
-            return JournalInput(event, before: podBefore(event), source: source ?? known)
+            // What takes the place of an object of the API server has no version.
+            let isOfCluster = !isThere || inputs.store.origin(of: event.key) == .cluster
+            return JournalInput(
+                event, before: podBefore(event), source: source ?? known,
+                version: isOfCluster ? versions[event.key] : nil)
         }
     }
 
@@ -33,7 +42,10 @@ extension Agent where Plane: ~Copyable {
     private func podBefore(_ event: ObjectEvent) -> KubernetesObject? {
         let key = event.key
         guard key.kind == .pod else { return nil }
-        return pipeline.object(ofPod: EndpointName(namespace: key.namespace, name: key.name)).map { .pod($0) }
+        let name = EndpointName(namespace: key.namespace, name: key.name)
+        guard var pod = pipeline.object(ofPod: name) else { return nil }
+        if pipeline.isLocal(name) { pod.nodeName = settings.nodeName }
+        return .pod(pod)
     }
 
     /// Hands the noted changes to the journal, with what the compiler changed for pods of this node.
@@ -56,8 +68,9 @@ extension Agent where Plane: ~Copyable {
     }
 
     /// Hands the journal objects of the first lists, as far as it keeps them as a whole.
-    func gatherForJournal(_ events: [ObjectEvent]) {
+    func gatherForJournal(_ events: [ObjectEvent], _ versions: [ObjectKey: ObjectVersion]) {
         guard let writer = settings.journal else { return }
+        journal.versions.merge(versions) { $1 }
         let kept = events.filter { event in
             guard case .set(.pod(let pod)) = event else { return true }
             return pod.nodeName == settings.nodeName
@@ -77,12 +90,13 @@ extension Agent where Plane: ~Copyable {
             guard case .pod(let pod) = object else { return !object.kind.isPolicy }
             return pod.nodeName == settings.nodeName
         }
-        writer.begin(
-            JournalBeginning(
-                policies: policies, others: kept, resolved: inputs.resolved.endpoints.count,
-                text:
-                    "all objects are known: \(policies.count) policies, \(pipeline.statistics.localEndpoints) pods here"
-            ))
+        let counts = "\(policies.count) policies, \(pipeline.statistics.localEndpoints) pods here"
+        var beginning = JournalBeginning(
+            policies: policies, others: kept, resolved: inputs.resolved.endpoints.count,
+            text: "all objects are known: \(counts)")
+        beginning.versions = journal.versions.filter { inputs.store.origin(of: $0.key) == .cluster }
+        journal.versions = [:]
+        writer.begin(beginning)
     }
 
     func journalMetrics() -> [MetricFamily] {

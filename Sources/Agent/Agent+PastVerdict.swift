@@ -21,10 +21,8 @@ extension Agent where Plane: ~Copyable {
         }
         // In one step of the actor, so that both are of the same moment.
         var asked = askAboutPast(question, request)
-        let read = await withCheckedContinuation { continuation in
-            writer.read { continuation.resume(returning: $0) }
-        }
-        guard let read, let present = read.state else { throw ErrorAnswer(.stopping, "the daemon is stopping") }
+        let read = try await Self.read(writer)
+        guard let present = read.state else { throw ErrorAnswer(.notFound, JournalPastError.empty.words) }
         // A pod that is here now and was not then was nowhere, unless the journal says so.
         asked.present = asked.present.filter { present.objects[$0.key] == nil }
         return try await Self.decide(asked, moment, read, present)
@@ -83,6 +81,10 @@ extension JournalPastError {
             "the clock was set, and showed this time more than once: ask with a record's number, as in "
                 + sequences.map { "--at '#\($0)'" }.joined(separator: " or ")
         case .notYet: "this moment is not in the past"
+        case .noRecord(let number, let last):
+            "the journal has no record #\(number): the last one is #\(last); 'bulkheadctl history' lists them"
+        case .notRecorded(let wall, let end):
+            "the disk did not keep up between \(text(wall)) and \(text(end)): what was in force in between is not known"
         case .lostWithNode(let wall):
             "the node went down after \(text(wall)), and its last records may be missing: what was in force then is not known"
         case .unusable(let sequence): "record #\(sequence) of the journal does not say enough to go back beyond it"

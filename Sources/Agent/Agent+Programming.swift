@@ -24,6 +24,10 @@ struct Programming {
     var lastDuration: Duration = .zero
     /// Changes by others that were repaired, since the start.
     var repaired = 0
+    /// The last repairs, the newest last.
+    private(set) var repairs: [RepairRecord] = []
+    /// All of them.
+    private(set) var repairCount = 0
     /// Whether the datapath was given the marks of flows to and from the proxy.
     var knowsMarks = false
     /// Failed attempts since the start.
@@ -37,6 +41,21 @@ struct Programming {
     private static let latencyBounds = [
         0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
     ]
+
+    mutating func keep(_ repair: RepairRecord) {
+        repairCount += 1
+        if repairs.count == Self.repairLimit { repairs.removeFirst() }
+        repairs.append(repair)
+    }
+
+    /// What was repaired since there were `count` repairs, as one.
+    func repair(since count: Int) -> RepairRecord? {
+        let new = repairs.suffix(repairCount - count)
+        guard let last = new.last else { return nil }
+        return RepairRecord(new.flatMap(\.things), count: new.reduce(0) { $0 + $1.count }, time: last.time)
+    }
+
+    private static let repairLimit = 32
 
     mutating func noteEnforced() {
         guard let since = pendingSince else { return }

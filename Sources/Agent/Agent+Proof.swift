@@ -27,7 +27,7 @@ extension Agent where Plane: ~Copyable {
     /// - Returns: how long to rest.
     func proveOnce() -> Duration {
         // Otherwise the kernel holds something else on purpose, and the status says so.
-        guard let pace = proving.pace, phase.isInStep else { return Proving.pause }
+        guard let pace = proving.pace, phase.isInStep, isReadyToAsk() else { return Proving.pause }
         let start = ProcessorTime.ofThread
         noteBusyRules()
         reviewStanding()
@@ -64,9 +64,10 @@ extension Agent where Plane: ~Copyable {
         return confirmed.count
     }
 
-    /// The kernel's answers that are not what policy says; nil if it cannot be asked.
+    /// The kernel's answers that are not what policy says; nil if it cannot be asked, or not yet.
     private func compare(_ questions: [KernelQuestion]) -> [Disagreement]? {
         guard !questions.isEmpty else { return [] }
+        guard isReadyToAsk() else { return nil }
         let answers: [KernelAnswer]
         do {
             answers = try datapath.ask(questions)
@@ -111,6 +112,7 @@ extension Agent where Plane: ~Copyable {
                 ])
         }
         tellFollowers("the kernel decides otherwise than policy: \(confirmed[0])")
+        noteBurst("\(confirmed[0])")
     }
 
     /// Writes everything from policy again, and asks whether that has helped.
@@ -127,6 +129,8 @@ extension Agent where Plane: ~Copyable {
     }
 
     private func review(afterRepair: Bool) {
+        // The repair may have replaced the tables: the next turn asks.
+        if phase.isInStep, !isReadyToAsk() { return }
         guard phase.isInStep, let left = compare(proving.standing.map(\.question)) else {
             // It is not known whether the repair has helped: it is made again.
             if afterRepair { repairLater() }
@@ -180,15 +184,6 @@ extension Agent where Plane: ~Copyable {
         let busy = reading.filter { $1.packets > proving.packets[$0, default: 0] }.map(\.key)
         proving.packets = reading.mapValues(\.packets)
         proving.prover.note(busy: busy.sorted())
-    }
-
-    /// Compares the tables as a whole, seldom enough for the share of the processor.
-    private func compareWhole(_ pace: ProofPace) {
-        guard proving.compareAt <= .now, proving.standing.isEmpty, phase.isInStep else { return }
-        let start = ProcessorTime.ofThread
-        reconcile(.kernel)
-        let rest = pace.rest(after: ProcessorTime.ofThread - start)
-        proving.compareAt = .now + max(Proving.compareInterval, rest)
     }
 }
 

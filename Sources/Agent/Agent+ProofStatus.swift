@@ -35,6 +35,9 @@ extension Agent where Plane: ~Copyable {
             .gauge(
                 "bulkhead_disagreements", "Disagreements of kernel and policy that were not repaired yet.",
                 proving.standing.count),
+            .counter(
+                "bulkhead_selfproof_comparisons_total",
+                "Comparisons of all tables with policy that came to their end.", proving.comparisons),
             MetricFamily(
                 "bulkhead_selfproof_seconds_total", "Processor time used by the self-proof.", .counter,
                 [.init(value: .number(proving.processorTime / .seconds(1)))]),

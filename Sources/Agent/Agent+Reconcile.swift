@@ -52,7 +52,10 @@ extension Agent where Plane: ~Copyable {
         writeJournal(delta)
         let changesEndpoints = !delta.addedEndpoints.isEmpty || !delta.removedEndpoints.isEmpty
         if changesEndpoints || changed.contains(.places) { noteMismatches() }
-        if failure == nil { wakeAttaching() }
+        if failure == nil {
+            restartEditedRules()
+            wakeAttaching()
+        }
         publishRequests(delta, changed)
         // After a failure, only the timer and a change of the network try again: pods change too often.
         if replacement.retry == nil || changed.contains(.places) { replaceOther() }

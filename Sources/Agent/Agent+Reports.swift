@@ -7,10 +7,10 @@ import PolicyPipeline
 
 extension Agent where Plane: ~Copyable {
     /// Reports about objects of the cluster, in order: policies that are refused, partly understood or without effect,
-    /// and pods of this node for which policy does not hold.
+    /// pods of this node for which policy does not hold, and the node itself if its kernel decides otherwise than policy.
     public func reports() -> [ObjectReport] {
         guard let follower = settings.cluster, phase.isClusterKnown else { return [] }
-        return (refusedReports(follower) + policyReports() + requestReports() + podReports()).sorted {
+        return (refusedReports(follower) + policyReports() + requestReports() + podReports() + proofReports()).sorted {
             $0.object < $1.object
         }
     }

@@ -145,7 +145,7 @@ extension Agent where Plane: ~Copyable {
         guard phase.writesKernel, let plan = steering.plan else { return }
         setSteering { programmer throws(SteeringError) in
             try programmer.set(plan)
-            noteRepair(try programmer.repair(), rebuilt: false)
+            noteRepair(try programmer.repair(), ["the way to the request proxy"], rebuilt: false)
         }
         noteRequests()
     }

@@ -29,7 +29,7 @@ extension Agent where Plane: ~Copyable {
     ) async -> UnusedAnswer {
         var answer = answer
         var describer = PolicyDescriber(cluster)
-        describer.addEmpty(to: &answer, namespace: namespace)
+        describer.addEmpty(to: &answer) { namespace == nil || $0.namespace == namespace }
         let empty = answer.selectNothing.count + (answer.leftOut["selectNothing"] ?? 0)
         answer.notHere = max(0, answer.notHere - empty)
         return answer

@@ -14,6 +14,7 @@ extension Agent where Plane: ~Copyable {
     public func verdict(
         _ question: FlowQuestion, request: HTTPRequest? = nil, asksKernel: Bool = false
     ) async throws(ErrorAnswer) -> VerdictAnswer {
+        if asksKernel { await waitUntilReadyToAsk() }
         let asked = try ask(question, request)
         // At once: before anything changes the tables that have decided.
         let kernel = asksKernel ? compareWithKernel(asked.flows, question) : nil

@@ -12,15 +12,16 @@ extension Agent where Plane: ~Copyable {
     /// Checks now what is otherwise checked in turn, and repairs what is not as it should be. Between two batches of
     /// questions, changes of policy go first.
     public func verify() async -> VerifyAnswer {
+        let last = programming.repairs.last
         let checks = [
             verifyHooks(), verifyPolicy(), verifyTables(), verifyLimits(), verifyInterfaces(), verifyConnections(),
             verifyBridges(), verifyRequests(), await verifyAnswers(),
         ]
-        return VerifyAnswer(node: settings.nodeName, checks: checks)
+        return VerifyAnswer(node: settings.nodeName, checks: checks, lastRepair: last)
     }
 
     private func verifyHooks() -> VerifyCheck {
-        let before = programming.repaired
+        let before = programming.repairCount
         var missing: DatapathError?
         do {
             try datapath.checkPlace()
@@ -36,14 +37,15 @@ extension Agent where Plane: ~Copyable {
         if let error = programming.repairError {
             return VerifyCheck(.hooks, .failed, "cannot be restored: \(error)", remedy: "restart bulkheadd")
         }
+        let repair = programming.repair(since: before)
         if let missing {
-            return VerifyCheck(.hooks, .repaired, "restored: \(missing)", remedy: Self.watchOthers)
-        }
-        let count = programming.repaired - before
-        guard count == 0 else {
             return VerifyCheck(
-                .hooks, .repaired, "\(count == 1 ? "1 change" : "\(count) changes") by others repaired",
-                remedy: Self.watchOthers)
+                .hooks, .repaired, "restored: \(missing)", remedy: Self.watchOthers, repair: repair)
+        }
+        if let repair {
+            let count = repair.count == 1 ? "1 change" : "\(repair.count) changes"
+            return VerifyCheck(
+                .hooks, .repaired, "\(count) by others repaired", remedy: Self.watchOthers, repair: repair)
         }
         return VerifyCheck(.hooks, .passed, "everything that enforces is in place")
     }
@@ -80,6 +82,7 @@ extension Agent where Plane: ~Copyable {
         guard phase.writesKernel else {
             return VerifyCheck(.tables, .failed, "not compared: a previous run's tables stay in force until then")
         }
+        let before = programming.repairCount
         if let error = reconcile(.kernel) {
             return VerifyCheck(
                 .tables, .failed, "they could not be compared: \(error)", remedy: "the daemon retries; see the log")
@@ -89,7 +92,7 @@ extension Agent where Plane: ~Copyable {
             let count = "\(report.repaired) difference\(report.repaired == 1 ? "" : "s")"
             return VerifyCheck(
                 .tables, .repaired, "\(count) from what was programmed repaired\(report.rebuilt ? ", rebuilt" : "")",
-                remedy: Self.watchOthers)
+                remedy: Self.watchOthers, repair: programming.repair(since: before))
         }
         return VerifyCheck(.tables, .passed, "what is read back equals what was compiled")
     }
@@ -156,8 +159,17 @@ extension Agent where Plane: ~Copyable {
 
     private func verifyAnswers() async -> VerifyCheck {
         var (asked, found) = (0, 0)
+        await waitUntilReadyToAsk()
         reviewStanding()
         while asked < Self.provenFlows, phase.isInStep {
+            // The tables may have been replaced meanwhile.
+            if !isReadyToAsk() { await waitUntilReadyToAsk() }
+            guard isReadyToAsk() else {
+                return VerifyCheck(
+                    .proof, .failed, "the kernel is not ready to be asked: its tables are replaced all the time",
+                    remedy: "see the log")
+            }
+            guard phase.isInStep else { break }
             let count = min(Self.provenFlows - asked, max(Self.provenAtOnce, proving.pace?.batch ?? 0))
             let questions = proving.prover.questions(count, of: pipeline.compiled)
             guard !questions.isEmpty else { break }

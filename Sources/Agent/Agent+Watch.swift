@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
 import Datapath
 import Journal
 import Netfilter
@@ -92,6 +93,7 @@ extension Agent where Plane: ~Copyable {
     /// Counts and logs repairs.
     func noteRepair(_ things: [String]) {
         programming.repaired += things.count
+        programming.keep(RepairRecord(things))
         noteInJournal(JournalEvent(.repaired, "others had removed \(things.joined(separator: ", "))"))
         logger.warning(
             "others had removed objects that enforce policy; they were restored",
@@ -99,14 +101,22 @@ extension Agent where Plane: ~Copyable {
     }
 
     /// Counts and logs the changes by others that the last write found.
-    func noteRepair() { noteRepair(programming.last.repaired, rebuilt: programming.last.rebuilt) }
+    func noteRepair() {
+        noteRepair(programming.last.repaired, programming.last.repairs, rebuilt: programming.last.rebuilt)
+    }
 
-    func noteRepair(_ count: Int, rebuilt: Bool) {
+    /// - Parameter things: what was repaired, in words, as far as it is known.
+    func noteRepair(_ count: Int, _ things: [String], rebuilt: Bool) {
         guard count > 0 else { return }
         programming.repaired += count
-        noteInJournal(JournalEvent(.repaired, "others had changed the tables: \(count) differences"))
+        programming.keep(RepairRecord(things, count: count))
+        let some = (things.prefix(3) + (things.count > 3 ? ["…"] : [])).joined(separator: ", ")
+        let named = some.isEmpty ? "" : " (\(some))"
+        noteInJournal(JournalEvent(.repaired, "others had changed the tables: \(count) differences\(named)"))
         logger.warning(
             "others had changed the tables; they were repaired",
-            metadata: ["repaired": "\(count)", "rebuilt": "\(rebuilt)"])
+            metadata: [
+                "repaired": "\(count)", "rebuilt": "\(rebuilt)", "what": "\(things.joined(separator: ", "))",
+            ])
     }
 }

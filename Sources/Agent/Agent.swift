@@ -66,7 +66,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         self.logger = logger
         self.datapath = datapath
         replacement = Replacement(remove: settings.removeOther)
-        proving = Proving(percent: settings.selfProof)
+        proving = Proving(settings)
         recording = FlowRecording(settings.flows)
         pipeline = PolicyPipeline(nodeName: settings.nodeName, settings: settings.policy)
     }
@@ -102,6 +102,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         } catch {
             throw .datapath(error)
         }
+        noteInJournal(JournalEvent(datapath.takeover))
         startRecording()
         inputs.attachments.records = readAttachments()
         readLocalAddresses()
@@ -136,9 +137,11 @@ public actor Agent<Plane: Datapath & ~Copyable> {
 
     /// Indexes changes of what is in force, and logs them.
     ///
-    /// - Parameter source: who reported them, for the log.
-    func observe(_ events: [ObjectEvent], from source: String) {
-        journal.inputs += journalInputs(events, source: nil, reporter: source)
+    /// - Parameters:
+    ///   - source: who reported them, for the log.
+    ///   - versions: the API server's versions of them.
+    func observe(_ events: [ObjectEvent], from source: String, _ versions: [ObjectKey: ObjectVersion] = [:]) {
+        journal.inputs += journalInputs(events, source: nil, reporter: source, versions)
         pipeline.ingest(events)
         reconcile(.policy)
         logChanges(events, source: source)

@@ -54,6 +54,8 @@ public struct AgentSettings: Sendable {
     public var selfProof: Double
     /// How long after the start the first comparison waits.
     public var selfProofDelay: Duration
+    /// The shortest time between two comparisons of all tables with policy, and until the first one.
+    public var comparisonInterval: Duration = .seconds(600)
     /// What is recorded of flows.
     public var flows: FlowSettings
 

@@ -15,11 +15,19 @@ package struct FlowEntry: Sendable, Hashable {
     /// Nanoseconds since 1970.
     package var time: Int64
     package var content: Content
+    /// Labels of the pods at both ends, as `key=value`; empty for an end without a pod.
+    package var labels = Labels()
+
+    package struct Labels: Sendable, Hashable {
+        var source: [String] = []
+        var destination: [String] = []
+    }
 }
 
 /// The agent's record of flows.
 struct FlowRecording: Sendable {
     var ring: FlowRing<FlowEntry>
+    var labels = SharedLabels()
     /// Whether the datapath reports new flows.
     var reportsAllowed = false
     /// Why it does not, although it should.
@@ -34,6 +42,12 @@ struct FlowRecording: Sendable {
 }
 
 extension FlowEntry {
+    /// Allowed flows are many; all else is what people ask for later.
+    var isRare: Bool {
+        if case .packet(let drop, _) = content { return drop.event.cause != .new }
+        return true
+    }
+
     var facts: FlowFacts {
         switch content {
         case .packet(let drop, _):
@@ -77,7 +91,7 @@ extension FlowEntry {
     /// As `GET /v1/flows` has it.
     func line(node: String) -> FlowLine {
         let text = RFC3339.text(nanoseconds: time)
-        let flow =
+        var flow =
             switch content {
             case .packet(let drop, let interface):
                 ObservedFlow(
@@ -86,6 +100,7 @@ extension FlowEntry {
             case .request(let request, _):
                 ObservedFlow(request, time: text, node: node, verdict: request.flowVerdict)
             }
+        flow.addLabels(source: labels.source, destination: labels.destination)
         return FlowLine(flow: flow, nodeName: node, time: text)
     }
 }
@@ -108,7 +123,9 @@ extension DroppedPacket {
             destination: EventEnd(
                 address: flow.destination.description, port: flow.destinationPort.map { Int($0) },
                 pod: drop.destinationPod?.description),
-            protocol: flow.ipProtocol.description, endpoint: drop.endpoint?.description,
+            protocol: flow.ipProtocol.description,
+            icmp: event.icmp.map { ICMPAnswer(type: Int($0.type), code: Int($0.code)) },
+            endpoint: drop.endpoint?.description,
             rule: drop.identity.map { RuleAnswer($0) }, reason: drop.reason,
             interface: event.interfaceIndex == 0
                 ? nil : InterfaceAnswer(index: Int(event.interfaceIndex), name: interfaceName ?? ""))

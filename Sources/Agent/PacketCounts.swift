@@ -30,6 +30,9 @@ struct PacketCounts {
         wouldDeny.add(packets(isAudit: true))
     }
 
+    /// Edited rules count from zero. The sums for metrics stay.
+    mutating func restart(_ edited: Set<RuleIdentity>) { rules.restart(edited) }
+
     /// Records the rules of a step, while their policies are known.
     mutating func note(
         _ delta: CompiledDelta, of policy: borrowing CompiledPolicy, isAudit: (RuleIdentity) -> Bool

@@ -47,12 +47,19 @@ struct PastQuestion: Sendable {
             throw ErrorAnswer(.badRequest, "\(error)")
         }
         let (source, destination) = (decision.flow.source, decision.flow.destination)
-        return VerdictAnswer(
+        let answer = VerdictAnswer(
             flow: decision.flow.description,
             egress: side(decision.egress, decision, question.from, source, peer: destination, world),
             ingress: side(decision.ingress, decision, question.to, destination, peer: source, world),
             notes: notes(decision, at: moment))
+        // What a missing table allows, no policy denies.
+        guard let absence = moment.absence, !absence.isKept, absence.isStarting || answer.verdict != allowed else {
+            return answer
+        }
+        return undecided("the kernel may have enforced something else then", at: moment)
     }
+
+    private var allowed: String { Verdict.allow.rawValue }
 
     private func undecided(_ reason: String, at moment: JournalMoment) -> VerdictAnswer {
         VerdictAnswer(
@@ -67,8 +74,8 @@ struct PastQuestion: Sendable {
 
     private func note(_ moment: JournalMoment) -> String {
         let time = RFC3339.text(wallMilliseconds: moment.recordedAt)
-        let stopped = moment.isStopped ? "; the daemon was not running, and the kernel kept this" : ""
-        return "by the journal, after record #\(moment.sequence) of \(time)\(stopped)"
+        let away = moment.absence.map { "; \($0.words)" } ?? ""
+        return "by the journal, after record #\(moment.sequence) of \(time)\(away)"
     }
 
     // MARK: - Objects

@@ -26,31 +26,41 @@ struct Proving {
     /// Packets of each rule at the last reading.
     var packets: [RuleID: UInt64] = [:]
     var countersAt = ContinuousClock.now
-    /// When to compare the tables as a whole.
-    var compareAt = ContinuousClock.now + Proving.compareInterval
+    /// When to compare the tables as a whole, or to go on with that.
+    var compareAt: ContinuousClock.Instant
+    /// The rest that the last part, which ran elsewhere, asks for.
+    var compareRest = Duration.zero
+    /// What makes the kernel ready to be asked, on a thread of its own; nil: nothing does.
+    var preparing: Task<Void, Never>?
+    /// A part of the comparison that runs on a thread of its own; nil: none does.
+    var comparing: Task<Void, Never>?
+    /// What an Event says about the last disagreements.
+    var burst: DisagreementBurst?
 
     // Since the start.
     var verified: [Prover.Aim: UInt64] = [:]
     var disagreements: UInt64 = 0
+    /// Comparisons of the tables as a whole that came to their end.
+    var comparisons: UInt64 = 0
     var processorTime = Duration.zero
     var lastTurn: ContinuousClock.Instant?
 
     /// The shortest time between two readings of the rules' counters.
     static let counterInterval: Duration = .seconds(30)
-    /// The shortest time between two comparisons of whole tables.
-    static let compareInterval: Duration = .seconds(600)
     /// The rest while the kernel does not hold the newest policy.
     static let pause: Duration = .milliseconds(500)
     /// The shortest rest after questions that the kernel could not be asked; it doubles with each failure in a row.
     static let failurePause: Duration = .seconds(10)
     static let longestFailurePause: Duration = .seconds(1280)
-    /// How long after the start the first question waits: it loads programs, which holds up changes for half a second,
-    /// and pods start meanwhile.
+    /// How long after the start the first question waits: it loads programs, and pods start meanwhile.
     static let settleTime: Duration = .seconds(30)
     /// Disagreements that are kept to be asked about again.
     static let standingLimit = 32
 
-    init(percent: Double) { pace = percent > 0 ? ProofPace(share: percent / 100) : nil }
+    init(_ settings: AgentSettings) {
+        pace = settings.selfProof > 0 ? ProofPace(share: settings.selfProof / 100) : nil
+        compareAt = .now + settings.comparisonInterval
+    }
 }
 
 /// A question that kernel and policy answer differently.

@@ -12,6 +12,8 @@ struct RuleAges {
         var since: String
         /// Whether the counter is older than the daemon.
         var isInherited: Bool
+        /// Requests that it had decided by then: their counts have no restart of their own.
+        var requestsBefore: UInt64 = 0
     }
 
     /// How many rules that are gone keep their age, for when an edit adds them again: their sums are kept too.
@@ -23,6 +25,8 @@ struct RuleAges {
     private var gone: [RuleIdentity] = []
     /// Rules of the tables that were taken over, until the first policy as a whole.
     private var inherited: Set<StableKey> = []
+    /// Rules that an edit has changed and that still show what they counted before.
+    var edited: Set<RuleIdentity> = []
 
     /// Nil for a rule that is not in the tables.
     subscript(_ rule: RuleIdentity) -> Age? { ages[rule] }
@@ -52,6 +56,19 @@ struct RuleAges {
         for (id, rule) in policy.rules { add(id, rule, now) }
         inherited = []
         forgetOldest()
+    }
+
+    /// Edited rules count from now on.
+    ///
+    /// - Parameter requests: how many requests a rule has decided.
+    mutating func restart(_ rules: Set<RuleIdentity>, requests: (RuleIdentity) -> UInt64) {
+        let now = RFC3339.now()
+        for rule in rules {
+            ages[rule] = ages[rule].map { _ in
+                Age(since: now, isInherited: false, requestsBefore: requests(rule))
+            }
+        }
+        edited.subtract(rules)
     }
 
     private mutating func add(_ id: RuleID, _ rule: CompiledRule, _ now: String) {

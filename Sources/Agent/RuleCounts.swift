@@ -66,6 +66,12 @@ struct RuleCounts {
         return Dictionary(uniqueKeysWithValues: added)
     }
 
+    /// Forgets what rules have counted, because their counters start again.
+    mutating func restart(_ rules: Set<RuleIdentity>) {
+        for rule in rules { (carried[rule], last[rule]) = (nil, nil) }
+        gone.removeAll { rules.contains($0) }
+    }
+
     /// The sum of a rule, at the last reading.
     subscript(_ identity: RuleIdentity) -> RuleCounter {
         var sum = carried[identity] ?? RuleCounter()

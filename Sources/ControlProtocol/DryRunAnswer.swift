@@ -12,6 +12,12 @@ public struct DryRunAnswer: Codable, Sendable, Hashable {
     public var refused: [Problem]
     /// For each policy of the body that would not be refused, the pods of this node that it would select.
     public var selections: [PolicySelection]
+    /// Policies of the body that would select no pod of the cluster; nil if there are none.
+    public var selectNothing: [EmptySubject]?
+    /// Peers and named ports of the body's policies that would select nothing; nil if there are none.
+    public var peers: [EmptyPeer]?
+    /// How many entries ``selectNothing`` and ``peers`` leave out, by name; nil if there are none.
+    public var leftOut: [String: Int]?
     /// What would exceed the limits of the tables, including what does now.
     public var limits: LimitStatus
     /// Documents without effect, with the reason.

@@ -57,7 +57,8 @@ public enum ErrorCode: String, Codable, Sendable, CaseIterable {
     case busy
     /// 503: the daemon is stopping; call the next one.
     case stopping
-    /// 504: a pod's policy was not in the kernel in time; it is denied everything.
+    /// 504: a pod's policy was not in the kernel in time; it is denied everything. Or the journal could not be read in
+    /// time.
     case deadlineExceeded = "deadline_exceeded"
 
     /// The HTTP status of the code.

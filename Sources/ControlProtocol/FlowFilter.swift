@@ -210,7 +210,8 @@ private struct FlowParameters {
 extension FlowFilter {
     fileprivate init(_ reader: FlowParameters, now: Int64) throws(FlowFilterError) {
         since = try reader.read("since", "must be a duration such as 10m, seconds, or a moment (RFC 3339)") {
-            FlowMoment.nanoseconds($0, now: now)
+            // In whole milliseconds, as records show them.
+            PastMoment($0)?.milliseconds(now: now / 1_000_000).map { $0 * 1_000_000 }
         }
         namespace = try reader.read("namespace", "must be a name") { $0.isNamePart && !$0.contains("/") ? $0 : nil }
         pod = try reader.end("pod")
@@ -237,37 +238,4 @@ public enum FlowReason {
 
     /// The name in its own letter case; nil for an unknown one.
     static func name(_ text: String) -> String? { names.first { $0.lowercased() == text.lowercased() } }
-}
-
-/// Moments as people give them.
-enum FlowMoment {
-    /// Nanoseconds since 1970 of `10m`, `1h30m`, `600` (all before now) or RFC 3339; nil for anything else.
-    static func nanoseconds(_ text: String, now: Int64) -> Int64? {
-        if let moment = RFC3339.nanoseconds(text) { return moment }
-        guard let ago = seconds(text) else { return nil }
-        return now - ago * 1_000_000_000
-    }
-
-    /// At most a hundred years.
-    private static func seconds(_ text: String) -> Int64? {
-        let limit: Int64 = 100 * 366 * 86400
-        if let plain = Int64(text), text.utf8.allSatisfy(\.isASCIIDigit) { return plain <= limit ? plain : nil }
-        var (total, number, digits): (Int64, Int64, Int) = (0, 0, 0)
-        for byte in text.utf8 {
-            if byte.isASCIIDigit, digits < 10 {
-                number = number * 10 + Int64(byte - UInt8(ascii: "0"))
-                digits += 1
-                continue
-            }
-            guard digits > 0, let unit = units[byte] else { return nil }
-            total += number * unit
-            guard total <= limit else { return nil }
-            (number, digits) = (0, 0)
-        }
-        return digits == 0 && !text.isEmpty ? total : nil
-    }
-
-    private static let units: [UInt8: Int64] = [
-        UInt8(ascii: "s"): 1, UInt8(ascii: "m"): 60, UInt8(ascii: "h"): 3600, UInt8(ascii: "d"): 86400,
-    ]
 }

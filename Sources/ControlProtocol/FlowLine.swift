@@ -65,13 +65,18 @@ public struct ObservedFlow: Codable, Sendable, Hashable {
             case destinationPort = "destination_port"
         }
     }
+    /// An ICMP message; without type and code if they are not known.
+    public struct ICMP: Codable, Sendable, Hashable {
+        public var type: Int?
+        public var code: Int?
+    }
     /// The transport protocol; at most one of them.
     public struct Layer4: Codable, Sendable, Hashable {
         public var tcp: Ports?
         public var udp: Ports?
         public var sctp: Ports?
-        public var icmpv4: Ports?
-        public var icmpv6: Ports?
+        public var icmpv4: ICMP?
+        public var icmpv6: ICMP?
         enum CodingKeys: String, CodingKey {
             case tcp = "TCP"
             case udp = "UDP"
@@ -84,8 +89,11 @@ public struct ObservedFlow: Codable, Sendable, Hashable {
     public struct Pod: Codable, Sendable, Hashable {
         public var namespace: String
         public var podName: String
+        /// As `k8s:key=value`, sorted; the first ones of a pod with very many.
+        public var labels: [String]?
         enum CodingKeys: String, CodingKey {
             case namespace
+            case labels
             case podName = "pod_name"
         }
     }

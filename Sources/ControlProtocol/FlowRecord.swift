@@ -69,6 +69,8 @@ public struct DroppedPacket: Codable, Sendable, Hashable {
     public var destination: EventEnd
     /// `TCP`, `UDP`, …, or the number.
     public var `protocol`: String
+    /// What an ICMP message says; nil for other protocols, and where it is not known.
+    public var icmp: ICMPAnswer?
     /// The pod whose policy decided, as `namespace/name`.
     public var endpoint: String?
     /// What decided, for the causes `rule` and `audit`.
@@ -80,8 +82,9 @@ public struct DroppedPacket: Codable, Sendable, Hashable {
 
     public init(
         cause: Cause, direction: String, source: EventEnd, destination: EventEnd, protocol: String,
-        endpoint: String?, rule: RuleAnswer?, reason: String, interface: InterfaceAnswer?
+        icmp: ICMPAnswer? = nil, endpoint: String?, rule: RuleAnswer?, reason: String, interface: InterfaceAnswer?
     ) {
+        self.icmp = icmp
         self.cause = cause
         self.direction = direction
         self.source = source
@@ -91,6 +94,16 @@ public struct DroppedPacket: Codable, Sendable, Hashable {
         self.rule = rule
         self.reason = reason
         self.interface = interface
+    }
+}
+
+/// Type and code of an ICMP or ICMPv6 message.
+public struct ICMPAnswer: Codable, Sendable, Hashable {
+    public var type: Int
+    public var code: Int
+    public init(type: Int, code: Int) {
+        self.type = type
+        self.code = code
     }
 }
 

@@ -60,7 +60,7 @@ public struct HistoryEntry: Codable, Sendable, Hashable {
     /// By the clock of then.
     public var time: String
     /// `added`, `changed`, `removed`, `refused`, `resolved`, `attached`, `detached`, `repaired`, `failed`, `recovered`,
-    /// `started`, `known`, `stopped`.
+    /// `started`, `adopted`, `known`, `stopped`, `lost`.
     public var what: String
     /// The object, if it is about one; for `attached` and `detached`, the pod.
     public var kind: String?
@@ -68,6 +68,10 @@ public struct HistoryEntry: Codable, Sendable, Hashable {
     public var name: String?
     /// Where a change came from: a directory, the API server, the socket, the runtime.
     public var source: String?
+    /// The API server's version of the object after the change; of a removal, the last one. Nil: not of an API server.
+    public var resourceVersion: String?
+    /// Its `metadata.generation`; nil if the API server does not say.
+    public var generation: Int64?
     /// What else there is to say, in words.
     public var text: String?
     /// True for what changed while the daemon was not running, and was found at its start. Otherwise nil.

@@ -13,8 +13,8 @@ extension ObservedFlow {
         allowed: (egress: RuleIdentity?, ingress: RuleIdentity?)?
     ) {
         self.init(
-            source: packet.source, destination: packet.destination, protocol: packet.protocol, time: time, node: node,
-            verdict: verdict,
+            source: packet.source, destination: packet.destination, protocol: packet.protocol, icmp: packet.icmp,
+            time: time, node: node, verdict: verdict,
             bulkhead: Extension(
                 cause: allowed == nil ? packet.cause.rawValue : FlowReason.new, reason: packet.reason,
                 rule: packet.rule, egress: allowed?.egress.map { RuleAnswer($0) },
@@ -36,8 +36,8 @@ extension ObservedFlow {
     /// A request that the node's proxy has denied, or would.
     public init(_ request: JudgedRequest, time: String, node: String, verdict: FlowVerdict) {
         self.init(
-            source: request.source, destination: request.destination, protocol: "TCP", time: time, node: node,
-            verdict: verdict,
+            source: request.source, destination: request.destination, protocol: "TCP", icmp: nil, time: time,
+            node: node, verdict: verdict,
             bulkhead: Extension(cause: FlowReason.request, reason: request.reason, rule: request.rule))
         type = "L7"
         eventType = EventType(type: 129)
@@ -48,7 +48,7 @@ extension ObservedFlow {
     }
 
     private init(
-        source: EventEnd, destination: EventEnd, protocol name: String, time: String, node: String,
+        source: EventEnd, destination: EventEnd, protocol name: String, icmp: ICMPAnswer?, time: String, node: String,
         verdict: FlowVerdict, bulkhead: Extension
     ) {
         self.time = time
@@ -56,7 +56,7 @@ extension ObservedFlow {
         ip = Addresses(
             source: source.address, destination: destination.address,
             ipVersion: source.address.contains(":") ? "IPv6" : "IPv4")
-        l4 = Layer4(name, Ports(sourcePort: source.port, destinationPort: destination.port))
+        l4 = Layer4(name, Ports(sourcePort: source.port, destinationPort: destination.port), icmp)
         self.source = Pod(source.pod)
         self.destination = Pod(destination.pod)
         type = "L3_L4"
@@ -96,15 +96,25 @@ extension ObservedFlow.Pod {
     }
 }
 
+extension ObservedFlow {
+    /// Adds the labels of both pods, as `key=value`. An end without a pod has none.
+    public mutating func addLabels(source ofSource: [String], destination ofDestination: [String]) {
+        func named(_ labels: [String]) -> [String]? { labels.isEmpty ? nil : labels.map { "k8s:\($0)" } }
+        source?.labels = named(ofSource)
+        destination?.labels = named(ofDestination)
+    }
+}
+
 extension ObservedFlow.Layer4 {
     /// Nil for a protocol that Hubble has no field for.
-    init?(_ name: String, _ ports: ObservedFlow.Ports) {
+    init?(_ name: String, _ ports: ObservedFlow.Ports, _ icmp: ICMPAnswer?) {
+        let message = ObservedFlow.ICMP(type: icmp?.type, code: icmp?.code)
         switch name {
         case "TCP": tcp = ports
         case "UDP": udp = ports
         case "SCTP": sctp = ports
-        case "ICMP": icmpv4 = .init()
-        case "ICMPv6": icmpv6 = .init()
+        case "ICMP": icmpv4 = message
+        case "ICMPv6": icmpv6 = message
         default: return nil
         }
     }
@@ -114,10 +124,19 @@ extension ObservedFlow {
     /// The name of the transport protocol, if Hubble has a field for it.
     public var protocolName: String? {
         guard let l4 else { return nil }
-        let names: [(ObservedFlow.Ports?, String)] = [
-            (l4.tcp, "TCP"), (l4.udp, "UDP"), (l4.sctp, "SCTP"), (l4.icmpv4, "ICMP"), (l4.icmpv6, "ICMPv6"),
+        let names: [(Bool, String)] = [
+            (l4.tcp != nil, "TCP"), (l4.udp != nil, "UDP"), (l4.sctp != nil, "SCTP"), (l4.icmpv4 != nil, "ICMP"),
+            (l4.icmpv6 != nil, "ICMPv6"),
         ]
-        return names.first { $0.0 != nil }?.1
+        return names.first { $0.0 }?.1
+    }
+
+    /// The ICMP message, if type and code are known: `type 8 code 0`.
+    public var messageName: String? {
+        guard let message = l4?.icmpv4 ?? l4?.icmpv6, let type = message.type, let code = message.code else {
+            return nil
+        }
+        return "type \(type) code \(code)"
     }
 
     /// The ports, if there are any.

@@ -9,26 +9,13 @@ public struct PolicyQuestion: Sendable, Hashable, CustomStringConvertible {
     public var namespace: String?
     public var name: String
 
-    /// The words for each kind in lower case, as kubectl knows them.
-    private static let kinds: [String: ObjectKind] = {
-        var kinds: [String: ObjectKind] = ["netpol": .networkPolicy, "cnp": .clusterNetworkPolicy]
-        for kind in ObjectKind.allCases where kind.isPolicy {
-            let word = kind.rawValue.lowercased()
-            kinds[word] = kind
-            kinds["\(word.dropLast())ies"] = kind
-        }
-        kinds["anp"] = .adminNetworkPolicy
-        kinds["banp"] = .baselineAdminNetworkPolicy
-        return kinds
-    }()
-
     /// Nil if the text is none of the forms. A first part that is a kind's word is the kind.
     public init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         guard (1...3).contains(parts.count), parts.allSatisfy({ !$0.isEmpty }) else { return nil }
         name = parts[parts.count - 1]
         guard parts.count > 1 else { return }
-        if let kind = Self.kinds[parts[0].lowercased()] {
+        if let kind = ObjectKind(word: parts[0]), kind.isPolicy {
             self.kind = kind.rawValue
             if parts.count == 3 { namespace = parts[1] }
         } else {

@@ -8,10 +8,13 @@ public struct VerifyAnswer: Codable, Sendable, Hashable {
     public var passed: Bool
     /// In the order in which they were made.
     public var checks: [VerifyCheck]
+    /// The last repair before this call; nil if there was none since the daemon's start.
+    public var lastRepair: RepairRecord?
 
-    public init(node: String, checks: [VerifyCheck]) {
+    public init(node: String, checks: [VerifyCheck], lastRepair: RepairRecord? = nil) {
         self.node = node
         self.checks = checks
+        self.lastRepair = lastRepair
         passed = checks.allSatisfy { $0.result == .passed || $0.result == .skipped }
     }
 }
@@ -54,11 +57,16 @@ public struct VerifyCheck: Codable, Sendable, Hashable {
     public var detail: String
     /// What to do; nil if there is nothing to do.
     public var remedy: String?
+    /// What was repaired; nil if nothing was.
+    public var repair: RepairRecord?
 
-    public init(_ name: Name, _ result: Result, _ detail: String, remedy: String? = nil) {
+    public init(
+        _ name: Name, _ result: Result, _ detail: String, remedy: String? = nil, repair: RepairRecord? = nil
+    ) {
         self.name = name
         self.result = result
         self.detail = detail
         self.remedy = remedy
+        self.repair = repair
     }
 }

@@ -20,6 +20,8 @@ struct ControlResponder: Sendable {
     let followers = Budget(ControlDefaults.followers)
     /// Calls that read the journal at once: each holds all of it.
     let journalReaders = Budget(4)
+    /// Dry runs at once: each may copy much of the policy.
+    let rehearsals = Budget(2)
     let requestFollowers = Budget(ControlDefaults.requestFollowers)
 
     init(backend: any ControlBackend, scope: SocketScope, bodies: BodyReader, gate: ConnectionGate, logger: Logger) {
@@ -168,6 +170,10 @@ struct ControlResponder: Sendable {
 
     private func dryRun(_ body: [UInt8]) async throws(ErrorAnswer) -> DryRunAnswer {
         let batch = try await bodies.batch(body)
+        guard let share = rehearsals.take(1) else {
+            throw ErrorAnswer(.busy, "too many dry runs at once; try again in a moment")
+        }
+        defer { withExtendedLifetime(share) {} }
         var answer = try await backend.dryRun(batch.objects)
         answer.notices = batch.notices.map(\.description)
         answer.warnings = batch.notices.filter { $0.reason == .notEnforced }.map(\.description)

@@ -56,8 +56,9 @@ public struct ExplainedDrop: Sendable, Hashable {
         egress = sides.first??.identity
         ingress = sides.count > 1 ? sides[1]?.identity : nil
         var names: [String] = []
-        for side in known where side.why != .notSelected && !names.contains(side.identity.name) {
-            names.append(side.identity.name)
+        for side in known where side.why != .notSelected {
+            let name = side.identity.nameWithDirection
+            if !names.contains(name) { names.append(name) }
         }
         reason = names.isEmpty ? "allowed: no policy applies" : "allowed by \(names.joined(separator: " and "))"
     }
@@ -96,5 +97,16 @@ public struct ExplainedDrop: Sendable, Hashable {
                 ?? "denied by a rule that is gone"
         }
         return denied.reason(principal: principal)
+    }
+}
+
+extension RuleIdentity {
+    /// "shop/redis ingress rule 1": rules are numbered by direction, and a flow has met those of both.
+    fileprivate var nameWithDirection: String {
+        switch self {
+        case .rule(let policy, let direction, _, _), .report(let policy, let direction, _):
+            "\(policy) \(direction.rawValue)\(name.dropFirst(policy.description.count))"
+        case .isolation, .ownNode, .noPolicy, .failsafe, .overLimit: name
+        }
     }
 }

@@ -12,15 +12,15 @@ extension PolicyDescriber {
 
     /// Adds the policies and peers that select nothing, in order of the policies' names, to an answer.
     ///
-    /// - Parameter namespace: only policies of this namespace; nil: all.
-    public mutating func addEmpty(to answer: inout UnusedAnswer, namespace: String?) {
-        let records = state.policies.compactMap { $0 }.filter {
-            namespace == nil || $0.reference.namespace == namespace
-        }.sorted { $0.reference < $1.reference }
+    /// - Parameter isWanted: whether a policy is asked about.
+    public mutating func addEmpty(to answer: inout UnusedAnswer, of isWanted: (PolicyReference) -> Bool) {
+        let records = state.policies.compactMap { $0 }.filter { isWanted($0.reference) }.sorted {
+            $0.reference < $1.reference
+        }
         var hints = 0
         var left = (subjects: 0, peers: 0)
         for record in records {
-            if selection(record.subject).isEmpty {
+            if isEmpty(record.subject) {
                 if answer.selectNothing.count < Self.unusedLimit {
                     hints += 1
                     let hint = hints <= Self.hintLimit ? self.hint(record.subject) : "it selects no pod"
@@ -92,7 +92,7 @@ extension PolicyDescriber {
 
     private mutating func isEmpty(_ peer: IndexedPeer) -> Bool {
         switch peer {
-        case .pods(let subject): selection(subject).isEmpty
+        case .pods(let subject): isEmpty(subject)
         case .identity(let identity): selection(identity).isEmpty
         case .nodes(let selector): state.nodeAddresses(matching: selector).isEmpty
         case .block: false

@@ -16,6 +16,8 @@ public struct PolicyDescriber {
     let state: ClusterState
     let nameLimit: Int
     private var selections: [IndexedSubject: Selection] = [:]
+    /// Of subjects of which only that was asked.
+    private var emptiness: [IndexedSubject: Bool] = [:]
     private var answers: [IndexedSubject: PodsAnswer] = [:]
     /// Namespaces that each selector selects.
     private var matching: [IndexedSelector: [UInt32]] = [:]
@@ -49,7 +51,27 @@ public struct PolicyDescriber {
         return selection
     }
 
+    /// Whether a subject contains no pod: known from the first group that it contains; remembered.
+    mutating func isEmpty(_ subject: IndexedSubject) -> Bool {
+        if let known = selections[subject] { return known.isEmpty }
+        if let known = emptiness[subject] { return known }
+        let (candidates, isInScope) = candidates(subject)
+        let isEmpty = !candidates.contains { group in
+            isInScope(group) && subject.pods.matches(state.labels(ofGroup: group))
+        }
+        emptiness[subject] = isEmpty
+        return isEmpty
+    }
+
     private mutating func select(_ subject: IndexedSubject) -> Selection {
+        let (candidates, isInScope) = candidates(subject)
+        let groups = candidates.filter { isInScope($0) && subject.pods.matches(state.labels(ofGroup: $0)) }
+        return Selection(groups: groups, count: count(groups))
+    }
+
+    /// Groups among which are all that a subject contains, and whether one of them is in its namespaces. By the label
+    /// that the fewest pods have, or by the namespaces.
+    private mutating func candidates(_ subject: IndexedSubject) -> ([UInt32], isInScope: (UInt32) -> Bool) {
         let namespaces = namespaces(subject.namespaces)
         let inNamespaces = namespaces.reduce(0) { $0 + state.namespaces[Int($1)].groups.count }
         var candidates: [UInt32]?
@@ -59,16 +81,13 @@ public struct PolicyDescriber {
             }
             if labeled.count < (candidates?.count ?? inNamespaces) { candidates = labeled }
         }
-        if let candidates {
-            let isInScope: (UInt32) -> Bool = namespaces.count == 1 ? { $0 == namespaces[0] } : Set(namespaces).contains
-            return selection(of: candidates.filter { isInScope(state.groups[Int($0)].namespace) }, subject.pods)
+        guard let candidates else {
+            return (namespaces.flatMap { state.namespaces[Int($0)].groups }, { _ in true })
         }
-        return selection(of: namespaces.flatMap { state.namespaces[Int($0)].groups }, subject.pods)
-    }
-
-    private func selection(of candidates: [UInt32], _ pods: IndexedSelector) -> Selection {
-        let groups = candidates.filter { pods.matches(state.labels(ofGroup: $0)) }
-        return Selection(groups: groups, count: count(groups))
+        let groups = state.groups
+        guard namespaces.count != 1 else { return (candidates, { groups[Int($0)].namespace == namespaces[0] }) }
+        let scope = Set(namespaces)
+        return (candidates, { scope.contains(groups[Int($0)].namespace) })
     }
 
     func count(_ groups: [UInt32]) -> Int { groups.reduce(0) { $0 + state.groups[Int($1)].members.count } }

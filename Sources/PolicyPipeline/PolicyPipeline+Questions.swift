@@ -52,6 +52,9 @@ extension PolicyPipeline {
     /// A pod anywhere in the cluster, as policy sees it. Nil if there is no such pod.
     public func object(ofPod name: EndpointName) -> Pod? { state.object(ofPod: name) }
 
+    /// Whether a pod is known and of this node.
+    public func isLocal(_ name: EndpointName) -> Bool { state.isLocal(name) }
+
     /// Everything that verdicts about pods need, as objects: the pods, their namespaces, all nodes; without policies.
     public func objects(about pods: [EndpointName]) -> [KubernetesObject] {
         Set(pods).sorted().compactMap { state.object(ofPod: $0) }.map { .pod($0) }

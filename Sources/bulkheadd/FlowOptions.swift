@@ -10,7 +10,8 @@ struct FlowOptions: ParsableArguments {
             "What 'bulkheadctl flows' shows: all (allowed and denied), denied, or off.",
             discussion: """
                 Of an allowed flow the first packet is recorded, at most 1000 a second and 2000 at once; the status \
-                says how many were left out. Without all, packets of allowed flows cost nothing more.
+                says how many were left out. With eBPF, all costs the first packet of a flow some 20 ns, and no other \
+                packet anything; with nftables it is one more chain, of one comparison, for each packet.
                 """))
     var flows: Mode = .all
 

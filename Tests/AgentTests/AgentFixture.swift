@@ -27,7 +27,7 @@ struct AgentFixture {
         removeOther: (@Sendable () throws -> [String])? = nil, cluster: ClusterFollower? = nil,
         readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil, logger: Logger? = nil,
         withDirectories: Bool = true, services: (any ServiceSource)? = nil, journal: JournalWriter? = nil,
-        selfProof: Double = 0, flows: FlowSettings = FlowSettings()
+        selfProof: Double = 0, comparisonInterval: Duration = .seconds(600), flows: FlowSettings = FlowSettings()
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
@@ -40,6 +40,7 @@ struct AgentFixture {
             cluster: cluster, attachmentFile: AttachmentFile(path: directory.path + "/attachments.json"),
             readNetwork: readNetwork, journal: journal, selfProof: selfProof, flows: flows)
         if let services { settings.services = services }
+        settings.comparisonInterval = comparisonInterval
         agent = Agent(
             settings: settings, thread: try thread ?? KernelThread(), datapath: FakeDatapath(kernel),
             logger: logger ?? Self.silent)

@@ -53,7 +53,9 @@ import Testing
             let found = stat(archive, &status)
             #expect(found == 0 && status.st_mode & 0o777 == 0o600)
             let again = try await diags(fixture.path, ["-o", archive])
-            #expect(again.status == 1 && again.complaints.contains("cannot create \(archive): File exists"))
+            #expect(again.status == 1 && again.complaints == "error: cannot create \(archive): File exists\n")
+            let nowhere = try await diags(fixture.path, ["-o", "\(archive)/x"])
+            #expect(nowhere.complaints == "error: cannot create \(archive)/x: Not a directory\n")
         }
     }
 

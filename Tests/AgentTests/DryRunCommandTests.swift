@@ -23,6 +23,7 @@ import Testing
         try await SocketFixture.serve { fixture in
             let first = Self.policy("same", port: 1) + "---\n" + Self.policy("other", port: 2)
             #expect(try await apply(fixture, first).status == 0)
+            _ = await fixture.agent.settle()
             let before = await fixture.agent.policies()
             let tables = fixture.kernel.policy.description
             let calls = fixture.kernel.calls.count
@@ -44,6 +45,10 @@ import Testing
                       NetworkPolicy shop/none selects none
                       NetworkPolicy shop/other selects 1 pod: shop/web
                       NetworkPolicy shop/same selects 2 pods: shop/redis, shop/web
+
+                    policies that select no pod of the cluster:
+                      NetworkPolicy shop/none: pods app=x in namespace shop
+                        label app=x selects no pod in namespace shop
 
                     dry run: nothing was changed
 

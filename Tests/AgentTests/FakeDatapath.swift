@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CompiledPolicy
 import Datapath
+import Dispatch
 import PolicyModel
 import Synchronization
 
@@ -15,11 +16,15 @@ struct FakeDatapath: Datapath, ~Copyable {
         return kernel.state.withLock { $0.numbering }
     }
 
+    var takeover: Takeover { kernel.state.withLock { $0.takeover } }
+
     mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
         try kernel.note("resync")
         kernel.state.withLock { if !$0.insists { $0.lie = nil } }
         var report = kernel.programmed(copy policy)
         report.repaired = kernel.takeChanges()
+        let name = kernel.state.withLock { $0.nameOfChanges }
+        report.repairs = (0..<report.repaired).map { "\(name) \($0)" }
         return report
     }
 
@@ -47,6 +52,15 @@ struct FakeDatapath: Datapath, ~Copyable {
         let (fails, counters) = kernel.state.withLock { ($0.failures > 0, $0.counters) }
         if fails { throw FakeKernel.failure }
         return counters
+    }
+
+    mutating func restartCounters(of rules: [RuleID]) throws(DatapathError) {
+        try kernel.note("restart \(rules.map { "\($0.rawValue)" }.joined(separator: " "))")
+        let fails = kernel.state.withLock { state in
+            if state.failures == 0 { for rule in rules { state.counters[rule] = nil } }
+            return state.failures > 0
+        }
+        if fails { throw FakeKernel.failure }
     }
 
     /// Never fails: the status asks for it whatever else fails.
@@ -97,6 +111,15 @@ struct FakeDatapath: Datapath, ~Copyable {
         }
     }
 
+    mutating func preparationToAsk() -> (@Sendable () -> Void)? {
+        guard kernel.state.withLock({ !$0.isPrepared }) else { return nil }
+        return { [kernel] in kernel.prepare() }
+    }
+
+    mutating func compareNext(with policy: borrowing CompiledPolicy) throws(DatapathError) -> ComparedPart {
+        kernel.state.withLock { $0.parts.isEmpty ? .finished(differences: []) : $0.parts.removeFirst() }
+    }
+
     static var isExposed: Bool { true }
     func isUntouched() throws(DatapathError) -> Bool { kernel.state.withLock { $0.changedByOthers == 0 } }
 }
@@ -107,6 +130,7 @@ final class FakeKernel: Sendable {
         var calls: [String] = []
         /// What a previous run has left.
         var numbering = Numbering()
+        var takeover = Takeover.nothing
         /// Writing calls that fail before one succeeds.
         var failures = 0
         var policy = CompiledPolicy()
@@ -121,6 +145,7 @@ final class FakeKernel: Sendable {
         var repair = RepairReport()
         /// Changes that the next resync must repair.
         var changedByOthers = 0
+        var nameOfChanges = "fake change"
         /// What it answers by instead of the policy that was programmed.
         var lie: CompiledPolicy?
         /// Whether the lie outlives a resync.
@@ -129,9 +154,36 @@ final class FakeKernel: Sendable {
         var askFailure: DatapathError?
         /// Calls of `ask`.
         var asks = 0
+        /// Whether it can be asked at once; if not, what makes it ready waits for the gate.
+        var isPrepared = true
+        /// Whether it is not ready again as soon as it is.
+        var isNeverPrepared = false
+        /// What the next steps of comparisons come to.
+        var parts: [ComparedPart] = []
     }
 
     let state = Mutex(State())
+    /// Opens for what takes long elsewhere, once for each signal.
+    let gate = DispatchSemaphore(value: 0)
+
+    /// Makes it ready to be asked.
+    fileprivate func prepare() {
+        state.withLock { $0.calls.append("prepare") }
+        gate.wait()
+        state.withLock { state in
+            state.calls.append("prepared")
+            state.isPrepared = !state.isNeverPrepared
+        }
+    }
+
+    /// What takes long elsewhere, for ``State/parts``.
+    func slowPart() -> ComparedPart {
+        .elsewhere { [self] in
+            state.withLock { $0.calls.append("compare") }
+            gate.wait()
+            state.withLock { $0.calls.append("compared") }
+        }
+    }
 
     static let gone = DatapathError.missing("the fake table")
     static let failure = DatapathError.system(operation: "write", code: 12, detail: "told to fail")

@@ -78,7 +78,7 @@ import Testing
             #expect(allowed.l4?.tcp?.destinationPort == 6379 && allowed.l4?.tcp?.sourcePort == 40_000)
             #expect(allowed.trafficDirection == "EGRESS" && allowed.dropReason == nil)
             #expect(allowed.ingressAllowedBy?.map(\.name) == ["redis"] && allowed.egressAllowedBy == nil)
-            #expect(allowed.summary == "allowed by shop/redis rule 1")
+            #expect(allowed.summary == "allowed by shop/redis ingress rule 1")
             let denied = flows[0]
             #expect(denied.ingressDeniedBy?.map(\.name) == ["redis"] && denied.dropReason == "POLICY_DENIED")
             #expect(denied.time < allowed.time)
@@ -88,12 +88,48 @@ import Testing
             for part in [
                 #""verdict":"FORWARDED""#, #""IP":{"destination":"10.1.0.2","ipVersion":"IPv4","source":"10.1.0.1"}"#,
                 #""l4":{"TCP":{"destination_port":6379,"source_port":40000}}"#, #""Type":"L3_L4""#,
-                #""source":{"namespace":"shop","pod_name":"web"}"#, #""traffic_direction":"EGRESS""#,
+                #""source":{"labels":["k8s:app=web"],"namespace":"shop","pod_name":"web"}"#,
+                #""traffic_direction":"EGRESS""#,
                 #""drop_reason_desc":"POLICY_DENIED""#, #""node_name":"node""#, #""Summary":"#, #""is_reply":false"#,
                 #""ingress_allowed_by":[{"kind":"NetworkPolicy","name":"redis","namespace":"shop"}]"#,
             ] {
                 #expect(text.contains(part), "\(part)")
             }
+        }
+    }
+
+    /// An ICMP message says what it is; the addresses are of no pod, so there are no labels.
+    @Test func whatAMessageSaysIsShown() async throws {
+        try await serve { fixture in
+            var ping = try event(fixture.kernel, .new, from: "192.0.2.1", to: "10.1.0.2")
+            ping.flow = Flow(
+                source: ping.flow.source, destination: ping.flow.destination, ipProtocol: .icmp, destinationPort: nil)
+            ping.icmp = ICMPMessage(type: 8, code: 0)
+            var unknown = ping
+            (unknown.cause, unknown.icmp, unknown.flow.source) = (.rule, nil, try IPAddress("192.0.2.2"))
+            fixture.kernel.tell([ping, unknown])
+            #expect(try await eventually { await fixture.agent.status().flows?.records == 2 })
+            let flows = try await lines(fixture, "").compactMap(\.flow)
+            #expect(flows.map { [$0.l4?.icmpv4?.type, $0.l4?.icmpv4?.code] } == [[8, 0], [nil, nil]])
+            #expect(flows.allSatisfy { $0.protocolName == "ICMP" })
+            #expect(flows[0].source == nil && flows[0].destination?.labels == ["k8s:app=redis"])
+            let text = try await control(fixture, "flows")
+            #expect(text.output.contains("(10.1.0.2) ICMP type 8 code 0  allowed"))
+            let json: RawAnswer = try await fixture.call("GET", "/v1/flows?last=2")
+            #expect(String(decoding: json.body, as: UTF8.self).contains(#""l4":{"ICMPv4":{"code":0,"type":8}}"#))
+        }
+    }
+
+    /// In the order of time, although the kernel reports allowed flows later.
+    @Test func historyIsInOrder() async throws {
+        try await serve { fixture in
+            fixture.kernel.tell([
+                try event(fixture.kernel, .rule, port: 80, secondsAgo: 5), try event(fixture.kernel, .rule, port: 81),
+                try event(fixture.kernel, .new, secondsAgo: 3),
+            ])
+            #expect(try await eventually { await fixture.agent.status().flows?.records == 3 })
+            #expect(
+                try await lines(fixture, "").compactMap { $0.flow?.l4?.tcp?.destinationPort } == [80, 6379, 81])
         }
     }
 

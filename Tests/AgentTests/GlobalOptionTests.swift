@@ -191,5 +191,7 @@ import Testing
     @Test(arguments: ["bash", "zsh", "fish"]) func scriptsAskForNames(shell: String) async throws {
         let script = try await control("completions", shell)
         #expect(script.output.contains("---completion") && script.output.contains("no-headers"))
+        #expect(
+            script.output.contains("forwarded") && script.output.contains("sctp") && script.output.contains("spoofed"))
     }
 }

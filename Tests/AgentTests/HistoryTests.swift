@@ -39,7 +39,7 @@ import WorldKit
         let open = AgentFixture.policy.replacing("port: 6379", with: "port: 6380")
         try await fixture.agent.manifestsChanged(AgentFixture.change(open))
         let found = try await entries(fixture.agent)
-        #expect(found.map(\.what) == ["started", "known", "changed"])
+        #expect(found.map(\.what) == ["started", "adopted", "known", "changed"])
         let change = try #require(found.last)
         #expect(change.kind == "NetworkPolicy" && change.namespace == "shop" && change.name == "redis")
         #expect(change.source == "/manifests" && change.pods == ["shop/redis"] && change.podCount == 1)
@@ -74,7 +74,7 @@ import WorldKit
         fixture.kernel.changeByOthers(2)
         _ = try await fixture.agent.resync()
         let words = try await entries(fixture.agent).map(\.what)
-        #expect(words == ["started", "known", "failed", "changed", "recovered", "repaired"], "\(words)")
+        #expect(words == ["started", "adopted", "known", "failed", "changed", "recovered", "repaired"], "\(words)")
         await fixture.agent.stop()
     }
 

@@ -47,6 +47,8 @@ import Testing
 
     @Test(arguments: [
         "endpoints", "policies", "counters", "status", "verdict \(namespace)/\(web) \(namespace)/\(redis) 80",
+        "explain \(namespace)/\(web) \(namespace)/\(redis) 80",
+        "verdict --kernel \(namespace)/\(web) \(namespace)/\(redis) 80",
         "top pods --once -d 0.1", "top rules --once -d 0.1", "top denied --once -d 0.1",
     ])
     func tablesHold(command: String) async throws {

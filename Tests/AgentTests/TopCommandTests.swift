@@ -51,8 +51,8 @@ import Testing
             top.type("d")
             #expect(try await shows(top, "LAST SEEN"))
             #expect(try await shows(top, "  shop/web  shop/redis  80/TCP  isolation by shop/redis"))
-            top.resize(columns: 50, rows: 7)
-            #expect(try await shows(top, "80/TCP  isol…dis"))
+            top.resize(columns: 50, rows: 12)
+            #expect(try await shows(top, "80/TCP  isol"))
             top.type("xq")
             let (status, shown) = try await onOwnThread { top.end() }
             #expect(status == 0 && shown.hasSuffix(Self.ends))

@@ -58,9 +58,17 @@ import Testing
         fixture.kernel.state.withLock { $0.repair = RepairReport(repaired: ["link4"]) }
         let first = await fixture.agent.verify()
         #expect(differences(first) == [.hooks: .repaired] && !first.passed)
-        fixture.kernel.changeByOthers(2)
-        #expect(differences(await fixture.agent.verify()) == [.hooks: .repaired])
-        #expect(differences(await fixture.agent.verify()).isEmpty)
+        #expect(first.checks[0].repair?.things == ["link4"] && first.lastRepair == nil)
+        fixture.kernel.changeByOthers(40)
+        let second = await fixture.agent.verify()
+        #expect(differences(second) == [.hooks: .repaired])
+        let repair = try #require(second.checks[0].repair)
+        #expect(repair.count == 40 && repair.things.count == RepairRecord.namedLimit)
+        #expect(repair.things.first == "fake change 0")
+        #expect(second.lastRepair == first.checks[0].repair)
+        let third = await fixture.agent.verify()
+        #expect(differences(third).isEmpty && third.checks.allSatisfy { $0.repair == nil })
+        #expect(third.lastRepair == repair)
     }
 
     @Test func aWriteThatFails() async throws {
@@ -126,6 +134,13 @@ import Testing
             let isTracked = !right.output.contains("connections failed")
             #expect(right.status == (isTracked ? 0 : 1), "\(right.output)")
             #expect(right.output.contains("kernel and policy agree about"))
+            fixture.kernel.state.withLock { ($0.changedByOthers, $0.nameOfChanges) = (2, "change\u{1b}[1m") }
+            let repaired = try await onOwnThread { try CommandLine.run("bulkheadctl", arguments, input: "") }
+            #expect(repaired.status == 1)
+            #expect(repaired.output.contains("\nrepaired:\n  hooks: change"), "\(repaired.output)")
+            #expect(repaired.output.contains("[1m 1\n") && !repaired.output.contains("\u{1b}"))
+            let after = try await onOwnThread { try CommandLine.run("bulkheadctl", arguments, input: "") }
+            #expect(after.output.contains("last repair before, at 20") && after.output.contains("[1m 1\n"))
         }
     }
 }

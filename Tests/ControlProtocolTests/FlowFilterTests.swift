@@ -69,7 +69,7 @@ import Testing
         ("port", "http"), ("port", "65536"), ("port", ""), ("port", "-1"), ("protocol", "tpc"), ("verdict", "maybe"),
         ("from", "a/b/c"), ("from", ""), ("to", "/x"), ("pod", "a b"), ("namespace", "a/b"), ("namespace", ""),
         ("policy", ""), ("reason", "because"), ("since", "yesterday"), ("since", "10x"), ("since", "m"),
-        ("since", "99999999999999999999"), ("since", "-5"), ("since", "9999-12-31T23:59:59Z"), ("last", "-1"),
+        ("since", "99999999999999999999"), ("since", "--5"), ("since", "9999-12-31T23:59:59Z"), ("last", "-1"),
         ("last", "65537"), ("last", "x"), ("follow", "yes"), ("from", "\u{1b}[2J"),
     ]) func whatCannotBeReadIsAnErrorThatNamesIt(name: String, value: String) {
         #expect {

@@ -100,7 +100,7 @@ import WorldKit
         let pipeline = PolicyPipeline(cluster + events)
         var describer = PolicyDescriber(pipeline.cluster)
         var answer = UnusedAnswer(started: "")
-        describer.addEmpty(to: &answer, namespace: namespace)
+        describer.addEmpty(to: &answer) { namespace == nil || $0.namespace == namespace }
         return answer
     }
 
@@ -154,7 +154,7 @@ import WorldKit
         let pipeline = PolicyPipeline(Self.cluster + many)
         var describer = PolicyDescriber(pipeline.cluster)
         var answer = UnusedAnswer(started: "")
-        describer.addEmpty(to: &answer, namespace: nil)
+        describer.addEmpty(to: &answer) { _ in true }
         #expect(answer.peers.count == PolicyDescriber.unusedLimit && answer.leftOut == ["peers": 30])
         #expect(answer.peers[0].rule.policy?.name == "p100")
     }
