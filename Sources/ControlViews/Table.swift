@@ -18,14 +18,6 @@ public struct Table: Sendable {
         public init(stringLiteral text: String) { self.init(text) }
     }
 
-    /// What becomes of a cell that is wider than its column.
-    public enum Overflow: Sendable {
-        /// It takes several lines: nothing is lost.
-        case wrapped
-        /// It loses its middle: each row stays one line.
-        case shortened
-    }
-
     private let titles: [Cell]
     private var rows: [[Cell]] = []
 
@@ -48,22 +40,23 @@ public struct Table: Sendable {
     ///   - paint: the text in the color.
     /// - Returns: lines of at most `width` columns, without trailing spaces.
     public func lines(
-        width: Int?, overflow: Overflow = .wrapped, hasTitles: Bool = true,
-        paint: (String, TextColor?) -> String
+        width: Int?, hasTitles: Bool = true, paint: (String, TextColor?) -> String
     ) -> [String] {
+        rowLines(width: width, hasTitles: hasTitles, paint: paint).flatMap { $0 }
+    }
+
+    /// The same, with the lines of each row together; the titles are the first row.
+    func rowLines(
+        width: Int?, hasTitles: Bool = true, paint: (String, TextColor?) -> String
+    ) -> [[String]] {
         let rows = hasTitles ? [titles] + self.rows : self.rows
         let count = rows.map(\.count).max() ?? 0
         var widths = (0..<count).map { column in
             rows.map { column < $0.count ? TextWidth.columns(of: $0[column].text) : 0 }.max() ?? 0
         }
         if let width { Self.fit(&widths, in: width) }
-        return rows.flatMap { row in
-            let cells = zip(row, widths).map { cell, width in
-                switch overflow {
-                case .wrapped: TextWrapping.lines(of: cell.text, columns: width)
-                case .shortened: [TextWidth.shortened(cell.text, columns: width)]
-                }
-            }
+        return rows.map { row in
+            let cells = zip(row, widths).map { TextWrapping.lines(of: $0.text, columns: $1) }
             return (0..<(cells.map(\.count).max() ?? 1)).map { Self.line($0, row, cells, widths, paint) }
         }
     }

@@ -53,41 +53,16 @@ public struct TopDeniedFlow: Codable, Sendable, Hashable {
 struct DeniedFlows: Sendable {
     static let limit = 1000
 
-    private struct Key: Hashable, Sendable {
-        var source: String
-        var destination: String
-        var port: String
-        var rule: String
-    }
-
-    private var flows: [Key: (count: UInt64, lastSeen: String)] = [:]
+    private var flows: [FlowParties: (count: UInt64, lastSeen: String)] = [:]
     private var leftOut: UInt64 = 0
 
     mutating func take(_ record: FlowRecord) {
-        switch record.kind {
-        case .drop:
-            guard let packet = record.drop else { return }
-            let port = packet.destination.port.map { "\($0)/\(packet.protocol)" } ?? packet.protocol
-            let rule = packet.rule.map { "\($0)" } ?? packet.cause.rawValue
-            count(Self.key(packet.source, packet.destination, port, rule), record.time)
-        case .request:
-            guard let request = record.request, request.verdict != "wouldDeny" else { return }
-            let port = request.destination.port.map { "\($0)/HTTP" } ?? "HTTP"
-            count(
-                Self.key(request.source, request.destination, port, request.rule.map { "\($0)" } ?? request.reason),
-                record.time)
-        case .lost: leftOut += record.lost ?? 0
-        case .audit, .notice: break
-        }
+        leftOut += record.lost ?? 0
+        guard let parties = FlowParties(record), parties.verdict == .dropped else { return }
+        count(parties, record.time)
     }
 
-    private static func key(_ source: EventEnd, _ destination: EventEnd, _ port: String, _ rule: String) -> Key {
-        Key(
-            source: source.pod ?? source.address, destination: destination.pod ?? destination.address, port: port,
-            rule: rule)
-    }
-
-    private mutating func count(_ key: Key, _ time: String) {
+    private mutating func count(_ key: FlowParties, _ time: String) {
         flows[key] = ((flows[key]?.count ?? 0) + 1, time)
         // A scan makes any number of them: the half that was seen last stays.
         guard flows.count > Self.limit else { return }
@@ -101,7 +76,7 @@ struct DeniedFlows: Sendable {
     var top: TopDenied {
         let rows = flows.map { key, flow in
             TopDeniedFlow(
-                source: key.source, destination: key.destination, port: key.port, rule: key.rule, count: flow.count,
+                source: key.source, destination: key.destination, port: key.port, rule: key.decider, count: flow.count,
                 lastSeen: flow.lastSeen)
         }
         return TopDenied(

@@ -66,16 +66,27 @@ public struct TopScreen: Sendable {
         } else {
             head.append(fitted(note(model)))
         }
-        var body = table(model).lines(width: columns, overflow: .shortened, paint: paint)
         let room = max(0, rows - head.count - 1)
-        if body.count > room {
-            let hidden = body.count - room + 1
-            body = Array(body.prefix(max(0, room - 1)))
-            if room > 0 { body.append(fitted("… and \(hidden) more")) }
+        let body = Self.body(table(model).rowLines(width: columns, paint: paint), room) {
+            fitted("… and \($0) more")
         }
         let keys = TopView.allCases.map { "\($0.rawValue.prefix(1)) \($0.rawValue)" } + ["q quit"]
         let blank = Array(repeating: "", count: room - body.count)
         return Array((head + body + blank + [fitted(keys.joined(separator: "   "))]).prefix(max(1, rows)))
+    }
+
+    /// Whole rows, as many as there is room for, and how many more there are.
+    private static func body(_ rows: [[String]], _ room: Int, _ more: (Int) -> String) -> [String] {
+        guard room > 0 else { return [] }
+        guard rows.reduce(0, { $0 + $1.count }) > room else { return rows.flatMap { $0 } }
+        var lines: [String] = []
+        var shown = 0
+        while shown < rows.count, lines.count + rows[shown].count < room {
+            lines += rows[shown]
+            shown += 1
+        }
+        // The titles are never among what is left out.
+        return lines + [more(rows.count - max(shown, 1))]
     }
 
     /// What the numbers are, in one line.
@@ -107,7 +118,7 @@ public struct TopScreen: Sendable {
     private func table(_ rules: [TopRule]) -> Table {
         var table = Table("PACKETS/s", "TOTAL", "DIRECTION", "DECIDED BY")
         for row in rules {
-            let rule = row.audit == true ? "would deny: \(row.rule)" : "\(row.rule)"
+            let rule = row.audit == true ? "would deny: \(row.rule.short)" : row.rule.short
             table.add(
                 .init(Rate.text(row.rate)), "\(row.packets)", .init(row.rule.direction ?? "both"),
                 .init(rule, row.audit == true ? .yellow : nil))
@@ -153,6 +164,12 @@ enum Rate {
 }
 
 extension RuleAnswer {
+    /// Without most of the policies that isolate a pod, but with their number.
+    public var short: String {
+        guard kind == .isolation, let by, by.count > 2 else { return "\(self)" }
+        return "isolation by \(by[0]), \(by[1]) and \(by.count - 2) more"
+    }
+
     /// Whether it belongs to a policy of the namespace, or such a policy is among those that isolate the pod.
     public func isAbout(namespace: String) -> Bool {
         policy?.namespace == namespace || (by ?? []).contains { $0.namespace == namespace }

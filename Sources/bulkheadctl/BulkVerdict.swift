@@ -10,13 +10,18 @@ struct BulkVerdict {
     private static let outputChunk = 1 << 16
 
     var cluster: ClusterVerdict
+    /// Of pods that are named without one.
+    private let namespace: String
     private(set) var errors = 0
     private(set) var denials = 0
     /// Answers that depend on the request.
     private(set) var dependent = 0
     private var output: [UInt8] = []
 
-    init(cluster: ClusterVerdict) { self.cluster = cluster }
+    init(cluster: ClusterVerdict, namespace: String) {
+        self.cluster = cluster
+        self.namespace = namespace
+    }
 
     mutating func run(_ path: String) throws {
         var rest: [UInt8] = []
@@ -46,7 +51,7 @@ struct BulkVerdict {
         // A blank line asks nothing, so it has no answer.
         guard line.contains(where: { !$0.isJSONSpace }) else { return }
         do {
-            let query = try QueryLine.parse(line)
+            let query = try QueryLine.parse(line, namespace: namespace)
             guard let question = query.question else { throw query.serviceError }
             let answer = try cluster.answer(question, request: query.request)
             switch answer.verdict {

@@ -25,7 +25,7 @@ struct CountersCommand: AsyncParsableCommand {
     }
 
     private static func cell(_ counter: RuleCounterAnswer, isWide: Bool) -> Table.Cell {
-        let decider = isWide ? "\(counter.rule)" : short(counter.rule)
+        let decider = isWide ? "\(counter.rule)" : counter.rule.short
         let end = counter.gone == true ? " (no longer in force)" : ""
         return counter.audit == true ? .init("would deny: \(decider)\(end)", .yellow) : .init("\(decider)\(end)")
     }
@@ -66,7 +66,7 @@ struct CountersCommand: AsyncParsableCommand {
         for counter in requests.rules {
             rules.add(
                 "\(counter.requests)", .init(counter.verdict, counter.verdict == "wouldDeny" ? .yellow : nil),
-                .init(isWide ? "\(counter.rule)" : short(counter.rule)))
+                .init(isWide ? "\(counter.rule)" : counter.rule.short))
         }
         var text = requests.rules.isEmpty ? "" : "\n" + rules.text
         if isWholeNode, !requests.refused.isEmpty {
@@ -77,11 +77,5 @@ struct CountersCommand: AsyncParsableCommand {
             text += "\n" + refused.text
         }
         return text
-    }
-
-    /// Without most of the policies that isolate a pod.
-    private static func short(_ rule: RuleAnswer) -> String {
-        guard rule.kind == .isolation, let by = rule.by, by.count > 2 else { return "\(rule)" }
-        return "isolation by " + Words.some(by.map(\.description), limit: 2)
     }
 }

@@ -62,7 +62,7 @@ struct DeleteCommand: AsyncParsableCommand {
             throw ValidationError(
                 "'\(text)' is not KIND/NAME or KIND/NAMESPACE/NAME, such as networkpolicy/shop/redis")
         }
-        guard let kind = Self.kind(parts[0].lowercased()) else {
+        guard let kind = ObjectKind(word: parts[0]) else {
             let meant = NearestName.find(String(parts[0]), among: ObjectKind.allCases.map(\.rawValue))
             let known = ObjectKind.allCases.map(\.rawValue).joined(separator: ", ")
             throw ValidationError(
@@ -77,20 +77,5 @@ struct DeleteCommand: AsyncParsableCommand {
             throw ValidationError("'\(text)' and -n \(namespace) name two namespaces")
         }
         return ObjectKey(kind: kind, namespace: named ?? namespace ?? "default", name: String(name))
-    }
-
-    private static let shortNames: [String: ObjectKind] = [
-        "po": .pod, "ns": .namespace, "no": .node, "netpol": .networkPolicy, "cnp": .clusterNetworkPolicy,
-        "anp": .adminNetworkPolicy, "banp": .baselineAdminNetworkPolicy,
-    ]
-
-    /// By a name in lower case, singular or plural, or abbreviated.
-    private static func kind(_ name: String) -> ObjectKind? {
-        shortNames[name]
-            ?? ObjectKind.allCases.first { kind in
-                let one = kind.rawValue.lowercased()
-                let many = one.hasSuffix("y") ? one.dropLast() + "ies" : one + "s"
-                return name == one || name == many
-            }
     }
 }

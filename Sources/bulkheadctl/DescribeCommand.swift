@@ -18,26 +18,23 @@ struct DescribePodCommand: AsyncParsableCommand {
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
 
-    @Option(
-        name: .shortAndLong, help: "The namespace of a pod that is named without one.",
-        completion: DaemonNames.namespaces)
-    var namespace = "default"
+    @OptionGroup var names: PodNameOptions
 
     @Argument(
         help: ArgumentHelp("The pod, as namespace/name or name.", valueName: "pod"), completion: DaemonNames.pods)
     var pod: String
 
     func run() async throws {
-        let answer = try await Self.ask(socket, pod, namespace: namespace)
+        let answer = try await Self.ask(socket, pod, namespace: names.namespace)
         try output.print(answer) { pod in
-            var outline = Outline(isWide: output.isWide)
+            var outline = Outline()
             outline.add(pod)
             return outline.text
         }
     }
 
     static func ask(_ socket: SocketOptions, _ pod: String, namespace: String?) async throws -> PodDescription {
-        let name = pod.contains("/") ? pod : "\(namespace ?? "default")/\(pod)"
+        let name = PodNameOptions.qualified(pod, in: namespace)
         return try await socket.client.ask(PodDescription.self, .get, .describe, query: [("pod", name)])
     }
 }
@@ -77,7 +74,7 @@ struct DescribePolicyCommand: AsyncParsableCommand {
         let answer = try await socket.client.ask(
             PolicyDescriptionsAnswer.self, .get, .describe, query: [("policy", question.description)])
         try output.print(answer) { answer in
-            var outline = Outline(isWide: output.isWide)
+            var outline = Outline()
             for (index, policy) in answer.policies.enumerated() {
                 if index > 0 { outline.skip() }
                 outline.add(policy)
@@ -85,9 +82,4 @@ struct DescribePolicyCommand: AsyncParsableCommand {
             return outline.text
         }
     }
-}
-
-extension Outline {
-    /// - Parameter isWide: whether no line is wrapped.
-    init(isWide: Bool) { if isWide { width = nil } }
 }

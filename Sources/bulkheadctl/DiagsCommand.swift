@@ -52,13 +52,15 @@ struct DiagsCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let now = Glibc.time(nil)
+        let path = output ?? "bulkhead-diags-\(Self.text(of: now)).tar.gz"
+        // To collect takes a while, which would be lost.
+        if !list { try Self.check(path) }
         let sources = DiagnosticSources(client: socket.client, bpffs: bpffs)
         var bundle = DiagnosticBundle(limit: maxFileSize << 20)
         await sources.collect(into: &bundle)
         await sources.collect(logs: log, units: journald, into: &bundle)
-        let now = Glibc.time(nil)
         if list { return Terminal.write(Self.table(of: bundle)) }
-        let path = output ?? "bulkhead-diags-\(Self.text(of: now)).tar.gz"
         // Before it is written, so that its sender knows what is sent.
         Terminal.complain(Self.table(of: bundle) + (path == "-" ? "" : "writing \(path)"))
         try Self.write(bundle.archive(time: now), to: path)
@@ -72,10 +74,7 @@ struct DiagsCommand: AsyncParsableCommand {
 
     private static func write(_ archive: [UInt8], to path: String) throws {
         guard path != "-" else { return try GzipFile.write(archive, to: STDOUT_FILENO) }
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            throw CommandFailure("cannot create \(path): \(String(cString: strerror(errno)))")
-        }
+        let descriptor = try create(path)
         defer { close(descriptor) }
         do {
             try GzipFile.write(archive, to: descriptor)
@@ -83,6 +82,21 @@ struct DiagsCommand: AsyncParsableCommand {
             unlink(path)
             throw error
         }
+    }
+
+    private static func create(_ path: String) throws -> Int32 {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw CommandFailure("cannot create \(path): \(String(cString: strerror(errno)))")
+        }
+        return descriptor
+    }
+
+    /// Finds out whether the archive can be created. Nothing stays if the command is interrupted.
+    private static func check(_ path: String) throws {
+        guard path != "-" else { return }
+        close(try create(path))
+        unlink(path)
     }
 
     /// As `20060102T150405Z`.

@@ -17,6 +17,11 @@ enum DryRunText {
             text += "\npods of this node:\n"
             text += answer.selections.map { selection(of: $0, isWide: isWide) }.joined()
         }
+        for empty in [EmptySelectors.text(answer.selectNothing ?? []), EmptySelectors.text(answer.peers ?? [])] {
+            if !empty.isEmpty { text += "\n" + empty }
+        }
+        let leftOut = (answer.leftOut ?? [:]).values.reduce(0, +)
+        if leftOut > 0 { text += "and \(leftOut) more\n" }
         let limits = answer.limits
         text += limits.unprotected.map { Terminal.paint("not protected, the tables are full: \($0)", .red) + "\n" }
             .joined()

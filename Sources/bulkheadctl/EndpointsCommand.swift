@@ -27,7 +27,7 @@ struct EndpointsCommand: AsyncParsableCommand {
     private func show(_ name: String) async throws {
         let pod = try await DescribePodCommand.ask(socket, name, namespace: list.namespace)
         try output.print(pod) { pod in
-            var outline = Outline(isWide: output.isWide)
+            var outline = Outline()
             outline.addHead(pod)
             return outline.text
         }

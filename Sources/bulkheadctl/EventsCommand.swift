@@ -55,19 +55,23 @@ struct EventsCommand: AsyncParsableCommand {
     private var wantsNews: Bool { follow || !filter.asksForRecords && !summary }
 
     func run() async throws {
+        Terminal.settings.withLock { $0.isWide = output == .wide }
         var left = count ?? (wantsNews && !follow ? 1 : Int.max)
         if output != .json, wantsNews { Terminal.complain(banner) }
         var query = filter.parameters + (kind.map { [("kind", $0.rawValue)] } ?? [])
         if !wantsNews { query.append(("follow", "false")) }
         if summary, !filter.asksForRecords { query.append(("last", "\(ControlDefaults.flowRecordLimit)")) }
         var sums = FlowSummary()
+        var isEmpty = true
         try await FlowStream(client: socket.client, path: .events, query: query, follows: wantsNews).read { line in
+            isEmpty = false
             let record = try JSON.decode(FlowRecord.self, from: line)
             if summary { sums.add(record) } else { show(record, line) }
             if record.kind != .notice { left -= 1 }
             return left > 0
         }
-        if summary { try sums.print(asJSON: output == .json, isWide: output == .wide) }
+        if summary { try sums.print(asJSON: output == .json) }
+        if isEmpty { await filter.explainEmpty("event", socket.client) }
     }
 
     private var banner: String {

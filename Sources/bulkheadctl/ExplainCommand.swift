@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import ClusterVerdicts
 import CommandOptions
 import ControlProtocol
-import ControlViews
-import PolicyModel
-import PolicyResolver
 
 struct ExplainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -37,18 +33,7 @@ struct ExplainCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("For example 80/tcp, 53/udp or icmp.", valueName: "port/protocol"))
     var port: String
 
-    @Option(
-        help: ArgumentHelp("Decide by these manifests, without a daemon. May be repeated.", valueName: "dir"),
-        completion: .directory)
-    var manifests: [String] = []
-
-    @Flag(help: "Continue although documents are refused.")
-    var ignoreProblems = false
-
-    @Option(
-        name: .shortAndLong, help: "Namespace of pods that are named without one.",
-        completion: DaemonNames.namespaces)
-    var namespace = "default"
+    @OptionGroup var asked: PodQuestionOptions
 
     @Flag(
         help: "Exit with 3 if the verdict is deny, with 4 if it is undecided, and with 5 if it depends on the request.")
@@ -63,18 +48,17 @@ struct ExplainCommand: AsyncParsableCommand {
 
     func validate() throws {
         _ = try question()
-        if report.bundle != nil, !manifests.isEmpty { throw KernelOptions.offlineError }
+        if report.bundle != nil, asked.isOffline { throw KernelOptions.offlineError }
     }
 
     func run() async throws {
         let question = try question()
         let answer: ExplainAnswer
-        if manifests.isEmpty {
-            answer = try await ask(question)
-        } else {
-            var cluster = try OfflineCluster(
-                manifests, ignoringProblems: ignoreProblems, settings: PolicySettings(mesh: mesh.settings))
+        if asked.isOffline {
+            var cluster = try asked.cluster(mesh)
             answer = try cluster.explain(question)
+        } else {
+            answer = try await ask(question)
         }
         try output.print(answer, text: Self.text)
         try report.finish(answer.verdict.kernel)
@@ -91,48 +75,32 @@ struct ExplainCommand: AsyncParsableCommand {
     }
 
     private func question() throws -> VerdictQuery {
-        do {
-            var query = try VerdictQuery(from: from, to: to, port: port, namespace: namespace)
-            try query.ask(request.question)
-            return query
-        } catch {
-            throw ValidationError("\(error)")
-        }
+        try asked.question(from: from, to: to, port: port, request)
     }
 
     static func text(_ answer: ExplainAnswer) -> String {
         let verdict = answer.verdict
-        let flow = VisibleText.line(verdict.flow)
-        var text = "\(Terminal.paint(verdict.verdict, VerdictCommand.color(verdict.verdict)))  \(flow)\n"
+        var outline = Outline()
+        outline.add(
+            "\(verdict.verdict)  \(verdict.flow)", first: verdict.verdict, VerdictCommand.color(verdict.verdict))
         let sides = [("egress", verdict.egress, answer.egress), ("ingress", verdict.ingress, answer.ingress)]
         for (side, decision, steps) in sides {
             guard let decision else { continue }
-            text += "\n" + lines(side, decision, steps)
+            outline.skip()
+            outline.add(side, decision, steps)
         }
+        var text = outline.text
         if let backends = answer.backends { text += "\n" + table(backends) }
-        text += verdict.note.map { "\nnote: \(VisibleText.line($0))\n" } ?? ""
-        return text + (verdict.kernel.map { "\n\($0.text)" } ?? "")
-    }
-
-    private static func lines(_ side: String, _ decision: DirectionAnswer, _ steps: ExplainedDirection?) -> String {
-        let pod = decision.endpoint.map { " of \(VisibleText.line($0))" } ?? ""
-        let place = decision.elsewhere == true ? " (other node)" : ""
-        let isNobody = decision.kind == "noPod"
-        let color = isNobody ? nil : VerdictCommand.color(decision.verdict)
-        let verdict = isNobody ? "-" : Terminal.paint(decision.verdict, color)
-        var text = "\(side)\(pod)\(place): \(verdict)\n"
-        for tier in steps?.tiers ?? [] { text += lines(tier) }
-        if let audit = steps?.audit {
-            text += "  with the policies in audit enforced:\n"
-            for tier in audit { text += lines(tier) }
+        var end = Outline()
+        if let note = verdict.note {
+            end.skip()
+            end.add("note: \(note)")
         }
-        return text + "  = \(VisibleText.line(decision.reason))\n"
-    }
-
-    private static func lines(_ tier: ExplainedTier) -> String {
-        var text = "  \(VisibleText.line("\(tier.tier): \(tier.text)"))\n"
-        for rule in tier.rules { text += "    \(rule.matches ? "+" : "-") \(VisibleText.line(rule.text))\n" }
-        return text + (tier.rest.map { "    . \(VisibleText.line($0))\n" } ?? "")
+        if let kernel = verdict.kernel {
+            end.skip()
+            end.add(kernel)
+        }
+        return text + end.text
     }
 
     /// The backend pods of a Service.
@@ -144,6 +112,30 @@ struct ExplainCommand: AsyncParsableCommand {
                 .init(backend.verdict, VerdictCommand.color(backend.verdict)), .init(backend.reason))
         }
         return table.text
+    }
+}
+
+extension Outline {
+    fileprivate mutating func add(_ side: String, _ decision: DirectionAnswer, _ steps: ExplainedDirection?) {
+        let pod = decision.endpoint.map { " of \($0)" } ?? ""
+        let place = decision.elsewhere == true ? " (other node)" : ""
+        let isNobody = decision.kind == "noPod"
+        let verdict = isNobody ? "-" : decision.verdict
+        add(
+            "\(side)\(pod)\(place): \(verdict)", last: verdict,
+            isNobody ? nil : VerdictCommand.color(decision.verdict))
+        for tier in steps?.tiers ?? [] { add(tier) }
+        if let audit = steps?.audit {
+            add("with the policies in audit enforced:", depth: 1)
+            for tier in audit { add(tier) }
+        }
+        add("= \(decision.reason)", depth: 1)
+    }
+
+    private mutating func add(_ tier: ExplainedTier) {
+        add("\(tier.tier): \(tier.text)", depth: 1)
+        for rule in tier.rules { add("\(rule.matches ? "+" : "-") \(rule.text)", depth: 2) }
+        if let rest = tier.rest { add(". \(rest)", depth: 2) }
     }
 }
 

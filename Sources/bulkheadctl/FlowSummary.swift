@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControlProtocol
+import ControlViews
 
 /// Records that are alike, counted: who reached whom, on which port, how often, and by which rule.
 struct FlowSummary {
@@ -13,17 +14,17 @@ struct FlowSummary {
         var verdict: FlowVerdict
         /// What decided, or why the packet was dropped.
         var by: String
-        var count = 0
+        var count: Int
     }
 
-    private var counts: [Row: Int] = [:]
+    private var counts: [FlowParties: Int] = [:]
 
     /// The most frequent first.
     var rows: [Row] {
-        let rows = counts.map { row, count in
-            var row = row
-            row.count = count
-            return row
+        let rows = counts.map { parties, count in
+            Row(
+                from: parties.source, to: parties.destination, port: parties.port, verdict: parties.verdict,
+                by: parties.decider, count: count)
         }
         return rows.sorted { ($1.count, $0.from, $0.to, $0.port, $0.by) < ($0.count, $1.from, $1.to, $1.port, $1.by) }
     }
@@ -34,34 +35,17 @@ struct FlowSummary {
         for side in [own.egress, own.ingress].compactMap({ $0?.description }) where !deciders.contains(side) {
             deciders.append(side)
         }
-        add(
-            flow.sourceEnd, flow.destinationEnd, flow.protocolName ?? "?", flow.verdict,
+        let parties = FlowParties(
+            flow.sourceEnd, flow.destinationEnd, protocol: flow.protocolName ?? "?", flow.verdict,
             by: deciders.isEmpty ? own.cause : deciders.joined(separator: ", "))
+        counts[parties, default: 0] += 1
     }
 
     mutating func add(_ record: FlowRecord) {
-        if let packet = record.drop ?? record.audit {
-            add(
-                packet.source, packet.destination, packet.protocol, record.kind == .audit ? .audit : .dropped,
-                by: packet.rule?.description ?? packet.cause.rawValue)
-        } else if let request = record.request {
-            add(
-                request.source, request.destination, "HTTP", request.verdict == "wouldDeny" ? .audit : .dropped,
-                by: request.rule?.description ?? request.reason)
-        }
+        if let parties = FlowParties(record) { counts[parties, default: 0] += 1 }
     }
 
-    private mutating func add(
-        _ from: EventEnd, _ to: EventEnd, _ name: String, _ verdict: FlowVerdict, by decider: String
-    ) {
-        let row = Row(
-            from: from.pod ?? from.address, to: to.pod ?? to.address, port: to.port.map { "\($0)/\(name)" } ?? name,
-            verdict: verdict, by: decider)
-        counts[row, default: 0] += 1
-    }
-
-    /// - Parameter isWide: whether each row is one line.
-    func print(asJSON: Bool, isWide: Bool) throws {
+    func print(asJSON: Bool) throws {
         if asJSON {
             for row in rows { Terminal.writeJSON(try JSON.line(row) + [UInt8(ascii: "\n")]) }
             return
@@ -78,6 +62,6 @@ struct FlowSummary {
                 "\(row.count)", .init(row.verdict.rawValue, color), .init(row.from), .init(row.to), .init(row.port),
                 .init(row.by))
         }
-        Terminal.write(isWide ? table.text(width: nil) : table.text)
+        Terminal.write(table.text)
     }
 }

@@ -44,11 +44,14 @@ struct FlowsCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        Terminal.settings.withLock { $0.isWide = output == .wide }
         var query = filter.parameters
         if follow { query.append(("follow", "true")) }
         if !filter.asksForRecords, !summary { query.append(("last", follow ? "0" : "\(Self.shownAtFirst)")) }
         var sums = FlowSummary()
+        var isEmpty = true
         try await FlowStream(client: socket.client, path: .flows, query: query, follows: follow).read { bytes in
+            isEmpty = false
             let line = try JSON.decode(FlowLine.self, from: bytes)
             if summary {
                 if let flow = line.flow { sums.add(flow) }
@@ -59,7 +62,8 @@ struct FlowsCommand: AsyncParsableCommand {
             }
             return true
         }
-        if summary { try sums.print(asJSON: output == .json, isWide: output == .wide) }
+        if summary { try sums.print(asJSON: output == .json) }
+        if isEmpty { await filter.explainEmpty("flow", socket.client) }
     }
 
     static func text(_ line: FlowLine) -> String {
@@ -77,7 +81,8 @@ struct FlowsCommand: AsyncParsableCommand {
             }
         let verdict = Terminal.paint(flow.verdict.rawValue, color)
         let ends = "\(flow.sourceEnd) -> \(flow.destinationEnd)"
-        let what = flow.l7.map { "\($0.http.method) \($0.http.url)" } ?? flow.protocolName ?? ""
+        let packet = [flow.protocolName, flow.messageName].compactMap(\.self).joined(separator: " ")
+        let what = flow.l7.map { "\($0.http.method) \($0.http.url)" } ?? packet
         let text = VisibleText.line("\(flow.trafficDirection.lowercased())  \(ends) \(what)  \(flow.summary)")
         return "\(line.time)  \(verdict)  \(text)"
     }
@@ -106,6 +111,7 @@ struct FlowStream {
 
     /// - Parameter show: takes a line; returns whether to go on.
     func read(_ show: ([UInt8]) throws -> Bool) async throws {
+        OutputFailure.endWithReader()
         var lines = LineSplitter()
         do {
             try await client.send(.get, path, query: query) { bytes in

@@ -19,10 +19,12 @@ struct HistoryCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("Only what is about this policy, pod or namespace.", valueName: "subject"))
     var subject: String?
 
-    @Option(help: ArgumentHelp("Only what happened since.", valueName: "time"), transform: TimeOption.parse)
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("Only what happened since.", valueName: "time"),
+        transform: TimeOption.parse)
     var since: TimeOption?
 
-    @Option(help: "Only the last ones (default: 100; without limit with --since).")
+    @Option(parsing: .unconditional, help: "Only the last ones (default: 100; without limit with --since).")
     var last: Int?
 
     @Flag(help: "Also changes of pods on other nodes.")
@@ -49,11 +51,15 @@ struct HistoryCommand: AsyncParsableCommand {
         if all { query.append(("pods", "all")) }
         var answer = try await socket.client.ask(HistoryAnswer.self, .get, .history, query: query)
         if let namespace = list.namespace { Self.keep(namespace, last, in: &answer) }
+        Terminal.settings.withLock { $0.isWide = output == .wide }
         switch output {
-        case .text, .wide: Terminal.write(Self.text(answer, isWide: output == .wide))
+        case .text, .wide: Terminal.write(Self.text(answer))
         case .json: for entry in answer.entries { try Terminal.writeJSON(JSON.line(entry) + [UInt8(ascii: "\n")]) }
         }
         for line in Self.complaints(answer) { Terminal.complain(line) }
+        if answer.entries.isEmpty, let subject {
+            for line in await NearMisses(client: socket.client).lines(subject: subject) { Terminal.complain(line) }
+        }
     }
 
     /// Removes what is not about a namespace, and all but the last entries.
@@ -66,7 +72,7 @@ struct HistoryCommand: AsyncParsableCommand {
         answer.omitted += more
     }
 
-    static func text(_ answer: HistoryAnswer, isWide: Bool = false) -> String {
+    static func text(_ answer: HistoryAnswer) -> String {
         guard !answer.entries.isEmpty else { return "nothing is recorded\n" }
         var table = Table("#", "TIME (UTC)", "WHAT", "DETAILS")
         for entry in answer.entries {
@@ -78,7 +84,7 @@ struct HistoryCommand: AsyncParsableCommand {
                 "\(entry.sequence)", .init(time(entry.time)), .init(entry.what, color(entry.what)),
                 .init(details(entry)))
         }
-        return isWide ? table.text(width: nil) : table.text
+        return table.text
     }
 
     /// Without the year, the fraction of a second and the zone, which is UTC.
@@ -91,7 +97,7 @@ struct HistoryCommand: AsyncParsableCommand {
     private static func color(_ what: String) -> Terminal.Color? {
         switch what {
         case "removed", "failed", "refused": .red
-        case "repaired", "started", "stopped": .yellow
+        case "repaired", "started", "stopped", "lost": .yellow
         case "added", "recovered": .green
         default: nil
         }
@@ -108,6 +114,11 @@ struct HistoryCommand: AsyncParsableCommand {
             parts.append("while the daemon was not running")
         } else if let source = entry.source {
             parts.append("by \(source)")
+        }
+        if let generation = entry.generation {
+            parts.append("generation \(generation)")
+        } else if let version = entry.resourceVersion {
+            parts.append("version \(version)")
         }
         if let text = entry.text { parts.append(text) }
         if let pods = entry.pods, let count = entry.podCount {

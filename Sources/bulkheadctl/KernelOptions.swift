@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import ControlProtocol
-import ControlViews
 import Glibc
 
 /// `--kernel` and `--bundle`, for `verdict`.
@@ -57,37 +56,36 @@ struct BundleOptions: ParsableArguments {
     }
 }
 
-extension KernelComparison {
+extension Outline {
     /// Lines for a person.
-    var text: String {
-        guard !flows.isEmpty else { return "kernel: not asked: \(notAsked ?? "")\n" }
-        return flows.map(\.text).joined()
+    mutating func add(_ comparison: KernelComparison) {
+        guard !comparison.flows.isEmpty else { return add("kernel: not asked: \(comparison.notAsked ?? "")") }
+        for flow in comparison.flows { add(flow) }
     }
-}
 
-extension ComparedFlow {
-    fileprivate var text: String {
-        let asked = kernel.map { kernel -> String in
-            let color = VerdictCommand.color(kernel.verdict)
-            return "\(Terminal.paint(kernel.verdict, color))  \(flow)\(agrees == true ? ", as the daemon says" : "")"
+    private mutating func add(_ flow: ComparedFlow) {
+        if let kernel = flow.kernel {
+            add(
+                "kernel: \(kernel.verdict)  \(flow.flow)\(flow.agrees == true ? ", as the daemon says" : "")",
+                first: kernel.verdict, VerdictCommand.color(kernel.verdict))
+            if let notAsked = flow.notAsked { add("not compared: \(notAsked)", depth: 1) }
+        } else {
+            add("kernel: not asked about \(flow.flow): \(flow.notAsked ?? "")")
         }
-        var lines = ["kernel: \(asked ?? "not asked about \(flow): \(notAsked ?? "")")"]
-        if asked != nil, let notAsked { lines.append("  not compared: \(notAsked)") }
-        for (side, rule) in [("egress", kernel?.egress), ("ingress", kernel?.ingress)] {
+        for (side, rule) in [("egress", flow.kernel?.egress), ("ingress", flow.kernel?.ingress)] {
             guard let rule else { continue }
-            lines.append("  \(side) by \(rule.text)")
+            add("\(side) by \(rule.text)", depth: 1)
         }
-        if let cause = kernel?.cause { lines.append("  cause: \(cause)") }
-        for difference in differences ?? [] {
-            lines.append("  \(Terminal.paint("disagrees", .red)): \(VisibleText.line(difference))")
+        if let cause = flow.kernel?.cause { add("cause: \(cause)", depth: 1) }
+        for difference in flow.differences ?? [] {
+            add("disagrees: \(difference)", depth: 1, first: "disagrees", .red)
         }
-        return lines.map { "\($0)\n" }.joined()
     }
 }
 
 extension DecidingRule {
     fileprivate var text: String {
-        let rule = rule.map { " (\(VisibleText.line($0.description)))" } ?? ""
+        let rule = rule.map { " (\($0))" } ?? ""
         let name = number == 0 ? "no policy" : "rule \(number)\(rule)"
         return name + (wouldDeny.map { ", would be denied by rule \($0) in audit" } ?? "")
     }

@@ -8,8 +8,9 @@ import PolicyModel
 enum QueryLine {
     private static let limits = JSONReader.Limits(depth: 2)
 
+    /// - Parameter namespace: of pods that are named without one.
     /// - Throws: ``QueryError``.
-    static func parse(_ line: UnsafeRawBufferPointer) throws(QueryError) -> VerdictQuery {
+    static func parse(_ line: UnsafeRawBufferPointer, namespace: String) throws(QueryError) -> VerdictQuery {
         let node: DocumentNode
         do throws(JSONError) {
             node = try JSONReader.read(Array(line), limits: limits)
@@ -26,8 +27,8 @@ enum QueryLine {
         var request = RequestQuestion()
         for field in fields {
             switch field.key {
-            case "from": from = try VerdictQuery.end(try text(field))
-            case "to": to = try VerdictQuery.end(try text(field))
+            case "from": from = try VerdictQuery.end(try text(field), namespace: namespace)
+            case "to": to = try VerdictQuery.end(try text(field), namespace: namespace)
             case "protocol": ipProtocol = try self.ipProtocol(field.value)
             case "port": port = try self.port(field.value)
             case "method": request.method = try text(field)

@@ -70,12 +70,12 @@ enum Terminal {
     }
 
     static func write(_ bytes: [UInt8], to descriptor: Int32 = STDOUT_FILENO) {
+        if descriptor == STDOUT_FILENO, OutputFailure.discards { return }
         var rest = bytes[...]
         while !rest.isEmpty {
             let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if written < 0, errno == EINTR { continue }
-            // The reader is gone; there is nothing left to do.
-            guard written > 0 else { Glibc.exit(ExitStatus.failure.rawValue) }
+            guard written > 0 else { return OutputFailure.handle(errno, on: descriptor) }
             rest = rest.dropFirst(written)
         }
     }

@@ -19,12 +19,26 @@ struct UnusedCommand: AsyncParsableCommand {
     func run() async throws {
         let answer = try await socket.client.ask(
             UnusedAnswer.self, .get, .unused, query: list.namespace.map { [("namespace", $0)] } ?? [])
-        try output.print(answer) { Self.text($0, isWide: output.isWide) }
+        try output.print(answer, text: Self.text)
     }
 
-    static func text(_ answer: UnusedAnswer, isWide: Bool = false) -> String {
+    static func text(_ answer: UnusedAnswer) -> String {
+        let policies = answer.policies.map { entry in
+            let audit = entry.enforcement == "audit" ? " (audit)" : ""
+            return Row(
+                since: entry.since, earlier: entry.earlier, createdAt: entry.createdAt, changedAt: entry.changedAt,
+                what: "\(entry.policy.kind) \(entry.policy)\(audit)")
+        }
+        let rules = answer.rules.map { entry in
+            Row(
+                since: entry.since, earlier: entry.earlier, createdAt: entry.createdAt, changedAt: entry.changedAt,
+                what: "\(entry.rule)")
+        }
         let sections = [
-            policies(answer, isWide), rules(answer, isWide), subjects(answer, isWide), peers(answer, isWide),
+            table("POLICY THAT HAS MATCHED NOTHING HERE", policies, rest(answer, "policies")),
+            table("RULE THAT HAS MATCHED NOTHING HERE", rules, rest(answer, "rules")),
+            EmptySelectors.text(answer.selectNothing) + rest(answer, "selectNothing"),
+            EmptySelectors.text(answer.peers) + rest(answer, "peers"),
         ].filter { !$0.isEmpty }
         var text = sections.joined(separator: "\n")
         if text.isEmpty {
@@ -36,49 +50,24 @@ struct UnusedCommand: AsyncParsableCommand {
         return text
     }
 
-    private static func policies(_ answer: UnusedAnswer, _ isWide: Bool) -> String {
-        guard !answer.policies.isEmpty else { return "" }
-        var table = Table("SINCE", "AGE", "CHANGED", "POLICY THAT HAS MATCHED NOTHING HERE")
-        for entry in answer.policies {
-            let audit = entry.enforcement == "audit" ? " (audit)" : ""
+    /// What has matched nothing.
+    private struct Row {
+        var since: String
+        var earlier: Bool?
+        var createdAt: String?
+        var changedAt: String?
+        var what: String
+    }
+
+    private static func table(_ title: String, _ rows: [Row], _ rest: String) -> String {
+        guard !rows.isEmpty else { return "" }
+        var table = Table(titles: ["SINCE", "AGE", "CHANGED", title])
+        for row in rows {
             table.add(
-                .init(since(entry.since, entry.earlier)), .init(Age.text(entry.createdAt)),
-                .init(Age.text(entry.changedAt)), .init("\(entry.policy.kind) \(entry.policy)\(audit)"))
+                .init(since(row.since, row.earlier)), .init(Age.text(row.createdAt)), .init(Age.text(row.changedAt)),
+                .init(row.what))
         }
-        return text(table, isWide) + rest(answer, "policies")
-    }
-
-    private static func rules(_ answer: UnusedAnswer, _ isWide: Bool) -> String {
-        guard !answer.rules.isEmpty else { return "" }
-        var table = Table("SINCE", "AGE", "CHANGED", "RULE THAT HAS MATCHED NOTHING HERE")
-        for entry in answer.rules {
-            table.add(
-                .init(since(entry.since, entry.earlier)), .init(Age.text(entry.createdAt)),
-                .init(Age.text(entry.changedAt)), .init("\(entry.rule)"))
-        }
-        return text(table, isWide) + rest(answer, "rules")
-    }
-
-    private static func subjects(_ answer: UnusedAnswer, _ isWide: Bool) -> String {
-        guard !answer.selectNothing.isEmpty else { return "" }
-        var outline = Outline(isWide: isWide)
-        outline.add("policies that select no pod of the cluster:")
-        for entry in answer.selectNothing {
-            outline.add("\(entry.policy.kind) \(entry.policy): \(entry.subject)", depth: 1)
-            outline.add(entry.hint, depth: 2, color: .yellow)
-        }
-        return outline.text + rest(answer, "selectNothing")
-    }
-
-    private static func peers(_ answer: UnusedAnswer, _ isWide: Bool) -> String {
-        guard !answer.peers.isEmpty else { return "" }
-        var outline = Outline(isWide: isWide)
-        outline.add("peers and ports that select nothing:")
-        for entry in answer.peers {
-            outline.add("\(entry.rule): \(entry.peer)", depth: 1)
-            outline.add(entry.hint, depth: 2, color: .yellow)
-        }
-        return outline.text + rest(answer, "peers")
+        return table.text + rest
     }
 
     /// Of a counter that was taken over, the time is a lower bound.
@@ -86,9 +75,34 @@ struct UnusedCommand: AsyncParsableCommand {
         (isEarlier == true ? ">" : "") + Age.text(time)
     }
 
-    private static func text(_ table: Table, _ isWide: Bool) -> String { isWide ? table.text(width: nil) : table.text }
-
     private static func rest(_ answer: UnusedAnswer, _ list: String) -> String {
         answer.leftOut[list].map { "and \($0) more\n" } ?? ""
+    }
+}
+
+/// Selectors that select nothing, and what was probably meant.
+enum EmptySelectors {
+    static func text(_ subjects: [EmptySubject]) -> String {
+        text("policies that select no pod of the cluster:", subjects) {
+            ("\($0.policy.kind) \($0.policy): \($0.subject)", $0.hint)
+        }
+    }
+
+    static func text(_ peers: [EmptyPeer]) -> String {
+        text("peers and ports that select nothing:", peers) { ("\($0.rule): \($0.peer)", $0.hint) }
+    }
+
+    private static func text<Entry>(
+        _ title: String, _ entries: [Entry], _ words: (Entry) -> (what: String, hint: String)
+    ) -> String {
+        guard !entries.isEmpty else { return "" }
+        var outline = Outline()
+        outline.add(title)
+        for entry in entries {
+            let (what, hint) = words(entry)
+            outline.add(what, depth: 1)
+            outline.add(hint, depth: 2, color: .yellow)
+        }
+        return outline.text
     }
 }

@@ -3,10 +3,8 @@ import ArgumentParser
 import ClusterVerdicts
 import CommandOptions
 import ControlProtocol
-import ControlViews
 import NetworkTypes
 import PolicyModel
-import PolicyResolver
 
 struct VerdictCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -56,10 +54,7 @@ struct VerdictCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("For example 80/tcp, 53/udp or icmp.", valueName: "port/protocol"))
     var port: String?
 
-    @Option(
-        help: ArgumentHelp("Decide by these manifests, without a daemon. May be repeated.", valueName: "dir"),
-        completion: .directory)
-    var manifests: [String] = []
+    @OptionGroup var asked: PodQuestionOptions
 
     @Option(
         help: ArgumentHelp("Answer each line of this file; - reads standard input.", valueName: "file"),
@@ -67,6 +62,7 @@ struct VerdictCommand: AsyncParsableCommand {
     var queries: String?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             """
             Decide as at this time of the past, by the daemon's journal: 10:05 (UTC, today or yesterday), \
@@ -75,14 +71,6 @@ struct VerdictCommand: AsyncParsableCommand {
             valueName: "time"),
         transform: TimeOption.parse)
     var at: TimeOption?
-
-    @Flag(help: "Continue although documents are refused.")
-    var ignoreProblems = false
-
-    @Option(
-        name: .shortAndLong, help: "Namespace of pods that are named without one.",
-        completion: DaemonNames.namespaces)
-    var namespace = "default"
 
     @Flag(
         help: """
@@ -99,10 +87,10 @@ struct VerdictCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        if at != nil, !manifests.isEmpty { throw ValidationError("--at asks the daemon, and excludes --manifests") }
+        if at != nil, asked.isOffline { throw ValidationError("--at asks the daemon, and excludes --manifests") }
         if at != nil, kernel.isAsked { throw ValidationError("--at is about the past, --kernel about the present") }
         if queries != nil {
-            if manifests.isEmpty { throw ValidationError("--queries needs --manifests") }
+            if !asked.isOffline { throw ValidationError("--queries needs --manifests") }
             if kernel.isAsked { throw ValidationError("--queries and --kernel exclude each other") }
             if from != nil { throw ValidationError("--queries and FROM exclude each other") }
             if !request.question.isEmpty {
@@ -111,12 +99,12 @@ struct VerdictCommand: AsyncParsableCommand {
         } else {
             _ = try question()
         }
-        if kernel.isAsked, !manifests.isEmpty { throw KernelOptions.offlineError }
+        if kernel.isAsked, asked.isOffline { throw KernelOptions.offlineError }
     }
 
     func run() async throws {
         if let queries {
-            var bulk = BulkVerdict(cluster: try cluster().verdicts)
+            var bulk = BulkVerdict(cluster: try asked.cluster(mesh).verdicts, namespace: asked.names.namespace)
             try bulk.run(queries)
             if bulk.errors > 0 {
                 Terminal.complain("\(Words.count(bulk.errors, "line")) could not be answered")
@@ -127,7 +115,7 @@ struct VerdictCommand: AsyncParsableCommand {
             return
         }
         let question = try question()
-        let answer = manifests.isEmpty ? try await ask(question) : try decide(question)
+        let answer = asked.isOffline ? try decide(question) : try await ask(question)
         try output.print(answer, text: Self.text)
         try kernel.finish(answer.kernel)
         if exitCode { try Self.leave(with: answer) }
@@ -142,17 +130,11 @@ struct VerdictCommand: AsyncParsableCommand {
 
     private func question() throws -> VerdictQuery {
         guard let from, let to, let port else { throw ValidationError("FROM, TO and PORT/PROTOCOL are needed") }
-        do {
-            var query = try VerdictQuery(from: from, to: to, port: port, namespace: namespace)
-            try query.ask(request.question)
-            return query
-        } catch {
-            throw ValidationError("\(error)")
-        }
+        return try asked.question(from: from, to: to, port: port, request)
     }
 
     private func decide(_ question: VerdictQuery) throws -> VerdictAnswer {
-        var cluster = try cluster()
+        var cluster = try asked.cluster(mesh)
         return try cluster.answer(question)
     }
 
@@ -167,14 +149,9 @@ struct VerdictCommand: AsyncParsableCommand {
         }
     }
 
-    private func cluster() throws -> OfflineCluster {
-        try OfflineCluster(
-            manifests, ignoringProblems: ignoreProblems, settings: PolicySettings(mesh: mesh.settings))
-    }
-
     static func text(_ answer: VerdictAnswer) -> String {
-        let flow = VisibleText.line(answer.flow)
-        var text = "\(Terminal.paint(answer.verdict, color(answer.verdict)))  \(flow)\n"
+        var head = Outline()
+        head.add("\(answer.verdict)  \(answer.flow)", first: answer.verdict, color(answer.verdict))
         var table = Table("  side", "verdict", "pod", "reason")
         for (side, direction) in [("  egress", answer.egress), ("  ingress", answer.ingress)] {
             guard let direction else {
@@ -188,12 +165,15 @@ struct VerdictCommand: AsyncParsableCommand {
                 .init(side), isNobody ? "-" : .init(direction.verdict, color(direction.verdict)), .init(pod ?? "-"),
                 .init(direction.reason))
         }
-        text += table.text
+        var text = head.text + table.text
         if answer.verdict == Verdict.dependsOnRequest.rawValue {
             text += "ask about one request with --method, --path, --host and --header\n"
         }
         if let backends = answer.backends, backends.count > 1 { text += ExplainCommand.table(backends) }
-        return text + (answer.note.map { "note: \(VisibleText.line($0))\n" } ?? "") + (answer.kernel?.text ?? "")
+        var end = Outline()
+        if let note = answer.note { end.add("note: \(note)") }
+        if let kernel = answer.kernel { end.add(kernel) }
+        return text + end.text
     }
 
     static func color(_ verdict: String) -> Terminal.Color {

@@ -5,9 +5,7 @@ import Testing
 @Suite struct TableTests {
     private static func plain(_ text: String, _ color: TextColor?) -> String { text }
 
-    private func lines(_ table: Table, _ width: Int?, _ overflow: Table.Overflow = .wrapped) -> [String] {
-        table.lines(width: width, overflow: overflow, paint: Self.plain)
-    }
+    private func lines(_ table: Table, _ width: Int?) -> [String] { table.lines(width: width, paint: Self.plain) }
 
     private static let longest = (0..<9).map { "part-\($0)" }.joined(separator: "-") + "x"
 
@@ -46,18 +44,10 @@ import Testing
         return lines.map { line in String(line.dropFirst(from).prefix { $0 != " " }) }.joined()
     }
 
-    @Test func rowsStayOneLineWhenShortened() {
-        let short = lines(Self.longNames, 80, .shortened)
-        #expect(short.count == 3 && short.allSatisfy { $0.count <= 80 })
-        #expect(short[1].hasPrefix("Author…olicy  part-") && short[1].hasSuffix("  20"))
-    }
-
     @Test(arguments: 1...100) func noLineIsWiderThanTheOutput(width: Int) {
-        for overflow in [Table.Overflow.wrapped, .shortened] {
-            let widest = lines(Self.longNames, width, overflow).map(\.count).max() ?? 0
-            // Six columns of one character, and the gaps between.
-            #expect(widest <= max(width, 16))
-        }
+        let widest = lines(Self.longNames, width).map(\.count).max() ?? 0
+        // Six columns of one character, and the gaps between.
+        #expect(widest <= max(width, 16))
     }
 
     @Test func wideAndCombiningCharactersAreMeasured() {
@@ -66,7 +56,6 @@ import Testing
         table.add("e\u{301}a", "2")
         table.add("👩‍👩‍👧", "3")
         #expect(lines(table, nil) == ["POD   N", "日本  1", "e\u{301}a    2", "👩‍👩‍👧    3"])
-        #expect(lines(table, 6, .shortened)[1] == "…    1")
         #expect(lines(table, 6) == ["POD  N", "日   1", "本", "e\u{301}a   2", "👩‍👩‍👧   3"])
     }
 

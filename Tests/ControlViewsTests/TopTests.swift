@@ -156,7 +156,8 @@ import Testing
         #expect(lines.allSatisfy { TextWidth.columns(of: $0) <= max(size.columns, 16) })
         #expect(!lines.contains { $0.contains("\u{1b}") })
         if size.rows == 24 {
-            #expect(lines[22] == "… and 31 more" && lines[23] == "p pods   r rules   d denied   q quit")
+            #expect(lines[23] == "p pods   r rules   d denied   q quit")
+            Self.expectWholeRows(Array(lines[2..<23]))
             #expect(lines[0].hasPrefix("\(view.rawValue)  node\\u001b[2J  healthy  12:00"))
         }
         screen.problem = "no daemon answers"
@@ -164,6 +165,21 @@ import Testing
             color == .red ? "<\(text)>" : text
         }
         #expect(size.rows < 2 || failed[1].hasPrefix("<no daemo"))
+    }
+
+    /// Each row that is shown is whole, and the others are counted. Lines that continue a row begin with a space.
+    private static func expectWholeRows(_ body: [String]) {
+        let lines = body.filter { !$0.isEmpty }
+        guard let last = lines.last, last.hasPrefix("… and "), last.hasSuffix(" more") else {
+            Issue.record("not counted: \(body)")
+            return
+        }
+        let rows = lines.dropLast().count { $0.first != " " } - 1
+        #expect(rows > 0 && last == "… and \(50 - rows) more")
+        #expect(!lines.dropLast().contains { $0.contains("…") })
+        let names = lines.joined().filter { $0 != " " }.ranges(of: "end").count
+        // Each row has the policy's or the pod's namespace and name; `denied` has the other pod and its rule as well.
+        #expect(names >= rows * 2)
     }
 
     @Test func oneNamespaceIsShown() {
