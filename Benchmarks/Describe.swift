@@ -40,7 +40,7 @@ func benchDescribe() {
     var answer = UnusedAnswer(started: "")
     let unused = processorMilliseconds {
         var describer = PolicyDescriber(pipeline.cluster)
-        describer.addEmpty(to: &answer, namespace: nil)
+        describer.addEmpty(to: &answer) { _ in true }
     }
     print(
         "describe: what selects nothing, \(answer.peers.count) of 200 peers with hints: \(shown(unused)) ms (target 50)"

@@ -39,6 +39,7 @@ func benchHotPath() throws {
             }
             try benchQuestions(&datapath, questions)
         }
+        try benchReports(baseline)
         for judged in [false, true] { try benchOwnNode(judged, &datapath, baseline) }
         for family in [AddressFamily.ipv4, .ipv6] {
             for hook in PacketHook.allCases {

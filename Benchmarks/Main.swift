@@ -10,6 +10,7 @@ enum Main {
         ("describe", benchDescribe),
         ("hotpath", benchHotPath),
         ("http", benchHTTP),
+        ("journal", benchJournal),
         ("latency", benchLatency),
         ("live", benchLive),
         ("livetable", benchLiveTable),

@@ -21,6 +21,11 @@ extension ClusterState {
         return pod
     }
 
+    /// Whether a pod is known and of this node.
+    public func isLocal(_ name: EndpointName) -> Bool {
+        number(ofPod: name).map { pods[Int($0)].isLocal } ?? false
+    }
+
     /// A namespace, including the label that it has without an object. Nil if nothing names it.
     public func object(ofNamespace name: String) -> Namespace? {
         guard let number = namespaceNumbers[name] else { return nil }

@@ -6,7 +6,7 @@ import Testing
 
 extension Live {
     /// The real daemon follows an API server.
-    @Suite struct APIServerTests {
+    @Suite(.serialized) struct APIServerTests {
         /// Packets of a flow under way are judged by what the server has; how soon, `scripts/bench latency` measures.
         @Test(arguments: NetDatapath.allCases) func aPolicyIsInForceWithoutBeingAskedFor(datapath: NetDatapath) throws {
             try LiveCluster.with(datapath, followsAPI: true) { cluster in

@@ -6,18 +6,11 @@ import Testing
 extension Live {
     /// Pods as ports of one bridge, as the bridge CNI plugin lays them. The world begins with bridged packets passing
     /// netfilter by: the daemon switches that.
-    @Suite struct BridgeTests {
+    @Suite(.serialized) struct BridgeTests {
         /// Every row of the table, of which most stay within the bridge.
         @Test(arguments: NetDatapath.allCases) func table(datapath: NetDatapath) throws {
             try LiveCluster.with(datapath, links: .bridged) { cluster in
-                let rows = LiveCase.table.flatMap { row in row.families.map { (row, $0) } }
-                for (source, rows) in Dictionary(grouping: rows, by: { $0.0.source }) {
-                    let probes = rows.map { row, family in row.probe(family, in: cluster.world) }
-                    let outcomes = try source.namespace(in: cluster.world).run { try NetProbe.runTogether(probes) }
-                    for ((row, family), outcome) in zip(rows, outcomes) {
-                        #expect(outcome == row.allowed ?? .timeout, "\(row), \(family): real packets")
-                    }
-                }
+                try cluster.check(LiveCase.table)
             }
         }
 
@@ -79,6 +72,27 @@ extension Live {
             }
         }
 
+        /// What the daemon has laid for bridges outlives it, and goes with the rest.
+        @Test(arguments: NetDatapath.allCases) func outlivesTheDaemon(datapath: NetDatapath) throws {
+            try LiveCluster.with(datapath, links: .bridged) { cluster in
+                func tables() throws -> String { try cluster.world.node.command("nft", "list", "tables") }
+                let probe = NetProbe(.tcp, to: cluster.world.pod("locked").v4, port: 8080, milliseconds: 300)
+                try cluster.daemon.stop(9)
+                #expect(try tables().contains("bridge bulkhead"))
+                #expect(try cluster.ask(probe, from: "idle") == .timeout)
+                try cluster.daemon.start()
+                #expect(try cluster.ask(probe, from: "idle") == .timeout)
+                try cluster.daemon.stop()
+                try NetDaemon.uninstall(from: cluster.world)
+                #expect(try !tables().contains("bulkhead"))
+                #expect(try cluster.ask(probe, from: "idle") == .answered)
+            }
+        }
+    }
+}
+
+extension LiveAlone {
+    @Suite struct BridgeTests {
         /// Without the settings policy does not hold: the daemon says so, and what to do.
         @Test(arguments: NetDatapath.allCases) func statusTellsOfBridges(datapath: NetDatapath) throws {
             try LiveCluster.with(datapath, links: .bridged) { cluster in
@@ -94,23 +108,6 @@ extension Live {
                 #expect(status.contains(/"ports" ?: ?5/), "\(status)")
                 let probe = NetProbe(.tcp, to: cluster.world.pod("locked").v4, port: 8080, milliseconds: 300)
                 #expect(try cluster.ask(probe, from: "idle") == .timeout)
-            }
-        }
-
-        /// What the daemon has laid for bridges outlives it, and goes with the rest.
-        @Test(arguments: NetDatapath.allCases) func outlivesTheDaemon(datapath: NetDatapath) throws {
-            try LiveCluster.with(datapath, links: .bridged) { cluster in
-                func tables() throws -> String { try cluster.world.node.command("nft", "list", "tables") }
-                let probe = NetProbe(.tcp, to: cluster.world.pod("locked").v4, port: 8080, milliseconds: 300)
-                try cluster.daemon.stop(9)
-                #expect(try tables().contains("bridge bulkhead"))
-                #expect(try cluster.ask(probe, from: "idle") == .timeout)
-                try cluster.daemon.start()
-                #expect(try cluster.ask(probe, from: "idle") == .timeout)
-                try cluster.daemon.stop()
-                try NetDaemon.uninstall(from: cluster.world)
-                #expect(try !tables().contains("bulkhead"))
-                #expect(try cluster.ask(probe, from: "idle") == .answered)
             }
         }
     }

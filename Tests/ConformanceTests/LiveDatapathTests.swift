@@ -6,7 +6,7 @@ import Testing
 
 extension Live {
     /// Which datapath is taken, what denied packets get, and what becomes of the changes of others.
-    @Suite struct DatapathTests {
+    @Suite(.serialized) struct DatapathTests {
         private func status(_ world: NetWorld, _ arguments: [String], _ check: (String) throws -> Void) throws {
             let socket = "\(world.directory)/choice.sock"
             let daemon = try world.node.start(

@@ -4,7 +4,7 @@ import Testing
 
 extension Live {
     /// What the daemon explains is what the kernel says, for pods here, elsewhere and outside.
-    @Suite struct ExplainTests {
+    @Suite(.serialized) struct ExplainTests {
         @Test(arguments: NetDatapath.allCases)
         func theKernelAgrees(_ datapath: NetDatapath) throws {
             try LiveCluster.with(datapath) { cluster in

@@ -5,7 +5,7 @@ import NetworkKit
 import NetworkTypes
 import Testing
 
-extension Live {
+extension LiveAlone {
     /// Packets flow while policies, pods and the daemon change: the verdict on every packet is the old or the new one.
     @Suite struct HammerTests {
         /// A flow of numbered datagrams with what the receiver saw of it.

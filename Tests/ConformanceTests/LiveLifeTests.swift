@@ -6,7 +6,7 @@ import Testing
 
 extension Live {
     /// What stays in the kernel without the daemon, what a new daemon takes over, and that nothing is left at the end.
-    @Suite struct LifeTests {
+    @Suite(.serialized) struct LifeTests {
         private func outcome(_ cluster: LiveCluster, from pod: String, to target: String) throws -> NetOutcome {
             let probe = NetProbe(.tcp, to: cluster.world.pod(target).v4, port: 8080)
             return try cluster.ask(probe, from: pod)

@@ -4,7 +4,7 @@ import NetworkKit
 import NetworkTypes
 import Testing
 
-extension Live {
+extension LiveAlone {
     /// Files in the watched directory, as they are edited.
     @Suite struct ManifestTests {
         private func write(_ text: String, _ name: String, in cluster: LiveCluster) throws {

@@ -8,7 +8,7 @@ import Testing
 
 extension Live {
     /// The chained CNI plugin behind Debian's ptp and bridge plugins, installed by the daemon itself.
-    @Suite struct PluginTests {
+    @Suite(.serialized) struct PluginTests {
         struct Setting: Sendable, CustomTestStringConvertible {
             var datapath: NetDatapath
             var links: NetPodLinks

@@ -3,7 +3,7 @@ import NetworkKit
 import NetworkTypes
 import Testing
 
-extension Live {
+extension LiveAlone {
     /// Which port is whose, whatever pods with CAP_NET_ADMIN do; and what a daemon without policy leaves alone.
     @Suite struct PortTests {
         /// Sends from `idle` as `api`, and as `api` itself; returns for each family whether the forged one arrives.

@@ -6,7 +6,7 @@ import Testing
 extension Live {
     /// The daemon with what the DaemonSet gives it: three capabilities, none of them to be gained again, and a root file
     /// system that it cannot write.
-    @Suite struct PrivilegeTests {
+    @Suite(.serialized) struct PrivilegeTests {
         /// What starts a program so; the world's directory stands for what the DaemonSet mounts.
         private func container(_ world: NetWorld) -> [String] {
             let script = """

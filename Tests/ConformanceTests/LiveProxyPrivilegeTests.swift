@@ -8,7 +8,7 @@ extension Live {
     /// The request proxy as `deploy/requests` runs it, beside the daemon as its DaemonSet runs it: no more capabilities,
     /// none to be gained, and neither files nor kernel settings to be written. On a node with the strictest check of
     /// sources that the kernel has, which the proxy's pod inherits.
-    @Suite struct ProxyPrivilegeTests {
+    @Suite(.serialized) struct ProxyPrivilegeTests {
         private static let user = "9105"
 
         /// What starts a program so; `mounted` may be written.

@@ -6,7 +6,7 @@ import Testing
 
 extension Live {
     /// What HTTP/1 offers, through the real proxy, unchanged.
-    @Suite struct RequestFeatureTests {
+    @Suite(.serialized) struct RequestFeatureTests {
         typealias Field = NetHTTPMessage.Field
 
         @Test func http1() throws {

@@ -6,7 +6,7 @@ import Testing
 
 extension Live {
     /// Packets that would pass by the request proxy, or make it speak for another: none brings a request to the server.
-    @Suite struct RequestForgeryTests {
+    @Suite(.serialized) struct RequestForgeryTests {
         private static let policy = LiveRequestWorld.policy(
             "[{from: [{source: {serviceAccounts: [client]}}], to: [{operation: {paths: [/shoes]}}]}]")
         private static let forged = "GET /admin?forged HTTP/1.1\r\nHost: server\r\n\r\n"

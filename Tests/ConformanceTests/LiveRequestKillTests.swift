@@ -4,7 +4,7 @@ import NetworkKit
 import NetworkTypes
 import Testing
 
-extension Live {
+extension LiveAlone {
     /// What the death of each process around the request proxy opens: nothing, under load.
     @Suite struct RequestKillTests {
         private static let policy = LiveRequestWorld.policy(

@@ -5,7 +5,7 @@ import Testing
 
 extension Live {
     /// Paths that servers read in different ways, and what else is refused and counted before any rule decides.
-    @Suite struct RequestRefusalTests {
+    @Suite(.serialized) struct RequestRefusalTests {
         /// Each with the status that its request gets where a rule reads paths; nil: not even HAProxy reads it.
         private static let paths: [(path: String, status: Int, reason: String?)] = [
             ("/ok", 200, nil), ("/ok/a", 200, nil), ("/ok/%61", 200, nil), ("/ok/./a", 200, nil),

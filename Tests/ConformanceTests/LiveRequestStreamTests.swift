@@ -5,7 +5,7 @@ import Testing
 
 extension Live {
     /// HTTP/2 with prior knowledge, long streams, and changes of policy under them.
-    @Suite struct RequestStreamTests {
+    @Suite(.serialized) struct RequestStreamTests {
         @Test(arguments: NetDatapath.allCases) func http2(datapath: NetDatapath) throws {
             try LiveRequestWorld.with(datapath, policy: LiveRequestWorld.okPolicy) { live in
                 for family in AddressFamily.allCases { try oneByOne(live, family) }

@@ -5,7 +5,7 @@ import Testing
 
 extension Live {
     /// Requests by the real proxy, on both datapaths, routed and bridged, in both families, by address and by ClusterIP.
-    @Suite struct RequestTests {
+    @Suite(.serialized) struct RequestTests {
         private static let policy = LiveRequestWorld.policy(
             """
             [{from: [{source: {serviceAccounts: [client]}}], \

@@ -4,7 +4,7 @@ import NetworkKit
 import NetworkTypes
 import Testing
 
-extension Live {
+extension LiveAlone {
     /// What becomes of the kernel's entry of a flow that policy takes away.
     @Suite struct RevocationTests {
         /// Which of pods a and b the other may reach; a pod that neither may reach is isolated.

@@ -4,7 +4,7 @@ import NetworkKit
 import NetworkTypes
 import Testing
 
-extension Live {
+extension LiveAlone {
     /// Requests hidden in others: whatever a client sends, in whatever way the server reads it, no request reaches the
     /// server that policy denies.
     @Suite struct SmugglingTests {

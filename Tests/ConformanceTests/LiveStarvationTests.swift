@@ -3,7 +3,7 @@ import Foundation
 import NetworkKit
 import Testing
 
-extension Live {
+extension LiveAlone {
     /// The daemon without descriptors.
     @Suite struct StarvationTests {
         private static let manifest = """

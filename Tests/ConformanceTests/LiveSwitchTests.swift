@@ -4,7 +4,7 @@ import NetworkKit
 import NetworkTypes
 import Testing
 
-extension Live {
+extension LiveAlone {
     /// A node goes from one datapath to the other and back while packets flow.
     @Suite struct SwitchTests {
         /// From one pod to another: a flow that goes on, and flows that begin all the time.

@@ -65,7 +65,7 @@ import WorldKit
 
     /// Waits until everything before was written.
     private static func read(_ writer: JournalWriter) async {
-        await withCheckedContinuation { continuation in writer.read { _ in continuation.resume() } }
+        _ = try? await writer.read(within: .seconds(60))
     }
 
     private static func oldestFile(in directory: String) -> String? {

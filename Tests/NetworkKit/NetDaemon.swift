@@ -60,7 +60,8 @@ public final class NetDaemon: Sendable {
             if let status = started.status {
                 throw NetError.command("bulkheadd", status: status, output: started.output)
             }
-            return (try? get("/v1/status")) != nil
+            // A program that asks before anyone listens only takes the processor from the daemon.
+            return NetSocket.isServed(socket) && (try? get("/v1/status")) != nil
         }
     }
 

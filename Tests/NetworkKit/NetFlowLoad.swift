@@ -97,9 +97,9 @@ public struct NetFlowLoad: Sendable {
     }
 
     /// Sends one datagram to each of so many ports, from one socket of the calling thread's namespace.
-    public static func flood(_ count: Int, to destination: IPAddress) throws {
+    public static func flood(_ count: Int, to destination: IPAddress, from first: Int = 1) throws {
         let socket = try NetSocket(destination.family, SOCK_DGRAM)
-        for port in 1...count {
+        for port in first..<first + count {
             _ = socket.send([0], to: destination, UInt16(port))
             // The receiving side has room for a thousand packets.
             if port % 200 == 0 { usleep(2000) }

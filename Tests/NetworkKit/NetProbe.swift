@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import NetworkTypes
-import Synchronization
 
 /// What a client saw.
 public enum NetOutcome: String, Sendable, CaseIterable {
@@ -176,21 +175,12 @@ extension NetProbe {
 
     /// The same, each from a namespace; nil: from the calling thread's.
     public static func runTogether(_ probes: [(namespace: NetNamespace?, probe: NetProbe)]) throws -> [NetOutcome] {
-        let collected = Collected()
-        let threads = try probes.enumerated().map { index, asked in
-            try NetThread.start {
-                let result = Result {
+        try NetThread.runTogether(
+            probes.map { asked in
+                {
                     try asked.namespace?.enter()
                     return try asked.probe.run()
                 }
-                collected.outcomes.withLock { $0[index] = result }
-            }
-        }
-        for thread in threads { pthread_join(thread, nil) }
-        return try collected.outcomes.withLock { outcomes in try probes.indices.map { try outcomes[$0]!.get() } }
-    }
-
-    private final class Collected: Sendable {
-        let outcomes = Mutex<[Int: Result<NetOutcome, any Error>]>([:])
+            })
     }
 }

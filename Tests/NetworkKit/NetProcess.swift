@@ -98,6 +98,11 @@ public final class NetProcess: Sendable {
 
     /// Waits for its end.
     public func wait(seconds: Double = 30) throws -> Int32 {
+        // Most last a few milliseconds, and a test starts hundreds.
+        for microseconds in [100, 100, 200, 400, 800] as [useconds_t] {
+            if let status { return status }
+            usleep(microseconds)
+        }
         try NetClock.wait("end of process \(pid)", seconds: seconds) { status != nil }
         return status!
     }

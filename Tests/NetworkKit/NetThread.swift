@@ -35,6 +35,23 @@ public enum NetThread {
         return thread
     }
 
+    /// Runs all at once, each on a new thread, and waits for all; values in their order.
+    public static func runTogether<Value: Sendable>(_ bodies: [() throws -> Value]) throws -> [Value] {
+        let collected = Collected<Value>()
+        let threads = try bodies.enumerated().map { index, body in
+            try start {
+                let result = Result { try body() }
+                collected.results.withLock { $0[index] = result }
+            }
+        }
+        for thread in threads { pthread_join(thread, nil) }
+        return try collected.results.withLock { results in try bodies.indices.map { try results[$0]!.get() } }
+    }
+
+    private final class Collected<Value: Sendable>: Sendable {
+        let results = Mutex<[Int: Result<Value, any Error>]>([:])
+    }
+
     private final class Body {
         let call: () -> Void
         init(_ call: @escaping () -> Void) { self.call = call }

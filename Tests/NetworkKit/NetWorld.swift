@@ -106,7 +106,7 @@ public final class NetWorld: Sendable {
 
     /// Removes everything. May be called again.
     public func close() {
-        for namespace in bare.withLock({ $0 }) + pods.map(\.namespace) + nodes + [outside] { namespace.remove() }
+        NetNamespace.remove(bare.withLock { $0 } + pods.map(\.namespace) + nodes + [outside])
         Self.removeDirectory(directory)
     }
 
@@ -118,6 +118,7 @@ public final class NetWorld: Sendable {
     }
 
     static func removeDirectory(_ path: String) {
+        guard access(path, F_OK) == 0 else { return }
         umount2("\(path)/bpf", 2)  // MNT_DETACH
         _ = try? NetProcess.run(["rm", "-rf", "--one-file-system", path])
     }
