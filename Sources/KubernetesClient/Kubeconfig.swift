@@ -124,7 +124,7 @@ struct KubeconfigReading {
             throw version.error("is not known; known are \(CredentialPlugin.versions.joined(separator: ", "))")
         }
         if let mode = node["interactiveMode"], try mode.string() == "Always" {
-            throw mode.error("the daemon cannot prompt a user")
+            throw mode.error("Bulkhead cannot prompt a user")
         }
         let command = try node.required("command").string()
         var plugin = CredentialPlugin(

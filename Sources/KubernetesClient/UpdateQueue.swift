@@ -15,7 +15,8 @@ public struct ClusterUpdate: Sendable, Hashable {
     public var stage: Stage
     /// In order.
     public var events: [ObjectEvent]
-    /// The last versions of the objects that the events are about, as far as the watches keep them.
+    /// The last versions of the objects that the events are about, as far as the watches keep them: of each object,
+    /// that of its last event.
     public var versions: [ObjectKey: ObjectVersion]
     public init(stage: Stage, events: [ObjectEvent], versions: [ObjectKey: ObjectVersion] = [:]) {
         self.stage = stage

@@ -3,7 +3,6 @@ import AsyncHTTPClient
 import KubernetesWatch
 import Logging
 import NIOCore
-import NIOPosix
 
 /// Carries out the actions of a ``ResourceWatch`` over a connection.
 actor WatchRunner {
@@ -95,17 +94,7 @@ actor WatchRunner {
             put(.end(id))
         } catch {
             guard !Task.isCancelled else { return }
-            put(.failed(id, words(error)))
-        }
-    }
-
-    private func words(_ error: any Error) -> String {
-        switch error {
-        case let error as AccessError: error.description
-        case let error as NIOConnectionError:
-            "cannot connect to \(error.host):\(error.port): "
-                + (error.connectionErrors.first.map { "\($0.error)" } ?? error.dnsAError.map { "\($0)" } ?? "unknown")
-        default: "\(connection.access.server): \(error)"
+            put(.failed(id, connection.words(error)))
         }
     }
 }

@@ -12,7 +12,8 @@ extension Pod {
         return pod
     }
 
-    private mutating func decodeFields(_ document: DocumentNode, in context: inout DecodingContext) {
+    /// What a pod, or the template of one, has beside its names.
+    mutating func decodeFields(_ document: DocumentNode, in context: inout DecodingContext) {
         staticUID =
             context.field("metadata", of: document) { context, metadata in
                 context.field("annotations", of: metadata) { context, annotations -> String? in
@@ -23,7 +24,9 @@ extension Pod {
         _ = context.field("spec", of: document) { context, spec -> Void? in
             guard context.mapping(spec) != nil else { return nil }
             nodeName = context.field("nodeName", of: spec) { $0.string($1) } ?? ""
-            let account = context.field("serviceAccountName", of: spec) { $0.string($1) } ?? ""
+            // The second one is the deprecated name, from which the API server fills in the first.
+            var account = context.field("serviceAccountName", of: spec) { $0.string($1) } ?? ""
+            if account.isEmpty { account = context.field("serviceAccount", of: spec) { $0.string($1) } ?? "" }
             if !account.isEmpty { serviceAccountName = account }
             hostNetwork = context.field("hostNetwork", of: spec) { $0.bool($1) } ?? false
             let ports =

@@ -15,11 +15,13 @@ extension Enforcement {
         var result = Enforcement.enforce
         let before = context.path
         defer { context.path = before }
-        for entry in entries where entry.key.hasPrefix(prefix) {
+        for entry in entries where entry.key.hasPrefix(prefix) && entry.key != PolicyAnnotation.lintIgnore {
             context.path = FieldPath(
                 before.components + [.field("metadata"), .field("annotations"), .field(entry.key)])
             guard entry.key == annotation else {
-                let hint = NearestName.find(entry.key, among: [annotation]).map { "did you mean \($0)?" }
+                let hint = NearestName.find(entry.key, among: [annotation, PolicyAnnotation.lintIgnore]).map {
+                    "did you mean \($0)?"
+                }
                 context.fail(line: entry.line, column: entry.column, "unknown annotation", hint: hint)
                 continue
             }

@@ -32,6 +32,8 @@ public struct DecodedDocument: Sendable, Hashable {
     public var notices: [ManifestNotice] = []
     /// Services among the notices: nothing is enforced by them, but questions may name them.
     public var services: [Service] = []
+    /// Only if asked for: nil in a daemon, which keeps documents.
+    public var extract: DocumentExtract?
 
     public init() {}
 
@@ -54,15 +56,19 @@ public struct ObjectDecoder {
     /// - Parameters:
     ///   - file: the name for errors.
     ///   - index: number of the document in the file, counted from 1.
+    ///   - isExtracting: whether to collect the ``DecodedDocument/extract``. Documents that run pods are then decoded,
+    ///     with their errors, and give no notices.
     public static func decode(
-        _ document: DocumentNode, file: String, index: Int = 1, mode: DecodingMode = .strict
+        _ document: DocumentNode, file: String, index: Int = 1, mode: DecodingMode = .strict,
+        isExtracting: Bool = false
     ) -> DecodedDocument {
         var decoder = ObjectDecoder(file: file, document: index, mode: mode)
+        if isExtracting { decoder.result.extract = DocumentExtract() }
         decoder.object(document, listKind: nil)
         decoder.result.errors += decoder.context.errors
         if mode == .lenient { decoder.result.notUnderstood = decoder.context.notUnderstood }
         if decoder.result.keys.count < decoder.objectCount { decoder.result.hasUnknownObjects = true }
-        if mode == .strict, !decoder.result.errors.isEmpty { decoder.result.items = [] }
+        if mode == .strict, !decoder.result.errors.isEmpty { decoder.result.refuse() }
         return decoder.result
     }
 
@@ -90,12 +96,16 @@ public struct ObjectDecoder {
         if kind.hasSuffix("List"), kind == "List" || node["items"] != nil {
             return list(node, of: type)
         }
-        guard let known = ObjectKind(rawValue: kind) else { return passOver(node, type) }
+        guard let known = ObjectKind(rawValue: kind) else {
+            if !extractWorkload(node, type) { passOver(node, type) }
+            return
+        }
         guard isOurs(known, type, node) else {
             if !Self.groups(of: known).contains(type.group) { passOver(node, type, sameName: known) }
             return
         }
         noteKey(of: node, known)
+        if known.isPolicy { extractPolicy(node, known) }
         let before = context.notUnderstood.count
         let (object, errors) = context.catching { Self.object(node, known, in: &$0) }
         result.errors += errors
@@ -103,6 +113,9 @@ public struct ObjectDecoder {
             result.notices += context.notUnderstood[before...].map { ManifestNotice($0, of: object, type.apiVersion) }
         }
         guard let object, context.mode == .strict || errors.isEmpty else { return }
+        if result.extract != nil, known == .pod, let owner = OwnerReference(controllerOf: node) {
+            result.extract?.owners[object.key] = owner
+        }
         result.items.append(.init(object: object, line: node.line, column: node.column))
     }
 
@@ -180,12 +193,25 @@ public struct ObjectDecoder {
 
     private mutating func noteKey(of node: DocumentNode, _ kind: ObjectKind) {
         objectCount += 1
-        guard let metadata = node["metadata"], let name = metadata["name"]?.string, !name.isEmpty else { return }
-        let namespace = metadata["namespace"]?.string ?? ""
-        let isNamespaced = NamingRule.of(kind).isNamespaced
-        result.keys.append(
-            ObjectKey(
-                kind: kind, namespace: isNamespaced ? (namespace.isEmpty ? "default" : namespace) : "", name: name))
+        if let key = ObjectKey(named: node, kind) { result.keys.append(key) }
+    }
+
+    // MARK: What only an analysis needs
+
+    private mutating func extractPolicy(_ node: DocumentNode, _ kind: ObjectKind) {
+        result.extract?.policies.append(
+            PolicyDocument(
+                key: ObjectKey(named: node, kind), file: context.file, document: context.document, node: node))
+    }
+
+    /// Whether the document runs pods, and that matters.
+    private mutating func extractWorkload(_ node: DocumentNode, _ type: TypeName) -> Bool {
+        guard result.extract != nil, let kind = WorkloadKind(rawValue: type.kind), kind.groups.contains(type.group)
+        else { return false }
+        let (template, errors) = context.catching { WorkloadTemplate.decode(node, kind: kind, in: &$0) }
+        result.errors += errors
+        if let template, errors.isEmpty { result.extract?.workloads.append(template) }
+        return true
     }
 
     /// Records a document of a kind that Bulkhead does not read. If one of Bulkhead's kinds was meant, it is an error:
@@ -211,6 +237,26 @@ public struct ObjectDecoder {
                 reason: KnownKinds.isForeignPolicy(type.kind, of: type.group) ? .notEnforced : .ignored,
                 apiVersion: type.apiVersion.boundedForMessage, kind: type.kind.boundedForMessage,
                 name: name.boundedForMessage))
+    }
+}
+
+extension DecodedDocument {
+    /// Nothing of it counts; what is written stays readable.
+    fileprivate mutating func refuse() {
+        items = []
+        extract?.workloads = []
+        extract?.owners = [:]
+        for index in extract?.policies.indices ?? 0..<0 { extract?.policies[index].isRefused = true }
+    }
+}
+
+extension ObjectKey {
+    /// As far as a document names its object, which need not be valid. Nil: it does not.
+    fileprivate init?(named node: DocumentNode, _ kind: ObjectKind) {
+        guard let metadata = node["metadata"], let name = metadata["name"]?.string, !name.isEmpty else { return nil }
+        let namespace = metadata["namespace"]?.string ?? ""
+        let isNamespaced = NamingRule.of(kind).isNamespaced
+        self.init(kind: kind, namespace: isNamespaced ? (namespace.isEmpty ? "default" : namespace) : "", name: name)
     }
 }
 

@@ -12,26 +12,35 @@ public struct ManifestCheck: Sendable {
     public var notices: [ManifestNotice]
     /// Nothing is enforced by them, but questions may name them.
     public var services: [Service]
+    /// What an analysis needs beside; empty unless asked for.
+    public var extracts: [DocumentExtract]
 
     /// The number of objects of each kind.
     public var counts: [ObjectKind: Int] { Dictionary(grouping: objects, by: \.kind).mapValues(\.count) }
 
     /// Reads `paths` like ``ManifestInput/read(_:isRecursive:limits:)``. If nothing at all is found, that is a problem,
     /// so that a wrong path does not look like success.
+    ///
+    /// - Parameter isExtracting: whether to collect ``extracts``.
     public static func run(
-        paths: [String], isRecursive: Bool = false, limits: ManifestLimits = ManifestLimits()
+        paths: [String], isRecursive: Bool = false, limits: ManifestLimits = ManifestLimits(),
+        isExtracting: Bool = false
     ) -> ManifestCheck {
-        run(ManifestInput.read(paths, isRecursive: isRecursive, limits: limits), limits: limits)
+        run(
+            ManifestInput.read(paths, isRecursive: isRecursive, limits: limits), limits: limits,
+            isExtracting: isExtracting)
     }
 
     /// Checks what was read.
-    public static func run(_ inputs: [ManifestInput], limits: ManifestLimits = ManifestLimits()) -> ManifestCheck {
-        var set = ManifestSet(limits: limits)
+    public static func run(
+        _ inputs: [ManifestInput], limits: ManifestLimits = ManifestLimits(), isExtracting: Bool = false
+    ) -> ManifestCheck {
+        var set = ManifestSet(limits: limits, isExtracting: isExtracting)
         _ = set.apply(Dictionary(inputs.map { ($0.name, $0.file) }, uniquingKeysWith: { first, _ in first }))
         var check = ManifestCheck(
             fileCount: Set(inputs.lazy.filter { !$0.isDirectory }.map(\.name)).count,
             documentCount: set.documentCount, objects: set.objects, problems: set.problems, notices: set.notices,
-            services: set.services)
+            services: set.services, extracts: set.extracts)
         if check.documentCount == 0, check.problems.isEmpty {
             let names = Set(inputs.map(\.name)).sorted().joined(separator: ", ")
             check.problems.append(

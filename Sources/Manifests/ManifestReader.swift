@@ -29,6 +29,7 @@ public struct ManifestDocument: Sendable, Hashable {
             document.decoded.notices[notice].document = newIndex
             document.decoded.notices[notice].line += down
         }
+        document.decoded.extract?.move(down: down, document: newIndex)
         return document
     }
 }
@@ -40,10 +41,15 @@ public struct ManifestReader: Sendable {
     public var limits: ManifestLimits
     /// The allowed kinds; a document with another kind is refused. Nil: all known kinds.
     public var kinds: Set<ObjectKind>?
+    /// Whether documents have their ``DecodedDocument/extract``.
+    public var isExtracting: Bool
 
-    public init(limits: ManifestLimits = ManifestLimits(), kinds: Set<ObjectKind>? = nil) {
+    public init(
+        limits: ManifestLimits = ManifestLimits(), kinds: Set<ObjectKind>? = nil, isExtracting: Bool = false
+    ) {
         self.limits = limits
         self.kinds = kinds
+        self.isExtracting = isExtracting
     }
 
     /// - Parameters:
@@ -97,10 +103,11 @@ public struct ManifestReader: Sendable {
                 .moved(toIndex: index, line: part.line)
         }
         do throws(YAMLReader.Failure) {
-            var root = jsonRoot(part.bytes)
-            if root == nil { root = try YAMLReader.read(part.bytes, limits: limits.yaml) }
-            guard let root else { return nil }
-            return document(decode(root, file: file, index: index))
+            if let root = jsonRoot(part.bytes) { return document(decode(root, file: file, index: index)) }
+            guard let root = try YAMLReader.read(part.bytes, limits: limits.yaml) else { return nil }
+            var decoded = decode(root, file: file, index: index)
+            decoded.keepText(part.bytes, of: root)
+            return document(decoded)
         } catch {
             if let passedOver = foreign(error, file: file, index: index) { return document(passedOver) }
             // What is missing at the end is reported after the last line.
@@ -126,7 +133,7 @@ public struct ManifestReader: Sendable {
     }
 
     private func decode(_ root: DocumentNode, file: String, index: Int) -> DecodedDocument {
-        var decoded = ObjectDecoder.decode(root, file: file, index: index)
+        var decoded = ObjectDecoder.decode(root, file: file, index: index, isExtracting: isExtracting)
         guard let kinds else { return decoded }
         let known = kinds.map(\.rawValue).sorted().joined(separator: ", ")
         let refused = decoded.items.filter { !kinds.contains($0.object.kind) }.map { item in
@@ -141,14 +148,14 @@ public struct ManifestReader: Sendable {
     }
 
     /// JSON inside a YAML stream is read as JSON, which is much faster; nil if it is not JSON.
-    private func jsonRoot(_ bytes: ArraySlice<UInt8>) -> DocumentNode? {
+    func jsonRoot(_ bytes: ArraySlice<UInt8>) -> DocumentNode? {
         var text = Array(bytes)
         if text.starts(with: "---".utf8) { text.replaceSubrange(0..<3, with: "   ".utf8) }
         guard text.first(where: { !DocumentSplitter.isSpace($0) }) == UInt8(ascii: "{") else { return nil }
         return try? JSONReader.read(text, limits: jsonLimits)
     }
 
-    private var jsonLimits: JSONReader.Limits {
+    var jsonLimits: JSONReader.Limits {
         JSONReader.Limits(depth: limits.depth, size: limits.fileSize, values: limits.jsonValues)
     }
 
@@ -187,5 +194,21 @@ public struct ManifestReader: Sendable {
         var hasher = Hasher()
         bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
         return hasher.finalize()
+    }
+}
+
+extension DecodedDocument {
+    /// The text of a document that is a policy, without the marker before it. Items of a list have no text of their own.
+    fileprivate mutating func keepText(_ bytes: ArraySlice<UInt8>, of root: DocumentNode) {
+        guard let node = extract?.policies.first?.node, (node.line, node.column) == (root.line, root.column) else {
+            return
+        }
+        var text = bytes
+        let line = text.prefix { $0 != UInt8(ascii: "\n") }
+        if line.starts(with: "---".utf8), line.dropFirst(3).allSatisfy(DocumentSplitter.isSpace) {
+            text = text.dropFirst(line.count + 1)
+        }
+        while let last = text.last, DocumentSplitter.isSpace(last) { text.removeLast() }
+        extract?.policies[0].text = String(decoding: text, as: UTF8.self) + "\n"
     }
 }

@@ -77,10 +77,12 @@ public struct ManifestSet: Sendable {
     /// - Parameters:
     ///   - kinds: the allowed kinds; nil: all known kinds.
     ///   - keepsLastOnEmpty: whether the content of an emptied file or source stays in force.
+    ///   - isExtracting: whether to collect ``extracts``.
     public init(
-        limits: ManifestLimits = ManifestLimits(), kinds: Set<ObjectKind>? = nil, keepsLastOnEmpty: Bool = false
+        limits: ManifestLimits = ManifestLimits(), kinds: Set<ObjectKind>? = nil, keepsLastOnEmpty: Bool = false,
+        isExtracting: Bool = false
     ) {
-        reader = ManifestReader(limits: limits, kinds: kinds)
+        reader = ManifestReader(limits: limits, kinds: kinds, isExtracting: isExtracting)
         self.keepsLastOnEmpty = keepsLastOnEmpty
     }
 
@@ -252,6 +254,11 @@ public struct ManifestSet: Sendable {
     /// All Services, by file name.
     public var services: [Service] {
         files.sorted { $0.key < $1.key }.flatMap { $0.value.documents.flatMap(\.source.decoded.services) }
+    }
+
+    /// What an analysis needs of all documents, by file name.
+    public var extracts: [DocumentExtract] {
+        files.sorted { $0.key < $1.key }.flatMap { $0.value.documents.compactMap(\.source.decoded.extract) }
     }
 
     /// Documents that have no effect here, by file name.

@@ -105,7 +105,7 @@ public final class APIServer: Sendable {
 
     // MARK: Objects
 
-    /// Sets the objects of a manifest of one or several documents.
+    /// Sets the objects of a manifest of one or several documents. Services are served once one was set.
     public func apply(_ manifest: String) throws {
         let objects = try Self.documents(manifest)
         change { state in
@@ -195,6 +195,10 @@ public final class APIServer: Sendable {
     private static func documents(_ manifest: String) throws -> [(DocumentNode, path: String)] {
         var result: [(DocumentNode, path: String)] = []
         for node in try DocumentNode.documents(of: manifest) {
+            if node["kind"]?.string == "Service" {
+                result.append((node, "/api/v1/services"))
+                continue
+            }
             guard let kind = node["kind"]?.string.flatMap({ ObjectKind(rawValue: $0) }) else {
                 throw NetError.missing("an object of a known kind in: \(node.json)")
             }
