@@ -17,6 +17,7 @@ enum Main {
         ("nftables", benchNFTables),
         ("objects", benchObjects),
         ("proof", benchProof),
+        ("reach", benchReach),
         ("tiers", benchTiers),
         ("plugin", benchPlugin),
     ]

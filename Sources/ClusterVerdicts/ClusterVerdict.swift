@@ -140,11 +140,9 @@ extension ClusterVerdict {
         }
     }
 
-    /// A host network pod has its host's addresses, from whichever object names them.
+    /// A host network pod has its host's addresses, from all objects that name them.
     private func claimedAddresses(of pod: Pod) -> [IPAddress] {
-        guard pod.hostNetwork else { return pod.podIPs }
-        for told in [pod.hostIPs, pod.podIPs] where !told.isEmpty { return told }
-        return nodeAddresses[pod.nodeName] ?? []
+        pod.hostNetwork ? pod.hostAddresses(node: nodeAddresses[pod.nodeName] ?? []) : pod.podIPs
     }
 }
 
