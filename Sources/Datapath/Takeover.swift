@@ -5,8 +5,9 @@ public enum Takeover: Sendable, Hashable {
     case nothing
     /// Some of what enforces was missing and was put back: this, in words.
     case part([String])
-    /// All hooks and tables were in place. Their content is compared later, with the policy of then.
+    /// All hooks and tables were in place. Their content is compared later, with the policy of then: others may have
+    /// changed it, and that is not known here.
     case whole
-    /// Only tables of another version, which enforce until everything is written.
+    /// Only tables of another version or of the other datapath, which enforce until everything is written.
     case other
 }

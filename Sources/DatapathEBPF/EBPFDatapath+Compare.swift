@@ -67,17 +67,7 @@ extension Generation {
     private func comparePrograms(
         _ work: TableComparison.Work, _ policy: borrowing CompiledPolicy, _ found: inout TableComparison
     ) -> TableComparison.Work? {
-        if case .programs(var ids) = work, let id = ids.popFirst() {
-            if let program = policy.programs[id] {
-                let classes = policy.addressClasses.keys.map { Int($0.rawValue) }
-                let ports = Set(policy.portSegments.map { Int($0.portClass.rawValue) } + [0])
-                let isSame =
-                    keys[.program, id.rawValue] == program.key
-                    && programs.corresponds(id, program, classes, ports.map { ($0, $0) }, in: memory)
-                if !isSame { found.note("program \(id.rawValue)") }
-            }
-            return ids.isEmpty ? nil : .programs(ids)
-        }
+        if case .programs(let sweep) = work { return compareCells(sweep, policy, &found) }
         if case .ports(var protocols) = work, let ipProtocol = protocols.popFirst() {
             if !portsMatch(policy.portSegments.filter { $0.ports.ipProtocol == ipProtocol }) {
                 found.note("the classes of \(ipProtocol) ports")
@@ -85,6 +75,30 @@ extension Generation {
             return protocols.isEmpty ? nil : .ports(protocols)
         }
         return nil
+    }
+
+    /// The next cells of one program.
+    private func compareCells(
+        _ sweep: ProgramSweep, _ policy: borrowing CompiledPolicy, _ found: inout TableComparison
+    ) -> TableComparison.Work? {
+        guard let id = sweep.programs.first else { return nil }
+        var rest = sweep
+        found.ports.update(policy)
+        let ports = found.ports.classes
+        let count = min(max(TableComparison.cellsPerStep / ports.count, 1), TableComparison.keysPerStep)
+        let next = found.classes.dropFirst(sweep.compared).prefix(count)
+        rest.compared = next.endIndex
+        var isSame = true
+        if let program = policy.programs[id] {
+            // Others were removed meanwhile.
+            let present = next.filter { policy.addressClasses[$0] != nil }.map { Int($0.rawValue) }
+            isSame =
+                keys[.program, id.rawValue] == program.key
+                && programs.decides(id, as: program, present, ports, in: memory)
+            if !isSame { found.note("program \(id.rawValue)") }
+        }
+        if !isSame || rest.compared >= found.classes.count || policy.programs[id] == nil { rest.endProgram() }
+        return rest.programs.isEmpty ? nil : .programs(rest)
     }
 
     private func compareAddresses(

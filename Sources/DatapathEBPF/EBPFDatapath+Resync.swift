@@ -78,16 +78,31 @@ extension EBPFDatapath {
             // If it cannot be pinned, it still enforces as long as this process lives: repair() retries.
             _ = try? new.pin()
             try attach(new)
+            new.takeFlows(from: old)
             _ = try? new.pin()
             superseded.append(old.directory)
             current = new
             usedRules = []
             retired = RetiredNumbers()
             report.wordsWritten = new.memory.takeWordsWritten()
-            try removeSuperseded()
-            carryEvents(of: old)
+            report.gracePeriods += try detach(old)
             return report
         }
+    }
+
+    /// Detaches what a new set replaces, and keeps what it has reported until no packet is in its programs.
+    ///
+    /// - Returns: how many grace periods that took.
+    private mutating func detach(_ old: Generation) throws(DatapathError) -> Int {
+        // Whatever fails.
+        defer { carryEvents(of: old) }
+        if old.mayJudgeOutput { current?.mayJudgeOutput = true }
+        var failure: DatapathError?
+        do throws(DatapathError) { try removeSuperseded() } catch { failure = error }
+        old.detach()
+        let count = try gracePeriod()
+        if let failure { throw failure }
+        return count
     }
 
     private mutating func removeSuperseded() throws(DatapathError) {

@@ -75,6 +75,9 @@ extension EBPFDatapath {
         if try TrackingTable.exists() { found.append(TrackingTable.name) }
         return found
     }
+
+    /// Whether programs of a run before are attached and pinned. Directories alone may be left of a start that failed.
+    public static func isInForce(bpffs: String) -> Bool { !Pins.links(below: Pins.root(bpffs)).isEmpty }
 }
 
 extension Pins {

@@ -162,6 +162,15 @@ extension Generation {
         let words = UInt32(BH_TUNNEL_PORTS) / 2 + UInt32(BH_TUNNEL_PROTOCOLS) / 4
         for word in first..<first + words { memory.update(word, old.memory.load(word)) }
         steeringMarks = old.steeringMarks
-        for word in [Self.headerWord(\.is_listened)] + Self.flowWords { memory.update(word, old.memory.load(word)) }
+        let listened = Self.headerWord(\.is_listened)
+        memory.update(listened, old.memory.load(listened))
+    }
+
+    /// New flows are reported here from now on, and no longer there: while both judge, each is reported once.
+    func takeFlows(from old: Generation) {
+        let interval = old.memory.load(Self.flowWords[0])
+        memory.update(Self.flowWords[1], old.memory.load(Self.flowWords[1]))
+        old.memory.update(Self.flowWords[0], 0)
+        memory.update(Self.flowWords[0], interval)
     }
 }

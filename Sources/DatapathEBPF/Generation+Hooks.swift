@@ -136,6 +136,17 @@ extension Generation {
         throw .limit(what: "hooks at neighboring priorities of the \(hook) hook", limit: 32)
     }
 
+    /// Detaches all programs. Removing the last reference of a link would do so some time later.
+    func detach() {
+        for hook in PacketHook.allCases {
+            for family in AddressFamily.allCases where held.holds(hook.link(family)) {
+                // What others have detached is detached.
+                _ = bpf_link_detach(held.raw(hook.link(family)))
+                held.release(hook.link(family))
+            }
+        }
+    }
+
     /// Takes the link that a previous run has pinned, if it belongs to this program.
     private func takeOver(_ hook: PacketHook, _ family: AddressFamily) throws(DatapathError) {
         let name = hook.link(family)

@@ -24,7 +24,7 @@ extension Cell {
 
 extension Program {
     /// `bh_program.flags`.
-    fileprivate var flags: UInt32 { isEnforced ? 0 : BH_PROGRAM_AUDIT_ONLY }
+    var flags: UInt32 { isEnforced ? 0 : BH_PROGRAM_AUDIT_ONLY }
 }
 
 /// Which line (row or column) of a block stands for which line of the compiled program: the compiler of a new run may
@@ -79,11 +79,11 @@ struct ProgramTable: Sendable {
         fileprivate var rowLines: Lines
         fileprivate var columnLines: Lines
 
-        fileprivate func cell(_ row: Int, _ column: Int) -> UInt32 { cells + UInt32(row * stride + column) }
+        func cell(_ row: Int, _ column: Int) -> UInt32 { cells + UInt32(row * stride + column) }
     }
 
     private static let headerWords = UInt32(MemoryLayout<bh_program>.size / 4)
-    private static let flagsWord = UInt32(MemoryLayout<bh_program>.offset(of: \.flags)! / 4)
+    static let flagsWord = UInt32(MemoryLayout<bh_program>.offset(of: \.flags)! / 4)
 
     private(set) var blocks: [ProgramID: Block] = [:]
 
@@ -185,12 +185,6 @@ struct ProgramTable: Sendable {
         blocks[id]?.columnLines = Lines(columns)
         return true
     }
-
-    /// The same, recording nothing.
-    func corresponds(
-        _ id: ProgramID, _ program: Program, _ classes: [Int], _ ports: [(old: Int, new: Int)],
-        in memory: borrowing TableMemory
-    ) -> Bool { correspondence(id, program, classes, ports, in: memory) != nil }
 
     private func correspondence(
         _ id: ProgramID, _ program: Program, _ classes: [Int], _ ports: [(old: Int, new: Int)],

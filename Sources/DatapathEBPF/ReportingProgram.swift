@@ -25,7 +25,8 @@ public struct ReportingProgram: ~Copyable {
         guard let tables = mmap(nil, Int(BH_FIXED_BYTES), PROT_READ | PROT_WRITE, MAP_SHARED, map.raw, 0),
             tables != MAP_FAILED
         else { throw .system(operation: "mapping tables", code: errno, detail: "") }
-        let flows = try ReportedFlows(map: object.map("flows").raw)
+        let record = try object.map("flows")
+        let flows = try ReportedFlows(map: record.raw)
         let four = try object.program("report4")
         let six = try object.program("report6")
         self.tables = tables

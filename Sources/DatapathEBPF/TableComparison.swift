@@ -11,7 +11,7 @@ struct TableComparison {
         case rules(ArraySlice<RuleID>)
         case classes(ArraySlice<AddressClassID>)
         case endpoints(ArraySlice<EndpointID>)
-        case programs(ArraySlice<ProgramID>)
+        case programs(ProgramSweep)
         case ports(ArraySlice<IPProtocol>)
         case hosts(HostSweep)
         case prefixes(ArraySlice<CIDR>)
@@ -23,24 +23,56 @@ struct TableComparison {
     /// The next one last.
     var left: [Work]
     var differences: [String] = []
+    /// All of them at the start.
+    let classes: [AddressClassID]
+    var ports = ComparedPorts()
 
     /// Things that one step compares.
     static let keysPerStep = 2048
     static let addressesPerStep = 1024
     static let prefixesPerStep = 128
     static let endpointsPerStep = 256
+    static let cellsPerStep = 32_768
 
     init(_ policy: borrowing CompiledPolicy) {
+        classes = Array(policy.addressClasses.keys)
         left = [
             .counts, .v4(from: 0), .prefixes(Array(policy.addresses.prefixes.keys)[...]), .hosts(HostSweep()),
-            .ports(IPProtocol.withPorts[...]), .programs(Array(policy.programs.keys)[...]),
-            .endpoints(Array(policy.endpoints.keys)[...]), .classes(Array(policy.addressClasses.keys)[...]),
+            .ports(IPProtocol.withPorts[...]),
+            .programs(ProgramSweep(programs: Array(policy.programs.keys)[...])),
+            .endpoints(Array(policy.endpoints.keys)[...]), .classes(classes[...]),
             .rules(Array(policy.rules.keys)[...]), .header,
         ]
     }
 
     mutating func note(_ difference: @autoclosure () -> String) {
         if differences.count < ComparedPart.namedLimit { differences.append(difference()) }
+    }
+}
+
+/// Goes through the cells of all programs, those of some address classes at a time.
+struct ProgramSweep {
+    var programs: ArraySlice<ProgramID>
+    /// Address classes of the first of them that were compared.
+    var compared = 0
+
+    /// Goes on with the next program.
+    mutating func endProgram() {
+        programs = programs.dropFirst()
+        compared = 0
+    }
+}
+
+/// The classes of all ports, found again only if they have changed.
+struct ComparedPorts {
+    private var segments: [PortSegment] = []
+    private(set) var classes = [0]
+
+    mutating func update(_ policy: borrowing CompiledPolicy) {
+        // Of one array with itself this takes no time.
+        guard segments != policy.portSegments else { return }
+        segments = policy.portSegments
+        classes = Array(Set(segments.map { Int($0.portClass.rawValue) } + [0]))
     }
 }
 

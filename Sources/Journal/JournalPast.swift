@@ -93,11 +93,29 @@ public struct JournalPast: Sendable {
         guard let last = changes.last(where: { $0.sequence <= sequence }), sequence <= greatest else {
             throw .noRecord(sequence, last: greatest)
         }
-        if last.sequence == sequence, Self.isEvent(last, .lost) {
-            let before = changes.last { $0.sequence < sequence } ?? last
-            throw .notRecorded(before.time.wall, until: last.time.wall)
+        if let loss = changes.last(where: { $0.sequence <= sequence && Self.isEvent($0, .lost) }),
+            sequence == loss.sequence || sequence < end(of: loss)
+        {
+            let before = changes.last { $0.sequence < loss.sequence } ?? loss
+            throw .notRecorded(before.time.wall, until: loss.time.wall)
         }
         return JournalMoment(sequence: sequence, recordedAt: last.time.wall, absence: absence(after: last))
+    }
+
+    /// The last record of what the missing changes changed together: between these, the state is one that never was.
+    private func end(of loss: JournalRecord) -> UInt64 {
+        var end = loss.sequence
+        var step: UInt64?
+        for record in changes where record.sequence > loss.sequence {
+            guard record.time == loss.time else { break }
+            switch record.content {
+            case .change(let change) where step ?? change.step == change.step: step = change.step
+            case .event(let event) where event.kind == .resolved: break
+            case .change, .event, .effect: return end
+            }
+            end = record.sequence
+        }
+        return end
     }
 
     private var greatest: UInt64 { position.last.values.max() ?? 0 }

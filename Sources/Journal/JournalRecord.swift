@@ -163,7 +163,7 @@ public struct JournalEvent: Sendable, Hashable {
         /// Something was missing.
         case part
         case nothing
-        /// Tables of another version, about which this one knows nothing.
+        /// Tables of another version or of the other datapath, about which this one knows nothing.
         case other
     }
 

@@ -7,13 +7,11 @@ extension JournalCore {
     /// in between is not known.
     mutating func take(_ loss: JournalLoss) {
         let isKnown = !loss.isTooMuch && state != nil
+        if loss.isTooMuch { end() }
         // First: it ends the time that is not known.
-        if loss.count > loss.elsewhere || !isKnown { note(loss.count - loss.elsewhere, isKnown, at: loss.time) }
+        if loss.count > loss.elsewhere || loss.isTooMuch { note(loss.count - loss.elsewhere, isKnown, at: loss.time) }
         if loss.elsewhere > 0 { miss(loss.elsewhere, at: loss.time) }
-        guard isKnown else {
-            if loss.isTooMuch { (state, status.problem) = (nil, "it missed too much: it goes on with the next start") }
-            return
-        }
+        guard isKnown else { return }
         let first = sequence + 1
         for (_, input) in loss.objects.sorted(by: { $0.key < $1.key }) {
             var input = input
@@ -25,10 +23,22 @@ extension JournalCore {
         append(.event(JournalEvent(.resolved, resolvedBefore: before, resolvedAfter: resolved)), at: loss.time)
     }
 
+    /// Nothing can be recorded without the state.
+    private mutating func end() {
+        state = nil
+        let reason = "it missed too much: it goes on with the next start"
+        // A problem of the disk is reported first.
+        if status.problem == stopped {
+            if stopped == nil { report(.off(reason)) }
+            status.problem = reason
+        }
+        stopped = reason
+    }
+
     private mutating func note(_ count: UInt64, _ isKnown: Bool, at time: JournalTime) {
         let changes = count == 1 ? "1 change" : "\(count) changes"
         let rest =
-            isKnown
+            stopped == nil
             ? "and only what they changed together is recorded"
             : "too many to go on: nothing more is recorded before the daemon's next start"
         let text = "the disk did not keep up: \(changes) could not be recorded one by one, \(rest)"

@@ -118,6 +118,9 @@ extension JournalCore {
             resolvedAfter: beginning.resolved)
         if let previous { appendDifferences(from: previous, to: objects, beginning.versions, time) }
         state = JournalState(objects: objects, resolved: beginning.resolved)
+        // Whatever was missed before, this is everything.
+        if status.problem == stopped { status.problem = nil }
+        stopped = nil
         append(.event(known), at: time)
         writeCheckpoint()
     }

@@ -25,6 +25,8 @@ struct JournalCore {
     var hasRead = false
     /// When to try again after a failure, in milliseconds since boot.
     var retryAt: Int64?
+    /// Why nothing more is recorded before the next start, whatever the disk does; nil: that is not so.
+    var stopped: String?
     /// When the disk must have everything.
     var syncAt: Int64?
     /// When the next difference may be computed.
@@ -87,7 +89,8 @@ struct JournalCore {
         // Space that comes and goes must not give a file each time: old ones would have to go for them.
         if !error.isFull { store.closeAll() }
         retryAt = clock.now().uptime + Self.retryInterval
-        if status.problem == nil { report(.off("\(error)")) }
+        // A problem of the disk is reported once, until it is over.
+        if status.problem == stopped { report(.off("\(error)")) }
         status.problem = "\(error)"
     }
 
@@ -126,8 +129,8 @@ struct JournalCore {
             .event(JournalEvent(.recovered, "the journal could not be written: \(status.problem ?? "")")),
             at: clock.now())
         guard retryAt == nil else { return }
-        status.problem = nil
-        report(.on(lost: status.lost))
+        status.problem = stopped
+        report(stopped.map { .off($0) } ?? .on(lost: status.lost))
     }
 
     mutating func sync() {

@@ -6,7 +6,7 @@ import KubernetesObjects
 public struct JournalLimits: Sendable {
     /// Changes and events; half of them may be pods of other nodes.
     public var changes = 16_384
-    /// Their estimated bytes in memory.
+    /// Their estimated bytes in memory; half of them may be of pods of other nodes.
     public var bytes = 8 << 20
     /// Objects whose last version is kept when their changes are dropped.
     public var objects = 65_536
@@ -49,6 +49,7 @@ struct JournalQueue {
         var changes = 0
         var elsewhere = 0
         var bytes = 0
+        var elsewhereBytes = 0
     }
 
     private let node: String
@@ -59,6 +60,7 @@ struct JournalQueue {
     private var changes = 0
     private var elsewhere = 0
     private var bytes = 0
+    private var elsewhereBytes = 0
     private(set) var steps = 0
     private(set) var isClosed = false
     /// Changes that were dropped since the start.
@@ -83,8 +85,10 @@ struct JournalQueue {
     mutating func put(_ step: JournalStep) -> Bool? {
         guard !isClosed else { return nil }
         var step = step
-        let far = step.inputs.count { $0.isElsewhere(node) }
-        if far > 0, elsewhere + far > limits.changes / 2 {
+        let (far, weight) = farPart(of: step)
+        // By bytes as well: otherwise they alone could exceed that limit, which drops the oldest of everything.
+        let isTooMuch = elsewhere + far > limits.changes / 2 || elsewhereBytes + weight > limits.bytes / 2
+        if far > 0, isTooMuch {
             step.missed = JournalLoss(time: step.time)
             for input in step.inputs where input.isElsewhere(node) { step.missed?.add(input, node) }
             step.inputs.removeAll { [node] in $0.isElsewhere(node) }
@@ -92,6 +96,15 @@ struct JournalQueue {
             if step.inputs.isEmpty, mergeIntoLast(step) { return waiting.count - head == 1 }
         }
         return put(.step(step))
+    }
+
+    /// - Returns: the step's changes of pods of other nodes, and their bytes.
+    private func farPart(of step: JournalStep) -> (count: Int, bytes: Int) {
+        step.inputs.reduce(into: (count: 0, bytes: 0)) { sum, input in
+            guard input.isElsewhere(node) else { return }
+            sum.count += 1
+            sum.bytes += input.weight
+        }
     }
 
     /// Adds what a step misses to the step before it, if that is nothing else.
@@ -110,6 +123,7 @@ struct JournalQueue {
         changes += new.changes
         elsewhere += new.elsewhere
         bytes += new.bytes
+        elsewhereBytes += new.elsewhereBytes
         if case .step = new.item { steps += 1 }
     }
 
@@ -117,17 +131,19 @@ struct JournalQueue {
         changes -= old.changes
         elsewhere -= old.elsewhere
         bytes -= old.bytes
+        elsewhereBytes -= old.elsewhereBytes
         if case .step = old.item { steps -= 1 }
     }
 
     private func measured(_ item: Item) -> Waiting {
         switch item {
         case .step(let step):
-            Waiting(
-                item: item, changes: step.inputs.count, elsewhere: step.inputs.count { $0.isElsewhere(node) },
-                bytes: step.inputs.reduce(0) { $0 + $1.weight })
-        case .event(let event, _): Waiting(item: item, changes: 1, bytes: 100 + event.text.utf8.count)
-        case .gather, .begin, .lost, .read, .stop: Waiting(item: item)
+            let far = farPart(of: step)
+            return Waiting(
+                item: item, changes: step.inputs.count, elsewhere: far.count,
+                bytes: step.inputs.reduce(0) { $0 + $1.weight }, elsewhereBytes: far.bytes)
+        case .event(let event, _): return Waiting(item: item, changes: 1, bytes: 100 + event.text.utf8.count)
+        case .gather, .begin, .lost, .read, .stop: return Waiting(item: item)
         }
     }
 

@@ -7,6 +7,7 @@ import NetworkKit
 import NetworkTypes
 import PacketKit
 import PolicyModel
+import Synchronization
 import Testing
 
 /// New flows in the kernel: what is reported equals what a capture says.
@@ -148,19 +149,76 @@ import Testing
             let (client, free, server) = (world.pod("client"), world.pod("free"), world.pod("server"))
             #expect(try client.namespace.run { try NetProbe(.udp, to: free.v4, port: 9).run() } == .refused)
             #expect(try client.namespace.run { try NetProbe(.udp, to: server.v4, port: 81).run() } == .timeout)
-            var policy = KernelLiveTests.policy(world)
-            for number in 10..<10_000 {
-                let reference = PolicyReference(kind: "NetworkPolicy", namespace: "more", name: "p\(number)")
-                policy.rules[RuleID(rawValue: UInt32(number))] = CompiledRule(
-                    key: StableKey(high: 9, low: UInt64(number)),
-                    identity: .rule(reference, .ingress, index: 0, name: nil))
-            }
-            #expect(try datapath.resync(policy).rebuilt)
+            #expect(try datapath.resync(Self.policy(world, rules: 10_000)).rebuilt)
             #expect(try client.namespace.run { try NetProbe(.udp, to: free.v6, port: 9).run() } == .refused)
             let events = datapath.pollEvents(limit: 1) + datapath.pollEvents(limit: 100)
             #expect(events.map(\.flow.destination) == [free.v4, server.v4, free.v6])
             #expect(events.map(\.cause) == [.new, .rule, .new])
         }
+    }
+
+    /// While two sets judge, only one of them reports. A packet that is between both at that moment may be reported twice,
+    /// or not at all.
+    @Test func aFlowIsReportedOnceWhileTablesAreReplaced() throws {
+        try Self.withWorld { world, datapath in
+            try datapath.setFlows(FlowLimit(perSecond: 900_000, burst: 100_000))
+            let (client, free) = (world.pod("client"), world.pod("free"))
+            let tap = try free.namespace.run { try NetTap() }
+            let isOver = Mutex(false)
+            let sender = try NetThread.start {
+                do {
+                    try client.namespace.run {
+                        for port in stride(from: 1, to: 60_000, by: 2) where !isOver.withLock({ $0 }) {
+                            try NetFlowLoad.flood(2, to: free.v4, from: port)
+                            // So many that the record does not fill up while the tables are replaced.
+                            usleep(1000)
+                        }
+                    }
+                } catch {
+                    Issue.record(error)
+                }
+            }
+            var (arrived, events): (Set<NetFlow>, [DropEvent]) = ([], [])
+            let rebuilds = [10_000, 40_000]
+            do {
+                defer {
+                    isOver.withLock { $0 = true }
+                    pthread_join(sender, nil)
+                }
+                for rules in rebuilds {
+                    try NetClock.wait("new flows", seconds: 20) {
+                        let new = datapath.pollEvents(limit: 10_000)
+                        events += new
+                        return !new.isEmpty
+                    }
+                    #expect(try datapath.resync(Self.policy(world, rules: rules)).rebuilt)
+                }
+            }
+            // After every other one.
+            #expect(try client.namespace.run { try NetProbe(.udp, to: free.v6, port: 9).run() } == .refused)
+            try NetClock.wait("the last flow", seconds: 20) {
+                events += datapath.pollEvents(limit: 10_000)
+                arrived.formUnion(tap.flows(to: [free.v4, free.v6]))
+                return events.contains { $0.flow.destination == free.v6 }
+                    && arrived.contains { $0.destination == free.v6 }
+            }
+            let told = Set(events.map(NetFlow.init))
+            #expect(told.isSubset(of: arrived) && events.count - told.count <= rebuilds.count)
+            let counters = try datapath.counters()
+            #expect(told.count + Int(counters.flowsLost) + rebuilds.count >= arrived.count)
+        }
+    }
+
+    /// With so many rules; with many more than before it needs new tables.
+    private static func policy(_ world: NetWorld, rules: Int) -> CompiledPolicy {
+        var policy = KernelLiveTests.policy(world)
+        for number in 10..<rules {
+            let reference = PolicyReference(kind: "NetworkPolicy", namespace: "more", name: "p\(number)")
+            policy.rules[RuleID(rawValue: UInt32(number))] = CompiledRule(
+                key: StableKey(high: 9, low: UInt64(number)),
+                identity: .rule(reference, .ingress, index: 0, name: nil))
+        }
+        return policy
     }
 
     /// The programs of the benchmark report as those that judge do.

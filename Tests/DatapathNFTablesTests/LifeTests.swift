@@ -60,6 +60,9 @@ import Testing
             #expect(try run() == .whole)
             _ = try NetProcess.run(["nft", "flush chain inet bulkhead forward"])
             #expect(try run() == .part(["the chain forward"]))
+            // No hook calls this one.
+            _ = try NetProcess.run(["nft", "flush chain inet bulkhead transport-ingress"])
+            #expect(try run() == .part(["the chain transport-ingress"]))
             _ = try NetProcess.run(["nft", "add table inet bulkhead { flags dormant; }"])
             #expect(try run() == .part(["the table's activity (it is dormant)"]))
             #expect(try run() == .whole)

@@ -76,6 +76,14 @@ import WorldKit
         #expect(later.objects.count == 2 && known > 900 && known < 1000)
         let loss = try #require(records(snapshot).first { $0.time.wall == until })
         #expect(throws: JournalPastError.self) { try past.moment(after: loss.sequence) }
+        // Nor is there a moment between the changes that stand for those that are missing.
+        let group = records(snapshot).filter { $0.sequence > loss.sequence && $0.time == loss.time }
+        try #require(group.count == 2)
+        #expect(throws: JournalPastError.notRecorded(from, until: until)) {
+            try past.moment(after: group[0].sequence)
+        }
+        let whole = try past.state(at: try past.moment(after: group[1].sequence), present: state)
+        #expect(whole.objects.count == 2)
     }
 
     @Test func bytesAreLimitedAsWell() async throws {
@@ -105,6 +113,18 @@ import WorldKit
         #expect(snapshot.state == nil && losses(snapshot).last?.contains("before the daemon's next start") == true)
         #expect(hung.fixture.writer.status.problem?.contains("next start") == true)
         #expect(throws: JournalPastError.self) { try past.moment(after: 2) }
+        // A write that fails is another problem, and its end does not end this one.
+        hung.gate.fail(true)
+        hung.fixture.writer.add(JournalEvent(.repaired, "is not written"))
+        _ = try await hung.fixture.read()
+        #expect(hung.fixture.writer.status.problem?.contains("Input/output error") == true)
+        hung.gate.fail(false)
+        hung.fixture.clock.advance(60_000)
+        for _ in 0..<2 {
+            hung.fixture.writer.add(JournalEvent(.repaired, "is written"))
+            _ = try await hung.fixture.read()
+        }
+        #expect(hung.fixture.writer.status.problem?.contains("next start") == true)
     }
 
     /// A burst of pods of other nodes displaces nothing else.
@@ -130,8 +150,37 @@ import WorldKit
         #expect(texts == ["936 changes of pods of other nodes came too fast and are missing"])
     }
 
-    private static func pod(_ number: Int, node: String) -> KubernetesObject {
-        .pod(Pod(metadata: ObjectMeta(name: "far-\(number)", namespace: "shop"), nodeName: node))
+    /// A list of the API server after an outage: one step, of which pods of other nodes alone exceed what may wait in
+    /// bytes, though not in number. The disk is idle.
+    @Test func manyPodsElsewhereInOneStep() async throws {
+        let fixture = try JournalFixture()
+        fixture.begin([numbered(1)])
+        _ = try await fixture.read()
+        let labels = { (version: Int) in
+            Dictionary(uniqueKeysWithValues: (1...5).map { ("label-\($0)", "value-\(version)") })
+        }
+        let before = (1...5500).map { Self.pod($0, node: "node-1", labels: labels(1)) }
+        let after = (1...5500).map { Self.pod($0, node: "node-1", labels: labels(2)) }
+        fixture.add(
+            [.set(numbered(2))] + after.map { .set($0) },
+            before: Dictionary(uniqueKeysWithValues: before.map { ($0.key, $0) }))
+        let snapshot = try await fixture.read()
+        #expect(losses(snapshot).isEmpty && fixture.writer.status.lost == 5500)
+        let changed = records(snapshot).compactMap { record in
+            if case .change(let change) = record.content { change.key } else { nil }
+        }
+        #expect(changed == [numbered(2).key])
+        // What was written no longer counts, however much it is together.
+        for version in 3...8 {
+            fixture.add((1...1000).map { .set(Self.pod($0, node: "node-1", labels: labels(version))) })
+            _ = try await fixture.read()
+        }
+        #expect(fixture.writer.status.lost == 5500)
+        fixture.writer.stop()
+    }
+
+    private static func pod(_ number: Int, node: String, labels: [String: String] = [:]) -> KubernetesObject {
+        .pod(Pod(metadata: ObjectMeta(name: "far-\(number)", namespace: "shop", labels: labels), nodeName: node))
     }
 
     @Test func readersDoNotWaitForEver() async throws {

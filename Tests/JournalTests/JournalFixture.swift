@@ -137,8 +137,9 @@ struct JournalFixture {
 
 /// A disk that hangs while its gate is closed.
 final class DiskGate: Sendable {
-    private let state = Mutex((isClosed: false, waiting: 0))
+    private let state = Mutex((isClosed: false, waiting: 0, fails: false))
 
+    func fail(_ fails: Bool) { state.withLock { $0.fails = fails } }
     func close() { state.withLock { $0.isClosed = true } }
     func open() { state.withLock { $0.isClosed = false } }
 
@@ -148,6 +149,10 @@ final class DiskGate: Sendable {
     var disk: JournalDisk {
         JournalDisk { descriptor, bytes, count in
             self.pass()
+            if self.state.withLock({ $0.fails }) {
+                errno = EIO
+                return -1
+            }
             return write(descriptor, bytes, count)
         }
     }

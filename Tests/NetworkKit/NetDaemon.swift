@@ -79,6 +79,11 @@ public final class NetDaemon: Sendable {
         try curl(["-X", "PUT", "--data-binary", "@-"], "/v1/objects", body: manifest)
     }
 
+    /// What the objects of a manifest would change, as the daemon answers.
+    public func preview(_ manifest: String) throws -> String {
+        try curl(["-X", "POST", "--data-binary", "@-"], "/v1/preview", body: manifest)
+    }
+
     /// Removes the objects that a manifest names; when this returns, they are gone.
     public func delete(_ manifest: String) throws {
         try curl(["-X", "DELETE", "--data-binary", "@-"], "/v1/objects", body: manifest)

@@ -151,6 +151,13 @@ public enum NetClock {
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
+    /// Nanoseconds of processor time that this thread has used.
+    public static var ofThisThread: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+
     public static func sleep(milliseconds: Double) { usleep(UInt32(milliseconds * 1000)) }
 
     /// Looks again and again.
