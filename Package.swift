@@ -37,8 +37,8 @@ func kit(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
 }
 
-/// - Parameter waits: the tests wait for the kernel, programs and timers, and compute little: they are compiled without
-///   optimization, which takes a third of the time.
+/// - Parameter waits: the tests wait for programs and timers, and compute little: they are compiled without optimization,
+///   which takes a third of the time.
 func tests(_ name: String, _ dependencies: [Target.Dependency], waits: Bool = false) -> Target {
     .testTarget(
         name: name, dependencies: dependencies,
@@ -94,6 +94,14 @@ let package = Package(
             [
                 "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy",
                 "Explanations", "PolicyPipeline", "ClusterState", "Requests",
+            ]),
+        module("ClusterInventory", ["NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver"]),
+        module(
+            "Reachability",
+            [
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterInventory", "ClusterState",
+                "PolicyResolver",
+                "CompiledPolicy", "PolicyCompiler", "Explanations", "Requests",
             ]),
         module("Datapath", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "KernelErrors"]),
         module("SelfProof", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath"]),
@@ -180,7 +188,32 @@ let package = Package(
                 "Documents", "NetworkTypes", "PolicyModel", "KubernetesObjects", "Requests", "CompiledPolicy",
                 "Explanations", "CBuildCommit",
             ]),
+        module(
+            "PolicyCases",
+            [
+                "Documents", "NetworkTypes", "PolicyModel", "KubernetesObjects", "Requests", "ClusterInventory",
+                "ClusterVerdicts", "Reachability", "YAMLDocuments", "ControlProtocol",
+            ]),
+        module(
+            "LeastPrivilege",
+            [
+                "Documents", "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterInventory", "ClusterVerdicts",
+                "Reachability",
+            ]),
         module("ControlViews", ["ControlProtocol"]),
+        module("Findings", ["Documents", "ControlViews"]),
+        module(
+            "PolicyLint",
+            [
+                "Documents", "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyTranslation", "PolicyResolver",
+                "CompiledPolicy", "PolicyPipeline", "Findings",
+            ]),
+        module(
+            "PostureReport",
+            [
+                "Documents", "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyTranslation",
+                "ClusterInventory", "Reachability", "ControlViews", "Findings",
+            ]),
         module(
             "PolicyDescriptions",
             ["Documents", "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "ControlProtocol"]),
@@ -203,6 +236,7 @@ let package = Package(
                 "FlowTelemetry", "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread",
                 "NodeNetwork", "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", "Explanations",
                 "Requests", "RequestPolicy", "RequestSteering", "PolicyDescriptions", "Journal", "JournalFiles",
+                "Reachability",
                 logging, lifecycle,
             ]),
         .executableTarget(
@@ -212,7 +246,7 @@ let package = Package(
                 "ControlProtocol",
                 "ControlSocket", "PolledThread", "Datapath", "DatapathEBPF", "DatapathNFTables", "Manifests",
                 "KubernetesClient", "NodeNetwork", "ChainedCNI", "CNIInstallation", "CLinuxShim", "BridgeGuard",
-                "RequestSteering", "JournalFiles",
+                "RequestSteering", "JournalFiles", "ConnectionTracking", "Netfilter",
                 argumentParser, logging, lifecycle, nioCore,
             ],
             swiftSettings: strict),
@@ -227,8 +261,10 @@ let package = Package(
             name: "bulkheadctl",
             dependencies: [
                 "CommandOptions", "NetworkTypes", "PolicyModel", "Documents", "KubernetesObjects", "ClusterVerdicts",
-                "Manifests", "Requests", "PolicyResolver", "ControlProtocol", "DatapathEBPF", "DatapathNFTables",
+                "ClusterInventory", "KubernetesClient", "Manifests", "Requests", "PolicyResolver", "ControlProtocol",
+                "DatapathEBPF", "DatapathNFTables", "Reachability", "YAMLDocuments",
                 "NodeNetwork", "BridgeGuard", "RequestSteering", "ControlViews", "PolledThread", "CLibZ",
+                "Findings", "PolicyLint", "PolicyCases", "LeastPrivilege", "PostureReport", "WatchedFiles",
                 argumentParser, yams, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: strict),
@@ -240,7 +276,7 @@ let package = Package(
                 "PolicyPipeline", "RequestPolicy", "RequestSteering", "Datapath", "DatapathEBPF", "DatapathNFTables",
                 "SelfProof", "APIServerKit", "DocumentKit", "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim",
                 "ControlProtocol",
-                "PolicyDescriptions", "PolicyResolver", "ClusterVerdicts", "Journal", "JournalFiles",
+                "PolicyDescriptions", "PolicyResolver", "ClusterVerdicts", "Journal", "JournalFiles", "Reachability",
             ],
             path: "Benchmarks", swiftSettings: strict),
 
@@ -318,6 +354,12 @@ let package = Package(
                 "PolicyModel", "NetworkTypes", "WorldKit",
             ]),
         tests(
+            "ReachabilityTests",
+            [
+                "Reachability", "PolicyOracle", "PolicyResolver", "KubernetesObjects", "PolicyModel", "NetworkTypes",
+                "WorldKit", "PolicyPipeline", "CompiledPolicy",
+            ]),
+        tests(
             "PolicyDescriptionsTests",
             [
                 "PolicyDescriptions", "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "ControlProtocol",
@@ -330,32 +372,50 @@ let package = Package(
                 "PolicyPipeline", "PolicyResolver", "CompiledPolicy", "KubernetesObjects", "PolicyModel",
                 "NetworkTypes", "Datapath", "DatapathEBPF", "DatapathNFTables", "Manifests", "Explanations", "Requests",
                 "RequestPolicy", "RequestDecider", "SPOP", "SelfProof", "BulkheadABI", "CLibBPF",
-            ], waits: true),
+                "ControlProtocol",
+            ]),
         tests(
             "DatapathEBPFTests",
             [
                 "DatapathEBPF", "Datapath", "CompiledPolicy", "PolicyModel", "NetworkTypes", "BulkheadABI",
                 "ConnectionTracking", "NetworkKit", "PacketKit", "WorldKit", "CLinuxShim", "CLibBPF",
-            ], waits: true),
+            ]),
         tests("NetlinkAttributesTests", ["NetlinkAttributes", "NetworkTypes"]),
-        tests("NetfilterTests", ["Netfilter", "KernelErrors", "NetworkTypes", "NetworkKit"], waits: true),
+        tests("NetfilterTests", ["Netfilter", "KernelErrors", "NetworkTypes", "NetworkKit"]),
         tests(
             "RequestSteeringTests",
             [
                 "RequestSteering", "CompiledPolicy", "PolicyModel", "Netfilter", "NodeNetwork", "NetworkTypes",
                 "NetworkKit",
-            ], waits: true),
-        tests("BridgeGuardTests", ["BridgeGuard", "Netfilter", "NetworkTypes", "NetworkKit"], waits: true),
-        tests("GracePeriodTests", ["CGracePeriod", "NetworkKit"], waits: true),
+            ]),
+        tests("BridgeGuardTests", ["BridgeGuard", "Netfilter", "NetworkTypes", "NetworkKit"]),
+        tests("GracePeriodTests", ["CGracePeriod", "NetworkKit"]),
         tests(
             "DatapathNFTablesTests",
             [
                 "DatapathNFTables", "Datapath", "CompiledPolicy", "PolicyPipeline", "PolicyResolver", "PolicyOracle",
                 "PolicyModel", "NetworkTypes", "Netfilter", "NetworkKit", "WorldKit", "CLibNFTNL",
-            ], waits: true),
+            ]),
         tests("PrometheusTextTests", ["PrometheusText"]),
         tests("RequestsTests", ["Requests", "PolicyModel"]),
         tests("SPOPTests", ["SPOP"]),
+        tests(
+            "PolicyCasesTests",
+            [
+                "PolicyCases", "ClusterInventory", "KubernetesObjects", "PolicyModel", "Reachability", "WorldKit",
+            ]),
+        tests(
+            "LeastPrivilegeTests",
+            [
+                "LeastPrivilege", "ClusterInventory", "ClusterVerdicts", "Documents", "KubernetesObjects", "Manifests",
+                "NetworkTypes", "PolicyModel", "WorldKit",
+            ]),
+        tests(
+            "ClusterInventoryTests",
+            [
+                "ClusterInventory", "Documents", "KubernetesObjects", "Manifests", "NetworkTypes", "PolicyModel",
+                "WorldKit", "YAMLDocuments",
+            ]),
         tests(
             "RequestPolicyTests",
             [
@@ -367,6 +427,20 @@ let package = Package(
             ["RequestDecider", "RequestPolicy", "SPOP", "CompiledPolicy", "PolicyModel", "NetworkTypes"]),
         tests("FlowTelemetryTests", ["FlowTelemetry"]),
         tests("ControlViewsTests", ["ControlViews", "ControlProtocol", "PolicyModel"]),
+        tests("FindingsTests", ["Findings", "Documents"]),
+        tests(
+            "PolicyLintTests",
+            [
+                "PolicyLint", "Findings", "Manifests", "KubernetesObjects", "NetworkTypes", "PolicyModel",
+                "PolicyPipeline",
+                "PolicyResolver", "CompiledPolicy", "WorldKit",
+            ]),
+        tests(
+            "PostureReportTests",
+            [
+                "PostureReport", "ClusterInventory", "Reachability", "Findings", "Manifests", "Documents",
+                "KubernetesObjects", "NetworkTypes", "PolicyModel", "PolicyResolver", "WorldKit",
+            ]),
         tests("ControlProtocolTests", ["ControlProtocol", "NetworkTypes", "PolicyModel", "Requests"]),
         tests(
             "AgentTests",

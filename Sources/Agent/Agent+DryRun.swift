@@ -9,24 +9,23 @@ import PolicyTranslation
 extension Agent where Plane: ~Copyable {
     /// Compiles the objects in a copy of the pipeline: what is in force, and the kernel, stay as they are.
     public func dryRun(_ objects: [KubernetesObject]) async throws(ErrorAnswer) -> DryRunAnswer {
-        guard phase.isClusterKnown else {
-            throw ErrorAnswer(.waitingForCluster, "which pods are selected is not known: \(Self.waiting)")
-        }
-        let (accepted, answer) = inputs.store.plan(objects)
-        return await Self.rehearse(accepted, in: pipeline, answer)
+        try refuseToRehearse()
+        let (accepted, planned) = inputs.store.plan(objects)
+        let plan = RehearsalPlan(
+            events: accepted.map { .set($0) }, added: planned.added, changed: planned.changed,
+            unchanged: planned.unchanged)
+        return await Self.dryRun(accepted, planned, moment(plan))
     }
 
-    /// Outside of this actor: to compile takes as long as what is compiled, and a question must not delay a change. A
-    /// change meanwhile copies those of the shared tables that it writes.
-    private nonisolated static func rehearse(
-        _ accepted: [KubernetesObject], in present: PolicyPipeline, _ plan: DryRunAnswer
+    /// Outside of this actor, like ``preview(_:deleting:)``.
+    private nonisolated static func dryRun(
+        _ accepted: [KubernetesObject], _ planned: DryRunAnswer, _ moment: PreviewMoment
     ) async -> DryRunAnswer {
-        var (next, answer) = (present, plan)
-        next.ingest(accepted.map { .set($0) })
-        _ = next.compile()
-        let selections = next.policySelections
+        var answer = planned
+        let rehearsal = Rehearsal(moment)
+        let next = rehearsal.after
         let pods = Dictionary(
-            selections.compactMap { reference, pods in reference.objectKey.map { ($0, pods) } },
+            next.policySelections.compactMap { reference, pods in reference.objectKey.map { ($0, pods) } },
             uniquingKeysWith: { first, _ in first })
         let policies = accepted.map(\.key).filter(\.kind.isPolicy)
         answer.selections = policies.map { key in
@@ -42,6 +41,7 @@ extension Agent where Plane: ~Copyable {
         answer.selectNothing = empty.selectNothing.isEmpty ? nil : empty.selectNothing
         answer.peers = empty.peers.isEmpty ? nil : empty.peers
         answer.leftOut = empty.leftOut.isEmpty ? nil : empty.leftOut
+        answer.preview = rehearsal.answer
         return answer
     }
 }

@@ -166,7 +166,7 @@ extension Agent where Plane: ~Copyable {
     }
 
     /// Earlier events are not news: they are recorded before the follower is there.
-    private func prepareToFollow() {
+    func prepareToFollow() {
         if isRecording { takeEvents() }
         guard listeners.isEmpty else { return }
         if !isRecording { while datapath.pollEvents(limit: Self.pumpLimit).count == Self.pumpLimit {} }

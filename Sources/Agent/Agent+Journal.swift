@@ -27,14 +27,17 @@ extension Agent where Plane: ~Copyable {
         _ events: [ObjectEvent], source: String?, reporter: String? = nil, _ versions: [ObjectKey: ObjectVersion] = [:]
     ) -> [JournalInput] {
         guard settings.journal != nil, journal.hasBegun else { return [] }
-        return events.map { event in
+        // An object that changed more than once has the version of the last change only.
+        let places = events.enumerated().filter { versions[$1.key] != nil }
+        let last = Dictionary(places.map { ($1.key, $0) }, uniquingKeysWith: { $1 })
+        return events.enumerated().map { place, event in
             let isThere = if case .set = event { true } else { false }
             let known = isThere ? self.source(of: event.key) : reporter ?? self.source(of: event.key)
             // What takes the place of an object of the API server has no version.
             let isOfCluster = !isThere || inputs.store.origin(of: event.key) == .cluster
             return JournalInput(
                 event, before: podBefore(event), source: source ?? known,
-                version: isOfCluster ? versions[event.key] : nil)
+                version: isOfCluster && last[event.key] == place ? versions[event.key] : nil)
         }
     }
 

@@ -129,8 +129,11 @@ extension Agent where Plane: ~Copyable {
     }
 
     private func review(afterRepair: Bool) {
-        // The repair may have replaced the tables: the next turn asks.
-        if phase.isInStep, !isReadyToAsk() { return }
+        // The repair may have replaced the tables: the next turn asks, before anything is repaired again.
+        if phase.isInStep, !isReadyToAsk() {
+            if afterRepair { proving.repairAt = nil }
+            return
+        }
         guard phase.isInStep, let left = compare(proving.standing.map(\.question)) else {
             // It is not known whether the repair has helped: it is made again.
             if afterRepair { repairLater() }

@@ -19,8 +19,9 @@ extension Agent where Plane: ~Copyable {
             case .elsewhere(let work):
                 compareElsewhere(work, pace)
                 return
-            case .changed: proving.compareAt = .now + max(Proving.pause, proving.compareRest)
+            case .changed: noteChangedMeanwhile()
             case .finished(let differences):
+                proving.changedMeanwhile = 0
                 proving.comparisons += 1
                 proving.compareAt = .now + max(settings.comparisonInterval, proving.compareRest)
                 if !differences.isEmpty { repair(differences) }
@@ -30,6 +31,20 @@ extension Agent where Plane: ~Copyable {
             logger.warning("the tables cannot be compared with policy", metadata: ["error": "\(error)"])
         }
         proving.compareRest = .zero
+    }
+
+    /// The comparison begins again soon. Tables that change all the time are compared in one go in the end: changes of
+    /// policy wait for that, and it repairs what differs.
+    private func noteChangedMeanwhile() {
+        proving.changedMeanwhile += 1
+        guard proving.changedMeanwhile >= Proving.changedLimit else {
+            proving.compareAt = .now + max(Proving.pause, proving.compareRest)
+            return
+        }
+        proving.changedMeanwhile = 0
+        proving.compareAt = .now + max(settings.comparisonInterval, proving.compareRest)
+        logger.info("the tables change too often to be compared with policy elsewhere; they are compared at once")
+        if reconcile(.kernel) == nil { proving.comparisons += 1 }
     }
 
     private func compareElsewhere(_ work: @escaping @Sendable () -> Void, _ pace: ProofPace) {
@@ -44,9 +59,14 @@ extension Agent where Plane: ~Copyable {
 
     /// What others have changed is repaired and counted as that; the rest is a fault of this daemon or of the kernel.
     private func repair(_ differences: [String]) {
-        let before = programming.repaired
+        // Only a change of the tables explains a difference: not what is repaired elsewhere, such as a link.
+        let isUntouched = (try? datapath.isUntouched()) ?? false
         lookForChanges()
-        guard programming.repaired == before else { return }
+        guard isUntouched else {
+            // What others have changed may not be all that differs.
+            proving.compareAt = .now + proving.compareRest
+            return
+        }
         let names = differences.joined(separator: ", ")
         logger.error("the tables are not what policy says; they are written again", metadata: ["differ": "\(names)"])
         tellFollowers("the tables are not what policy says: \(names)")

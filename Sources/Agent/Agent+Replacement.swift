@@ -14,6 +14,14 @@ struct Replacement {
 }
 
 extension Agent where Plane: ~Copyable {
+    /// What the start found of a run before, whichever datapath that had. Ask before the other one is removed.
+    var takeover: Takeover {
+        let found = datapath.takeover
+        guard found == .nothing, let isOtherInForce = settings.isOtherInForce else { return found }
+        // What cannot be looked at is not known to be absent.
+        return (try? isOtherInForce()) ?? true ? .other : .nothing
+    }
+
     /// Removes the other datapath as soon as this one enforces everything. Until then both judge, and both must allow a
     /// packet.
     func replaceOther() {

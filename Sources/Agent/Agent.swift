@@ -102,7 +102,7 @@ public actor Agent<Plane: Datapath & ~Copyable> {
         } catch {
             throw .datapath(error)
         }
-        noteInJournal(JournalEvent(datapath.takeover))
+        noteInJournal(JournalEvent(takeover))
         startRecording()
         inputs.attachments.records = readAttachments()
         readLocalAddresses()

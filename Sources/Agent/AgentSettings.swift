@@ -2,6 +2,7 @@
 import ControlProtocol
 import JournalFiles
 import KubernetesClient
+import NetworkTypes
 import NodeNetwork
 import PolicyResolver
 
@@ -30,6 +31,8 @@ public struct AgentSettings: Sendable {
     public var interfaceGrace: Duration
     /// Removes what another datapath enforces in this node's kernel, once this one does; returns what it removed.
     public var removeOther: (@Sendable () throws -> [String])?
+    /// Whether another datapath of a run before is in this node's kernel; nil: there is no other one.
+    public var isOtherInForce: (@Sendable () throws -> Bool)?
     /// Where pushes are saved for a restart; nil: nowhere.
     public var pushedFile: PushedFile?
     /// The source of the cluster's objects, for answers; nil without an API server.
@@ -58,6 +61,8 @@ public struct AgentSettings: Sendable {
     public var comparisonInterval: Duration = .seconds(600)
     /// What is recorded of flows.
     public var flows: FlowSettings
+    /// Lists connections that the kernel tracks, those whose flow is wanted; nil: none are known. Called on any thread.
+    public var connections: (@Sendable (_ isWanted: (Flow) -> Bool) throws -> [LiveConnection])?
 
     public init(
         nodeName: String, manifestDirectory: String? = nil, guardrailDirectory: String? = nil,

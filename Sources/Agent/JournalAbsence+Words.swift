@@ -25,7 +25,7 @@ extension JournalAbsence {
         return isStarting ? missing : "at its start \(missing)"
     }
 
-    /// Whether the kernel is known to have kept what was in force.
+    /// Whether what was in force stayed so, unless others wrote into the tables, which the words admit.
     var isKept: Bool { found == .whole }
 }
 
@@ -34,10 +34,15 @@ extension JournalEvent {
     init(_ takeover: Takeover) {
         let (found, text): (Found, String) =
             switch takeover {
-            case .whole: (.whole, "hooks and tables of the run before were in place")
+            case .whole:
+                (
+                    .whole,
+                    "hooks and tables of the run before were in place; "
+                        + "what others wrote into them meanwhile is not known"
+                )
             case .part(let missing): (.part, "this was missing and was put back: \(missing.joined(separator: ", "))")
             case .nothing: (.nothing, "nothing of a run before was in place")
-            case .other: (.other, "tables were in place that this version does not read")
+            case .other: (.other, "tables were in place that this daemon does not read")
             }
         self.init(.adopted, text, found: found)
     }

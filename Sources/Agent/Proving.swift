@@ -30,6 +30,8 @@ struct Proving {
     var compareAt: ContinuousClock.Instant
     /// The rest that the last part, which ran elsewhere, asks for.
     var compareRest = Duration.zero
+    /// Comparisons in a row that came to no end, because the tables changed meanwhile.
+    var changedMeanwhile = 0
     /// What makes the kernel ready to be asked, on a thread of its own; nil: nothing does.
     var preparing: Task<Void, Never>?
     /// A part of the comparison that runs on a thread of its own; nil: none does.
@@ -52,6 +54,8 @@ struct Proving {
     /// The shortest rest after questions that the kernel could not be asked; it doubles with each failure in a row.
     static let failurePause: Duration = .seconds(10)
     static let longestFailurePause: Duration = .seconds(1280)
+    /// After so many comparisons in a row without an end, nothing may change during the next one.
+    static let changedLimit = 4
     /// How long after the start the first question waits: it loads programs, and pods start meanwhile.
     static let settleTime: Duration = .seconds(30)
     /// Disagreements that are kept to be asked about again.

@@ -23,6 +23,7 @@ public enum ControlPath: String, Sendable, CaseIterable {
     case requestsFollow = "/v1/requests/follow"
     case requestCounts = "/v1/requests/counts"
     case version = "/v1/version"
+    case preview = "/v1/preview"
 
     /// The HTTP methods that the path supports.
     public var methods: [ControlMethod] {
@@ -32,7 +33,7 @@ public enum ControlPath: String, Sendable, CaseIterable {
         case .describe, .unused, .history, .verify, .flows: [.get]
         case .objects: [.put, .delete]
         case .resolved, .attachments: [.get, .put, .delete]
-        case .collect, .resync, .requestCounts: [.post]
+        case .collect, .resync, .requestCounts, .preview: [.post]
         }
     }
 }

@@ -20,6 +20,8 @@ public struct DryRunAnswer: Codable, Sendable, Hashable {
     public var leftOut: [String: Int]?
     /// What would exceed the limits of the tables, including what does now.
     public var limits: LimitStatus
+    /// What the objects that would not be refused would change for flows of this node's pods.
+    public var preview: NodePreviewAnswer?
     /// Documents without effect, with the reason.
     public var notices: [String]
     /// The notices about policies of kinds that are not enforced.

@@ -67,6 +67,10 @@ public protocol ControlBackend: Sendable {
     func attachments() async -> AttachmentsAnswer
     /// What ``apply(_:)`` would do; changes nothing.
     func dryRun(_ objects: [KubernetesObject]) async throws(ErrorAnswer) -> DryRunAnswer
+    /// What these objects and deletions would change; changes nothing. Who owns an object does not matter.
+    func preview(
+        _ objects: [KubernetesObject], deleting keys: [ObjectKey]
+    ) async throws(ErrorAnswer) -> NodePreviewAnswer
     func version() async -> VersionAnswer
     func resync() async throws(ErrorAnswer) -> ResyncAnswer
 }

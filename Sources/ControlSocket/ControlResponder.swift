@@ -20,7 +20,7 @@ struct ControlResponder: Sendable {
     let followers = Budget(ControlDefaults.followers)
     /// Calls that read the journal at once: each holds all of it.
     let journalReaders = Budget(4)
-    /// Dry runs at once: each may copy much of the policy.
+    /// Dry runs and previews at once: each may copy much of the policy.
     let rehearsals = Budget(2)
     let requestFollowers = Budget(ControlDefaults.requestFollowers)
 
@@ -90,7 +90,7 @@ struct ControlResponder: Sendable {
         case .resolved: try json(await backend.resolved())
         case .attachments: try json(await attachments(try Query(request)))
         case .version: try json(await backend.version())
-        case .objects, .collect, .requestCounts, .resync:
+        case .objects, .collect, .requestCounts, .resync, .preview:
             throw ErrorAnswer(.internalError, "\(path.rawValue) cannot be read")
         }
     }
@@ -121,6 +121,7 @@ struct ControlResponder: Sendable {
         case (.collect, _):
             return try json(await backend.collect(try await bodies.decode(body, "the list")))
         case (.resync, _): return try json(await backend.resync())
+        case (.preview, _): return try await preview(try Query(request, repeated: "delete"), body)
         default: throw ErrorAnswer(.internalError, "\(path.rawValue) cannot be changed")
         }
     }

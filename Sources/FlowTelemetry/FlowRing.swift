@@ -6,7 +6,7 @@ public struct FlowRing<Element: Sendable>: Sendable {
     /// Records of one kind, the oldest first.
     private struct Part: Sendable {
         var elements: [(number: UInt64, element: Element)] = []
-        /// Where the oldest is; what stands before was displaced.
+        /// Where the oldest is; what is in front of it was displaced.
         var start = 0
         /// Displaced records that stay in the array until there are so many.
         private static var slack: Int { 128 }

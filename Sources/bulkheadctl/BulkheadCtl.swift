@@ -16,7 +16,9 @@ struct BulkheadCtl: AsyncParsableCommand {
 
             Exit codes: 0 success; 1 the command failed, a document is refused, or 'status' is not healthy; 2 the \
             command line is wrong; 'verdict --exit-code' and 'explain --exit-code': 3 deny, 4 undecided, 5 depends on \
-            the request; 6 the kernel and the daemon disagree about a flow.
+            the request; 'prove' and 'equal': 3 a claim does not hold, or a verdict differs; 'lint': 3 a finding at or \
+            above --fail-on; 'preview --exit-code' and '--fail-on': 3 there is such a change; 'test': 3 a test fails; \
+            6 the kernel and the daemon disagree about a flow.
             """,
         version: BuildVersion.text,
         subcommands: [
@@ -24,7 +26,9 @@ struct BulkheadCtl: AsyncParsableCommand {
             VerdictCommand.self, ExplainCommand.self, HistoryCommand.self, EventsCommand.self, FlowsCommand.self,
             DescribeCommand.self, UnusedCommand.self, TopCommand.self, ApplyCommand.self, DeleteCommand.self,
             ResolvedCommand.self, ResyncCommand.self, DumpCommand.self, DiagsCommand.self, VersionCommand.self,
-            UninstallCommand.self, CheckCommand.self, CompletionsCommand.self,
+            ReachCommand.self, ReportCommand.self, ProveCommand.self, EqualCommand.self, PreviewCommand.self,
+            LintCommand.self, TestCommand.self, SuggestCommand.self, UninstallCommand.self, CheckCommand.self,
+            CompletionsCommand.self,
         ])
 
     @OptionGroup var socket: SocketOptions

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import ControlProtocol
+import Findings
 import KubernetesObjects
 import Manifests
+import PolicyLint
 
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -20,6 +22,9 @@ struct CheckCommand: ParsableCommand {
         completion: .file())
     var paths: [String]
 
+    @Flag(help: "Also find likely mistakes in policies, as 'lint' does. Exits with 3 if one is of severity high.")
+    var lint = false
+
     @OptionGroup var output: OutputOptions
 
     /// What `-o json` prints.
@@ -33,24 +38,39 @@ struct CheckCommand: ParsableCommand {
         var notices: [String]
         /// The notices about policies.
         var warnings: [String]
+        /// What `--lint` finds, besides the problems.
+        var findings: [Finding]?
+        /// What to know about the findings, such as checks that could not run.
+        var notes: [String]?
     }
 
     func run() throws {
-        let check = ManifestCheck.run(paths: paths, isRecursive: true)
+        let inputs = ManifestInput.read(paths, isRecursive: true)
+        let check = ManifestCheck.run(inputs)
         let counts = check.counts.map { ($0.key.rawValue, $0.value) }
-        let report = Report(
+        var report = Report(
             files: check.fileCount, documents: check.documentCount,
             objects: Dictionary(uniqueKeysWithValues: counts), problems: check.problems.map { Problem($0.error) },
             notices: check.notices.map(\.description),
             warnings: check.notices.filter { $0.reason == .notEnforced }.map(\.description))
+        if lint {
+            let found = LintInput(inputs).lint().report(ignoring: [.refused])
+            report.findings = found.findings
+            report.notes = found.notes
+        }
         try output.print(report, text: Self.text)
         if !report.problems.isEmpty { throw ExitStatus.failure.error }
+        if report.findings?.contains(where: { $0.severity == .high }) ?? false { throw ExitStatus.denied.error }
     }
 
     static func text(_ report: Report) -> String {
         var text = report.problems.map { Terminal.paint("\($0)", .red) + "\n" }.joined()
         text += Notices.text(notices: report.notices, warnings: report.warnings)
         let objects = report.objects.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+        if let findings = report.findings {
+            let all = FindingReport(name: "lint", findings: findings, kinds: [], notes: report.notes ?? [])
+            text += all.text(paint: LintOptions.paint)
+        }
         text += "\(Words.count(report.files, "file")), \(Words.count(report.documents, "document")): "
         text += objects.isEmpty ? "no objects" : objects.joined(separator: ", ")
         if !report.warnings.isEmpty { text += ", \(Words.count(report.warnings.count, "warning"))" }

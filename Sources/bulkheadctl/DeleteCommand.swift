@@ -37,13 +37,13 @@ struct DeleteCommand: AsyncParsableCommand {
             return
         }
         guard documents.filename.isEmpty else { throw ValidationError("-f and KIND/NAME exclude each other") }
-        _ = try key(of: object)
+        _ = try Self.key(of: object, namespace: namespace)
     }
 
     func run() async throws {
         let answer: ObjectsAnswer
         if let object {
-            let key = try key(of: object)
+            let key = try Self.key(of: object, namespace: namespace)
             var query = [("kind", key.kind.rawValue), ("name", key.name)]
             if !key.namespace.isEmpty { query.append(("namespace", key.namespace)) }
             answer = try await socket.client.ask(ObjectsAnswer.self, .delete, .objects, query: query)
@@ -56,7 +56,8 @@ struct DeleteCommand: AsyncParsableCommand {
         try output.print(answer, text: ApplyCommand.text)
     }
 
-    private func key(of text: String) throws -> ObjectKey {
+    /// Reads KIND/NAME or KIND/NAMESPACE/NAME.
+    static func key(of text: String, namespace: String?) throws -> ObjectKey {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard (2...3).contains(parts.count), !parts.dropFirst().contains(""), let name = parts.last else {
             throw ValidationError(

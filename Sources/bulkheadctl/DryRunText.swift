@@ -22,6 +22,7 @@ enum DryRunText {
         }
         let leftOut = (answer.leftOut ?? [:]).values.reduce(0, +)
         if leftOut > 0 { text += "and \(leftOut) more\n" }
+        if let preview = answer.preview { text += "\n" + PreviewText.summary(preview) }
         let limits = answer.limits
         text += limits.unprotected.map { Terminal.paint("not protected, the tables are full: \($0)", .red) + "\n" }
             .joined()

@@ -19,7 +19,8 @@ struct ExplainCommand: AsyncParsableCommand {
 
             The kernel of this node is asked as well, by what is programmed there now: eBPF runs its program on the \
             tables in force, and nftables rules are read back. Nothing is sent, and no counter changes. If the kernel \
-            and the daemon disagree, the exit code is 6. With --manifests neither a daemon nor a kernel is asked.
+            and the daemon disagree, the exit code is 6. With --manifests or --kubeconfig neither a daemon nor a kernel \
+            is asked.
             """)
 
     @Argument(
@@ -41,7 +42,7 @@ struct ExplainCommand: AsyncParsableCommand {
 
     @OptionGroup var report: BundleOptions
     @OptionGroup(title: "Request") var request: RequestQuestionOptions
-    @OptionGroup(title: "Settings of the daemons, with --manifests") var mesh: MeshOptions
+    @OptionGroup(title: "Settings of the daemons, with --manifests or --kubeconfig") var mesh: MeshOptions
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
@@ -55,7 +56,7 @@ struct ExplainCommand: AsyncParsableCommand {
         let question = try question()
         let answer: ExplainAnswer
         if asked.isOffline {
-            var cluster = try asked.cluster(mesh)
+            var cluster = try await asked.cluster(mesh)
             answer = try cluster.explain(question)
         } else {
             answer = try await ask(question)

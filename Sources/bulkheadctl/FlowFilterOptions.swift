@@ -81,7 +81,8 @@ struct FlowFilterOptions: ParsableArguments {
     /// As parameters of a call.
     var parameters: [(String, String)] {
         let values: [(String, String?)] = [
-            ("last", last.map { "\($0)" }), ("since", since?.parameter), ("namespace", namespace), ("pod", qualified(pod)),
+            ("last", last.map { "\($0)" }), ("since", since?.parameter), ("namespace", namespace),
+            ("pod", qualified(pod)),
             ("from", qualified(from)), ("to", qualified(to)), ("port", port), ("protocol", ipProtocol),
             ("verdict", verdict), ("policy", policy), ("reason", reason),
         ]

@@ -13,7 +13,8 @@ struct KernelOptions: ParsableArguments {
     /// Whether the kernel is to be asked.
     var isAsked: Bool { kernel || report.bundle != nil }
 
-    static let offlineError = ValidationError("manifests have no kernel: --kernel and --manifests exclude each other")
+    static let offlineError = ValidationError(
+        "manifests and API servers have no kernel: --kernel and --bundle exclude --manifests and --kubeconfig")
 
     func finish(_ comparison: KernelComparison?) throws { try report.finish(comparison) }
 }

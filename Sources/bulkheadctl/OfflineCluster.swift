@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
+import ClusterInventory
 import ClusterVerdicts
 import ControlProtocol
 import KubernetesObjects
-import Manifests
 import NetworkTypes
+import PolicyModel
 import PolicyResolver
 
-/// A cluster as its manifests describe it.
+/// A cluster as its manifests or its API server describe it.
 struct OfflineCluster {
     var verdicts: ClusterVerdict
     private var services: [Service]
-    private var pods: [Pod]
+    private var pods: [EndpointName: Pod] = [:]
+    private var workloads: [Workload]
 
     /// - Parameter settings: the daemons' settings.
     /// - Throws: ``CommandFailure`` if documents are refused and that may not be ignored. Refused documents, and
     ///   policies that are not enforced, are reported on standard error either way.
-    init(_ paths: [String], ignoringProblems: Bool, settings: PolicySettings) throws {
-        let check = ManifestCheck.run(paths: paths)
-        for notice in check.notices where notice.reason == .notEnforced { Terminal.complain("warning: \(notice)") }
-        for problem in check.problems { Terminal.complain("refused: \(Problem(problem.error))") }
-        guard check.problems.isEmpty || ignoringProblems else {
-            throw CommandFailure(
-                "\(Words.count(check.problems.count, "problem")) in the manifests: a policy could be missing from the "
-                    + "verdict (--ignore-problems goes on without what is refused)")
+    init(_ reading: InventoryReading, ignoringProblems: Bool, settings: PolicySettings) throws {
+        var addresses = InventedAddresses()
+        let inventory = try reading.inventory(
+            settings: settings, ignoringProblems: ignoringProblems,
+            consequence: "a policy could be missing from the verdict", addresses: &addresses)
+        verdicts = ClusterVerdict(objects: inventory.objects, settings: settings)
+        services = inventory.services
+        workloads = inventory.workloads
+        for object in inventory.objects {
+            guard case .pod(let pod) = object else { continue }
+            pods[EndpointName(namespace: pod.metadata.namespace, name: pod.metadata.name)] = pod
         }
-        verdicts = ClusterVerdict(objects: check.objects, settings: settings)
-        services = check.services
-        pods = check.objects.compactMap { if case .pod(let pod) = $0 { pod } else { nil } }
     }
 
     /// The answer to one question; for a Service's name or address, the decisions of its backend pods.
@@ -52,11 +54,26 @@ struct OfflineCluster {
 
     private mutating func decide(_ query: VerdictQuery, _ to: VerdictQuery.End) throws -> ExplainAnswer {
         var query = query
-        query.to = to
+        query.to = end(to)
+        query.from = end(query.from)
         guard let question = query.question else { throw query.serviceError }
         let decision = try verdicts.answer(question, request: query.request)
         let trace = verdicts.trace(of: decision, request: query.request)
         return ExplainAnswer(verdict: VerdictAnswer(decision), egress: trace.egress, ingress: trace.ingress)
+    }
+
+    /// A workload's name stands for its first pod that is not finished, unless a pod has the name.
+    private func end(_ end: VerdictQuery.End) -> VerdictQuery.End {
+        guard case .flow(.pod(let namespace, let name)) = end,
+            pods[EndpointName(namespace: namespace, name: name)] == nil,
+            let members = workloads.first(where: { $0.name.namespace == namespace && $0.name.name == name })?.pods,
+            let pod = members.first(where: { !isFinished($0) }) ?? members.first
+        else { return end }
+        return .flow(.pod(namespace: pod.namespace, name: pod.name))
+    }
+
+    private func isFinished(_ name: EndpointName) -> Bool {
+        pods[name].map { $0.phase == .succeeded || $0.phase == .failed } ?? false
     }
 
     private func service(_ end: VerdictQuery.End) throws -> Service? {
@@ -83,7 +100,7 @@ struct OfflineCluster {
         guard !service.selector.isEmpty else {
             throw CommandFailure("\(name) has no selector, and endpoints are not read: ask for one of its backends")
         }
-        let backends = pods.compactMap { pod -> (Pod, UInt16)? in
+        let backends = pods.sorted { $0.key < $1.key }.map(\.value).compactMap { pod -> (Pod, UInt16)? in
             guard pod.metadata.namespace == service.namespace, !pod.podIPs.isEmpty, pod.phase == .running,
                 service.selector.allSatisfy({ pod.metadata.labels[$0.key] == $0.value })
             else { return nil }

@@ -10,18 +10,21 @@ struct PodQuestionOptions: ParsableArguments {
         completion: .directory)
     var manifests: [String] = []
 
+    @OptionGroup var cluster: ClusterOptions
+
     @Flag(help: "Continue although documents are refused.")
     var ignoreProblems = false
 
     @OptionGroup var names: PodNameOptions
 
-    /// Whether the manifests decide, not the daemon.
-    var isOffline: Bool { !manifests.isEmpty }
+    /// Whether the manifests or a cluster decide, and no daemon is asked.
+    var isOffline: Bool { !manifests.isEmpty || cluster.isGiven }
 
-    /// What the manifests hold.
-    func cluster(_ mesh: MeshOptions) throws -> OfflineCluster {
+    /// The cluster that the options describe.
+    func cluster(_ mesh: MeshOptions) async throws -> OfflineCluster {
         try OfflineCluster(
-            manifests, ignoringProblems: ignoreProblems, settings: PolicySettings(mesh: mesh.settings))
+            try await cluster.read(with: manifests, isRecursive: false), ignoringProblems: ignoreProblems,
+            settings: PolicySettings(mesh: mesh.settings))
     }
 
     /// - Throws: a `ValidationError` if it is not understood.

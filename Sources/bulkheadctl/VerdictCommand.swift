@@ -25,7 +25,9 @@ struct VerdictCommand: AsyncParsableCommand {
 
             Calls the daemon, which decides both sides, each as its pod's node decides it; for pods of other nodes it \
             uses the policies that it knows itself. With --manifests no daemon is needed; a refused document then ends \
-            the command with exit code 1, because a policy would be missing from the answer.
+            the command with exit code 1, because a policy would be missing from the answer. Workloads (Deployment, \
+            StatefulSet, …) stand for their pods, and pods without an address get one. --kubeconfig asks an API server \
+            instead, and changes nothing there.
 
             Where an authorization policy reads HTTP requests, the verdict depends on the request, unless --method, \
             --path, --host or --header gives one. What is left out is GET, /, no host and no headers.
@@ -81,16 +83,18 @@ struct VerdictCommand: AsyncParsableCommand {
 
     @OptionGroup var kernel: KernelOptions
     @OptionGroup(title: "Request") var request: RequestQuestionOptions
-    @OptionGroup(title: "Settings of the daemons, with --manifests") var mesh: MeshOptions
+    @OptionGroup(title: "Settings of the daemons, with --manifests or --kubeconfig") var mesh: MeshOptions
 
     @OptionGroup var socket: SocketOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        if at != nil, asked.isOffline { throw ValidationError("--at asks the daemon, and excludes --manifests") }
+        if at != nil, asked.isOffline {
+            throw ValidationError("--at asks the daemon, and excludes --manifests and --kubeconfig")
+        }
         if at != nil, kernel.isAsked { throw ValidationError("--at is about the past, --kernel about the present") }
         if queries != nil {
-            if !asked.isOffline { throw ValidationError("--queries needs --manifests") }
+            if !asked.isOffline { throw ValidationError("--queries needs --manifests or --kubeconfig") }
             if kernel.isAsked { throw ValidationError("--queries and --kernel exclude each other") }
             if from != nil { throw ValidationError("--queries and FROM exclude each other") }
             if !request.question.isEmpty {
@@ -104,7 +108,7 @@ struct VerdictCommand: AsyncParsableCommand {
 
     func run() async throws {
         if let queries {
-            var bulk = BulkVerdict(cluster: try asked.cluster(mesh).verdicts, namespace: asked.names.namespace)
+            var bulk = BulkVerdict(cluster: try await asked.cluster(mesh).verdicts, namespace: asked.names.namespace)
             try bulk.run(queries)
             if bulk.errors > 0 {
                 Terminal.complain("\(Words.count(bulk.errors, "line")) could not be answered")
@@ -115,7 +119,7 @@ struct VerdictCommand: AsyncParsableCommand {
             return
         }
         let question = try question()
-        let answer = asked.isOffline ? try decide(question) : try await ask(question)
+        let answer = asked.isOffline ? try await decide(question) : try await ask(question)
         try output.print(answer, text: Self.text)
         try kernel.finish(answer.kernel)
         if exitCode { try Self.leave(with: answer) }
@@ -133,8 +137,8 @@ struct VerdictCommand: AsyncParsableCommand {
         return try asked.question(from: from, to: to, port: port, request)
     }
 
-    private func decide(_ question: VerdictQuery) throws -> VerdictAnswer {
-        var cluster = try asked.cluster(mesh)
+    private func decide(_ question: VerdictQuery) async throws -> VerdictAnswer {
+        var cluster = try await asked.cluster(mesh)
         return try cluster.answer(question)
     }
 

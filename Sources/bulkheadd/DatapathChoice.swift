@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Agent
+import ConnectionTracking
 import Datapath
 import DatapathEBPF
 import DatapathNFTables
 import JournalFiles
 import KubernetesClient
 import Logging
+import Netfilter
 import NodeNetwork
 import PolledThread
 
@@ -59,7 +61,8 @@ struct DatapathChoice {
     private func ebpf(
         _ reason: String, _ thread: KernelThread
     ) async throws -> any RunningAgent {
-        let settings = settings(.ebpf, reason) { try NFTablesDatapath.uninstall() }
+        var settings = settings(.ebpf, reason) { try NFTablesDatapath.uninstall() }
+        settings.isOtherInForce = { try !NFTablesDatapath.installed().isEmpty }
         return try await started(
             Agent(
                 settings: settings, thread: thread, datapath: EBPFDatapath(bpffs: command.bpffs), logger: logger),
@@ -73,6 +76,7 @@ struct DatapathChoice {
             try EBPFDatapath.uninstall(bpffs: bpffs, withUnpinned: false)
         }
         settings.isFallback = isFallback
+        settings.isOtherInForce = { [bpffs = command.bpffs] in EBPFDatapath.isInForce(bpffs: bpffs) }
         let plane = NFTablesDatapath(settings: NFTablesSettings(rejects: command.reject))
         return try await started(
             Agent(settings: settings, thread: thread, datapath: plane, logger: logger), settings)
@@ -81,7 +85,7 @@ struct DatapathChoice {
     private func settings(
         _ kind: BulkheadD.DatapathKind, _ reason: String, removeOther: @escaping @Sendable () throws -> [String]
     ) -> AgentSettings {
-        AgentSettings(
+        var settings = AgentSettings(
             nodeName: command.nodeName ?? "", manifestDirectory: command.manifests,
             guardrailDirectory: command.guardrails, policy: command.policySettings, datapathKind: kind.rawValue,
             datapathReason: reason,
@@ -94,6 +98,13 @@ struct DatapathChoice {
             journal: journal, selfProof: command.once ? 0 : command.selfProof,
             selfProofDelay: AgentSettings.usualSelfProofDelay,
             flows: command.once ? FlowSettings(.off) : command.recording.settings)
+        // With a socket of its own each time: the datapath's is another thread's.
+        settings.connections = { isWanted in
+            try ConnectionTable.connections(NetfilterSocket(), where: isWanted).map {
+                LiveConnection(flow: $0.flow, mark: $0.mark)
+            }
+        }
+        return settings
     }
 
     private func started<Plane: Datapath & ~Copyable>(

@@ -27,7 +27,9 @@ struct AgentFixture {
         removeOther: (@Sendable () throws -> [String])? = nil, cluster: ClusterFollower? = nil,
         readNetwork: (@Sendable () throws(NodeNetworkError) -> NetworkState)? = nil, logger: Logger? = nil,
         withDirectories: Bool = true, services: (any ServiceSource)? = nil, journal: JournalWriter? = nil,
-        selfProof: Double = 0, comparisonInterval: Duration = .seconds(600), flows: FlowSettings = FlowSettings()
+        selfProof: Double = 0, comparisonInterval: Duration = .seconds(600), flows: FlowSettings = FlowSettings(),
+        connections: (@Sendable (_ isWanted: (Flow) -> Bool) throws -> [LiveConnection])? = nil,
+        isOtherInForce: Bool = false
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
         self.directory = directory
@@ -41,6 +43,8 @@ struct AgentFixture {
             readNetwork: readNetwork, journal: journal, selfProof: selfProof, flows: flows)
         if let services { settings.services = services }
         settings.comparisonInterval = comparisonInterval
+        settings.connections = connections
+        settings.isOtherInForce = { isOtherInForce }
         agent = Agent(
             settings: settings, thread: try thread ?? KernelThread(), datapath: FakeDatapath(kernel),
             logger: logger ?? Self.silent)

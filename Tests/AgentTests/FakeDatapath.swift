@@ -20,7 +20,7 @@ struct FakeDatapath: Datapath, ~Copyable {
 
     mutating func resync(_ policy: borrowing CompiledPolicy) throws(DatapathError) -> ProgramReport {
         try kernel.note("resync")
-        kernel.state.withLock { if !$0.insists { $0.lie = nil } }
+        kernel.noteResync()
         var report = kernel.programmed(copy policy)
         report.repaired = kernel.takeChanges()
         let name = kernel.state.withLock { $0.nameOfChanges }
@@ -158,6 +158,10 @@ final class FakeKernel: Sendable {
         var isPrepared = true
         /// Whether it is not ready again as soon as it is.
         var isNeverPrepared = false
+        /// Whether each resync replaces the tables, so that it must be made ready again.
+        var replacesTables = false
+        /// How often it had been asked at each resync.
+        var asksBeforeResyncs: [Int] = []
         /// What the next steps of comparisons come to.
         var parts: [ComparedPart] = []
     }
@@ -198,6 +202,14 @@ final class FakeKernel: Sendable {
         state.withLock { state in
             defer { state.repair.repaired = [] }
             return state.repair
+        }
+    }
+
+    fileprivate func noteResync() {
+        state.withLock { state in
+            if !state.insists { state.lie = nil }
+            if state.replacesTables { state.isPrepared = false }
+            state.asksBeforeResyncs.append(state.asks)
         }
     }
 

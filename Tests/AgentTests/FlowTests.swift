@@ -65,6 +65,19 @@ import Testing
         await fixture.agent.count(counts)
     }
 
+    @Test func policiesFromWhatWasRecorded() async throws {
+        try await serve { fixture in
+            try await fill(fixture)
+            let directory = try TemporaryDirectory()
+            try write(AgentFixture.shop, to: directory.path + "/shop.yaml")
+            let result = try await control(fixture, "suggest", "shop/redis", "-f", directory.path)
+            #expect(
+                result.status == 0 && result.output.contains("# Suggested by bulkheadctl from 4 recorded flows from "))
+            #expect(result.output.contains("name: seen-redis\n") && result.output.contains("port: 6379\n"), "\(result)")
+            #expect(!result.output.contains("port: 80\n"))
+        }
+    }
+
     @Test func flowsAreKeptWithNamesAndRules() async throws {
         try await serve { fixture in
             #expect(fixture.kernel.calls.contains("flows 1000 2000"))
@@ -288,7 +301,7 @@ import Testing
 }
 
 /// The clock of events.
-private enum EventClock {
+enum EventClock {
     static var monotonic: UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)

@@ -32,12 +32,12 @@ import Testing
 
     init() throws { directory = try TemporaryDirectory() }
 
-    private func fixture(cluster: ClusterFollower? = nil) throws -> AgentFixture {
+    private func fixture(cluster: ClusterFollower? = nil, isOtherInForce: Bool = false) throws -> AgentFixture {
         let journal = try #require(
             AgentJournal.start(
                 path: directory.path, node: "node", policy: PolicySettings(), clock: clock.clock,
                 logger: AgentFixture.silent))
-        return try AgentFixture(cluster: cluster, journal: journal)
+        return try AgentFixture(cluster: cluster, journal: journal, isOtherInForce: isOtherInForce)
     }
 
     private func last(_ agent: Agent<FakeDatapath>) async throws -> HistoryEntry {
@@ -96,7 +96,7 @@ import Testing
     }
 
     /// A run, a time without a daemon, and a second run that finds this in the kernel.
-    private func away(_ takeover: Takeover, stops: Bool = true) async throws -> Away {
+    private func away(_ takeover: Takeover, stops: Bool = true, isOtherInForce: Bool = false) async throws -> Away {
         let first = try fixture()
         try await first.start()
         clock.advance(60)
@@ -109,7 +109,7 @@ import Testing
         clock.advance(60)
         let between = clock.wall
         clock.advance(60)
-        let second = try fixture()
+        let second = try fixture(isOtherInForce: isOtherInForce)
         second.kernel.state.withLock { $0.takeover = takeover }
         try await second.start()
         clock.advance(60)
@@ -128,7 +128,9 @@ import Testing
         let note = try #require(answer.note)
         let span = "from 2001-09-09T01:47:40.000Z to 2001-09-09T01:49:40.000Z"
         #expect(note.contains("; the daemon was not running \(span);"), "\(note)")
-        #expect(note.hasSuffix("; at its start hooks and tables of the run before were in place"), "\(note)")
+        let found = "hooks and tables of the run before were in place"
+        #expect(
+            note.hasSuffix("; at its start \(found); what others wrote into them meanwhile is not known"), "\(note)")
         #expect(try await ask(away, 6379).verdict == "allow")
         await away.end()
     }
@@ -150,6 +152,20 @@ import Testing
         let away = try await away(.nothing)
         #expect(try await ask(away, 80).verdict == "undecided")
         await away.end()
+    }
+
+    /// The run before had the other datapath, which enforced until this one took its place.
+    @Test func theOtherDatapathWasLeft() async throws {
+        let away = try await away(.nothing, isOtherInForce: true)
+        let answer = try await ask(away, 80)
+        #expect(answer.verdict == "undecided")
+        let note = try #require(answer.note)
+        #expect(note.hasSuffix("; at its start tables were in place that this daemon does not read"), "\(note)")
+        await away.end()
+        // What this datapath had itself is what counts.
+        let own = try await self.away(.whole, isOtherInForce: true)
+        #expect(try await ask(own, 80).verdict == "deny")
+        await own.end()
     }
 
     @Test func aRunThatEndedWithoutAWord() async throws {
@@ -178,6 +194,18 @@ import Testing
                 stage: .following, events: [.removed(key)], versions: [key: ObjectVersion(resourceVersion: "4712")]))
         entry = try await last(agent)
         #expect(entry.what == "removed" && entry.resourceVersion == "4712" && entry.generation == nil)
+        // Of two changes that come together, only the last one's version is known.
+        let both = try AgentFixture.objects(AgentFixture.policy) + AgentFixture.objects(open)
+        await agent.clusterChanged(
+            ClusterUpdate(
+                stage: .following, events: both.map { .set($0) },
+                versions: [key: ObjectVersion(resourceVersion: "4714", generation: 2)]))
+        let changes = try await agent.history(HistoryQuestion(subject: "shop/redis")).entries.filter {
+            $0.kind == "NetworkPolicy"
+        }
+        #expect(changes.suffix(2).map(\.what) == ["added", "changed"])
+        #expect(changes.suffix(2).map(\.resourceVersion) == [nil, "4714"])
+        #expect(changes.suffix(2).map(\.generation) == [nil, 2])
         await agent.stop()
         // Found at the next start, with the versions of the first list.
         let second = try self.fixture(cluster: ClusterTests.follower())

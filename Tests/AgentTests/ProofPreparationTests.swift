@@ -85,6 +85,20 @@ import Testing
         await fixture.agent.stop()
     }
 
+    /// Tables that change all the time are compared all the same.
+    @Test func tablesThatChangeAllTheTimeAreComparedAtOnce() async throws {
+        let fixture = try AgentFixture(selfProof: 100, comparisonInterval: .milliseconds(1))
+        let parts = [ComparedPart](repeating: .changed, count: 3)
+        // A comparison that comes to its end is none of those in a row.
+        fixture.kernel.state.withLock { $0.parts = parts + [.finished(differences: [])] + parts + [.changed] }
+        try await fixture.start()
+        #expect(try await eventually { fixture.kernel.calls.count { $0 == "resync" } == 2 })
+        #expect(fixture.kernel.state.withLock { $0.parts.isEmpty })
+        #expect(try await value(fixture, "bulkhead_selfproof_comparisons_total") >= 2)
+        #expect(try await value(fixture, "bulkhead_disagreements_total") == 0)
+        await fixture.agent.stop()
+    }
+
     /// What others have changed explains a difference.
     @Test func whatOthersHaveChangedIsNoDisagreement() async throws {
         let fixture = try AgentFixture(selfProof: 100, comparisonInterval: .zero)
@@ -92,6 +106,19 @@ import Testing
         fixture.kernel.state.withLock { ($0.parts, $0.changedByOthers) = ([.finished(differences: ["x"])], 2) }
         #expect(try await eventually { await fixture.agent.status().datapath.repaired == 2 })
         #expect(try await value(fixture, "bulkhead_disagreements_total") == 0)
+        await fixture.agent.stop()
+    }
+
+    /// What others have changed elsewhere does not.
+    @Test func aRepairElsewhereHidesNoDifference() async throws {
+        let fixture = try AgentFixture(selfProof: 100, comparisonInterval: .zero)
+        try await fixture.start()
+        fixture.kernel.state.withLock { state in
+            state.repair.repaired = ["a link"]
+            state.parts = [.finished(differences: ["x"])]
+        }
+        #expect(try await eventually { try await value(fixture, "bulkhead_disagreements_total") == 1 })
+        #expect(await fixture.agent.status().datapath.repaired == 1)
         await fixture.agent.stop()
     }
 

@@ -102,6 +102,18 @@ import Testing
         await fixture.agent.stop()
     }
 
+    /// A repair that replaces the tables is followed by a question, not by another repair.
+    @Test func aRepairThatRebuildsIsNotMadeTwice() async throws {
+        let fixture = try await proving()
+        let lie = lie(fixture.kernel)
+        for _ in 0..<100 { fixture.kernel.gate.signal() }
+        fixture.kernel.state.withLock { ($0.lie, $0.insists, $0.replacesTables) = (lie, true, true) }
+        #expect(try await eventually { fixture.kernel.state.withLock { $0.asksBeforeResyncs.count } >= 4 })
+        let asks = fixture.kernel.state.withLock { $0.asksBeforeResyncs }
+        #expect(zip(asks, asks.dropFirst()).allSatisfy { $0 < $1 }, "\(asks)")
+        await fixture.agent.stop()
+    }
+
     /// What others have changed is repaired and counted as that.
     @Test func aChangeByOthersIsNoDisagreement() async throws {
         let fixture = try await proving()

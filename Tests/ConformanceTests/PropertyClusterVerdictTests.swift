@@ -134,6 +134,22 @@ extension Pod {
         #expect(try ask("host", "web").verdict == .allow)
     }
 
+    /// Each object may name only one family.
+    @Test func hostNetworkPodsHaveEveryAddressOfTheirNode() throws {
+        var host = try Self.pod("host", "n1", [])
+        (host.hostNetwork, host.hostIPs) = (true, [try IPAddress("192.168.0.1")])
+        let addresses = try ["192.168.0.1", "fd00:1::1"].map { try IPAddress($0) }
+        var cluster = ClusterVerdict(objects: [
+            .node(Node(metadata: ObjectMeta(name: "n1"), addresses: addresses)), .pod(host),
+            .pod(try Self.pod("six", "n2", ["fd00::6"])),
+        ])
+        let answer = try cluster.answer(
+            FlowQuestion(
+                from: .pod(namespace: "shop", name: "host"), to: .pod(namespace: "shop", name: "six"), ipProtocol: .tcp,
+                port: 80))
+        #expect(answer.verdict == .allow && answer.flow.source == addresses[1])
+    }
+
     @Test func aPodToItself() throws {
         let answer = try ask("db", "10.0.2.1")
         #expect(answer.isSelf && answer.verdict == .allow && answer.ingress.kind == .samePod)

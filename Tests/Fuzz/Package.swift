@@ -68,6 +68,65 @@ let package = Package(
         .target(name: "Journal", dependencies: ["Documents", "KubernetesObjects"], swiftSettings: counted),
         fuzzer("JournalFuzz", ["Journal", "KubernetesObjects"]),
         fuzzer("RouteFuzz", ["NodeNetwork"]),
+        .target(
+            name: "PolicyTranslation", dependencies: ["NetworkTypes", "PolicyModel", "KubernetesObjects"],
+            swiftSettings: counted),
+        .target(
+            name: "ClusterState",
+            dependencies: [
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyTranslation",
+            ],
+            swiftSettings: counted),
+        .target(
+            name: "PolicyResolver", dependencies: ["NetworkTypes", "PolicyModel", "ClusterState"],
+            swiftSettings: counted),
+        .target(
+            name: "Explanations", dependencies: ["NetworkTypes", "PolicyModel", "CompiledPolicy"],
+            swiftSettings: counted),
+        .target(
+            name: "PolicyCompiler", dependencies: ["NetworkTypes", "PolicyModel", "CompiledPolicy"],
+            swiftSettings: counted),
+        .target(
+            name: "PolicyPipeline",
+            dependencies: [
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver", "Requests",
+                "CompiledPolicy", "PolicyCompiler",
+            ],
+            swiftSettings: counted),
+        .target(
+            name: "ClusterVerdicts",
+            dependencies: [
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "CompiledPolicy", "Explanations",
+                "PolicyPipeline", "ClusterState", "Requests",
+            ],
+            swiftSettings: counted),
+        .target(
+            name: "ClusterInventory",
+            dependencies: ["NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver"],
+            swiftSettings: counted),
+        .target(
+            name: "Reachability",
+            dependencies: [
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver", "CompiledPolicy",
+                "PolicyCompiler", "Explanations", "Requests",
+            ],
+            swiftSettings: counted),
+        .target(name: "CBuildCommit", cSettings: [.define("BULKHEAD_COMMIT", to: "\"fuzz\"")]),
+        .target(
+            name: "ControlProtocol",
+            dependencies: [
+                "Documents", "NetworkTypes", "PolicyModel", "KubernetesObjects", "Requests", "CompiledPolicy",
+                "Explanations", "CBuildCommit",
+            ],
+            swiftSettings: counted),
+        .target(
+            name: "PolicyCases",
+            dependencies: [
+                "Documents", "NetworkTypes", "PolicyModel", "KubernetesObjects", "PolicyResolver", "Requests",
+                "ClusterInventory", "ClusterVerdicts", "Reachability", "YAMLDocuments", "ControlProtocol",
+            ],
+            swiftSettings: counted),
+        fuzzer("TestFileFuzz", ["PolicyCases", "ClusterInventory"]),
         fuzzer("RequestCountsFuzz", ["RequestDecider", "RequestPolicy", "PrometheusText"]),
     ]
 )

@@ -101,7 +101,7 @@ import Testing
         for file in repository.code {
             let count = file.lines.count - 1
             // The manifest is one list of all targets, which cannot be in several files.
-            let limit = file.path == "Package.swift" ? 450 : 350
+            let limit = file.path == "Package.swift" ? 500 : 350
             #expect(count <= limit, "\(file.path) has \(count) lines; \(limit) at most")
         }
     }

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControlProtocol
+import Foundation
+import Testing
+
+/// `reach`, `prove` and `equal` over files.
+@Suite(.serialized) struct ReachCommandTests {
+    private func control(_ arguments: String..., input: String = "") async throws -> CommandLine {
+        try await onOwnThread { try CommandLine.run("bulkheadctl", arguments, input: input) }
+    }
+
+    private func manifests(_ text: String = AgentFixture.shop) throws -> TemporaryDirectory {
+        let directory = try TemporaryDirectory()
+        try write(text, to: directory.path + "/shop.yaml")
+        return directory
+    }
+
+    @Test func whoReachesAPod() async throws {
+        let directory = try manifests()
+        let answer = try await control("reach", "-f", directory.path, "--to", "shop/redis:6379")
+        #expect(answer.status == 0, "\(answer.complaints)")
+        #expect(
+            answer.output == """
+                FROM      TO          PORTS     VERDICT  DECIDED BY
+                shop/web  shop/redis  6379/TCP  allow    no egress policy; shop/redis ingress rule 1
+
+                """)
+        let denied = try await control(
+            "reach", "-f", directory.path, "--to", "shop/redis:80,other", "--denied", "-o", "json")
+        let rows = try JSONDecoder().decode(ReachAnswer.self, from: Data(denied.output.utf8)).rows
+        #expect(rows.map(\.from.kind) == ["workload", "outside"])
+        #expect(rows.allSatisfy { $0.ports.map(\.ports) == ["80/TCP", "other protocols"] })
+        #expect(rows.allSatisfy { $0.ports.allSatisfy { $0.verdict == "deny" && $0.ingress?.kind == "isolation" } })
+        let nothing = try await control("reach", "-f", directory.path, "--to", "shop/redis:80")
+        #expect(nothing.status == 0 && nothing.output == "nothing is open\n")
+    }
+
+    @Test func whatAPodReaches() async throws {
+        let directory = try manifests()
+        let answer = try await control("reach", "-f", directory.path, "--from", "app=web", "-n", "shop")
+        #expect(answer.status == 0, "\(answer.complaints)")
+        #expect(answer.output.contains("shop/web  shop/redis  6379/TCP"))
+        #expect(answer.output.contains("shop/web  outside     every port and protocol  allow    no egress policy"))
+    }
+
+    @Test func pictures() async throws {
+        let directory = try manifests()
+        let dot = try await control("reach", "-f", directory.path, "-o", "dot")
+        #expect(dot.status == 0 && dot.output.hasPrefix("digraph reach {\n"))
+        #expect(dot.output.contains("label=\"shop\"") && dot.output.contains("[label=\"6379/TCP\"]"))
+        let mermaid = try await control("reach", "-f", directory.path, "-o", "mermaid")
+        #expect(mermaid.output.hasPrefix("flowchart LR\n") && mermaid.output.contains("-->|\"6379/TCP\"|"))
+    }
+
+    /// A quote with an accent is one character, but ends a text all the same.
+    @Test func hostileNamesInPictures() async throws {
+        let name = #""a\"\u0301 b\\\u0301<""#
+        let owner = "{apiVersion: apps/v1, kind: StatefulSet, controller: true, uid: u, name: \(name)}"
+        let directory = try manifests(
+            AgentFixture.shop.replacing("{name: web,", with: "{name: web, ownerReferences: [\(owner)],"))
+        let dot = try await control("reach", "-f", directory.path, "-o", "dot")
+        #expect(dot.output.contains("label=\"a\\\"\u{301} b\\\\\u{301}<\""), "\(dot.output)\(dot.complaints)")
+        let mermaid = try await control("reach", "-f", directory.path, "-o", "mermaid")
+        #expect(mermaid.output.contains("[\"a#quot;\u{301} b\\\u{301}#lt;\"]"), "\(mermaid.output)")
+    }
+
+    @Test func claimsAreProvenOrContradicted() async throws {
+        let directory = try manifests()
+        let proven = try await control("prove", "-f", directory.path, "--deny", "outside", "shop/redis")
+        #expect(proven.status == 0, "\(proven.output)\(proven.complaints)")
+        #expect(proven.output == "proven  deny outside to shop/redis\n")
+        let wrong = try await control("prove", "-f", directory.path, "--deny", "shop/*", "shop/redis", "1-65535/tcp")
+        #expect(wrong.status == 3)
+        #expect(
+            wrong.output == """
+                wrong  deny shop/* to shop/redis 1-65535/TCP
+                  10.1.0.1 -> 10.1.0.2 6379/TCP (shop/web to shop/redis): allow
+                    egress of shop/web: allowed: no policy selects shop/web for egress
+                    ingress of shop/redis: allowed by shop/redis rule 1
+
+                """)
+        let allowed = try await control("prove", "-f", directory.path, "--allow", "shop/web", "shop/redis", "6379")
+        #expect(allowed.status == 0)
+        let unknown = try await control("prove", "-f", directory.path, "--deny", "shop/nobody", "shop/redis")
+        #expect(unknown.status == 1 && unknown.complaints.contains("shop/nobody"))
+        let usage = try await control("prove", "-f", directory.path, "--deny", "shop/web", "shop/redis", "http")
+        #expect(usage.status == 2 && usage.complaints.contains("'http' is not a port"))
+    }
+
+    @Test func aFileOfInvariants() async throws {
+        let directory = try manifests()
+        let file = """
+            invariants:
+            - name: only the shop reaches redis
+              deny: {from: outside, to: shop/redis}
+            - name: web is closed
+              deny: {from: anywhere, to: shop/web, ports: "80,443"}
+            """
+        let answer = try await control("prove", "-f", directory.path, "-i", "-", "-o", "json", input: file)
+        let proofs = try JSONDecoder().decode(ProofAnswer.self, from: Data(answer.output.utf8))
+        #expect(answer.status == 3 && !proofs.proven)
+        #expect(proofs.claims.map(\.result) == ["proven", "wrong"] && proofs.claims.map(\.line) == [2, 4])
+        #expect(proofs.claims[1].counterexample?.to == "shop/web")
+        let typo = try await control(
+            "prove", "-f", directory.path, "-i", "-", input: "invariants:\n- deny: {form: outside, to: shop/redis}\n")
+        #expect(typo.status == 1 && typo.complaints.contains("-:2: unknown field 'form'"), "\(typo.complaints)")
+    }
+
+    @Test func policiesAreEqualOrNot() async throws {
+        let directory = try manifests()
+        let other = try manifests(AgentFixture.shop.replacing("port: 6379", with: "port: 6380"))
+        let same = try await control("equal", directory.path, directory.path)
+        #expect(same.status == 0 && same.output == "equal: every flow has the same verdict\n")
+        let changed = try await control("equal", directory.path, other.path)
+        #expect(changed.status == 3)
+        #expect(
+            changed.output == """
+                FROM      TO          PORTS     OLD    NEW    FOR EXAMPLE
+                shop/web  shop/redis  6379/TCP  allow  deny   10.1.0.1 -> 10.1.0.2 6379/TCP
+                shop/web  shop/redis  6380/TCP  deny   allow  10.1.0.1 -> 10.1.0.2 6380/TCP
+
+                """)
+        let policies = try manifests(AgentFixture.policy)
+        let nothing = try await control("equal", policies.path, policies.path)
+        #expect(nothing.status == 1 && nothing.complaints.contains("there are no pods"))
+        for question in [["reach"], ["prove", "--deny", "outside", "node"], ["report"]] {
+            let open = try await onOwnThread {
+                try CommandLine.run("bulkheadctl", question + ["-f", policies.path], input: "")
+            }
+            #expect(open.status == 1 && open.complaints.contains("there are no pods"), "\(question): \(open.output)")
+        }
+        let pods = try manifests(AgentFixture.shop.replacing("---\n" + AgentFixture.policy, with: ""))
+        let common = try await control("equal", "-f", pods.path, policies.path, policies.path)
+        #expect(common.status == 0, "\(common.output)\(common.complaints)")
+    }
+}
