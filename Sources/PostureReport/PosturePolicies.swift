@@ -4,6 +4,7 @@ import Findings
 import KubernetesObjects
 import PolicyModel
 import PolicyTranslation
+import Reachability
 
 /// Findings about policies themselves.
 struct PosturePolicies {
@@ -39,9 +40,9 @@ struct PosturePolicies {
                 let isHome: Bool =
                     switch policy.subject.namespaces {
                     case .named(let name): name == group.namespace
-                    case .selector(let selector): selector.selects(namespaces[group.namespace] ?? [:])
+                    case .selector(let selector): selector.matches(namespaces[group.namespace] ?? [:])
                     }
-                return isHome && policy.subject.pods.selects(group.labels)
+                return isHome && policy.subject.pods.matches(group.labels)
             }
             if !selectsAny {
                 found.append(
@@ -65,21 +66,5 @@ struct PosturePolicies {
         let place = inventory.places[object.key].map { FindingPlace(file: $0.file, line: $0.line) }
         return PostureFinding(
             code: code, workload: nil, object: "\(object.key)", message: message, place: place, remedy: .none(fix))
-    }
-}
-
-extension LabelSelector {
-    /// Whether labels meet all requirements.
-    fileprivate func selects(_ labels: [String: String]) -> Bool {
-        matchLabels.allSatisfy { labels[$0.key] == $0.value }
-            && matchExpressions.allSatisfy { requirement in
-                let value = labels[requirement.key]
-                switch requirement.operator {
-                case .in: return value.map { requirement.values.contains($0) } ?? false
-                case .notIn: return value.map { !requirement.values.contains($0) } ?? true
-                case .exists: return value != nil
-                case .doesNotExist: return value == nil
-                }
-            }
     }
 }

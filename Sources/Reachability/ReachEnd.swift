@@ -117,7 +117,7 @@ extension LabelSelector {
     }
 
     /// Whether labels meet all requirements.
-    func matches(_ labels: [String: String]) -> Bool {
+    package func matches(_ labels: [String: String]) -> Bool {
         matchLabels.allSatisfy { labels[$0.key] == $0.value }
             && matchExpressions.allSatisfy { requirement in
                 let value = labels[requirement.key]
