@@ -79,7 +79,10 @@ extension Agent where Plane: ~Copyable {
     }
 
     private func takeEvents() {
-        for event in datapath.pollEvents(limit: Self.pumpLimit) {
+        let events = datapath.pollEvents(limit: Self.pumpLimit)
+        guard !events.isEmpty else { return }
+        let clock = ClockPair.now
+        for event in events {
             if event.cause.isOfPolicy { proving.prover.note(recent: event.flow) }
             let drop = ExplainedDrop(event, policy: pipeline.compiled) {
                 pipeline.pod(owning: $0)
@@ -88,7 +91,7 @@ extension Agent where Plane: ~Copyable {
             }
             keep(
                 FlowEntry(
-                    time: RFC3339.nanoseconds(monotonic: event.monotonicNanoseconds),
+                    time: clock.sinceEpoch(ofMonotonic: event.monotonicNanoseconds),
                     content: .packet(drop, interface: inputs.network?.links[event.interfaceIndex]?.name),
                     labels: labels(drop.sourcePod, drop.destinationPod)))
         }

@@ -23,16 +23,6 @@ public enum RFC3339 {
         text(seconds: Int(nanoseconds / 1_000_000_000), milliseconds: Int(nanoseconds % 1_000_000_000 / 1_000_000))
     }
 
-    /// Nanoseconds since 1970 of a moment of CLOCK_MONOTONIC.
-    public static func nanoseconds(monotonic monotonicNanoseconds: UInt64) -> Int64 {
-        var now = timespec()
-        var monotonic = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
-        clock_gettime(CLOCK_MONOTONIC, &monotonic)
-        let boot = (now.tv_sec - monotonic.tv_sec) * 1_000_000_000 + now.tv_nsec - monotonic.tv_nsec
-        return Int64(boot + Int(clamping: monotonicNanoseconds))
-    }
-
     /// Nanoseconds since 1970 of a text; nil for any other text, and for years far away.
     public static func nanoseconds(_ text: String) -> Int64? {
         guard let seconds = Timestamp.seconds(text), abs(seconds) < 9_000_000_000 else { return nil }

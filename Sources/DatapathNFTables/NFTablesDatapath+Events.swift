@@ -14,14 +14,14 @@ extension NFTablesDatapath {
         let drops = events?.take(limit) ?? []
         let flows = flowEvents?.take(limit - drops.count) ?? []
         guard !drops.isEmpty || !flows.isEmpty else { return [] }
-        let clock = EventClock()
+        let clock = ClockPair.now
         var reported = drops.map { event($0, clock) }
         // No packet of a denied flow is established, so each is reported.
         reported.removeAll { !repeats.isNew($0) }
         return .merging(reported, flows.map { newFlow($0, clock) })
     }
 
-    private func event(_ packet: LoggedPacket, _ clock: EventClock) -> DropEvent {
+    private func event(_ packet: LoggedPacket, _ clock: ClockPair) -> DropEvent {
         let own = packet.mark.direction == .egress ? packet.flow.source : packet.flow.destination
         // Not by the addresses of a forged packet.
         let endpoint =
@@ -31,45 +31,21 @@ extension NFTablesDatapath {
         return DropEvent(
             cause: packet.mark.cause, direction: packet.mark.direction, flow: packet.flow,
             sourcePort: packet.sourcePort, endpoint: endpoint ?? .none, rule: packet.mark.rule,
-            interfaceIndex: packet.interfaceIndex, monotonicNanoseconds: clock.time(of: packet), icmp: packet.icmp)
+            interfaceIndex: packet.interfaceIndex, monotonicNanoseconds: time(of: packet, clock), icmp: packet.icmp)
     }
 
     /// The mark of a new flow says nothing about its ends.
-    private func newFlow(_ packet: LoggedPacket, _ clock: EventClock) -> DropEvent {
+    private func newFlow(_ packet: LoggedPacket, _ clock: ClockPair) -> DropEvent {
         let from = tables.endpoint(owning: packet.flow.source)
         return DropEvent(
             cause: .new, direction: from == nil ? .ingress : .egress, flow: packet.flow,
             sourcePort: packet.sourcePort, endpoint: from ?? tables.endpoint(owning: packet.flow.destination) ?? .none,
-            rule: .noPolicy, interfaceIndex: packet.interfaceIndex, monotonicNanoseconds: clock.time(of: packet),
+            rule: .noPolicy, interfaceIndex: packet.interfaceIndex, monotonicNanoseconds: time(of: packet, clock),
             icmp: packet.icmp)
     }
-}
 
-/// The kernel stamps packets with the time of day; events have CLOCK_MONOTONIC.
-package struct EventClock: Sendable {
-    var monotonic: UInt64
-    var sinceEpoch: Int64
-
-    /// Both clocks now.
-    init() {
-        func read(_ clock: clockid_t) -> Int64 {
-            var time = timespec()
-            clock_gettime(clock, &time)
-            return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-        }
-        self.init(monotonic: UInt64(read(CLOCK_MONOTONIC)), sinceEpoch: read(CLOCK_REALTIME))
-    }
-
-    /// Both clocks at one moment.
-    package init(monotonic: UInt64, sinceEpoch: Int64) {
-        self.monotonic = monotonic
-        self.sinceEpoch = sinceEpoch
-    }
-
-    /// A packet without a stamp arrived now. A clock that was set back or forward makes none of the future, nor of before
-    /// the machine's start.
-    package func time(of packet: LoggedPacket) -> UInt64 {
-        guard let time = packet.time, time < sinceEpoch else { return monotonic }
-        return monotonic - min(UInt64(sinceEpoch - time), monotonic)
+    /// A packet without a stamp arrived now.
+    private func time(of packet: LoggedPacket, _ clock: ClockPair) -> UInt64 {
+        packet.time.map(clock.monotonic(ofSinceEpoch:)) ?? clock.monotonic
     }
 }

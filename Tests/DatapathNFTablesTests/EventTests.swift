@@ -93,12 +93,25 @@ import Testing
     @Test func theKernelsStampIsTheTime() throws {
         let stamped = try Self.packet(17, stamp: (2_000, 5))
         #expect(stamped.time == 2_000_000_005_000)
-        let clock = EventClock(monotonic: 900_000_000_000, sinceEpoch: 2_010_000_000_000)
-        #expect(clock.time(of: stamped) == 890_000_005_000)
-        // Without a stamp it is now, and a clock that was set makes no time that cannot be.
-        #expect(clock.time(of: try Self.packet(17)) == 900_000_000_000)
-        #expect(clock.time(of: try Self.packet(17, stamp: (2_011, 0))) == 900_000_000_000)
-        #expect(clock.time(of: try Self.packet(17, stamp: (1, 0))) == 0)
+        let clock = ClockPair(monotonic: 900_000_000_000, sinceEpoch: 2_010_000_000_000)
+        #expect(clock.monotonic(ofSinceEpoch: try #require(stamped.time)) == 890_000_005_000)
+        #expect(clock.sinceEpoch(ofMonotonic: 890_000_005_000) == stamped.time)
+        // A clock that was set makes no time that cannot be.
+        #expect(clock.monotonic(ofSinceEpoch: 2_011_000_000_000) == 900_000_000_000)
+        #expect(clock.monotonic(ofSinceEpoch: 1_000_000_000) == 0 && clock.monotonic(ofSinceEpoch: .min) == 0)
+        #expect(try Self.packet(17).time == nil)
         #expect(try Self.packet(17, stamp: (.max, 0)).time == nil && Self.packet(17, stamp: (1, .max)).time == nil)
+    }
+
+    /// The thread loses the processor for 50 ms between the first two readings; the next ones are taken.
+    @Test func clocksAreReadAtOneMoment() {
+        var (now, readings): (Int64, Int) = (1_000_000_000, 0)
+        let pair = ClockPair.closest { clock in
+            readings += 1
+            now += readings == 2 ? 50_000_000 : 100
+            return clock == CLOCK_REALTIME ? now + 7_000_000_000 : now
+        }
+        #expect(pair.sinceEpoch - Int64(pair.monotonic) == 7_000_000_000)
+        #expect(readings == 6)
     }
 }
