@@ -18,7 +18,12 @@ struct AddressCompletion {
     }
 
     mutating func run(_ addresses: inout InventedAddresses) throws(InventoryError) {
-        let pods = Self.unfinished(objects.values)
+        let pods = objects.values.compactMap { object -> Pod? in
+            guard case .pod(let pod) = object, !pod.isFinished, pod.hostNetwork || pod.podIPs.isEmpty else {
+                return nil
+            }
+            return pod
+        }
         let families = addresses.families ?? Self.families(of: objects.values) ?? Set(AddressFamily.allCases)
         addresses.avoid(known: knownAddresses, policies: objects.values.flatMap(\.policyNetworks))
         try placeHostPods(pods.filter { $0.hostNetwork }, families, &addresses)
@@ -34,15 +39,12 @@ struct AddressCompletion {
 
     /// The families of a cluster that has pods with addresses: a second one would be fiction. Nil: it has none.
     static func families(of objects: some Collection<KubernetesObject>) -> Set<AddressFamily>? {
-        let found = Set(unfinished(objects).lazy.flatMap(\.podIPs).map(\.family))
-        return found.isEmpty ? nil : found
-    }
-
-    private static func unfinished(_ objects: some Collection<KubernetesObject>) -> [Pod] {
-        objects.compactMap { object in
-            guard case .pod(let pod) = object, pod.isUnfinished else { return nil }
-            return pod
+        var found: Set<AddressFamily> = []
+        for case .pod(let pod) in objects where !pod.isFinished {
+            for address in pod.podIPs where !found.contains(address.family) { found.insert(address.family) }
+            if found.count == AddressFamily.allCases.count { break }
         }
+        return found.isEmpty ? nil : found
     }
 
     private var knownAddresses: [IPAddress] {
@@ -82,10 +84,6 @@ struct AddressCompletion {
             objects[EndpointName(pod).key] = .pod(pod)
         }
     }
-}
-
-extension Pod {
-    var isUnfinished: Bool { phase != .succeeded && phase != .failed }
 }
 
 extension KubernetesObject {

@@ -49,7 +49,11 @@ public struct ClusterInventory: Sendable {
         services = input.services.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
         policyDocuments = input.policies
         var objects: [ObjectKey: KubernetesObject] = [:]
-        for object in input.objects { objects[object.key] = object }
+        var written: [ObjectKey] = []
+        for object in input.objects {
+            let key = object.key
+            if objects.updateValue(object, forKey: key) == nil { written.append(key) }
+        }
 
         var grouping = WorkloadGrouping(input)
         let standIns = StandInPods(beside: grouping, input.workloads)
@@ -64,14 +68,24 @@ public struct ClusterInventory: Sendable {
         }
         var completion = AddressCompletion(objects, services)
         try completion.run(&addresses)
-        self.objects = completion.objects.sorted { $0.key < $1.key }.map(\.value)
+        self.objects = Self.sorted(completion.objects, written)
         invented = completion.invented
         workloads = grouping.workloads(completion.objects)
-        let keys = Set(completion.objects.keys)
+        let known = completion.objects
         places = Dictionary(
             input.policies.lazy.filter { !$0.isRefused }.compactMap { document in
-                document.key.flatMap { keys.contains($0) ? ($0, document) : nil }
+                document.key.flatMap { known[$0] == nil ? nil : ($0, document) }
             }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// By key. What is written is mostly in that order, in which a dictionary is not.
+    private static func sorted(_ objects: [ObjectKey: KubernetesObject], _ written: [ObjectKey]) -> [KubernetesObject] {
+        var keys = written
+        if keys.count < objects.count {
+            let known = Set(written)
+            keys += objects.keys.filter { !known.contains($0) }
+        }
+        return keys.sorted().compactMap { objects[$0] }
     }
 
     private static func namedNamespaces(

@@ -12,7 +12,7 @@ struct StandInPods {
 
     /// One pod for each workload without a known unfinished pod, two where there is more than one at a time.
     init(beside grouping: WorkloadGrouping, _ templates: [WorkloadTemplate]) {
-        taken = grouping.podNames
+        taken = templates.isEmpty ? [] : grouping.podNames
         var first: [WorkloadName: WorkloadTemplate] = [:]
         for template in templates {
             if let earlier = first[template.name] {

@@ -28,7 +28,7 @@ struct WorkloadGrouping {
             guard case .pod(let pod) = object else { continue }
             let workload = workload(of: pod, owner: input.owners[object.key])
             pods[workload, default: []].append(EndpointName(pod))
-            if pod.isUnfinished { live.insert(workload) }
+            if !pod.isFinished { live.insert(workload) }
         }
     }
 

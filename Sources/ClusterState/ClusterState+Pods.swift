@@ -24,7 +24,7 @@ extension ClusterState {
     /// - Returns: whether it was local until now.
     @discardableResult private mutating func place(_ pod: Pod, isLocal: Bool) -> Bool {
         let namespace = retainNamespace(pod.metadata.namespace)
-        let isFinished = pod.phase == .succeeded || pod.phase == .failed
+        let isFinished = pod.isFinished
         let isOutside = isFinished || pod.hostNetwork
         let (source, addresses) = isLocal ? claim(ofLocal: pod) : (.object, pod.podIPs)
         var record = PodRecord(

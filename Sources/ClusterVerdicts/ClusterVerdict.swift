@@ -55,7 +55,7 @@ public struct ClusterVerdict: Sendable {
 
     /// Decided by the same table as on the nodes.
     private static func owners(of pods: [EndpointName: Pod]) -> [IPAddress: EndpointName] {
-        let claimants = pods.filter { !$0.value.hostNetwork && $0.value.hasAddresses }.map { ($0.key, $0.value) }
+        let claimants = pods.filter { !$0.value.hostNetwork && !$0.value.isFinished }.map { ($0.key, $0.value) }
         var table = ClaimTable()
         for (number, (_, pod)) in claimants.enumerated() {
             for address in Set(pod.podIPs) {
@@ -131,7 +131,7 @@ extension ClusterVerdict {
         case .pod(let namespace, let name):
             let endpoint = EndpointName(namespace: namespace, name: name)
             guard let pod = pods[endpoint] else { throw .podNotFound(endpoint) }
-            let claimed = pod.hasAddresses ? claimedAddresses(of: pod) : []
+            let claimed = !pod.isFinished ? claimedAddresses(of: pod) : []
             guard let first = claimed.first else { throw .podWithoutAddress(endpoint, phase: pod.phase) }
             if pod.hostNetwork { return claimed }
             let own = claimed.filter { owners[$0] == endpoint }
@@ -211,14 +211,6 @@ extension Pod {
     }
 }
 
-extension Verdict {
-    /// The verdict for what two sides decide about.
-    fileprivate static func both(_ a: Verdict, _ b: Verdict) -> Verdict {
-        let all = [a, b]
-        return all.contains(.deny) ? .deny : all.contains(.dependsOnRequest) ? .dependsOnRequest : .allow
-    }
-}
-
 extension ClusterDirection {
     fileprivate init(_ decision: DirectionDecision, principal: (IPAddress) -> String?) {
         self.init(
@@ -249,7 +241,4 @@ extension Pod {
     var endpointName: EndpointName {
         EndpointName(namespace: metadata.namespace, name: metadata.name)
     }
-
-    /// Finished pods have none.
-    fileprivate var hasAddresses: Bool { phase != .succeeded && phase != .failed }
 }

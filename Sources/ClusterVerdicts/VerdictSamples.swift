@@ -149,7 +149,7 @@ extension VerdictSamples {
         var found: [(Pod, String)] = []
         for case .networkPolicy(let policy) in changed {
             for case .pods(let namespace, let selector) in (policy.ingress + policy.egress).flatMap(\.peers) {
-                let names = namespaces.filter { namespace?.matches($0.metadata.labels) ?? false }
+                let names = namespaces.filter { namespace?.selects($0.metadata.labels) ?? false }
                 let home = namespace == nil ? policy.metadata.namespace : names.map(\.metadata.name).min()
                 guard let home, found.count < standInLimit, let labels = (selector ?? LabelSelector()).example else {
                     continue
@@ -189,19 +189,6 @@ extension LabelSelector {
             case .notIn, .doesNotExist: break
             }
         }
-        return matches(labels) ? labels : nil
-    }
-
-    fileprivate func matches(_ labels: [String: String]) -> Bool {
-        matchLabels.allSatisfy { labels[$0.key] == $0.value }
-            && matchExpressions.allSatisfy { requirement in
-                let value = labels[requirement.key]
-                return switch requirement.operator {
-                case .in: value.map { requirement.values.contains($0) } ?? false
-                case .notIn: value.map { !requirement.values.contains($0) } ?? true
-                case .exists: value != nil
-                case .doesNotExist: value == nil
-                }
-            }
+        return selects(labels) ? labels : nil
     }
 }

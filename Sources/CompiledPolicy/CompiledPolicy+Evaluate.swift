@@ -239,14 +239,6 @@ extension CompiledPolicy {
     }
 }
 
-extension Verdict {
-    /// The verdict for a flow that two directions decide about; nil: a direction that this node does not judge.
-    fileprivate static func both(_ a: Verdict?, _ b: Verdict?) -> Verdict {
-        let all = [a, b]
-        return all.contains(.deny) ? .deny : all.contains(.dependsOnRequest) ? .dependsOnRequest : .allow
-    }
-}
-
 extension PeerMatch {
     /// Whether members of exactly these peer sets match.
     public func matches(_ memberOf: [PeerSetID]) -> Bool {

@@ -5,15 +5,36 @@ extension JSONReader {
     mutating func string() throws(JSONError) -> String {
         position += 1
         let start = position
-        while let byte = current, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
-            try passStringByte(byte)
-        }
+        let isASCII = passPlainBytes()
         if current == UInt8(ascii: "\"") {
-            let text = try validated(bytes[start..<position])
+            let text = isASCII ? ascii(start..<position) : try validated(bytes[start..<position])
             position += 1
             return text
         }
         return try stringWithEscapes(from: start)
+    }
+
+    /// Passes what stands for itself in a string. Returns whether all of it is ASCII.
+    private mutating func passPlainBytes() -> Bool {
+        var end = position
+        var following = 0
+        var all: UInt8 = 0
+        bytes.withUnsafeBufferPointer { bytes in
+            while end < bytes.count {
+                let byte = bytes[end]
+                if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte < 32 { return }
+                if byte & 0xc0 == 0x80 { following += 1 }
+                all |= byte
+                end += 1
+            }
+        }
+        position = end
+        continuations += following
+        return all < 0x80
+    }
+
+    private func ascii(_ range: Range<Int>) -> String {
+        bytes.withUnsafeBufferPointer { String(decoding: UnsafeBufferPointer(rebasing: $0[range]), as: UTF8.self) }
     }
 
     private mutating func passStringByte(_ byte: UInt8) throws(JSONError) {

@@ -84,7 +84,7 @@ extension JournalCore {
     /// A pod of another node as the index has it: what else its object says decides nothing here.
     private static func seen(_ object: KubernetesObject) -> [UInt8] {
         guard case .pod(var pod) = object else { return object.journalDocument }
-        let isFinished = pod.phase == .succeeded || pod.phase == .failed
+        let isFinished = pod.isFinished
         (pod.metadata.uid, pod.staticUID, pod.nodeName, pod.hostIPs) = ("", "", "", [])
         pod.phase = isFinished ? .succeeded : .running
         if isFinished { (pod.hostNetwork, pod.podIPs) = (false, []) }

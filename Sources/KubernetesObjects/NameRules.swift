@@ -15,11 +15,24 @@ enum NameRules {
     /// RFC 1123 subdomain: labels joined by dots; 253 at most in all, each label of any length within that.
     static func dnsSubdomain(_ text: String) -> String? {
         if text.utf8.count > 253 { return "must be no more than 253 characters" }
-        let labels = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        return labels.allSatisfy(isLabel)
+        return isSubdomain(text.utf8)
             ? nil
             : "'\(text.boundedForMessage)' must be lower case letters, digits, '-' and '.', "
                 + "with a letter or digit at both ends of each part"
+    }
+
+    private static func isSubdomain(_ utf8: String.UTF8View) -> Bool {
+        let (dot, hyphen) = (UInt8(ascii: "."), UInt8(ascii: "-"))
+        var before = dot
+        for byte in utf8 {
+            switch byte {
+            case dot: guard isLowerOrDigit(before) else { return false }
+            case hyphen: guard before != dot else { return false }
+            default: guard isLowerOrDigit(byte) else { return false }
+            }
+            before = byte
+        }
+        return isLowerOrDigit(before)
     }
 
     private static func isLabel(_ utf8: Substring.UTF8View) -> Bool {
@@ -32,13 +45,13 @@ enum NameRules {
 
     /// `[prefix/]name`: prefix a DNS subdomain, name 1...63 of letters, digits, `-`, `_`, `.`.
     static func labelKey(_ key: String) -> String? {
-        let parts = key.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        guard parts.count <= 2, let name = parts.last else {
-            return "label key '\(key.boundedForMessage)' has more than one '/'"
-        }
-        if parts.count == 2 {
-            if parts[0].isEmpty { return "label key '\(key.boundedForMessage)' has an empty prefix" }
-            if let problem = dnsSubdomain(String(Substring(parts[0]))) { return "label key prefix \(problem)" }
+        var name = key.utf8[...]
+        if let slash = name.firstIndex(of: UInt8(ascii: "/")) {
+            let prefix = name[..<slash]
+            name = name[name.index(after: slash)...]
+            if name.contains(UInt8(ascii: "/")) { return "label key '\(key.boundedForMessage)' has more than one '/'" }
+            if prefix.isEmpty { return "label key '\(key.boundedForMessage)' has an empty prefix" }
+            if let problem = dnsSubdomain(String(Substring(prefix))) { return "label key prefix \(problem)" }
         }
         if name.isEmpty { return "label key '\(key.boundedForMessage)' has no name" }
         if name.count > 63 { return "name part of a label key must be no more than 63 characters" }
@@ -59,9 +72,10 @@ enum NameRules {
 
     private static func isQualified(_ utf8: Substring.UTF8View) -> Bool {
         guard let first = utf8.first, let last = utf8.last else { return false }
-        let inner: Set<UInt8> = [UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: ".")]
         return isLetterOrDigit(first) && isLetterOrDigit(last)
-            && utf8.allSatisfy { isLetterOrDigit($0) || inner.contains($0) }
+            && utf8.allSatisfy {
+                isLetterOrDigit($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".")
+            }
     }
 
     private static func isLetterOrDigit(_ byte: UInt8) -> Bool { byte.isASCIILetter || byte.isASCIIDigit }

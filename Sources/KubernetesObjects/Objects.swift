@@ -90,6 +90,11 @@ public struct Pod: Sendable, Hashable {
     }
 }
 
+extension Pod {
+    /// It has ended for good: its addresses are no longer its own, and may be another pod's.
+    public var isFinished: Bool { phase == .succeeded || phase == .failed }
+}
+
 /// core/v1 Namespace. The API server always sets the label kubernetes.io/metadata.name; decoding does so too.
 public struct Namespace: Sendable, Hashable {
     public var metadata: ObjectMeta
@@ -191,8 +196,21 @@ public struct ObjectKey: Sendable, Hashable, Comparable, CustomStringConvertible
     public var description: String {
         "\(kind.rawValue) \(namespace.isEmpty ? name : "\(namespace)/\(name)")"
     }
+
+    /// By the kind's name, then by namespace and name.
     public static func < (a: Self, b: Self) -> Bool {
-        (a.kind.rawValue, a.namespace, a.name) < (b.kind.rawValue, b.namespace, b.name)
+        if a.kind.place != b.kind.place { return a.kind.place < b.kind.place }
+        return a.namespace == b.namespace ? a.name < b.name : a.namespace < b.namespace
+    }
+
+    public static func == (a: Self, b: Self) -> Bool {
+        a.kind.place == b.kind.place && a.name == b.name && a.namespace == b.namespace
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(kind.place)
+        hasher.combine(namespace)
+        hasher.combine(name)
     }
 }
 
@@ -221,6 +239,20 @@ public enum ObjectKind: String, Sendable, Hashable, CaseIterable {
     /// All versions that Bulkhead reads, the preferred one first. Their objects have one form.
     public var apiVersions: [String] {
         self == .authorizationPolicy ? [apiVersion, "security.istio.io/v1beta1"] : [apiVersion]
+    }
+
+    /// In the order of the names: a number is compared and hashed faster than a name.
+    var place: UInt8 {
+        switch self {
+        case .adminNetworkPolicy: 0
+        case .authorizationPolicy: 1
+        case .baselineAdminNetworkPolicy: 2
+        case .clusterNetworkPolicy: 3
+        case .namespace: 4
+        case .networkPolicy: 5
+        case .node: 6
+        case .pod: 7
+        }
     }
 
     var withArticle: String {

@@ -63,7 +63,9 @@ struct FlowEnds {
     /// - Returns: or why it says nothing about what is there now.
     func locate(_ flow: SeenFlow) -> Result<Located, LeftOut> {
         func fail(_ reason: String) -> Result<Located, LeftOut> { .failure(LeftOut(flow: flow, reason: reason)) }
-        if !flow.ipProtocol.hasPorts { return fail("a NetworkPolicy has no words for \(flow.ipProtocol)") }
+        if !flow.ipProtocol.hasPorts {
+            return fail("a NetworkPolicy cannot name \(flow.ipProtocol): once enforced, the policies deny it")
+        }
         if flow.port == nil { return fail("its port is not known") }
         if let service = services[flow.destination.address], owners[flow.destination.address] == nil {
             return fail("its destination is the Service \(service.namespace)/\(service.name), not a pod of it")
@@ -130,11 +132,6 @@ struct FlowEnds {
         guard let pod = pods[pod] else { return false }
         return pod.hostIPs.contains(address) || (nodes[pod.nodeName] ?? []).contains(address)
     }
-}
-
-extension Pod {
-    /// Finished pods have no address.
-    var isFinished: Bool { phase == .succeeded || phase == .failed }
 }
 
 /// A flow that is not part of a suggestion.

@@ -36,7 +36,7 @@ public struct ManifestCheck: Sendable {
         _ inputs: [ManifestInput], limits: ManifestLimits = ManifestLimits(), isExtracting: Bool = false
     ) -> ManifestCheck {
         var set = ManifestSet(limits: limits, isExtracting: isExtracting)
-        _ = set.apply(Dictionary(inputs.map { ($0.name, $0.file) }, uniquingKeysWith: { first, _ in first }))
+        set.applyFirst(Dictionary(inputs.map { ($0.name, $0.file) }, uniquingKeysWith: { first, _ in first }))
         var check = ManifestCheck(
             fileCount: Set(inputs.lazy.filter { !$0.isDirectory }.map(\.name)).count,
             documentCount: set.documentCount, objects: set.objects, problems: set.problems, notices: set.notices,

@@ -73,6 +73,8 @@ public struct ManifestSet: Sendable {
     private var claims: [ObjectKey: [Claim]] = [:]
     private var contested: Set<ObjectKey> = []
     private var inForce: [ObjectKey: KubernetesObject] = [:]
+    /// Documents of files that are being applied, where they have already been read.
+    private var prepared: [String: [ManifestDocument]] = [:]
 
     /// - Parameters:
     ///   - kinds: the allowed kinds; nil: all known kinds.
@@ -84,6 +86,13 @@ public struct ManifestSet: Sendable {
     ) {
         reader = ManifestReader(limits: limits, kinds: kinds, isExtracting: isExtracting)
         self.keepsLastOnEmpty = keepsLastOnEmpty
+    }
+
+    /// As ``apply(_:)`` for a set without files, which reads large files side by side.
+    mutating func applyFirst(_ found: [String: ManifestFile]) {
+        prepared = ConcurrentReading.documents(of: found, reader)
+        _ = apply(found)
+        prepared = [:]
     }
 
     /// Applies what was found, by file name, and returns the changes, by key: each object once, and only if it differs.
@@ -141,7 +150,8 @@ public struct ManifestSet: Sendable {
     }
 
     private func replacement(for old: File?, name: String, bytes: [UInt8]) -> File {
-        let sources = reader.read(bytes, file: name, reusing: old?.documents.map(\.source) ?? [])
+        let sources =
+            prepared[name] ?? reader.read(bytes, file: name, reusing: old?.documents.map(\.source) ?? [])
         var documents = sources.map { Document(source: $0, inForce: $0.decoded.items) }
         guard let old, documents.contains(where: \.isRefused) else { return File(documents: documents) }
         let oldItems = Dictionary(
@@ -187,9 +197,15 @@ public struct ManifestSet: Sendable {
 
     /// Updates one object to its first definition.
     private mutating func settle(_ key: ObjectKey) -> ObjectEvent? {
-        let sorted = (claims[key] ?? []).sorted()
-        claims[key] = sorted.isEmpty ? nil : sorted
-        if sorted.count > 1 { contested.insert(key) } else { contested.remove(key) }
+        var sorted = claims[key] ?? []
+        if sorted.isEmpty { claims[key] = nil }
+        if sorted.count > 1 {
+            sorted.sort()
+            claims[key] = sorted
+            contested.insert(key)
+        } else if !contested.isEmpty {
+            contested.remove(key)
+        }
         guard let first = sorted.first else {
             return inForce.removeValue(forKey: key) == nil ? nil : .removed(key)
         }

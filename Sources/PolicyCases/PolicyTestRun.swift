@@ -51,7 +51,7 @@ public struct PolicyTestRun: Sendable {
     }
 
     private static func finishedPod(_ object: KubernetesObject) -> EndpointName? {
-        guard case .pod(let pod) = object, pod.phase == .succeeded || pod.phase == .failed else { return nil }
+        guard case .pod(let pod) = object, pod.isFinished else { return nil }
         return EndpointName(namespace: pod.metadata.namespace, name: pod.metadata.name)
     }
 

@@ -32,7 +32,9 @@ struct LintWorkload {
     }
 
     private static func ports(of spec: DocumentNode) -> [NamedPort] {
-        let containers = (spec["containers"]?.items ?? []) + (spec["initContainers"]?.items ?? [])
+        // An init container serves nothing while the pod runs, unless it is a sidecar.
+        let sidecars = (spec["initContainers"]?.items ?? []).filter { $0["restartPolicy"]?.string == "Always" }
+        let containers = (spec["containers"]?.items ?? []) + sidecars
         return containers.flatMap { $0["ports"]?.items ?? [] }.compactMap { port in
             guard let name = port["name"]?.string, case .integer(let number)? = port["containerPort"]?.value,
                 let number = UInt16(exactly: number)

@@ -124,24 +124,10 @@ extension LabelSelector {
         } + matchExpressions
     }
 
-    /// Whether it selects an object with these labels.
-    func selects(_ labels: [String: String]) -> Bool {
-        matchLabels.allSatisfy { labels[$0.key] == $0.value } && matchExpressions.allSatisfy { $0.holds(for: labels) }
-    }
-
     var isEmpty: Bool { matchLabels.isEmpty && matchExpressions.isEmpty }
 }
 
 extension LabelRequirement {
-    func holds(for labels: [String: String]) -> Bool {
-        switch self.operator {
-        case .in: labels[key].map(values.contains) ?? false
-        case .notIn: labels[key].map { !values.contains($0) } ?? true
-        case .exists: labels[key] != nil
-        case .doesNotExist: labels[key] == nil
-        }
-    }
-
     /// `app=web`, `app in (a, b)`, `app`.
     var words: String {
         switch self.operator {

@@ -60,6 +60,10 @@ public struct EndpointName: Sendable, Hashable, Comparable, CustomStringConverti
     public var description: String { shownNamespace.isEmpty ? shownName : "\(shownNamespace)/\(shownName)" }
 
     public static func < (a: Self, b: Self) -> Bool {
-        (a.shownNamespace, a.shownName, a.kind) < (b.shownNamespace, b.shownName, b.kind)
+        // Most names are of pods, which are shown as they are.
+        if a.kind == .pod, b.kind == .pod {
+            return a.namespace == b.namespace ? a.name < b.name : a.namespace < b.namespace
+        }
+        return (a.shownNamespace, a.shownName, a.kind) < (b.shownNamespace, b.shownName, b.kind)
     }
 }

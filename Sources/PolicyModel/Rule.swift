@@ -15,6 +15,14 @@ public enum Verdict: String, Sendable, Hashable {
     case dependsOnRequest = "depends"
 }
 
+extension Verdict {
+    /// The verdict for a flow that two directions decide about; nil: a direction that is not judged.
+    public static func both(_ a: Verdict?, _ b: Verdict?) -> Verdict {
+        if a == .deny || b == .deny { return .deny }
+        return a == .dependsOnRequest || b == .dependsOnRequest ? .dependsOnRequest : .allow
+    }
+}
+
 /// What a rule does with a flow that it matches.
 public enum RuleAction: String, Sendable, Hashable {
     case allow

@@ -21,6 +21,8 @@ public struct Posture: Sendable {
     public let podCount: Int
     public let nodeCount: Int
     public let namespaceCount: Int
+    /// What the search for policies that close the findings cost.
+    public let work: RemedyWork
 
     /// The posture of a cluster.
     ///
@@ -30,15 +32,16 @@ public struct Posture: Sendable {
         for case .pod(let pod) in inventory.objects {
             pods[EndpointName(namespace: pod.metadata.namespace, name: pod.metadata.name)] = pod
         }
-        var map = try ReachabilityMap(
-            objects: inventory.objects, settings: inventory.settings, workloads: inventory.workloadOfPod)
+        let base = ReachabilityBase(objects: inventory.objects, settings: inventory.settings)
+        var map = try ReachabilityMap(base, workloads: inventory.workloadOfPod)
         rows = try map.reach(from: .anywhere, to: .anywhere)
         let targets = PostureTargets(inventory)
         var checks = PostureChecks(inventory, targets, DataPorts.served(inventory, pods))
         try checks.run(&map, rows)
         var flaws = checks.flaws
-        var search = RemedySearch(inventory, pods, map, targets)
+        var search = RemedySearch(inventory, base, pods, map, targets)
         try search.run(&flaws)
+        work = search.work
         let ranked = WorkloadPosture.ranked(inventory, checks.gains, rows)
         let order = Dictionary(
             ranked.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })

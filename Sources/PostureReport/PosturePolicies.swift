@@ -18,7 +18,7 @@ struct PosturePolicies {
         }
         // Pods with the same labels count once.
         var groups: Set<Group> = []
-        for pod in pods.values where !pod.hostNetwork && pod.phase != .succeeded && pod.phase != .failed {
+        for pod in pods.values where !pod.hostNetwork && !pod.isFinished {
             groups.insert(Group(namespace: pod.metadata.namespace, labels: pod.metadata.labels))
         }
         return inventory.objects.filter { $0.kind.isPolicy }.flatMap { object in
@@ -40,9 +40,9 @@ struct PosturePolicies {
                 let isHome: Bool =
                     switch policy.subject.namespaces {
                     case .named(let name): name == group.namespace
-                    case .selector(let selector): selector.matches(namespaces[group.namespace] ?? [:])
+                    case .selector(let selector): selector.selects(namespaces[group.namespace] ?? [:])
                     }
-                return isHome && policy.subject.pods.matches(group.labels)
+                return isHome && policy.subject.pods.selects(group.labels)
             }
             if !selectsAny {
                 found.append(

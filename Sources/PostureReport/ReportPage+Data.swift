@@ -93,6 +93,7 @@ struct PageLists {
     private var policies: [PolicyReference: Int] = [:]
     private var ruleNumbers: [SideAnswer: Int] = [:]
     private var accessNumbers: [[PortAccess]: Int] = [:]
+    private var storageNumbers: [UInt: Int] = [:]
     private var linkNumbers: [Link: Int] = [:]
 
     private struct Link: Hashable {
@@ -113,6 +114,14 @@ struct PageLists {
 
     func number(_ party: ReachParty) -> Int { numbers[party] ?? -1 }
 
+    /// - Parameter last: that of the row before.
+    private func number(_ party: ReachParty, near last: Int) -> Int {
+        for number in [last, last + 1] where parties.indices.contains(number) && parties[number] == party {
+            return number
+        }
+        return number(party)
+    }
+
     /// One list for each source and link: both, then runs of destinations as the first and how many.
     mutating func edges(_ rows: [ReachRow]) -> DocumentNode {
         struct Key: Hashable {
@@ -120,11 +129,12 @@ struct PageLists {
             var link: Int
         }
         var runs: [Key: [(first: Int, count: Int)]] = [:]
+        var (source, destination) = (0, 0)
         // Sorted by source and destination, so that runs grow.
         for row in rows where !row.isOwnNode {
-            let key = Key(from: number(row.from), link: link(row))
-            let to = number(row.to)
-            Self.append(to, &runs[key, default: []])
+            source = number(row.from, near: source)
+            destination = number(row.to, near: destination)
+            Self.append(destination, &runs[Key(from: source, link: link(row)), default: []])
         }
         return .array(
             runs.sorted { ($0.key.from, $0.key.link) < ($1.key.from, $1.key.link) }.map { key, runs in
@@ -143,8 +153,9 @@ struct PageLists {
 
     private mutating func link(_ row: ReachRow) -> Int {
         let link = Link(
-            access: number(row.open), families: row.families,
-            prefixes: row.prefixes.filter { $0.prefixLength > 0 }, from: row.fromPods, to: row.toPods)
+            access: number(ofOpenPartsOf: row), families: row.families,
+            prefixes: row.prefixes.isEmpty ? [] : row.prefixes.filter { $0.prefixLength > 0 }, from: row.fromPods,
+            to: row.toPods)
         if let number = linkNumbers[link] { return number }
         linkNumbers[link] = links.count
         let families = row.families.reduce(0) { $0 + ($1 == .ipv4 ? 1 : 2) }
@@ -154,6 +165,15 @@ struct PageLists {
         links.append(
             .array([.number(link.access), .number(families), .string(networks)] + counts.map { .number($0 ?? 0) }))
         return links.count - 1
+    }
+
+    /// Rows with one answer share its storage, which the posture keeps: it stands for the answer.
+    private mutating func number(ofOpenPartsOf row: ReachRow) -> Int {
+        let storage = row.access.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) }
+        if let number = storageNumbers[storage] { return number }
+        let number = number(row.open)
+        storageNumbers[storage] = number
+        return number
     }
 
     private mutating func number(_ open: [PortAccess]) -> Int {

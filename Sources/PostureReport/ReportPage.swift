@@ -15,8 +15,8 @@ public struct ReportPage: Sendable {
     }
 
     /// SHA-256 of the two texts, in base64. A browser runs and applies nothing else.
-    static let scriptHash = "v1snzWK6Qbwo5oqvvD2DCuGokL0giKhKGwTAKHk/6xo="
-    static let styleHash = "C8hM0SbJMy+RLU4s9vhD2x7GKQXhM1npTig7dY03Y0o="
+    static let scriptHash = "mAWtjMAZytkTLppPfDyqWzYitJ+eMzWZk4wfarP3H4Q="
+    static let styleHash = "o/sZmjSl+4bw1Ul3KCgQ74lYjxhA7ZAf+D8Op3QtsLQ="
 
     /// The file.
     public var html: String {

@@ -17,7 +17,8 @@ extension ReportScript {
         }
         const access = link => D.access[D.links[link][0]];
         const depends = link => access(link)[1].every(a => a[1] === 1);
-        const groupName = p => p.ns || p.name;
+        // A namespace may be called 'outside'; no name begins with a space.
+        const groupName = p => p.ns || ' ' + p.name;
         function short(text, n) { const c = [...text]; return c.length > n ? c.slice(0, n - 1).join('') + '…' : text; }
         // The pairs of a focus: [from, to, link]. A focus is one party or one namespace.
         function pairs(focus) {
@@ -61,7 +62,7 @@ extension ReportScript {
           const svg = sv('svg', {viewBox: '0 0 ' + W + ' ' + height, role: 'img',
             'aria-label': 'Who reaches ' + focusName(focus) + ', and what it reaches. The table below has the same.'});
           ['Can reach it', focusName(focus), 'It can reach'].forEach((text, i) =>
-            svg.append(sv('text', {x: x[i], y: 18, 'font-weight': 600}, short(text, 34))));
+            svg.append(sv('text', {class: 'fit', x: x[i], y: 18, 'font-weight': 600}, short(text, 34))));
           const place = new Map();
           shown.forEach((side, s) => side.forEach((item, i) => {
             const top = (height - 56 - side.length * ROW) / 2;
@@ -84,17 +85,34 @@ extension ReportScript {
             const go = () => focusOn(item.byParty ? {party: item.p.id} : item.p.ns ? {space: item.p.ns} : {party: item.p.id});
             svg.append(sv('g', {class: 'pick' + (s === 1 ? ' chosen' : ''), onclick: go},
               sv('title', {}, name), sv('rect', {class: 'box', x: x[s], y, width: BOX, height: 34, rx: 6}),
-              sv('text', {x: x[s] + 8, y: y + 22}, short(name, 34))));
+              sv('text', {class: 'fit', x: x[s] + 8, y: y + 22}, short(name, 34))));
           }));
           const hidden = sides.map((s, i) => s.length - shown[i].length).reduce((a, b) => a + b, 0);
           $('cut').textContent = hidden ? hidden + ' more are in the table.' : '';
+          draw(svg);
+        }
+        // Wide letters must not leave their box.
+        function draw(svg) {
           $('drawing').replaceChildren(svg);
+          for (const text of svg.querySelectorAll('.fit')) {
+            const room = text.previousSibling && text.previousSibling.tagName === 'rect' ? text.previousSibling.width.baseVal.value : 260;
+            if (text.getComputedTextLength() <= room - 16) continue;
+            text.setAttribute('textLength', room - 16);
+            text.setAttribute('lengthAdjust', 'spacingAndGlyphs');
+          }
         }
 
         """#
 
     static let details = #"""
         function focusName(focus) { return focus.party !== undefined ? P[focus.party].text : focus.space; }
+        // "itself, 2 other namespaces, outside"
+        function groupWords(list, self, groups) {
+          const isSpace = i => !groups[i].startsWith(' '), others = list.filter(i => i !== self && isSpace(i)).length;
+          const other = isSpace(self) ? 'other namespace' : 'namespace';
+          return [list.includes(self) ? 'itself' : '', others ? count(others, other) : '',
+            ...list.filter(i => i !== self && !isSpace(i)).map(i => groups[i].trim()).sort()].filter(w => w).join(', ') || 'none';
+        }
         function drawOverview() {
           const groups = [...new Set(P.map(groupName))], number = new Map(groups.map((g, i) => [g, i]));
           const table = groups.map(() => new Map());
@@ -115,16 +133,17 @@ extension ReportScript {
               const p = at(i), party = P.find(x => groupName(x) === g);
               svg.append(sv('g', {class: 'pick', onclick: () => focusOn(party.ns ? {space: g} : {party: party.id})},
                 sv('title', {}, g), sv('rect', {class: 'box', x: p.x - 80, y: p.y - 17, width: 160, height: 34, rx: 6}),
-                sv('text', {x: p.x, y: p.y + 5, 'text-anchor': 'middle'}, short(g, 20)))); });
-            $('drawing').replaceChildren(svg);
+                sv('text', {class: 'fit', x: p.x, y: p.y + 5, 'text-anchor': 'middle'}, short(g, 20)))); });
+            draw(svg);
           } else $('drawing').replaceChildren();
-          const rows = groups.map((g, i) => ({g, i, out: table[i].size, into: table.filter(r => r.has(i)).length}))
+          const rows = groups.map((g, i) => ({g, out: [...table[i].keys()], into: groups.map((_, k) => k)
+            .filter(k => table[k].has(i)), i}))
             .filter(r => !state.text || r.g.toLowerCase().includes(state.text) || P.some(p => groupName(p) === r.g && seen(p)));
           fillTable(['Namespace', 'Reaches', 'Is reached by'], rows, r => [
             el('button', {type: 'button', class: 'plain', onclick: () => {
               const party = P.find(x => groupName(x) === r.g);
               focusOn(party.ns ? {space: r.g} : {party: party.id}); }}, r.g),
-            count(r.out, 'namespace'), count(r.into, 'namespace')]);
+            groupWords(r.out, r.i, groups), groupWords(r.into, r.i, groups)]);
         }
         function fillTable(heads, rows, cells) {
           const body = el('tbody');
@@ -154,17 +173,18 @@ extension ReportScript {
           }
           if (list.length > 20) box.append(el('p', {}, (list.length - 20) + ' more: choose a workload.'));
           for (const p of policies) box.append(el('h3', {}, D.policies[p][0] + ' ', el('span', {class: 'dim'}, D.policies[p][1])),
-            policyBox(D.policies[p][2], D.policies[p][0]));
+            ...policyBox(D.policies[p][2], D.policies[p][0]));
           box.focus();
           box.scrollIntoView({block: 'nearest'});
         }
-        function focusOn(focus, isJump) {
+        // What is chosen goes away with what was drawn, so the focus moves to the heading, except at a choice above it.
+        function focusOn(focus, isStill) {
           state.focus = focus;
           $('why').hidden = true;
           $('focus').textContent = focus ? focusName(focus) : 'all namespaces';
           $('back').hidden = !focus;
           if (focus) { drawFocus(focus); drawPairs(focus); } else drawOverview();
-          if (isJump) { $('reach').focus(); $('reach').scrollIntoView(); }
+          if (!isStill) { $('reach').focus(); $('reach').scrollIntoView(); }
         }
         function refresh() { drawFindings(); drawRanks(); if (!state.focus) drawOverview(); }
         function start() {
@@ -177,12 +197,15 @@ extension ReportScript {
           $('search').addEventListener('input', e => { clearTimeout(timer); timer = setTimeout(() => {
             state.text = e.target.value.trim().toLowerCase(); refresh(); }, 150); });
           $('space').addEventListener('change', e => { state.space = e.target.value; refresh();
-            focusOn(state.space ? {space: state.space} : null); });
+            focusOn(state.space ? {space: state.space} : null, true); });
           for (const g of grades) $('grades').append(el('label', {}, el('input', {type: 'checkbox', checked: '',
             onchange: e => { if (e.target.checked) state.grades.add(g); else state.grades.delete(g); drawFindings(); }}), g));
           $('back').addEventListener('click', () => focusOn(null));
-          addEventListener('beforeprint', () => document.querySelectorAll('details.group').forEach(d => { d.open = true; }));
-          drawFindings(); drawRanks(); focusOn(null);
+          // Paper does not wait for the events of what opens.
+          addEventListener('beforeprint', () => {
+            document.querySelectorAll('details.group').forEach(d => { d.open = true; d.fill(); });
+            document.querySelectorAll('button.more').forEach(b => b.toPrint()); });
+          drawFindings(); drawRanks(); focusOn(null, true);
           document.body.dataset.ready = 'yes';
         }
         start();

@@ -33,14 +33,20 @@ enum ReportScript {
         // A list that is drawn in parts.
         function inParts(box, items, draw, size) {
           let shown = 0;
-          const more = el('button', {type: 'button', onclick: () => add()}, 'Show more');
-          function add() {
-            for (const item of items.slice(shown, shown + size)) box.append(draw(item));
-            shown = Math.min(shown + size, items.length);
+          const more = el('button', {type: 'button', class: 'more', onclick: () => {
+            const first = shown;
+            add(size);
+            // The button goes, and would take the focus with it.
+            if (more.hidden) { box.children[first].tabIndex = -1; box.children[first].focus(); }
+          }}, 'Show more');
+          function add(n) {
+            for (const item of items.slice(shown, shown + n)) box.append(draw(item));
+            shown = Math.min(shown + n, items.length);
             more.textContent = 'Show more (' + (items.length - shown) + ' left)';
             more.hidden = shown >= items.length;
           }
-          add();
+          add(size);
+          more.toPrint = () => add(500);
           return more;
         }
 
@@ -58,7 +64,7 @@ enum ReportScript {
         }
         function findingItem(f) {
           const name = f.p < 0 ? el('b', {}, f.o)
-            : el('button', {type: 'button', class: 'plain', onclick: () => focusOn({party: f.p}, true)}, f.o);
+            : el('button', {type: 'button', class: 'plain', onclick: () => focusOn({party: f.p})}, f.o);
           const item = el('li', {}, name, f.f ? el('span', {class: 'dim'}, ' ' + f.f) : null, el('p', {}, f.m));
           if (f.y === undefined) item.append(el('p', {}, 'Fix: ' + f.x));
           else {
@@ -86,11 +92,12 @@ enum ReportScript {
             total += items.length;
             const group = el('details', {class: 'group', 'data-code': kind.code}, el('summary', {}, badge(kind.severity), ' ',
               el('b', {}, kind.code), ' ' + kind.title + ' ', el('span', {class: 'dim'}, '(' + items.length + ')')));
-            group.addEventListener('toggle', () => {
+            group.fill = () => {
               if (!group.open || group.childElementCount > 1) return;
               const list = el('ol', {class: 'list'});
               group.append(el('p', {class: 'dim why'}, kind.why), list, inParts(list, items, findingItem, 50));
-            });
+            };
+            group.addEventListener('toggle', group.fill);
             if (open.has(kind.code)) group.open = true;
             box.append(group);
           });
@@ -100,7 +107,7 @@ enum ReportScript {
           const body = $('ranks'), items = D.rank.map(i => P[i]).filter(seen);
           body.replaceChildren();
           const more = inParts(body, items, p => el('tr', {},
-            el('td', {}, el('button', {type: 'button', class: 'plain', onclick: () => focusOn({party: p.id}, true)}, p.text),
+            el('td', {}, el('button', {type: 'button', class: 'plain', onclick: () => focusOn({party: p.id})}, p.text),
               el('div', {class: 'dim'}, p.kind + ', ' + count(p.pods, 'pod') + (p.standIn ? ', from its document' : ''))),
             el('td', {class: 'number'}, String(p.score)),
             el('td', {}, el('ul', {class: 'plain'}, p.gains.map(g => el('li', {}, g[0] + ' (+' + g[1] + ')'))))), 20);

@@ -16,6 +16,7 @@ enum ReportStyle {
         :focus-visible{outline:3px solid var(--hit);outline-offset:2px}
         button,input,select{font:inherit;color:inherit;background:var(--bg);border:1px solid var(--edge);border-radius:6px;
         padding:4px 10px;min-height:36px}
+        ::placeholder{color:var(--dim);opacity:1}html{scroll-padding-top:120px}
         button{cursor:pointer}button.plain{border:0;background:none;padding:0;min-height:24px;text-align:left;
         text-decoration:underline}
         .tiles{display:flex;flex-wrap:wrap;gap:8px;margin:16px 0;padding:0;list-style:none}
@@ -23,7 +24,7 @@ enum ReportStyle {
         .tiles b{display:block;font-size:1.4rem;line-height:1.3}
         .bar{display:flex;flex-wrap:wrap;gap:8px 16px;align-items:end;background:var(--soft);border:1px solid var(--line);
         border-radius:8px;padding:12px;position:sticky;top:0;z-index:2}
-        .bar label{display:block}.bar fieldset{border:0;margin:0;padding:0;display:flex;flex-wrap:wrap;gap:4px 12px}
+        .bar label{display:block;max-width:100%}.bar select{max-width:100%}.bar fieldset{border:0;margin:0;padding:0;display:flex;flex-wrap:wrap;gap:4px 12px}
         .bar fieldset label{display:flex;gap:4px;align-items:center;min-height:36px}.bar legend{padding:0;float:left}
         .bar input[type=checkbox]{min-height:0;width:18px;height:18px}.bar input[type=search]{width:min(320px,80vw)}
         .grade{display:inline-block;border-radius:4px;padding:0 8px;color:#fff;font-weight:600;font-size:.875rem}
@@ -44,11 +45,11 @@ enum ReportStyle {
         svg .hit{fill:none;stroke:transparent;stroke-width:14;cursor:pointer}svg .hit:hover+.edge{stroke:var(--hit);
         stroke-width:3}svg .pick{cursor:pointer}svg .pick:hover .box{stroke:var(--hit)}svg .label{fill:var(--dim);
         font-size:11px;paint-order:stroke;stroke:var(--bg);stroke-width:3px}svg .depends{stroke-dasharray:6 4}
-        svg .chosen .box{fill:var(--mark)}
+        svg .chosen .box{fill:var(--mark)}svg .hit+.edge,svg .label{pointer-events:none}
         #why{border:2px solid var(--line);border-radius:8px;padding:8px 12px;margin:12px 0}
         @media (prefers-reduced-motion:no-preference){details.group>summary,button{transition:background-color .15s}}
-        @media (max-width:640px){.bar{position:static}th,td{padding:6px 4px}.hidesmall{display:none}body{font-size:15px}}
-        @media print{.bar,.skip,button:not(.plain){display:none}body{font-size:11px}details.group{break-inside:auto}
+        @media (max-width:640px){html{scroll-padding-top:0}.bar{position:static}th,td{padding:6px 4px}.hidesmall{display:none}body{font-size:15px}}
+        @media print{.bar,.skip,button:not(.plain,.more){display:none}.more{border:0}body{font-size:11px}details.group{break-inside:auto}
         li,tr,pre{break-inside:avoid}.wide{overflow:visible}svg{min-width:0}}
         """#
 }

@@ -83,10 +83,11 @@ struct JointUnits {
     /// Nodes with an address: it matters where a pod is only if one of them is its own.
     private let hosting: (old: Set<UInt32>, new: Set<UInt32>)
 
-    init(_ old: ReachabilityMap, _ new: ReachabilityMap) {
+    /// - Parameter withPods: whether units of pods are wanted.
+    init(_ old: ReachabilityMap, _ new: ReachabilityMap, withPods: Bool = true) {
         maps = (old, new)
         hosting = (Self.hosting(old), Self.hosting(new))
-        addPods()
+        if withPods { addPods() }
         addHosts()
         addOutside()
     }

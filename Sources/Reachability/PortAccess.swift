@@ -72,14 +72,6 @@ public struct PortAccess: Sendable, Hashable {
     public var ingress: SideAnswer?
 }
 
-extension Verdict {
-    /// The verdict for what two sides decide about.
-    static func both(_ a: Verdict?, _ b: Verdict?) -> Verdict {
-        let all = [a, b]
-        return all.contains(.deny) ? .deny : all.contains(.dependsOnRequest) ? .dependsOnRequest : .allow
-    }
-}
-
 extension [PortAccess] {
     /// Neighboring ports with one answer become one range.
     var merged: [PortAccess] {

@@ -115,18 +115,4 @@ extension LabelSelector {
         }
         return parts.isEmpty ? "*" : parts.joined(separator: ",")
     }
-
-    /// Whether labels meet all requirements.
-    package func matches(_ labels: [String: String]) -> Bool {
-        matchLabels.allSatisfy { labels[$0.key] == $0.value }
-            && matchExpressions.allSatisfy { requirement in
-                let value = labels[requirement.key]
-                switch requirement.operator {
-                case .in: return value.map { requirement.values.contains($0) } ?? false
-                case .notIn: return value.map { !requirement.values.contains($0) } ?? true
-                case .exists: return value != nil
-                case .doesNotExist: return value == nil
-                }
-            }
-    }
 }

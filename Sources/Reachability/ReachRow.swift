@@ -26,6 +26,9 @@ public struct ReachRow: Sendable, Hashable {
     public var prefixes: [CIDR]
     /// The answer for every port asked about, in order.
     public var access: [PortAccess]
+    /// Some prefixes outside are in no row, because all is denied there, and they are inside those of this row, or this
+    /// row is of all other addresses.
+    public var leavesOutDenied: Bool
     /// One of its flows.
     public var example: (source: IPAddress, destination: IPAddress) { (exampleSource, exampleDestination) }
     var exampleSource: IPAddress
@@ -59,106 +62,14 @@ extension ReachabilityMap {
     public mutating func reach(
         from source: ReachEnd, to destination: ReachEnd, ports: [PortSpan] = PortSpan.all, withDenied: Bool = false
     ) throws(ReachabilityError) -> [ReachRow] {
-        let sources = try units(of: source, byParty: true)
-        let destinations = try units(of: destination, byParty: true)
-        let spans = PortSpan.normalized(ports)
-        var table = RowTable()
-        var known: [Int: Int?] = [:]
-        for (a, from) in sources.enumerated() {
-            for (b, to) in destinations.enumerated() where from.key.family == to.key.family {
-                for meeting in ReachUnit.meetings(from, to) {
-                    let number = try access(Pair(from, to, meeting))
-                    let answer: Int?
-                    if let old = known[number] {
-                        answer = old
-                    } else {
-                        answer = table.number(of: accesses[number].limited(to: spans).merged, withDenied)
-                        known[number] = answer
-                    }
-                    if let answer { table.add(a, from, b, to, meeting, answer) }
-                }
-            }
+        let sources = UnitIndex(try units(of: source, byParty: true))
+        let destinations = UnitIndex(try units(of: destination, byParty: true))
+        var table = RowTable(sources, destinations, PairAnswers(PortSpan.normalized(ports), withDenied: withDenied))
+        for from in sources.parties.indices {
+            for to in destinations.parties.indices { try table.add(from, to, &self) }
+            table.endSource(from)
         }
-        return table.rows(sources, destinations)
-    }
-}
-
-/// Rows while they are collected.
-private struct RowTable {
-    struct Key: Hashable {
-        var from: ReachParty?
-        var to: ReachParty?
-        var isOwnNode: Bool
-        var answer: Int
-    }
-
-    struct Parts {
-        var sources: Set<Int> = []
-        var destinations: Set<Int> = []
-        var example: (IPAddress, IPAddress)
-    }
-
-    private var answers: [[PortAccess]] = []
-    private var numbers: [[PortAccess]: Int] = [:]
-    private var parts: [Key: Parts] = [:]
-
-    /// Nil for an answer that is not wanted.
-    mutating func number(of access: [PortAccess], _ withDenied: Bool) -> Int? {
-        guard withDenied || access.contains(where: { $0.verdict != .deny }) else { return nil }
-        if let number = numbers[access] { return number }
-        numbers[access] = answers.count
-        answers.append(access)
-        return answers.count - 1
-    }
-
-    mutating func add(
-        _ a: Int, _ from: ReachUnit, _ b: Int, _ to: ReachUnit, _ meeting: ReachMeeting, _ answer: Int
-    ) {
-        let key = Key(
-            from: from.key.party, to: to.key.party, isOwnNode: meeting.isToOwnNode || meeting.isFromOwnNode,
-            answer: answer)
-        var entry = parts[key] ?? Parts(example: (meeting.source.address, meeting.destination.address))
-        entry.sources.insert(a)
-        entry.destinations.insert(b)
-        parts[key] = entry
-    }
-
-    func rows(_ sources: [ReachUnit], _ destinations: [ReachUnit]) -> [ReachRow] {
-        let totals = (Self.unitsByParty(sources), Self.unitsByParty(destinations))
-        func count(_ units: [ReachUnit], _ chosen: Set<Int>, _ party: ReachParty, _ all: [ReachParty: [Int]])
-            -> ReachCount?
-        {
-            guard case .workload = party else { return nil }
-            let families = Set(chosen.map { units[$0].key.family })
-            let everyone = (all[party] ?? []).filter { families.contains(units[$0].key.family) }
-            return ReachCount(
-                pods: ReachUnit.podCount(units, chosen), total: ReachUnit.podCount(units, everyone))
-        }
-        var rows: [ReachRow] = []
-        for (key, entry) in parts {
-            guard let from = key.from, let to = key.to else { continue }
-            var prefixes = entry.sources.flatMap { sources[$0].prefixes }
-            prefixes += entry.destinations.flatMap { destinations[$0].prefixes }
-            rows.append(
-                ReachRow(
-                    from: from, to: to, fromPods: count(sources, entry.sources, from, totals.0),
-                    toPods: count(destinations, entry.destinations, to, totals.1),
-                    families: Set(entry.sources.map { sources[$0].key.family }).sorted(), isOwnNode: key.isOwnNode,
-                    prefixes: prefixes.sorted(), access: answers[key.answer], exampleSource: entry.example.0,
-                    exampleDestination: entry.example.1))
-        }
-        return rows.sorted {
-            ($0.from, $0.to, $0.isOwnNode ? 1 : 0, $0.exampleSource, $0.exampleDestination)
-                < ($1.from, $1.to, $1.isOwnNode ? 1 : 0, $1.exampleSource, $1.exampleDestination)
-        }
-    }
-
-    private static func unitsByParty(_ units: [ReachUnit]) -> [ReachParty: [Int]] {
-        var result: [ReachParty: [Int]] = [:]
-        for (index, unit) in units.enumerated() {
-            if let party = unit.key.party { result[party, default: []].append(index) }
-        }
-        return result
+        return table.rows
     }
 }
 

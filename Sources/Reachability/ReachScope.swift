@@ -64,37 +64,73 @@ public struct ReachPeers: Sendable {
     struct Peer: Sendable {
         var key: Key
         var address: IPAddress
+        /// Another one, for the pod that has the first.
+        var other: IPAddress?
         var party: ReachParty?
+
+        /// One that a pod meets when it does not meet itself.
+        func address(metFrom own: IPAddress) -> IPAddress? { address == own ? other : address }
     }
 
     private(set) var peers: [Peer] = []
+    private var numbers: [Key: Int] = [:]
+    private let named: Set<IPAddress>
 
     /// - Parameter named: addresses that scopes name. Each is a peer, even if no policy distinguishes it.
     public init(_ old: ReachabilityMap, _ new: ReachabilityMap, naming named: Set<IPAddress> = []) {
-        var known: Set<Key> = []
-        func add(
-            _ address: IPAddress, _ party: ReachParty?, _ kind: ReachUnit.Kind, _ classes: (UInt32, UInt32)
-        ) -> Peer? {
-            var namespace = ""
-            if case .workload(let key)? = party { namespace = key.namespace }
-            let key = Key(
-                family: address.family, oldClass: classes.0, newClass: classes.1, kind: kind, namespace: namespace,
-                isNamed: named.contains(address))
-            return known.insert(key).inserted ? Peer(key: key, address: address, party: party) : nil
-        }
-        var found: [Peer?] = []
-        for unit in JointUnits(old, new).units {
-            let classes = (unit.key.old.addressClass, unit.key.new.addressClass)
-            for member in unit.members {
-                found.append(add(member.new.address, unit.key.party, unit.key.new.kind, classes))
+        self.named = named
+        if old.hasPlaces(like: new) {
+            for (before, after) in zip(old.places, new.places) {
+                add(
+                    after.address, .workload(new.workloads[Int(after.pod)]), .pods,
+                    (before.addressClass, after.addressClass))
             }
+            add(JointUnits(old, new, withPods: false))
+        } else {
+            add(JointUnits(old, new))
         }
         for address in named.sorted() where old.place(at: address) == nil && new.place(at: address) == nil {
             let (before, after) = (old.other(at: address).key, new.other(at: address).key)
             let party: ReachParty = after.kind == .hosts ? .nodes : .outside
-            found.append(add(address, party, after.kind, (before.addressClass, after.addressClass)))
+            add(address, party, after.kind, (before.addressClass, after.addressClass))
         }
-        peers = found.compactMap(\.self)
+        numbers = [:]
+    }
+
+    private mutating func add(_ joint: JointUnits) {
+        for unit in joint.units {
+            let classes = (unit.key.old.addressClass, unit.key.new.addressClass)
+            for member in unit.members {
+                guard let party = unit.key.party else { continue }
+                add(member.new.address, party, unit.key.new.kind, classes)
+            }
+        }
+    }
+
+    private mutating func add(
+        _ address: IPAddress, _ party: ReachParty, _ kind: ReachUnit.Kind, _ classes: (UInt32, UInt32)
+    ) {
+        var namespace = ""
+        if case .workload(let key) = party { namespace = key.namespace }
+        let key = Key(
+            family: address.family, oldClass: classes.0, newClass: classes.1, kind: kind, namespace: namespace,
+            isNamed: named.contains(address))
+        guard let number = numbers[key] else {
+            numbers[key] = peers.count
+            peers.append(Peer(key: key, address: address, party: party))
+            return
+        }
+        if peers[number].other == nil, peers[number].address != address { peers[number].other = address }
+    }
+}
+
+extension ReachabilityMap {
+    /// Whether both have the same pods at the same addresses, in the same order.
+    fileprivate func hasPlaces(like other: ReachabilityMap) -> Bool {
+        places.count == other.places.count
+            && zip(places, other.places).allSatisfy { a, b in
+                a.address == b.address && pods[Int(a.pod)].endpointName == other.pods[Int(b.pod)].endpointName
+            }
     }
 }
 
@@ -112,20 +148,33 @@ extension ReachabilityMap {
     /// What a changed cluster does to the flows of a scope at some pods. Exact over all addresses, ports and protocols.
     /// Only the pods' own policy for the direction is compared: what another pod's policy says about the same flow does
     /// not hide a difference.
+    ///
+    /// - Parameter standingForOthers: whether the answer is also for pods of others with the same policies.
     public static func effect(
         _ old: inout ReachabilityMap, _ new: inout ReachabilityMap, on pods: [(name: EndpointName, [IPAddress])],
-        _ direction: Direction, _ peers: ReachPeers, _ scope: ReachScope
+        _ direction: Direction, _ peers: ReachPeers, _ scope: ReachScope, standingForOthers: Bool = false
     ) throws(ReachabilityError) -> ReachScopeEffect {
         var comparison = ScopeComparison(scope, direction)
+        // Peers that no pod with the same two programs has met yet, by family.
+        var left: [ScopeComparison.Programs: [ReachPeers.Peer]] = [:]
         for (name, addresses) in pods {
             for address in addresses {
                 guard let before = old.place(at: address), let after = new.place(at: address),
                     new.pods[Int(after.pod)].endpointName == name
                 else { continue }
-                let programs = direction == .ingress ? (before.ingress, after.ingress) : (before.egress, after.egress)
-                for peer in peers.peers where peer.key.family == address.family && peer.address != address {
-                    if let effect = try comparison.compare(&old, &new, programs, peer) { return effect }
+                let programs = ScopeComparison.Programs(
+                    old: direction == .ingress ? before.ingress : before.egress,
+                    new: direction == .ingress ? after.ingress : after.egress, family: address.family)
+                var own: [ReachPeers.Peer] = []
+                for peer in left[programs] ?? peers.peers where peer.key.family == address.family {
+                    // Others with the same policies meet the pod that does not meet itself.
+                    guard let met = peer.address(metFrom: address) ?? (standingForOthers ? address : nil) else {
+                        own.append(peer)
+                        continue
+                    }
+                    if let effect = try comparison.compare(&old, &new, programs, peer, met) { return effect }
                 }
+                left[programs] = own
             }
         }
         return comparison.isEmpty ? .empty : .exact
@@ -134,16 +183,26 @@ extension ReachabilityMap {
 
 /// A scope's flows while they are compared.
 private struct ScopeComparison {
-    struct Key: Hashable {
-        var rows: [UInt32]
+    /// Those of a pod before and after.
+    struct Programs: Hashable {
+        var old: UInt32
+        var new: UInt32
+        var family: AddressFamily
+    }
+
+    private struct Key: Hashable {
+        var programs: Programs
+        var oldRow: UInt32
+        var newRow: UInt32
+        var isOwnNode: Bool
         var isInScope: Bool
     }
 
     let scope: ReachScope
     let direction: Direction
     let rest: [PortSpan]
-    var known: Set<Key> = []
-    var isEmpty = true
+    private var known: Set<Key> = []
+    private(set) var isEmpty = true
 
     init(_ scope: ReachScope, _ direction: Direction) {
         self.scope = scope
@@ -153,32 +212,32 @@ private struct ScopeComparison {
 
     /// Nil: nothing against it.
     mutating func compare(
-        _ old: inout ReachabilityMap, _ new: inout ReachabilityMap, _ programs: (UInt32, UInt32),
-        _ peer: ReachPeers.Peer
+        _ old: inout ReachabilityMap, _ new: inout ReachabilityMap, _ programs: Programs, _ peer: ReachPeers.Peer,
+        _ address: IPAddress
     ) throws(ReachabilityError) -> ReachScopeEffect? {
         for isOwnNode in peer.key.kind == .hosts && direction == .egress ? [false, true] : [false] {
-            let isInScope = scope.contains(peer.address, peer.party) && !(isOwnNode && scope.peers == .everyone)
+            let isInScope = scope.contains(address, peer.party) && !(isOwnNode && scope.peers == .everyone)
             if isInScope { isEmpty = false }
             let keys = (
                 ReachabilityMap.RowKey(addressClass: peer.key.oldClass, isOwnNode: isOwnNode),
                 ReachabilityMap.RowKey(addressClass: peer.key.newClass, isOwnNode: isOwnNode)
             )
-            let rows = (try old.row(programs.0, keys.0), try new.row(programs.1, keys.1))
+            let rows = (try old.row(programs.old, keys.0), try new.row(programs.new, keys.1))
             let key = Key(
-                rows: [programs.0, rows.0, programs.1, rows.1, isOwnNode ? 1 : 0], isInScope: isInScope)
+                programs: programs, oldRow: rows.0, newRow: rows.1, isOwnNode: isOwnNode, isInScope: isInScope)
             guard known.insert(key).inserted else { continue }
-            let before = old.accesses(programs.0, rows.0, keys.0, direction)
-            let after = new.accesses(programs.1, rows.1, keys.1, direction)
+            let before = old.accesses(programs.old, rows.0, keys.0, direction)
+            let after = new.accesses(programs.new, rows.1, keys.1, direction)
             for (a, b) in ReachComparison.aligned(before, after) {
                 if isInScope, b.verdict != .deny,
                     let span = scope.ports.first(where: { $0.intersection(b.ports) != nil })
                 {
-                    return .open(peer.address, span.intersection(b.ports) ?? span)
+                    return .open(address, span.intersection(b.ports) ?? span)
                 }
                 guard a.verdict != b.verdict else { continue }
                 let others = isInScope ? rest : PortSpan.all
                 if let span = others.lazy.compactMap({ $0.intersection(b.ports) }).first {
-                    return .wider(peer.address, span)
+                    return .wider(address, span)
                 }
             }
         }

@@ -81,13 +81,63 @@ extension ReachUnit {
         return found
     }
 
-    private static func firstMeeting(_ source: ReachUnit, _ destination: ReachUnit) -> ReachMeeting? {
+    static func firstMeeting(_ source: ReachUnit, _ destination: ReachUnit) -> ReachMeeting? {
         for a in source.members {
             for b in destination.members where a.pod < 0 || a.pod != b.pod {
                 return ReachMeeting(source: a, destination: b)
             }
         }
         return nil
+    }
+
+    /// As ``meetings(_:_:)``, without a look at every pair of members where only one side has nodes' addresses.
+    static func meetings(
+        _ source: ReachUnit, _ destination: ReachUnit, _ nodes: (source: NodeMembers?, destination: NodeMembers?)
+    ) -> [ReachMeeting] {
+        if let hosts = nodes.destination, source.isOfJudgedPods(source.key.egress) {
+            return meetings(source, destination, hosts)
+        }
+        if let hosts = nodes.source, destination.isOfJudgedPods(destination.key.ingress) {
+            return meetings(hosts, source, destination)
+        }
+        return meetings(source, destination)
+    }
+
+    private func isOfJudgedPods(_ program: UInt32) -> Bool {
+        key.kind == .pods && !hasHosts && program != ReachabilityMap.notJudged
+    }
+
+    /// Of pods with nodes: the first pair of a pod with its own node and of one with another, in order.
+    private static func meetings(
+        _ source: ReachUnit, _ destination: ReachUnit, _ hosts: NodeMembers
+    ) -> [ReachMeeting] {
+        var found: [(place: (Int, Int), meeting: ReachMeeting)] = []
+        for isOwn in [false, true] {
+            for (index, a) in source.members.enumerated() {
+                guard let other = isOwn ? hosts.first(of: a.node) : hosts.first(notOf: a.node) else { continue }
+                let meeting = ReachMeeting(source: a, destination: destination.members[other], isToOwnNode: isOwn)
+                found.append(((index, other), meeting))
+                break
+            }
+        }
+        return found.sorted { $0.place < $1.place }.map(\.meeting)
+    }
+
+    /// Of nodes with pods.
+    private static func meetings(
+        _ hosts: NodeMembers, _ source: ReachUnit, _ destination: ReachUnit
+    ) -> [ReachMeeting] {
+        var found: [(place: (Int, Int), meeting: ReachMeeting)] = []
+        for isOwn in [false, true] {
+            let places = destination.members.enumerated().compactMap { index, b in
+                (isOwn ? hosts.first(of: b.node) : hosts.first(notOf: b.node)).map { ($0, index) }
+            }
+            guard let place = places.min(by: <) else { continue }
+            let meeting = ReachMeeting(
+                source: source.members[place.0], destination: destination.members[place.1], isFromOwnNode: isOwn)
+            found.append((place, meeting))
+        }
+        return found.sorted { $0.place < $1.place }.map(\.meeting)
     }
 
     /// How many pods it has.

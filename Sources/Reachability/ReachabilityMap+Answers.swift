@@ -39,12 +39,10 @@ extension ReachabilityMap {
     mutating func row(_ program: UInt32, _ key: RowKey) throws(ReachabilityError) -> UInt32 {
         if program == Self.notJudged || program == Self.unselected { return 0 }
         if let row = programs[Int(program)].rows[key] { return UInt32(row) }
-        var lazy = self.program(program)
-        // One owner, so that a new row does not copy the cells.
-        programs[Int(program)].lazy = nil
-        let row = lazy.row(of: sets(key))
-        programs[Int(program)].lazy = lazy
-        guard let row else {
+        let sets = sets(key)
+        if programs[Int(program)].lazy == nil { programs[Int(program)].lazy = self.program(program) }
+        // In place, so that a new row does not copy the cells.
+        guard let row = programs[Int(program)].lazy?.row(of: sets) else {
             throw .overLimit(programs[Int(program)].endpoint, programs[Int(program)].direction)
         }
         programs[Int(program)].rows[key] = row
@@ -52,8 +50,7 @@ extension ReachabilityMap {
     }
 
     private func program(_ number: UInt32) -> LazyProgram {
-        let state = programs[Int(number)]
-        return state.lazy ?? LazyProgram(state.resolved, state.direction)
+        programs[Int(number)].lazy ?? LazyProgram(programs[Int(number)].resolved, programs[Int(number)].direction)
     }
 
     /// The number of what is said about a pair: an index of ``accesses``. Every port of every protocol is in it once.

@@ -49,7 +49,7 @@ extension ReachabilityMap {
         case .pods(let namespace, let selector):
             return choose {
                 (namespace ?? pods[$0].metadata.namespace) == pods[$0].metadata.namespace
-                    && selector.matches(pods[$0].metadata.labels)
+                    && selector.selects(pods[$0].metadata.labels)
             }
         case .network, .outside, .nodes, .anywhere: return nil
         }

@@ -89,6 +89,12 @@ public struct ReachabilityMap: Sendable {
     var combinations: [Combination: Int] = [:]
     var accesses: [[PortAccess]] = []
 
+    /// The families of the pods' addresses.
+    public var families: Set<AddressFamily> {
+        // In order of address, which is that of families.
+        Set([places.first, places.last].compactMap { $0?.address.family })
+    }
+
     /// - Parameters:
     ///   - objects: of several with one kind, namespace and name, the last one counts.
     ///   - settings: the daemons' settings.
@@ -97,7 +103,17 @@ public struct ReachabilityMap: Sendable {
         objects: [KubernetesObject], settings: PolicySettings = PolicySettings(),
         workloads: [EndpointName: WorkloadKey] = [:]
     ) throws(ReachabilityError) {
-        var source = ReachabilitySource(objects, settings)
+        try self.init(ReachabilityBase(objects: objects, settings: settings), workloads: workloads)
+    }
+
+    /// - Parameters:
+    ///   - base: the cluster.
+    ///   - policies: more objects, none of them a pod or a node.
+    public init(
+        _ base: ReachabilityBase, adding policies: [KubernetesObject] = [], workloads: [EndpointName: WorkloadKey] = [:]
+    ) throws(ReachabilityError) {
+        var source = base.source
+        source.add(policies)
         let change = source.resolve()
         try Self.check(change)
         let partition = AddressPartition(change)

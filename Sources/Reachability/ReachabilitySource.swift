@@ -5,6 +5,18 @@ import NetworkTypes
 import PolicyModel
 import PolicyResolver
 
+/// A cluster's objects, indexed once for several maps that differ by policies.
+public struct ReachabilityBase: Sendable {
+    let source: ReachabilitySource
+
+    /// - Parameters:
+    ///   - objects: of several with one kind, namespace and name, the last one counts.
+    ///   - settings: the daemons' settings.
+    public init(objects: [KubernetesObject], settings: PolicySettings = PolicySettings()) {
+        source = ReachabilitySource(objects, settings)
+    }
+}
+
 /// A cluster's objects, indexed as for a node that hosts one pod of each group.
 struct ReachabilitySource {
     /// No Kubernetes node can have this name.
@@ -45,6 +57,9 @@ struct ReachabilitySource {
         numbers = pods.map { state.number(ofPod: $0.endpointName) ?? .max }
         for (index, number) in numbers.enumerated() { podOfNumber[number] = index }
     }
+
+    /// Adds objects other than pods and nodes.
+    mutating func add(_ policies: [KubernetesObject]) { for object in policies { state.index(.set(object)) } }
 
     /// The resolved policy of one pod of each group, and of every pod of a group where rules read the pod's address.
     mutating func resolve() -> ResolvedChange {
@@ -105,7 +120,7 @@ struct NodeNumbers {
         for (index, pod) in source.pods.enumerated() {
             let name = Self.name(of: pod)
             add(name, pod.hostIPs)
-            guard pod.hostNetwork, pod.phase != .succeeded, pod.phase != .failed else { continue }
+            guard pod.hostNetwork, !pod.isFinished else { continue }
             for address in pod.hostAddresses(node: addresses[name] ?? []) {
                 hostPods[address, default: []].append(Int32(index))
             }

@@ -72,11 +72,7 @@ extension ExpectedAnswer {
     }
 
     fileprivate init(egress: Side?, ingress: Side?) {
-        let verdicts = [egress?.verdict, ingress?.verdict]
-        self.init(
-            verdict: verdicts.contains(.deny)
-                ? .deny : verdicts.contains(.dependsOnRequest) ? .dependsOnRequest : .allow,
-            namesRules: true)
+        self.init(verdict: .both(egress?.verdict, ingress?.verdict), namesRules: true)
         self.egress = egress
         self.ingress = ingress
     }

@@ -143,7 +143,9 @@ import WorldKit
                 SeenFlow(from: .init(address("10.7.7.8"), pod: replaced), to: end("shop/redis"), .tcp, port: 6379),
             ], inventory: try inventory())
         #expect(
-            suggestion.leftOut.map(\.reason) == ["pod shop/gone-x is gone", "a NetworkPolicy has no words for ICMP"])
+            suggestion.leftOut.map(\.reason) == [
+                "pod shop/gone-x is gone", "a NetworkPolicy cannot name ICMP: once enforced, the policies deny it",
+            ])
         // A pod of an earlier version of the workload stands for it.
         #expect(suggestion.policies.map(\.flows) == [1])
     }

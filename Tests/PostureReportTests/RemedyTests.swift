@@ -70,6 +70,38 @@ import WorldKit
         #expect(closed.policyText == nil && closed.fix.contains("169.254.169.254") && closed.fix.contains("stays open"))
     }
 
+    /// A policy that is tried on one workload for another of the same class is also tried on flows from the other to the
+    /// first: a NetworkPolicy would open what the Baseline tier denies.
+    @Test func thePodThatStandsForOthers() throws {
+        let cluster = try inventory(
+            """
+            apiVersion: v1
+            kind: Pod
+            metadata: {name: a, namespace: shop, labels: {app: one, tier: data}}
+            ---
+            apiVersion: v1
+            kind: Pod
+            metadata: {name: b, namespace: shop, labels: {app: two}}
+            ---
+            apiVersion: policy.networking.k8s.io/v1alpha2
+            kind: ClusterNetworkPolicy
+            metadata: {name: base}
+            spec:
+              tier: Baseline
+              priority: 1
+              subject: {namespaces: {}}
+              egress:
+              - {action: Deny, to: [{pods: {namespaceSelector: {}, podSelector: {matchLabels: {tier: data}}}}]}
+            """)
+        var tried: Set<String> = []
+        for finding in try Posture(cluster).findings {
+            guard case .policy(let object) = finding.remedy else { continue }
+            tried.insert(finding.workload.map { "\($0)" } ?? "")
+            try check(finding, object, cluster)
+        }
+        #expect(tried.count == 2)
+    }
+
     /// Pods that share their labels with others get no policy that would select the others as well.
     @Test func labelsThatOthersHave() throws {
         let posture = try Posture(

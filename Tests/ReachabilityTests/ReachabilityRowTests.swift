@@ -156,7 +156,7 @@ import WorldKit
 }
 
 extension ReachParty {
-    fileprivate var text: String {
+    var text: String {
         switch self {
         case .workload(let key): "\(key)"
         case .nodes: "node"
