@@ -53,15 +53,16 @@ let package = Package(
         .executable(name: "bulkhead-cni", targets: ["bulkhead-cni"]),
         .executable(name: "bulkhead-http", targets: ["bulkhead-http"]),
     ],
+    // Exact, because Package.resolved is not committed (docs/stability.md).
     dependencies: [
-        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
-        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
-        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
         // From here to Datapath: pure values, no I/O, clock, lock, actor, logging or Foundation.
@@ -145,12 +146,12 @@ let package = Package(
                 "GracePeriod", "Netfilter", "ConnectionTracking",
             ],
             swiftSettings: strict, plugins: ["EmbedBPF"]),
+        module("SystemClocks"),
         module(
             "DatapathNFTables",
             [
                 "NetworkTypes", "PolicyModel", "CompiledPolicy", "Datapath", "CLibNFTNL", "NetlinkAttributes",
-                "Netfilter",
-                "ConnectionTracking",
+                "Netfilter", "ConnectionTracking", "SystemClocks",
             ]),
 
         // The chained CNI plugin. It is copied to nodes' plugin directories without the rest of Bulkhead, and starts for each pod.
@@ -217,7 +218,9 @@ let package = Package(
         module(
             "PolicyDescriptions",
             ["Documents", "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "ControlProtocol"]),
-        module("CommandOptions", ["PolicyModel", "CNIInstallation", "ControlProtocol", argumentParser]),
+        module(
+            "CommandOptions",
+            ["Documents", "PolicyModel", "KubernetesObjects", "CNIInstallation", "ControlProtocol", argumentParser]),
         module(
             "ControlSocket",
             [
@@ -236,7 +239,7 @@ let package = Package(
                 "FlowTelemetry", "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread",
                 "NodeNetwork", "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", "Explanations",
                 "Requests", "RequestPolicy", "RequestSteering", "PolicyDescriptions", "Journal", "JournalFiles",
-                "Reachability",
+                "Reachability", "SystemClocks",
                 logging, lifecycle,
             ]),
         .executableTarget(
@@ -295,10 +298,17 @@ let package = Package(
         .executableTarget(
             name: "packet-probe", dependencies: ["NetworkKit", "NetworkTypes"], path: "Tests/PacketProbe",
             swiftSettings: strict),
+        // What the demo runs: one build makes all four.
+        .target(
+            name: "DemoPrograms", dependencies: ["bulkheadd", "bulkheadctl", "bulkhead-http", "packet-probe"],
+            path: "Tests/DemoPrograms", swiftSettings: strict),
         .executableTarget(
             name: "step-writer",
             dependencies: ["DatapathEBPF", "PolicyResolver", "PolicyPipeline", "NetworkKit", "WorldKit"],
             path: "Tests/StepWriter", swiftSettings: strict),
+        .executableTarget(
+            name: "load-facts", dependencies: ["Datapath", "DatapathEBPF"], path: "Tests/LoadFacts",
+            swiftSettings: strict),
         .executableTarget(
             name: "journal-writer", dependencies: ["Journal", "JournalFiles", "KubernetesObjects", "WorldKit"],
             path: "Tests/JournalWriter", swiftSettings: strict),
@@ -394,7 +404,7 @@ let package = Package(
             "DatapathNFTablesTests",
             [
                 "DatapathNFTables", "Datapath", "CompiledPolicy", "PolicyPipeline", "PolicyResolver", "PolicyOracle",
-                "PolicyModel", "NetworkTypes", "Netfilter", "NetworkKit", "WorldKit", "CLibNFTNL",
+                "PolicyModel", "NetworkTypes", "Netfilter", "NetworkKit", "WorldKit", "CLibNFTNL", "SystemClocks",
             ]),
         tests("PrometheusTextTests", ["PrometheusText"]),
         tests("RequestsTests", ["Requests", "PolicyModel"]),
@@ -457,8 +467,8 @@ let package = Package(
         tests(
             "DeployTests",
             [
-                "Agent", "ControlProtocol", "KubernetesWatch", "NetworkKit", "RequestDecider", "RequestPolicy", "SPOP",
-                yams,
+                "Agent", "CommandOptions", "ControlProtocol", "KubernetesWatch", "NetworkKit", "RequestDecider",
+                "RequestPolicy", "SPOP", yams,
             ]),
         tests("TidyTests", []),
     ]

@@ -105,7 +105,8 @@ final class Generation {
         return generation
     }
 
-    private static func size(_ name: String, _ map: OpaquePointer, _ capacities: Capacities) -> Int32 {
+    /// Sizes a map before it is created.
+    static func size(_ name: String, _ map: OpaquePointer, _ capacities: Capacities) -> Int32 {
         switch name {
         case "tables": return bpf_map__set_value_size(map, UInt32(capacities.tableBytes))
         case "keys": return bpf_map__set_value_size(map, UInt32(capacities.keyBytes))

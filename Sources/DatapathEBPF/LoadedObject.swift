@@ -25,9 +25,12 @@ package struct LoadedObject: ~Copyable {
 
     private init(opened object: OpaquePointer) { self.object = object }
 
-    /// - Parameter prepare: called for each map before it is created; answers 0 or -errno.
+    /// - Parameters:
+    ///   - prepare: called for each map before it is created; answers 0 or -errno.
+    ///   - prepareProgram: called for each program before it is loaded.
     static func load(
-        _ embedded: StaticString, prepare: (_ name: String, _ map: OpaquePointer) -> Int32 = { _, _ in 0 }
+        _ embedded: StaticString, prepare: (_ name: String, _ map: OpaquePointer) -> Int32 = { _, _ in 0 },
+        prepareProgram: (_ program: OpaquePointer) -> Void = { _ in }
     ) throws(DatapathError) -> LoadedObject {
         bh_log_start()
         let bytes = decodeBase64(embedded)
@@ -35,7 +38,7 @@ package struct LoadedObject: ~Copyable {
             throw failure("opening the BPF object", errno)
         }
         let loaded = LoadedObject(opened: opened)
-        loaded.setProgramTypes()
+        loaded.setProgramTypes(prepareProgram)
         var map = bpf_object__next_map(opened, nil)
         while let current = map {
             let code = prepare(String(cString: bpf_map__name(current)), current)
@@ -47,13 +50,14 @@ package struct LoadedObject: ~Copyable {
         return loaded
     }
 
-    private func setProgramTypes() {
+    private func setProgramTypes(_ prepare: (_ program: OpaquePointer) -> Void) {
         // Newer than the libbpf of the oldest supported distribution.
         let (netfilterType, netfilterAttach) = (bpf_prog_type(32), bpf_attach_type(45))
         var program = bpf_object__next_program(object, nil)
         while let current = program {
             bpf_program__set_type(current, netfilterType)
             bpf_program__set_expected_attach_type(current, netfilterAttach)
+            prepare(current)
             program = bpf_object__next_program(object, current)
         }
     }

@@ -3,6 +3,7 @@ import CompiledPolicy
 import Datapath
 import Glibc
 import PolicyModel
+import SystemClocks
 
 extension NFTablesDatapath {
     public mutating func setListening(_ isOn: Bool) throws(DatapathError) {

@@ -6,6 +6,7 @@ import DatapathNFTables
 import Glibc
 import NetworkTypes
 import PolicyModel
+import SystemClocks
 import Testing
 
 /// What becomes of the kernel's messages, without a kernel.

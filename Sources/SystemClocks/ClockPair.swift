@@ -48,6 +48,7 @@ public struct ClockPair: Sendable {
     /// of before the machine's start.
     public func monotonic(ofSinceEpoch time: Int64) -> UInt64 {
         guard time < sinceEpoch else { return monotonic }
-        return monotonic - min(UInt64(clamping: sinceEpoch.subtractingReportingOverflow(time).partialValue), monotonic)
+        // The difference fits into 64 bits without a sign, whatever the two are.
+        return monotonic - min(UInt64(bitPattern: sinceEpoch &- time), monotonic)
     }
 }
