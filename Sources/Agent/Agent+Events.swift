@@ -7,6 +7,7 @@ import KubernetesObjects
 import NetworkTypes
 import PolicyModel
 import RequestPolicy
+import SystemClocks
 
 /// Clients that wait for the agent.
 struct Listeners {
@@ -108,6 +109,7 @@ extension Agent where Plane: ~Copyable {
     /// Records an entry, and offers it to those who want it.
     private func keep(_ entry: FlowEntry) {
         recording.ring.append(entry, isRare: entry.isRare)
+        if let (pod, direction) = denial(of: entry) { recording.denied.note(pod, direction, at: .now) }
         guard !listeners.isEmpty else { return }
         let facts = entry.facts
         for follower in listeners.flowFollowers where follower.filter.matches(facts) {
@@ -115,6 +117,21 @@ extension Agent where Plane: ~Copyable {
         }
         for follower in listeners.followers where follower.filter.matches(facts) {
             if let record = entry.record { follower.offer(record) }
+        }
+    }
+
+    /// The pod for which policy denied a flow or a request; nil if nothing was denied, or for another reason.
+    private func denial(of entry: FlowEntry) -> (pod: EndpointName, direction: Direction)? {
+        switch entry.content {
+        case .packet(let drop, _):
+            guard [.rule, .handOver].contains(drop.event.cause) else { return nil }
+            return drop.endpoint.map { ($0, drop.event.direction) }
+        case .request(let request, _):
+            let verdict = RequestCounts.Verdict(rawValue: request.verdict)
+            guard verdict == .deny || verdict == .refuse,
+                let address = try? IPAddress(request.destination.address)
+            else { return nil }
+            return pipeline.pod(owning: address).map { ($0, .ingress) }
         }
     }
 

@@ -21,12 +21,13 @@ extension Agent where Plane: ~Copyable {
                         ], value: .integer(1))
                 ])
         ] + packetMetrics(status) + programmingMetrics(status) + policyMetrics(status) + tableMetrics(status)
-            + clusterMetrics(status) + requestMetrics(status) + journalMetrics() + proofMetrics()
+            + connectionMetrics() + clusterMetrics(status) + requestMetrics(status) + journalMetrics() + proofMetrics()
             + ProcessFigures.metrics()
     }
 
     private func packetMetrics(_ status: StatusAnswer) -> [MetricFamily] {
         takeCounts()
+        counts.publishPolicies(phase.error == nil ? pipeline.compiled : nil)
         let counters = (try? datapath.counters()) ?? DatapathCounters()
         return [
             family(
@@ -36,6 +37,7 @@ extension Agent where Plane: ~Copyable {
             family(
                 "bulkhead_would_deny_packets_total",
                 "Packets (nftables: flows) that passed and that a policy in audit would deny.", counts.wouldDeny.totals),
+            policyFamily(), deniedFlowFamily(),
             .counters(
                 "bulkhead_invalid_packets_total",
                 "Packets dropped for a reason other than a rule: source address not the pod's own (at the hook, at a"
@@ -79,6 +81,33 @@ extension Agent where Plane: ~Copyable {
                         .init("direction", series.direction.rawValue), .init("tier", series.tier),
                         .init("namespace", series.namespace),
                     ], value: .integer(packets))
+            })
+    }
+
+    private func policyFamily() -> MetricFamily {
+        MetricFamily(
+            "bulkhead_denied_packets_by_policy_total",
+            "Packets that a policy denied; if no rule allowed a packet, it counts for each policy that isolates the pod.",
+            .counter,
+            counts.deniedByPolicy.totals.sorted { $0.key < $1.key }.map { series, packets in
+                .init(
+                    labels: [
+                        .init("direction", series.direction.rawValue), .init("kind", series.policy.kind),
+                        .init("namespace", series.policy.namespace), .init("policy", series.policy.name),
+                    ], value: .integer(packets))
+            })
+    }
+
+    private func deniedFlowFamily() -> MetricFamily {
+        MetricFamily(
+            "bulkhead_top_denied_flows",
+            "Denied flows and requests reported in the latest five minutes, of the pods with the most.", .gauge,
+            recording.denied.greatest(at: .now).map { key, count in
+                .init(
+                    labels: [
+                        .init("direction", key.direction.rawValue), .init("namespace", key.pod.shownNamespace),
+                        .init("pod", key.pod.shownName),
+                    ], value: .integer(UInt64(count)))
             })
     }
 

@@ -63,6 +63,8 @@ public struct AgentSettings: Sendable {
     public var flows: FlowSettings
     /// Lists connections that the kernel tracks, those whose flow is wanted; nil: none are known. Called on any thread.
     public var connections: (@Sendable (_ isWanted: (Flow) -> Bool) throws -> [LiveConnection])?
+    /// Reads what connection tracking has lost; nil: that is unknown.
+    public var connectionLosses: (@Sendable () throws -> ConnectionLosses)?
 
     public init(
         nodeName: String, manifestDirectory: String? = nil, guardrailDirectory: String? = nil,

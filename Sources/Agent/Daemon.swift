@@ -66,10 +66,13 @@ public struct Daemon: Service {
             group.addTask { await watch(guardrails) { await agent.guardrailsChanged($0) } }
             group.addTask { await cluster?.run { await take($0) } }
             let reporting = Task { await report() }
+            let (answering, answers) = AsyncStream.makeStream(of: Void.self)
+            let notifying = Task { await notify(once: answering) }
             let served = await withGracefulShutdownHandler {
-                await serve()
+                await serve(answers)
             } onGracefulShutdown: {
-                notifier.tell(.stopping)
+                notifier.tell(.stopping, .status("stopping; policy stays in force"))
+                notifying.cancel()
                 // Followers of events would delay the end of the socket.
                 Task { await agent.endFollowing() }
             }
@@ -79,6 +82,7 @@ public struct Daemon: Service {
             told.finish()
             cluster?.stop()
             reporting.cancel()
+            notifying.cancel()
             await cluster?.connection.shutdown()
             // Each waits for its thread, which may be reading a large file.
             manifests?.stop()
@@ -96,11 +100,12 @@ public struct Daemon: Service {
         if update.stage == .complete { ProcessMemory.trim() }
     }
 
-    private func serve() async -> Result<Void, any Error> {
+    /// - Parameter answers: receives a value once the control socket answers.
+    private func serve(_ answers: AsyncStream<Void>.Continuation) async -> Result<Void, any Error> {
         do {
             try await ControlServer(file: socket, backend: agent, logger: logger) {
                 logger.info("ready", metadata: ["socket": "\(socket.path)"])
-                notifier.tell(.ready)
+                answers.yield()
                 onReady()
                 ProcessMemory.forgetStart()
             }.run()
@@ -108,6 +113,13 @@ public struct Daemon: Service {
         } catch {
             return .failure(error)
         }
+    }
+
+    /// Reports to the service manager from the moment that the control socket answers.
+    private func notify(once answering: AsyncStream<Void>) async {
+        for await _ in answering { break }
+        guard !Task.isCancelled else { return }
+        await ServiceReports(notifier: notifier) { [agent] in await agent.health() }.run()
     }
 
     /// The time between two checks for reports about objects.

@@ -28,6 +28,7 @@ package struct FlowEntry: Sendable, Hashable {
 struct FlowRecording: Sendable {
     var ring: FlowRing<FlowEntry>
     var labels = SharedLabels()
+    var denied = DeniedFlows()
     /// Whether the datapath reports new flows.
     var reportsAllowed = false
     /// Why it does not, although it should.

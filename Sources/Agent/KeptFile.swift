@@ -83,6 +83,8 @@ struct KeptFile {
             return try body()
         } catch let error as KeptFileError {
             throw error
+        } catch let error as DecodingError {
+            throw failure("\(Problem(error))")
         } catch {
             throw failure("\(error)")
         }

@@ -8,6 +8,7 @@ struct PacketCounts {
     private(set) var rules = RuleCounts()
     private(set) var denied = PacketLedger()
     private(set) var wouldDeny = PacketLedger()
+    private(set) var deniedByPolicy = PolicyLedger()
     /// The series of each rule that denies, when the rule was last compiled.
     private var denials: [RuleIdentity: Denial] = [:]
 
@@ -28,6 +29,31 @@ struct PacketCounts {
         }
         denied.add(packets(isAudit: false))
         wouldDeny.add(packets(isAudit: true))
+        deniedByPolicy.add(
+            denials.filter { !$0.value.isAudit }.map { ($0.key, $0.value.series.direction, added[$0.key] ?? 0) })
+    }
+
+    /// Brings the sums by policy up to date, for a scrape.
+    ///
+    /// - Parameter enforced: what the kernel holds; nil while it holds older policy.
+    mutating func publishPolicies(_ enforced: CompiledPolicy?) {
+        deniedByPolicy.publish(inForce: enforced.map { policiesInForce($0) })
+    }
+
+    /// By the programs of endpoints. A program that the last step left without endpoints decides about nothing.
+    private func policiesInForce(_ policy: CompiledPolicy) -> Set<PolicyLedger.Series> {
+        var result: Set<PolicyLedger.Series> = []
+        for id in Set(policy.endpoints.values.flatMap { [$0.ingress, $0.egress] }) {
+            guard let program = policy.programs[id] else { continue }
+            for rule in program.rules.map(\.rule) + program.tierEnds.values {
+                guard let identity = policy.rules[rule]?.identity, let denial = denials[identity], !denial.isAudit
+                else { continue }
+                for policy in identity.policies {
+                    result.insert(PolicyLedger.Series(direction: denial.series.direction, policy: policy))
+                }
+            }
+        }
+        return result
     }
 
     /// Edited rules count from zero. The sums for metrics stay.

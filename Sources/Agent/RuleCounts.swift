@@ -22,7 +22,11 @@ struct RuleCounts {
     /// Records which numbers belong to which rules now.
     mutating func note(_ delta: CompiledDelta, of policy: borrowing CompiledPolicy) {
         for id in delta.removedRules where policy.rules[id] == nil {
-            if let identity = identities.removeValue(forKey: id) { present.remove(identity) }
+            guard let identity = identities.removeValue(forKey: id) else { continue }
+            present.remove(identity)
+            // Its counter goes with its number. If the rule comes back, it has a new one, which may be the greater one
+            // by the next reading.
+            if let before = last.removeValue(forKey: identity) { carry(before, of: identity) }
         }
         for id in delta.addedRules {
             guard let identity = policy.rules[id]?.identity else { continue }
@@ -54,8 +58,7 @@ struct RuleCounts {
             now[identity, default: RuleCounter()] += counter
         }
         for (identity, before) in last where (now[identity]?.packets ?? 0) < before.packets {
-            if carried[identity] == nil { gone.append(identity) }
-            carried[identity, default: RuleCounter()] += before
+            carry(before, of: identity)
         }
         let added = now.map { identity, counter in
             let before = last[identity]?.packets ?? 0
@@ -64,6 +67,12 @@ struct RuleCounts {
         last = now
         while gone.count > Self.goneLimit { carried[gone.removeFirst()] = nil }
         return Dictionary(uniqueKeysWithValues: added)
+    }
+
+    private mutating func carry(_ counter: RuleCounter, of identity: RuleIdentity) {
+        guard counter.packets > 0 else { return }
+        if carried[identity] == nil { gone.append(identity) }
+        carried[identity, default: RuleCounter()] += counter
     }
 
     /// Forgets what rules have counted, because their counters start again.

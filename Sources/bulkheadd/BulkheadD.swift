@@ -5,6 +5,7 @@ import CommandOptions
 import ControlProtocol
 import ControlSocket
 import Dispatch
+import FoundationEssentials
 import Glibc
 import Logging
 import NetworkTypes
@@ -18,6 +19,10 @@ struct BulkheadD: ParsableCommand {
         discussion: """
             Works in the network namespace in which it is started. What it programs stays in force when it stops, \
             crashes or is upgraded, until --cleanup or 'bulkheadctl uninstall' removes it.
+
+            Each option but --once and --cleanup may be a variable of the environment: BULKHEADD_LOG_FORMAT=json is \
+            --log-format json, and BULKHEADD_INSTALL_CNI=true is --install-cni. Arguments override variables. The \
+            values of an option that may be repeated are separated by commas.
 
             Exit codes: 0 success; 1 it could not start, or with --once the status is not healthy: a document was \
             refused, the kernel could not be programmed, or nothing is protected; 2 the command line is wrong.
@@ -246,13 +251,20 @@ enum Entry {
     /// Not asynchronous: capabilities belong to a thread and are inherited by the threads that it starts, so they are
     /// dropped before there is a second one.
     static func main() {
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        var given = OptionVariables.Given(arguments: arguments)
         let command: BulkheadD
         do {
-            command = try BulkheadD.parse()
+            given = try BulkheadD.given(ProcessInfo.processInfo.environment, arguments)
+            command = try BulkheadD.parse(given.arguments)
         } catch {
-            leave(because: error)
+            leave(because: error, given)
         }
         let logger = command.logger
+        if !given.variables.isEmpty {
+            let names = given.variables.values.sorted().joined(separator: " ")
+            logger.info("options from the environment", metadata: ["variables": "\(names)"])
+        }
         let setUp: ProcessSetUp
         do {
             setUp = try ProcessSetUp(for: command)
@@ -264,14 +276,14 @@ enum Entry {
         dispatchMain()
     }
 
-    private static func leave(because error: any Error) -> Never {
+    private static func leave(because error: any Error, _ given: OptionVariables.Given) -> Never {
         let code = BulkheadD.exitCode(for: error)
-        let text = BulkheadD.fullMessage(for: error)
+        let text = error is OptionVariables.Problem ? "Error: \(error)" : BulkheadD.fullMessage(for: error)
         if code == .success {
             print(text)
             exit(0)
         }
-        let line = Array("\(CommandMessage.styled(text))\n".utf8)
+        let line = Array("\(given.explained(CommandMessage.styled(text)))\n".utf8)
         _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
         exit(2)
     }

@@ -104,6 +104,10 @@ struct DatapathChoice {
                 LiveConnection(flow: $0.flow, mark: $0.mark)
             }
         }
+        settings.connectionLosses = {
+            let counted = try ConnectionStatistics(NetfilterSocket())
+            return ConnectionLosses(dropped: counted.dropped, clashed: counted.clashed, evicted: counted.evicted)
+        }
         return settings
     }
 

@@ -44,6 +44,7 @@ struct AgentFixture {
         if let services { settings.services = services }
         settings.comparisonInterval = comparisonInterval
         settings.connections = connections
+        settings.connectionLosses = { ConnectionLosses(dropped: 4, clashed: 5, evicted: 6) }
         settings.isOtherInForce = { isOtherInForce }
         agent = Agent(
             settings: settings, thread: try thread ?? KernelThread(), datapath: FakeDatapath(kernel),

@@ -183,6 +183,8 @@ import Testing
                     #"bulkhead_denied_packets_total{direction="ingress",tier="NetworkPolicy",namespace="shop"} 1"#
                 try NetClock.wait("the packet to be counted", seconds: 60) { try get("/metrics").contains(denied) }
                 #expect(try get("/metrics").contains("bulkhead_programming_latency_seconds_count 1"))
+                let refused = #"bulkhead_connections_dropped_packets_total{reason="no_room"} 0"#
+                #expect(try get("/metrics").contains(refused))
                 guard datapath == .ebpf else { return }
                 func links() throws -> [Substring] {
                     try world.node.command("find", world.bpffs, "-name", "link4").split(separator: "\n")

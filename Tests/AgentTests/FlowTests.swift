@@ -56,6 +56,8 @@ import Testing
             try event(fixture.kernel, .audit, from: "192.0.2.1", port: 81),
         ])
         #expect(try await eventually { await fixture.agent.status().flows?.records == 3 })
+        // Its time has whole milliseconds: within that of the events it would come before them.
+        try await Task.sleep(for: .milliseconds(2))
         var denied = RequestCounts.Denied(
             time: RFC3339.now(), source: "10.1.0.1", sourcePort: 5000, destination: "10.1.0.2", port: 8080,
             pod: "shop/redis", method: "GET", host: "a\u{1b}[2Jb", path: "/x", verdict: .deny)

@@ -39,8 +39,54 @@ import Testing
         let directory = try manifests()
         let answer = try await control("reach", "-f", directory.path, "--from", "app=web", "-n", "shop")
         #expect(answer.status == 0, "\(answer.complaints)")
-        #expect(answer.output.contains("shop/web  shop/redis  6379/TCP"))
-        #expect(answer.output.contains("shop/web  outside     every port and protocol  allow    no egress policy"))
+        #expect(answer.output.contains("shop/web  shop/redis      6379/TCP"))
+        #expect(answer.output.contains("shop/web  outside (IPv4)  every port and protocol  allow    no egress policy"))
+    }
+
+    /// What of outside is open, and that the rest of it is not.
+    @Test func outsideSaysWhichAddressesItIs() async throws {
+        let pods = """
+            apiVersion: v1
+            kind: Pod
+            metadata: {name: web, namespace: shop, labels: {app: web}}
+            status: {podIPs: [{ip: 10.1.0.1}, {ip: fd00::1}]}
+            ---
+            apiVersion: v1
+            kind: Pod
+            metadata: {name: api, namespace: shop, labels: {app: api}}
+            status: {podIPs: [{ip: 10.1.0.2}, {ip: fd00::2}]}
+
+            """
+        func reach(_ blocks: String, _ more: String...) async throws -> String {
+            let policy = """
+                ---
+                apiVersion: networking.k8s.io/v1
+                kind: NetworkPolicy
+                metadata: {name: web, namespace: shop}
+                spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [{to: [\(blocks)]}]}
+                """
+            let directory = try manifests(pods + policy)
+            let words = ["reach", "-f", directory.path, "--from", "shop/web"] + more
+            let answer = try await onOwnThread { try CommandLine.run("bulkheadctl", words, input: "") }
+            #expect(answer.status == 0, "\(answer.complaints)")
+            return answer.output
+        }
+        let note = "note: denied prefixes outside are left out: --denied lists them\n"
+        let all = try await reach("{ipBlock: {cidr: 0.0.0.0/0}}, {ipBlock: {cidr: '::/0'}}")
+        #expect(all.contains("shop/web  outside   every") && !all.contains(note), "\(all)")
+        let v4 = try await reach("{ipBlock: {cidr: 0.0.0.0/0}}")
+        #expect(v4.contains("outside (IPv4)   every") && v4.contains(note), "\(v4)")
+        // Only one family is open, and nothing in the rows is of the other.
+        #expect(v4.contains("shop/api (IPv4)"), "\(v4)")
+        let hole = try await reach("{ipBlock: {cidr: '::/0'}}, {ipBlock: {cidr: 0.0.0.0/0, except: [10.9.0.0/16]}}")
+        #expect(hole.contains("outside  ") && hole.hasSuffix(note) && !hole.contains("10.9.0.0/16"), "\(hole)")
+        let denied = try await reach(
+            "{ipBlock: {cidr: '::/0'}}, {ipBlock: {cidr: 0.0.0.0/0, except: [10.9.0.0/16]}}", "--denied")
+        #expect(denied.contains("outside (10.9.0.0/16)  every") && !denied.contains(note), "\(denied)")
+        let one = try await reach("{ipBlock: {cidr: 192.0.2.0/24}}")
+        #expect(one.contains("outside (192.0.2.0/24)  every") && !one.contains("note:"), "\(one)")
+        let inside = try await reach("{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.128/25]}}")
+        #expect(inside.contains("outside (192.0.2.0/24)  every") && inside.hasSuffix(note), "\(inside)")
     }
 
     @Test func pictures() async throws {
@@ -104,6 +150,36 @@ import Testing
         let typo = try await control(
             "prove", "-f", directory.path, "-i", "-", input: "invariants:\n- deny: {form: outside, to: shop/redis}\n")
         #expect(typo.status == 1 && typo.complaints.contains("-:2: unknown field 'form'"), "\(typo.complaints)")
+    }
+
+    /// Claims as CI systems read them: each is a test, and what is not proven has its line.
+    @Test func proofsForCI() async throws {
+        let directory = try manifests()
+        try write(
+            """
+            invariants:
+            - deny: {from: outside, to: shop/redis}
+            - name: web is <closed>
+              deny: {from: anywhere, to: shop/web, ports: "80,443"}
+            - name: nothing
+              deny: {from: shop/web, to: shop/web}
+            """, to: directory.path + "/claims")
+        let file = directory.path + "/claims"
+        let words = ["prove", "-f", directory.path, "-i", file, "-o"]
+        let junit = try await onOwnThread { try CommandLine.run("bulkheadctl", words + ["junit"], input: "") }
+        #expect(junit.status == 3 && junit.output.contains(#"tests="3" failures="2" errors="0""#), "\(junit.output)")
+        #expect(junit.output.contains(#"name="deny outside to shop/redis" file="\#(file)" line="2"/>"#))
+        #expect(junit.output.contains(#"name="web is &lt;closed&gt;" file="\#(file)" line="3"><failure"#))
+        #expect(junit.output.contains(#"type="BHP1" message="10.1.0."#) && junit.output.contains(#"type="BHP2""#))
+        let sarif = try await onOwnThread { try CommandLine.run("bulkheadctl", words + ["sarif"], input: "") }
+        let places = sarif.output.components(separatedBy: #""startLine":"#).dropFirst().map { $0.prefix(1) }
+        #expect(sarif.status == 3 && places == ["3", "5"], "\(sarif.output)")
+        #expect(sarif.output.contains(#""ruleId":"BHP1""#) && sarif.output.contains(#""ruleId":"BHP2""#))
+        let one = try await control(
+            "prove", "-f", directory.path, "--deny", "outside", "shop/redis", "-o", "junit")
+        #expect(one.status == 0 && one.output.contains(#"<testcase classname="command line" name="deny outside"#))
+        let none = try await control("prove", "-f", directory.path, "--deny", "outside", "shop/redis", "-o", "sarif")
+        #expect(none.status == 0 && none.output.contains(#""results":[]"#), "\(none.output)")
     }
 
     @Test func policiesAreEqualOrNot() async throws {
