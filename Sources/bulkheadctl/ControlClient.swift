@@ -29,11 +29,7 @@ struct ControlClient {
         } catch let refusal as Refusal where refusal.answer.code == .invalidBody && invalid != nil {
             throw CommandFailure(refusal.text(invalid ?? ""))
         }
-        do {
-            return try JSON.decode(type, from: bytes)
-        } catch {
-            throw CommandFailure("cannot read the daemon's answer (does it have another version?): \(error)")
-        }
+        return try JSON.answer(type, from: bytes)
     }
 
     /// The body of a call's answer.

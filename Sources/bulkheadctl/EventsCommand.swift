@@ -65,7 +65,7 @@ struct EventsCommand: AsyncParsableCommand {
         var isEmpty = true
         try await FlowStream(client: socket.client, path: .events, query: query, follows: wantsNews).read { line in
             isEmpty = false
-            let record = try JSON.decode(FlowRecord.self, from: line)
+            let record = try JSON.answer(FlowRecord.self, from: line)
             if summary { sums.add(record) } else { show(record, line) }
             if record.kind != .notice { left -= 1 }
             return left > 0

@@ -52,7 +52,7 @@ struct FlowsCommand: AsyncParsableCommand {
         var isEmpty = true
         try await FlowStream(client: socket.client, path: .flows, query: query, follows: follow).read { bytes in
             isEmpty = false
-            let line = try JSON.decode(FlowLine.self, from: bytes)
+            let line = try JSON.answer(FlowLine.self, from: bytes)
             if summary {
                 if let flow = line.flow { sums.add(flow) }
             } else if output == .json {

@@ -26,8 +26,10 @@ struct ClusterOptions: ParsableArguments {
 
     /// The named cluster with these manifests, or the manifests alone.
     func read(with paths: [String], isRecursive: Bool) async throws -> InventoryReading {
-        var reading = InventoryReading()
-        if let kubeconfig { reading = try await InventoryReading(kubeconfig: kubeconfig, context: context) }
+        guard let kubeconfig else {
+            return paths.isEmpty ? InventoryReading() : InventoryReading(files: paths, isRecursive: isRecursive)
+        }
+        var reading = try await InventoryReading(kubeconfig: kubeconfig, context: context)
         if !paths.isEmpty { reading.apply(InventoryReading(files: paths, isRecursive: isRecursive)) }
         return reading
     }

@@ -73,7 +73,7 @@ struct OfflineCluster {
     }
 
     private func isFinished(_ name: EndpointName) -> Bool {
-        pods[name].map { $0.phase == .succeeded || $0.phase == .failed } ?? false
+        pods[name]?.isFinished ?? false
     }
 
     private func service(_ end: VerdictQuery.End) throws -> Service? {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import ControlProtocol
 import FoundationEssentials
 import Yams
 
@@ -9,6 +10,17 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     case wide
     case json
     case yaml
+
+    /// Prints `value`, as the text that `text` returns.
+    func print<Value: Encodable>(_ value: Value, text: (Value) -> String) throws {
+        switch self {
+        case .text, .wide:
+            Terminal.settings.withLock { $0.isWide = self == .wide }
+            Terminal.write(text(value))
+        case .json: Terminal.writeJSON(try JSON.pretty(value) + [UInt8(ascii: "\n")])
+        case .yaml: Terminal.write(try YAMLEncoder().encode(value))
+        }
+    }
 }
 
 /// `-o`, for each command that prints an answer.
@@ -23,13 +35,7 @@ struct OutputOptions: ParsableArguments {
 
     /// Prints `value`, as the text that `text` returns.
     func print<Value: Encodable>(_ value: Value, text: (Value) -> String) throws {
-        switch output {
-        case .text, .wide:
-            Terminal.settings.withLock { $0.isWide = isWide }
-            Terminal.write(text(value))
-        case .json: Terminal.writeJSON(try JSON.pretty(value) + [UInt8(ascii: "\n")])
-        case .yaml: Terminal.write(try YAMLEncoder().encode(value))
-        }
+        try output.print(value, text: text)
     }
 }
 
@@ -49,5 +55,17 @@ enum JSON {
 
     static func decode<Value: Decodable>(_ type: Value.Type, from bytes: some Sequence<UInt8>) throws -> Value {
         try JSONDecoder().decode(type, from: Data(bytes))
+    }
+
+    /// Decodes what the daemon answers.
+    ///
+    /// - Throws: ``CommandFailure``, in words, if it is not what this version knows.
+    static func answer<Value: Decodable>(_ type: Value.Type, from bytes: some Sequence<UInt8>) throws -> Value {
+        do {
+            return try decode(type, from: bytes)
+        } catch {
+            let reason = (error as? DecodingError).map { Problem($0).description } ?? "\(error)"
+            throw CommandFailure("cannot read the daemon's answer (does it have another version?): \(reason)")
+        }
     }
 }

@@ -52,7 +52,14 @@ struct ProveCommand: AsyncParsableCommand {
     var namespace = "default"
 
     @OptionGroup var source: InventoryOptions
-    @OptionGroup var output: OutputOptions
+
+    @Option(
+        name: [.customShort("o"), .long],
+        help: """
+            text, for people; wide, with nothing cut; json or yaml, for programs; sarif (SARIF 2.1.0); junit, where \
+            each claim is a test.
+            """)
+    var output = ProofFormat.text
 
     func validate() throws {
         if invariants != nil {
@@ -78,7 +85,14 @@ struct ProveCommand: AsyncParsableCommand {
         let claims = try claims()
         var map = try ReachabilityMap(try await source.inventoryWithPods())
         let answer = ProofAnswer(claims: try claims.map { try $0.answer(&map) })
-        try output.print(answer, text: Self.text)
+        if let format = output.answer {
+            try format.print(answer, text: Self.text)
+        } else {
+            let findings = ProofFindings(answer, file: invariants)
+            Terminal.write(
+                output == .sarif
+                    ? findings.report.rendered(.sarif, version: BuildVersion.text) : findings.junit.xml)
+        }
         if !answer.proven { throw ExitStatus.denied.error }
     }
 
@@ -87,7 +101,7 @@ struct ProveCommand: AsyncParsableCommand {
         for claim in answer.claims {
             let color: Terminal.Color = claim.result == ClaimAnswer.proven ? .green : .red
             text += "\(Terminal.paint(claim.result, color))  \(Words.line(claim.name))\n"
-            if claim.result == ClaimAnswer.empty { text += "  no flow that policy judges is between the two ends\n" }
+            if claim.result == ClaimAnswer.empty { text += "  \(ClaimAnswer.emptyText)\n" }
             guard let example = claim.counterexample else { continue }
             text += "  \(Words.line(example.text))\n"
             for reason in example.reasons { text += "    \(Words.line(reason))\n" }

@@ -29,7 +29,7 @@ extension ReachPartyAnswer {
         }
     }
 
-    /// "shop/web", "shop/web (2 of 3 pods)", "node", "outside (10.0.0.0/8)".
+    /// "shop/web", "shop/web (2 of 3 pods)", "node", "outside", "outside (IPv4)", "outside (10.0.0.0/8)".
     var text: String {
         switch kind {
         case "workload":
@@ -37,12 +37,20 @@ extension ReachPartyAnswer {
             guard let pods, let podsInAll, pods < podsInAll else { return name }
             return "\(name) (\(pods) of \(podsInAll) pods)"
         case "outside":
-            let narrow = (networks ?? []).filter { $0 != "0.0.0.0/0" && $0 != "::/0" }
-            guard let networks, !narrow.isEmpty else { return "outside" }
-            let isRest = narrow.count < networks.count
-            return "outside (\(Words.some(narrow, limit: 3))\(isRest ? " and all others" : ""))"
+            return outsideText
         default: return "node"
         }
+    }
+
+    private var outsideText: String {
+        let all = [("0.0.0.0/0", "IPv4"), ("::/0", "IPv6")]
+        guard let networks else { return "outside" }
+        let narrow = networks.filter { network in !all.contains { $0.0 == network } }
+        // A word for both families would hide that the rest of one of them is in another row, or in none.
+        let rest = all.filter { networks.contains($0.0) }.map(\.1)
+        if narrow.isEmpty { return rest.count == 1 ? "outside (\(rest[0]))" : "outside" }
+        let others = rest.isEmpty ? "" : " and all other\(rest.count == 1 ? " \(rest[0])" : "s")"
+        return "outside (\(Words.some(narrow, limit: 3))\(others))"
     }
 }
 

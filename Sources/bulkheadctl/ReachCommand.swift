@@ -69,21 +69,26 @@ struct ReachCommand: AsyncParsableCommand {
         switch output {
         case .text, .wide:
             Terminal.settings.withLock { $0.isWide = output == .wide }
-            Terminal.write(Self.text(answer))
+            Terminal.write(
+                Self.text(
+                    answer, isDual: map.families.count > 1, leavesOutDenied: rows.contains(where: \.leavesOutDenied)))
         case .json: Terminal.writeJSON(try JSON.pretty(answer) + [UInt8(ascii: "\n")])
         case .dot: Terminal.write(ReachGraph(answer).dot)
         case .mermaid: Terminal.write(ReachGraph(answer).mermaid)
         }
     }
 
-    static func text(_ answer: ReachAnswer) -> String {
+    /// - Parameters:
+    ///   - isDual: whether pods have addresses of both families.
+    ///   - leavesOutDenied: whether prefixes outside are in no row, because nothing is open there.
+    static func text(_ answer: ReachAnswer, isDual: Bool, leavesOutDenied: Bool) -> String {
         var table = Table("FROM", "TO", "PORTS", "VERDICT", "DECIDED BY")
         // What no policy can keep out is one line for all.
         let shown = answer.rows.filter { !$0.isFromOwnNode }
-        // Of a cluster with one family, the family says nothing.
-        let isDual = Set(answer.rows.flatMap(\.families)).count > 1
         for row in shown {
-            let family = isDual && row.families.count == 1 ? " (\(row.families[0]))" : ""
+            // Of a cluster with one family, the family says nothing. Of outside, the party says it.
+            let isOutside = row.from.kind == "outside" || row.to.kind == "outside"
+            let family = isDual && !isOutside && row.families.count == 1 ? " (\(row.families[0]))" : ""
             for group in Self.groups(row) {
                 let ports = Self.text(group.ports) ?? Words.some(group.ports, limit: 8)
                 table.add(
@@ -96,6 +101,7 @@ struct ReachCommand: AsyncParsableCommand {
         if shown.count < answer.rows.count {
             text += "note: each pod's own node reaches it on every port, whatever the policies\n"
         }
+        if leavesOutDenied { text += "note: denied prefixes outside are left out: --denied lists them\n" }
         return text
     }
 

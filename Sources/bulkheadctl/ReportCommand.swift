@@ -2,7 +2,6 @@
 import ArgumentParser
 import ControlProtocol
 import Findings
-import FoundationEssentials
 import PostureReport
 
 struct ReportCommand: AsyncParsableCommand {
@@ -42,11 +41,7 @@ struct ReportCommand: AsyncParsableCommand {
         let posture = try Posture(try await inventory.inventoryWithPods())
         let bytes = try rendered(posture)
         if let output {
-            do {
-                try Data(bytes).write(to: URL(filePath: output), options: .atomic)
-            } catch {
-                throw CommandFailure("cannot write \(output): \(error)")
-            }
+            try OutputFile.replace(output, with: bytes)
             Terminal.complain("\(output): \(posture.report.summary)")
         } else if chosen == .text {
             Terminal.write(posture.report.text(paint: LintOptions.paint))

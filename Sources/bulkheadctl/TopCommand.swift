@@ -109,7 +109,7 @@ struct TopSource: Sendable {
     func follow(_ take: (FlowRecord) -> Void) async throws {
         var lines = LineSplitter()
         try await client.send(.get, .events) { bytes in
-            for line in lines.take(bytes.readableBytesView) { take(try JSON.decode(FlowRecord.self, from: line)) }
+            for line in lines.take(bytes.readableBytesView) { take(try JSON.answer(FlowRecord.self, from: line)) }
         }
     }
 

@@ -76,7 +76,7 @@ done
 
 [ -n "$command" ] || { usage >&2; exit 2; }
 case $command in
-check | completions | uninstall) fail 2 "'$command' works on local files or without a daemon: run bulkheadctl itself" ;;
+completions | uninstall) fail 2 "'$command' is about this machine: run bulkheadctl itself" ;;
 esac
 [ -z "$all" ] || [ -z "$node" ] || fail 2 "--all and --node exclude each other"
 is_name "$agent_namespace" || fail 2 "'$agent_namespace' is not the name of a namespace"
@@ -84,3 +84,8 @@ is_name "$agent_namespace" || fail 2 "'$agent_namespace' is not the name of a na
 [ -z "$node" ] || is_name "$node" || fail 2 "'$node' is not the name of a node"
 case $limit in '' | *[!0-9]* | 0*) fail 2 "--node-timeout is a number of seconds" ;; esac
 
+default_namespace() {
+    [ -n "$namespace" ] || namespace=$(kube config view --minify -o 'jsonpath={..namespace}' 2>/dev/null)
+    [ -n "$namespace" ] || namespace=default
+    is_name "$namespace" || fail 1 "the context's namespace is not a name"
+}

@@ -36,7 +36,7 @@ for word; do
         ;;
     -f | --filename)
         case $command in
-        apply | delete)
+        apply | delete | preview)
             [ "$word" = - ] || file=$word
             input=yes
             ;;
@@ -58,7 +58,7 @@ for word; do
     --follow) stream=yes ;;
     -f)
         case $command in
-        apply | delete) previous=$word ;;
+        apply | delete | preview) previous=$word ;;
         *) stream=yes ;;
         esac
         ;;
@@ -119,12 +119,6 @@ describe)
     ;;
 esac
 
-default_namespace() {
-    [ -n "$namespace" ] || namespace=$(kube config view --minify -o 'jsonpath={..namespace}' 2>/dev/null)
-    [ -n "$namespace" ] || namespace=default
-    is_name "$namespace" || fail 1 "the context's namespace is not a name"
-}
-
 # qualified POD: with its namespace.
 qualified() { case $1 in */*) printf '%s' "$1" ;; *) printf '%s/%s' "$namespace" "$1" ;; esac }
 # is_pod WORD: whether it is one of the pods in question.
@@ -155,7 +149,7 @@ describe | endpoints | flows | events)
         set -- "$@" -n "$namespace"
     fi
     ;;
-policies | counters | top | unused | delete | history) [ -z "$namespace" ] || set -- "$@" -n "$namespace" ;;
+policies | counters | top | unused | delete | history | preview) [ -z "$namespace" ] || set -- "$@" -n "$namespace" ;;
 apply) [ -z "$namespace" ] || fail 2 "'apply' takes namespaces from the manifests: leave out -n" ;;
 *) [ -z "$namespace" ] || note "-n has no effect on '$command'" ;;
 esac
