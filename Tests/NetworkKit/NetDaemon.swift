@@ -8,6 +8,16 @@ import WorldKit
 public enum NetDatapath: String, Sendable, CaseIterable {
     case ebpf
     case nftables
+
+    /// Both, or those that `BULKHEAD_TEST_DATAPATHS` names: `scripts/kernels` also runs tests on kernels that have only
+    /// one.
+    public static let allCases: [NetDatapath] = {
+        guard let names = getenv("BULKHEAD_TEST_DATAPATHS") else { return [.ebpf, .nftables] }
+        return String(cString: names).split(separator: ",").map { name in
+            guard let known = NetDatapath(rawValue: String(name)) else { fatalError("no datapath is named \(name)") }
+            return known
+        }
+    }()
 }
 
 /// The real `bulkheadd` in a world's first node, driven over its control socket.

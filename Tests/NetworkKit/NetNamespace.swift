@@ -118,6 +118,12 @@ public struct NetNamespace: Sendable, Hashable {
     /// What the names of the worlds' directories under /run begin with.
     static let directoryPrefix = "bulkhead-test-"
 
+    /// Whether root is root only here: in a user namespace that does not have all users.
+    static let isInUserNamespace: Bool = {
+        guard let text = try? NetProcess.run(["cat", "/proc/self/uid_map"]) else { return false }
+        return text.split(whereSeparator: \.isWhitespace) != ["0", "0", "4294967295"]
+    }()
+
     private static func isOrphan(_ rest: Substring) -> Bool {
         guard let pid = rest.split(separator: "-").first.flatMap({ pid_t($0) }) else { return false }
         return kill(pid, 0) != 0 && errno == ESRCH

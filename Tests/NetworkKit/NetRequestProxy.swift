@@ -22,12 +22,20 @@ public final class NetRequestProxy: Sendable {
     /// The service account by which the daemon knows the proxy.
     public static let account = (namespace: "kube-system", name: "bulkhead-http")
 
+    /// The folder of manifests.
+    private static let deploy = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/deploy"
+
+    /// The NetworkPolicy that the component `network-policy` has for the proxy's own pod.
+    public static func ownPolicy() throws -> String {
+        try NetProcess.run(["cat", "\(deploy)/network-policy/network-policy.yaml"])
+    }
+
     /// Prepares the pod's network namespace, as the pod's own settings and its first container do, and starts nothing.
     public init(in world: NetWorld, pod name: String = "proxy") throws {
         pod = world.pod(name)
         directory = "\(world.directory)/\(name)"
         requestsSocket = "\(world.directory)/requests/requests.sock"
-        let deploy = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/deploy/requests"
+        let deploy = Self.deploy + "/requests"
         let script = """
             mkdir -p "$2" && cp "$1/spoe.cfg" "$1/late.lua" "$2/" &&
             sed "s#/run/bulkhead-http/#$2/#g; s#/etc/bulkhead-http/#$2/#g" "$1/haproxy.cfg" >"$2/haproxy.cfg"
@@ -126,7 +134,9 @@ public final class NetRequestProxy: Sendable {
             .namespace(Namespace(metadata: ObjectMeta(name: account.namespace))),
             .pod(
                 Pod(
-                    metadata: ObjectMeta(name: pod.name, namespace: account.namespace, uid: "uid-\(pod.name)"),
+                    metadata: ObjectMeta(
+                        name: pod.name, namespace: account.namespace, uid: "uid-\(pod.name)",
+                        labels: ["app.kubernetes.io/name": account.name]),
                     nodeName: NetDaemon.nodeName, serviceAccountName: account.name, podIPs: [pod.v4, pod.v6],
                     hostIPs: [NetAddressing.nodes[0], NetAddressing.nodes6[0]])),
         ]

@@ -134,6 +134,8 @@ public final class NetTap: Sendable {
         descriptor = socket(Int32(AF_PACKET), Int32(SOCK_DGRAM.rawValue | SOCK_NONBLOCK.rawValue), Int32(0x0300))
         guard descriptor >= 0 else { throw NetError.system("open a packet socket", errno) }
         var size: Int32 = 8 << 20
+        // As much as any user may have; as much as wanted only for the machine's root.
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &size, socklen_t(MemoryLayout<Int32>.size))
     }
 

@@ -15,7 +15,7 @@ public final class NetWorld: Sendable {
     public let outside: NetNamespace
     public let services: [NetService]
     public let links: NetPodLinks
-    /// A directory of this world's own, with `manifests` and a bpffs at `bpf`.
+    /// A directory of this world's own, with `manifests` and a bpffs at `bpf`: a plain folder in a user namespace.
     public let directory: String
 
     private let identity: String
@@ -114,7 +114,10 @@ public final class NetWorld: Sendable {
         for path in [directory, manifests, bpffs] {
             guard mkdir(path, 0o755) == 0 else { throw NetError.system("mkdir \(path)", errno) }
         }
-        guard mount("bpf", bpffs, "bpf", 0, nil) == 0 else { throw NetError.system("mount bpffs", errno) }
+        guard mount("bpf", bpffs, "bpf", 0, nil) != 0 else { return }
+        let code = errno
+        // In a user namespace the kernel refuses it, as it refuses BPF programs. Worlds for nftables do without.
+        guard code == EPERM, NetNamespace.isInUserNamespace else { throw NetError.system("mount bpffs", code) }
     }
 
     static func removeDirectory(_ path: String) {
