@@ -81,6 +81,8 @@ extension Live {
                 #expect(Set(answer.connections.map(\.destination.address)).count == 2 && answer.connections.count == 2)
                 #expect(answer.connections.allSatisfy { $0.destination.port == 80 && $0.verdict == "deny" })
 
+                try Self.checkSuggestion(world, daemon, Self.manifest(world, ports: [80, 81]))
+
                 try daemon.apply(next)
                 // In order on the same way: what is sent last arrives last.
                 for connection in connections { connection.client.send([1]) }
@@ -94,6 +96,20 @@ extension Live {
                     _ = try Self.connect(world, own[2], family, 82)
                 }
             }
+        }
+
+        /// What is suggested from the daemon's own records allows what was connected, and nothing that was denied.
+        private static func checkSuggestion(_ world: NetWorld, _ daemon: NetDaemon, _ manifest: String) throws {
+            let file = "\(world.directory)/manifest.yaml"
+            try manifest.write(toFile: file, atomically: true, encoding: .utf8)
+            let program = try NetDaemon.executable("bulkheadctl")
+            var text = ""
+            try NetClock.wait("the allowed flows to be on record", seconds: 10) {
+                text = try NetProcess.run([program, "--socket", daemon.socket, "suggest", "default/b", "-f", file])
+                return text.contains("port: 80\n") && text.contains("port: 81\n")
+            }
+            #expect(text.contains("# Pod default/b, from ") && !text.contains("port: 82"), "\(text)")
+            #expect(text.contains("app: a\n") && text.contains("name: seen-b\n"), "\(text)")
         }
 
         private static func preview(_ daemon: NetDaemon, _ manifest: String) throws -> NodePreviewAnswer {

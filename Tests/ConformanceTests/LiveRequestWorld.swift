@@ -28,6 +28,8 @@ final class LiveRequestWorld {
         do {
             daemon = try NetDaemon(in: world, datapath: datapath)
             try daemon.apply(Self.objects(world))
+            // Flows that the proxy reads are judged as those of their ends, whatever policy holds for the proxy's address.
+            try daemon.apply(NetRequestProxy.ownPolicy())
             proxy = try NetRequestProxy(in: world)
             try proxy.start()
         } catch {

@@ -5,7 +5,10 @@
 
 prefix=bulkhead-demo-
 name=$prefix$$
-run=/run/$name
+# In a user namespace /run is a file system of the demo's own, but the control socket is for commands outside as well.
+folders=/run
+if $is_isolated || ((EUID != 0)); then folders=/tmp; fi
+run=$folders/$name
 
 declare -Ar pod_address=([wordpress]=10.244.0.10 [backend]=10.244.0.11 [redis]=10.244.0.12)
 redis_service=10.96.0.10
@@ -18,23 +21,25 @@ begin() {
     nsenter --net="/run/netns/$name-$1" "${@:3}" >"$2" 2>&1 </dev/null &
 }
 
+# remove_network NAME: the network with what still runs in it, and its folder.
 remove_network() {
-    local namespace
-    for namespace in node outside wordpress backend redis inventory shoes visitor http; do
-        ip netns delete "$1-$namespace" 2>/dev/null || true
+    local path process
+    for process in $(demo_processes "$1"); do kill -9 "$process" 2>/dev/null || true; done
+    for path in "/run/netns/$1"-*; do
+        [[ -e $path ]] || continue
+        for process in $(ip netns pids "${path##*/}"); do kill -9 "$process" 2>/dev/null || true; done
+        ip netns delete "${path##*/}" 2>/dev/null || true
     done
-    umount -l "/run/$1/bpf" 2>/dev/null || true
-    rm -rf --one-file-system "/run/$1"
+    umount -l "$folders/$1/bpf" 2>/dev/null || true
+    rm -rf --one-file-system "${folders:?}/$1"
 }
 
 # Removes what a demo that was killed has left.
 sweep_networks() {
-    local path owner
-    for path in /run/"$prefix"*; do
-        owner=${path##*-}
-        [[ -d $path && $owner =~ ^[0-9]+$ && ! -d /proc/$owner ]] && remove_network "$prefix$owner"
-    done
-    return 0
+    local folder
+    while read -r folder; do
+        [[ -e $folder/stays ]] || is_running "${folder##*/}" || remove_network "${folder##*/}"
+    done < <(demo_folders)
 }
 
 pod_lines() {
@@ -65,7 +70,11 @@ EOF
 lay_network() {
     local namespace number=0 pod
     mkdir -m 700 "$run" "$run/bpf" "$run/manifests" "$run/guardrails"
-    mount -t bpf bpf "$run/bpf"
+    if $is_isolated; then
+        readlink /proc/self/ns/user >"$run/user-namespace"
+    else
+        mount -t bpf bpf "$run/bpf"
+    fi
     for namespace in node outside "${!pod_address[@]}"; do
         echo "netns add $name-$namespace"
     done | ip -batch -

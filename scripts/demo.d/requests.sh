@@ -57,7 +57,7 @@ EOF
 start_proxy() {
     local http=$run/http
     mkdir -p "$http"
-    inside http "$bin/bulkhead-http" prepare
+    inside http "$bin/bulkhead-http" prepare >"$run/prepare.log"
     sed "s#/run/bulkhead-http/#$http/#g; s#/etc/bulkhead-http/#$http/#g" deploy/requests/haproxy.cfg >"$http/haproxy.cfg"
     cp deploy/requests/{spoe.cfg,late.lua} "$http/"
     begin http "$run/decider.log" "$bin/bulkhead-http" decide --spop-socket "$http/decider.sock" \
@@ -109,13 +109,14 @@ play_requests() {
     start_shoes
     until_true "the pods" known endpoints .interface shoes
     until_true "the shoes" shoes_answer
+    shown "cp examples/authorization/shoes-writer.yaml manifests/"
     write_policy '"POST"'
     until_true "shoes-writer in force" known policies .state shoes-writer
     say "inventory-sa may POST to the shoes. Without a proxy nothing fails open:"
     expect_status 000 inventory POST "$direct"
     expect_status 000 visitor POST "$direct"
     start_proxy
-    say "with the proxy, directly and through the ClusterIP:"
+    say "with the proxy, directly and through the ClusterIP, by curl -X METHOD http://ADDRESS/ in the pods:"
     for address in "$direct" "$service"; do
         expect_status 200 inventory POST "$address"
         expect_status 403 inventory GET "$address"
@@ -123,11 +124,12 @@ play_requests() {
     done
     [[ $(inside inventory curl -s -X POST "http://$service/") == "shoes for ${request_address[inventory]}" ]] ||
         fail "the server does not see the client's address"
-    control verdict default/inventory default/shoes 8080/tcp --method GET --path / | sed 's/^/    /'
+    typed verdict default/inventory default/shoes 8080/tcp --method GET --path /
     say "one kept-alive connection; GET is allowed after its second request:"
     keep_alive "$run/allowed" >"$run/kept.out" &
     local connection=$!
     until_true "the first requests" grep -qs 'GET 403' "$run/kept.out"
+    shown "sed -i 's/\"POST\"/\"POST\", \"GET\"/' manifests/shoes-writer.yaml"
     write_policy '"POST", "GET"'
     until_true "GET allowed" get_is_allowed
     # The proxy learns it within 50 ms.
@@ -136,6 +138,7 @@ play_requests() {
     wait "$connection" || fail "the connection ended early"
     sed 's/^/    /' "$run/kept.out"
     [[ $(tr '\n' ' ' <"$run/kept.out") == 'POST 200 GET 403 GET 200 ' ]] || fail "the connection was answered otherwise"
+    $stays && kept+=' requests.yaml'
     put "${segmentation[@]}"
     until_true "the policies in force" policies_are "$segmentation_names"
 }

@@ -31,25 +31,71 @@ measure() {
     done
 }
 
-# print_table TITLE
-print_table() {
-    local row column letter index mark
-    printf '    %s%-11s%s' "$bold" "$1" "$plain"
-    printf '%-16s' "${columns[@]}"
-    printf '\n'
-    for row in "${rows[@]}"; do
-        printf '    %-11s' "$row"
-        for index in "${!columns[@]}"; do
-            letter=${measured[$row]:index:1}
-            case $letter in
-            y) mark="$green✓$plain" ;;
-            n) mark="$red✗$plain" ;;
-            *) mark=' ' ;;
-            esac
-            printf '%s%15s' "$mark" ''
-        done
-        printf '\n'
+# The same as it was printed last.
+declare -A printed=()
+
+print_columns() {
+    local column line
+    line=$(printf '    %-11s' '')
+    for column in "${columns[@]}"; do line+="$column  "; done
+    printf '%s%s%s\n' "$bold" "${line%  }" "$plain"
+}
+
+# print_row ROW LETTERS: one letter a column.
+print_row() {
+    local index letter mark line
+    line=$(printf '    %-11s' "$1")
+    for ((index = 0; index < ${#2}; index++)); do
+        letter=${2:index:1}
+        case $letter in
+        y) mark="$green✓$plain" ;;
+        n) mark="$red✗$plain" ;;
+        *) mark='·' ;;
+        esac
+        line+=$mark
+        ((index == ${#2} - 1)) || line+=$(printf '%*s' $((${#columns[index]} + 1)) '')
     done
+    printf '%s\n' "$line"
+}
+
+print_table() {
+    local row
+    print_columns
+    for row in "${rows[@]}"; do
+        print_row "$row" "${measured[$row]}"
+        printed[$row]=${measured[$row]}
+    done
+}
+
+# changed ROW: its letters, a dot for each that is as printed before.
+changed() {
+    local index letters=
+    for ((index = 0; index < ${#measured[$1]}; index++)); do
+        if [[ ${measured[$1]:index:1} == "${printed[$1]:index:1}" ]]; then
+            letters+=.
+        else
+            letters+=${measured[$1]:index:1}
+        fi
+    done
+    printf '%s' "$letters"
+}
+
+# Prints the rows that are not as printed before, and of these only the cells that changed.
+print_changes() {
+    local row letters count=0
+    for row in "${rows[@]}"; do
+        letters=$(changed "$row")
+        [[ $letters == *[yn]* ]] || continue
+        ((count > 0)) || print_columns
+        count=$((count + 1))
+        print_row "$row" "$letters"
+    done
+    ((count > 0)) || say "no cell changed"
+}
+
+remember() {
+    local row
+    for row in "${rows[@]}"; do printed[$row]=${measured[$row]}; done
 }
 
 # expect_table ROW=LETTERS...: fails where the table measured is another one.
@@ -61,27 +107,48 @@ expect_table() {
     done
 }
 
-# For each cell that is denied: what the daemon says denies it.
+# cause_of ROW COLUMN: what the daemon says denies this cell.
+cause_of() {
+    local answer cause
+    answer=$(control verdict "${verdict_name[$1]}" "${verdict_name[${2%%:*}]}" "${2#*:}/tcp" -o json)
+    cause=$(jq -r 'if .verdict == "allow" then empty
+        elif .egress.verdict == "deny" then "egress: " + .egress.reason
+        else "ingress: " + .ingress.reason end' <<<"$answer")
+    [[ $cause ]] || fail "$1 does not reach $2, but the daemon's verdict is: $answer"
+    printf '%s' "$cause"
+}
+
+# Causes that were printed before.
+declare -A explained=()
+
+# For each cell that is denied, the daemon must say what denies it. Printed for the cells that changed, and once.
 explain_table() {
-    local row index column answer cause
+    local row index cause letters
     for row in "${rows[@]}"; do
+        letters=$(changed "$row")
+        local -A cells=()
+        local causes=()
         for index in "${!columns[@]}"; do
             [[ ${measured[$row]:index:1} == n ]] || continue
-            column=${columns[index]}
-            answer=$(control verdict "${verdict_name[$row]}" "${verdict_name[${column%%:*}]}" "${column#*:}/tcp" -o json)
-            cause=$(jq -r 'if .verdict == "allow" then empty
-                elif .egress.verdict == "deny" then "egress: " + .egress.reason
-                else "ingress: " + .ingress.reason end' <<<"$answer")
-            [[ $cause ]] || fail "$row does not reach $column, but the daemon's verdict is: $answer"
-            printf '      %s✗%s %s -> %s: %s\n' "$red" "$plain" "$row" "$column" "$cause"
+            cause=$(cause_of "$row" "${columns[index]}")
+            [[ ${letters:index:1} == n ]] || continue
+            [[ ${cells[$cause]:-} ]] || causes+=("$cause")
+            cells[$cause]+=${cells[$cause]:+, }${columns[index]%%:*}
+        done
+        for cause in "${causes[@]}"; do
+            [[ ${explained["$row $cause"]:-} ]] && continue
+            explained["$row $cause"]=yes
+            printf '      %s✗%s %s -> %s\n' "$red" "$plain" "$row" "${cells[$cause]}"
+            printf '        %s\n' "$cause" | wrapped
         done
     done
 }
 
-# after ROW=LETTERS...: the table after a step, checked and explained.
+# after ROW=LETTERS...: what changed by a step, checked and explained.
 after() {
     measure
-    print_table after
+    print_changes
     expect_table "$@"
     explain_table
+    remember
 }
