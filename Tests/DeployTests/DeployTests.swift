@@ -144,62 +144,79 @@ import Yams
         let daemon = try #require(containers(try pod(monitored)).first)
         let port = try #require(daemon["ports"]?.sequence?.first { $0["name"] == endpoints[0]["port"] })
         let number = try #require(port["containerPort"]?.int)
-        let before = texts(try #require(containers(try pod(deploy)).first)["args"])
-        let local = "--metrics-address=127.0.0.1:"
-        #expect(before.count { $0.hasPrefix(local) } == 1)
-        #expect(
-            texts(daemon["args"]) == before.map { $0.hasPrefix(local) ? "--metrics-address=:\(number)" : $0 })
+        var expected = try #require(containers(try pod(deploy)).first).variables
+        #expect(expected["BULKHEADD_METRICS_ADDRESS"] == "127.0.0.1:\(number)")
+        expected["BULKHEADD_METRICS_ADDRESS"] = ":\(number)"
+        #expect(daemon.variables == expected)
         let rules = try only("PrometheusRule", of: monitored)
         #expect(rules.namespace == set.namespace)
-        // A patch that does not fit any more is found.
-        let folder = Self.root.appending(path: "deploy")
-        let component = folder.appending(path: "monitoring")
-        #expect(throws: Kustomization.Failure.self) { _ = try Kustomization(folder, adding: [component, component]) }
+    }
+
+    /// Kubernetes would take a patch for the wrong name as a new container.
+    @Test func patchesThatDoNotFitAreFound() throws {
+        let set = try only("DaemonSet", of: deploy).node
+        func patch(_ container: String) throws -> Node {
+            let text = "spec: {template: {spec: {containers: [{name: \(container), env: [{name: A, value: b}]}]}}}"
+            return try #require(try Yams.compose(yaml: text))
+        }
+        #expect(throws: Kustomization.Failure.self) { _ = try Kustomization.merged(set, with: patch("bulkhead")) }
+        let merged = try Kustomization.merged(set, with: patch("bulkheadd"))
+        let container = merged["spec"]?["template"]?["spec"]?["containers"]?.sequence?.first
+        #expect(container?.variables["A"] == "b" && container?.variables["BULKHEADD_IN_CLUSTER"] == "true")
     }
 
     @Test func optionsAreThoseOfTheDaemon() throws {
         let known = try ProgramOptions("bulkheadd")
         for pod in [try pod(deploy), try pod(uninstall), try pod(monitored)] {
+            // Variables about a Service would be taken for options.
+            #expect(pod["enableServiceLinks"]?.bool == false)
             for container in containers(pod) where texts(container["command"]) == ["/usr/bin/bulkheadd"] {
                 #expect(known.unknown(among: texts(container["args"])) == [])
+                #expect(known.refused(among: container.variables) == [])
             }
         }
         #expect(known.takesValue["--no-such-option"] == nil && known.takesValue["--in-cluster"] == false)
+        let wrong = ["BULKHEADD_NO_SUCH": "1", "BULKHEADD_IN_CLUSTER": "yes", "BULKHEADD_CLEANUP": "true"]
+        #expect(known.refused(among: wrong).count == 3)
     }
 
-    /// What README.md says to patch where the CNI is elsewhere is what leads there.
+    /// What README.md says to patch where the CNI is elsewhere leads there, in the daemon and in what removes it.
     @Test func patchesOfTheReadmeFit() throws {
         let readme = try String(contentsOf: Self.root.appending(path: "deploy/README.md"), encoding: .utf8)
-        let block = try #require(readme.components(separatedBy: "```yaml\n").last?.components(separatedBy: "```").first)
-        let patch = try #require(try Yams.compose(yaml: block)?["patches"]?.sequence?.first)
-        let set = try only("DaemonSet", of: deploy)
-        #expect(patch["target"]?["kind"]?.string == set.kind && patch["target"]?["name"]?.string == set.name)
-        let steps = try #require(try Yams.compose(yaml: patch["patch"]?.string ?? "")?.sequence)
-        #expect(steps.compactMap { $0["op"]?.string } == ["add", "replace", "replace"])
-        for step in steps.dropFirst() {
-            let path = try #require(step["path"]?.string)
-            for (document, kind) in [(set, "containers"), (try only("DaemonSet", of: uninstall), "initContainers")] {
-                let place = path.replacing("/containers/", with: "/\(kind)/").split(separator: "/")
-                let value = place.reduce(document.node as Node?) { node, part in
-                    Int(part).map { node?.sequence?[$0] } ?? node?[String(part)]
-                }
-                #expect(value?.string == "/opt/cni/bin", "\(path)")
+        let blocks = readme.components(separatedBy: "```yaml\n").dropFirst().compactMap {
+            $0.components(separatedBy: "```").first
+        }
+        let patches = try blocks.flatMap { try Yams.compose(yaml: $0)?["patches"]?.sequence.map(Array.init) ?? [] }
+        try #require(patches.count == 2)
+        for kustomization in [deploy, uninstall] {
+            let set = try only("DaemonSet", of: kustomization).node
+            var pod = try #require(set["spec"]?["template"]?["spec"])
+            for patch in patches {
+                let patch = try #require(try Yams.compose(yaml: patch["patch"]?.string ?? ""))
+                #expect(patch["kind"]?.string == "DaemonSet" && patch["metadata"]?["name"] == set["metadata"]?["name"])
+                guard kustomization.documents.count > 1 || patch["spec"]?["template"]?["spec"]?["containers"] == nil
+                else { continue }
+                let merged = try Kustomization.merged(set, with: patch)["spec"]?["template"]?["spec"]
+                pod = try Kustomization.merged(pod, with: try #require(merged))
             }
+            let paths = (pod["volumes"]?.sequence ?? []).compactMap { $0["hostPath"]?["path"]?.string }
+            #expect(paths.contains("/usr/lib/cni") && !paths.contains("/opt/cni/bin") && paths.count == 4)
+            let known = try ProgramOptions("bulkheadd")
+            for container in pod.containers { #expect(known.refused(among: container.variables) == []) }
         }
     }
 
     /// Probes ask where the daemon answers; its node's name is the pod's.
     @Test func probesAndEnvironmentFit() throws {
         let daemon = try #require(containers(try pod(deploy)).first)
-        let arguments = texts(daemon["args"])
-        #expect(arguments.contains("--metrics-address=127.0.0.1:9105"))
+        #expect(daemon.variables["BULKHEADD_METRICS_ADDRESS"] == "127.0.0.1:9105")
         let probes = ["startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz"]
         for (name, path) in probes {
             let get = daemon[name]?["httpGet"]
             #expect(get?["host"]?.string == "127.0.0.1" && get?["port"]?.int == 9105 && get?["path"]?.string == path)
         }
         let variable = try #require(daemon["env"]?.sequence?.first)
-        #expect(arguments.contains("--node-name=$(\(variable["name"]?.string ?? ""))"))
+        #expect(variable["name"]?.string == "BULKHEADD_NODE_NAME")
         #expect(variable["valueFrom"]?["fieldRef"]?["fieldPath"]?.string == "spec.nodeName")
     }
 
@@ -207,9 +224,13 @@ import Yams
     @Test func theImageHasWhatIsRun() throws {
         let text = try String(contentsOf: Self.root.appending(path: "deploy/Containerfile"), encoding: .utf8)
         let manifest = try String(contentsOf: Self.root.appending(path: "Package.swift"), encoding: .utf8)
-        let final = try #require(text.components(separatedBy: "\nFROM ").last)
+        let scripts = Self.root.appending(path: "scripts/package.d")
+        let programs = try String(contentsOf: scripts.appending(path: "programs"), encoding: .utf8)
+        let root = try String(contentsOf: scripts.appending(path: "root"), encoding: .utf8)
+        #expect(text.contains("scripts/package.d/programs /out && scripts/package.d/root /out /image"))
+        #expect(text.components(separatedBy: "\nFROM ").last?.contains("COPY --from=build /image /\n") == true)
         for product in ["bulkheadd", "bulkheadctl", "bulkhead-cni", "bulkhead-http"] {
-            #expect(manifest.contains(".executable(name: \"\(product)\"") && final.contains("/out/\(product)"))
+            #expect(manifest.contains(".executable(name: \"\(product)\"") && programs.contains(product))
         }
         let libraries = try ["bulkheadd", "bulkheadctl"]
             .map { try NetProcess.run(["ldd", try NetDaemon.executable($0)]) }.joined()
@@ -217,7 +238,7 @@ import Yams
             ("libbpf.so.1", "libbpf1"), ("libmnl.so.0", "libmnl0"), ("libnftnl.so.11", "libnftnl11"),
             ("libz.so.1", "zlib1g"),
         ] {
-            #expect(libraries.contains(library) && final.contains(package))
+            #expect(libraries.contains(library) && root.contains(package))
         }
         let copied = text.components(separatedBy: "\n").filter { $0.hasPrefix("COPY ") && !$0.contains("--from") }
         for name in copied.flatMap({ $0.split(separator: " ").dropFirst().dropLast() }) {

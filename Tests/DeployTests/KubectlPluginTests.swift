@@ -34,6 +34,7 @@ import Yams
         ("verdict shop/web shop/services/api 80", "bh-2", "verdict shop/web shop/services/api 80 -n team"),
         ("--node node1 history -n shop", "bh-1", "history -n shop"),
         ("--node node1 delete -n shop netpol/x", "bh-1", "delete netpol/x -n shop"),
+        ("--node node1 preview -n shop --delete netpol/x", "bh-1", "preview --delete netpol/x -n shop"),
         ("help", "bh-1", "help"), ("status --help", "bh-1", "status --help"),
         ("explain -h", "bh-1", "explain -h -n team"), ("diags --help", "bh-1", "diags --help"),
         ("--node node2 status", "bh-2", "status"), ("--node=node1 policies -n shop", "bh-1", "policies -n shop"),
@@ -85,12 +86,13 @@ import Yams
         ),
         ("status", 2, "which node?"), ("", 2, "usage: kubectl bulkhead"), ("--frob status", 2, "unknown flag '--frob'"),
         ("--all --node node1 status", 2, "exclude each other"), ("--node", 2, "--node needs a value"),
-        ("--all --node-timeout x status", 2, "a number of seconds"), ("check x.yaml", 2, "run bulkheadctl itself"),
+        ("--all --node-timeout x status", 2, "a number of seconds"), ("completions bash", 2, "run bulkheadctl itself"),
         ("--node node1 apply -f x.yaml", 2, "pipe it instead"), ("--all top", 2, "shows one node"),
         ("--node node1 resolved put x.json", 2, "pipe it instead"),
         ("--node node1 verdict --queries - --manifests x", 2, "'--queries' names a file of this machine"),
         ("explain web redis 80 --manifests=x", 2, "'--manifests' names a file of this machine"),
         ("explain web redis 80 --bundle x", 2, "'--bundle' would write in Bulkhead's pod"),
+        ("--node node1 preview -f x.yaml", 2, "pipe it instead"),
         ("flows --pod 10.0.0.1", 2, "which node?"), ("--node node1 apply -n shop -f -", 2, "leave out -n"),
     ])
     func errorsSayWhatToDo(words: String, status: Int32, message: String) throws {
@@ -127,6 +129,7 @@ import Yams
         let one = try run(kubectl, "--node node1 apply -f -", input: "kind: x\n")
         #expect(one.0 == 0 && one.1 == "kind: x\n")
         #expect(kubectl.commands == [Self.exec("bh-1", "apply -f -", flags: "[-i]")])
+        #expect(try run(kubectl, "--node node1 preview -f -", input: "kind: x\n").1 == "kind: x\n")
         let all = try run(kubectl, "--all apply -f -", input: "kind: x\n")
         #expect(all.0 == 0 && all.1 == "node1: kind: x\nnode2: kind: x\n")
     }

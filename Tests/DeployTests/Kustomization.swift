@@ -18,23 +18,28 @@ struct Kustomization {
         var namespace: String? { node["metadata"]?["namespace"]?.string }
     }
 
-    private(set) var documents: [Document] = []
+    var documents: [Document] = []
 
     /// - Parameter components: folders that are named under `components` of it.
     init(_ folder: URL, adding components: [URL] = []) throws {
         let root = try Self.root(folder, "Kustomization", fields: ["namespace", "images"])
         documents = try Self.resources(of: root, in: folder)
         for component in components {
-            let root = try Self.root(component, "Component", fields: ["patches", "configMapGenerator"])
+            let root = try Self.root(component, "Component", fields: ["patches", "configMapGenerator", "images"])
             documents += try Self.resources(of: root, in: component)
             documents += try Self.generated(by: root, in: component)
             for patch in root["patches"]?.sequence ?? [] { try apply(patch) }
+            try setImages(root, component)
         }
         if let namespace = root["namespace"]?.string {
             for index in documents.indices where !Self.clusterWide.contains(documents[index].kind) {
                 documents[index].node["metadata"]?["namespace"] = Node(namespace)
             }
         }
+        try setImages(root, folder)
+    }
+
+    private mutating func setImages(_ root: Node, _ folder: URL) throws {
         for image in root["images"]?.sequence ?? [] {
             guard let name = image["name"]?.string, let new = image["newName"]?.string,
                 let tag = image["newTag"]?.string
@@ -86,55 +91,17 @@ struct Kustomization {
         }
     }
 
-    /// A JSON patch (RFC 6902) of one object.
+    /// A strategic merge patch of one object.
     private mutating func apply(_ patch: Node) throws {
-        let target = patch["target"]
+        guard let patch = try patch["patch"]?.string.flatMap({ try Yams.compose(yaml: $0) }) else {
+            throw Failure(description: "a patch without text")
+        }
         let index = documents.firstIndex {
-            $0.kind == target?["kind"]?.string && $0.name == target?["name"]?.string
+            $0.kind == patch["kind"]?.string && $0.name == patch["metadata"]?["name"]?.string
+                && $0.namespace == patch["metadata"]?["namespace"]?.string
         }
-        guard let index, let steps = try patch["patch"]?.string.flatMap({ try Yams.compose(yaml: $0) })?.sequence else {
-            throw Failure(description: "a patch without steps, or of an object that is not there")
-        }
-        for step in steps {
-            guard let operation = step["op"]?.string, let path = step["path"]?.string, let value = step["value"] else {
-                throw Failure(description: "a step of a patch without op, path or value")
-            }
-            let components = path.split(separator: "/").map(String.init)
-            try Self.edit(&documents[index].node, components[...], operation, value)
-        }
-    }
-
-    private static func edit(
-        _ node: inout Node, _ path: ArraySlice<String>, _ operation: String, _ value: Node
-    ) throws {
-        guard let step = path.first else {
-            switch operation {
-            case "replace": node = value
-            case "test" where node == value: break
-            default: throw Failure(description: "\(operation) of a patch does not fit")
-            }
-            return
-        }
-        switch node {
-        case .mapping(var fields) where path.count == 1 && operation == "add":
-            fields[step] = value
-            node = .mapping(fields)
-        case .mapping(var fields):
-            guard var inner = fields[step] else { throw Failure(description: "no \(step) for a patch") }
-            try edit(&inner, path.dropFirst(), operation, value)
-            fields[step] = inner
-            node = .mapping(fields)
-        case .sequence(var items) where path.count == 1 && operation == "add" && step == "-":
-            items.append(value)
-            node = .sequence(items)
-        case .sequence(var items):
-            guard let place = Int(step), items.indices.contains(place) else {
-                throw Failure(description: "no item \(step) for a patch")
-            }
-            try edit(&items[place], path.dropFirst(), operation, value)
-            node = .sequence(items)
-        default: throw Failure(description: "nothing inside of what a patch names")
-        }
+        guard let index else { throw Failure(description: "a patch of an object that is not there") }
+        documents[index].node = try Self.merged(documents[index].node, with: patch)
     }
 
     private static let clusterWide: Set = ["ClusterRole", "ClusterRoleBinding", "Namespace"]
@@ -142,7 +109,8 @@ struct Kustomization {
     private static func set(image: String, _ new: String, in node: inout Node) {
         for list in ["containers", "initContainers"] {
             guard var containers = node["spec"]?["template"]?["spec"]?[list]?.sequence else { continue }
-            for index in containers.indices where containers[index]["image"]?.string == image {
+            for index in containers.indices
+            where containers[index]["image"]?.string?.split(separator: ":").first.map(String.init) == image {
                 containers[index]["image"] = Node(new)
             }
             node["spec"]?["template"]?["spec"]?[list] = .sequence(containers)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CommandOptions
 import Foundation
 import NetworkKit
 
@@ -6,6 +7,10 @@ import NetworkKit
 struct ProgramOptions {
     /// By long name.
     private(set) var takesValue: [String: Bool] = [:]
+    /// By long name: the words that it may be; without those that may be anything.
+    private(set) var words: [String: [String]] = [:]
+    /// The daemon's options as variables.
+    let variables: OptionVariables
     /// By long name; without those that have no default.
     private(set) var defaults: [String: String] = [:]
 
@@ -22,6 +27,7 @@ struct ProgramOptions {
             }
             var kind: String
             var names: [Name]?
+            var allValues: [String]?
             var defaultValue: String?
         }
         var command: Command
@@ -38,10 +44,12 @@ struct ProgramOptions {
             }
             found = inner
         }
+        variables = try OptionVariables(prefix: "BULKHEADD_", help: text, argumentsOnly: ["once", "cleanup"])
         for argument in found.arguments ?? [] {
             for name in argument.names ?? [] where name.kind == "long" {
                 takesValue["--\(name.name)"] = argument.kind == "option"
                 defaults["--\(name.name)"] = argument.defaultValue
+                words["--\(name.name)"] = argument.allValues
             }
         }
     }
@@ -51,6 +59,23 @@ struct ProgramOptions {
         arguments.filter { argument in
             let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
             return takesValue[parts[0]] != (parts.count == 2)
+        }
+    }
+
+    /// Why the daemon would refuse variables.
+    func refused(among given: [String: String]) -> [String] {
+        given.sorted { $0.key < $1.key }.compactMap { name, value in
+            do {
+                let arguments = try variables.given([name: value], []).arguments
+                for argument in arguments {
+                    let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
+                    guard parts.count == 2, let words = words[parts[0]], !words.contains(parts[1]) else { continue }
+                    return "\(name)=\(value)"
+                }
+                return nil
+            } catch {
+                return "\(error)"
+            }
         }
     }
 }

@@ -104,8 +104,8 @@ import Yams
         let decider = try #require(try container("decider")["securityContext"])
         let user = try #require(decider["runAsUser"]?.int)
         #expect(user > 0 && decider["runAsNonRoot"]?.bool == true)
-        #expect(try whole.pod().containers[0]["args"]?.texts.contains("--request-user=\(user)") == true)
-        #expect(try deploy.pod().containers[0]["args"]?.texts.contains { $0.hasPrefix("--request-user") } == false)
+        #expect(try whole.pod().containers[0].variables["BULKHEADD_REQUEST_USER"] == "\(user)")
+        #expect(try deploy.pod().containers[0].variables["BULKHEADD_REQUEST_USER"] == nil)
         // Only settings that the kubelet allows everywhere; the ports are none that clients' kernels choose.
         let sysctls = try #require(pod["securityContext"]?["sysctls"]?.sequence)
         #expect(sysctls.compactMap { $0["name"]?.string } == ["net.ipv4.ip_local_port_range"])
@@ -114,7 +114,7 @@ import Yams
     }
 
     @Test func optionsAreThoseOfThePrograms() throws {
-        #expect(try ProgramOptions("bulkheadd").unknown(among: whole.pod().containers[0]["args"]?.texts ?? []) == [])
+        #expect(try ProgramOptions("bulkheadd").refused(among: whole.pod().containers[0].variables) == [])
         for name in ["prepare", "decider"] {
             let command = try #require(try container(name)["command"]?.texts)
             try #require(command.count == 2 && command[0] == "/usr/bin/\(Self.name)")
@@ -125,8 +125,8 @@ import Yams
         let haproxy = try #require(try container("haproxy")["command"]?.texts)
         #expect(haproxy == ["/usr/sbin/haproxy", "-db", "-f", "/etc/bulkhead-http/haproxy.cfg"])
         let image = try String(
-            contentsOf: Kustomization.repository.appending(path: "deploy/Containerfile"), encoding: .utf8)
-        #expect(try #require(image.components(separatedBy: "\nFROM ").last).contains(" haproxy "))
+            contentsOf: Kustomization.repository.appending(path: "scripts/package.d/root"), encoding: .utf8)
+        #expect(image.contains("unpack haproxy './usr/sbin/haproxy'"))
     }
 
     /// The decider's readiness is whether it knows a policy; both probes reach the port of its metrics.

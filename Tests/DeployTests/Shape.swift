@@ -5,6 +5,8 @@ import Yams
 /// field is misspelled, or missing here.
 indirect enum Shape: Sendable {
     case text
+    /// One that YAML does not read as something else, such as a number.
+    case string
     case number
     case flag
     /// One of some words.
@@ -18,6 +20,7 @@ indirect enum Shape: Sendable {
     func problems(_ node: Node, at path: String) -> [String] {
         switch self {
         case .text: return node.scalar == nil ? ["\(path) is no text"] : []
+        case .string: return node.any is String ? [] : ["\(path) is no string"]
         case .number: return node.int == nil ? ["\(path) is no whole number"] : []
         case .flag: return node.bool == nil ? ["\(path) is neither true nor false"] : []
         case .word(let words):
@@ -52,11 +55,20 @@ indirect enum Shape: Sendable {
                 "subjects": .list(.object(["kind": .text, "name": .text, "namespace": .text])),
             ]) { $1 }, required: ["metadata", "roleRef", "subjects"]),
         "DaemonSet apps/v1": .object(head.merging(["spec": daemonSet]) { $1 }, required: ["metadata", "spec"]),
+        "NetworkPolicy networking.k8s.io/v1": .object(
+            head.merging(["spec": networkPolicy]) { $1 }, required: ["metadata", "spec"]),
         "PodMonitor monitoring.coreos.com/v1": .object(
             head.merging(["spec": podMonitor]) { $1 }, required: ["metadata", "spec"]),
         "PrometheusRule monitoring.coreos.com/v1": .object(
             head.merging(["spec": prometheusRule]) { $1 }, required: ["metadata", "spec"]),
     ]
+
+    private static let networkPolicy = Shape.object(
+        [
+            "podSelector": .object(["matchLabels": .map(.text)], required: ["matchLabels"]),
+            "policyTypes": .list(.word(["Ingress", "Egress"])),
+            "ingress": .list(.object(["ports": .list(.object(["protocol": .text, "port": .number]))])),
+        ], required: ["podSelector", "policyTypes"])
 
     // Of the Prometheus operator's API (monitoring.coreos.com/v1).
 
@@ -105,7 +117,8 @@ indirect enum Shape: Sendable {
     private static let pod = Shape.object(
         [
             "serviceAccountName": .text, "automountServiceAccountToken": .flag, "priorityClassName": .text,
-            "hostNetwork": .flag, "dnsPolicy": .word(["Default", "ClusterFirst", "ClusterFirstWithHostNet", "None"]),
+            "hostNetwork": .flag, "enableServiceLinks": .flag,
+            "dnsPolicy": .word(["Default", "ClusterFirst", "ClusterFirstWithHostNet", "None"]),
             "nodeSelector": .map(.text), "terminationGracePeriodSeconds": .number,
             "tolerations": .list(.object(["operator": .word(["Exists", "Equal"]), "key": .text, "effect": .text])),
             "securityContext": .object([
@@ -129,7 +142,10 @@ indirect enum Shape: Sendable {
             "name": .text, "image": .text, "imagePullPolicy": .word(["Always", "IfNotPresent", "Never"]),
             "command": .list(.text), "args": .list(.text),
             "env": .list(
-                .object(["name": .text, "valueFrom": .object(["fieldRef": .object(["fieldPath": .text])])])),
+                .object([
+                    "name": .text, "value": .string,
+                    "valueFrom": .object(["fieldRef": .object(["fieldPath": .text])]),
+                ])),
             "securityContext": .object([
                 "runAsUser": .number, "runAsNonRoot": .flag, "privileged": .flag, "allowPrivilegeEscalation": .flag,
                 "readOnlyRootFilesystem": .flag,
