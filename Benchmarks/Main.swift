@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 
 /// Runs the benchmarks that its arguments name, or all; each prints ratios against a baseline of the same run.
 @main
@@ -12,17 +13,22 @@ enum Main {
         ("http", benchHTTP),
         ("journal", benchJournal),
         ("latency", benchLatency),
+        ("lint", benchLint),
         ("live", benchLive),
         ("livetable", benchLiveTable),
         ("nftables", benchNFTables),
         ("objects", benchObjects),
         ("proof", benchProof),
         ("reach", benchReach),
+        ("report", benchReport),
         ("tiers", benchTiers),
         ("plugin", benchPlugin),
     ]
 
     static func main() throws {
+        if CommandLine.arguments.dropFirst().first == "counted" {
+            exit(runCounted(CommandLine.arguments.dropFirst(2).first))
+        }
         let wanted = Set(CommandLine.arguments.dropFirst())
         let known = Set(benchmarks.map(\.name))
         guard wanted.isSubset(of: known) else {

@@ -80,25 +80,10 @@ private func reachWorkloads(_ objects: [KubernetesObject]) -> [EndpointName: Wor
 /// `bulkheadctl reach` with the objects as `kubectl get -o json` prints them, one list for each namespace: a list is read
 /// as a whole.
 private func benchProgram(_ objects: [KubernetesObject], _ name: String, _ target: String) throws {
-    let files = FileManager.default
-    let folder = files.temporaryDirectory.appendingPathComponent("bulkhead-reach-\(getpid())")
-    try files.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? files.removeItem(at: folder) }
-    for (namespace, objects) in Dictionary(grouping: objects, by: \.metadata.namespace) {
-        let list = DocumentNode.object([
-            "apiVersion": .string("v1"), "kind": .string("List"), "items": .array(objects.map(\.document)),
-        ])
-        try Data(list.json.utf8).write(to: folder.appendingPathComponent("list-\(namespace).json"))
+    let lists = Dictionary(grouping: objects, by: \.metadata.namespace).mapValues { $0.map(\.document) }
+    let whole = try withManifests(lists) { folder in
+        try clientMilliseconds(["reach", "-f", folder, "--to", "namespace-3/app.kubernetes.io/name=app-7"])
     }
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-        .appendingPathComponent("bulkheadctl")
-    process.arguments = ["reach", "-f", folder.path, "--to", "namespace-3/app.kubernetes.io/name=app-7"]
-    process.standardOutput = FileHandle(forWritingAtPath: "/dev/null")
-    let before = childrensMilliseconds()
-    try process.run()
-    process.waitUntilExit()
-    let whole = childrensMilliseconds() - before
     var usage = rusage()
     getrusage(Int32(truncatingIfNeeded: RUSAGE_CHILDREN.rawValue), &usage)
     let resident = Double(usage.ru_maxrss) * 1024 / 1e6

@@ -107,8 +107,8 @@ let package = Package(
         .target(
             name: "Reachability",
             dependencies: [
-                "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "PolicyResolver", "CompiledPolicy",
-                "PolicyCompiler", "Explanations", "Requests",
+                "NetworkTypes", "PolicyModel", "KubernetesObjects", "ClusterState", "ClusterInventory",
+                "PolicyResolver", "CompiledPolicy", "PolicyCompiler", "Explanations", "Requests",
             ],
             swiftSettings: counted),
         .target(name: "CBuildCommit", cSettings: [.define("BULKHEAD_COMMIT", to: "\"fuzz\"")]),

@@ -17,7 +17,7 @@ struct Repository {
 
     /// Directories with Bulkhead's own text; build products and other files are ignored.
     private static let folders = [
-        "Sources", "Tests", "Plugins", "Benchmarks", "bpf", "scripts", "deploy", "docs", "examples", ".ci",
+        "Sources", "Tests", "Plugins", "Benchmarks", "bpf", "scripts", "deploy", "docs", "examples", ".ci", ".github",
     ]
     private static let fileExtensions: Set = ["swift", "c", "h", "md", "sh", "yaml", "yml", "json", "modulemap"]
 

@@ -52,10 +52,29 @@ import Testing
     }
 
     @Test func declaredDependenciesAreImported() {
-        for target in targets where !target.folder.hasPrefix("bpf") && target.name != "CLinuxShim" {
+        // DemoPrograms needs programs, which nothing imports.
+        let others: Set = ["CLinuxShim", "DemoPrograms"]
+        for target in targets where !target.folder.hasPrefix("bpf") && !others.contains(target.name) {
             let unused = target.dependencies.subtracting(imports(target).map(\.module))
             #expect(unused.isEmpty, "\(target.name) imports none of \(unused.sorted()), which Package.swift gives it")
         }
+    }
+
+    /// The fuzz targets are a package of their own, which no other test builds.
+    @Test func theFuzzPackageDeclaresTheSame() throws {
+        let manifest = try #require(repository.files.first { $0.path == "Tests/Fuzz/Package.swift" })
+        let names = Set(targets.map(\.name))
+        var compared = 0
+        for entry in manifest.lines.joined(separator: "\n").split(separator: /\n        (?=\.|fuzzer)/) {
+            guard let name = entry.firstMatch(of: /^\.target\(\s*name: "(\w+)"/)?.1,
+                let target = targets.first(where: { $0.name == name })
+            else { continue }
+            let missing = target.dependencies.intersection(names)
+                .subtracting(entry.matches(of: /"([\w-]+)"/).map { String($0.1) })
+            #expect(missing.isEmpty, "Tests/Fuzz/Package.swift does not give \(name) \(missing.sorted())")
+            compared += 1
+        }
+        #expect(compared > 20)
     }
 
     @Test func pureModulesHaveNoInputOrOutput() {
@@ -147,6 +166,13 @@ import Testing
                 #expect(isExplained, "\(file.path):\(number + 1): no comment above says why this is safe")
             }
         }
+    }
+
+    /// A newcomer reads it in some minutes; everything else is in docs/.
+    @Test func theReadmeIsShort() throws {
+        let readme = try #require(repository.files.first { $0.path == "README.md" })
+        let count = readme.lines.joined(separator: " ").split(whereSeparator: \.isWhitespace).count
+        #expect((200..<1000).contains(count), "README.md has \(count) words; fewer than 1,000 are right")
     }
 
     @Test func linksLeadSomewhere() {
