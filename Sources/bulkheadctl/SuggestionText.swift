@@ -43,7 +43,8 @@ struct SuggestionText {
             "Verified: of \(Words.count(suggestion.effect.asked, "distinct flow")) between pods and addresses that are "
                 + "there now, the policies would deny none that the cluster allows.")
         if seen.dropped > 0 {
-            text += comment("\(Words.count(seen.dropped, "recorded flow")) that was denied gives no rule.")
+            let gives = seen.dropped == 1 ? "was denied and gives" : "were denied and give"
+            text += comment("\(Words.count(seen.dropped, "recorded flow")) \(gives) no rule.")
         }
         if seen.lost > 0 {
             text += comment(

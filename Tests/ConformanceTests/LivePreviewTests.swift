@@ -106,7 +106,8 @@ extension Live {
             var text = ""
             try NetClock.wait("the allowed flows to be on record", seconds: 10) {
                 text = try NetProcess.run([program, "--socket", daemon.socket, "suggest", "default/b", "-f", file])
-                return text.contains("port: 80\n") && text.contains("port: 81\n")
+                // Neighboring ports are one range.
+                return text.contains("port: 80\n") && text.contains("endPort: 81\n")
             }
             #expect(text.contains("# Pod default/b, from ") && !text.contains("port: 82"), "\(text)")
             #expect(text.contains("app: a\n") && text.contains("name: seen-b\n"), "\(text)")

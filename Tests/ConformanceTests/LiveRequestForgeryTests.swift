@@ -14,7 +14,8 @@ extension Live {
         private static func with(
             _ datapath: NetDatapath, _ links: NetPodLinks, _ body: (LiveRequestWorld) throws -> Void
         ) throws {
-            try LiveRequestWorld.with(datapath, links, policy: policy) { live in
+            // Without a policy of its own the proxy must refuse direct calls itself.
+            try LiveRequestWorld.with(datapath, links, policy: policy, isProxyIsolated: false) { live in
                 // What a client resets itself is forgotten sooner.
                 try live.world.node.sysctl([("netfilter/nf_conntrack_tcp_timeout_close", 1)])
                 try NetClock.wait("the policy at the proxy", seconds: 20, every: 20) {

@@ -16,7 +16,7 @@ final class LiveRequestWorld {
     let recorder: NetRecorder
 
     init(
-        _ datapath: NetDatapath, _ links: NetPodLinks = .routed,
+        _ datapath: NetDatapath, _ links: NetPodLinks = .routed, isProxyIsolated: Bool = true,
         answerer: @escaping @Sendable () -> any NetAnswerer = { NetWebAnswerer() }
     ) throws {
         let service = NetService(port: Self.servicePort, targetPort: Self.port, backends: ["server"])
@@ -29,7 +29,7 @@ final class LiveRequestWorld {
             daemon = try NetDaemon(in: world, datapath: datapath)
             try daemon.apply(Self.objects(world))
             // Flows that the proxy reads are judged as those of their ends, whatever policy holds for the proxy's address.
-            try daemon.apply(NetRequestProxy.ownPolicy())
+            if isProxyIsolated { try daemon.apply(NetRequestProxy.ownPolicy()) }
             proxy = try NetRequestProxy(in: world)
             try proxy.start()
         } catch {
@@ -41,11 +41,11 @@ final class LiveRequestWorld {
 
     /// Runs `body` with a policy in force and removes everything, whatever happens.
     static func with(
-        _ datapath: NetDatapath, _ links: NetPodLinks = .routed, policy: String,
+        _ datapath: NetDatapath, _ links: NetPodLinks = .routed, policy: String, isProxyIsolated: Bool = true,
         answerer: @escaping @Sendable () -> any NetAnswerer = { NetWebAnswerer() },
         _ body: (LiveRequestWorld) throws -> Void
     ) throws {
-        let live = try LiveRequestWorld(datapath, links, answerer: answerer)
+        let live = try LiveRequestWorld(datapath, links, isProxyIsolated: isProxyIsolated, answerer: answerer)
         defer { live.close() }
         try live.daemon.apply(policy)
         try live.proxy.waitUntilReady(live.daemon)
