@@ -64,21 +64,7 @@ import Testing
     }
 
     @Test func policiesAreCapped() async throws {
-        let policies = (0..<130).map { number in
-            """
-            apiVersion: v1
-            kind: Pod
-            metadata: {name: p, namespace: n\(number)}
-            spec: {nodeName: node, containers: [{name: c, image: i}]}
-            status: {phase: Running, podIPs: [{ip: 10.2.0.\(number)}]}
-            ---
-            apiVersion: networking.k8s.io/v1
-            kind: NetworkPolicy
-            metadata: {name: deny, namespace: n\(number)}
-            spec: {podSelector: {}}
-            """
-        }
-        try await MetricsFixture.serve(policies.joined(separator: "\n---\n")) { fixture in
+        try await MetricsFixture.serve(MetricsFixture.isolatedNamespaces(130)) { fixture in
             let denying = fixture.kernel.policy.rules.filter {
                 if case .isolation = $0.value.identity { true } else { false }
             }

@@ -13,6 +13,24 @@ struct MetricsFixture {
     var agent: Agent<FakeDatapath> { base.agent }
     var kernel: FakeKernel { base.kernel }
 
+    /// As many namespaces, up to 256, each with a pod of this node that nothing may reach.
+    static func isolatedNamespaces(_ count: Int) -> String {
+        (0..<count).map { number in
+            """
+            apiVersion: v1
+            kind: Pod
+            metadata: {name: p, namespace: n\(number)}
+            spec: {nodeName: node, containers: [{name: c, image: i}]}
+            status: {phase: Running, podIPs: [{ip: 10.2.0.\(number)}]}
+            ---
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata: {name: deny, namespace: n\(number)}
+            spec: {podSelector: {}}
+            """
+        }.joined(separator: "\n---\n")
+    }
+
     static func serve(
         _ manifests: String = AgentFixture.shop, at port: UInt16 = 0, limits: ListenerLimits = .metrics,
         beforeReady: @escaping @Sendable () async throws -> Void = {}, _ body: (MetricsFixture) async throws -> Void
