@@ -17,15 +17,16 @@ public struct OptionVariables: Sendable {
 
     /// Why a variable cannot be used.
     public enum Problem: Error, Sendable, Hashable, CustomStringConvertible {
-        case unknown(variable: String, suggestion: String?)
+        case unknown(variable: String, suggestions: [String])
         /// The option makes the program do something else once: that must not be the deployment's.
         case onlyAnArgument(variable: String, option: String)
         case neitherTrueNorFalse(variable: String, value: String)
 
         public var description: String {
             switch self {
-            case .unknown(let variable, let suggestion):
-                "the variable \(variable) is not an option" + (suggestion.map { "; did you mean \($0)?" } ?? "")
+            case .unknown(let variable, let suggestions):
+                "the variable \(variable) is not an option"
+                    + (suggestions.isEmpty ? "" : "; did you mean \(suggestions.joined(separator: " or "))?")
             case .onlyAnArgument(let variable, let option):
                 "the variable \(variable) is not allowed: give \(option) as an argument"
             case .neitherTrueNorFalse(let variable, let value):
@@ -127,7 +128,10 @@ public struct OptionVariables: Sendable {
     }
 
     private func unknown(_ variable: String) -> Problem {
-        .unknown(variable: variable, suggestion: NearestName.find(variable, among: Array(variables.values)))
+        // Without the prefix: what all have in common makes none of them nearer.
+        let known = variables.values.map { String($0.dropFirst(prefix.count)) }
+        let meant = NearestName.all(like: String(variable.dropFirst(prefix.count)), among: known)
+        return .unknown(variable: variable, suggestions: meant.map { prefix + $0 })
     }
 }
 

@@ -2,20 +2,78 @@
 
 /// Finds the name that a misspelled name was meant to be.
 public enum NearestName {
-    /// The name in `known` nearest to `name` by edit distance, if it is near enough to be the intent.
-    public static func find(_ name: String, among known: [String]) -> String? {
-        guard name.utf8.count <= 64 else { return nil }
-        let wanted = Array(name.lowercased().utf8)
-        // No candidate that is farther away is near enough, whatever its own length.
-        var limit = max(1, (known.lazy.map(\.utf8.count).max() ?? 0) / 3)
-        var best: (name: String, distance: Int)?
-        for candidate in known {
-            guard let distance = edits(wanted, lowercase(candidate), atMost: limit) else { continue }
-            if let best, (best.distance, best.name) <= (distance, candidate) { continue }
-            best = (candidate, distance)
-            limit = distance
+    /// The name in `known` nearest to `name`, if it is near enough to be the intent: by edits, where more words at the
+    /// end, or fewer, are one edit.
+    public static func find(_ name: String, among known: [String]) -> String? { nearest(name, among: known)?.name }
+
+    /// The nearest name; if that is `name` and more words, all such names, sorted.
+    public static func all(like name: String, among known: [String]) -> [String] {
+        guard let nearest = nearest(name, among: known) else { return [] }
+        let wanted = Word(name)
+        let longer = known.filter { Word($0).continues(wanted) }.sorted()
+        return longer.contains(nearest.name) ? longer : [nearest.name]
+    }
+
+    /// How far a name is from the one that was given: its distance, and among equals the number of letters.
+    private struct Candidate {
+        var name: String
+        var distance: Int
+        var edits: Int
+
+        func isBefore(_ other: Candidate) -> Bool {
+            (distance, edits, name) < (other.distance, other.edits, other.name)
         }
-        return best.flatMap { $0.distance <= max(1, $0.name.utf8.count / 3) ? $0.name : nil }
+    }
+
+    private static func nearest(_ name: String, among known: [String]) -> Candidate? {
+        guard name.utf8.count <= 64 else { return nil }
+        let wanted = Word(name)
+        var best: Candidate?
+        for name in known {
+            let word = Word(name)
+            // No farther one is near enough, or better than the best.
+            let limit = min(max(1, word.bytes.count / 3), best?.distance ?? .max)
+            let candidate: Candidate
+            if word.continues(wanted) || wanted.continues(word) {
+                let edits = abs(word.lowercase.count - wanted.lowercase.count)
+                candidate = Candidate(name: name, distance: 1, edits: edits)
+            } else if let edits = edits(wanted.lowercase, word.lowercase, atMost: limit) {
+                candidate = Candidate(name: name, distance: edits, edits: edits)
+            } else {
+                continue
+            }
+            if best.map(candidate.isBefore) ?? true { best = candidate }
+        }
+        return best
+    }
+
+    /// A name as it is compared.
+    private struct Word {
+        var bytes: [UInt8]
+        var lowercase: [UInt8]
+
+        init(_ name: String) {
+            bytes = Array(name.utf8)
+            lowercase = NearestName.lowercase(name)
+        }
+
+        /// Whether it is the other one and more words: `node-name` and `node`, `podSelector` and `pod`.
+        func continues(_ other: Word) -> Bool {
+            let end = other.lowercase.count
+            // Other letters may have another length in lower case.
+            guard end > 0, bytes.count > end, bytes.count == lowercase.count, lowercase.starts(with: other.lowercase)
+            else { return false }
+            let (last, next) = (bytes[end - 1], bytes[end])
+            return Self.isSeparator(last) || Self.isSeparator(next)
+                || (0x41...0x5a).contains(next) && !(0x41...0x5a).contains(last)
+        }
+
+        private static func isSeparator(_ byte: UInt8) -> Bool {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x80...: false
+            default: true
+            }
+        }
     }
 
     private static func lowercase(_ name: String) -> [UInt8] {

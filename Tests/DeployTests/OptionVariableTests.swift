@@ -49,6 +49,14 @@ import Testing
             "BULKHEADD_Datapath", "ebpf",
             "the variable BULKHEADD_Datapath is not an option; did you mean BULKHEADD_DATAPATH?"
         ),
+        (
+            "BULKHEADD_NODE", "node1",
+            "the variable BULKHEADD_NODE is not an option; did you mean BULKHEADD_NODE_DNS or BULKHEADD_NODE_NAME?"
+        ),
+        (
+            "BULKHEADD_FLOWS_KEPT", "9",
+            "the variable BULKHEADD_FLOWS_KEPT is not an option; did you mean BULKHEADD_FLOWS?"
+        ),
         ("BULKHEADD_PORT_9105_TCP_ADDR", "1", "the variable BULKHEADD_PORT_9105_TCP_ADDR is not an option"),
         ("BULKHEADD_REJECT", "yes", "the variable BULKHEADD_REJECT is 'yes'; it must be true or false"),
         ("BULKHEADD_CLEANUP", "true", "the variable BULKHEADD_CLEANUP is not allowed: give --cleanup as an argument"),

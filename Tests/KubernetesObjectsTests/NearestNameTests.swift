@@ -16,11 +16,24 @@ import Testing
         return best
     }
 
+    /// Whether `long` is `short` and more words.
+    private static func continues(_ long: String, _ short: String) -> Bool {
+        guard !short.isEmpty, long.count > short.count, long.lowercased().hasPrefix(short.lowercased()) else {
+            return false
+        }
+        let letters = Array(long)
+        let (last, next) = (letters[short.count - 1], letters[short.count])
+        return last == "-" || next == "-" || next == "B" && last != "B"
+    }
+
     private static func nearest(_ name: String, among known: [String]) -> String? {
         func bytes(_ text: String) -> ArraySlice<UInt8> { Array(text.lowercased().utf8)[...] }
-        let distances = known.map { ($0, edits(bytes(name), bytes($0))) }
-        guard let best = distances.min(by: { ($0.1, $0.0) < ($1.1, $1.0) }) else { return nil }
-        return best.1 <= max(1, best.0.utf8.count / 3) ? best.0 : nil
+        let distances = known.compactMap { candidate -> (Int, Int, String)? in
+            let edits = edits(bytes(name), bytes(candidate))
+            if continues(candidate, name) || continues(name, candidate) { return (1, edits, candidate) }
+            return edits <= max(1, candidate.utf8.count / 3) ? (edits, edits, candidate) : nil
+        }
+        return distances.min(by: <)?.2
     }
 
     @Test func theSameAsByDefinition() {
@@ -51,6 +64,37 @@ import Testing
     func misspelledNames(written: String, meant: String) {
         let known = (0..<1000).map { "app-1-\($0)" } + ["redis", "wordpress"]
         #expect(NearestName.find(written, among: known) == meant)
+    }
+
+    /// Names of options, fields, pods and labels: more words at the end, or fewer, are nearer than other words.
+    @Test(arguments: [
+        ("NODE", ["FLOWS", "NODE_NAME", "TRUST_DOMAIN"], "NODE_NAME"), ("NODE", ["NODE_NAME", "NODE_DNS"], "NODE_DNS"),
+        ("FLOWS_KEPT", ["FLOWS", "FLOW_RECORDS", "CLUSTER"], "FLOWS"),
+        ("log", ["log-level", "logs"], "logs"), ("log-", ["log-level", "logger"], "log-level"),
+        ("namespace", ["podSelector", "namespaceSelector", "ipBlock"], "namespaceSelector"),
+        ("portNumber", ["protocol", "port", "endPort"], "port"),
+        ("Network", ["Ingress", "NetworkPolicy"], "NetworkPolicy"),
+        ("web", ["wet", "web-7d9c5b6f8-abcde"], "wet"), ("web", ["db", "web-7d9c5b6f8-abcde"], "web-7d9c5b6f8-abcde"),
+        ("app.kubernetes.io/name", ["app", "name", "tier"], "app"),
+        ("APP", ["tier", "app.kubernetes.io/name"], "app.kubernetes.io/name"),
+        // One that is too far for its length does not hide another.
+        ("namesp", ["name", "namespace"], "namespace"),
+    ])
+    func moreWordsOrFewer(written: String, known: [String], meant: String) {
+        #expect(NearestName.find(written, among: known) == meant)
+        #expect(NearestName.find(written, among: known.reversed()) == meant)
+    }
+
+    @Test(arguments: [("net", "network"), ("node", "nodename"), ("PORT", "PORTAL"), ("-", "b-c"), ("é", "éb")])
+    func halfAWordIsNone(written: String, known: String) {
+        #expect(NearestName.find(written, among: [known + "xyz"]) == nil)
+    }
+
+    @Test(arguments: [
+        ("NODE", ["NODE_DNS", "NODE_NAME"]), ("NODE_NAM", ["NODE_NAME"]), ("NODE_NAME_OF", ["NODE_NAME"]), ("POD", []),
+    ])
+    func allThatMayBeMeant(written: String, meant: [String]) {
+        #expect(NearestName.all(like: written, among: ["NODE_NAME", "FLOWS", "NODE_DNS"]) == meant)
     }
 
     @Test func nothingIsNearToAnythingElse() {
