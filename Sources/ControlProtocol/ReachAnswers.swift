@@ -15,6 +15,9 @@ public struct ReachRowAnswer: Codable, Sendable, Hashable {
     public var families: [String]
     /// True if one end is a pod and the other its own node. Otherwise nil.
     public var ownNode: Bool?
+    /// True if prefixes outside are in no row, because all is denied there, and are inside those of this row, or this
+    /// row is of all other addresses. Otherwise nil.
+    public var leavesOutDenied: Bool?
     /// In order of protocol and port.
     public var ports: [PortAccessAnswer]
     /// One of the pairs of addresses.
@@ -22,13 +25,14 @@ public struct ReachRowAnswer: Codable, Sendable, Hashable {
     public var destination: String
 
     public init(
-        from: ReachPartyAnswer, to: ReachPartyAnswer, families: [String], isOwnNode: Bool, ports: [PortAccessAnswer],
-        source: String, destination: String
+        from: ReachPartyAnswer, to: ReachPartyAnswer, families: [String], isOwnNode: Bool,
+        leavesOutDenied: Bool, ports: [PortAccessAnswer], source: String, destination: String
     ) {
         self.from = from
         self.to = to
         self.families = families
         ownNode = isOwnNode ? true : nil
+        self.leavesOutDenied = leavesOutDenied ? true : nil
         self.ports = ports
         self.source = source
         self.destination = destination

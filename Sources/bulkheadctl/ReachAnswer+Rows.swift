@@ -11,6 +11,7 @@ extension ReachRowAnswer {
             from: ReachPartyAnswer(row.from, row.fromPods, row.prefixes),
             to: ReachPartyAnswer(row.to, row.toPods, row.prefixes),
             families: row.families.map { $0 == .ipv4 ? "IPv4" : "IPv6" }, isOwnNode: row.isOwnNode,
+            leavesOutDenied: row.leavesOutDenied,
             ports: access.map { PortAccessAnswer($0, from: row.from, to: row.to) },
             source: row.example.source.description, destination: row.example.destination.description)
     }

@@ -69,19 +69,15 @@ struct ReachCommand: AsyncParsableCommand {
         switch output {
         case .text, .wide:
             Terminal.settings.withLock { $0.isWide = output == .wide }
-            Terminal.write(
-                Self.text(
-                    answer, isDual: map.families.count > 1, leavesOutDenied: rows.contains(where: \.leavesOutDenied)))
+            Terminal.write(Self.text(answer, isDual: map.families.count > 1))
         case .json: Terminal.writeJSON(try JSON.pretty(answer) + [UInt8(ascii: "\n")])
         case .dot: Terminal.write(ReachGraph(answer).dot)
         case .mermaid: Terminal.write(ReachGraph(answer).mermaid)
         }
     }
 
-    /// - Parameters:
-    ///   - isDual: whether pods have addresses of both families.
-    ///   - leavesOutDenied: whether prefixes outside are in no row, because nothing is open there.
-    static func text(_ answer: ReachAnswer, isDual: Bool, leavesOutDenied: Bool) -> String {
+    /// - Parameter isDual: whether pods have addresses of both families.
+    static func text(_ answer: ReachAnswer, isDual: Bool) -> String {
         var table = Table("FROM", "TO", "PORTS", "VERDICT", "DECIDED BY")
         // What no policy can keep out is one line for all.
         let shown = answer.rows.filter { !$0.isFromOwnNode }
@@ -101,6 +97,7 @@ struct ReachCommand: AsyncParsableCommand {
         if shown.count < answer.rows.count {
             text += "note: each pod's own node reaches it on every port, whatever the policies\n"
         }
+        let leavesOutDenied = answer.rows.contains { $0.leavesOutDenied == true }
         if leavesOutDenied { text += "note: denied prefixes outside are left out: --denied lists them\n" }
         return text
     }

@@ -57,6 +57,7 @@ import Testing
             status: {podIPs: [{ip: 10.1.0.2}, {ip: fd00::2}]}
 
             """
+        let note = "note: denied prefixes outside are left out: --denied lists them\n"
         func reach(_ blocks: String, _ more: String...) async throws -> String {
             let policy = """
                 ---
@@ -69,9 +70,11 @@ import Testing
             let words = ["reach", "-f", directory.path, "--from", "shop/web"] + more
             let answer = try await onOwnThread { try CommandLine.run("bulkheadctl", words, input: "") }
             #expect(answer.status == 0, "\(answer.complaints)")
+            let json = try await onOwnThread { try CommandLine.run("bulkheadctl", words + ["-o", "json"], input: "") }
+            let isTold = json.output.contains(#""leavesOutDenied" : true"#)
+            #expect(isTold == answer.output.contains(note), "\(json.output)")
             return answer.output
         }
-        let note = "note: denied prefixes outside are left out: --denied lists them\n"
         let all = try await reach("{ipBlock: {cidr: 0.0.0.0/0}}, {ipBlock: {cidr: '::/0'}}")
         #expect(all.contains("shop/web  outside   every") && !all.contains(note), "\(all)")
         let v4 = try await reach("{ipBlock: {cidr: 0.0.0.0/0}}")
