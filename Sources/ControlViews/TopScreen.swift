@@ -51,6 +51,25 @@ public struct TopScreen: Sendable {
         return denied
     }
 
+    /// What one printed table cannot say itself: that there is nothing in it, and what is left out.
+    ///
+    /// - Parameter seconds: how long it was measured.
+    public func remarks(_ model: TopModel, seconds: Double) -> [String] {
+        let place = namespace.map { " in namespace \($0)" } ?? ""
+        switch view {
+        case .pods: return pods(model).isEmpty ? ["no pod of this node is known\(place)"] : []
+        case .rules: return rules(model).isEmpty ? ["no rule is in force on this node for a policy\(place)"] : []
+        case .denied:
+            let denied = denied(model)
+            let time = seconds == 1 ? "1 second" : "\(Rate.exact(seconds)) seconds"
+            let side = namespace == nil ? "" : " from or to a pod\(place)"
+            return (denied.flows.isEmpty ? ["no denied flow\(side) was reported in \(time)"] : [])
+                + (denied.leftOut > 0 ? [Self.leftOut(denied.leftOut)] : [])
+        }
+    }
+
+    private static func leftOut(_ count: UInt64) -> String { "\(count) left out: too many, or read too slowly" }
+
     /// The whole screen, at most `rows` lines of at most `columns`.
     ///
     /// - Parameter time: of day, for the first line.
@@ -95,9 +114,9 @@ public struct TopScreen: Sendable {
         case .pods: return "packets a second by interface; DENIED: denied flows reported a second"
         case .rules: return "packets a second that each rule decided, and all so far"
         case .denied:
-            let leftOut = model.denied.leftOut
-            return "denied flows reported since the start"
-                + (leftOut > 0 ? "; \(leftOut) left out: too many, or read too slowly" : "")
+            let denied = denied(model)
+            return "denied flows reported since the start" + (denied.flows.isEmpty ? ": none" : "")
+                + (denied.leftOut > 0 ? "; \(Self.leftOut(denied.leftOut))" : "")
         }
     }
 
@@ -145,6 +164,12 @@ public struct TopScreen: Sendable {
 
 /// Numbers per second in few characters.
 enum Rate {
+    /// `2`, `0.5`.
+    static func exact(_ number: Double) -> String {
+        let text = "\(number)"
+        return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+    }
+
     /// `-` (not known), `0`, `0.3`, `12`, `1.2k`, `34M`.
     static func text(_ rate: Double?) -> String {
         guard let rate, rate.isFinite, rate >= 0 else { return "-" }

@@ -22,6 +22,10 @@ struct CountersCommand: AsyncParsableCommand {
             answer.requests?.rules.removeAll { !$0.rule.isAbout(namespace: namespace) }
         }
         try output.print(answer) { Self.text($0, isWide: output.isWide, isWholeNode: list.namespace == nil) }
+        if answer.rules.isEmpty, answer.requests?.rules.isEmpty ?? true {
+            let what = nonZero ? "has decided anything" : "is in force on this node"
+            await output.explainEmpty("no rule \(what) for a policy", list, socket.client)
+        }
     }
 
     private static func cell(_ counter: RuleCounterAnswer, isWide: Bool) -> Table.Cell {

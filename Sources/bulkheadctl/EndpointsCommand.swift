@@ -21,6 +21,9 @@ struct EndpointsCommand: AsyncParsableCommand {
         var answer = try await socket.client.ask(EndpointsAnswer.self, .get, .endpoints)
         answer.endpoints.removeAll { !list.includes(namespace: $0.namespace) }
         try output.print(answer) { Self.text($0, isWide: output.isWide) }
+        if answer.endpoints.isEmpty {
+            await output.explainEmpty("no pod of this node is known", list, socket.client)
+        }
     }
 
     /// One pod, without the rules of its policies.

@@ -102,6 +102,14 @@ struct FlowFilterOptions: ParsableArguments {
     }
 }
 
+extension OutputOptions {
+    /// Says, for people, why a table has no rows. Beside the answer: what reads that finds it empty.
+    func explainEmpty(_ what: String, _ list: ListOptions, _ client: ControlClient) async {
+        guard isForPeople else { return }
+        for line in await NearMisses(client: client).lines(none: what, list) { Terminal.complain(line) }
+    }
+}
+
 extension FlowFilterOptions {
     /// Says that nothing was shown, and what was probably meant. Beside the answer: what reads that finds it empty.
     func explainEmpty(_ record: String, _ client: ControlClient) async {

@@ -45,6 +45,13 @@ struct NearMisses {
         return nil
     }
 
+    /// Why a list without rows may have none: what there is not, and a namespace that was probably meant.
+    func lines(none what: String, _ list: ListOptions) async -> [String] {
+        guard let namespace = list.namespace else { return [what] }
+        let problem = await problem(withNamespace: namespace)
+        return ["\(what) in namespace \(namespace)"] + (problem.map { ["-n: \($0)"] } ?? [])
+    }
+
     private func problem(withNamespace namespace: String) async -> String? {
         guard let known = await names() else { return nil }
         let namespaces = Set(known.map(\.namespace)).subtracting([""])

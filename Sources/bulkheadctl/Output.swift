@@ -33,6 +33,9 @@ struct OutputOptions: ParsableArguments {
     /// Whether to print everything, however wide.
     var isWide: Bool { output == .wide }
 
+    /// Whether it is text, and no program reads it.
+    var isForPeople: Bool { [.text, .wide].contains(output) }
+
     /// Prints `value`, as the text that `text` returns.
     func print<Value: Encodable>(_ value: Value, text: (Value) -> String) throws {
         try output.print(value, text: text)

@@ -24,6 +24,7 @@ struct PoliciesCommand: AsyncParsableCommand {
         var answer = try await socket.client.ask(PoliciesAnswer.self, .get, .policies)
         answer.policies.removeAll { !list.includes(namespace: $0.namespace) }
         try output.print(answer) { Self.text($0, isWide: output.isWide) }
+        if answer.policies.isEmpty { await output.explainEmpty("no policy is known", list, socket.client) }
     }
 
     static func text(_ answer: PoliciesAnswer, isWide: Bool = false) -> String {

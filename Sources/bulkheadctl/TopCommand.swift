@@ -53,6 +53,9 @@ struct TopCommand: AsyncParsableCommand {
         case .rules: try output.print(screen.rules(model), text: table)
         case .denied: try output.print(screen.denied(model), text: table)
         }
+        if output.isForPeople {
+            for remark in screen.remarks(model, seconds: delay) { Terminal.complain(remark) }
+        }
     }
 }
 
@@ -92,13 +95,21 @@ struct TopSource: Sendable {
     /// Two samples, and the events between them.
     func measureOnce() async throws -> TopModel {
         let (records, input) = AsyncStream.makeStream(of: FlowRecord.self)
-        let following = Task { try? await follow { input.yield($0) } }
+        let following = Task { () -> (any Error)? in
+            do {
+                try await follow { input.yield($0) }
+            } catch {
+                return Task.isCancelled ? nil : error
+            }
+            return nil
+        }
         var model = TopModel()
         model.take(try await sample())
         try await Task.sleep(for: delay)
         // Before the second sample: it has the rates of what was reported until now.
         following.cancel()
-        _ = await following.value
+        // What was not followed must not look like nothing.
+        if let error = await following.value { throw error }
         input.finish()
         for await record in records { model.take(record) }
         model.take(try await sample())

@@ -59,6 +59,10 @@ import Testing
         ("events --since 10m --policy rdis", ["no recorded event matches the filters", "--policy: no policy rdis"]),
         ("events --summary", ["no event is recorded"]),
         ("history wbe", ["is named wbe now; did you mean web?"]),
+        ("endpoints -n shpo", ["no pod of this node is known in namespace shpo\n", "did you mean shop?"]),
+        ("policies -n web", ["no policy is known in namespace web\n", "-n: no pod of this node and no policy"]),
+        ("counters -n shpo", ["no rule is in force on this node for a policy in namespace shpo\n", "shop?"]),
+        ("counters -n shop --non-zero", ["no rule has decided anything for a policy in namespace shop\n"]),
     ])
     func emptyAnswersSayWhatWasMeant(line: String, messages: [String]) async throws {
         try await serve { fixture in
@@ -74,6 +78,10 @@ import Testing
         try await serve { fixture in
             let answer = try await control(fixture, "flows --pod shop/wbe -o json")
             #expect(answer.status == 0 && answer.output.isEmpty && answer.complaints.contains("did you mean"))
+            for list in ["endpoints", "policies", "counters"] {
+                let answer = try await control(fixture, "\(list) -n shpo -o json")
+                #expect(answer.status == 0 && answer.output.hasPrefix("{") && answer.complaints.isEmpty, "\(answer)")
+            }
         }
     }
 

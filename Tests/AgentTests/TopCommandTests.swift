@@ -110,6 +110,24 @@ import Testing
         }
     }
 
+    /// A table without rows says so to people, and nothing to programs.
+    @Test func anEmptyTableSaysSo() async throws {
+        try await SocketFixture.serve { fixture in
+            let denied = try await control(fixture, "denied", "--once", "-d", "0.1", "--no-headers")
+            #expect(denied.status == 0 && denied.output.isEmpty)
+            #expect(denied.complaints == "no denied flow was reported in 0.1 seconds\n")
+            let ofShop = try await control(fixture, "denied", "--once", "-d", "1", "-n", "shop", "-o", "wide")
+            #expect(
+                ofShop.complaints == "no denied flow from or to a pod in namespace shop was reported in 1 second\n")
+            let json = try await control(fixture, "denied", "-d", "0.1", "-o", "json")
+            #expect(json.output.contains(#""flows" : ["#) && json.complaints.isEmpty)
+            let pods = try await control(fixture, "pods", "-d", "0.1", "-n", "other")
+            #expect(pods.complaints == "no pod of this node is known in namespace other\n")
+            let rules = try await control(fixture, "rules", "-d", "0.1", "-n", "other")
+            #expect(rules.complaints == "no rule is in force on this node for a policy in namespace other\n")
+        }
+    }
+
     /// Packets to and from a pod are those of its interface: here the loopback of this namespace stands for one.
     @Test func ratesAreThoseOfTheInterface() async throws {
         try await SocketFixture.serve { fixture in
