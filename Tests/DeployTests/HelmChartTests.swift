@@ -85,12 +85,22 @@ import Yams
         #expect(chart.documents.count == 4)
     }
 
+    /// What cleans nodes that were taken out is next to the daemon.
+    @Test func cleaningNodesIsTheSame() throws {
+        var all = try Kustomization(Self.deploy)
+        all.documents += try Kustomization(Self.deploy.appending(path: "uninstall-node")).documents
+        try expectSame(rendered("uninstallDisabledNodes: true"), all)
+        // An affinity of one's own is instead of the chart's.
+        let chart = try rendered("daemon: {affinity: {nodeAffinity: {}}}")
+        #expect(try chart.pod()["affinity"]?["nodeAffinity"]?.mapping?.isEmpty == true)
+    }
+
     @Test func otherNamespacesAreNamedEverywhere() throws {
         let all =
             "{services: {enabled: true}, requests: {enabled: true, networkPolicy: true}, "
-            + "monitoring: {enabled: true, dashboard: true}, guardrails: {a.yaml: ''}}"
+            + "monitoring: {enabled: true, dashboard: true}, guardrails: {a.yaml: ''}, uninstallDisabledNodes: true}"
         let chart = try HelmChart(Self.folder, values: all, namespace: "policy").documents()
-        #expect(chart.count == 15)
+        #expect(chart.count == 16)
         for document in chart {
             let text = try Yams.serialize(node: document.node)
             guard document.kind != "PrometheusRule", document.name != "bulkhead-dashboard" else { continue }

@@ -51,6 +51,9 @@ import Testing
         #expect(result.status == 1)
         #expect(result.output.contains("node3: no pod of Bulkhead runs on this node\n"))
         #expect(result.output.contains("node1.x: no pod of Bulkhead"))
+        // Nodes that were taken out are none of them.
+        let asked = try #require(kubectl.calls.first { $0.contains("[get][nodes]") })
+        #expect(asked.contains("[-l][kubernetes.io/os=linux,bulkhead.dev/disabled!=true]"))
         try kubectl.set("forbidden", "")
         let allowed = try run(kubectl, "--all status")
         #expect(allowed.status == 0 && allowed.output.contains("note: nodes cannot be listed"))

@@ -22,8 +22,11 @@ struct Kustomization {
 
     /// - Parameter components: folders that are named under `components` of it.
     init(_ folder: URL, adding components: [URL] = []) throws {
-        let root = try Self.root(folder, "Kustomization", fields: ["namespace", "images"])
+        let root = try Self.root(
+            folder, "Kustomization", fields: ["namespace", "images", "patches", "nameSuffix", "labels"])
         documents = try Self.resources(of: root, in: folder)
+        for patch in root["patches"]?.sequence ?? [] { try apply(patch) }
+        try rename(root)
         for component in components {
             let root = try Self.root(component, "Component", fields: ["patches", "configMapGenerator", "images"])
             documents += try Self.resources(of: root, in: component)
@@ -37,6 +40,22 @@ struct Kustomization {
             }
         }
         try setImages(root, folder)
+    }
+
+    /// Other names, and labels by which other pods are selected.
+    private mutating func rename(_ root: Node) throws {
+        for index in documents.indices {
+            let name = documents[index].name + (root["nameSuffix"]?.string ?? "")
+            documents[index].node["metadata"]?["name"] = Node(name)
+            for label in root["labels"]?.sequence ?? [] {
+                guard label["includeSelectors"]?.bool == true, let pairs = label["pairs"] else {
+                    throw Failure(description: "labels that select nothing")
+                }
+                let spec: Node = ["selector": ["matchLabels": pairs], "template": ["metadata": ["labels": pairs]]]
+                documents[index].node = try Self.merged(
+                    documents[index].node, with: ["metadata": ["labels": pairs], "spec": spec])
+            }
+        }
     }
 
     private mutating func setImages(_ root: Node, _ folder: URL) throws {

@@ -120,6 +120,7 @@ indirect enum Shape: Sendable {
             "hostNetwork": .flag, "enableServiceLinks": .flag,
             "dnsPolicy": .word(["Default", "ClusterFirst", "ClusterFirstWithHostNet", "None"]),
             "nodeSelector": .map(.text), "terminationGracePeriodSeconds": .number,
+            "affinity": .object(["nodeAffinity": nodeAffinity]),
             "tolerations": .list(.object(["operator": .word(["Exists", "Equal"]), "key": .text, "effect": .text])),
             "securityContext": .object([
                 "seccompProfile": .object(["type": .word(["RuntimeDefault", "Localhost"])]),
@@ -136,6 +137,21 @@ indirect enum Shape: Sendable {
                         "configMap": .object(["name": .text], required: ["name"]),
                     ], required: ["name"])),
         ], required: ["containers"])
+
+    private static let nodeAffinity = Shape.object([
+        "requiredDuringSchedulingIgnoredDuringExecution": .object(
+            [
+                "nodeSelectorTerms": .list(
+                    .object([
+                        "matchExpressions": .list(
+                            .object(
+                                [
+                                    "key": .text, "values": .list(.string),
+                                    "operator": .word(["In", "NotIn", "Exists", "DoesNotExist"]),
+                                ], required: ["key", "operator"]))
+                    ]))
+            ], required: ["nodeSelectorTerms"])
+    ])
 
     private static let container = Shape.object(
         [

@@ -19,7 +19,9 @@ trap 'trap "" INT TERM HUP; end_all; wait; exit 130' INT TERM HUP
 agents >"$work/agents.unsorted" || exit 1
 sort -u -k1,1 "$work/agents.unsorted" >"$work/agents"
 : >"$work/missing"
-if nodes=$(kube get nodes -l kubernetes.io/os=linux -o 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}' 2>/dev/null); then
+# Nodes that were taken out have none on purpose.
+if nodes=$(kube get nodes -l 'kubernetes.io/os=linux,bulkhead.dev/disabled!=true' \
+    -o 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}' 2>/dev/null); then
     printf '%s\n' "$nodes" | while read -r name; do
         is_name "$name" || continue
         cut -d ' ' -f 1 "$work/agents" | grep -qxF -e "$name" || printf '%s\n' "$name" >>"$work/missing"
