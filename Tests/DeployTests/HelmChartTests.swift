@@ -95,6 +95,35 @@ import Yams
         #expect(try chart.pod()["affinity"]?["nodeAffinity"]?.mapping?.isEmpty == true)
     }
 
+    /// The address of the runbooks, by the replacement that README.md has and by a value.
+    @Test func runbooksMayBeElsewhere() throws {
+        let readme = try String(contentsOf: Self.deploy.appending(path: "README.md"), encoding: .utf8)
+        let block = readme.components(separatedBy: "```yaml\n").first { $0.hasPrefix("configMapGenerator:") }
+        let text = try #require(block?.components(separatedBy: "```").first)
+        let overlay = try #require(try Yams.compose(yaml: text))
+        let literal = try #require(overlay["configMapGenerator"]?.sequence?.first?["literals"]?.texts.first)
+        let address = try #require(literal.wholeMatch(of: /url=(https:.+)/)).1
+        let replacement = overlay["replacements"]?.sequence?.first
+        #expect(replacement?["source"] == ["kind": "ConfigMap", "name": "runbooks", "fieldPath": "data.url"])
+        let target = replacement?["targets"]?.sequence?.first
+        #expect(target?["select"] == ["kind": "PrometheusRule", "name": "bulkhead"])
+        #expect(target?["fieldPaths"]?.texts == ["spec.groups.*.rules.*.annotations.runbook_url"])
+        #expect(target?["options"] == ["delimiter": "#"])
+        func links(_ kustomization: Kustomization) throws -> [String] {
+            let groups = try kustomization.only("PrometheusRule").node["spec"]?["groups"]?.sequence ?? []
+            return groups.flatMap { $0["rules"]?.sequence.map(Array.init) ?? [] }
+                .compactMap { $0["annotations"]?["runbook_url"]?.string }
+        }
+        let component = Self.deploy.appending(path: "monitoring")
+        let usual = try links(Kustomization(Self.deploy, adding: [component]))
+        #expect(usual.count > 20)
+        let expected = usual.map { String(address) + $0[($0.firstIndex(of: "#") ?? $0.startIndex)...] }
+        #expect(try links(rendered("monitoring: {enabled: true, runbookURL: '\(address)'}")) == expected)
+        // It is a link: the chart puts it into YAML as it is.
+        let schema = try String(contentsOf: Self.folder.appending(path: "values.schema.json"), encoding: .utf8)
+        #expect(schema.contains(#""pattern": "^https?://[^\\s#]+$""#))
+    }
+
     @Test func otherNamespacesAreNamedEverywhere() throws {
         let all =
             "{services: {enabled: true}, requests: {enabled: true, networkPolicy: true}, "
