@@ -129,6 +129,91 @@ import Testing
         #expect(!answer.output.contains("allowed"))
     }
 
+    /// What the check of the folder says after `change` to a built clone that belongs to the user who asks.
+    private func folderProblems(after change: String) throws -> String {
+        let answer = try bash(
+            """
+            source scripts/demo.d/rights.sh
+            export -f problem unwritable why_unwritable check_folder
+            cd "$(mktemp -d)" || exit
+            trap 'chmod -R u+w "$PWD"; rm -rf "$PWD"' EXIT
+            chmod 755 .
+            mkdir -p .build/checkouts
+            touch .build/build.db Package.resolved
+            as_user=()
+            if ((EUID == 0)); then
+                chown -R 65534:65534 .
+                as_user=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+            fi
+            \(change)
+            "${as_user[@]}" bash -c 'programs= build_gigabytes=0 problems_found=()
+                check_folder
+                for text in "${problems_found[@]}"; do printf "%s\\n" "$text"; done'
+            """)
+        #expect(answer.status == 0, "\(answer.output)")
+        return answer.output
+    }
+
+    /// The build writes into its folder, and makes that and Package.resolved.
+    @Test(arguments: [
+        ("chmod 555 .", ""), ("rm -r .build; chmod 555 .", "because its mode is dr-xr-xr-x"),
+        ("rm Package.resolved; chmod 555 .", "because its mode is dr-xr-xr-x"),
+        ("chmod 444 Package.resolved", "/Package.resolved,\n    because its mode is -r--r--r--"),
+        ("chmod 555 .build/checkouts", "/.build/checkouts,\n    because its mode is dr-xr-xr-x"),
+        ("chmod 444 .build/build.db", ""), ("mv .build b; ln -s b .build; chmod 555 b", "/b,\n    because its mode is"),
+        (
+            "findmnt() { echo ro,relatime; }; export -f findmnt; chmod 555 .build",
+            "because its file system is read-only: copy the repository, or name built programs with --programs"
+        ),
+    ])
+    func whereTheBuildWrites(change: String, message: String) throws {
+        let problems = try folderProblems(after: change)
+        #expect(message.isEmpty ? problems.isEmpty : problems.contains(message), "\(problems)")
+    }
+
+    /// As after `sudo scripts/demo`. Only root can make such a clone.
+    @Test(
+        .enabled(if: geteuid() == 0, "only root gives files to others"),
+        arguments: [
+            ("chown root .build/build.db", "it belongs to root: run 'sudo chown -R nobody .build', copy"),
+            ("chown -R root .build", "it belongs to root: run 'sudo chown -R nobody .build', copy"),
+            ("chown root Package.resolved", "it belongs to root: run 'sudo chown -R nobody Package.resolved', copy"),
+            ("chown root . && rm -r .build", "because it belongs to root: copy the repository, or name built programs"),
+        ])
+    func whatBelongsToOthers(change: String, message: String) throws {
+        let problems = try folderProblems(after: change)
+        #expect(problems.contains(message), "\(problems)")
+    }
+
+    private static let hasUserNamespaces =
+        (try? NetProcess(["unshare", "-Urm", "true"], keepsErrors: true).wait(seconds: 10)) == 0
+
+    /// A clone on a disk that is mounted below /run stays where it is when the demo covers /run.
+    @Test(.enabled(if: hasUserNamespaces, "without user namespaces"))
+    func aCloneBelowRunStays() throws {
+        let inner = """
+            is_isolated=true
+            source scripts/demo.d/network.sh
+            mkdir -p /run/media/clone /run/media/programs /run/other
+            echo cloned >/run/media/clone/file
+            echo program >/run/media/programs/file
+            cd /run/media/clone
+            cover_run /run/media/programs
+            echo "$PWD" $(cat file /run/media/clone/file /run/media/programs/file) $(ls /run)
+            """
+        let answer = try bash(
+            """
+            export inner
+            inner=$(cat <<'END'
+            \(inner)
+            END
+            )
+            unshare -Urm bash -c 'mount -t tmpfs tmpfs /run && exec unshare -Urm bash -euc "$inner"'
+            """)
+        #expect(answer.output.hasPrefix("/run/media/clone cloned cloned program media"), "\(answer.output)")
+        #expect(!answer.output.contains("other"))
+    }
+
     @Test func missingPackagesAreOneLine() throws {
         let answer = try bash(
             """

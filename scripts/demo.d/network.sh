@@ -13,6 +13,28 @@ run=$folders/$name
 declare -Ar pod_address=([wordpress]=10.244.0.10 [backend]=10.244.0.11 [redis]=10.244.0.12)
 redis_service=10.96.0.10
 
+# cover_run PROGRAMS: a file system of the demo's own on /run, in a mount namespace of its own. The repository and the
+# programs may be below /run, as on a disk in /run/media: they stay in their places.
+cover_run() {
+    local folder place number
+    local -A kept=()
+    for folder in . "$1"; do
+        place=$(realpath "$folder")
+        [[ $place == /run/* ]] || continue
+        exec {number}<"$place"
+        kept[$place]=$number
+    done
+    mount -t tmpfs -o mode=755 tmpfs /run
+    for place in "${!kept[@]}"; do
+        number=${kept[$place]}
+        mkdir -p "$place"
+        # By the descriptor: the path is already another folder.
+        mount --no-canonicalize --rbind "/proc/$$/fd/$number" "$place"
+        exec {number}<&-
+    done
+    cd "$(pwd -P)" || exit
+}
+
 # Runs a program in a namespace.
 inside() { nsenter --net="/run/netns/$name-$1" "${@:2}"; }
 

@@ -62,19 +62,50 @@ check_programs() {
     done
 }
 
+# The first place in which the build must write and cannot, if there is one. In .build that may be what root has built.
+unwritable() {
+    if [[ ! -w . && ! (-e .build && -e Package.resolved) ]]; then
+        echo .
+    elif [[ -e Package.resolved && ! -w Package.resolved ]]; then
+        echo Package.resolved
+    elif [[ -e .build ]]; then
+        find .build/ \( -type d -o ! -user "$EUID" \) ! -type l ! -writable -print -quit 2>/dev/null
+    fi
+}
+
+# why_unwritable PATH: the reason, and what to do.
+why_unwritable() {
+    local owner
+    owner=$(stat -c %U "$1")
+    if findmnt -n -o OPTIONS -T "$1" | grep -qE '(^|,)ro(,|$)'; then
+        echo "its file system is read-only: copy the repository"
+    elif [[ $owner != "$(id -un)" && $1 != . ]]; then
+        echo "it belongs to $owner: run 'sudo chown -R $(id -un) ${1%%/*}', copy the repository"
+    elif [[ $owner != "$(id -un)" ]]; then
+        echo "it belongs to $owner: copy the repository"
+    else
+        echo "its mode is $(stat -c %A "$1"): change that, copy the repository"
+    fi
+}
+
 # Where the build writes.
 check_folder() {
-    local folder=.build free
+    local path free
     [[ $programs ]] && return
-    [[ -e $folder ]] || folder=.
-    if [[ ! -w $folder ]]; then
-        problem "$PWD cannot be written: copy the repository, or name built programs with --programs"
+    path=$(unwritable || true)
+    if [[ $path ]]; then
+        problem "the build cannot write into $(realpath "$path"),
+    because $(why_unwritable "$path"), or name built programs with --programs"
         return
     fi
     [[ -x .build/release/bulkheadd ]] && return
-    free=$(df --output=avail -k "$folder" | tail -n 1)
+    free=$(df --output=avail -k . | tail -n 1)
+    [[ ! -e .build ]] || free=$(df --output=avail -k .build/ | tail -n 1)
     ((free > build_gigabytes << 20)) || problem "a build needs $build_gigabytes GB of disk space, $PWD has $((free >> 20)) GB left"
 }
+
+# Where the scenes put their files.
+check_run_folder() { [[ -w $folders ]] || problem "$folders cannot be written: the demo's sockets and logs are there"; }
 
 # Prints what is missing and ends, or returns.
 check_machine() {
@@ -83,6 +114,7 @@ check_machine() {
     check_kernel_version
     check_programs
     check_folder
+    check_run_folder
     if check_packages && { ((EUID == 0)) || check_user_namespaces; }; then check_kernel_objects; fi
     ((EUID == 0)) || [[ $datapath != ebpf ]] ||
         problem "eBPF needs privileges that no user namespace gives: run as root, or without --datapath"
