@@ -170,7 +170,8 @@ let package = Package(
             ]),
         module("YAMLDocuments", ["Documents", yams]),
         module("WatchedFiles"),
-        module("JournalFiles", ["KubernetesObjects", "Journal", "PolledThread"]),
+        module("WholeFiles"),
+        module("JournalFiles", ["KubernetesObjects", "Journal", "PolledThread", "WholeFiles"]),
         module(
             "Manifests", ["Documents", "KubernetesObjects", "YAMLDocuments", "WatchedFiles", "PolledThread"]),
         module(
@@ -180,7 +181,7 @@ let package = Package(
                 httpClient, nioCore,
                 nioPosix, nioSSL, nioHTTP1, logging,
             ]),
-        module("CNIInstallation", ["ChainedCNI", "WatchedFiles", "PolledThread"]),
+        module("CNIInstallation", ["ChainedCNI", "WatchedFiles", "PolledThread", "WholeFiles"]),
         module("FlowTelemetry", ["NetworkTypes", "PolicyModel", "CompiledPolicy", "Explanations", "Datapath"]),
         module("PrometheusText"),
         module(
@@ -239,7 +240,7 @@ let package = Package(
                 "FlowTelemetry", "ControlProtocol", "ControlSocket", "PrometheusText", "CLinuxShim", "PolledThread",
                 "NodeNetwork", "KubernetesWatch", "KubernetesClient", "BridgeGuard", "Netfilter", "Explanations",
                 "Requests", "RequestPolicy", "RequestSteering", "PolicyDescriptions", "Journal", "JournalFiles",
-                "Reachability", "SystemClocks",
+                "Reachability", "SystemClocks", "WholeFiles",
                 logging, lifecycle,
             ]),
         .executableTarget(
@@ -257,7 +258,7 @@ let package = Package(
             name: "bulkhead-http",
             dependencies: [
                 "ControlProtocol", "Documents", "Netfilter", "NetworkTypes", "NodeNetwork", "PrometheusText",
-                "RequestDecider", "RequestPolicy", "SPOP", argumentParser, nioCore, nioPosix, nioHTTP1,
+                "RequestDecider", "RequestPolicy", "SPOP", "WholeFiles", argumentParser, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -268,7 +269,7 @@ let package = Package(
                 "DatapathEBPF", "DatapathNFTables", "Reachability", "YAMLDocuments",
                 "NodeNetwork", "BridgeGuard", "RequestSteering", "ControlViews", "PolledThread", "CLibZ",
                 "Findings", "PolicyLint", "PolicyCases", "LeastPrivilege", "PostureReport", "WatchedFiles",
-                argumentParser, yams, nioCore, nioPosix, nioHTTP1,
+                "WholeFiles", argumentParser, yams, nioCore, nioPosix, nioHTTP1,
             ],
             swiftSettings: strict),
 
@@ -323,6 +324,7 @@ let package = Package(
         tests("PacketKitTests", ["PacketKit", "WorldKit", "NetworkTypes"]),
         tests("DocumentsTests", ["Documents"]),
         tests("PolledThreadTests", ["PolledThread"]),
+        tests("WholeFilesTests", ["WholeFiles"]),
         tests("NetworkTypesTests", ["NetworkTypes", "WorldKit"]),
         tests("KubernetesObjectsTests", ["Documents", "KubernetesObjects", "NetworkTypes", "WorldKit", "PolicyModel"]),
         tests(

@@ -2,6 +2,7 @@
 import ControlProtocol
 import Glibc
 import WatchedFiles
+import WholeFiles
 
 /// A file with state that outlives the daemon. It is next to the control socket, on a file system in memory like the
 /// pinned tables, so that both disappear with a reboot.
@@ -56,25 +57,12 @@ struct KeptFile {
 
     /// Replaces the file as a whole, or leaves it as it is.
     func replace(with bytes: [UInt8]) throws(KeptFileError) {
-        let temporary = path + ".new"
-        // Anything that has this name, above all a symbolic link, must not be written through.
-        guard unlink(temporary) == 0 || errno == ENOENT else { throw failure() }
-        let descriptor = DescriptorReserve.shared.open {
-            open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        defer { DescriptorReserve.shared.refill() }
+        do {
+            try WholeFile.replace(path, with: bytes, mode: 0o600, open: DescriptorReserve.shared.open)
+        } catch {
+            throw failure(error.reason)
         }
-        guard descriptor >= 0 else { throw failure() }
-        defer {
-            close(descriptor)
-            DescriptorReserve.shared.refill()
-        }
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw failure() }
-            rest = rest.dropFirst(count)
-        }
-        guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw failure() }
     }
 
     /// Runs a read or a write of the file, and gives any other error the file's name.

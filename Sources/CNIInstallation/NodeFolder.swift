@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import WholeFiles
 
 /// Why a file of the node cannot be read or written.
 public struct InstallationError: Error, Sendable, Hashable, CustomStringConvertible {
@@ -78,25 +79,12 @@ struct NodeFolder: Sendable {
         var status = stat()
         let mode = mode ?? (stat(path(of: name), &status) == 0 ? status.st_mode & 0o777 : 0o644)
         // Runtimes read only files with certain extensions, and this is not one of them.
-        let temporary = ".\(name).bulkhead-new"
-        let descriptor = open(path(of: temporary), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw failure(temporary) }
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { break }
-            rest = rest.dropFirst(count)
+        let temporary = path(of: ".\(name).bulkhead-new")
+        do {
+            try WholeFile.replace(path(of: name), with: bytes, mode: mode, temporary: temporary)
+        } catch {
+            throw InstallationError(error.path, error.reason)
         }
-        let isWritten = rest.isEmpty && fchmod(descriptor, mode) == 0 && fsync(descriptor) == 0
-        let error = isWritten ? nil : failure(temporary)
-        close(descriptor)
-        guard error == nil, rename(path(of: temporary), path(of: name)) == 0 else {
-            let error = error ?? failure(name)
-            unlink(path(of: temporary))
-            throw error
-        }
-        synchronize()
     }
 
     func rename(_ name: String, to new: String) throws(InstallationError) {
@@ -109,15 +97,7 @@ struct NodeFolder: Sendable {
         synchronize()
     }
 
-    private func rename(_ old: String, _ new: String) -> Int32 { Glibc.rename(old, new) }
-
-    /// A rename outlives a crash once its directory is on the disk.
-    private func synchronize() {
-        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { return }
-        fsync(descriptor)
-        close(descriptor)
-    }
+    private func synchronize() { WholeFile.synchronizeDirectory(of: path(of: "")) }
 
     private func failure(_ name: String) -> InstallationError { InstallationError(path(of: name), code: errno) }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import Journal
+import WholeFiles
 
 /// Why the journal cannot be read or written.
 public struct JournalFileError: Error, Sendable, Hashable, CustomStringConvertible {
@@ -16,13 +17,13 @@ public struct JournalFileError: Error, Sendable, Hashable, CustomStringConvertib
         self.reason = reason
     }
 
-    /// With the reason of the last system call.
-    static func last(_ path: String) -> JournalFileError {
-        let code = errno
-        var error = JournalFileError(path, String(cString: strerror(code)))
-        error.isFull = code == ENOSPC || code == EDQUOT
-        return error
+    init(_ path: String, errorNumber: Int32) {
+        self.init(path, String(cString: strerror(errorNumber)))
+        isFull = errorNumber == ENOSPC || errorNumber == EDQUOT
     }
+
+    /// With the reason of the last system call.
+    static func last(_ path: String) -> JournalFileError { JournalFileError(path, errorNumber: errno) }
 }
 
 /// The system call for which a disk makes its writer wait. A test brings its own.
@@ -71,28 +72,16 @@ enum JournalFile {
     static func write(
         _ bytes: [UInt8], to descriptor: Int32, _ path: String, _ disk: JournalDisk = .system
     ) throws(JournalFileError) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { disk.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw .last(path) }
-            rest = rest.dropFirst(count)
-        }
+        let number = WholeFile.write(bytes, to: descriptor, by: disk.write)
+        guard number == 0 else { throw JournalFileError(path, errorNumber: number) }
     }
 
     /// Replaces a file as a whole, or leaves it as it is.
     static func replace(_ path: String, with bytes: [UInt8]) throws(JournalFileError) {
-        let temporary = path + ".new"
-        guard unlink(temporary) == 0 || errno == ENOENT else { throw .last(temporary) }
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw .last(temporary) }
-        do throws(JournalFileError) {
-            defer { close(descriptor) }
-            try write(bytes, to: descriptor, temporary)
-            guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw JournalFileError.last(path) }
+        do {
+            try WholeFile.replace(path, with: bytes, mode: 0o600)
         } catch {
-            unlink(temporary)
-            throw error
+            throw JournalFileError(error.path, errorNumber: error.errorNumber)
         }
     }
 

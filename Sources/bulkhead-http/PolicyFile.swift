@@ -3,6 +3,7 @@ import Dispatch
 import Glibc
 import RequestPolicy
 import Synchronization
+import WholeFiles
 
 /// The file in which the last policy outlives the decider: a snapshot in the daemon's own lines, with their checksum.
 final class PolicyFile: Sendable {
@@ -57,24 +58,10 @@ final class PolicyFile: Sendable {
     }
 
     private func replace(_ bytes: [UInt8]) {
-        let temporary = path + ".new"
-        unlink(temporary)
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            Decide.say("\(temporary): \(String(cString: strerror(errno)))")
-            return
-        }
-        defer { close(descriptor) }
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { break }
-            rest = rest.dropFirst(count)
-        }
-        guard rest.isEmpty, fsync(descriptor) == 0, rename(temporary, path) == 0 else {
-            Decide.say("\(path): \(String(cString: strerror(errno)))")
-            return
+        do {
+            try WholeFile.replace(path, with: bytes, mode: 0o600)
+        } catch {
+            Decide.say("\(error)")
         }
     }
 }

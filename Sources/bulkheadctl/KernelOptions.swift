@@ -42,17 +42,7 @@ struct BundleOptions: ParsableArguments {
         let name = "bulkhead-disagreement-\(content.time.filter { $0.isNumber || $0.isLetter }).json"
         let file = isDirectory ? "\(path)/\(name)" : path
         // A bug report is for its author, who decides who may read it; a file that exists is not theirs to lose.
-        let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw CommandFailure("cannot write \(file): \(String(cString: strerror(errno)))") }
-        defer { close(descriptor) }
-        var rest = (try JSON.pretty(content) + [UInt8(ascii: "\n")])[...]
-        while !rest.isEmpty {
-            let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            guard written > 0 || errno == EINTR else {
-                throw CommandFailure("cannot write \(file): \(String(cString: strerror(errno)))")
-            }
-            rest = rest.dropFirst(max(0, written))
-        }
+        try OutputFile.create(file, with: JSON.pretty(content) + [UInt8(ascii: "\n")])
         Terminal.complain("written to \(file)")
     }
 }

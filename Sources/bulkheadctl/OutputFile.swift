@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import WholeFiles
 
 /// Files that a command writes as a whole.
 enum OutputFile {
@@ -12,22 +13,29 @@ enum OutputFile {
         if exists, isStandardOutput(facts) { return try write(bytes, to: STDOUT_FILENO, path) }
         guard !exists || facts.st_mode & S_IFMT == S_IFREG else {
             let descriptor = open(path, O_WRONLY | O_CLOEXEC)
-            guard descriptor >= 0 else { throw failure(path) }
+            guard descriptor >= 0 else { throw failure(path, errno) }
             defer { close(descriptor) }
             return try write(bytes, to: descriptor, path)
         }
         // A symbolic link stays one.
         let target = exists ? resolved(path) : path
-        let temporary = "\(target).\(getpid()).new"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw failure(path) }
+        do {
+            try WholeFile.replace(
+                target, with: bytes, mode: exists ? facts.st_mode & 0o777 : nil, temporary: "\(target).\(getpid()).new")
+        } catch {
+            throw failure(path, error.errorNumber)
+        }
+    }
+
+    /// Writes a file that must not exist yet, and that only this user may read.
+    static func create(_ path: String, with bytes: [UInt8]) throws(CommandFailure) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw failure(path, errno) }
         defer { close(descriptor) }
         do throws(CommandFailure) {
-            guard !exists || fchmod(descriptor, facts.st_mode & 0o777) == 0 else { throw failure(path) }
             try write(bytes, to: descriptor, path)
-            guard rename(temporary, target) == 0 else { throw failure(path) }
         } catch {
-            unlink(temporary)
+            unlink(path)
             throw error
         }
     }
@@ -44,18 +52,11 @@ enum OutputFile {
     }
 
     private static func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws(CommandFailure) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw failure(path) }
-            rest = rest.dropFirst(count)
-        }
+        let number = WholeFile.write(bytes, to: descriptor)
+        guard number == 0 else { throw failure(path, number) }
     }
 
-    /// At once after the call that failed.
-    private static func failure(_ path: String) -> CommandFailure {
-        let code = errno
-        return CommandFailure("cannot write \(path): \(String(cString: strerror(code)))")
+    private static func failure(_ path: String, _ number: Int32) -> CommandFailure {
+        CommandFailure("cannot write \(path): \(String(cString: strerror(number)))")
     }
 }

@@ -64,6 +64,29 @@ import Testing
     }
 
     /// The suggested policies are valid, and close what they are for without anything new being found.
+    private static let hasUserNamespaces =
+        (try? CommandLine.runShell("unshare -Urm true && echo yes", program: "bulkheadctl")) == "yes\n"
+
+    /// A full disk and a read-only one keep the file that is there, and nothing half of the new one.
+    @Test(
+        .enabled(if: hasUserNamespaces, "without user namespaces"),
+        arguments: [
+            ("mount -t tmpfs -o size=16k disk .", "", "No space left on device"),
+            ("mount -t tmpfs disk .", "mount -o remount,ro .", "Read-only file system"),
+        ])
+    func disksThatFail(before: String, after: String, reason: String) async throws {
+        let directory = try manifests()
+        let line = """
+            export program=$0 && mkdir \(directory.path)/disk && cd \(directory.path)/disk && unshare -Urm sh -c '
+                \(before) && cd "$PWD" && echo before >r.html || exit
+                \(after)
+                "$program" report -f \(directory.path)/shop.yaml -o r.html 2>&1
+                echo $? $(ls -A) $(cat r.html)'
+            """
+        let answer = try await onOwnThread { try CommandLine.runShell(line, program: "bulkheadctl") }
+        #expect(answer == "error: cannot write r.html: \(reason)\n1 r.html before\n")
+    }
+
     @Test func suggestionsAreApplied() async throws {
         let directory = try manifests()
         let first = try await control("report", "-f", directory.path, "--format", "json")
