@@ -57,6 +57,21 @@ public struct WorkloadTemplate: Sendable, Hashable {
 }
 
 extension WorkloadTemplate {
+    /// The pod that a document describes, as far as it can be read; an error leaves out what it is about. Nil if the
+    /// document runs no pods, or says nothing of their content, as a patch may.
+    public static func pod(in node: DocumentNode) -> Pod? {
+        let version = node["apiVersion"]?.string ?? ""
+        let group = version.contains("/") ? version.prefix { $0 != "/" } : ""
+        guard let kind = node["kind"]?.string.flatMap(WorkloadKind.init(rawValue:)), kind.groups.contains(group) else {
+            return nil
+        }
+        var context = DecodingContext(file: "", document: 1, mode: .lenient)
+        return context.below(kind.path, of: node) { context, spec in
+            guard let template = spec["template"], template["spec"] != nil else { return nil }
+            return Pod.decode(template: template, in: &context)
+        }
+    }
+
     /// Nil if the document lacks a part without which nothing is known of its pods; that is an error then.
     static func decode(
         _ node: DocumentNode, kind: WorkloadKind, in context: inout DecodingContext

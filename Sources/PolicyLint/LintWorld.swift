@@ -25,7 +25,10 @@ struct LintWorld {
         var seen: Set<KnownPod> = []
         let known = cluster.objects + objects.compactMap(\.object)
         var found = known.compactMap(Self.pod)
-        found += objects.compactMap { LintWorkload($0)?.pod }
+        // Manifests in git rarely hold pods: what runs them stands for them.
+        found += objects.compactMap { object in
+            WorkloadTemplate.pod(in: object.node).flatMap { Self.pod($0, in: object.namespace) }
+        }
         for pod in found where seen.insert(pod).inserted { pods.append(pod) }
         for case .namespace(let namespace) in known {
             var labels = namespace.metadata.labels
@@ -40,10 +43,15 @@ struct LintWorld {
     }
 
     private static func pod(_ object: KubernetesObject) -> KnownPod? {
-        guard case .pod(let pod) = object, !pod.hostNetwork else { return nil }
+        guard case .pod(let pod) = object else { return nil }
+        return Self.pod(pod, in: pod.metadata.namespace)
+    }
+
+    /// Nil if it has the node's network.
+    private static func pod(_ pod: Pod, in namespace: String) -> KnownPod? {
+        guard !pod.hostNetwork else { return nil }
         return KnownPod(
-            namespace: pod.metadata.namespace, labels: pod.metadata.labels, account: pod.serviceAccountName,
-            ports: pod.namedPorts)
+            namespace: namespace, labels: pod.metadata.labels, account: pod.serviceAccountName, ports: pod.namedPorts)
     }
 
     // MARK: What is selected

@@ -126,6 +126,17 @@ import Testing
         #expect(lint(policy + agent + Self.web).codes == ["BH004"])
     }
 
+    /// A kind of another group with the same name is not a workload. Of a wrong template, the rest counts.
+    @Test func onlyWorkloadsRunPods() {
+        let policy = networkPolicy("agent", "{podSelector: {matchLabels: {app: agent}}, ingress: []}")
+        let agent = deployment("agent", labels: "{app: agent}")
+        #expect(lint(policy + agent + Self.web).codes == [])
+        let other = agent.replacing("apiVersion: apps/v1", with: "apiVersion: apps.example/v1")
+        #expect(other != agent && lint(policy + other + Self.web).codes == ["BH004"])
+        let broken = agent.replacing("labels: {app: agent}", with: "labels: {app: agent, replicas: 3}")
+        #expect(broken != agent && lint(policy + broken + Self.web).codes == [])
+    }
+
     @Test func namesOfPorts() {
         func policy(_ ports: String) -> String {
             networkPolicy("redis", "{podSelector: {matchLabels: {app: redis}}, ingress: [{ports: [\(ports)]}]}")
