@@ -258,14 +258,7 @@ final class SilentSocket: Sendable {
     init(_ path: String) throws {
         self.path = path
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-        let bound = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
-        }
-        try #require(bound == 0 && listen(descriptor, 8) == 0)
+        try #require(UnixAddress(path).succeeds(bind, descriptor) && listen(descriptor, 8) == 0)
     }
 
     func close() { _ = Glibc.close(descriptor) }

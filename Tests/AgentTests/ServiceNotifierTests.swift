@@ -12,16 +12,7 @@ import Testing
 
         /// - Parameter name: as in `NOTIFY_SOCKET`.
         init(_ name: String) throws {
-            var bytes = Array(name.utf8)
-            if name.hasPrefix("@") { bytes[0] = 0 }
-            var address = sockaddr_un()
-            address.sun_family = sa_family_t(AF_UNIX)
-            withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-            let length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count)
-            let bound = withUnsafePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) }
-            }
-            try #require(bound == 0)
+            try #require(UnixAddress(name).succeeds(bind, descriptor))
         }
 
         deinit { close(descriptor) }
