@@ -8,37 +8,31 @@ import Testing
         try await onOwnThread { try CommandLine.run("bulkheadctl", arguments) }
     }
 
-    private static let workloads = """
-        apiVersion: apps/v1
-        kind: Deployment
-        metadata: {name: web, namespace: shop}
-        spec:
-          replicas: 2
-          template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c, image: i}]}}
-        ---
-        apiVersion: apps/v1
-        kind: StatefulSet
-        metadata: {name: redis, namespace: shop}
-        spec:
-          template:
-            metadata: {labels: {app: redis}}
-            spec: {containers: [{name: c, image: i, ports: [{name: redis, containerPort: 6379}]}]}
-        ---
-        apiVersion: v1
-        kind: Service
-        metadata: {name: redis, namespace: shop}
-        spec: {selector: {app: redis}, ports: [{port: 6379, targetPort: redis}]}
-        ---
-        apiVersion: networking.k8s.io/v1
-        kind: NetworkPolicy
-        metadata: {name: redis, namespace: shop}
-        spec:
-          podSelector: {matchLabels: {app: redis}}
-          ingress:
-          - from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}, podSelector: {matchLabels: {app: web}}}]
-            ports: [{port: redis}]
+    private static let workloads =
+        ShopManifests.web + """
+            apiVersion: apps/v1
+            kind: StatefulSet
+            metadata: {name: redis, namespace: shop}
+            spec:
+              template:
+                metadata: {labels: {app: redis}}
+                spec: {containers: [{name: c, image: i, ports: [{name: redis, containerPort: 6379}]}]}
+            ---
+            apiVersion: v1
+            kind: Service
+            metadata: {name: redis, namespace: shop}
+            spec: {selector: {app: redis}, ports: [{port: 6379, targetPort: redis}]}
+            ---
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata: {name: redis, namespace: shop}
+            spec:
+              podSelector: {matchLabels: {app: redis}}
+              ingress:
+              - from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}, podSelector: {matchLabels: {app: web}}}]
+                ports: [{port: redis}]
 
-        """
+            """
 
     @Test func aVerdictAboutWorkloads() async throws {
         let directory = try TemporaryDirectory()

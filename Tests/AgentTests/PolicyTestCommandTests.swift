@@ -8,27 +8,21 @@ import Testing
         try await onOwnThread { try CommandLine.run("bulkheadctl", arguments, input: input) }
     }
 
-    private static let manifests = """
-        apiVersion: apps/v1
-        kind: Deployment
-        metadata: {name: web, namespace: shop}
-        spec:
-          replicas: 2
-          template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c, image: i}]}}
-        ---
-        apiVersion: v1
-        kind: Pod
-        metadata: {name: redis, namespace: shop, labels: {app: redis}}
-        spec: {containers: [{name: c, image: i}]}
-        ---
-        apiVersion: networking.k8s.io/v1
-        kind: NetworkPolicy
-        metadata: {name: redis, namespace: shop}
-        spec:
-          podSelector: {matchLabels: {app: redis}}
-          ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 6379}]}]
+    private static let manifests =
+        ShopManifests.web + """
+            apiVersion: v1
+            kind: Pod
+            metadata: {name: redis, namespace: shop, labels: {app: redis}}
+            spec: {containers: [{name: c, image: i}]}
+            ---
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata: {name: redis, namespace: shop}
+            spec:
+              podSelector: {matchLabels: {app: redis}}
+              ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 6379}]}]
 
-        """
+            """
 
     private static let tests = """
         manifests: [shop]
