@@ -32,7 +32,7 @@ command_line() {
 # Without KVM, time in the guest is counted in instructions, two nanoseconds each, and what it would wait for comes at once.
 # So a busy machine makes nothing come too late, and waiting costs nothing.
 # With such a clock, 6.1 does not get past the start of a second processor. 6.5 starts them in another way.
-# boot VMLINUZ CONFIGURATION SECONDS: $cache/results has what the guest said; fails if it did not come to its end.
+# boot VMLINUZ CONFIGURATION SECONDS: $guest/results has what the guest said; fails if it did not come to its end.
 boot() {
     local processors=2 memory=2048 machine=(-accel tcg -cpu max -icount "shift=1,sleep=off")
     [[ $2 != one-cpu ]] || processors=1
@@ -42,21 +42,24 @@ boot() {
     elif [[ $(printf '%s\n' 6.5 "${modules##*/}" | sort -V | head -n 1) != 6.5 ]]; then
         processors=1
     fi
-    cat "$program_archive" "$module_archive" >"$cache/initrd"
-    rm -f "$cache/results" "$cache/console" && touch "$cache/results" "$cache/console"
+    mkdir -p "$guest"
+    cat "$program_archive" "$module_archive" >"$guest/initrd"
+    touch "$guest/results" "$guest/console"
     # shellcheck disable=SC2046
     timeout "$3" qemu-system-x86_64 "${machine[@]}" -m "$memory" -smp "$processors" \
-        -nodefaults -display none -no-reboot -kernel "$1" -initrd "$cache/initrd" \
+        -nodefaults -display none -no-reboot -kernel "$1" -initrd "$guest/initrd" \
         -append "console=ttyS0 quiet panic=-1 no_timer_check rdinit=/init $(command_line "$2") kernels.tier=$tier kernels.config=$2" \
-        -serial "file:$cache/console" -serial "file:$cache/results" >"$cache/qemu.log" 2>&1 </dev/null ||
-        echo "qemu: exit $?" >>"$cache/qemu.log"
-    grep -q $'^end\t' "$cache/results"
+        -serial "file:$guest/console" -serial "file:$guest/results" >"$guest/qemu.log" 2>&1 </dev/null &
+    echo "$!" >"$guest/pid"
+    wait "$!" || echo "qemu: exit $?" >>"$guest/qemu.log"
+    rm -f "$guest/pid" "$guest/initrd"
+    grep -q $'^end\t' "$guest/results"
 }
 
-# report NAME CONFIGURATION SECONDS FAILURE: one line, as text or JSON, from $cache/results.
+# report NAME CONFIGURATION SECONDS FAILURE: one line, as text or JSON, from $guest/results.
 report() {
     jq -R -n -c --arg asked "$1" --arg config "$2" --argjson seconds "$3" --arg failure "$4" --arg tier "$tier" \
-        --arg accelerator "$accelerator" -f "$here/kernels.d/report.jq" <"$cache/results" >"$cache/report.json"
-    if ((json)); then cat "$cache/report.json"; else jq -r -f "$here/kernels.d/line.jq" <"$cache/report.json"; fi
-    jq -e '.outcome == "passed"' "$cache/report.json" >/dev/null
+        --arg accelerator "$accelerator" -f "$here/kernels.d/report.jq" <"$guest/results" >"$guest/report.json"
+    if ((json)); then cat "$guest/report.json"; else jq -r -f "$here/kernels.d/line.jq" <"$guest/report.json"; fi
+    jq -e '.outcome == "passed"' "$guest/report.json" >/dev/null
 }

@@ -7,7 +7,7 @@
     asked: $asked, kernel: first("kernel"), tier: $tier, config: $config, accelerator: $accelerator,
     outcome: (if $failure == "" and all("wrong") == [] then "passed" else "failed" end),
     failures: ((if $failure == "" then [] else [$failure] end) + [all("wrong")[][0]]),
-    datapath: first("datapath"), because: first("because"), supports: first("support"), missing: first("missing"),
+    datapaths: [all("datapath")[][0]] | unique, because: first("because"), supports: first("support"), missing: first("missing"),
     programs: [all("program")[] | {name: .[0], instructions: (.[1] | tonumber), states: (.[2] | tonumber),
         peakStates: (.[3] | tonumber), microseconds: (.[4] | tonumber)}],
     loadMilliseconds: (first("loaded") | if . then tonumber else null end),

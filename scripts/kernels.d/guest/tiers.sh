@@ -26,6 +26,7 @@ start_daemon() {
     until_true 120 answers_or_ended
     kill "$show"
     daemon_answers || { wrong "bulkheadd does not start: $(tail -n 3 /tmp/daemon.log)" && return 1; }
+    [ "$1" = auto ] || grep -q "^datapath *$1" /tmp/status || wrong "--datapath $1, but: $(grep ^datapath /tmp/status)"
     result datapath "$(sed -n 's/^datapath *\([a-z]*\).*/\1/p' /tmp/status)"
     result because "$(sed -n 's/^ *because \(of \)\?//p' /tmp/status)"
 }
@@ -59,6 +60,12 @@ play_cells() {
     until_true 60 verified || wrong "status --verify: $(cat /tmp/verified)"
 }
 
+end_hold() {
+    kill "$holder"
+    # What wait returns is only that it was killed.
+    wait "$holder" 2>/dev/null || true
+}
+
 says() { grep -c "$2" "/tmp/hold.$1" | grep -qx "$3"; }
 
 # A connection is cut when policy no longer allows it, and a daemon that was killed leaves no gap.
@@ -80,8 +87,7 @@ play_changes() {
     expect "with a new daemon" $closed
     apply web
     until_true 60 says "$held" answered 1 || wrong "the connection does not go on: $(cat "/tmp/hold.$held")"
-    kill "$holder"
-    wait "$holder" 2>/dev/null
+    end_hold
 }
 
 play_end() {
@@ -173,6 +179,5 @@ fill_connections() {
     dropped=$(metric 'bulkhead_connections_dropped_packets_total{reason="no_room"}')
     [ "${dropped:-0}" -gt 0 ] || wrong "no dropped connection is counted: '$dropped'"
     result note "connections dropped: $dropped"
-    kill "$holder"
-    wait "$holder" 2>/dev/null
+    end_hold
 }
