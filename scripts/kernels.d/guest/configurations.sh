@@ -22,7 +22,7 @@ configure() {
         mount -t securityfs security /sys/kernel/security 2>/dev/null
         grep -q "\[${1#*-}\]" /sys/kernel/security/lockdown || result note "this kernel has no lockdown"
         ;;
-    # A place where none can be mounted.
+    # A place where none can be made.
     no-bpffs) bpffs=/proc/bpf ;;
     cgroup1)
         umount /sys/fs/cgroup
