@@ -10,6 +10,9 @@ setting() {
     [ "$(cat "$1" 2>/dev/null)" = "$2" ] || result note "this kernel does not take $2 for $1"
 }
 
+# Whether a processor runs without a tick. Without one, the file has "(null)" or nothing.
+is_nohz_full() { grep -q '[0-9]' /sys/devices/system/cpu/nohz_full 2>/dev/null; }
+
 configure() {
     mount -t cgroup2 cgroup /sys/fs/cgroup 2>/dev/null
     # The daemon itself mounts a BPF file system.
@@ -34,6 +37,6 @@ configure() {
         grep -q ' cgroup ' /proc/mounts || result note "this kernel has no cgroup v1"
         ;;
     one-cpu) [ "$(nproc)" = 1 ] || wrong "$(nproc) processors" ;;
-    nohz_full) grep -q . /sys/devices/system/cpu/nohz_full 2>/dev/null || result note "this kernel has no nohz_full" ;;
+    nohz_full) is_nohz_full || result note "this kernel has no nohz_full" ;;
     esac
 }

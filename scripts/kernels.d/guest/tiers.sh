@@ -107,6 +107,11 @@ play_load() {
     while IFS= read -r line; do result "$line"; done </tmp/facts
     supports_ebpf=no
     grep -q '^loaded' /tmp/facts && supports_ebpf=yes
+    # More than programs is needed.
+    case $config in
+    no-bpffs) supports_ebpf=no ;;
+    nohz_full) ! is_nohz_full || supports_ebpf=no ;;
+    esac
 }
 
 prepare_network() {
@@ -116,10 +121,9 @@ prepare_network() {
     for name in web db idle outside; do serve "$name"; done
 }
 
-# The daemon must take what load-facts found possible.
+# The daemon must take what was found possible.
 check_choice() {
     grep -q '^datapath *ebpf' /tmp/status && chosen=yes || chosen=no
-    [ "$config" = no-bpffs ] && supports_ebpf=no
     [ "$chosen" = "$supports_ebpf" ] || wrong "eBPF possible: $supports_ebpf, chosen: $chosen"
 }
 
