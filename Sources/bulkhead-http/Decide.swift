@@ -79,6 +79,8 @@ struct Decide: AsyncParsableCommand {
             try await questions.close()
             try await log.close()
         }
+        // The next decider begins with what this one learned last.
+        await file.settle()
     }
 
     private struct CannotListen: Error, CustomStringConvertible {

@@ -57,6 +57,11 @@ final class PolicyFile: Sendable {
         }
     }
 
+    /// Returns once every policy that was to be written is in the file, or could not be written.
+    func settle() async {
+        await withCheckedContinuation { continuation in queue.async { continuation.resume() } }
+    }
+
     private func replace(_ bytes: [UInt8]) {
         do {
             try WholeFile.replace(path, with: bytes, mode: 0o600)
