@@ -32,7 +32,9 @@ public struct KernelSetting: Sendable, Hashable {
     public func write(_ value: Int) throws(NodeNetworkError) {
         let file = try opened(O_WRONLY, "write")
         defer { close(file) }
-        let text = Array("\(value)\n".utf8)
+        // Without a line break: settings whose handler returns 1 for success, as that of forwarding for IPv6 in Linux 6.1,
+        // would seem to have taken only the digit.
+        let text = Array("\(value)".utf8)
         guard Glibc.write(file, text, text.count) == text.count else {
             throw .system(operation: "write \(value) to \(path)", code: errno)
         }

@@ -52,7 +52,8 @@ public struct NetNamespace: Sendable, Hashable {
                 let file = open("/proc/sys/net/\(key)", O_WRONLY | O_CLOEXEC)
                 guard file >= 0 else { throw NetError.system("open /proc/sys/net/\(key)", errno) }
                 defer { close(file) }
-                let text = Array("\(value)\n".utf8)
+                // Without a line break: for ipv6/conf/all/forwarding, Linux 6.1 returns 1 whatever was written.
+                let text = Array("\(value)".utf8)
                 guard write(file, text, text.count) == text.count else { throw NetError.system("set \(key)", errno) }
             }
         }
