@@ -119,7 +119,10 @@ public struct Daemon: Service {
     private func notify(once answering: AsyncStream<Void>) async {
         for await _ in answering { break }
         guard !Task.isCancelled else { return }
-        await ServiceReports(notifier: notifier) { [agent] in await agent.health() }.run()
+        await ServiceReports(
+            notifier: notifier, health: { [agent] in await agent.health() },
+            isHealthy: { [agent] in await agent.status().healthy }
+        ).run()
     }
 
     /// The time between two checks for reports about objects.

@@ -12,18 +12,21 @@ package struct ServiceReports: Sendable {
     private let interval: Duration
     private let startInterval: Duration
     private let health: @Sendable () async -> Health
+    private let isHealthy: @Sendable () async -> Bool
 
     /// - Parameters:
     ///   - interval: between two beats.
     ///   - startInterval: between two attempts to be ready.
+    ///   - isHealthy: whether the status is, which also knows problems that neither a restart nor time removes.
     package init(
         notifier: ServiceNotifier, interval: Duration = ServiceReports.beat(), startInterval: Duration = .seconds(1),
-        health: @escaping @Sendable () async -> Health
+        health: @escaping @Sendable () async -> Health, isHealthy: @escaping @Sendable () async -> Bool = { true }
     ) {
         self.notifier = notifier
         self.interval = interval
         self.startInterval = startInterval
         self.health = health
+        self.isHealthy = isHealthy
     }
 
     /// Reports until the task is canceled.
@@ -32,7 +35,7 @@ package struct ServiceReports: Sendable {
         var isReady = false
         while !Task.isCancelled {
             let health = await health()
-            let status = ServiceNotifier.State.status(Self.text(health))
+            let status = ServiceNotifier.State.status(Self.text(health, isHealthy: await isHealthy()))
             switch (health.missing.isEmpty, isReady) {
             case (true, false):
                 isReady = notifier.tell(.ready, .alive, status)
@@ -43,12 +46,12 @@ package struct ServiceReports: Sendable {
         }
     }
 
-    package static func text(_ health: Health) -> String {
+    package static func text(_ health: Health, isHealthy: Bool) -> String {
         if let missing = health.missing.first { return "not everything that enforces is in place: \(missing)" }
         if let behind = health.behind.first {
             return "what is known of policy is in force, but not the newest: \(behind)"
         }
-        return "policy is in force"
+        return isHealthy ? "policy is in force" : "policy is in force, except for what 'bulkheadctl status' reports"
     }
 
     /// A third of the time that the service manager waits (`WATCHDOG_USEC`), or, without a watchdog, often enough for

@@ -270,6 +270,7 @@ enum Entry {
             setUp = try ProcessSetUp(for: command)
         } catch {
             logger.critical("\(error)")
+            ServiceNotifier().tell(.status("cannot start: \(error)"))
             exit(1)
         }
         Task.detached { exit(await Run(command: command, setUp: setUp, logger: logger).result()) }

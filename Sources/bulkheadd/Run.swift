@@ -31,6 +31,8 @@ struct Run {
             return command.once ? try await once() : try await serve()
         } catch {
             logger.critical("bulkheadd cannot start", metadata: ["error": "\(error)"])
+            // The service manager keeps it until the next try, when the log of this one is no longer in its summary.
+            ServiceNotifier().tell(.status("cannot start: \(error)"))
             return 1
         }
     }

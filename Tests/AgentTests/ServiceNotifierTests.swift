@@ -89,6 +89,12 @@ import Testing
         return []
     }
 
+    @Test func aProblemThatNoRestartRemovesIsInTheSummary() {
+        let text = "policy is in force, except for what 'bulkheadctl status' reports"
+        #expect(ServiceReports.text(Health(), isHealthy: false) == text)
+        #expect(ServiceReports.text(Health(), isHealthy: true) == "policy is in force")
+    }
+
     @Test func theBeatIsThreeTimesAsFastAsTheWatchdog() {
         #expect(ServiceReports.beat(watchdog: "6000000", process: nil) == .seconds(2))
         #expect(ServiceReports.beat(watchdog: "6000000", process: "7", own: 7) == .seconds(2))
