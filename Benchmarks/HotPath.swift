@@ -50,6 +50,16 @@ func benchHotPath() throws {
     }
 }
 
+/// The first row of that table, one figure a line: for `scripts/compare`, which measures two builds in turn.
+func measureSmallHotPath() throws {
+    try withPrivateDatapath { datapath in
+        let size = HotPathSize(rules: 1, cidrs: 10, pods: 100)
+        _ = try datapath.resync(size.policy())
+        let row = try HotPathRow(size, datapath, BaselineProgram())
+        for (name, nanoseconds) in row.costs { print(name, Int((nanoseconds * 10).rounded())) }
+    }
+}
+
 /// Opens a datapath in network and mount namespaces of its own, on a thread of its own.
 func withPrivateDatapath(_ body: (inout EBPFDatapath) throws -> Void) throws {
     var template = Array("/tmp/bulkhead-bench-XXXXXX".utf8CString)
@@ -213,6 +223,7 @@ struct HotPathSize {
 /// One line of the table: medians of interleaved runs, less the baseline's.
 private struct HotPathRow {
     let text: String
+    private(set) var costs: [(name: String, nanoseconds: Double)] = []
 
     init(
         _ size: HotPathSize, _ datapath: borrowing EBPFDatapath, _ baseline: borrowing BaselineProgram
@@ -225,8 +236,10 @@ private struct HotPathRow {
                 (HotPathSize.external(family), HotPathSize.pod(1, family)),
             ].map { Flow(source: $0, destination: $1, ipProtocol: .tcp, destinationPort: 443) }
             text += " |"
-            for nanoseconds in try Self.cost(flows.map { Packet(flow: $0).bytes }, family, datapath, baseline) {
+            let measured = try Self.cost(flows.map { Packet(flow: $0).bytes }, family, datapath, baseline)
+            for (name, nanoseconds) in zip(["one", "both", "external"], measured) {
                 text += Self.padded(String(Int((nanoseconds * 10).rounded())), 8)
+                costs.append(("\(family)-\(name)", nanoseconds))
             }
         }
         self.text = text + "   (tenths)"
