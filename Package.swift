@@ -15,6 +15,9 @@ let commit: String = {
     return isPlain && (1...64).contains(text.count) ? text : "unknown"
 }()
 
+/// Whether `scripts/sanitize` builds: the sanitizers' runtime cannot be linked into a static program.
+let isSanitized = Context.environment["BULKHEAD_SANITIZER"] != nil
+
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -158,7 +161,8 @@ let package = Package(
         module("ChainedCNI", ["NetworkTypes", "Documents"]),
         .executableTarget(
             name: "bulkhead-cni", dependencies: ["ChainedCNI"], swiftSettings: strict,
-            linkerSettings: [.unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "-s"])]),
+            linkerSettings: isSanitized
+                ? [] : [.unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "-s"])]),
 
         // Input and output.
         module("NodeNetwork", ["NetworkTypes", "NetlinkAttributes", "CLinuxShim", "PolledThread"]),
