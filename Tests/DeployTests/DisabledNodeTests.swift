@@ -59,7 +59,7 @@ import Yams
         "$ kubectl label node $NODE bulkhead.dev/disabled=true\n",
         "$ kubectl label node $NODE bulkhead.dev/disabled-\n",
         "$ kubectl apply -k deploy/uninstall-node/\n", "$ kubectl delete -k deploy/uninstall-node/\n",
-        "rollout status daemonset/bulkhead-uninstall\n", "--set uninstallDisabledNodes=true\n",
+        "get pods -l app.kubernetes.io/name=bulkhead-uninstall", "--set uninstallDisabledNodes=true\n",
     ]) func theDocumentNamesIt(text: String) throws {
         let page = try String(
             contentsOf: Kustomization.repository.appending(path: "docs/operations.md"), encoding: .utf8)

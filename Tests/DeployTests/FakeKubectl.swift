@@ -76,7 +76,10 @@ final class FakeKubectl: Sendable {
             *) cat "$FAKE/agents" ;;
             esac
             ;;
-        'get nodes') [ ! -f "$FAKE/forbidden" ] || exit 1; cat "$FAKE/nodes" ;;
+        'get nodes')
+            [ ! -f "$FAKE/forbidden" ] || exit 1
+            case "$*" in *disabled=true*) cat "$FAKE/disabled" 2>/dev/null ;; *) cat "$FAKE/nodes" ;; esac
+            ;;
         'exec '*)
             while [ "$1" != -- ]; do pod=$1; shift; done
             shift

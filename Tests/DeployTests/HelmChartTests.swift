@@ -95,6 +95,26 @@ import Yams
         #expect(try chart.pod()["affinity"]?["nodeAffinity"]?.mapping?.isEmpty == true)
     }
 
+    /// With what cleans nodes, an affinity of one's own must keep the daemon off them.
+    @Test(arguments: [
+        ("{uninstallDisabledNodes: true}", true), ("{daemon: {affinity: {podAffinity: {}}}}", true),
+        ("{uninstallDisabledNodes: true, daemon: {affinity: {}}}", true),
+        ("{uninstallDisabledNodes: true, daemon: {affinity: {podAffinity: {}}}}", false),
+        (Self.affinity("[{key: bulkhead.dev/disabled, operator: NotIn, values: ['true']}]"), true),
+        (Self.affinity("[{key: zone, operator: In, values: [a]}]"), false),
+        (Self.affinity("[{key: bulkhead.dev/disabled, operator: In, values: ['true']}]"), false),
+        (Self.affinity("[{key: bulkhead.dev/disabled, operator: NotIn, values: ['false']}]"), false),
+    ]) func cleaningKeepsOffTheDaemon(values: String, isAllowed: Bool) throws {
+        let text = try String(contentsOf: Self.folder.appending(path: "values.schema.json"), encoding: .utf8)
+        #expect(SchemaConditions.hold(try HelmValue(yaml: values), try HelmValue(yaml: text)) == isAllowed)
+    }
+
+    private static func affinity(_ expressions: String) -> String {
+        "{uninstallDisabledNodes: true, daemon: {affinity: {nodeAffinity: "
+            + "{requiredDuringSchedulingIgnoredDuringExecution: "
+            + "{nodeSelectorTerms: [{matchExpressions: \(expressions)}]}}}}}"
+    }
+
     /// The address of the runbooks, by the replacement that README.md has and by a value.
     @Test func runbooksMayBeElsewhere() throws {
         let readme = try String(contentsOf: Self.deploy.appending(path: "README.md"), encoding: .utf8)

@@ -54,6 +54,13 @@ import Testing
         // Nodes that were taken out are none of them.
         let asked = try #require(kubectl.calls.first { $0.contains("[get][nodes]") })
         #expect(asked.contains("[-l][kubernetes.io/os=linux,bulkhead.dev/disabled!=true]"))
+        #expect(!result.output.contains("taken out"))
+        try kubectl.set("disabled", "node8\nnode9\n")
+        try kubectl.set("nodes", "node1\n")
+        let without = try run(kubectl, "--all status")
+        #expect(without.status == 0)
+        let note = "note: these nodes were taken out by the label bulkhead.dev/disabled: node8 node9\n"
+        #expect(without.output.contains(note))
         try kubectl.set("forbidden", "")
         let allowed = try run(kubectl, "--all status")
         #expect(allowed.status == 0 && allowed.output.contains("note: nodes cannot be listed"))

@@ -49,10 +49,9 @@ boot() {
     timeout "$3" qemu-system-x86_64 "${machine[@]}" -m "$memory" -smp "$processors" \
         -nodefaults -display none -no-reboot -kernel "$1" -initrd "$guest/initrd" \
         -append "console=ttyS0 quiet panic=-1 no_timer_check rdinit=/init $(command_line "$2") kernels.tier=$tier kernels.config=$2" \
-        -serial "file:$guest/console" -serial "file:$guest/results" >"$guest/qemu.log" 2>&1 </dev/null &
-    echo "$!" >"$guest/pid"
+        -serial "file:$guest/console" -serial "file:$guest/results" >"$guest/qemu.log" 2>&1 </dev/null 9>&- &
     wait "$!" || echo "qemu: exit $?" >>"$guest/qemu.log"
-    rm -f "$guest/pid" "$guest/initrd"
+    rm -f "$guest/initrd"
     grep -q $'^end\t' "$guest/results"
 }
 

@@ -26,6 +26,9 @@ if nodes=$(kube get nodes -l 'kubernetes.io/os=linux,bulkhead.dev/disabled!=true
         is_name "$name" || continue
         cut -d ' ' -f 1 "$work/agents" | grep -qxF -e "$name" || printf '%s\n' "$name" >>"$work/missing"
     done
+    out=$(kube get nodes -l bulkhead.dev/disabled=true -o 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}' 2>/dev/null |
+        while read -r name; do ! is_name "$name" || printf ' %s' "$name"; done)
+    [ -z "$out" ] || echo "note: these nodes were taken out by the label bulkhead.dev/disabled:$out" >&2
 else
     echo 'note: nodes cannot be listed; a node without a pod of Bulkhead is not noticed' >&2
 fi
