@@ -15,8 +15,8 @@ let commit: String = {
     return isPlain && (1...64).contains(text.count) ? text : "unknown"
 }()
 
-/// Whether `scripts/sanitize` builds: the sanitizers' runtime cannot be linked into a static program.
-let isSanitized = Context.environment["BULKHEAD_SANITIZER"] != nil
+/// `address` or `thread` if `scripts/sanitize` builds: the sanitizers' runtime cannot be linked into a static program.
+let sanitizer = Context.environment["BULKHEAD_SANITIZER"]
 
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -161,7 +161,7 @@ let package = Package(
         module("ChainedCNI", ["NetworkTypes", "Documents"]),
         .executableTarget(
             name: "bulkhead-cni", dependencies: ["ChainedCNI"], swiftSettings: strict,
-            linkerSettings: isSanitized
+            linkerSettings: sanitizer != nil
                 ? [] : [.unsafeFlags(["-static-executable", "-use-ld=lld", "-Xlinker", "-s"])]),
 
         // Input and output.
@@ -479,3 +479,11 @@ let package = Package(
         tests("TidyTests", []),
     ]
 )
+
+if sanitizer == "thread" {
+    // In every program, because tests run them.
+    package.targets.append(.target(name: "SanitizedMutex", path: "Tests/SanitizedMutex", cSettings: strictC))
+    for target in package.targets where [.executable, .test].contains(target.type) {
+        target.dependencies.append("SanitizedMutex")
+    }
+}
