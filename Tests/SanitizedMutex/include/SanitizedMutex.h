@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Functions of libswiftSynchronization that replace its own where the thread sanitizer checks a program. Swift's Mutex takes
- * a lock that is held, and gives back one that is waited for, in that library, which the sanitizer does not see: without
- * these, what two threads do under one lock is reported as a race. Only scripts/sanitize builds them.
+ * Functions of libswiftSynchronization that replace its own where the thread sanitizer checks a program. If another
+ * thread has the lock of a Mutex, or waits for it, Swift locks and unlocks in that library, which the sanitizer does not
+ * see. Without these functions, it reports what two threads do under one lock as a race. Only scripts/sanitize builds
+ * them.
  *
  * Methods of Synchronization._MutexHandle, by their mangled names.
  */
