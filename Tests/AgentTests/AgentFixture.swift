@@ -66,6 +66,13 @@ struct AgentFixture {
         try ObjectBatch.decode(Array(manifests.utf8)).objects
     }
 
+    /// `shop`, with the policy of redis in audit.
+    static let auditedShop = shop.replacing(
+        "metadata: {name: redis, namespace: shop}\nspec:\n  podSelector",
+        with:
+            "metadata: {name: redis, namespace: shop, annotations: {bulkhead.dev/enforcement: audit}}\n"
+            + "spec:\n  podSelector")
+
     /// Two pods of this node; redis takes only web, and only on its port.
     static let shop = """
         apiVersion: v1

@@ -50,12 +50,7 @@ import Testing
     }
 
     @Test func whatAuditWouldDenyIsNotDenied() async throws {
-        let audited = AgentFixture.shop.replacing(
-            "metadata: {name: redis, namespace: shop}\nspec:\n  podSelector",
-            with:
-                "metadata: {name: redis, namespace: shop, annotations: {bulkhead.dev/enforcement: audit}}\n"
-                + "spec:\n  podSelector")
-        try await MetricsFixture.serve(audited) { fixture in
+        try await MetricsFixture.serve(AgentFixture.auditedShop) { fixture in
             let rule = try isolation(fixture.kernel)
             fixture.kernel.state.withLock { $0.counters = [rule: RuleCounter(packets: 4)] }
             let metrics: [String: Double] = try await fixture.metrics()

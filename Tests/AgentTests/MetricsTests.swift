@@ -85,12 +85,7 @@ import Testing
     }
 
     @Test func whatPoliciesInAuditWouldDenyIsNoDenial() async throws {
-        let audited = AgentFixture.shop.replacing(
-            "metadata: {name: redis, namespace: shop}\nspec:\n  podSelector",
-            with:
-                "metadata: {name: redis, namespace: shop, annotations: {bulkhead.dev/enforcement: audit}}\n"
-                + "spec:\n  podSelector")
-        try await MetricsFixture.serve(audited) { fixture in
+        try await MetricsFixture.serve(AgentFixture.auditedShop) { fixture in
             let isolation = try #require(
                 fixture.kernel.policy.rules.first { if case .isolation = $0.value.identity { true } else { false } })
             fixture.kernel.state.withLock { $0.counters = [isolation.key: RuleCounter(packets: 4)] }
