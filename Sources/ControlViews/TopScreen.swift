@@ -17,6 +17,8 @@ public struct TopScreen: Sendable {
     public var node = ""
     /// What is wrong now, such as a daemon that does not answer.
     public var problem: String?
+    /// Why denied flows are not reported now, while the rest is.
+    public var eventProblem: String?
 
     public init(view: TopView, namespace: String? = nil) {
         self.view = view
@@ -78,7 +80,7 @@ public struct TopScreen: Sendable {
     ) -> [String] {
         func fitted(_ text: String) -> String { TextWidth.shortened(VisibleText.line(text), columns: columns) }
         var head = [fitted([view.rawValue, node, time].filter { !$0.isEmpty }.joined(separator: "  "))]
-        if let problem {
+        if let problem = problem ?? eventProblem {
             head.append(paint(fitted(problem), .red))
         } else if !model.hasRates {
             head.append(paint(fitted("measuring …"), .yellow))

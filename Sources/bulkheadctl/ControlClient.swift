@@ -47,9 +47,11 @@ struct ControlClient {
     }
 
     /// Passes on the answer's body part by part.
+    ///
+    /// - Parameter begins: is called when the daemon has accepted the call, before the first part.
     func send(
         _ method: ControlMethod, _ path: ControlPath, query: [(String, String)] = [], body: [UInt8] = [],
-        receive: (ByteBuffer) throws -> Void
+        begins: () -> Void = {}, receive: (ByteBuffer) throws -> Void
     ) async throws {
         let connection = try await ControlConnection.connect(socketPath)
         let deadline = AnswerDeadline(
@@ -71,7 +73,7 @@ struct ControlClient {
                 unsent = error
             }
             do {
-                try await Self.take(inbound, deadline, receive: receive)
+                try await Self.take(inbound, deadline, begins: begins, receive: receive)
             } catch {
                 if let late = deadline.failure { throw late }
                 throw unsent == nil || error is CommandFailure || error is Refusal ? error : unsent ?? error
@@ -81,7 +83,7 @@ struct ControlClient {
 
     private static func take(
         _ inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>, _ deadline: AnswerDeadline,
-        receive: (ByteBuffer) throws -> Void
+        begins: () -> Void, receive: (ByteBuffer) throws -> Void
     ) async throws {
         var refusal: HTTPResponseStatus?
         var refused: [UInt8] = []
@@ -90,6 +92,7 @@ struct ControlClient {
             case .head(let head):
                 deadline.cancel()
                 refusal = head.status.code >= 400 ? head.status : nil
+                if refusal == nil { begins() }
             case .body(let bytes) where refusal != nil: refused.append(contentsOf: bytes.readableBytesView)
             case .body(let bytes): try receive(bytes)
             case .end:

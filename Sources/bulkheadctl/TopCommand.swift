@@ -67,7 +67,10 @@ struct TopSource: Sendable {
     enum Input: Sendable {
         case sample(TopSample, node: String)
         case record(FlowRecord)
+        /// Why nothing could be measured.
         case failed(String)
+        /// The stream of events is followed; with a reason, it is not.
+        case following(problem: String?)
         case key(UInt8)
         case signal(Int32)
     }
@@ -93,23 +96,27 @@ struct TopSource: Sendable {
     private static let start = ContinuousClock.now
 
     /// Two samples, and the events between them.
+    ///
+    /// - Throws: at once if the events cannot be followed: what was not followed must not look like nothing.
     func measureOnce() async throws -> TopModel {
         let (records, input) = AsyncStream.makeStream(of: FlowRecord.self)
-        let following = Task { () -> (any Error)? in
-            do {
-                try await follow { input.yield($0) }
-            } catch {
-                return Task.isCancelled ? nil : error
-            }
-            return nil
-        }
         var model = TopModel()
-        model.take(try await sample())
-        try await Task.sleep(for: delay)
-        // Before the second sample: it has the rates of what was reported until now.
-        following.cancel()
-        // What was not followed must not look like nothing.
-        if let error = await following.value { throw error }
+        let first = try await withThrowingTaskGroup(of: Bool.self) { tasks in
+            tasks.addTask {
+                try await follow { input.yield($0) }
+                return false
+            }
+            let first = try await sample()
+            tasks.addTask {
+                try await Task.sleep(for: delay)
+                return true
+            }
+            while let isOver = try await tasks.next(), !isOver {}
+            // Before the second sample: it has the rates of what was reported until now.
+            tasks.cancelAll()
+            return first
+        }
+        model.take(first)
         input.finish()
         for await record in records { model.take(record) }
         model.take(try await sample())
@@ -117,9 +124,9 @@ struct TopSource: Sendable {
     }
 
     /// Passes on the stream of events until it ends.
-    func follow(_ take: (FlowRecord) -> Void) async throws {
+    func follow(begins: () -> Void = {}, _ take: (FlowRecord) -> Void) async throws {
         var lines = LineSplitter()
-        try await client.send(.get, .events) { bytes in
+        try await client.send(.get, .events, begins: begins) { bytes in
             for line in lines.take(bytes.readableBytesView) { take(try JSON.answer(FlowRecord.self, from: line)) }
         }
     }
@@ -140,7 +147,15 @@ struct TopSource: Sendable {
             tasks.addTask {
                 // The stream ends with the daemon; the next one has another.
                 while !Task.isCancelled {
-                    try? await follow { pass(.record($0)) }
+                    do {
+                        try await follow {
+                            pass(.following(problem: nil))
+                        } _: {
+                            pass(.record($0))
+                        }
+                    } catch {
+                        pass(.following(problem: "denied flows are not followed: \(error)"))
+                    }
                     try? await Task.sleep(for: delay)
                 }
             }
@@ -191,6 +206,7 @@ struct LiveTop {
         // Shown with the next sample.
         case .record(let record): return model.take(record)
         case .failed(let reason): screen.problem = reason
+        case .following(let problem): screen.eventProblem = problem
         case .key(let key):
             guard let view = TopView.allCases.first(where: { $0.rawValue.utf8.first == key }) else { return }
             screen.view = view

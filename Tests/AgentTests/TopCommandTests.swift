@@ -128,6 +128,32 @@ import Testing
         }
     }
 
+    /// If events cannot be followed, "no denied flow" would be a guess: one table says so at once and is not printed, and
+    /// the screen says so for as long as it is so.
+    @Test func eventsThatAreNotFollowedAreNotNone() async throws {
+        try await SocketFixture.serve { fixture in
+            let path = fixture.path
+            var clients = try await onOwnThread {
+                try (0..<ControlDefaults.followers).map { _ in
+                    let client = try RawClient(path)
+                    client.send(SocketFixture.request("GET", "/v1/events"))
+                    return client
+                }
+            }
+            #expect(try await eventually { await fixture.agent.status().followers == ControlDefaults.followers })
+            // The delay of an hour does not pass.
+            let one = try await control(fixture, "denied", "--once", "-d", "3600")
+            #expect(one.status == 1 && one.output.isEmpty)
+            #expect(one.complaints.contains("clients already follow events"), "\(one)")
+            let top = try await start(fixture.path, "denied")
+            #expect(try await shows(top, "denied flows are not followed: "))
+            clients.removeAll()
+            #expect(try await shows(top, "denied flows reported since the start: none"))
+            top.type("q")
+            #expect(try await onOwnThread { top.end() }.status == 0)
+        }
+    }
+
     /// Packets to and from a pod are those of its interface: here the loopback of this namespace stands for one.
     @Test func ratesAreThoseOfTheInterface() async throws {
         try await SocketFixture.serve { fixture in
