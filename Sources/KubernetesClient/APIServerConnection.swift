@@ -99,6 +99,8 @@ public actor APIServerConnection {
         if let authorities = trust.authorities {
             let name = access.authorities?.name(in: access.source) ?? access.source
             configuration.trustRoots = .certificates(try certificates(authorities, name))
+        } else {
+            try SystemAuthorities().require(for: access.source)
         }
         if let chain = trust.chain, let key = trust.key {
             let name = access.certificate?.chain.name(in: access.source) ?? access.source

@@ -46,6 +46,17 @@ import Testing
         }
     }
 
+    /// An empty machine, such as a small container: the connection's own error does not say what is missing.
+    @Test func aMachineWithoutAuthoritiesIsNamed() throws {
+        let files = try TemporaryFiles(["empty.crt": "", "some.crt": APIServerCertificates.authority])
+        let nothing = "\(files.path)/nothing"
+        let none = SystemAuthorities(files: ["\(files.path)/empty.crt", nothing], directory: nothing)
+        let error = #expect(throws: AccessError.self) { try none.require(for: "config") }
+        #expect(error?.source == "config" && error?.reason.contains("install the package ca-certificates") == true)
+        try SystemAuthorities(files: [nothing, "\(files.path)/some.crt"], directory: nothing).require(for: "config")
+        try SystemAuthorities(files: [nothing], directory: files.path).require(for: "config")
+    }
+
     @Test func authoritiesAreReadAgain() async throws {
         let server = try APIServer()
         let files = try TemporaryFiles(["token": "t", "ca.crt": APIServerCertificates.client])
