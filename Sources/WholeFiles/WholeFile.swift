@@ -27,11 +27,13 @@ public enum WholeFile {
     ///
     /// - Parameters:
     ///   - mode: nil: what a new file of this process gets.
+    ///   - owner: who else is to own the file; without the right to give it away, it stays this process's.
     ///   - temporary: the name, in the same directory, under which it is written; nil: its own name and `.new`. What has
     ///     this name is removed first: a link must not be written through.
     ///   - open: opens the descriptor, by calling what it is given.
     public static func replace(
-        _ path: String, with bytes: [UInt8], mode: mode_t?, temporary: String? = nil,
+        _ path: String, with bytes: [UInt8], mode: mode_t?, owner: (user: uid_t, group: gid_t)? = nil,
+        temporary: String? = nil,
         open: (() -> Int32) -> Int32 = { $0() }, write: Write = { Glibc.write($0, $1, $2) }
     ) throws(Failure) {
         let temporary = temporary ?? path + ".new"
@@ -41,6 +43,7 @@ public enum WholeFile {
         }
         guard descriptor >= 0 else { throw last(temporary) }
         var failure = Failure(path: temporary, errorNumber: Self.write(bytes, to: descriptor, by: write))
+        if let owner { _ = fchown(descriptor, owner.user, owner.group) }
         if failure.errorNumber == 0, let mode, fchmod(descriptor, mode) != 0 { failure = last(temporary) }
         // Else a crash soon after could leave the new name with an empty file.
         if failure.errorNumber == 0, fsync(descriptor) != 0 { failure = last(temporary) }

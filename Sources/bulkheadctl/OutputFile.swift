@@ -4,8 +4,8 @@ import WholeFiles
 
 /// Files that a command writes as a whole.
 enum OutputFile {
-    /// Replaces the file, or leaves it as it is: a reader never finds half of it. What is not a regular file, such as
-    /// a pipe, takes the bytes as they come.
+    /// Replaces the file, or leaves it as it is: a reader never finds half of it. It keeps its mode, and, if root writes,
+    /// its owner. What is not a regular file, such as a pipe, takes the bytes as they come.
     static func replace(_ path: String, with bytes: [UInt8]) throws(CommandFailure) {
         var facts = stat()
         let exists = stat(path, &facts) == 0
@@ -21,7 +21,8 @@ enum OutputFile {
         let target = exists ? resolved(path) : path
         do {
             try WholeFile.replace(
-                target, with: bytes, mode: exists ? facts.st_mode & 0o777 : nil, temporary: "\(target).\(getpid()).new")
+                target, with: bytes, mode: exists ? facts.st_mode & 0o777 : nil,
+                owner: exists ? (facts.st_uid, facts.st_gid) : nil, temporary: "\(target).\(getpid()).new")
         } catch {
             throw failure(path, error.errorNumber)
         }

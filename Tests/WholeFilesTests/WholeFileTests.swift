@@ -72,6 +72,17 @@ import WholeFiles
         #expect(folder.mode("file") & 0o777 == folder.mode("shell") & 0o777)
     }
 
+    /// Root gives a file away; who cannot, writes it all the same.
+    @Test func theOwner() throws {
+        let folder = try Folder()
+        try WholeFile.replace("\(folder.path)/file", with: Array("text".utf8), mode: nil, owner: (65534, 65533))
+        var facts = stat()
+        try #require(lstat("\(folder.path)/file", &facts) == 0)
+        let isRoot = geteuid() == 0
+        #expect(facts.st_uid == (isRoot ? 65534 : geteuid()) && facts.st_gid == (isRoot ? 65533 : getegid()))
+        #expect(folder.text("file") == "text")
+    }
+
     /// Neither a link with the file's name nor one with the other name is written through.
     @Test func linksAreReplaced() throws {
         let folder = try Folder()
