@@ -54,6 +54,19 @@ struct Decide: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         umask(0o077)
         let file = PolicyFile(path: policyFile)
+        let served: Result<Void, any Error>
+        do {
+            served = .success(try await serve(file))
+        } catch {
+            served = .failure(error)
+        }
+        // The next decider begins with what this one learned last.
+        await file.settle()
+        try served.get()
+    }
+
+    /// Answers until a signal ends it.
+    private func serve(_ file: PolicyFile) async throws {
         let decider = SharedDecider(file.read(), recordsAllowed: logAllowed)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let presence = ProxyPresence(path: haproxySocket, decider: decider, group: group)
@@ -79,8 +92,6 @@ struct Decide: AsyncParsableCommand {
             try await questions.close()
             try await log.close()
         }
-        // The next decider begins with what this one learned last.
-        await file.settle()
     }
 
     private struct CannotListen: Error, CustomStringConvertible {

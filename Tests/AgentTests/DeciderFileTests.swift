@@ -121,6 +121,28 @@ import Testing
         try await serving.value
     }
 
+    /// A decider that cannot work keeps what it has learned all the same.
+    @Test func whatWasLearnedIsKeptByADeciderThatCannotListen() async throws {
+        let directory = try TemporaryDirectory()
+        let socket = directory.path + "/requests.sock"
+        let listener = try UnixListener(socket)
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\nconnection: close\r\n\r\n"
+        let serving = Task { try await onOwnThread { try listener.serve([head + Self.text]) } }
+        let path = DeciderProgram.policyFile(in: directory)
+        let port = try DeciderProgram.freePort(SOCK_DGRAM)
+        let result = try await onOwnThread {
+            try CommandLine.run(
+                "bulkhead-http",
+                [
+                    "decide", "--requests-socket", socket, "--policy-file", path, "--log-port", "\(port)",
+                    "--spop-socket", directory.path + "/none/decider.sock",
+                ])
+        }
+        #expect(result.status == 1 && result.complaints.contains("(--spop-socket): "), "\(result)")
+        #expect(try String(decoding: CommandLine.bytes(of: path), as: UTF8.self) == Self.text)
+        try await serving.value
+    }
+
     @Test(arguments: [
         (["--metrics-address", "9469"], "--metrics-address needs an address and a port"),
         (["--metrics-address", "0.0.0.0:0"], "--metrics-address needs an address and a port"),
@@ -159,7 +181,7 @@ import Testing
     }
 }
 
-/// A socket whose clients each get one answer, whatever they ask. Blocks.
+/// A socket whose clients each get one answer, whatever they ask for with GET. Blocks.
 final class UnixListener: Sendable {
     private let descriptor: Int32
 
@@ -174,12 +196,10 @@ final class UnixListener: Sendable {
 
     /// Gives each client in turn its answer, and the last one the end when it leaves.
     func serve(_ answers: [String]) throws {
+        var buffer = [UInt8](repeating: 0, count: 4096)
         for (index, answer) in answers.enumerated() {
-            let client = accept(descriptor, nil, nil)
-            try #require(client >= 0)
+            let client = try nextReader(&buffer)
             defer { close(client) }
-            var buffer = [UInt8](repeating: 0, count: 4096)
-            _ = recv(client, &buffer, buffer.count, 0)
             let bytes = Array(answer.utf8)
             var sent = 0
             while sent < bytes.count {
@@ -190,6 +210,17 @@ final class UnixListener: Sendable {
                 sent += count
             }
             if index == answers.count - 1 { while recv(client, &buffer, buffer.count, 0) > 0 {} }
+        }
+    }
+
+    /// The next client that asks. One that reports its counts, as a decider does every few seconds, gets no answer.
+    private func nextReader(_ buffer: inout [UInt8]) throws -> Int32 {
+        while true {
+            let client = accept(descriptor, nil, nil)
+            try #require(client >= 0)
+            let count = recv(client, &buffer, buffer.count, 0)
+            if count > 0, buffer[0] == UInt8(ascii: "G") { return client }
+            close(client)
         }
     }
 }
