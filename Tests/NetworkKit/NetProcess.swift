@@ -14,7 +14,7 @@ public final class NetProcess: Sendable {
     ///
     /// - Parameters:
     ///   - inputDescriptor: is its standard input in place of `input`; it stays the caller's to close.
-    ///   - environment: variables beside PATH.
+    ///   - environment: variables in addition to PATH.
     ///   - keepsErrors: false: standard error goes nowhere.
     public init(
         _ arguments: [String], input: String = "", inputDescriptor: Int32? = nil, environment: [String: String] = [:],
@@ -36,7 +36,7 @@ public final class NetProcess: Sendable {
         var started = pid_t()
         let vector = arguments.map { strdup($0) } + [nil]
         let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/sbin:/usr/bin:/sbin:/bin"
-        let variables = ["PATH=\(path)"] + environment.map { "\($0.key)=\($0.value)" }
+        let variables = ["PATH=\(path)"] + Self.sanitizerOptions + environment.map { "\($0.key)=\($0.value)" }
         let texts = variables.map { strdup($0) } + [nil]
         let failure = bh_spawn(&started, &actions, vector, texts)
         for text in vector + texts { free(text) }
@@ -45,6 +45,11 @@ public final class NetProcess: Sendable {
             throw NetError.system("start \(arguments[0])", failure)
         }
         pid = started
+    }
+
+    /// What a program of a build with a sanitizer must know (scripts/sanitize).
+    private static let sanitizerOptions = ["ASAN_OPTIONS", "TSAN_OPTIONS"].compactMap { (name: String) -> String? in
+        getenv(name).map { "\(name)=\(String(cString: $0))" }
     }
 
     deinit {
