@@ -30,14 +30,14 @@ extension Agent where Plane: ~Copyable {
                 by: "kind", Prover.Aim.allCases.map { ($0.rawValue, proving.verified[$0] ?? 0) }),
             .counter(
                 "bulkhead_disagreements_total",
-                "Questions that the kernel answered otherwise than policy, and that no change explains.",
+                "Questions that kernel and policy answered differently, and that no change explains.",
                 proving.disagreements),
             .gauge(
-                "bulkhead_disagreements", "Disagreements of kernel and policy that were not repaired yet.",
+                "bulkhead_disagreements", "Disagreements of kernel and policy that have not been repaired yet.",
                 proving.standing.count),
             .counter(
                 "bulkhead_selfproof_comparisons_total",
-                "Comparisons of all tables with policy that came to their end.", proving.comparisons),
+                "Completed comparisons of all tables with policy.", proving.comparisons),
             MetricFamily(
                 "bulkhead_selfproof_seconds_total", "Processor time used by the self-proof.", .counter,
                 [.init(value: .number(proving.processorTime / .seconds(1)))]),

@@ -52,7 +52,7 @@ struct InventoryOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            A network of pods: pods without an address get one of it. May be repeated (default: 10.244.0.0/16 and \
+            A network of pods: pods without an address get one from it. May be repeated (default: 10.244.0.0/16 and \
             fd00:10:244::/56).
             """, valueName: "cidr"),
         transform: InventoryOptions.network)

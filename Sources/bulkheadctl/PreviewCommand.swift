@@ -61,7 +61,7 @@ struct PreviewCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A network of pods: pods without an address get one of it. May be repeated.", valueName: "cidr"),
+            "A network of pods: pods without an address get one from it. May be repeated.", valueName: "cidr"),
         transform: { text in
             guard let network = try? CIDR(text) else { throw ValidationError("--pod-cidr '\(text)' is not a network") }
             return network
