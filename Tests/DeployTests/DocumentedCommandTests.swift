@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-import NetworkKit
 import Testing
 
 /// Commands and options that documents name exist.
@@ -10,34 +9,15 @@ import Testing
         private(set) var options: [String: Set<String>] = [:]
         private(set) var ownOptions: Set<String> = []
 
-        private struct Help: Decodable {
-            struct Command: Decodable {
-                struct Argument: Decodable {
-                    struct Name: Decodable {
-                        var kind: String
-                        var name: String
-                    }
-                    var names: [Name]?
-                }
-                var commandName: String
-                var arguments: [Argument]?
-                var subcommands: [Command]?
-
-                var options: Set<String> {
-                    Set(
-                        (arguments ?? []).flatMap { $0.names ?? [] }.map { name in
-                            (name.kind == "long" ? "--" : "-") + name.name
-                        })
-                }
-            }
-            var command: Command
+        init(_ name: String) throws {
+            let root = try ProgramHelp(text: ProgramHelp.text(of: name)).command
+            ownOptions = Self.options(of: root)
+            for command in root.subcommands ?? [] { options[command.commandName] = Self.options(of: command) }
         }
 
-        init(_ name: String) throws {
-            let text = try NetProcess.run([try NetDaemon.executable(name), "--experimental-dump-help"])
-            let root = try JSONDecoder().decode(Help.self, from: Data(text.utf8)).command
-            ownOptions = root.options
-            for command in root.subcommands ?? [] { options[command.commandName] = command.options }
+        private static func options(of command: ProgramHelp.Command) -> Set<String> {
+            let names = (command.arguments ?? []).flatMap { $0.names ?? [] }
+            return Set(names.map { ($0.kind == "long" ? "--" : "-") + $0.name })
         }
 
         /// What is wrong with the words after the program's name; nil: nothing.

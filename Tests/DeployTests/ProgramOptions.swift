@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CommandOptions
 import Foundation
-import NetworkKit
 
 /// The options of a program or of one of its commands, from its parser.
 struct ProgramOptions {
@@ -14,30 +13,11 @@ struct ProgramOptions {
     /// By long name; without those that have no default.
     private(set) var defaults: [String: String] = [:]
 
-    private struct Help: Decodable {
-        struct Command: Decodable {
-            var commandName: String
-            var arguments: [Argument]?
-            var subcommands: [Command]?
-        }
-        struct Argument: Decodable {
-            struct Name: Decodable {
-                var kind: String
-                var name: String
-            }
-            var kind: String
-            var names: [Name]?
-            var allValues: [String]?
-            var defaultValue: String?
-        }
-        var command: Command
-    }
-
     struct Missing: Error { var command: String }
 
     init(_ program: String, _ command: String? = nil) throws {
-        let text = try NetProcess.run([try NetDaemon.executable(program), "--experimental-dump-help"])
-        var found = try JSONDecoder().decode(Help.self, from: Data(text.utf8)).command
+        let text = try ProgramHelp.text(of: program)
+        var found = try ProgramHelp(text: text).command
         if let command {
             guard let inner = found.subcommands?.first(where: { $0.commandName == command }) else {
                 throw Missing(command: command)
