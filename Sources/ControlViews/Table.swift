@@ -21,6 +21,7 @@ public struct Table: Sendable {
     private let titles: [Cell]
     private var rows: [[Cell]] = []
 
+    /// - Parameter titles: of the columns. Without any, the table has no line of titles.
     public init(_ titles: String...) { self.init(titles: titles) }
 
     public init(titles: [String]) { self.titles = titles.map { Cell($0) } }
@@ -49,7 +50,7 @@ public struct Table: Sendable {
     func rowLines(
         width: Int?, hasTitles: Bool = true, paint: (String, TextColor?) -> String
     ) -> [[String]] {
-        let rows = hasTitles ? [titles] + self.rows : self.rows
+        let rows = hasTitles && !titles.isEmpty ? [titles] + self.rows : self.rows
         let count = rows.map(\.count).max() ?? 0
         var widths = (0..<count).map { column in
             rows.map { column < $0.count ? TextWidth.columns(of: $0[column].text) : 0 }.max() ?? 0

@@ -37,6 +37,7 @@ import Testing
             #expect(all.output.contains("  pods app=redis of its namespace  /manifests  shop/redis\n"))
             let status = try await control(fixture, "status")
             #expect(status.status == 0)
+            #expect(status.output.hasPrefix("NODE        "))
             #expect(status.output.contains("healthy     yes\n"))
             #expect(status.output.contains("manifests   4 objects from /manifests\n"))
             #expect(status.output.contains("guardrails  0 policies from /guardrails\n"))

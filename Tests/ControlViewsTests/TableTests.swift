@@ -26,6 +26,13 @@ import Testing
             table.lines(width: 80, hasTitles: false, paint: Self.plain) == ["a       1000  x", "longer  1"])
     }
 
+    @Test func aTableWithoutTitlesStartsWithItsFirstRow() {
+        var table = Table()
+        table.add("NODE", "node1")
+        table.add("healthy", "yes")
+        #expect(lines(table, nil) == ["NODE     node1", "healthy  yes"])
+    }
+
     /// Nothing is lost at 80 columns; without a width each row stays one line.
     @Test func longNamesAreWrapped() {
         #expect(Self.longest.count == 63)
