@@ -38,14 +38,12 @@ public final class NetHammer: Sendable {
     }
 
     /// The packets sent so far.
-    public var packets: [Packet] { record.packets.withLock { $0 } }
+    public var packets: [Packet] { record.packets.copy() }
 
     /// Those of the packets sent so far that were sent after `time`.
-    public func packets(since time: UInt64) -> ArraySlice<Packet> {
-        record.packets.withLock { packets in
-            let first = packets.lastIndex { $0.sent <= time }.map { $0 + 1 } ?? 0
-            return ArraySlice(Array(packets[first...]))
-        }
+    public func packets(since time: UInt64) -> [Packet] {
+        let packets = packets
+        return Array(packets[(packets.lastIndex { $0.sent <= time }.map { $0 + 1 } ?? 0)...])
     }
 
     /// Waits until this many of the packets sent after `time` are there.

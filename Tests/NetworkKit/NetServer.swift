@@ -43,7 +43,7 @@ public final class NetServer: Sendable {
     }
 
     /// All that came in so far.
-    public var arrivals: [Arrival] { record.arrivals.withLock { $0 } }
+    public var arrivals: [Arrival] { record.arrivals.copy() }
 
     /// Ends the thread and closes the sockets. Call once.
     public func stop() {
