@@ -27,7 +27,7 @@ import WorldKit
                 for seed in settings.seeds.prefix(max(settings.seeds.count / 5, 1)) {
                     try test.compare(&datapath, seed, flows: 60)
                 }
-                test.checkCoverage()
+                if settings.coversAll { test.checkCoverage() }
                 #expect(
                     try datapath.counters() == DatapathCounters()
                         && datapath.ruleCounters().values.allSatisfy { $0.packets == 0 })
@@ -44,7 +44,7 @@ import WorldKit
                 for seed in settings.seeds.prefix(max(settings.seeds.count / 5, 1)) {
                     try test.compare(&datapath, seed, flows: 25)
                 }
-                test.checkCoverage()
+                if settings.coversAll { test.checkCoverage() }
                 #expect(
                     try datapath.counters() == DatapathCounters()
                         && datapath.ruleCounters().values.allSatisfy { $0.packets == 0 })

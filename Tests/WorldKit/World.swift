@@ -93,6 +93,8 @@ public struct WorldSettings: Sendable, Hashable {
     public var worlds: Int
     public var flows: Int
     public var seed: UInt64
+    /// Whether there are as many worlds as a test run must do: with fewer, some of what worlds may have is in none.
+    public let coversAll: Bool
 
     /// The defaults are the least that a test run must do; the environment sets others.
     public init(worlds: Int = 200, flows: Int = 500, seed: UInt64 = 1, environment: [String: String]) {
@@ -104,6 +106,7 @@ public struct WorldSettings: Sendable, Hashable {
             return number
         }
         self.worlds = value("BULKHEAD_WORLDS", worlds)
+        coversAll = self.worlds >= worlds
         self.flows = value("BULKHEAD_FLOWS", flows)
         self.seed = value("BULKHEAD_SEED", seed)
     }

@@ -181,9 +181,9 @@ struct WorldTests {
 
     @Test func settingsComeFromTheEnvironment() {
         let usual = WorldSettings(environment: [:])
-        #expect(usual.worlds == 200 && usual.flows == 500 && usual.seeds.first == 1)
-        let more = WorldSettings(environment: ["BULKHEAD_WORLDS": "2", "BULKHEAD_FLOWS": "3", "BULKHEAD_SEED": "9"])
-        #expect(more.flows == 3 && more.seeds == [9, 10])
+        #expect(usual.worlds == 200 && usual.flows == 500 && usual.seeds.first == 1 && usual.coversAll)
+        let few = WorldSettings(environment: ["BULKHEAD_WORLDS": "2", "BULKHEAD_FLOWS": "3", "BULKHEAD_SEED": "9"])
+        #expect(few.flows == 3 && few.seeds == [9, 10] && !few.coversAll)
     }
 
     private static let written = World(

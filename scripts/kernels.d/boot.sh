@@ -34,11 +34,12 @@ command_line() {
 # With such a clock, 6.1 does not get past the start of a second processor. 6.5 starts them in another way.
 # boot VMLINUZ CONFIGURATION SECONDS: $guest/results has what the guest said; fails if it did not come to its end.
 boot() {
-    local processors=2 memory=2048 machine=(-accel tcg -cpu max -icount "shift=1,sleep=off")
+    local processors=2 memory=2048 count=${worlds:-20} machine=(-accel tcg -cpu max -icount "shift=1,sleep=off")
     [[ $2 != one-cpu ]] || processors=1
     [[ $tier == load ]] || memory=6144
     if [[ $accelerator == kvm ]]; then
         machine=(-accel kvm -cpu host)
+        count=${worlds:-200}
     elif [[ $(printf '%s\n' 6.5 "${modules##*/}" | sort -V | head -n 1) != 6.5 ]]; then
         processors=1
     fi
@@ -48,7 +49,7 @@ boot() {
     # shellcheck disable=SC2046
     timeout "$3" qemu-system-x86_64 "${machine[@]}" -m "$memory" -smp "$processors" \
         -nodefaults -display none -no-reboot -kernel "$1" -initrd "$guest/initrd" \
-        -append "console=ttyS0 quiet panic=-1 no_timer_check rdinit=/init $(command_line "$2") kernels.tier=$tier kernels.config=$2" \
+        -append "console=ttyS0 quiet panic=-1 no_timer_check rdinit=/init $(command_line "$2") kernels.tier=$tier kernels.config=$2 kernels.worlds=$count" \
         -serial "file:$guest/console" -serial "file:$guest/results" >"$guest/qemu.log" 2>&1 </dev/null 9>&- &
     wait "$!" || echo "qemu: exit $?" >>"$guest/qemu.log"
     rm -f "$guest/initrd"

@@ -127,6 +127,7 @@ check_choice() {
     [ "$chosen" = "$supports_ebpf" ] || wrong "eBPF possible: $supports_ebpf, chosen: $chosen"
 }
 
+# run_tier TIER WORLDS
 run_tier() {
     play_load
     prepare_network
@@ -141,7 +142,7 @@ run_tier() {
         play_cells nftables && play_changes 4 nftables && play_end
         if [ "$supports_ebpf" = yes ]; then play_cells ebpf && play_changes 4 ebpf && play_end; fi
         run_tests 'ConformanceTests.Live/TableTests'
-        [ "$1" = table ] || run_worlds
+        [ "$1" = table ] || run_worlds "$2"
         ;;
     esac
 }
@@ -157,7 +158,10 @@ run_tests() {
     unset BULKHEAD_TEST_DATAPATHS
 }
 
+# run_worlds COUNT
 run_worlds() {
+    export BULKHEAD_WORLDS="$1"
+    result note "$1 random worlds"
     run_tests 'ConformanceTests.PropertyQuestionTests/theRulesOfNftablesAnswer'
     [ "$supports_ebpf" = no ] ||
         run_tests 'ConformanceTests\.(PropertyKernel|PropertyQuestion|PropertyAdoption|FuzzPacket)Tests'
