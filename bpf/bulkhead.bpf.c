@@ -43,10 +43,13 @@ static __always_inline int is_dhcp_upkeep(struct judged *j)
 		return !j->from;
 	if (kind != DHCP_QUESTION)
 		return 0;
-	/* The receiver's policy may still deny it. */
-	if (to && !j->turned)
+	if (!to)
+		return 1;
+	/* To all: the receiver's policy may still deny it. To one endpoint it is a packet like others. */
+	int is_to_all = j->family == 4 ? (__u32)j->flow.destination.low == 0xffffffff : j->flow.destination.high >> 56 == 0xff;
+	if (is_to_all && !j->turned)
 		j->source = with_endpoint(j->source, 0);
-	return !to;
+	return 0;
 }
 
 /* Whether judge_unusual() applies: not to ordinary TCP and UDP packets. */

@@ -6,8 +6,19 @@
 #include "judge.h"
 #include "sender.h"
 
-/* Egress of the endpoint of j->source, to its node: a node has no ingress. */
-__noinline int judge_egress(struct judged *j)
+/* Whether a rule of the Admin or Baseline tier denies a class. */
+static __always_inline int is_denied_by_tier(const struct view *v, __u32 program, __u32 class, __u32 port)
+{
+	__u32 cell = find_cell(v, program, class & BH_CLASS_MASK, port);
+	return !(cell & BH_CELL_SPARES_ITSELF) && (cell & BH_CELL_ACTION_MASK) == BH_CELL_DENY;
+}
+
+/*
+ * Egress of the endpoint of j->source, to its node: a node has no ingress. `group`: the destination is not the node's
+ * alone. The tiers' rules may deny either; NetworkPolicy about a group is not about the node. Such flows are not noted:
+ * each packet would be a new one.
+ */
+__noinline int judge_egress(struct judged *j, int group)
 {
 	struct view v;
 	if (!j || open_view(&v))
@@ -27,9 +38,10 @@ __noinline int judge_egress(struct judged *j)
 	if (j->destination & BH_POINTER)
 		return tell(j, BH_CAUSE_INCONSISTENT, BH_EGRESS, 0);
 	__u32 own = v.fixed->header.own_class;
-	if (own && !is_own(&v, j->destination))
-		j->destination = own;
 	__u32 port = port_class(&v, j->flow.protocol, j->flow.destination_port);
+	int is_judged_as_group = group && is_denied_by_tier(&v, egress, j->destination, port);
+	if (own && !is_own(&v, j->destination) && !is_judged_as_group)
+		j->destination = own;
 	return judge_direction(NULL, &v, j, egress, BH_EGRESS, j->destination, port, 0);
 }
 
@@ -128,7 +140,7 @@ static __always_inline int judge_foreign(struct bpf_nf_ctx *ctx, const struct vi
 	orient_apart(ctx, j);
 	j->icmp = ICMP_UNKNOWN;
 	j->source = find_apart(&j->flow.source, j->family);
-	return judge_egress(j);
+	return judge_egress(j, 0);
 }
 
 /* Whether an address is borne by a sender that does not have it. What the node sends itself comes by the loopback
@@ -169,12 +181,13 @@ static __always_inline int judge_input(struct bpf_nf_ctx *ctx, __u32 family)
 		if (verdict >= 0)
 			return verdict;
 	}
-	/* Answers to the node's requests pass: probes are never judged. */
-	if (!v.fixed->header.own_node || is_reply(skb) || is_group(skb, j.flow.destination, family))
+	/* Answers to the node's requests pass: probes are never judged. A hidden sender has no policy. */
+	if (!v.fixed->header.own_node || is_reply(skb) || known == SENDER_HIDDEN)
 		return NF_ACCEPT;
 	if (!(j.turned & TURNED_QUOTE) || !endpoint_of(j.source))
 		j.source = with_endpoint(j.source, j.from);
-	return note_new(ctx, &v, &j, judge_egress(&j));
+	int group = is_group(skb, j.flow.destination, family);
+	return group ? judge_egress(&j, 1) : note_new(ctx, &v, &j, judge_egress(&j, 0));
 }
 
 static __always_inline int judge_output(struct bpf_nf_ctx *ctx, __u32 family)
@@ -196,7 +209,7 @@ static __always_inline int judge_output(struct bpf_nf_ctx *ctx, __u32 family)
 		if (role & BH_ROLE_ROUTED)
 			j.source = with_endpoint(j.source, endpoint_behind(role));
 	}
-	return judge_egress(&j);
+	return judge_egress(&j, 0);
 }
 
 #endif

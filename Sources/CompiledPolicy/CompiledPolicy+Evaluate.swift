@@ -70,16 +70,35 @@ extension CompiledPolicy {
             Question(flow: flow, portClass: portClass(of: flow), isHairpin: isHairpin))
     }
 
+    /// The answer for a packet that an endpoint sends to others than its node, whatever source address it bears.
+    ///
+    /// Nil: there is no such endpoint.
+    public func evaluate(_ flow: Flow, sentBy endpoint: EndpointID) -> DirectionDecision? {
+        decide(
+            .egress, at: endpoint, peer: addresses.entry(of: flow.destination),
+            Question(flow: flow, portClass: portClass(of: flow), isHairpin: false))
+    }
+
     /// The answer for a packet that an endpoint sends to its node, whatever source address it bears and whether or not
     /// the destination is known as the node's.
     ///
     /// Nil: there is no such endpoint.
     public func evaluate(_ flow: Flow, toOwnNodeFrom endpoint: EndpointID) -> DirectionDecision? {
-        let entry = addresses.entry(of: flow.destination)
-        let isKnown = (1..<AddressClassID.ownNodeLimit).contains(entry.addressClass.rawValue)
+        let peer = classAtOwnNode(of: flow, endpoints[endpoint]?.egress ?? .none)
         return decide(
-            .egress, at: endpoint, peer: AddressEntry(addressClass: isKnown ? entry.addressClass : ownNodeClass),
+            .egress, at: endpoint, peer: AddressEntry(addressClass: peer),
             Question(flow: flow, portClass: portClass(of: flow), isHairpin: false))
+    }
+
+    /// The class that stands for the destination of a packet that the node takes in: its own, if that is known as the
+    /// node's; otherwise that of loopback. A group is the node as well, but if a rule of the Admin or Baseline tier denies
+    /// the group itself, that decides.
+    public func classAtOwnNode(of flow: Flow, _ egress: ProgramID) -> AddressClassID {
+        let own = addresses.entry(of: flow.destination).addressClass
+        if (1..<AddressClassID.ownNodeLimit).contains(own.rawValue) { return own }
+        guard flow.destination.isGroup, let program = programs[egress] else { return ownNodeClass }
+        let cell = program.cell(own, portClass(of: flow))
+        return cell.verdict == .deny && !cell.neverDeniesItself ? own : ownNodeClass
     }
 
     private struct Question {

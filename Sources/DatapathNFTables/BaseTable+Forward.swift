@@ -5,7 +5,7 @@ import PolicyModel
 
 /// The path of a forwarded packet, routed or bridged.
 extension BaseTable {
-    var forwardChains: [TableChain] { [forward, toPorts, fromUnbound] }
+    var forwardChains: [TableChain] { [forward, toPorts, dhcpToPorts, fromUnbound] }
 
     // Few paths lead to the chains of policy: at each change of the maps the kernel checks all of them, each path
     // separately.
@@ -61,7 +61,7 @@ extension BaseTable {
                 .destinationNAT(false), .verdict(.accept),
             ])
         }
-        rules += dispatch(.egress) + [unbound(.ipv6, .jump(TableName.fromUnbound))]
+        rules += dispatch(.egress) + AddressFamily.allCases.map { unbound($0, .jump(TableName.fromUnbound)) }
         rules.append(
             TableRule(
                 [.dispatch([.mark], by: TableName.ingressByPort)],
@@ -80,8 +80,28 @@ extension BaseTable {
                 TableRule(
                     [.connectionState(.established), .replyDirection, .verdict(.accept)],
                     comment: "To what the pod itself began"),
-                dhcp(.accept),
+                dhcp(.go(TableName.dhcpToPorts)),
             ])
+    }
+
+    /// A server other than a pod may answer. A question to all passes its sender's egress policy, but not the ingress policy
+    /// of a pod that gets it as well.
+    private var dhcpToPorts: TableChain {
+        func from(_ family: AddressFamily, _ port: UInt16) -> [Term] {
+            [.family(family), .masked(.sourcePort, mask: [255, 255], value: [UInt8(port >> 8), UInt8(port & 255)])]
+        }
+        let isFromNoPod = Term.member([.interface, .hardwareSource], of: TableName.podHardware, negated: true)
+        var rules: [TableRule] = []
+        for (family, client, server) in [(AddressFamily.ipv4, UInt16(68), UInt16(67)), (.ipv6, 546, 547)] {
+            let toAll = Term.within(.destination(family), family == .ipv4 ? .allHosts : .groups)
+            rules += [
+                TableRule(from(family, server) + [isFromNoPod, .verdict(.accept)]),
+                TableRule(from(family, client) + [toAll, .dispatch([.mark], by: TableName.ingressByPort)]),
+                TableRule(from(family, client) + [toAll, .verdict(.accept)]),
+            ]
+        }
+        return TableChain(
+            TableName.dhcpToPorts, comment: "DHCP to a pod with another destination address", rules: rules)
     }
 
     private var fromUnbound: TableChain {
@@ -141,4 +161,11 @@ extension BaseTable {
     func unbound(_ family: AddressFamily, _ verdict: ChainVerdict) -> TableRule {
         TableRule([.family(family), .member([.source(family)], of: TableName.unbound(family)), .verdict(verdict)])
     }
+}
+
+extension CIDR {
+    /// 255.255.255.255: every host of the link.
+    fileprivate static let allHosts = CIDR(host: IPAddress(v4: .max))
+    /// All IPv6 multicast addresses (RFC 4291).
+    fileprivate static let groups = CIDR(IPAddress(v6High: 0xff << 56, low: 0), prefixLength: 8)
 }

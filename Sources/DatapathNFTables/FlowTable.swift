@@ -37,7 +37,7 @@ struct FlowTable {
                 TableName.flowsToNode, hook: .inputEnd, comment: "Reports new flows of pods to their own node",
                 rules: [beginning(TableName.newFlowsToNode)]),
             TableChain(
-                TableName.newFlowsToNode, comment: "Packets to groups are not judged",
+                TableName.newFlowsToNode, comment: "Each packet to a group would be a new flow",
                 rules: groups + [TableRule([.verdict(.go(TableName.newFlows))])]),
         ]
     }

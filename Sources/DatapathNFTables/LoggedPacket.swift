@@ -13,6 +13,8 @@ package struct LoggedPacket: Hashable, Sendable {
     package var interfaceIndex: UInt32
     /// The input bridge port; the interface itself if there is none.
     package var portIndex: UInt32
+    /// The output bridge port; the interface itself if there is none, 0 for neither.
+    package var outPortIndex: UInt32
     package var flow: Flow
     package var sourcePort: UInt16
     /// What an ICMP message says; nil for other protocols.
@@ -32,6 +34,7 @@ package struct LoggedPacket: Hashable, Sendable {
         var packet: UnsafeRawBufferPointer?
         var index: UInt32 = 0
         var port: UInt32?
+        var (outIndex, outPort): (UInt32, UInt32?) = (0, nil)
         var moment: (seconds: UInt64, microseconds: UInt64)?
         for attribute in Attributes(body.dropFirst(MemoryLayout<nfgenmsg>.size)) {
             switch attribute.type {
@@ -39,6 +42,8 @@ package struct LoggedPacket: Hashable, Sendable {
             case Int(NFULA_PAYLOAD.rawValue): packet = attribute.value.bytes
             case Int(NFULA_IFINDEX_INDEV.rawValue): index = attribute.integer()
             case Int(NFULA_IFINDEX_PHYSINDEV.rawValue): port = attribute.integer()
+            case Int(NFULA_IFINDEX_OUTDEV.rawValue): outIndex = attribute.integer()
+            case Int(NFULA_IFINDEX_PHYSOUTDEV.rawValue): outPort = attribute.integer()
             case Int(NFULA_TIMESTAMP.rawValue) where attribute.value.bytes.count >= 16:
                 // struct nfulnl_msg_packet_timestamp
                 let bytes = attribute.value.bytes
@@ -56,6 +61,7 @@ package struct LoggedPacket: Hashable, Sendable {
         self.mark = mark
         interfaceIndex = index
         portIndex = port ?? index
+        outPortIndex = outPort ?? outIndex
         flow = header.flow
         sourcePort = header.sourcePort
         icmp = header.icmp

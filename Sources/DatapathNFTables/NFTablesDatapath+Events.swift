@@ -23,11 +23,13 @@ extension NFTablesDatapath {
     }
 
     private func event(_ packet: LoggedPacket, _ clock: ClockPair) -> DropEvent {
-        let own = packet.mark.direction == .egress ? packet.flow.source : packet.flow.destination
+        let isEgress = packet.mark.direction == .egress
+        let own = isEgress ? packet.flow.source : packet.flow.destination
         // Not by the addresses of a forged packet.
         let endpoint =
             [.rule, .audit, .handOver].contains(packet.mark.cause)
-            ? tables.endpoint(owning: own) ?? tables.endpoint(behind: packet.portIndex)
+            ? tables.endpoint(owning: own)
+                ?? tables.endpoint(behind: isEgress ? packet.portIndex : packet.outPortIndex)
             : tables.endpoint(behind: packet.portIndex)
         return DropEvent(
             cause: packet.mark.cause, direction: packet.mark.direction, flow: packet.flow,

@@ -31,7 +31,7 @@ struct OwnNodeTable {
         return [input, fromPods, fromUnbound, toNode, output] + reports
     }
 
-    var sets: [TableSet] { isJudging ? groups : [] }
+    var sets: [TableSet] { isJudging && flows != nil ? groups : [] }
 
     private var groups: [TableSet] {
         func set(_ family: AddressFamily, _ blocks: [String]) -> TableSet {
@@ -59,10 +59,8 @@ struct OwnNodeTable {
         TableChain(
             TableName.input, hook: .input, comment: "From pods to their own node",
             rules: [TableRule([Self.isFromPod, .verdict(.go(TableName.fromPodsToNode))])] + base.localSources
-                + [
-                    base.unbound(.ipv6, .go(TableName.fromUnboundToNode)),
-                    TableRule([.verdict(.go(TableName.toNode))]),
-                ])
+                + AddressFamily.allCases.map { base.unbound($0, .go(TableName.fromUnboundToNode)) }
+                + [TableRule([.verdict(.go(TableName.toNode))])])
     }
 
     private var fromPods: TableChain {
@@ -103,11 +101,6 @@ struct OwnNodeTable {
     /// Packets that pass whatever the policies.
     private var exempt: [TableRule] {
         base.linkControl + [base.dhcp(.accept)]
-            + AddressFamily.allCases.map { family in
-                TableRule([
-                    .family(family), .member([.destination(family)], of: TableName.group(family)), .verdict(.accept),
-                ])
-            }
     }
 
     private var output: TableChain {

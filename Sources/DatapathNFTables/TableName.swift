@@ -26,6 +26,7 @@ package enum TableName {
     package static let neighborDiscovery = "neighbor-discovery"
     package static let listenerDiscovery = "listener-discovery"
     package static let dhcp = "dhcp-ports"
+    package static let dhcpToPorts = "dhcp-to-ports"
     package static let tunnelPorts = "tunnel-ports"
     package static let tunnelProtocols = "tunnel-protocols"
     package static let podHardware = "pod-hardware"

@@ -84,12 +84,15 @@ public struct ExplainedDrop: Sendable, Hashable {
         case .rule, .new: break
         }
         // A packet to the pod itself was dropped on its way through a Service; a packet to an address without a pod was
-        // one to a group or to the own node.
+        // one to a group or to the own node; a packet from an address without a pod was one from a link-local address.
         let decision = policy.evaluate(event.flow, throughService: true)
         let decisions =
             event.direction == .ingress
             ? [decision.ingress, policy.evaluate(event.flow, deliveredTo: event.endpoint)]
-            : [decision.egress, policy.evaluate(event.flow, toOwnNodeFrom: event.endpoint)]
+            : [
+                decision.egress, policy.evaluate(event.flow, toOwnNodeFrom: event.endpoint),
+                policy.evaluate(event.flow, sentBy: event.endpoint),
+            ]
         let denied = decisions.compactMap(\.self).first { $0.verdict == .deny && $0.identity == identity }
         guard let denied else {
             // The policy changed after the packet: the packet met the rule that it names.

@@ -198,8 +198,9 @@ extension Term: CustomStringConvertible {
         case .outside(let field, let prefix): "\(field.text) != \(prefix)"
         case .etherType(let type): "ether type \(type)"
         case .masked(let field, let mask, let value):
-            mask.allSatisfy { $0 == 0xff } && value.count == 1
-                ? "\(field.text) \(value[0])" : "\(field.text) & \(mask) == \(value)"
+            // A field of one or two bytes is a number in network byte order.
+            mask.allSatisfy { $0 == 0xff } && value.count <= 2
+                ? "\(field.text) \(value.reduce(0) { $0 << 8 | Int($1) })" : "\(field.text) & \(mask) == \(value)"
         case .differs(let field, let value): "\(field.text) != \(field.valueText(value))"
         case .setMark(let mark): "meta mark set \(mark)"
         case .setMarkBits(let owner, let mask, let value):

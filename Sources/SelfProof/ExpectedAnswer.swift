@@ -47,10 +47,9 @@ extension CompiledPolicy {
                 ingress: side(endpoints[destination.endpoint]?.ingress, source.addressClass, port))
         case .toOwnNode:
             guard judgesOwnNode else { return ExpectedAnswer(verdict: .allow, namesRules: false) }
-            let isKnown = (1..<AddressClassID.ownNodeLimit).contains(destination.addressClass.rawValue)
-            let peer = isKnown ? destination.addressClass : ownNodeClass
-            return ExpectedAnswer(
-                egress: side(endpoints[source.endpoint]?.egress, peer, portClass(of: flow)), ingress: nil)
+            let egress = endpoints[source.endpoint]?.egress
+            let peer = classAtOwnNode(of: flow, egress ?? .none)
+            return ExpectedAnswer(egress: side(egress, peer, portClass(of: flow)), ingress: nil)
         case .fromOwnNode:
             // Only answers to an endpoint's own packets are judged on their way out.
             return ExpectedAnswer(verdict: .allow, namesRules: false)

@@ -131,4 +131,20 @@ import Testing
         #expect(Self.policy.evaluate(flow, deliveredTo: EndpointID(rawValue: 2))?.verdict == .allow)
         #expect(Self.policy.evaluate(flow, deliveredTo: EndpointID(rawValue: 3)) == nil)
     }
+
+    /// A group is the node as well, where the node takes it in: rules about the node decide, and those of the tiers about
+    /// the group, but not NetworkPolicy about the group.
+    @Test func aGroupAtTheOwnNode() throws {
+        var policy = Self.policy
+        policy.ownNodeClass = AddressClassID(rawValue: 1)
+        // Denied by the Admin tier, and by NetworkPolicy's isolation.
+        policy.addresses[try CIDR("224.0.0.0/8")] = AddressEntry(addressClass: AddressClassID(rawValue: 64))
+        policy.addresses[try CIDR("255.255.255.255/32")] = AddressEntry(addressClass: AddressClassID(rawValue: 65))
+        func judgedAs(_ destination: String) -> UInt32 {
+            policy.classAtOwnNode(of: Self.flow("10.0.0.1", destination, 81), ProgramID(rawValue: 1)).rawValue
+        }
+        #expect(judgedAs("224.0.0.1") == 64)
+        #expect(judgedAs("255.255.255.255") == 1 && judgedAs("239.0.0.1") == 1)
+        #expect(judgedAs("10.1.0.1") == 1, "not a group: another address of the node")
+    }
 }

@@ -153,7 +153,7 @@ import Testing
     }
 
     /// What must pass though the pod may send nothing.
-    @Test(arguments: NetPodLinks.allCases) func discoveryAndGroupsPass(links: NetPodLinks) throws {
+    @Test(arguments: NetPodLinks.allCases) func discoveryAndDHCPPass(links: NetPodLinks) throws {
         try Self.withNode(links: links) { world, client, datapath in
             _ = try datapath.resync(Self.policy(world, all: true))
             if links == .routed { try Self.setInterface(client, &datapath) }
@@ -168,14 +168,16 @@ import Testing
             let onNode = try NetSocket(.ipv4, SOCK_DGRAM)
             onNode.setOption(SOL_SOCKET, SO_BROADCAST, 1)
             try onNode.bind(IPAddress(v4: 0), 67)
-            let cases = [
-                ("10.244.0.10", "224.0.0.1", true), ("10.244.0.10", "255.255.255.255", true),
-                ("10.244.0.10", subnet, true), ("0.0.0.0", "255.255.255.255", true),
-                ("10.244.0.10", "\(NetAddressing.gateways[0])", false),
-            ]
+            let groups = ["224.0.0.1", "255.255.255.255", subnet]
+            let cases =
+                groups.flatMap { [("10.244.0.10", $0, true), ("10.244.0.10", $0, false)] } + [
+                    ("0.0.0.0", "255.255.255.255", true), ("0.0.0.0", "255.255.255.255", false),
+                    ("10.244.0.10", "\(NetAddressing.gateways[0])", false),
+                ]
             #expect(client.v4 == (try IPAddress("10.244.0.10")))
             for (from, to, passes) in cases {
-                // From another port than DHCP's where it is not to pass.
+                // Only DHCP passes. A bridged sender without an address is known by its port, which this test does not set.
+                if links == .bridged, from == "0.0.0.0", !passes { continue }
                 let port: UInt16 = passes ? 68 : 69
                 try client.namespace.run { try Self.broadcast(from: IPAddress(from), port, to: IPAddress(to)) }
                 let arrived = onNode.wait(POLLIN, milliseconds: 200) & POLLIN != 0

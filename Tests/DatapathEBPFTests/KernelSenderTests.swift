@@ -88,7 +88,9 @@ import Testing
                 #expect(try Self.run(Self.udp(from, to), datapath, .input) == .deny, "\(to)")
             }
             #expect(try Self.run(Self.udp("10.0.0.1", "10.1.0.9", 67, sourcePort: 68), datapath, .input) == .allow)
-            #expect(try Self.run(Self.udp("10.0.0.1", "224.0.0.251"), datapath, .input) == .allow)
+            for (from, to) in [("10.0.0.1", "224.0.0.251"), ("10.0.0.1", "255.255.255.255"), ("fd00::1", "ff02::fb")] {
+                #expect(try Self.run(Self.udp(from, to), datapath, .input) == .deny, "\(to) is the node as well")
+            }
         }
     }
 
@@ -144,7 +146,9 @@ import Testing
                 ([7, 0, 131, 7], false), ([68, 4, 5, 0, 131, 3, 4, 0], true),
             ] as [([UInt8], Bool)] {
                 for from in ["10.0.0.1", "10.2.0.1"] {
-                    var packet = try Self.udp(from, node ? "224.0.0.1" : "10.1.0.9")
+                    var packet = try Self.udp(from, "10.1.0.9")
+                    // What the node takes in whatever policy says.
+                    if node { packet = try Self.udp(from, "255.255.255.255", 67, sourcePort: 68) }
                     packet.options = options
                     let before = try datapath.counters().sourceRouted
                     let wanted: Verdict = isRoute && from == "10.0.0.1" ? .deny : .allow
@@ -156,8 +160,8 @@ import Testing
             for (type, left) in [(UInt8(0), UInt8(0)), (4, 0), (4, 1), (2, 1)] {
                 let flow = try Flow(
                     source: IPAddress("fd00::1"), destination: IPAddress(node ? "ff02::1" : "fd01::9"),
-                    ipProtocol: .udp, destinationPort: 9)
-                var bytes = Packet(flow: flow).bytes
+                    ipProtocol: .udp, destinationPort: 547)
+                var bytes = Packet(flow: flow, sourcePort: 546).bytes
                 bytes.insert(contentsOf: [17, 0, type, left, 0, 0, 0, 0], at: 40)
                 bytes[6] = 43
                 let found = try datapath.testRun(packet: bytes, family: .ipv6, hook: hook).verdict

@@ -88,6 +88,33 @@ import Testing
         }
     }
 
+    /// A group is the node as well, where the node takes it in: rules about either decide.
+    @Test func aGroupIsNoWayAround() throws {
+        try Self.withNode { world, datapath, compiler in
+            let server = try world.node.run { try NetSocket(.ipv4, SOCK_DGRAM) }
+            try server.bind(IPAddress(v4: 0), 5353)
+            for (denied, passes) in [([tcp(80)], true), (nil, false)] as [([ProtocolPorts]?, Bool)] {
+                var plan = Self.plan(world, denied: denied)
+                let groups = ["224.0.0.1", "255.255.255.255"]
+                plan.peers["node"]?.hosts.formUnion(try groups.map { try IPAddress($0) })
+                _ = try datapath.resync(compiler.compile(plan))
+                for to in groups {
+                    let pod = world.pod("a")
+                    try pod.namespace.run {
+                        let target = try IPAddress(to)
+                        let datagram = NetBytes.udp(from: pod.v4, 4000, to: target, 5353, payload: [1])
+                        var packet = NetBytes.ip(from: pod.v4, to: target, protocol: 17, payload: datagram)
+                        packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
+                        let frame = try [UInt8](repeating: 0xff, count: 6) + pod.namespace.hardwareAddress() + [8, 0]
+                        try NetSpoof.send(frame: frame + packet, by: "eth0")
+                    }
+                    #expect((server.wait(POLLIN, milliseconds: 300) != 0) == passes, "\(to), denied: \(denied == nil)")
+                    while server.discard() {}
+                }
+            }
+        }
+    }
+
     @Test func deniedPacketsAreTold() throws {
         try Self.withNode { world, datapath, compiler in
             let policy = compiler.compile(Self.plan(world, denied: [tcp(80)]))

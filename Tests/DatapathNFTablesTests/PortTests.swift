@@ -67,13 +67,83 @@ import Testing
                     for socket in receivers { while socket.discard() {} }
                     #expect(heard == [false, true, true], "\(target)")
                 }
-                #expect(datapath.pollEvents(limit: 9).filter { $0.cause == .rule }.count == 2)
+                let events = datapath.pollEvents(limit: 9).filter { $0.cause == .rule }
+                #expect(events.count == 2)
+                // The receiver, not the sender, whose port the frame came by.
+                #expect(events.allSatisfy { policy.endpoints[$0.endpoint]?.name.name == "b" })
             }
         }
     }
 
-    private static func packet(_ from: IPAddress, _ to: IPAddress, _ port: UInt16) -> [UInt8] {
-        let datagram = NetBytes.udp(from: from, 4000, to: to, port, payload: [1])
+    /// What has the ports of DHCP, or no source address, passes no pod's policy, except a server's answer and a question to
+    /// all that its sender's egress would deny.
+    @Test func noPodPassesPolicyByDHCPOrWithoutAnAddress() throws {
+        try NetWorld.with(pods: ["asker", "isolated", "open", "server"], links: .bridged) { world in
+            let (isolated, open) = (world.pod("isolated"), world.pod("open"))
+            var plan = PolicyPlan()
+            plan.programs["in"] = PolicyPlan.Rules(direction: .ingress, rules: [])
+            plan.programs["out"] = PolicyPlan.Rules(direction: .egress, rules: [])
+            // The server is not one of the node's pods.
+            for name in ["asker", "isolated", "open"] {
+                plan.endpoints[name] = PolicyPlan.Endpoint(
+                    addresses: [world.pod(name).v4, world.pod(name).v6], ingress: name == "isolated" ? "in" : nil,
+                    egress: name == "asker" ? "out" : nil)
+            }
+            var compiler = PlanCompiler()
+            let policy = compiler.compile(plan)
+            try world.node.sysctl([("bridge/bridge-nf-call-iptables", 1)])
+            try world.node.run {
+                var datapath = NFTablesDatapath()
+                _ = try datapath.open()
+                _ = try datapath.resync(policy)
+                for (id, endpoint) in policy.endpoints {
+                    let pod = world.pod(endpoint.name.name)
+                    let port = EndpointBridgePort(
+                        index: if_nametoindex(pod.hostInterface), bridge: if_nametoindex("cni0"),
+                        hardware: try Self.hardware(pod))
+                    try datapath.setPlace(EndpointPlace(port: port), of: id)
+                }
+                let ports = [isolated, open].map { if_nametoindex($0.hostInterface) }
+                try NetProcess.run(["nft", "-f", "-"], input: Self.marks(ports))
+                let all = address("255.255.255.255")
+                let none = address("0.0.0.0")
+                let asker = world.pod("asker").v4
+                let rows: [(String, IPAddress, UInt16, IPAddress, UInt16, [Bool])] = [
+                    ("open", open.v4, 68, all, 67, [false]), ("open", none, 68, all, 67, [false]),
+                    ("asker", asker, 68, all, 67, [false, true]), ("asker", none, 68, all, 67, [false, true]),
+                    ("asker", asker, 69, all, 67, [false, false]), ("asker", none, 69, all, 67, [false, false]),
+                    ("asker", asker, 68, open.v4, 67, [false, false]),
+                    ("server", world.pod("server").v4, 67, all, 68, [true, true]),
+                    ("open", open.v4, 67, all, 68, [false]),
+                ]
+                for (sender, from, source, to, port, wanted) in rows {
+                    let receivers = try [isolated, open].prefix(wanted.count).map { pod in
+                        let socket = try pod.namespace.run { try NetSocket(.ipv4, SOCK_DGRAM) }
+                        try socket.bind(IPAddress(v4: 0), port)
+                        return socket
+                    }
+                    try world.pod(sender).namespace.run {
+                        let hardware = try world.pod(sender).namespace.hardwareAddress()
+                        let receiver =
+                            to == all ? [UInt8](repeating: 0xff, count: 6) : try open.namespace.hardwareAddress()
+                        let packet = Self.packet(from, to, port, sourcePort: source)
+                        try NetSpoof.send(frame: receiver + hardware + [8, 0] + packet, by: "eth0")
+                    }
+                    let heard = receivers.map { $0.wait(POLLIN, milliseconds: 300) != 0 }
+                    #expect(heard == wanted, "\(sender): \(from):\(source) to \(to):\(port)")
+                }
+            }
+        }
+    }
+
+    private static func hardware(_ pod: NetPod) throws -> UInt64 {
+        try pod.namespace.hardwareAddress().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    private static func packet(
+        _ from: IPAddress, _ to: IPAddress, _ port: UInt16, sourcePort: UInt16 = 4000
+    ) -> [UInt8] {
+        let datagram = NetBytes.udp(from: from, sourcePort, to: to, port, payload: [1])
         var packet = NetBytes.ip(from: from, to: to, protocol: 17, payload: datagram)
         packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
         return packet
