@@ -127,7 +127,7 @@ public struct ManifestSet: Sendable {
         case .unreadable(let reason, _):
             kept.stale = .unreadable(ManifestError(file: name, document: 0, reason: reason))
         case .content(let bytes):
-            guard keepsLastOnEmpty, kept.holdsObjects, bytes.allSatisfy(DocumentSplitter.isSpace) else {
+            guard keepsLastOnEmpty, kept.holdsObjects, DocumentSplitter.isEmptied(bytes) else {
                 return replacement(for: old, name: name, bytes: bytes)
             }
             kept.stale = .emptied(Self.emptied(name))

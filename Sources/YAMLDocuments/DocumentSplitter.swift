@@ -86,6 +86,19 @@ package enum DocumentSplitter {
             || byte == UInt8(ascii: "\n")
     }
 
+    /// Whether a source has neither a value nor a comment: only white space, a byte order mark, marks of documents, directives,
+    /// and nulls. A generator that has only begun to write, or has failed, leaves such a source.
+    package static func isEmptied(_ bytes: [UInt8]) -> Bool {
+        let text = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? bytes.dropFirst(3) : bytes[...]
+        return text.split(whereSeparator: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }).allSatisfy { line in
+            let words = line.split(whereSeparator: isSpace)
+            return words.first?.first == UInt8(ascii: "%")
+                || words.allSatisfy { word in nothing.contains { word.elementsEqual($0.utf8) } }
+        }
+    }
+
+    private static let nothing = ["---", "...", "~", "null"]
+
     /// Whether there are only empty lines, comments and directives.
     private static func isBlank(_ bytes: ArraySlice<UInt8>) -> Bool {
         bytes.split(separator: UInt8(ascii: "\n")).allSatisfy { line in

@@ -162,7 +162,8 @@ import WorldKit
     /// A set that keeps what an emptied source held.
     private mutating func keepLast() { manifests = ManifestSet(keepsLastOnEmpty: true) }
 
-    @Test(arguments: ["", "\n", " \n\t\n"]) mutating func anEmptiedFileKeepsWhatItHeld(_ empty: String) throws {
+    @Test(arguments: ["", "\n", " \n\t\n", "---", "---\n...\n", "\u{feff}", "%YAML 1.2\n---\n", "null\n", "--- ~\r\n"])
+    mutating func anEmptiedFileKeepsWhatItHeld(_ empty: String) throws {
         keepLast()
         _ = apply(["a.yaml": pod("a"), "p.yaml": policy("p")])
         #expect(apply(["p.yaml": empty]) == [])
