@@ -198,8 +198,7 @@ extension Term: CustomStringConvertible {
         case .outside(let field, let prefix): "\(field.text) != \(prefix)"
         case .etherType(let type): "ether type \(type)"
         case .masked(let field, let mask, let value):
-            // A field of one or two bytes is a number in network byte order.
-            mask.allSatisfy { $0 == 0xff } && value.count <= 2
+            mask.allSatisfy { $0 == 0xff } && (value.count == 1 || field == .sourcePort)
                 ? "\(field.text) \(value.reduce(0) { $0 << 8 | Int($1) })" : "\(field.text) & \(mask) == \(value)"
         case .differs(let field, let value): "\(field.text) != \(field.valueText(value))"
         case .setMark(let mark): "meta mark set \(mark)"
