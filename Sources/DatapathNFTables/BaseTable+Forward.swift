@@ -93,7 +93,7 @@ extension BaseTable {
         let isFromNoPod = Term.member([.interface, .hardwareSource], of: TableName.podHardware, negated: true)
         var rules: [TableRule] = []
         for (family, client, server) in [(AddressFamily.ipv4, UInt16(68), UInt16(67)), (.ipv6, 546, 547)] {
-            let toAll = Term.within(.destination(family), family == .ipv4 ? .allHosts : .groups)
+            let toAll = Self.isToAll(family)
             rules += [
                 TableRule(from(family, server) + [isFromNoPod, .verdict(.accept)]),
                 TableRule(from(family, client) + [toAll, .dispatch([.mark], by: TableName.ingressByPort)]),
@@ -105,16 +105,23 @@ extension BaseTable {
     }
 
     private var fromUnbound: TableChain {
-        TableChain(
+        let isToNoPod: [Term] = [
+            .family(.ipv6), .portMark(false),
+            .member([.destination(.ipv6)], of: TableName.localSources(.ipv6), negated: true),
+        ]
+        let guarded = TableRule([
+            .member([.interface, .hardwareSource], of: TableName.podHardware), .verdict(.jump(TableName.podGuard)),
+        ])
+        let requests = AddressFamily.allCases.map { [.family($0), Self.isToAll($0)] } + [isToNoPod]
+        return TableChain(
             TableName.fromUnbound, comment: "A bridged pod is known by its hardware address",
-            rules: [
-                TableRule([
-                    .member([.interface, .hardwareSource], of: TableName.podHardware),
-                    .verdict(.jump(TableName.podGuard)),
-                ]),
-                dhcp(.leave),
-                TableRule([.dispatch([.interface, .hardwareSource], by: TableName.egressByHardware)]),
-            ])
+            rules: [guarded] + requests.map { dhcp(.leave, where: $0) }
+                + [TableRule([.dispatch([.interface, .hardwareSource], by: TableName.egressByHardware)])])
+    }
+
+    /// Where DHCP requests go that are for whatever server there is.
+    private static func isToAll(_ family: AddressFamily) -> Term {
+        .within(.destination(family), family == .ipv4 ? .allHosts : .groups)
     }
 
     var relatedErrors: TableRule {
@@ -140,9 +147,9 @@ extension BaseTable {
         ]
     }
 
-    func dhcp(_ verdict: ChainVerdict) -> TableRule {
+    func dhcp(_ verdict: ChainVerdict, where terms: [Term] = []) -> TableRule {
         TableRule(
-            [
+            terms + [
                 .transportProtocol(.udp), .member([.sourcePort, .destinationPort], of: TableName.dhcp),
                 .verdict(verdict),
             ], comment: "DHCP")

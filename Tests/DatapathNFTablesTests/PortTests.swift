@@ -113,6 +113,7 @@ import Testing
                     ("asker", asker, 68, all, 67, [false, true]), ("asker", none, 68, all, 67, [false, true]),
                     ("asker", asker, 69, all, 67, [false, false]), ("asker", none, 69, all, 67, [false, false]),
                     ("asker", asker, 68, open.v4, 67, [false, false]),
+                    ("asker", none, 68, open.v4, 67, [false, false]),
                     ("server", world.pod("server").v4, 67, all, 68, [true, true]),
                     ("open", open.v4, 67, all, 68, [false]),
                 ]
