@@ -84,20 +84,20 @@ extension BaseTable {
             ])
     }
 
-    /// A server other than a pod may answer. A question to all passes its sender's egress policy, but not the ingress policy
-    /// of a pod that gets it as well.
+    /// A server other than a pod may answer. A question to all is not judged by its sender's egress policy, but by the ingress
+    /// policy of each pod that gets it.
     private var dhcpToPorts: TableChain {
         func from(_ family: AddressFamily, _ port: UInt16) -> [Term] {
             [.family(family), .masked(.sourcePort, mask: [255, 255], value: [UInt8(port >> 8), UInt8(port & 255)])]
         }
         let isFromNoPod = Term.member([.interface, .hardwareSource], of: TableName.podHardware, negated: true)
         var rules: [TableRule] = []
-        for (family, client, server) in [(AddressFamily.ipv4, UInt16(68), UInt16(67)), (.ipv6, 546, 547)] {
-            let toAll = Self.isToAll(family)
+        for ports in Self.dhcpPorts {
+            let question = from(ports.family, ports.client) + [Self.isToAll(ports.family)]
             rules += [
-                TableRule(from(family, server) + [isFromNoPod, .verdict(.accept)]),
-                TableRule(from(family, client) + [toAll, .dispatch([.mark], by: TableName.ingressByPort)]),
-                TableRule(from(family, client) + [toAll, .verdict(.accept)]),
+                TableRule(from(ports.family, ports.server) + [isFromNoPod, .verdict(.accept)]),
+                TableRule(question + [.dispatch([.mark], by: TableName.ingressByPort)]),
+                TableRule(question + [.verdict(.accept)]),
             ]
         }
         return TableChain(
@@ -121,7 +121,7 @@ extension BaseTable {
 
     /// Where DHCP requests go that are for whatever server there is.
     private static func isToAll(_ family: AddressFamily) -> Term {
-        .within(.destination(family), family == .ipv4 ? .allHosts : .groups)
+        .within(.destination(family), family == .ipv4 ? .allHosts : CIDR.groups.first { $0.family == .ipv6 }!)
     }
 
     var relatedErrors: TableRule {
@@ -168,11 +168,4 @@ extension BaseTable {
     func unbound(_ family: AddressFamily, _ verdict: ChainVerdict) -> TableRule {
         TableRule([.family(family), .member([.source(family)], of: TableName.unbound(family)), .verdict(verdict)])
     }
-}
-
-extension CIDR {
-    /// 255.255.255.255: every host of the link.
-    fileprivate static let allHosts = CIDR(host: IPAddress(v4: .max))
-    /// All IPv6 multicast addresses (RFC 4291).
-    fileprivate static let groups = CIDR(IPAddress(v6High: 0xff << 56, low: 0), prefixLength: 8)
 }

@@ -97,7 +97,7 @@ struct BaseTable {
                 comment: "Before a host has its address, and within a link")
             return TableSet(shape, .ranges(ranges))
         }
-        let dhcp: [(UInt16, UInt16)] = [(68, 67), (67, 68), (546, 547), (547, 546)]
+        let dhcp = Self.dhcpPorts.flatMap { [($0.client, $0.server), ($0.server, $0.client)] }
         return [
             set(TableName.transportProtocols, [.transportProtocol], IPProtocol.withPorts.map { [$0.rawValue] }),
             set(TableName.errorProtocols, [.transportProtocol], [IPProtocol.icmp, .icmpv6].map { [$0.rawValue] }),
@@ -119,6 +119,11 @@ struct BaseTable {
                 }
             }
     }
+
+    /// RFC 2131, RFC 8415.
+    static let dhcpPorts: [(family: AddressFamily, client: UInt16, server: UInt16)] = [
+        (.ipv4, 68, 67), (.ipv6, 546, 547),
+    ]
 
     /// The address of the pod that a direction protects.
     static func own(_ direction: Direction, _ family: AddressFamily) -> Field {

@@ -34,14 +34,13 @@ struct OwnNodeTable {
     var sets: [TableSet] { isJudging && flows != nil ? groups : [] }
 
     private var groups: [TableSet] {
-        func set(_ family: AddressFamily, _ blocks: [String]) -> TableSet {
-            let ranges = AddressRanges(blocks.compactMap { try? CIDR($0) }.map { AddressRange($0) }).ranges
+        AddressFamily.allCases.map { family in
+            let ranges = AddressRanges(CIDR.groups.filter { $0.family == family }.map { AddressRange($0) }).ranges
             let shape = SetShape(
                 name: TableName.group(family), fields: [.source(family)], isInterval: true,
                 comment: "Multicast and broadcast")
             return TableSet(shape, .ranges(ranges))
         }
-        return [set(.ipv4, ["224.0.0.0/4", "255.255.255.255/32"]), set(.ipv6, ["ff00::/8"])]
     }
 
     private static let isFromPod = Term.member([.interface], of: TableName.podInterfaces)

@@ -47,6 +47,15 @@ public struct CIDR: Sendable, Hashable, Comparable, CustomStringConvertible {
         CIDR(IPAddress(v4: 127 << 24), prefixLength: 8), CIDR(host: IPAddress(v6High: 0, low: 1)),
     ]
 
+    /// Groups whatever the link's network: multicast (RFC 5771, RFC 4291), and 255.255.255.255.
+    public static let groups = [
+        CIDR(IPAddress(v4: 0xe << 28), prefixLength: 4), allHosts,
+        CIDR(IPAddress(v6High: 0xff << 56, low: 0), prefixLength: 8),
+    ]
+
+    /// Every host of the link (RFC 919): 255.255.255.255/32.
+    public static let allHosts = CIDR(host: IPAddress(v4: .max))
+
     public var family: AddressFamily { network.family }
 
     /// Whether this prefix holds exactly one address.

@@ -38,14 +38,8 @@ public struct IPAddress: Sendable, Hashable, Comparable {
     /// The 32 bits of an IPv4 address, host byte order.
     public var v4: UInt32 { UInt32(truncatingIfNeeded: low) }
 
-    /// Whether it stands for more than one host whatever the link's network: multicast (RFC 5771, RFC 4291), or
-    /// 255.255.255.255.
-    public var isGroup: Bool {
-        switch family {
-        case .ipv4: v4 >> 28 == 0xe || v4 == .max
-        case .ipv6: high >> 56 == 0xff
-        }
-    }
+    /// Whether it is in ``CIDR/groups``.
+    public var isGroup: Bool { CIDR.groups.contains { $0.contains(self) } }
 
     public static func < (a: Self, b: Self) -> Bool {
         (a.family.rawValue, a.high, a.low) < (b.family.rawValue, b.high, b.low)

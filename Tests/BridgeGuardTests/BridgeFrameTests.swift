@@ -60,10 +60,7 @@ import Testing
             _ name: String, _ source: IPAddress, _ destination: IPAddress, _ number: UInt8, _ payload: [UInt8],
             from hardware: [UInt8]? = nil
         ) -> [UInt8] {
-            var packet = NetBytes.ip(from: source, to: destination, protocol: number, payload: payload)
-            if source.family == .ipv4 {
-                packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
-            }
+            let packet = NetBytes.ip(from: source, to: destination, protocol: number, payload: payload)
             let type: [UInt8] = source.family == .ipv4 ? [8, 0] : [0x86, 0xdd]
             return group + (hardware ?? self.hardware[name]!) + type + packet
         }

@@ -61,9 +61,7 @@ import Testing
         func arrives(tagged tags: [UInt8]) throws -> Bool {
             let (a, b) = (world.pod("a"), world.pod("b"))
             let datagram = NetBytes.udp(from: a.v4, 4000, to: b.v4, Self.port, payload: [1])
-            var packet = NetBytes.ip(from: a.v4, to: b.v4, protocol: 17, payload: datagram)
-            packet.replaceSubrange(2..<4, with: NetBytes.big(UInt16(packet.count)))
-            packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
+            let packet = NetBytes.ip(from: a.v4, to: b.v4, protocol: 17, payload: datagram)
             let frame =
                 try b.namespace.hardwareAddress() + a.namespace.hardwareAddress() + tags + [0x08, 0x00] + packet
             while receivers[0].discard() {}

@@ -68,8 +68,7 @@ extension LiveAlone {
                 let target = LivePlace.outside.address(.ipv4, in: cluster.world)
                 func send(_ number: UInt64, from source: IPAddress) throws {
                     let datagram = NetBytes.udp(from: source, 4000, to: target, 5353, payload: NetBytes.big(number))
-                    var packet = NetBytes.ip(from: source, to: target, protocol: 17, payload: datagram)
-                    packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
+                    let packet = NetBytes.ip(from: source, to: target, protocol: 17, payload: datagram)
                     try idle.namespace.run {
                         try NetSpoof.send(frame: hardware[0] + hardware[1] + [8, 0] + packet, by: "net1")
                     }

@@ -123,10 +123,7 @@ private struct QuestionComparison {
     private static func isPlain(_ question: KernelQuestion, _ policy: CompiledPolicy) -> Bool {
         let (source, destination) = (question.flow.source, question.flow.destination)
         if question.way == .fromOwnNode { return policy.addresses.entry(of: destination).endpoint != .none }
-        let isGroup =
-            destination.family == .ipv4
-            ? destination.v4 >> 28 == 0xe || destination.v4 == .max : destination.high >> 56 == 0xff
-        return !isGroup && policy.addresses.entry(of: source).endpoint != .none
+        return !destination.isGroup && policy.addresses.entry(of: source).endpoint != .none
     }
 
     private mutating func count(_ answer: KernelAnswer, _ question: KernelQuestion) {

@@ -67,10 +67,7 @@ import Testing
     private static func send(_ from: String, _ to: String, by pod: NetPod, for one: [UInt8]? = nil) throws {
         let (source, destination) = (try IPAddress(from), try IPAddress(to))
         let datagram = NetBytes.udp(from: source, 9, to: destination, 9, payload: [1])
-        var packet = NetBytes.ip(from: source, to: destination, protocol: 17, payload: datagram)
-        if source.family == .ipv4 {
-            packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
-        }
+        let packet = NetBytes.ip(from: source, to: destination, protocol: 17, payload: datagram)
         let type: [UInt8] = source.family == .ipv4 ? [8, 0] : [0x86, 0xdd]
         let sender = try pod.namespace.run { try hardware("eth0") }
         let frame = (one ?? [UInt8](repeating: 0xff, count: 6)) + sender + type + packet

@@ -191,8 +191,7 @@ import Testing
     /// One UDP datagram to port 67 in a frame for all.
     private static func broadcast(from source: IPAddress, _ port: UInt16, to destination: IPAddress) throws {
         let datagram = NetBytes.udp(from: source, port, to: destination, 67, payload: [1])
-        var packet = NetBytes.ip(from: source, to: destination, protocol: 17, payload: datagram)
-        packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
+        let packet = NetBytes.ip(from: source, to: destination, protocol: 17, payload: datagram)
         let frame = [UInt8](repeating: 0xff, count: 6) + [2, 0, 0, 0, 0, 9, 8, 0] + packet
         try NetSpoof.send(frame: frame, by: "eth0")
     }

@@ -176,9 +176,8 @@ import Testing
     ) -> [UInt8] {
         let (from, to) = (flow.from.address(reporter.family), flow.to.address(reporter.family))
         let datagram = NetBytes.udp(from: from, flow.ports.0, to: to, flow.ports.1, payload: [1])
-        var quoted = NetBytes.ip(from: from, to: to, protocol: 17, payload: datagram)
+        let quoted = NetBytes.ip(from: from, to: to, protocol: 17, payload: datagram)
         let isV4 = reporter.family == .ipv4
-        if isV4 { quoted.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(quoted[..<20])))) }
         var message: [UInt8] = [type, isV4 ? 3 : 4, 0, 0, 0, 0, 0, 0] + quoted
         let pseudo: [UInt8] =
             isV4

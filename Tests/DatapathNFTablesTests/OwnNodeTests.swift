@@ -92,7 +92,7 @@ import Testing
     @Test func aGroupIsNoWayAround() throws {
         try Self.withNode { world, datapath, compiler in
             let server = try world.node.run { try NetSocket(.ipv4, SOCK_DGRAM) }
-            try server.bind(IPAddress(v4: 0), 5353)
+            try server.bind(IPAddress(v4: 0), 5300)
             for (denied, passes) in [([tcp(80)], true), (nil, false)] as [([ProtocolPorts]?, Bool)] {
                 var plan = Self.plan(world, denied: denied)
                 let groups = ["224.0.0.1", "255.255.255.255"]
@@ -100,14 +100,7 @@ import Testing
                 _ = try datapath.resync(compiler.compile(plan))
                 for to in groups {
                     let pod = world.pod("a")
-                    try pod.namespace.run {
-                        let target = try IPAddress(to)
-                        let datagram = NetBytes.udp(from: pod.v4, 4000, to: target, 5353, payload: [1])
-                        var packet = NetBytes.ip(from: pod.v4, to: target, protocol: 17, payload: datagram)
-                        packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
-                        let frame = try [UInt8](repeating: 0xff, count: 6) + pod.namespace.hardwareAddress() + [8, 0]
-                        try NetSpoof.send(frame: frame + packet, by: "eth0")
-                    }
+                    try Self.send(by: pod, from: pod.v4, to: try IPAddress(to), [UInt8](repeating: 0xff, count: 6))
                     #expect((server.wait(POLLIN, milliseconds: 300) != 0) == passes, "\(to), denied: \(denied == nil)")
                     while server.discard() {}
                 }
@@ -222,10 +215,7 @@ import Testing
     /// A datagram in a frame to the node, whatever its addresses.
     private static func send(by pod: NetPod, from source: IPAddress, to target: IPAddress, _ hardware: [UInt8]) throws {
         let datagram = NetBytes.udp(from: source, 4000, to: target, 5300, payload: [1])
-        var packet = NetBytes.ip(from: source, to: target, protocol: 17, payload: datagram)
-        if source.family == .ipv4 {
-            packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
-        }
+        let packet = NetBytes.ip(from: source, to: target, protocol: 17, payload: datagram)
         let type: [UInt8] = source.family == .ipv4 ? [0x08, 0x00] : [0x86, 0xdd]
         let frame = try hardware + pod.namespace.hardwareAddress() + type + packet
         try pod.namespace.run { try NetSpoof.send(frame: frame, by: "eth0") }

@@ -41,21 +41,7 @@ import Testing
                 direction: .ingress, rules: [PolicyPlan.Rule(peers: ["a"], ports: [udp(5001)])])
             plan.endpoints["b"] = PolicyPlan.Endpoint(addresses: [b.v4, b.v6], ingress: "in")
             plan.endpoints["c"] = PolicyPlan.Endpoint(addresses: [c.v4, c.v6])
-            var compiler = PlanCompiler()
-            let policy = compiler.compile(plan)
-            try world.node.sysctl([("bridge/bridge-nf-call-iptables", 1)])
-            try world.node.run {
-                var datapath = NFTablesDatapath()
-                _ = try datapath.open()
-                _ = try datapath.resync(policy)
-                for (id, endpoint) in policy.endpoints {
-                    let pod = world.pod(endpoint.name.name)
-                    let port = EndpointBridgePort(
-                        index: if_nametoindex(pod.hostInterface), bridge: if_nametoindex("cni0"))
-                    try datapath.setPlace(EndpointPlace(port: port), of: id)
-                }
-                let ports = [b, c].map { if_nametoindex($0.hostInterface) }
-                try NetProcess.run(["nft", "-f", "-"], input: Self.marks(ports))
+            try Self.withBridge(plan, world, marking: [b, c]) { policy, datapath in
                 for target in ["255.255.255.255", "224.0.0.1"] {
                     try a.namespace.run {
                         for port: UInt16 in [5000, 5001] {
@@ -75,8 +61,8 @@ import Testing
         }
     }
 
-    /// What has the ports of DHCP, or no source address, passes no pod's policy, except a server's answer and a question to
-    /// all that its sender's egress would deny.
+    /// Policy judges what has DHCP's ports or no source address, too. It does not judge a server's answer, and of a request to
+    /// all only the receivers' side.
     @Test func noPodPassesPolicyByDHCPOrWithoutAnAddress() throws {
         try NetWorld.with(pods: ["asker", "isolated", "open", "server"], links: .bridged) { world in
             let (isolated, open) = (world.pod("isolated"), world.pod("open"))
@@ -89,22 +75,7 @@ import Testing
                     addresses: [world.pod(name).v4, world.pod(name).v6], ingress: name == "isolated" ? "in" : nil,
                     egress: name == "asker" ? "out" : nil)
             }
-            var compiler = PlanCompiler()
-            let policy = compiler.compile(plan)
-            try world.node.sysctl([("bridge/bridge-nf-call-iptables", 1)])
-            try world.node.run {
-                var datapath = NFTablesDatapath()
-                _ = try datapath.open()
-                _ = try datapath.resync(policy)
-                for (id, endpoint) in policy.endpoints {
-                    let pod = world.pod(endpoint.name.name)
-                    let port = EndpointBridgePort(
-                        index: if_nametoindex(pod.hostInterface), bridge: if_nametoindex("cni0"),
-                        hardware: try Self.hardware(pod))
-                    try datapath.setPlace(EndpointPlace(port: port), of: id)
-                }
-                let ports = [isolated, open].map { if_nametoindex($0.hostInterface) }
-                try NetProcess.run(["nft", "-f", "-"], input: Self.marks(ports))
+            try Self.withBridge(plan, world, marking: [isolated, open]) { _, _ in
                 let all = address("255.255.255.255")
                 let none = address("0.0.0.0")
                 let asker = world.pod("asker").v4
@@ -137,6 +108,31 @@ import Testing
         }
     }
 
+    /// Programs the plan for pods behind the node's bridge, and marks frames that leave through the ports of some of them.
+    private static func withBridge(
+        _ plan: PolicyPlan, _ world: NetWorld, marking receivers: [NetPod],
+        _ body: (CompiledPolicy, inout NFTablesDatapath) throws -> Void
+    ) throws {
+        var compiler = PlanCompiler()
+        let policy = compiler.compile(plan)
+        try world.node.sysctl([("bridge/bridge-nf-call-iptables", 1)])
+        try world.node.run {
+            var datapath = NFTablesDatapath()
+            _ = try datapath.open()
+            _ = try datapath.resync(policy)
+            for (id, endpoint) in policy.endpoints {
+                let pod = world.pod(endpoint.name.name)
+                let port = EndpointBridgePort(
+                    index: if_nametoindex(pod.hostInterface), bridge: if_nametoindex("cni0"),
+                    hardware: try Self.hardware(pod))
+                try datapath.setPlace(EndpointPlace(port: port), of: id)
+            }
+            let ports = receivers.map { if_nametoindex($0.hostInterface) }
+            try NetProcess.run(["nft", "-f", "-"], input: Self.marks(ports))
+            try body(policy, &datapath)
+        }
+    }
+
     private static func hardware(_ pod: NetPod) throws -> UInt64 {
         try pod.namespace.hardwareAddress().reduce(0) { $0 << 8 | UInt64($1) }
     }
@@ -145,8 +141,7 @@ import Testing
         _ from: IPAddress, _ to: IPAddress, _ port: UInt16, sourcePort: UInt16 = 4000
     ) -> [UInt8] {
         let datagram = NetBytes.udp(from: from, sourcePort, to: to, port, payload: [1])
-        var packet = NetBytes.ip(from: from, to: to, protocol: 17, payload: datagram)
-        packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
+        let packet = NetBytes.ip(from: from, to: to, protocol: 17, payload: datagram)
         return packet
     }
 

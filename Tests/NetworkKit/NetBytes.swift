@@ -34,15 +34,15 @@ public enum NetBytes {
         return ~UInt16(sum)
     }
 
-    /// An IP header for `payload`. IPv4: identification and fragment fields as given (RFC 791); the kernel fills in the
-    /// checksum of what a raw socket sends.
+    /// An IP header for `payload`. IPv4: identification and fragment fields as given, and the checksum (RFC 791).
     public static func ip(
         from source: IPAddress, to destination: IPAddress, protocol number: UInt8, payload: [UInt8],
         identification: UInt16 = 0, fragment: UInt16 = 0
     ) -> [UInt8] {
         if source.family == .ipv4 {
             let lengths = [0x45, 0] + big(UInt16(20 + payload.count)) + big(identification) + big(fragment)
-            return lengths + [64, number, 0, 0] + of(source) + of(destination) + payload
+            let sum = checksum(lengths + [64, number, 0, 0] + of(source) + of(destination))
+            return lengths + [64, number] + big(sum) + of(source) + of(destination) + payload
         }
         return [0x60, 0, 0, 0] + big(UInt16(payload.count)) + [number, 64] + of(source) + of(destination) + payload
     }

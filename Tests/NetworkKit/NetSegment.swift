@@ -60,7 +60,7 @@ public struct NetSegment: Sendable, Hashable {
         return header + payload
     }
 
-    /// The whole packet. Only the kernel's raw sockets fill in the checksum of IPv4's header.
+    /// The whole packet.
     public var packet: [UInt8] { NetBytes.ip(from: source, to: destination, protocol: 6, payload: bytes) }
 
     /// Sends it from the calling thread's namespace, whatever the source address is.
@@ -68,10 +68,6 @@ public struct NetSegment: Sendable, Hashable {
 
     /// Sends it in an Ethernet frame by `eth0` of the calling thread's namespace.
     public func send(in frame: (from: [UInt8], to: [UInt8])) throws {
-        var packet = packet
-        if source.family == .ipv4 {
-            packet.replaceSubrange(10..<12, with: NetBytes.big(NetBytes.checksum(Array(packet[..<20]))))
-        }
         let type: [UInt8] = source.family == .ipv4 ? [0x08, 0x00] : [0x86, 0xdd]
         try NetSpoof.send(frame: frame.to + frame.from + type + packet, by: "eth0")
     }
